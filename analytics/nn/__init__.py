@@ -1,0 +1,1 @@
+"""Networks: import of torch modules into graphs of layers. Importing this package does not import torch."""

@@ -1,0 +1,204 @@
+"""Import of a torch module in eval mode: export, one lowering for each operation, constants computed on the way.
+
+What does not depend on the input (parameters, buffers, and everything computed from them) is evaluated here in
+float64. Every value that does depend on it becomes a `Wire`; what the tables do not have becomes a `Finding`, and
+the walk goes on, so that one run names all of them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx
+
+from analytics.nn.findings import Finding, hint_for, unsupported
+from analytics.nn.graph import Graph
+from analytics.nn.lower_layout import LAYOUT
+from analytics.nn.lower_pointwise import POINTWISE
+from analytics.nn.lower_pools import POOLS
+from analytics.nn.lower_products import PRODUCTS
+from analytics.nn.lowering import Builder, Call, Lowering, Refused, Wire
+from analytics.nn.nodes import INPUT, Shape
+from analytics.nn.passes import drop_unused, fold_affines, merge_reshapes
+from analytics.nn.tracing import Traced, module_path, trace
+from icm_ray.errors import NullError
+
+__all__ = ["import_model", "preflight"]
+
+_LOWERINGS: Mapping[Any, Lowering] = MappingProxyType({**PRODUCTS, **POOLS, **POINTWISE, **LAYOUT})
+
+
+def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Graph:
+    """The graph of `net`, a module in eval mode, for inputs shaped as the one batch in `example_inputs`.
+
+    Batch normalisation is folded into the product before it where that has no other reader. The network is not
+    changed. Raises `UnsupportedError` naming every unsupported operation with its module path, or saying that the
+    network is in training mode; `NullError` naming a parameter with NaN or infinite values; `InputError` and
+    `ShapeError` for unfit example inputs.
+    """
+    traced = trace(net, example_inputs)
+    if not isinstance(traced, Traced):
+        raise unsupported(traced)
+    walk = _Walk(traced)
+    output = walk.run()
+    if walk.findings or output is None:
+        raise unsupported(walk.findings)
+    _check_finite(traced.constants.values(), "parameter")
+    _check_finite(((key, torch.from_numpy(array)) for key, array in walk.build.weights.items()), "weight")
+    graph = Graph(
+        nodes=tuple(walk.build.nodes),
+        input_shape=_shape(traced.input)[1:],
+        output=output.name,
+        weights=walk.build.weights,
+    )
+    return fold_affines(merge_reshapes(drop_unused(graph)))
+
+
+def preflight(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> tuple[Finding, ...]:
+    """Every operation of `net` that the engine does not support; empty when `import_model` would take it.
+
+    Raises as `import_model` does for training mode and unfit example inputs; it does not look at weight values.
+    """
+    traced = trace(net, example_inputs)
+    if not isinstance(traced, Traced):
+        return traced
+    walk = _Walk(traced)
+    walk.run()
+    return tuple(walk.findings)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One pass over torch's graph, in order."""
+
+    traced: Traced
+    findings: list[Finding] = field(default_factory=list)
+    build: Builder = field(init=False)
+    _values: dict[fx.Node, Any] = field(init=False, default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        shape = _shape(self.traced.input)
+        self.build = Builder(batch=shape[0])
+        self._values[self.traced.input] = Wire(INPUT, shape[1:])
+        self._values.update({node: tensor for node, (_, tensor) in self.traced.constants.items()})
+
+    def run(self) -> Wire | None:
+        """The wire of the output, or None when there are findings."""
+        for node in self.traced.nodes:
+            if node not in self._values:
+                self._values[node] = self._value(node)
+        output = self._values[self.traced.output]
+        if not isinstance(output, Wire):
+            self._find(self.traced.output, "the output does not depend on the input")
+            return None
+        return None if self.findings else output
+
+    def _find(self, node: fx.Node, hint: str) -> Any:
+        op = node.target if isinstance(node.target, str) else str(node.target)
+        self.findings.append(Finding(module_path(node), op, hint))
+        return _broken(node)
+
+    def _value(self, node: fx.Node) -> Any:
+        if node.op != "call_function":  # a placeholder or attribute that is no tensor: a submodule of torch.cond
+            return None
+        if node.target is operator.getitem:
+            return self._item(node)
+        arguments = [self._values[source] for source in node.all_input_nodes]
+        if not any(_depends(value) for value in arguments):
+            return self._constant(node)
+        lowering = _LOWERINGS.get(node.target)
+        if lowering is None or not isinstance(node.target, torch._ops.OpOverload):
+            return self._find(node, hint_for(str(node.target)))
+        call = Call(self._bind(node, node.target), _shape(node))
+        wires = list(call.wires())
+        broken = any(wire.broken for wire in wires)
+        if broken and not self._batched(node):
+            return _broken(node)  # an earlier finding moved the batch; nothing to add about what follows from it
+        self.build.module = module_path(node)
+        try:
+            value = lowering(self.build, call)
+            if not self._batched(node):
+                raise Refused("it mixes or drops the batch dimension, which must stay in front")
+        except Refused as refusal:
+            return self._find(node, str(refusal))
+        return _marked(value) if broken else value
+
+    def _item(self, node: fx.Node) -> Any:
+        source, index = node.args
+        values = self._values[source] if isinstance(source, fx.Node) else source
+        if isinstance(values, Wire):  # several outputs of an unsupported operation
+            return _broken(node)
+        value = values[index] if isinstance(values, tuple | list) and isinstance(index, int) else None
+        return (
+            self._find(node, "only the values of this layer can be used, not its indices") if value is None else value
+        )
+
+    def _constant(self, node: fx.Node) -> Any:
+        if not isinstance(node.target, torch._ops.OpOverload):
+            return self._find(node, hint_for(str(node.target)))
+        if torch.Tag.nondeterministic_seeded in node.target.tags:
+            return self._find(node, "it draws random numbers; a prediction must not")
+        args = fx.node.map_arg(node.args, self._values.__getitem__)
+        kwargs = fx.node.map_arg(node.kwargs, self._values.__getitem__)
+        with torch.no_grad():
+            return _widened(node.target(*args, **{**kwargs, **_device(kwargs)}))
+
+    def _bind(self, node: fx.Node, target: torch._ops.OpOverload[..., Any]) -> dict[str, Any]:
+        schema = target._schema.arguments
+        bound: dict[str, Any] = {item.name: item.default_value for item in schema if item.has_default_value()}
+        args = fx.node.map_arg(node.args, self._values.__getitem__)
+        bound.update(zip((item.name for item in schema), args, strict=False))
+        bound.update(fx.node.map_arg(node.kwargs, self._values.__getitem__))
+        return bound
+
+    def _batched(self, node: fx.Node) -> bool:
+        """Whether every example input and output of a node still has the batch in front."""
+        return all(_shape(item)[:1] == (self.build.batch,) for item in [node, *self._wired(node)])
+
+    def _wired(self, node: fx.Node) -> list[fx.Node]:
+        return [source for source in node.all_input_nodes if _depends(self._values[source])]
+
+
+def _depends(value: Any) -> bool:
+    return isinstance(value, Wire) or (isinstance(value, tuple) and any(_depends(item) for item in value))
+
+
+def _broken(node: fx.Node) -> Wire:
+    return Wire("", _shape(node)[1:], broken=True)
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_marked(item) for item in value)
+    return replace(value, broken=True) if isinstance(value, Wire) else value
+
+
+def _shape(node: fx.Node) -> Shape:
+    """The shape of a node's (first) output on the example batch; () where torch does not know it."""
+    value = node.meta.get("val")
+    first = next(iter(value), None) if isinstance(value, tuple | list) else value
+    if not isinstance(first, torch.Tensor) or not all(isinstance(size, int) for size in first.shape):
+        return ()
+    return tuple(first.shape)
+
+
+def _widened(value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.is_floating_point():
+        return value.to(torch.float64)
+    return tuple(_widened(item) for item in value) if isinstance(value, tuple | list) else value
+
+
+def _device(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"device": torch.device("cpu")} if kwargs.get("device") is not None else {}
+
+
+def _check_finite(tensors: Iterable[tuple[str, torch.Tensor]], what: str) -> None:
+    for name, tensor in tensors:
+        if tensor.is_floating_point() and not bool(np.isfinite(tensor.numpy()).all()):
+            raise NullError(f"{what} {name!r} has NaN or infinite values", name=name)

@@ -1,0 +1,187 @@
+"""Lowerings of pooling, and of sums, means and maxima over the axes after the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from analytics.nn.lower_products import pair
+from analytics.nn.lowering import Builder, Call, Lowering, Refused, Wire
+from analytics.nn.nodes import AvgPool, MaxPool, Pair, Pairs, Shape
+from analytics.nn.shapes import ceil_padding, windows
+
+__all__ = ["POOLS"]
+
+aten = torch.ops.aten
+
+
+def _flat(value: Any) -> Any:
+    """The argument of a one-dimensional pool, for a height of 1: keeps [] (no stride given) and None as they are."""
+    values = [value] if isinstance(value, int) else value
+    return [1, *values] if values else values
+
+
+def _lifted(build: Builder, call: Call) -> tuple[Wire, bool]:
+    """The input as (channels, height, width), and whether a height was added."""
+    source = call.wire("self")
+    if len(source.shape) == 2:
+        return build.reshape(source, (source.shape[0], 1, source.shape[1])), True
+    if len(source.shape) != 3:
+        raise Refused(f"it pools {len(source.shape) - 1} axes of a sample; one or two are supported")
+    return source, False
+
+
+def _paddings(source: Wire, kernel: Pair, stride: Pair, plain: Pair, dilation: Pair, ceil: bool) -> Pairs:
+    sides = [(size, size) for size in plain]
+    if ceil:
+        sides = [ceil_padding(source.shape[i + 1], kernel[i], stride[i], sides[i], dilation[i]) for i in (0, 1)]
+    return sides[0], sides[1]
+
+
+def _slid(source: Wire, kernel: Pair, stride: Pair, padding: Pairs, dilation: Pair) -> Shape:
+    counts = (windows(source.shape[i + 1], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+    return (source.shape[0], *counts)
+
+
+def _window(call: Call, lifted: bool) -> tuple[Pair, Pair, Pair, Pair]:
+    """Kernel, stride, padding and dilation; a one-dimensional window is one of height 1 that slides along the width."""
+    given = {name: call.get(name) for name in ("kernel_size", "stride", "padding", "dilation")}
+    if lifted:
+        given = {name: _flat(value) for name, value in given.items()}
+    kernel = pair(given["kernel_size"])
+    stride = pair(given["stride"]) if given["stride"] else kernel
+    padding = pair(given["padding"]) if given["padding"] else (0, 0)
+    dilation = pair(given["dilation"]) if given["dilation"] else (1, 1)
+    return kernel, stride, (0, padding[1]) if lifted else padding, dilation
+
+
+def _max_pool(build: Builder, call: Call) -> Wire:
+    source, lifted = _lifted(build, call)
+    kernel, stride, plain, dilation = _window(call, lifted)
+    padding = _paddings(source, kernel, stride, plain, dilation, call["ceil_mode"])
+    return _maximum(build, call, source, kernel, stride, padding, dilation)
+
+
+def _maximum(
+    build: Builder, call: Call, source: Wire, kernel: Pair, stride: Pair, padding: Pairs, dilation: Pair
+) -> Wire:
+    shape = _slid(source, kernel, stride, padding, dilation)
+    facts = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    return build.reshape(build.emit(MaxPool, source, shape=shape, **facts), call.shape)
+
+
+def _max_pool_indices(build: Builder, call: Call) -> tuple[Wire, None]:
+    return _max_pool(build, call), None
+
+
+def _avg_pool(build: Builder, call: Call) -> Wire:
+    source, lifted = _lifted(build, call)
+    kernel, stride, plain, _ = _window(call, lifted)
+    padding = _paddings(source, kernel, stride, plain, (1, 1), call["ceil_mode"])
+    override = call.get("divisor_override")
+    counts = [
+        _counts(source.shape[i + 1], kernel[i], stride[i], plain[i], padding[i], call["count_include_pad"])
+        for i in (0, 1)
+    ]
+    if override is not None:
+        return _average(build, call, source, kernel, stride, padding, divisor=float(override))
+    if all(len(set(axis)) == 1 for axis in counts):
+        return _average(build, call, source, kernel, stride, padding, divisor=counts[0][0] * counts[1][0])
+    return _average(build, call, source, kernel, stride, padding, divisor=None, counts=(counts[0], counts[1]))
+
+
+def _counts(size: int, kernel: int, stride: int, plain: int, padding: Pair, include: bool) -> tuple[float, ...]:
+    """What torch divides by along one axis: the places of each window within the data, or the data and its padding."""
+    low, high = (-plain, size + plain) if include else (0, size)
+    starts = [i * stride - plain for i in range(windows(size, kernel, stride, padding, 1))]
+    return tuple(float(min(start + kernel, high) - max(start, low)) for start in starts)
+
+
+def _average(
+    build: Builder,
+    call: Call,
+    source: Wire,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pairs,
+    *,
+    divisor: float | None,
+    counts: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
+) -> Wire:
+    shape = _slid(source, kernel, stride, padding, (1, 1))
+    facts: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding}
+    wire = build.emit(AvgPool, source, shape=shape, divisor=divisor, counts=counts, **facts)
+    return build.reshape(wire, call.shape)
+
+
+_NONE: Pairs = ((0, 0), (0, 0))
+
+
+def _adaptive(call: Call, source: Wire) -> Pair:
+    """The windows of an adaptive pool; torch's vary in size unless the output's size divides the input's."""
+    sizes = source.shape[1:]
+    wanted = (1, call.shape[1]) if len(call.shape) == 2 else (call.shape[1], call.shape[2])
+    if any(size % count for size, count in zip(sizes, wanted, strict=True)):
+        raise Refused(f"it pools {sizes} to {wanted}, which does not divide it; choose output sizes that do")
+    return sizes[0] // wanted[0], sizes[1] // wanted[1]
+
+
+def _adaptive_avg(build: Builder, call: Call) -> Wire:
+    source, _ = _lifted(build, call)
+    kernel = _adaptive(call, source)
+    return _average(build, call, source, kernel, kernel, _NONE, divisor=float(kernel[0] * kernel[1]))
+
+
+def _adaptive_max(build: Builder, call: Call) -> tuple[Wire, None]:
+    source, _ = _lifted(build, call)
+    kernel = _adaptive(call, source)
+    return _maximum(build, call, source, kernel, kernel, _NONE, (1, 1)), None
+
+
+def _reduced(build: Builder, call: Call) -> tuple[Wire, Pair]:
+    """The input as an image, and the window that covers the axes that a reduction names."""
+    source, lifted = _lifted(build, call)
+    rank = len(call.wire("self").shape) + 1
+    dims = call["dim"]
+    named = list(range(rank)) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
+    axes = {call.axis(dim, rank) + (1 if lifted else 0) for dim in named}
+    if (lifted and 1 in axes) or 0 in axes:
+        raise Refused("it reduces over the channels; only the axes after them can be pooled")
+    return source, (source.shape[1] if 1 in axes else 1, source.shape[2] if 2 in axes else 1)
+
+
+def _mean(build: Builder, call: Call) -> Wire:
+    source, kernel = _reduced(build, call)
+    return _average(build, call, source, kernel, kernel, _NONE, divisor=float(kernel[0] * kernel[1]))
+
+
+def _sum(build: Builder, call: Call) -> Wire:
+    source, kernel = _reduced(build, call)
+    return _average(build, call, source, kernel, kernel, _NONE, divisor=1.0)
+
+
+def _amax(build: Builder, call: Call) -> Wire:
+    source, kernel = _reduced(build, call)
+    return _maximum(build, call, source, kernel, kernel, _NONE, (1, 1))
+
+
+POOLS: Mapping[Any, Lowering] = MappingProxyType(
+    {
+        aten.max_pool2d.default: _max_pool,
+        aten.max_pool1d.default: _max_pool,
+        aten.max_pool2d_with_indices.default: _max_pool_indices,
+        aten.max_pool1d_with_indices.default: _max_pool_indices,
+        aten.avg_pool2d.default: _avg_pool,
+        aten.avg_pool1d.default: _avg_pool,
+        aten.adaptive_avg_pool2d.default: _adaptive_avg,
+        aten.adaptive_avg_pool1d.default: _adaptive_avg,
+        aten.adaptive_max_pool2d.default: _adaptive_max,
+        aten.adaptive_max_pool1d.default: _adaptive_max,
+        aten.mean.dim: _mean,
+        aten.sum.dim_IntList: _sum,
+        aten.amax.default: _amax,
+    }
+)

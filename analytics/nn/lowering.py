@@ -1,0 +1,121 @@
+"""What a lowering of one torch operation works with: values, the call, and the graph under construction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from analytics.nn.nodes import Flatten, Node, Reshape, Shape, kind_of
+
+__all__ = ["Builder", "Call", "Lowering", "Refused", "Wire"]
+
+
+class Refused(Exception):
+    """A lowering does not take this use of its operation; the message is the hint of the finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A value that depends on the input: the node that makes it and its per-sample shape.
+
+    A wire is `broken` when it comes out of an operation that was found unsupported.
+    """
+
+    name: str
+    shape: Shape
+    broken: bool = False
+
+
+@dataclass(slots=True)
+class Builder:
+    """The graph so far. `module` is the path of the operation that is being lowered."""
+
+    batch: int
+    module: str = ""
+    nodes: list[Node] = field(default_factory=list)
+    weights: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def emit(self, kind: type[Node], *inputs: Wire, shape: Shape, **facts: Any) -> Wire:
+        """Append a node. A fact that is a tensor becomes a weight, and the node gets its key."""
+        word = kind_of(kind)
+        self._counts[word] = self._counts.get(word, 0) + 1
+        name = f"{word}_{self._counts[word]}"
+        for fact, value in facts.items():
+            if isinstance(value, torch.Tensor):
+                facts[fact] = f"{name}.{fact}"
+                self.weights[facts[fact]] = value.to(torch.float64).numpy().copy()
+        sources = tuple(wire.name for wire in inputs)
+        self.nodes.append(kind(name=name, module=self.module, inputs=sources, shape=shape, **facts))
+        return Wire(name, shape)
+
+    def reshape(self, wire: Wire, shape: Shape) -> Wire:
+        """The wire in another shape; nothing is emitted when it has that shape already."""
+        if wire.shape == shape:
+            return wire
+        return self.emit(Flatten if len(shape) == 1 else Reshape, wire, shape=shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One torch operation with its arguments by the schema's names, defaults filled in.
+
+    `full_shape` is the shape of its (first) output with the batch dimension.
+    """
+
+    arguments: Mapping[str, Any] = field(repr=False)
+    full_shape: Shape
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The argument, or `default` where the operation's schema has none of that name."""
+        return self.arguments.get(name, default)
+
+    def wire(self, name: str) -> Wire:
+        """An argument that depends on the input."""
+        value = self.arguments[name]
+        if not isinstance(value, Wire):
+            raise Refused(f"its argument {name!r} must depend on the input; here it is a constant")
+        return value
+
+    def constant(self, name: str) -> torch.Tensor:
+        """An argument that is a parameter, a buffer or computed from them."""
+        value = self.arguments[name]
+        if not isinstance(value, torch.Tensor):
+            raise Refused(f"its argument {name!r} must be a constant; here it depends on the private input")
+        return value
+
+    def optional(self, name: str) -> torch.Tensor | None:
+        """A constant, or None."""
+        return None if self.arguments[name] is None else self.constant(name)
+
+    def wires(self) -> Iterator[Wire]:
+        """Every argument that depends on the input, those within lists too."""
+        for value in self.arguments.values():
+            yield from (item for item in (value if isinstance(value, list | tuple) else [value]) if _is_wire(item))
+
+    def axis(self, dim: int, rank: int) -> int:
+        """The per-sample axis of torch's `dim` in a tensor of `rank` axes (with the batch); the batch is refused."""
+        axis = dim % rank
+        if axis == 0:
+            raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
+        return axis - 1
+
+    @property
+    def shape(self) -> Shape:
+        """The per-sample shape of the output."""
+        return self.full_shape[1:]
+
+
+def _is_wire(value: Any) -> bool:
+    return isinstance(value, Wire)
+
+
+Lowering: TypeAlias = Callable[[Builder, Call], Any]

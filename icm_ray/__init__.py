@@ -1,0 +1,1 @@
+"""icm-ray: secure analytics over additive shares, distributed with Ray."""

@@ -1,0 +1,52 @@
+"""Settings of the engine, and the only place that reads its environment variables (prefix `ICM_`)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+__all__ = ["EngineConfig", "from_environment"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What one session decides for all of its workers.
+
+    fraction_bits: f, the fractional bits of fixed-point numbers.
+    default_bound: log2 of the largest magnitude of a shared float column without a declared bound.
+    heartbeat, silence: seconds between heartbeats; seconds without one after which a peer counts as gone.
+    lease: seconds without a sign of the driver after which a worker ends itself.
+    start_timeout: seconds that the workers of a lane may take to start.
+    job_timeout: seconds that one partition may take.
+    partition_bytes: plaintext bytes of one partition, about.
+    tls: encrypt and authenticate every link; only benchmarks on loopback switch it off.
+    """
+
+    fraction_bits: int = 16
+    default_bound: int = 20
+    heartbeat: float = 2.0
+    silence: float = 10.0
+    lease: float = 15.0
+    start_timeout: float = 90.0
+    job_timeout: float = 600.0
+    partition_bytes: int = 64 * 1024 * 1024
+    tls: bool = True
+
+
+def from_environment() -> EngineConfig:
+    """The default settings, with `ICM_FRACTION_BITS`, `ICM_SILENCE`, `ICM_LEASE` and so on put over them."""
+    changed: dict[str, object] = {}
+    for name, kind in (
+        ("fraction_bits", int),
+        ("default_bound", int),
+        ("heartbeat", float),
+        ("silence", float),
+        ("lease", float),
+        ("start_timeout", float),
+        ("job_timeout", float),
+        ("partition_bytes", int),
+    ):
+        text = os.environ.get(f"ICM_{name.upper()}")
+        if text is not None:
+            changed[name] = kind(text)
+    return EngineConfig(**changed)  # type: ignore[arg-type]

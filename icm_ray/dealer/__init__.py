@@ -1,0 +1,1 @@
+"""The dealer: makes correlated randomness, hears nothing."""

@@ -1,0 +1,83 @@
+"""What the dealer makes for one operation: it expands every party's stream and sends one party the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import AddressReused
+from icm_ray.ops.seams import Frame, Link, Words
+from icm_ray.ring.prg import Key
+from icm_ray.ring.wide import LIMBS, from_integers, to_integers
+
+__all__ = ["OperationDealing"]
+
+Ring = NDArray[np.uint64]
+
+
+class OperationDealing:
+    """`Dealing` of one operation. `corrected` is the party that gets corrections; the others only expand."""
+
+    def __init__(
+        self,
+        parties: tuple[str, ...],
+        keys: Mapping[str, Key],
+        operation: int,
+        corrected: str,
+        link: Link,
+        frame: Frame,
+        store: MutableMapping[str, Any],
+    ) -> None:
+        self.parties, self.store = parties, store
+        self._keys, self._operation, self._corrected = keys, operation, corrected
+        self._link, self._frame = link, frame
+        self._used: set[tuple[int, str]] = set()
+
+    def _stream(self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger]) -> Words:
+        if (tag, party) in self._used:
+            raise AddressReused(f"tag {tag} of operation {self._operation} was used before", step=str(self._operation))
+        self._used.add((tag, party))
+        return self._keys[party].words(self._operation, tag, count, dtype)
+
+    def words(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        total, *rest = (self._stream(tag, party, count, dtype) for party in self.parties)
+        for words in rest:
+            total += words
+        return total
+
+    def planes(self, tag: int, count: int) -> Ring:
+        total, *rest = (self._stream(tag, party, count, np.uint64) for party in self.parties)
+        for words in rest:
+            total ^= words
+        plane: Ring = total.view(np.uint64)
+        return plane
+
+    def party_words(self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        return self._stream(tag, party, count, dtype)
+
+    def give(self, tag: int, value: Words) -> None:
+        dtype = value.dtype.type
+        correction = value
+        for index, words in enumerate(self._others(tag, value.size, dtype)):
+            correction = np.subtract(correction, words, out=None if index == 0 else correction)
+        self.send(tag, correction)
+
+    def give_wide(self, tag: int, value: Ring) -> None:
+        rows = [to_integers(value)]
+        rows += [to_integers(words.reshape(-1, LIMBS)) for words in self._others(tag, value.size, np.uint64)]
+        self.send(tag, from_integers(first - sum(rest) for first, *rest in zip(*rows, strict=True)).reshape(-1))
+
+    def others_xor(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        total, *rest = self._others(tag, count, dtype)
+        for words in rest:
+            total ^= words
+        return total
+
+    def _others(self, tag: int, count: int, dtype: type[np.unsignedinteger]) -> list[Words]:
+        return [self._stream(tag, party, count, dtype) for party in self.parties if party != self._corrected]
+
+    def send(self, tag: int, correction: Words) -> None:
+        self._link.send(Frame(self._frame.address, self._operation, tag), (correction,))

@@ -1,0 +1,211 @@
+"""Operations that parties compute on their own shares, and those at the edges: input, store, reveal."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from icm_ray.errors import ProgramError, ShapeError
+from icm_ray.ops.values import Kind, ValueType, log2_ceil
+
+__all__ = [
+    "Add",
+    "AddPublic",
+    "Concatenate",
+    "Input",
+    "Load",
+    "Pad",
+    "Reshape",
+    "Reveal",
+    "Rescale",
+    "Scale",
+    "Slice",
+    "Store",
+    "Subtract",
+    "Sum",
+    "WindowSum",
+]
+
+
+class Input(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """`owner` brings the value `name` and shares it; every other party expands its share from a key it has with the owner."""
+
+    owner: str
+    name: str
+    type: ValueType
+
+    def infer(self) -> ValueType:
+        return self.type.checked(f"input {self.name}")
+
+
+class Load(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """A value that the parties keep under `key`."""
+
+    key: str
+    type: ValueType
+
+    def infer(self) -> ValueType:
+        return self.type
+
+
+class Store(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """Keep the value's shares under `key`, each party in its own worker."""
+
+    key: str
+
+    def infer(self, x: ValueType) -> ValueType:
+        return x
+
+
+class Reveal(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """Open the value for `to` alone, as `name`, behind fresh shares of zero."""
+
+    to: str
+    name: str
+
+    def infer(self, x: ValueType) -> ValueType:
+        if x.kind is Kind.BITS:
+            raise ProgramError("bits are revealed as shares: convert them first")
+        return x
+
+
+def _aligned(x: ValueType, y: ValueType, what: str) -> ValueType:
+    if x.kind is not y.kind or x.kind is Kind.BITS:
+        raise ProgramError(f"{what} takes two values of one additive kind, not {x.kind} and {y.kind}")
+    if x.f != y.f:
+        raise ProgramError(f"{what} takes values with the same fractional bits, not {x.f} and {y.f}")
+    if x.shape != y.shape:
+        raise ShapeError(f"{what} takes values of one shape, not {x.shape} and {y.shape}")
+    width = max(x.width, y.width) + 1
+    return msgspec.structs.replace(x, width=width, error=x.error + y.error).checked(what)
+
+
+class Add(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x + y."""
+
+    def infer(self, x: ValueType, y: ValueType) -> ValueType:
+        return _aligned(x, y, "addition")
+
+
+class Subtract(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x - y."""
+
+    def infer(self, x: ValueType, y: ValueType) -> ValueType:
+        return _aligned(x, y, "subtraction")
+
+
+class AddPublic(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x + constant; the constant is an integer in units of 2^-f."""
+
+    constant: int
+
+    def infer(self, x: ValueType) -> ValueType:
+        width = max(x.width, abs(self.constant).bit_length() + 1) + 1
+        return msgspec.structs.replace(x, width=width).checked("addition of a constant")
+
+
+class Scale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x times an integer; the result has `extra_f` fractional bits more (constant / 2^extra_f in plain units)."""
+
+    constant: int
+    extra_f: int = 0
+
+    def infer(self, x: ValueType) -> ValueType:
+        width = x.width + max(abs(self.constant) - 1, 0).bit_length()
+        factor = abs(self.constant) * 2.0**-self.extra_f
+        scaled = msgspec.structs.replace(x, width=width, f=x.f + self.extra_f, error=x.error * factor)
+        return scaled.checked("multiplication by a constant")
+
+
+class Rescale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The same ring elements read with `extra_f` more fractional bits: an exact division by 2^extra_f."""
+
+    extra_f: int
+
+    def infer(self, x: ValueType) -> ValueType:
+        return msgspec.structs.replace(x, f=x.f + self.extra_f, error=x.error * 2.0**-self.extra_f)
+
+
+class Sum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The sum of all elements, shape (1,)."""
+
+    def infer(self, x: ValueType) -> ValueType:
+        if x.kind is Kind.BITS:
+            raise ProgramError("bits are summed as shares: convert them first")
+        width = x.width + log2_ceil(x.count)
+        return msgspec.structs.replace(x, shape=(1,), width=width, error=x.error * x.count).checked("sum")
+
+
+class Reshape(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The same elements in another shape."""
+
+    shape: tuple[int, ...]
+
+    def infer(self, x: ValueType) -> ValueType:
+        if math.prod(self.shape) != x.count:
+            raise ShapeError(f"{x.shape} cannot be reshaped to {self.shape}")
+        return msgspec.structs.replace(x, shape=self.shape)
+
+
+class Slice(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x[start:stop:step, ...] with one (start, stop, step) for each axis."""
+
+    axes: tuple[tuple[int, int, int], ...]
+
+    def infer(self, x: ValueType) -> ValueType:
+        if len(self.axes) != len(x.shape):
+            raise ShapeError(f"{len(self.axes)} slices for {len(x.shape)} axes")
+        shape = tuple(len(range(*slice(*axis).indices(size))) for axis, size in zip(self.axes, x.shape, strict=True))
+        return msgspec.structs.replace(x, shape=shape)
+
+
+class Pad(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """Zeros before and after, one (before, after) for each axis."""
+
+    axes: tuple[tuple[int, int], ...]
+
+    def infer(self, x: ValueType) -> ValueType:
+        if len(self.axes) != len(x.shape):
+            raise ShapeError(f"{len(self.axes)} paddings for {len(x.shape)} axes")
+        shape = tuple(before + size + after for (before, after), size in zip(self.axes, x.shape, strict=True))
+        return msgspec.structs.replace(x, shape=shape)
+
+
+class Concatenate(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """Values one after the other along `axis`."""
+
+    axis: int = 0
+
+    def infer(self, *xs: ValueType) -> ValueType:
+        first = xs[0]
+        for x in xs[1:]:
+            same = [a == b for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != self.axis]
+            if x.kind is not first.kind or x.f != first.f or not all(same):
+                raise ShapeError(f"values of shape {first.shape} and {x.shape} cannot be concatenated")
+        shape = list(first.shape)
+        shape[self.axis] = sum(x.shape[self.axis] for x in xs)
+        width, error = max(x.width for x in xs), max(x.error for x in xs)
+        return msgspec.structs.replace(first, shape=tuple(shape), width=width, error=error)
+
+
+class WindowSum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """Sums over windows of images (batch, channels, height, width): average pooling without its division."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def infer(self, x: ValueType) -> ValueType:
+        if len(x.shape) != 4:
+            raise ShapeError(f"pooling takes images (batch, channels, height, width), not shape {x.shape}")
+        batch, channels, height, width = x.shape
+        rows = (height + self.padding[0] + self.padding[1] - self.kernel[0]) // self.stride[0] + 1
+        columns = (width + self.padding[2] + self.padding[3] - self.kernel[1]) // self.stride[1] + 1
+        if rows < 1 or columns < 1:
+            raise ShapeError(f"window {self.kernel} is larger than the padded image {height}x{width}")
+        area = self.kernel[0] * self.kernel[1]
+        grown = msgspec.structs.replace(
+            x, shape=(batch, channels, rows, columns), width=x.width + log2_ceil(area), error=x.error * area
+        )
+        return grown.checked("pooling")

@@ -1,0 +1,135 @@
+"""Products, and what may follow them in the same opening: truncation, ReLU."""
+
+from __future__ import annotations
+
+import msgspec
+
+from icm_ray.errors import BoundError, ProgramError
+from icm_ray.ops.forms import Form, growth_bits
+from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
+
+__all__ = ["Finish", "LoadWeight", "OwnedProduct", "Product", "Relu", "SumOfSquares", "Truncate"]
+
+
+class Finish(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """What happens to a value x that is opened under a mask anyway.
+
+    relu: max(x, 0) after dividing by 2^shift; else only the division (stochastic rounding with public coins).
+    width: w of the opening; |x| < 2^(w-2), or |x| < 2^(w-1) for a ReLU without division.
+    """
+
+    shift: int = 0
+    relu: bool = False
+    width: int = FULL_WIDTH
+
+    def infer(self, x: ValueType, what: str) -> ValueType:
+        if x.kind is not Kind.SHARE:
+            raise ProgramError(f"{what} takes additive shares, not {x.kind}")
+        if not 0 <= self.shift < self.width - 1:
+            raise ProgramError(f"{what}: a shift of {self.shift} bits at width {self.width}")
+        room = self.width if self.relu and not self.shift else self.width - 1
+        if x.width > room:
+            raise BoundError(f"{what}: values of {x.width} bits, but {room} fit; declare a smaller bound", width=x.width)
+        if not self.shift:
+            return x
+        f = x.f - self.shift
+        width = max(x.width - self.shift, 1) + 1
+        return msgspec.structs.replace(x, f=f, width=min(width, FULL_WIDTH), error=x.error + 2.0**-f)
+
+
+class Truncate(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x / 2^shift, rounded up or down at random by a public coin."""
+
+    finish: Finish
+
+    def infer(self, x: ValueType) -> ValueType:
+        return self.finish.infer(x, "truncation")
+
+
+class Relu(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """max(x, 0), after division by 2^shift where the finish has one."""
+
+    finish: Finish
+
+    def infer(self, x: ValueType) -> ValueType:
+        return self.finish.infer(x, "ReLU")
+
+
+def _product_type(form: Form, x: ValueType, y: ValueType, finish: Finish | None, what: str) -> ValueType:
+    if x.kind is not Kind.SHARE or y.kind is not Kind.SHARE:
+        raise ProgramError(f"{what} takes additive shares")
+    terms = form.growth(x.shape, y.shape)
+    width = x.width + y.width - 1 + growth_bits(form, x.shape, y.shape)
+    error = terms * (x.magnitude * y.error + y.magnitude * x.error + x.error * y.error)
+    raw = ValueType(shape=form.shape(x.shape, y.shape), f=x.f + y.f, width=width, error=error).checked(what)
+    return raw if finish is None else finish.infer(raw, what)
+
+
+class Product(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x times y, both shared, elementwise or as matrices or as a convolution; optionally finished in the same opening."""
+
+    form: Form
+    finish: Finish | None = None
+
+    def infer(self, x: ValueType, y: ValueType) -> ValueType:
+        return _product_type(self.form, x, y, self.finish, "product")
+
+
+class LoadWeight(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """`owner` brings the fixed weight `name`; F = W - B is opened for the others once, and kept under `key`.
+
+    `type.width` bounds one weight, `gain` the sum of magnitudes behind one output (log2, in plain units).
+    With `bias` the owner keeps the value of that name too, with the product's fractional bits.
+    """
+
+    owner: str
+    name: str
+    key: str
+    type: ValueType
+    bias: str | None = None
+    bias_size: int = 0
+
+    def infer(self) -> ValueType:
+        return self.type
+
+
+class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x times the fixed weight `key` that `owner`, a party, holds in the clear, plus its bias.
+
+    gain: log2 of a bound on the sum of |weights| behind one output, plain units; the owner checks it when loading.
+    bias_bound: log2 of a bound on |bias|. channel_axis: where the bias' axis lies in the output.
+    """
+
+    owner: str
+    key: str
+    form: Form
+    weight: ValueType
+    gain: int
+    bias_bound: int | None = None
+    channel_axis: int = 1
+    finish: Finish | None = None
+
+    def infer(self, x: ValueType) -> ValueType:
+        if x.kind is not Kind.SHARE:
+            raise ProgramError("a product takes additive shares")
+        f = x.f + self.weight.f
+        # |sum w x| <= 2^gain max|x|; the weights' own rounding adds fan_in * 2^-(f_w+1) * max|x|
+        terms = self.form.growth(x.shape, self.weight.shape)
+        width = x.width + self.weight.f + max(self.gain, 0) + 1
+        if self.bias_bound is not None:
+            width = max(width, f + self.bias_bound + 1) + 1
+        error = 2.0**self.gain * x.error + terms * self.weight.error * (x.magnitude + x.error) + 2.0 ** -(f + 1)
+        raw = ValueType(shape=self.form.shape(x.shape, self.weight.shape), f=f, width=width, error=error)
+        raw = raw.checked("product with a fixed weight")
+        return raw if self.finish is None else self.finish.infer(raw, "product with a fixed weight")
+
+
+class SumOfSquares(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The sum of x^2 over all elements, shape (1,); the result has 2 f fractional bits."""
+
+    def infer(self, x: ValueType) -> ValueType:
+        if x.kind is not Kind.SHARE:
+            raise ProgramError("a sum of squares takes additive shares")
+        width = 2 * x.width - 1 + log2_ceil(x.count)
+        error = x.count * (2 * x.magnitude * x.error + x.error**2)
+        return ValueType(shape=(1,), f=2 * x.f, width=width, error=error).checked("sum of squares")

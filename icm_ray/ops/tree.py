@@ -1,0 +1,91 @@
+"""The shape of the 4-to-1 comparison tree: which bits are opened and which mask products are dealt.
+
+A comparison of L-bit numbers cuts them into chunks of four bits, the top one shorter. Each chunk gives a pair
+(p, g) = (equal, greater); nodes of up to four pairs reduce them:
+    G = g3 + p3 g2 + p3 p2 g1 + p3 p2 p1 g0,    P = p3 p2 p1 p0      (XOR and AND; index 3 is the most significant)
+A node opens p_(m-1)..p_1 and g_(m-2)..g_0 under masks, and p_0 only if its own P is wanted: it is wanted by every node
+but the lowest of its level. A node of one pair passes it on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+__all__ = ["CHUNK_BITS", "Level", "TreeShape", "tree_shape"]
+
+CHUNK_BITS = 4
+_ARITY = 4
+
+
+def _opened(m: int, with_p: bool) -> int:
+    return 0 if m == 1 else 2 * (m - 1) + int(with_p)
+
+
+def _products(m: int, with_p: bool) -> int:
+    if m == 1:
+        return 0
+    among_p = 2 ** (m - 1) - 1 - (m - 1)
+    with_g = sum(2 ** (m - 1 - j) - 1 for j in range(m - 1))
+    return among_p + with_g + (2 ** (m - 1) - 1 if with_p else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level: the pair counts of its nodes, lowest first; bits opened and mask products dealt for each value."""
+
+    nodes: tuple[int, ...]
+
+    @property
+    def opened(self) -> int:
+        return sum(_opened(m, index > 0) for index, m in enumerate(self.nodes))
+
+    @property
+    def products(self) -> int:
+        return sum(_products(m, index > 0) for index, m in enumerate(self.nodes))
+
+
+@dataclass(frozen=True, slots=True)
+class TreeShape:
+    """The tree for numbers of `bits` bits."""
+
+    bits: int
+    chunks: int
+    levels: tuple[Level, ...]
+
+    @property
+    def top_bits(self) -> int:
+        """Bits of the most significant chunk, 1 to 4."""
+        return self.bits - CHUNK_BITS * (self.chunks - 1)
+
+    @property
+    def wide_chunks(self) -> int:
+        """Chunks whose one-hot word takes 16 bits; the top one takes 8 where it has at most three bits."""
+        return self.chunks - (1 if self.top_bits < CHUNK_BITS else 0)
+
+    @property
+    def one_hot_bytes(self) -> int:
+        """Bytes of the one-hot words of one value."""
+        return 2 * self.wide_chunks + (self.chunks - self.wide_chunks)
+
+    @property
+    def opened(self) -> int:
+        return sum(level.opened for level in self.levels)
+
+    @property
+    def products(self) -> int:
+        return sum(level.products for level in self.levels)
+
+
+@cache
+def tree_shape(bits: int) -> TreeShape:
+    """The tree that compares unsigned numbers of `bits` bits, 1 to 63."""
+    if not 1 <= bits <= 63:
+        raise ValueError(f"a comparison takes 1 to 63 bits, not {bits}")
+    chunks = -(-bits // CHUNK_BITS)
+    levels, width = [], chunks
+    while width > 1:
+        nodes = tuple(min(_ARITY, width - start) for start in range(0, width, _ARITY))
+        levels.append(Level(nodes))
+        width = len(nodes)
+    return TreeShape(bits, chunks, tuple(levels))

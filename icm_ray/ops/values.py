@@ -1,0 +1,70 @@
+"""Types of the values of a program: kind, shape, fractional bits, width, error."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+import msgspec
+
+from icm_ray.errors import BoundError
+
+__all__ = ["FULL_WIDTH", "Kind", "ValueType", "container", "log2_ceil"]
+
+FULL_WIDTH = 64
+
+
+class Kind(StrEnum):
+    """How a value is held: additive shares in Z_2^64, XOR shares of bits, or additive shares in Z_2^256."""
+
+    SHARE = "share"
+    BITS = "bits"
+    WIDE = "wide"
+
+
+class ValueType(msgspec.Struct, frozen=True, kw_only=True):
+    """The public facts of one shared value.
+
+    shape: of the array; f: fractional bits; width: w with |x| < 2^(w-1), x the ring element as a signed number;
+    error: largest absolute difference to the same computation on plaintext reals, in plain units.
+    """
+
+    kind: Kind = Kind.SHARE
+    shape: tuple[int, ...]
+    f: int = 0
+    width: int = FULL_WIDTH
+    error: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """Numbers in the array."""
+        return math.prod(self.shape)
+
+    @property
+    def magnitude(self) -> float:
+        """The largest plain magnitude that the width admits."""
+        return 2.0 ** (self.width - 1 - self.f)
+
+    def checked(self, what: str) -> ValueType:
+        """Itself; raises `BoundError` where the width is beyond the ring's."""
+        limit = 256 if self.kind is Kind.WIDE else FULL_WIDTH
+        if self.width > limit:
+            raise BoundError(
+                f"{what}: values of up to {self.width} bits do not fit the ring of {limit}; declare a smaller bound "
+                "or use fewer fractional bits",
+                width=self.width,
+            )
+        return self
+
+
+def log2_ceil(count: int) -> int:
+    """The smallest k with count <= 2^k."""
+    return max(count - 1, 0).bit_length()
+
+
+def container(width: int) -> int:
+    """Bytes of the smallest word that holds `width` bits: 1, 2, 4 or 8."""
+    for size in (1, 2, 4):
+        if width <= 8 * size:
+            return size
+    return 8

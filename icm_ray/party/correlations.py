@@ -1,0 +1,61 @@
+"""A party's shares of dealt randomness: expanded from its key with the dealer, or the corrections that the dealer sends."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import AddressReused, Desynchronised
+from icm_ray.ops.seams import Address, Frame, Link, Words
+from icm_ray.ring.prg import Key
+
+__all__ = ["Corrections", "DealtShares"]
+
+
+class Corrections:
+    """The corrections of one run, in the order of arrival; what comes early is kept until it is asked for."""
+
+    def __init__(self, link: Link, address: Address) -> None:
+        self._link = link
+        self._frame = Frame(address, 0)
+        self._early: dict[tuple[int, int], NDArray[np.uint8]] = {}
+
+    def take(self, operation: int, tag: int, size: int) -> NDArray[np.uint8]:
+        """The correction of (operation, tag), of `size` bytes."""
+        wanted = (operation, tag)
+        while wanted not in self._early:
+            step, found, payload = self._link.receive_any(self._frame)
+            self._early[step, found] = payload
+        payload = self._early.pop(wanted)
+        if payload.nbytes != size:
+            raise Desynchronised(
+                f"a correction of {payload.nbytes} bytes where {size} were expected", party=self._link.peer, step=str(wanted)
+            )
+        return payload
+
+
+class DealtShares:
+    """`Correlations` of one operation."""
+
+    __slots__ = ("_corrected", "_corrections", "_key", "_operation", "_used")
+
+    def __init__(self, key: Key, operation: int, corrected: bool, corrections: Corrections) -> None:
+        self._key, self._operation = key, operation
+        self._corrected, self._corrections = corrected, corrections
+        self._used: set[int] = set()
+
+    def _once(self, tag: int) -> None:
+        if tag in self._used:
+            raise AddressReused(f"tag {tag} of operation {self._operation} was used before", step=str(self._operation))
+        self._used.add(tag)
+
+    def words(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        self._once(tag)
+        return self._key.words(self._operation, tag, count, dtype)
+
+    def dealt(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        self._once(tag)
+        if self._corrected:
+            payload = self._corrections.take(self._operation, tag, count * np.dtype(dtype).itemsize)
+            return payload.view(dtype)
+        return self._key.words(self._operation, tag, count, dtype)

@@ -1,0 +1,210 @@
+"""One party's worker: runs programs on its shares, in rounds in lock-step with the other parties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import AddressReused, Desynchronised, ProgramError
+from icm_ray.ops.seams import Address, Frame, Link, Words
+from icm_ray.ops.values import ValueType
+from icm_ray.party.correlations import Corrections, DealtShares
+from icm_ray.party.policy import Policy, check_policy
+from icm_ray.program.begin import read_begin
+from icm_ray.program.keys import key_for
+from icm_ray.program.program import Program
+from icm_ray.protocols.base import Context, Exchange, Round, Share
+from icm_ray.protocols.table import TABLE
+
+__all__ = ["Outcome", "Party"]
+
+Ring = NDArray[np.uint64]
+Observer = Callable[[int, str, Ring], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run left with this party: values revealed to it (ring elements) and what it took."""
+
+    results: dict[str, Ring] = field(default_factory=dict)
+    attempt: int = 0
+    rounds: int = 0
+    sent_bytes: int = 0
+    dealt_bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Running:
+    steps: Round
+    wanted: Exchange
+
+
+class Party:
+    """links: to the other parties, to owners that are none and to the driver, where there are such. secrets: with each peer.
+
+    The secret with the dealer gives masks; those with parties and owners are known to neither dealer nor driver.
+    """
+
+    def __init__(
+        self, me: str, links: Mapping[str, Link], dealer: Link, secrets: Mapping[str, bytes], dealer_secret: bytes
+    ) -> None:
+        self.me = me
+        self._links, self._dealer = dict(links), dealer
+        self._secrets, self._dealer_secret = dict(secrets), dealer_secret
+        self._last_attempt = 0
+        self.store: dict[str, Any] = {}
+        self.policies: dict[str, Policy] = {}
+
+    def add_link(self, name: str, link: Link) -> None:
+        """A link for revealing to someone who is no party."""
+        self._links[name] = link
+
+    def run(
+        self,
+        program: Program,
+        job: int,
+        partition: int,
+        inputs: Mapping[str, NDArray[Any]] | None = None,
+        observe: Observer | None = None,
+    ) -> Outcome:
+        """Run the program once. `inputs`: ring elements of what this party owns, by name.
+
+        Raises `PolicyError` before a share leaves, `FaultError` when a peer fails, `ProgramError` for a bad program.
+        """
+        types = program.types()
+        check_policy(program, self.policies, self.me)
+        address = self._begin(program, job, partition)
+        outcome = Outcome(attempt=address.attempt)
+        run = _Run(self, program, types, address, inputs or {}, outcome, observe)
+        run.play()
+        return outcome
+
+    def _begin(self, program: Program, job: int, partition: int) -> Address:
+        begin = read_begin(self._dealer.receive_message())
+        if (begin.job, begin.program, begin.partition) != (job, program.digest, partition):
+            raise Desynchronised("the dealer deals for another run", party="dealer", partition=partition, step="begin")
+        if begin.attempt <= self._last_attempt:
+            raise AddressReused(
+                f"attempt {begin.attempt} was used before", party="dealer", partition=partition, step="begin"
+            )
+        self._last_attempt = begin.attempt
+        return Address(job, begin.program, partition, begin.attempt)
+
+
+class _Run:
+    """One walk over a program: starts what is ready, merges the rounds of all that run, resumes them."""
+
+    def __init__(
+        self,
+        party: Party,
+        program: Program,
+        types: tuple[ValueType, ...],
+        address: Address,
+        inputs: Mapping[str, NDArray[Any]],
+        outcome: Outcome,
+        observe: Observer | None,
+    ) -> None:
+        self.party, self.program, self.types, self.address = party, program, types, address
+        self.inputs, self.outcome, self.observe = inputs, outcome, observe
+        self.keys = {name: key_for(secret, "pair", address) for name, secret in party._secrets.items()}
+        self.dealer_key = key_for(party._dealer_secret, "dealer", address)
+        self.corrections = Corrections(party._dealer, address)
+        self.values: dict[int, Share] = {}
+        self.done: set[int] = set()
+        self.running: dict[int, _Running] = {}
+        self.uses = [0] * len(program.nodes)
+        self.users: list[list[int]] = [[] for _ in program.nodes]
+        for index, node in enumerate(program.nodes):
+            for source in node.inputs:
+                self.uses[source] += 1
+                self.users[source].append(index)
+
+    def play(self) -> None:
+        self._start(range(len(self.program.nodes)))
+        while self.running:
+            self._exchange()
+            finished: list[int] = []
+            for index in list(self.running):
+                if self._advance(index):
+                    finished.extend(self.users[index])
+            self._start(finished)
+        if len(self.done) != len(self.program.nodes):
+            raise ProgramError("a program ended with operations that never ran")
+
+    def _start(self, candidates: Any) -> None:
+        """Start every candidate whose inputs are there, and what follows from those that need no round."""
+        ready = sorted(set(candidates))
+        while ready:
+            following: list[int] = []
+            for index in ready:
+                node = self.program.nodes[index]
+                started = index in self.done or index in self.running
+                if started or any(source not in self.done for source in node.inputs):
+                    continue
+                kinds = [self.types[source] for source in node.inputs]
+                shares = [self.values[source] for source in node.inputs]
+                protocol = TABLE[type(node.op)]
+                steps = protocol.run(node.op, kinds, shares, self._context(index), self.types[index])
+                self.running[index] = _Running(steps, Exchange())
+                if self._advance(index):
+                    following.extend(self.users[index])
+            ready = sorted(set(following))
+
+    def _context(self, index: int) -> Context:
+        parties = self.program.parties
+        corrected = parties[index % len(parties)] == self.party.me
+        return Context(
+            me=self.party.me,
+            parties=parties,
+            operation=index,
+            correlations=DealtShares(self.dealer_key, index, corrected, self.corrections),
+            keys=self.keys,
+            inputs=self.inputs,
+            store=self.party.store,
+            results=self.outcome.results,
+            observe=self.observe,
+        )
+
+    def _advance(self, index: int) -> bool:
+        """Resume an operation until its next round; True when it ended."""
+        running = self.running[index]
+        try:
+            running.wanted = next(running.steps)
+        except StopIteration as stop:
+            self.values[index] = stop.value
+            self.done.add(index)
+            del self.running[index]
+            for source in (*self.program.nodes[index].inputs, index):
+                self.uses[source] -= source != index
+                if not self.uses[source]:
+                    self.values.pop(source, None)
+            return True
+        return False
+
+    def _exchange(self) -> None:
+        """One round: to every peer one frame with the parts of all running operations, then one from every peer."""
+        sends: dict[str, list[Words]] = {}
+        receives: dict[str, list[Words]] = {}
+        for index in sorted(self.running):
+            wanted = self.running[index].wanted
+            for name, parts in wanted.sends.items():
+                sends.setdefault(name, []).extend(parts)
+            for name, parts in wanted.receives.items():
+                receives.setdefault(name, []).extend(parts)
+        frame = Frame(self.address, self.outcome.rounds)
+        for name, out in sends.items():
+            self._link(name).send(frame, out)
+            self.outcome.sent_bytes += sum(part.nbytes for part in out)
+        for name, into in receives.items():
+            self._link(name).receive(frame, into)
+        self.outcome.rounds += 1
+
+    def _link(self, name: str) -> Link:
+        link = self.party._links.get(name)
+        if link is None:
+            raise ProgramError(f"{self.party.me} has no link to {name}")
+        return link

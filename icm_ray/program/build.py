@@ -1,0 +1,38 @@
+"""Writing programs down: a builder that adds nodes and knows the type of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from icm_ray.ops.values import ValueType
+from icm_ray.program.program import Node, Operation, Program
+
+__all__ = ["Builder", "Value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A node of the program being built, and its type."""
+
+    node: int
+    type: ValueType
+
+
+class Builder:
+    """Collects nodes; every addition is checked at once."""
+
+    def __init__(self, parties: tuple[str, ...], owners: tuple[str, ...] = (), rows: int = 0) -> None:
+        self._parties, self._owners, self._rows = parties, owners, rows
+        self._nodes: list[Node] = []
+
+    def add(self, op: Operation, *inputs: Value) -> Value:
+        """Append `op` on `inputs`; raises what the operation's typing raises."""
+        kind = op.infer(*(value.type for value in inputs))
+        self._nodes.append(Node(op, tuple(value.node for value in inputs)))
+        return Value(len(self._nodes) - 1, kind)
+
+    def build(self) -> Program:
+        """The program so far, checked as a whole."""
+        program = Program(self._parties, tuple(self._nodes), self._owners, self._rows)
+        program.types()
+        return program

@@ -1,0 +1,166 @@
+"""What every protocol is given, and the four faces that it shows.
+
+reference: the plaintext twin, bit exact.   deal: what the dealer makes.   run: what one party does.   cost: what is declared.
+
+`run` is a generator: it yields an `Exchange` for every round and is resumed when the round is over, so that the rounds
+of independent operations travel together. `deal` walks the same tags in the same order and hears nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.seams import Correlations, Words
+from icm_ray.ops.values import ValueType
+from icm_ray.ring.prg import Key
+
+__all__ = ["Coins", "Context", "Dealing", "Exchange", "Faces", "Round", "Share", "open_sum", "open_xor"]
+
+Ring = NDArray[np.uint64]
+Coins = Mapping[str, NDArray[np.uint64]]
+Op = TypeVar("Op", contravariant=True)
+
+
+class Share:
+    """One party's share of a value: no truth, no number, no element, no content in its repr."""
+
+    __slots__ = ("kind", "words")
+
+    def __init__(self, words: Ring, kind: str = "share") -> None:
+        self.words = words
+        self.kind = kind
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} of shape {self.words.shape}>"
+
+    def _refuse(self, *_: Any) -> Any:
+        raise TypeError("a share has no plain value; open it by a program's reveal")
+
+    __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __getitem__ = _refuse
+    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> str:
+        raise TypeError("a share leaves its process over a channel only")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One round of one operation: arrays to send to peers, arrays to fill from peers (by name)."""
+
+    sends: dict[str, tuple[Words, ...]] = field(default_factory=dict)
+    receives: dict[str, tuple[Words, ...]] = field(default_factory=dict)
+
+
+Round = Generator[Exchange, None, Any]
+
+
+@dataclass(slots=True)
+class Context:
+    """One party's view of one operation of one run.
+
+    keys: for every other party or owner a key that dealer and driver do not know, for this address alone.
+    inputs: the values that this party brings, by name. store: what it keeps between runs. results: what is revealed to it.
+    observe: told of what is opened to all parties (tests need the public coins).
+    """
+
+    me: str
+    parties: tuple[str, ...]
+    operation: int
+    correlations: Correlations
+    keys: Mapping[str, Key]
+    inputs: Mapping[str, NDArray[Any]]
+    store: MutableMapping[str, Any]
+    results: MutableMapping[str, Ring]
+    observe: Callable[[int, str, Ring], None] | None = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this party adds the public constants."""
+        return self.me == self.parties[0]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        return tuple(name for name in self.parties if name != self.me)
+
+    def opened(self, what: str, value: Ring) -> None:
+        if self.observe is not None:
+            self.observe(self.operation, what, value)
+
+
+class Dealing(Protocol):
+    """The dealer's view of one operation: it knows every party's stream and corrects one party's share."""
+
+    parties: tuple[str, ...]
+    store: MutableMapping[str, Any]
+
+    def words(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        """The sum of all parties' words of `tag`: a mask."""
+
+    def planes(self, tag: int, count: int) -> Ring:
+        """The XOR of all parties' words of `tag`: a mask of bits."""
+
+    def party_words(
+        self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger] = np.uint64
+    ) -> Words:
+        """One party's words of `tag`."""
+
+    def give(self, tag: int, value: Words) -> None:
+        """Share `value` additively."""
+
+    def give_wide(self, tag: int, value: Ring) -> None:
+        """Share wide numbers (n, 4) additively in Z_2^256."""
+
+    def others_xor(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        """A fresh array, the XOR of the uncorrected parties' words of `tag`: XOR the value into it, then `send`."""
+
+    def send(self, tag: int, correction: Words) -> None:
+        """Hand a finished correction to the corrected party."""
+
+
+class Faces(Protocol[Op]):
+    """The four faces of a protocol; one object for each operation type."""
+
+    def reference(
+        self, op: Op, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+    ) -> Ring: ...
+
+    def deal(self, op: Op, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None: ...
+
+    def run(self, op: Op, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType) -> Round: ...
+
+    def cost(self, op: Op, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost: ...
+
+
+def open_sum(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:
+    """Open additively shared (masked) arrays to every party, all in one round; returns the sums."""
+    theirs = yield from _swap(context, mine)
+    for total, own in zip(theirs[0], mine, strict=True):
+        total += own
+    for more in theirs[1:]:
+        for total, words in zip(theirs[0], more, strict=True):
+            total += words
+    return theirs[0]
+
+
+def open_xor(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:
+    """Open XOR-shared (masked) arrays to every party, all in one round; returns the XORs."""
+    theirs = yield from _swap(context, mine)
+    for total, own in zip(theirs[0], mine, strict=True):
+        total ^= own
+    for more in theirs[1:]:
+        for total, words in zip(theirs[0], more, strict=True):
+            total ^= words
+    return theirs[0]
+
+
+def _swap(context: Context, mine: tuple[Words, ...]) -> Generator[Exchange, None, list[tuple[Words, ...]]]:
+    theirs = {name: tuple(np.empty_like(words) for words in mine) for name in context.others}
+    yield Exchange(dict.fromkeys(context.others, mine), dict(theirs))
+    return list(theirs.values())

@@ -1,0 +1,112 @@
+"""Comparison of a masked opening with its mask: [ low(r) > low(x^) ] as XOR shares.
+
+With x^ = x + r and widths w:  msb(x) = msb(x^) xor msb(r) xor [ low(r) > low(x^) ]: a public number against a dealt one.
+The dealer XOR-shares the one-hot word of every 4-bit chunk of r; each party looks up its shares of (equal, greater) at the
+public chunk, without communication, and a 4-to-1 tree reduces them (ops/tree.py; multi-input AND: ABY2.0, section 3).
+
+Opened: the masked bits of the tree, uniform words. Secure against any n-1 semi-honest parties that do not collude with the dealer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.ops.seams import Correlations
+from icm_ray.ops.tree import TreeShape
+from icm_ray.protocols.base import Context, Dealing, Exchange, open_xor
+from icm_ray.ring import bits
+
+__all__ = ["TREE_TAGS", "OneHot", "chunk_bytes", "compare", "deal_chunks", "deal_tree", "greater", "take_chunks", "tree_bytes"]
+
+Ring = NDArray[np.uint64]
+TREE_TAGS = 8
+"""Tags that one tree takes: a mask and a product tag for each of up to four levels."""
+
+OneHot = tuple[NDArray[np.uint16], NDArray[np.uint8]]
+
+
+def chunk_bytes(shape: TreeShape, count: int) -> int:
+    """Bytes of the one-hot words of `count` values."""
+    return shape.one_hot_bytes * bits.blocks_of(count) * bits.BLOCK
+
+
+def tree_bytes(shape: TreeShape, count: int, trees: int = 1) -> tuple[tuple[int, ...], int]:
+    """Bytes opened by one party at each level of its trees, and bytes of products dealt."""
+    size = bits.blocks_of(count) * bits.BLOCK // 8 * trees
+    return tuple(size * level.opened for level in shape.levels), size * shape.products
+
+
+def deal_chunks(dealing: Dealing, tag: int, r: Ring, shape: TreeShape) -> None:
+    """Share the one-hot words of the chunks of the low bits of r (already shifted, any length)."""
+    low = bits.padded(r)
+    wide = dealing.others_xor(tag, low.size * shape.wide_chunks, np.uint16).reshape(shape.wide_chunks, low.size)
+    for j in range(shape.wide_chunks):
+        bits.deal_one_hot(low, 4 * j, wide[j])
+    if shape.wide_chunks:
+        dealing.send(tag, wide.reshape(-1))
+    if shape.wide_chunks < shape.chunks:
+        top = dealing.others_xor(tag + 1, low.size, np.uint8)
+        bits.top_chunk_one_hot(low, 4 * shape.wide_chunks, shape.top_bits, top)
+        dealing.send(tag + 1, top)
+
+
+def take_chunks(correlations: Correlations, tag: int, count: int, shape: TreeShape) -> OneHot:
+    """This party's shares of the one-hot words."""
+    size = bits.blocks_of(count) * bits.BLOCK
+    wide = np.empty((0, size), np.uint16)
+    if shape.wide_chunks:
+        wide = correlations.dealt(tag, size * shape.wide_chunks, np.uint16).reshape(shape.wide_chunks, size)
+    top = np.empty(0, np.uint8)
+    if shape.wide_chunks < shape.chunks:
+        top = correlations.dealt(tag + 1, size, np.uint8)
+    return wide, top
+
+
+def deal_tree(dealing: Dealing, tag: int, count: int, shape: TreeShape, trees: int = 1) -> None:
+    """Share the mask products of as many trees, one for each public number."""
+    blocks = bits.blocks_of(count) * trees
+    for depth, level in enumerate(shape.levels):
+        masks = dealing.planes(tag + 2 * depth, blocks * level.opened * 8).reshape(blocks, level.opened, 8)
+        products = dealing.others_xor(tag + 2 * depth + 1, blocks * level.products * 8)
+        bits.deal_products(np.array(level.nodes), masks, products.reshape(blocks, level.products, 8))
+        dealing.send(tag + 2 * depth + 1, products)
+
+
+def compare(
+    context: Context, tag: int, publics: Sequence[Ring], words: OneHot, shape: TreeShape
+) -> Generator[Exchange, None, Ring]:
+    """XOR shares of [ low(r) > public ], a plane for each of `publics` (each of whole blocks). A round a level.
+
+    The public numbers share the chunk words; each has masks of its own in the tree.
+    """
+    blocks = publics[0].size // bits.BLOCK
+    total = blocks * len(publics)
+    p = np.empty((total, shape.chunks, 8), np.uint64)
+    g = np.empty_like(p)
+    for index, public in enumerate(publics):
+        rows = slice(index * blocks, (index + 1) * blocks)
+        bits.look_up(public, *words, shape.chunks, shape.top_bits, p[rows], g[rows])
+    for depth, level in enumerate(shape.levels):
+        nodes = np.array(level.nodes)
+        masks = context.correlations.words(tag + 2 * depth, total * level.opened * 8)
+        masks = masks.reshape(total, level.opened, 8)
+        masked = masks.copy()
+        bits.mask_level(p, g, nodes, masked)
+        (hats,) = yield from open_xor(context, masked)
+        products = context.correlations.dealt(tag + 2 * depth + 1, total * level.products * 8)
+        new_p = np.empty((total, nodes.size, 8), np.uint64)
+        new_g = np.empty_like(new_p)
+        bits.reduce_level(
+            p, g, nodes, hats, masks, products.reshape(total, level.products, 8), context.first, new_p, new_g
+        )
+        p, g = new_p, new_g
+    return g.reshape(len(publics), -1)
+
+
+def greater(r: Ring, public: Ring, nbits: int) -> Ring:
+    """The plaintext twin: [ low(r) > low(public) ] as words 0 or 1."""
+    mask = np.uint64((1 << nbits) - 1)
+    return ((r & mask) > (public & mask)).astype(np.uint64)

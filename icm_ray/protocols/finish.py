@@ -1,0 +1,141 @@
+"""What follows a masked opening x^ = x + r (mod 2^w): division by 2^f, ReLU, or both in one.
+
+Division (truncation). On x + 2^(w-2), with m = msb(x^), c = low(x^), rho = low(r) >> f, t = msb(r):
+    x >> f = (c >> f) - rho + (m xor t) 2^(w-1-f) - 2^(w-2-f)
+Dealt: [rho], [t]. Ideal functionality (ePrint 2024/1127 on why it matters): draw u in [0, 2^f) uniformly, publish u, return
+floor((x + 2^f - 1 - u) / 2^f). Here u = x^ mod 2^f, uniform because r is; it never fails, for any number of parties.
+
+ReLU, division fused: z = (x^ >> f) - (r >> f) mod 2^(w-f) is the truncated value, and its sign is
+    msb(x^ >> f) xor msb(r >> f) xor [ low(r >> f) > low(x^ >> f) ],
+so only w-f-1 bits are compared. The bit is opened as d^ = [z >= 0] xor r_d, and the product with z is linear in what is
+dealt: [r_d], [rho], [r_d rho], [t], [r_d t]  (`ring.finish.relu_parts`). Functionality: the division's, then max(., 0).
+
+Opened: masked bits, uniform whatever x is. Secure against any n-1 semi-honest parties that do not collude with the dealer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.products import Finish
+from icm_ray.ops.seams import Words
+from icm_ray.ops.tree import TreeShape, tree_shape
+from icm_ray.ops.values import FULL_WIDTH, container
+from icm_ray.protocols import comparison
+from icm_ray.protocols.base import Context, Dealing, Round, open_xor
+from icm_ray.ring import bits, finish
+
+__all__ = ["FINISH_TAGS", "deal_finish", "finish_cost", "finish_reference", "run_finish", "word_type"]
+
+Ring = NDArray[np.uint64]
+
+FINISH_TAGS = 32
+_RHO, _T, _RD, _RD_RHO, _RD_T, _S, _CHUNKS, _TREE = 0, 1, 2, 3, 4, 5, 6, 8
+
+
+def word_type(width: int) -> type[np.unsignedinteger]:
+    """The word in which a value of `width` bits is opened."""
+    sizes: dict[int, type[np.unsignedinteger]] = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+    return sizes[container(width)]
+
+
+def _t_type(bits_below: int) -> type[np.unsignedinteger]:
+    """t is used as t 2^bits_below: only its low 64 - bits_below bits matter."""
+    return word_type(max(64 - bits_below, 1))
+
+
+def _full(op: Finish, own_mask: bool) -> bool:
+    """Whether r itself is shared: then its product with r_d replaces the parts of r."""
+    return own_mask and op.shift == 0 and op.width == FULL_WIDTH
+
+
+def _tree(op: Finish) -> TreeShape:
+    return tree_shape(op.width - op.shift - 1)
+
+
+def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool) -> None:
+    """Deal for a value opened under r (any word type, flat). own_mask: the parties hold shares of r themselves."""
+    f, w = op.shift, op.width
+    if not op.relu:
+        if f == 0:
+            return
+        low = np.uint64((1 << (w - 1)) - 1)
+        mask = r.astype(np.uint64, copy=False)
+        dealing.give(tag + _RHO, (mask & low) >> np.uint64(f))
+        top = (mask >> np.uint64(w - 1)) & np.uint64(1)
+        dealing.give(tag + _T, top.astype(_t_type(w - 1 - f)))
+        return
+    count, nbits, shape = r.size, w - f - 1, _tree(op)
+    high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
+    finish.high_part(r, f, w, high)
+    comparison.deal_chunks(dealing, tag + _CHUNKS, high, shape)
+    comparison.deal_tree(dealing, tag + _TREE, count, shape)
+    s = dealing.planes(tag + _S, high.size // 64)
+    r_d, rho, rd_rho = (np.empty(count, np.uint64) for _ in range(3))
+    t, rd_t = (np.empty(count, _t_type(nbits)) for _ in range(2))
+    finish.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
+    dealing.give(tag + _RD, r_d)
+    if _full(op, own_mask):
+        dealing.give(tag + _RD_RHO, r_d * r)
+        return
+    dealing.give(tag + _RHO, rho)
+    dealing.give(tag + _RD_RHO, rd_rho)
+    dealing.give(tag + _T, t)
+    dealing.give(tag + _RD_T, rd_t)
+
+
+def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: Words | None) -> Round:
+    """This party's share of the finished value, flat. own_mask: its share of r where it has one."""
+    dealt, f, w, count = context.correlations.dealt, op.shift, op.width, x_hat.size
+    out = np.empty(count, np.uint64)
+    if not op.relu:
+        rho = dealt(tag + _RHO, count)
+        t = dealt(tag + _T, count, _t_type(w - 1 - f))
+        finish.truncated(x_hat, rho, t, f, w, context.first, out)
+        return out
+    nbits, shape = w - f - 1, _tree(op)
+    high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
+    finish.high_part(x_hat, f, w, high)
+    words = comparison.take_chunks(context.correlations, tag + _CHUNKS, count, shape)
+    (plane,) = yield from comparison.compare(context, tag + _TREE, (high,), words, shape)
+    # d^ = [z >= 0] xor r_d with r_d = s xor t, so that t cancels: G xor s xor m xor 1
+    plane ^= context.correlations.words(tag + _S, plane.size)
+    if context.first:
+        finish.signs(high, nbits, 1, plane)
+    (d_hat,) = yield from open_xor(context, plane)
+    r_d = dealt(tag + _RD, count)
+    if _full(op, own_mask is not None):
+        finish.relu_full(x_hat, d_hat, r_d, own_mask, dealt(tag + _RD_RHO, count), context.first, out)
+        return out
+    rho, rd_rho = dealt(tag + _RHO, count), dealt(tag + _RD_RHO, count)
+    t, rd_t = (dealt(tag + which, count, _t_type(nbits)) for which in (_T, _RD_T))
+    finish.relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, nbits, context.first, out)
+    return out
+
+
+def finish_cost(op: Finish, count: int, parties: int, own_mask: bool) -> Cost:
+    """What `run_finish` declares, after the opening of x^."""
+    if not op.relu:
+        dealt = count * (8 + np.dtype(_t_type(op.width - 1 - op.shift)).itemsize) if op.shift else 0
+        return Cost(0, (0,) * parties, dealt)
+    shape, nbits = _tree(op), op.width - op.shift - 1
+    levels, products = comparison.tree_bytes(shape, count)
+    words = 16 if _full(op, own_mask) else 24 + 2 * np.dtype(_t_type(nbits)).itemsize
+    dealt = comparison.chunk_bytes(shape, count) + products + count * words
+    opened = sum(levels) + bits.blocks_of(count) * bits.BLOCK // 8
+    return Cost.opening(parties, opened, dealt, rounds=len(levels) + 1)
+
+
+def finish_reference(op: Finish, x: Ring, x_hat: Ring | None) -> Ring:
+    """The functionality on ring elements; `x_hat` gives the public coin u = x^ mod 2^f."""
+    z = x.view(np.int64)
+    if op.shift:
+        if x_hat is None:
+            raise ValueError("a division needs the public coins of the run")
+        mask = np.uint64((1 << op.shift) - 1)
+        z = (z >> op.shift) + ((x & mask) > (x_hat.reshape(x.shape) & mask))
+    if op.relu:
+        z = np.maximum(z, 0)
+    return z.astype(np.int64).view(np.uint64)

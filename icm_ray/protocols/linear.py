@@ -1,0 +1,132 @@
+"""Operations on one's own shares alone: no message, nothing dealt, nothing opened.
+
+Each is linear over the ring, so that it commutes with sharing; constants are added by the first party.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.ops import linear as ops
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.values import Kind, ValueType
+from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share
+from icm_ray.ring.gemm import ConvShape
+from icm_ray.ring.wide import LIMBS, from_integers, to_integers
+
+__all__ = ["LINEAR", "Local"]
+
+Ring = NDArray[np.uint64]
+Compute = Callable[[Any, Sequence[Ring], ValueType, bool], Ring]
+
+
+class Local:
+    """The four faces of an operation that a function of the shares computes; `first`: whether constants are added."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+
+    def reference(
+        self, op: Any, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+    ) -> Ring:
+        return self._compute(op, inputs, out, True)
+
+    def deal(self, op: Any, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
+        pass
+
+    def run(
+        self, op: Any, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+    ) -> Round:
+        yield from ()
+        return Share(self._compute(op, [share.words for share in inputs], out, context.first), out.kind)
+
+    def cost(self, op: Any, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+        return Cost.free(len(parties))
+
+
+def _wide(function: Callable[..., int], *xs: Ring) -> Ring:
+    shape = xs[0].shape
+    numbers = [to_integers(x.reshape(-1, LIMBS)) for x in xs]
+    return from_integers(function(*row) for row in zip(*numbers, strict=True)).reshape(shape)
+
+
+def _add(op: ops.Add, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return _wide(lambda x, y: x + y, *xs) if out.kind is Kind.WIDE else xs[0] + xs[1]
+
+
+def _subtract(op: ops.Subtract, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return _wide(lambda x, y: x - y, *xs) if out.kind is Kind.WIDE else xs[0] - xs[1]
+
+
+def _add_public(op: ops.AddPublic, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    if not first:
+        return xs[0]
+    if out.kind is Kind.WIDE:
+        return _wide(lambda x: x + op.constant, xs[0])
+    return xs[0] + np.uint64(op.constant % 2**64)
+
+
+def _scale(op: ops.Scale, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    if out.kind is Kind.WIDE:
+        return _wide(lambda x: x * op.constant, xs[0])
+    return xs[0] * np.uint64(op.constant % 2**64)
+
+
+def _same(op: Any, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return xs[0]
+
+
+def _sum(op: ops.Sum, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    if out.kind is Kind.WIDE:
+        return from_integers([sum(to_integers(xs[0].reshape(-1, LIMBS)))])
+    return xs[0].sum(dtype=np.uint64).reshape(1)
+
+
+def _tail(out: ValueType) -> tuple[int, ...]:
+    return (LIMBS,) if out.kind is Kind.WIDE else ()
+
+
+def _reshape(op: ops.Reshape, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return xs[0].reshape(op.shape + _tail(out))
+
+
+def _slice(op: ops.Slice, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return np.ascontiguousarray(xs[0][tuple(slice(*axis) for axis in op.axes)])
+
+
+def _pad(op: ops.Pad, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return np.pad(xs[0], op.axes)
+
+
+def _concatenate(op: ops.Concatenate, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return np.concatenate(xs, axis=op.axis)
+
+
+def _window_sum(op: ops.WindowSum, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    x = xs[0]
+    _, channels, height, width = x.shape
+    windows = ConvShape(channels, height, width, channels, op.kernel, op.stride, op.padding).windows(x)
+    total = np.zeros(out.shape, np.uint64)
+    for row in range(op.kernel[0]):
+        for column in range(op.kernel[1]):
+            total += windows[..., row, column]
+    return total
+
+
+LINEAR: dict[type, Local] = {
+    ops.Add: Local(_add),
+    ops.Subtract: Local(_subtract),
+    ops.AddPublic: Local(_add_public),
+    ops.Scale: Local(_scale),
+    ops.Rescale: Local(_same),
+    ops.Sum: Local(_sum),
+    ops.Reshape: Local(_reshape),
+    ops.Slice: Local(_slice),
+    ops.Pad: Local(_pad),
+    ops.Concatenate: Local(_concatenate),
+    ops.WindowSum: Local(_window_sum),
+}

@@ -1,0 +1,244 @@
+"""Products: Beaver's, in any bilinear form, with the mask of what follows absorbed (Beaver 1991; Orca; ABY2.0).
+
+E = X - A and F = Y - B are opened; X.Y = E.B + A.F + E.F + A.B. Where the product is opened next anyway, under a mask r,
+nothing is dealt for A.B: r = q - A.B with q the parties' own words. Otherwise C = A.B is dealt.
+
+Fixed weight W of one party (its owner): F = W - B is opened for the others once, when the weight is loaded. For every
+batch the others send X_p - A_p to the owner alone, and
+    owner: (E + X_0).W + q_0        others: A_p.F + q_p        r = q - A.B,   A = sum of the others' A_p
+which sums to X.W + r: n + 1 products in all, and traffic one way. The owner sees X_p - A_p, uniform; the others saw F, uniform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.ops import products as ops
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.products import Finish
+from icm_ray.ops.values import ValueType
+from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum
+from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, word_type
+from icm_ray.errors import ProgramError
+
+__all__ = ["Squares", "Finisher", "FixedWeight", "Products", "WeightLoading"]
+
+Ring = NDArray[np.uint64]
+_A, _B, _Q, _FINISH = 0, 1, 2, 16
+
+
+def _opened(context: Context, masked: Ring, width: int) -> Round:
+    (x_hat,) = yield from open_sum(context, np.ascontiguousarray(masked.reshape(-1).astype(word_type(width), copy=False)))
+    context.opened("x_hat", x_hat)
+    return x_hat
+
+
+def _opening_bytes(width: int, count: int) -> int:
+    return np.dtype(word_type(width)).itemsize * count
+
+
+class Finisher:
+    """Truncate and Relu on a value of their own: open x^ = x + r, then finish."""
+
+    def reference(
+        self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+    ) -> Ring:
+        return finish_reference(op.finish, inputs[0], coins.get("x_hat"))
+
+    def deal(
+        self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], dealing: Dealing, out: ValueType
+    ) -> None:
+        r = dealing.words(_Q, out.count, word_type(op.finish.width))
+        deal_finish(dealing, _FINISH, r, op.finish, own_mask=True)
+
+    def run(
+        self,
+        op: ops.Truncate | ops.Relu,
+        types: Sequence[ValueType],
+        inputs: Sequence[Share],
+        context: Context,
+        out: ValueType,
+    ) -> Round:
+        dtype = word_type(op.finish.width)
+        r = context.correlations.words(_Q, out.count, dtype)
+        x_hat = yield from _opened(context, inputs[0].words.reshape(-1).astype(dtype, copy=False) + r, op.finish.width)
+        words = yield from run_finish(context, _FINISH, x_hat, op.finish, r)
+        return Share(words.reshape(out.shape))
+
+    def cost(
+        self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType
+    ) -> Cost:
+        opening = Cost.opening(len(parties), _opening_bytes(op.finish.width, out.count))
+        return opening.then(finish_cost(op.finish, out.count, len(parties), own_mask=True))
+
+
+def _absorbed_deal(dealing: Dealing, product: Ring, finish: Finish | None) -> None:
+    """Deal for a product of masks: C = A.B itself, or what finishes a value opened under r = q - A.B."""
+    flat = product.reshape(-1)
+    if finish is None:
+        dealing.give(_Q, flat)
+        return
+    r = (dealing.words(_Q, flat.size) - flat).astype(word_type(finish.width), copy=False)
+    deal_finish(dealing, _FINISH, r, finish, own_mask=False)
+
+
+def _absorbed_run(context: Context, share: Ring, finish: Finish | None, out: ValueType) -> Round:
+    flat = share.reshape(-1)
+    if finish is None:
+        return Share((flat + context.correlations.dealt(_Q, flat.size)).reshape(out.shape))
+    x_hat = yield from _opened(context, flat + context.correlations.words(_Q, flat.size), finish.width)
+    words = yield from run_finish(context, _FINISH, x_hat, finish, None)
+    return Share(words.reshape(out.shape))
+
+
+def _absorbed_cost(finish: Finish | None, count: int, parties: int) -> Cost:
+    if finish is None:
+        return Cost(0, (0,) * parties, 8 * count)
+    opening = Cost.opening(parties, _opening_bytes(finish.width, count))
+    return opening.then(finish_cost(finish, count, parties, own_mask=False))
+
+
+class Products:
+    """Both factors are shared: E and F opened in one round, 2n + 1 products in all."""
+
+    def reference(
+        self, op: ops.Product, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+    ) -> Ring:
+        raw = op.form.apply(*inputs)
+        return raw if op.finish is None else finish_reference(op.finish, raw, coins.get("x_hat"))
+
+    def deal(self, op: ops.Product, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
+        a, b = (dealing.words(tag, t.count).reshape(t.shape) for tag, t in zip((_A, _B), types, strict=True))
+        _absorbed_deal(dealing, op.form.apply(a, b), op.finish)
+
+    def run(
+        self, op: ops.Product, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+    ) -> Round:
+        x, y = (share.words for share in inputs)
+        a, b = (context.correlations.words(tag, t.size).reshape(t.shape) for tag, t in zip((_A, _B), (x, y), strict=True))
+        e, f = yield from open_sum(context, x - a, y - b)
+        # E.(B_p + [p = 0] F) + A_p.F
+        share = op.form.apply(e, b + f if context.first else b)
+        share += op.form.apply(a, f)
+        return (yield from _absorbed_run(context, share, op.finish, out))
+
+    def cost(self, op: ops.Product, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+        opening = Cost.opening(len(parties), 8 * (types[0].count + types[1].count))
+        return opening.then(_absorbed_cost(op.finish, out.count, len(parties)))
+
+
+class WeightLoading:
+    """F = W - B goes from the weight's owner to the other parties, once for each model; B is the owner's with the dealer."""
+
+    def reference(
+        self, op: ops.LoadWeight, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+    ) -> Ring:
+        return np.zeros(out.shape, np.uint64)
+
+    def deal(self, op: ops.LoadWeight, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
+        dealing.store[op.key] = dealing.party_words(_B, op.owner, out.count).reshape(out.shape)
+
+    def run(
+        self, op: ops.LoadWeight, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+    ) -> Round:
+        if context.me == op.owner:
+            weight = context.inputs[op.name]
+            masked = weight - context.correlations.words(_B, out.count).reshape(out.shape)
+            bias = None if op.bias is None else context.inputs[op.bias]
+            context.store[op.key] = (weight, bias)
+            yield Exchange(dict.fromkeys(context.others, (masked,)))
+        else:
+            masked = np.empty(out.shape, np.uint64)
+            yield Exchange({}, {op.owner: (masked,)})
+            context.store[op.key] = (masked, None)
+        return Share(np.zeros(0, np.uint64))
+
+    def cost(self, op: ops.LoadWeight, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+        sent = tuple(8 * out.count * (len(parties) - 1) if name == op.owner else 0 for name in parties)
+        return Cost(1, sent, 0)
+
+
+class FixedWeight:
+    """One factor is a party's own weight, loaded before."""
+
+    def reference(
+        self, op: ops.OwnedProduct, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+    ) -> Ring:
+        x, weight = inputs[:2]
+        raw = op.form.apply(x, weight)
+        if len(inputs) > 2:
+            raw = _biased(raw, inputs[2], op.channel_axis)
+        return raw if op.finish is None else finish_reference(op.finish, raw, coins.get("x_hat"))
+
+    def deal(self, op: ops.OwnedProduct, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
+        shape = types[0].shape
+        a = np.zeros(shape, np.uint64)
+        for name in dealing.parties:
+            if name != op.owner:
+                a += dealing.party_words(_A, name, a.size).reshape(shape)
+        if op.key not in dealing.store:
+            raise ProgramError(f"weight {op.key} was not loaded")
+        _absorbed_deal(dealing, op.form.apply(a, dealing.store[op.key]), op.finish)
+
+    def run(
+        self, op: ops.OwnedProduct, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+    ) -> Round:
+        x = inputs[0].words
+        if op.key not in context.store:
+            raise ProgramError(f"weight {op.key} was not loaded")
+        weight, bias = context.store[op.key]
+        if context.me == op.owner:
+            parts = {name: (np.empty(x.shape, np.uint64),) for name in context.others}
+            yield Exchange({}, dict(parts))
+            total = x.copy()
+            for (part,) in parts.values():
+                total += part
+            share = op.form.apply(total, weight)
+            if bias is not None:
+                share = _biased(share, bias, op.channel_axis)
+        else:
+            a = context.correlations.words(_A, x.size).reshape(x.shape)
+            yield Exchange({op.owner: (np.ascontiguousarray(x - a),)})
+            share = op.form.apply(a, weight)
+        return (yield from _absorbed_run(context, share, op.finish, out))
+
+    def cost(self, op: ops.OwnedProduct, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+        sent = tuple(0 if name == op.owner else 8 * types[0].count for name in parties)
+        return Cost(1, sent, 0).then(_absorbed_cost(op.finish, out.count, len(parties)))
+
+
+def _biased(raw: Ring, bias: Ring, axis: int) -> Ring:
+    shape = [1] * raw.ndim
+    shape[axis] = bias.size
+    raw += bias.reshape(shape)
+    return raw
+
+
+class Squares:
+    """sum x^2 = sum x^ (x^ - 2 r) + sum r^2 with x^ = x + r opened once and [sum r^2] dealt: 8 bytes in all."""
+
+    def reference(
+        self, op: ops.SumOfSquares, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+    ) -> Ring:
+        return (inputs[0] * inputs[0]).sum(dtype=np.uint64).reshape(1)
+
+    def deal(self, op: ops.SumOfSquares, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
+        r = dealing.words(_A, types[0].count).astype(np.uint64, copy=False)
+        dealing.give(_B, np.dot(r, r).reshape(1))
+
+    def run(
+        self, op: ops.SumOfSquares, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+    ) -> Round:
+        x = inputs[0].words.reshape(-1)
+        r = context.correlations.words(_A, x.size)
+        (x_hat,) = yield from open_sum(context, x + r)
+        share = context.correlations.dealt(_B, 1) - np.uint64(2) * np.dot(x_hat, r).reshape(1)
+        if context.first:
+            share += np.dot(x_hat, x_hat).reshape(1)
+        return Share(share)
+
+    def cost(self, op: ops.SumOfSquares, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+        return Cost.opening(len(parties), 8 * types[0].count, 8)

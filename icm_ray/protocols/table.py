@@ -1,0 +1,39 @@
+"""Which protocol serves which operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from icm_ray.ops import compare, domain, linear, products, wide
+from icm_ray.protocols import domain as domain_protocols
+from icm_ray.protocols import edges, maximum, thresholds
+from icm_ray.protocols import products as product_protocols
+from icm_ray.protocols import wide as wide_protocols
+from icm_ray.protocols.base import Faces
+from icm_ray.protocols.linear import LINEAR
+
+__all__ = ["TABLE"]
+
+TABLE: Mapping[type, Faces[Any]] = {
+    **LINEAR,
+    linear.Input: edges.Inputs(),
+    linear.Load: edges.Loading(),
+    linear.Store: edges.Keeping(),
+    linear.Reveal: edges.Reveals(),
+    products.Truncate: product_protocols.Finisher(),
+    products.Relu: product_protocols.Finisher(),
+    products.Product: product_protocols.Products(),
+    products.LoadWeight: product_protocols.WeightLoading(),
+    products.OwnedProduct: product_protocols.FixedWeight(),
+    products.SumOfSquares: product_protocols.Squares(),
+    compare.AtLeast: thresholds.Counting(),
+    compare.CountAtLeast: thresholds.Counting(),
+    compare.Select: thresholds.Selection(),
+    compare.Guard: thresholds.Guarding(),
+    compare.Maximum: maximum.Maxima(),
+    compare.ArgMax: maximum.ArgMaximum(),
+    domain.GroupCount: domain_protocols.GroupCounts(),
+    domain.GroupSum: domain_protocols.GroupSums(),
+    wide.WideProduct: wide_protocols.WideProducts(),
+}

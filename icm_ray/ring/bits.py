@@ -1,0 +1,272 @@
+"""Bit-sliced kernels of comparison: XOR shares of bits, 512 values at a time.
+
+A *plane* holds one bit of every value: value e of a block of 512 is bit e % 64 of word e // 64, so that a block is
+eight words and one vector instruction works on all of its values. Arrays of planes have shape (blocks, planes, 8).
+Numbers and one-hot words are padded to whole blocks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = [
+    "BLOCK",
+    "blocks_of",
+    "deal_one_hot",
+    "deal_products",
+    "look_up",
+    "mask_level",
+    "pack",
+    "padded",
+    "reduce_level",
+    "top_chunk_one_hot",
+    "unpack",
+]
+
+BLOCK = 512
+_LANES = 8
+U64 = NDArray[np.uint64]
+_ONE = np.uint64(1)
+_ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+
+
+def blocks_of(count: int) -> int:
+    """Blocks that hold `count` values."""
+    return -(-count // BLOCK)
+
+
+def padded(x: U64) -> U64:
+    """A flat copy of `x` (or itself) with zeros up to a whole number of blocks."""
+    flat = x.reshape(-1)
+    size = blocks_of(flat.size) * BLOCK
+    if size == flat.size:
+        return flat
+    out = np.zeros(size, np.uint64)
+    out[: flat.size] = flat
+    return out
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def look_up(public, wide, top, chunks, top_bits, p, g):  # type: ignore[no-untyped-def]
+    """Shares of [r_j == c_j] and [r_j > c_j] for every chunk c_j of the public numbers: no communication.
+
+    public: (n,) uint64; wide: (wide chunks, n) uint16 shares of one-hot words; top: (n or 0,) uint8; p, g: planes out.
+    eq is bit c_j of the word's share, gt the parity of the bits above it: both linear in the word.
+    """
+    top_mask = np.uint64((1 << top_bits) - 1)
+    for block in range(p.shape[0]):
+        for j in range(chunks):
+            shift = np.uint64(4 * j)
+            for lane in range(8):
+                start = block * 512 + lane * 64
+                eq = np.uint64(0)
+                gt = np.uint64(0)
+                if j < wide.shape[0]:
+                    for e in range(64):
+                        c = (public[start + e] >> shift) & np.uint64(15)
+                        s = np.uint64(wide[j, start + e]) >> c
+                        t = s >> np.uint64(1)
+                        t ^= t >> np.uint64(8)
+                        t ^= t >> np.uint64(4)
+                        t = np.uint64(0x6996) >> (t & np.uint64(15))
+                        eq |= (s & np.uint64(1)) << np.uint64(e)
+                        gt |= (t & np.uint64(1)) << np.uint64(e)
+                else:
+                    for e in range(64):
+                        c = (public[start + e] >> shift) & top_mask
+                        s = np.uint64(top[start + e]) >> c
+                        t = s >> np.uint64(1)
+                        t ^= t >> np.uint64(4)
+                        t = np.uint64(0x6996) >> (t & np.uint64(15))
+                        eq |= (s & np.uint64(1)) << np.uint64(e)
+                        gt |= (t & np.uint64(1)) << np.uint64(e)
+                p[block, j, lane] = eq
+                g[block, j, lane] = gt
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def deal_one_hot(r, shift, out):  # type: ignore[no-untyped-def]
+    """XOR 2^(four bits of r from `shift` on) into out (uint16)."""
+    for e in range(out.size):
+        out[e] ^= np.uint16(1) << np.uint16((r[e] >> np.uint64(shift)) & np.uint64(15))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def top_chunk_one_hot(r, shift, bits, out):  # type: ignore[no-untyped-def]
+    """XOR 2^(`bits` <= 3 bits of r from `shift` on) into out (uint8)."""
+    mask = np.uint64((1 << bits) - 1)
+    for e in range(out.size):
+        out[e] ^= np.uint8(1) << np.uint8((r[e] >> np.uint64(shift)) & mask)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def mask_level(p, g, nodes, masked):  # type: ignore[no-untyped-def]
+    """XOR what a level opens into `masked`, which holds this party's mask shares: for each node p_1.., g_0.., p_0."""
+    for block in range(p.shape[0]):
+        first = 0
+        out = 0
+        for index in range(nodes.size):
+            m = nodes[index]
+            if m > 1:
+                for i in range(1, m):
+                    for lane in range(8):
+                        masked[block, out, lane] ^= p[block, first + i, lane]
+                    out += 1
+                for j in range(m - 1):
+                    for lane in range(8):
+                        masked[block, out, lane] ^= g[block, first + j, lane]
+                    out += 1
+                if index > 0:
+                    for lane in range(8):
+                        masked[block, out, lane] ^= p[block, first, lane]
+                    out += 1
+            first += m
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def _fold(table, hats, low, k, scratch):  # type: ignore[no-untyped-def]
+    """Multiply out prod (hat_i ^ a_i), i = low..k-1, given shares of every product of the a_i in `table` (by subset)."""
+    size = 1 << (k - low)
+    for s in range(size):
+        for lane in range(8):
+            scratch[s, lane] = table[s, lane]
+    for i in range(k - 1, low - 1, -1):  # the variable of the highest subset bit first
+        half = 1 << (i - low)
+        for s in range(half):
+            for lane in range(8):
+                scratch[s, lane] = (hats[i, lane] & scratch[s, lane]) ^ scratch[s + half, lane]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def reduce_level(p, g, nodes, hats, masks, dealt, first_party, new_p, new_g):  # type: ignore[no-untyped-def]
+    """Shares of the P and G of every node, from what was opened (`hats`), own mask shares and dealt products.
+
+    A product of opened-and-masked bits is multilinear: prod (h_i ^ a_i) = XOR over subsets S of h_(not S) [a_S].
+    """
+    one = np.zeros(8, np.uint64)
+    if first_party:
+        one[:] = np.uint64(0xFFFFFFFFFFFFFFFF)
+    table = np.empty((8, 8), np.uint64)
+    part = np.empty((8, 8), np.uint64)
+    scratch = np.empty((8, 8), np.uint64)
+    hat = np.empty((3, 8), np.uint64)
+    for block in range(p.shape[0]):
+        first = 0
+        at = 0
+        deal = 0
+        for index in range(nodes.size):
+            m = nodes[index]
+            if m == 1:
+                for lane in range(8):
+                    new_p[block, index, lane] = p[block, first, lane]
+                    new_g[block, index, lane] = g[block, first, lane]
+                first += 1
+                continue
+            k = m - 1
+            # table[S]: share of the product of the masks of p_(i+1), i in S
+            for lane in range(8):
+                table[0, lane] = one[lane]
+            for i in range(k):
+                for lane in range(8):
+                    table[1 << i, lane] = masks[block, at + i, lane]
+                    hat[i, lane] = hats[block, at + i, lane]
+            for s in range(3, 1 << k):
+                if s & (s - 1):
+                    for lane in range(8):
+                        table[s, lane] = dealt[block, deal, lane]
+                    deal += 1
+            for lane in range(8):
+                new_g[block, index, lane] = g[block, first + m - 1, lane]
+            for j in range(k):  # p_(m-1) .. p_(j+1) g_j
+                size = 1 << (k - j)
+                for s in range(size):
+                    for lane in range(8):
+                        part[s, lane] = hats[block, at + k + j, lane] & table[s << j, lane]
+                    if s == 0:
+                        for lane in range(8):
+                            part[0, lane] ^= masks[block, at + k + j, lane]
+                    else:
+                        for lane in range(8):
+                            part[s, lane] ^= dealt[block, deal, lane]
+                        deal += 1
+                _fold(part, hat, j, k, scratch)
+                for lane in range(8):
+                    new_g[block, index, lane] ^= scratch[0, lane]
+            at += 2 * k
+            if index > 0:
+                for s in range(1 << k):
+                    for lane in range(8):
+                        part[s, lane] = hats[block, at, lane] & table[s, lane]
+                    if s == 0:
+                        for lane in range(8):
+                            part[0, lane] ^= masks[block, at, lane]
+                    else:
+                        for lane in range(8):
+                            part[s, lane] ^= dealt[block, deal, lane]
+                        deal += 1
+                _fold(part, hat, 0, k, scratch)
+                for lane in range(8):
+                    new_p[block, index, lane] = scratch[0, lane]
+                at += 1
+            else:
+                for lane in range(8):
+                    new_p[block, index, lane] = np.uint64(0)
+            first += m
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def deal_products(nodes, masks, out):  # type: ignore[no-untyped-def]
+    """XOR the products of masks that `reduce_level` needs into `out`, in its order; `masks` are the true masks."""
+    table = np.empty((8, 8), np.uint64)
+    for block in range(out.shape[0]):
+        at = 0
+        deal = 0
+        for index in range(nodes.size):
+            m = nodes[index]
+            if m == 1:
+                continue
+            k = m - 1
+            for lane in range(8):
+                table[0, lane] = np.uint64(0xFFFFFFFFFFFFFFFF)
+            for s in range(1, 1 << k):
+                low = s & (-s)
+                i = 0
+                while (1 << i) < low:
+                    i += 1
+                for lane in range(8):
+                    table[s, lane] = table[s ^ low, lane] & masks[block, at + i, lane]
+                if s & (s - 1):
+                    for lane in range(8):
+                        out[block, deal, lane] ^= table[s, lane]
+                    deal += 1
+            for j in range(k):
+                for s in range(1, 1 << (k - j)):
+                    for lane in range(8):
+                        out[block, deal, lane] ^= table[s << j, lane] & masks[block, at + k + j, lane]
+                    deal += 1
+            at += 2 * k
+            if index > 0:
+                for s in range(1, 1 << k):
+                    for lane in range(8):
+                        out[block, deal, lane] ^= table[s, lane] & masks[block, at, lane]
+                    deal += 1
+                at += 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def pack(x, shift, out):  # type: ignore[no-untyped-def]
+    """Bit `shift` of every x as one plane: x (n,) uint64 of whole blocks, out (n / 64,) uint64."""
+    for word in range(out.size):
+        packed = np.uint64(0)
+        for e in range(64):
+            packed |= ((x[word * 64 + e] >> np.uint64(shift)) & np.uint64(1)) << np.uint64(e)
+        out[word] = packed
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def unpack(plane, out):  # type: ignore[no-untyped-def]
+    """The bits of one plane as words 0 or 1: out (n,) uint64, n up to 64 times the plane's words."""
+    for e in range(out.size):
+        out[e] = (plane[e // 64] >> np.uint64(e % 64)) & np.uint64(1)

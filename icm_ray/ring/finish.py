@@ -1,0 +1,146 @@
+"""Kernels of what follows a masked opening: truncation, selection, counting. One pass over memory each.
+
+Names as in the protocols: x_hat opened, rho and t the dealt parts of the mask, d_hat the opened bit of a comparison.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = [
+    "bit_words",
+    "count_bits",
+    "deal_parts",
+    "high_part",
+    "relu_full",
+    "relu_parts",
+    "select",
+    "signs",
+    "truncated",
+]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def truncated(x_hat, rho, t, f, w, first, out):  # type: ignore[no-untyped-def]
+    """x >> f = (c >> f) - rho + (m xor t) 2^(w-1-f) - 2^(w-2-f), on x + 2^(w-2)."""
+    one = np.uint64(1)
+    k = np.uint64(w - 1 - f)
+    low = (one << np.uint64(w - 1)) - one
+    for e in range(out.size):
+        shifted = np.uint64(x_hat[e]) + (one << np.uint64(w - 2))
+        m = (shifted >> np.uint64(w - 1)) & one
+        value = -np.uint64(rho[e])
+        carried = np.uint64(t[e]) << k
+        value = value - carried if m else value + carried
+        if first:
+            value += ((shifted & low) >> np.uint64(f)) + (m << k) - (one << np.uint64(w - 2 - f))
+        out[e] = value
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def high_part(x, f, w, out):  # type: ignore[no-untyped-def]
+    """out = (x mod 2^w) >> f, padded with zeros."""
+    mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - w)
+    for e in range(x.size):
+        out[e] = (np.uint64(x[e]) & mask) >> np.uint64(f)
+    for e in range(x.size, out.size):
+        out[e] = np.uint64(0)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def signs(x, shift, constant, plane):  # type: ignore[no-untyped-def]
+    """XOR bit `shift` of x, and `constant`, into a plane (whole blocks)."""
+    for word in range(plane.size):
+        packed = np.uint64(0)
+        for e in range(64):
+            packed |= (((x[word * 64 + e] >> np.uint64(shift)) ^ np.uint64(constant)) & np.uint64(1)) << np.uint64(e)
+        plane[word] ^= packed
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, bits, first, out):  # type: ignore[no-untyped-def]
+    """d^ = 0: K [r_d] + kappa [r_d t] - [r_d rho];  d^ = 1: K (1 - [r_d]) + kappa ([t] - [r_d t]) - ([rho] - [r_d rho]).
+
+    high = x^ >> f with `bits` + 1 bits, m its top one; K = c + m 2^bits; kappa = (1 - 2m) 2^bits.
+    """
+    one = np.uint64(1)
+    k = np.uint64(bits)
+    for e in range(out.size):
+        value = high[e]
+        m = (value >> k) & one
+        if (d_hat[e >> 6] >> np.uint64(e & 63)) & one:
+            share = -(value * r_d[e]) - rho[e] + rd_rho[e]
+            if first:
+                share += value
+            carried = (np.uint64(t[e]) - np.uint64(rd_t[e])) << k
+        else:
+            share = value * r_d[e] - rd_rho[e]
+            carried = np.uint64(rd_t[e]) << k
+        out[e] = share - carried if m else share + carried
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def relu_full(x_hat, d_hat, r_d, r, rd_r, first, out):  # type: ignore[no-untyped-def]
+    """d x with d = d^ xor r_d:  d^ = 0: x^ [r_d] - [r_d r];  d^ = 1: x^ (1 - [r_d]) - ([r] - [r_d r])."""
+    for e in range(out.size):
+        x = x_hat[e]
+        if (d_hat[e >> 6] >> np.uint64(e & 63)) & np.uint64(1):
+            share = rd_r[e] - r[e] - x * r_d[e]
+            if first:
+                share += x
+        else:
+            share = x * r_d[e] - rd_r[e]
+        out[e] = share
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def select(y_hat, d_hat, r_d, y, rd_ry, out):  # type: ignore[no-untyped-def]
+    """d y with d = d^ xor r_d:  d^ = 0: y^ [r_d] - [r_d r_y];  d^ = 1: [y] minus that."""
+    for e in range(out.size):
+        kept = y_hat[e] * r_d[e] - rd_ry[e]
+        if (d_hat[e >> 6] >> np.uint64(e & 63)) & np.uint64(1):
+            out[e] = y[e] - kept
+        else:
+            out[e] = kept
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def bit_words(d_hat, r_d, first, out):  # type: ignore[no-untyped-def]
+    """[b] = d^ + (1 - 2 d^) [r_d]: the additive share of an opened-and-masked bit."""
+    for e in range(out.size):
+        if (d_hat[e >> 6] >> np.uint64(e & 63)) & np.uint64(1):
+            out[e] = np.uint64(first) - r_d[e]
+        else:
+            out[e] = r_d[e]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def count_bits(d_hat, r_d, first, count):  # type: ignore[no-untyped-def]
+    """The sum of `bit_words` over the first `count` values."""
+    total = np.uint64(0)
+    for e in range(count):
+        if (d_hat[e >> 6] >> np.uint64(e & 63)) & np.uint64(1):
+            total += np.uint64(first) - r_d[e]
+        else:
+            total += r_d[e]
+    return total
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def deal_parts(high, s, bits, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
+    """The dealer's parts of a ReLU's mask: high = r >> f; r_d = s xor t; rho its low `bits` bits, t the bit above.
+
+    Every output is the true value; whoever shares it corrects it.
+    """
+    one = np.uint64(1)
+    low = (one << np.uint64(bits)) - one
+    for e in range(r_d.size):
+        top = (high[e] >> np.uint64(bits)) & one
+        d = ((s[e >> 6] >> np.uint64(e & 63)) & one) ^ top
+        part = high[e] & low
+        r_d[e] = d
+        rho[e] = part
+        rd_rho[e] = d * part
+        t[e] = top
+        rd_t[e] = d & top

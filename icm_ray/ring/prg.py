@@ -1,0 +1,72 @@
+"""The engine's only source of secret randomness: AES-128 in counter mode, and fresh seeds from the system.
+
+A stream is named by (key, operation, tag); its counter block is operation(32) | tag(32) | block(64), so that no two
+streams of a key overlap. AES-CTR as a pseudorandom generator: NIST SP 800-90A, section 10.2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import struct
+
+import numpy as np
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from numpy.typing import NDArray
+
+__all__ = ["KEY_BYTES", "Key", "derive_key", "fresh_secret"]
+
+KEY_BYTES = 16
+_CHUNK = 1 << 18
+_ZEROS = bytes(_CHUNK)
+
+
+class Key:
+    """A key from which streams of uniform words are expanded. Never printed, pickled or compared."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY_BYTES:
+            raise ValueError(f"a stream key has {KEY_BYTES} bytes, not {len(secret)}")
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return "Key(hidden)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a key does not leave its process")
+
+    def words(
+        self, operation: int, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64
+    ) -> NDArray[np.unsignedinteger]:
+        """`count` uniform words of stream (operation, tag); the same call gives the same words."""
+        size = np.dtype(dtype).itemsize * count
+        buffer = np.empty(size + 16, dtype=np.uint8)
+        nonce = struct.pack(">IIQ", operation, tag, 0)
+        encryptor = Cipher(algorithms.AES(self._secret), modes.CTR(nonce)).encryptor()
+        view = memoryview(buffer)
+        for start in range(0, size, _CHUNK):
+            step = min(_CHUNK, size - start)
+            zeros = _ZEROS if step == _CHUNK else memoryview(_ZEROS)[:step]
+            encryptor.update_into(zeros, view[start:])
+        return buffer[:size].view(dtype)
+
+
+def derive_key(secret: bytes, *context: bytes | str | int) -> Key:
+    """A stream key from a secret and the public context of its use (HKDF-SHA256, RFC 5869).
+
+    Every part of the context is prefixed with its length, so that different contexts never give the same key.
+    """
+    info = bytearray()
+    for part in context:
+        raw = part if isinstance(part, bytes) else str(part).encode()
+        info += struct.pack(">I", len(raw)) + raw
+    return Key(HKDF(hashes.SHA256(), KEY_BYTES, None, hashlib.sha256(info).digest()).derive(secret))
+
+
+def fresh_secret(size: int = 32) -> bytes:
+    """`size` bytes from the operating system's generator."""
+    return secrets.token_bytes(size)

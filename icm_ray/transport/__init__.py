@@ -1,0 +1,32 @@
+"""Channels between processes: `Link` in memory, over TCP and over TLS; slow and faulty ones; liveness."""
+
+from icm_ray.transport.config import TransportConfig
+from icm_ray.transport.delayed import DelayedLink
+from icm_ray.transport.expected import Endpoint
+from icm_ray.transport.fault import Fault, FaultLink, Misdeed
+from icm_ray.transport.identity import Identity, fingerprint_of
+from icm_ray.transport.lease import Lease
+from icm_ray.transport.listener import Listener
+from icm_ray.transport.memory import MemoryLink, Received, Transcript, memory_links
+from icm_ray.transport.secret import agree
+from icm_ray.transport.tcp import TcpLink, open_link
+
+__all__ = [
+    "DelayedLink",
+    "Endpoint",
+    "Fault",
+    "FaultLink",
+    "Identity",
+    "Lease",
+    "Listener",
+    "MemoryLink",
+    "Misdeed",
+    "Received",
+    "TcpLink",
+    "Transcript",
+    "TransportConfig",
+    "agree",
+    "fingerprint_of",
+    "memory_links",
+    "open_link",
+]

@@ -1,0 +1,52 @@
+"""Limits and sizes of the transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from icm_ray.errors import BoundError
+
+__all__ = ["TransportConfig"]
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class TransportConfig:
+    """Times in seconds, sizes in bytes. Both ends of a link should use the same.
+
+    A peer is *silent* when not one byte came for `silence`; a peer that lives (heartbeats come) but does not deliver
+    is given `message_timeout`. Memory links have no heartbeats: there `message_timeout` alone ends a wait.
+    """
+
+    heartbeat: float = 2.0
+    silence: float = 10.0
+    message_timeout: float = 600.0
+    connect_timeout: float = 30.0
+    flush_timeout: float = 5.0
+    queue_bytes: int = 64 * MIB
+    """What may wait to be sent on one link; a single larger frame is admitted when nothing else waits."""
+    read_ahead_bytes: int = GIB
+    """What a sender that waits for room may take in from its peer, so that two senders never wait for each other."""
+    direct_bytes: int = 64 * KIB
+    """Frames up to this size are tried from the calling thread before the sender thread is woken."""
+    piece_bytes: int = MIB
+    """The most that is handed to TLS at once."""
+    socket_buffer: int = 4 * MIB
+    max_frame_bytes: int = 4 * GIB
+    max_message_bytes: int = 256 * MIB
+    max_pending: int = 128
+    """Connections that a listener examines or parks at once; more are dropped."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not value > 0:
+                raise BoundError(f"TransportConfig.{item.name} is {value!r}; it must be positive")
+        if self.silence < 2 * self.heartbeat:
+            raise BoundError(
+                f"silence ({self.silence} s) must be at least twice the heartbeat ({self.heartbeat} s), "
+                "or one late heartbeat looks like a dead peer"
+            )

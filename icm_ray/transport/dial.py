@@ -1,0 +1,78 @@
+"""The dialling side of a link."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from time import monotonic
+
+from icm_ray.errors import FaultError, PeerLost, PeerRefused, PeerSilent
+from icm_ray.transport.config import TransportConfig
+from icm_ray.transport.expected import Endpoint
+from icm_ray.transport.hello import ACCEPTED, Direction, Hello, read_exact
+from icm_ray.transport.identity import Identity, is_pinned
+from icm_ray.transport.stream import tune
+
+__all__ = ["dial"]
+
+
+def dial(
+    identity: Identity, peer: Endpoint, name: str, config: TransportConfig, tls: bool
+) -> dict[Direction, socket.socket]:
+    """Both sockets of the link `name`, accepted by `peer`. Raises PeerLost, PeerRefused or PeerSilent."""
+    sockets: dict[Direction, socket.socket] = {}
+    deadline = monotonic() + config.connect_timeout
+    try:
+        for direction in Direction:
+            sockets[direction] = _connect(peer, name, config, deadline)
+            hello = Hello(name, identity.name, direction).encode()
+            sockets[direction].sendall(hello)
+            if tls:
+                plain = sockets[direction]
+                context = identity.client_context(peer.certificate)
+                secure = context.wrap_socket(plain, do_handshake_on_connect=False)
+                sockets[direction] = secure
+                secure.do_handshake()
+                if not is_pinned(secure, peer.certificate):
+                    raise _refused(peer, name, "showed another certificate than the one pinned")
+                secure.sendall(hello)
+            if read_exact(sockets[direction], len(ACCEPTED), deadline) != ACCEPTED:
+                raise _refused(peer, name, "does not expect this link from us, or not under this name any more")
+    except (FaultError, OSError) as error:
+        for sock in sockets.values():
+            sock.close()
+        if isinstance(error, FaultError):
+            raise
+        raise _explain(error, peer, name, config) from error
+    return sockets
+
+
+def _connect(peer: Endpoint, name: str, config: TransportConfig, deadline: float) -> socket.socket:
+    try:
+        sock = socket.create_connection((peer.host, peer.port), timeout=max(0.001, deadline - monotonic()))
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise PeerLost(
+            f"{peer.name} cannot be reached at {peer.host}:{peer.port}: {error} (link {name!r})",
+            party=peer.name,
+            step="connect",
+        ) from error
+    tune(sock, config)
+    return sock
+
+
+def _refused(peer: Endpoint, name: str, reason: str) -> PeerRefused:
+    return PeerRefused(f"{peer.name} {reason} (link {name!r})", party=peer.name, step="connect")
+
+
+def _explain(error: OSError, peer: Endpoint, name: str, config: TransportConfig) -> FaultError:
+    if isinstance(error, TimeoutError):
+        return PeerSilent(
+            f"{peer.name} at {peer.host}:{peer.port} did not accept link {name!r} within {config.connect_timeout:g} s",
+            party=peer.name,
+            step="connect",
+        )
+    if isinstance(error, ssl.SSLError):
+        return _refused(peer, name, f"and we did not authenticate each other: {error.reason or type(error).__name__}")
+    return _refused(peer, name, f"broke the connection off before it accepted it: {type(error).__name__}")

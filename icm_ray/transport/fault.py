@@ -1,0 +1,89 @@
+"""Links that misbehave on purpose, for tests of what happens then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import PeerLost
+from icm_ray.ops.seams import Frame, Link, Words
+from icm_ray.transport.failure import Failure
+
+__all__ = ["Fault", "FaultLink", "Misdeed"]
+
+
+class Misdeed(Enum):
+    """What goes wrong."""
+
+    DROP = "drop"
+    """This frame and all later ones vanish."""
+    CORRUPT = "corrupt"
+    """The header names the step after the right one."""
+    DELAY = "delay"
+    """The frame leaves late; the sender waits meanwhile."""
+    CLOSE = "close"
+    """The link is closed in place of sending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One misdeed at the `at`-th frame sent (from 0; messages count too). `seconds` is for DELAY."""
+
+    misdeed: Misdeed
+    at: int
+    seconds: float = 0.0
+
+
+class FaultLink:
+    """A link whose sending side commits `faults`; receiving is left as it is."""
+
+    def __init__(self, link: Link, faults: Sequence[Fault]) -> None:
+        self.peer = link.peer
+        self.counters = link.counters
+        self._link = link
+        self._faults = tuple(faults)
+        self._sent = 0
+        self._interrupt = threading.Event()
+
+    def send(self, frame: Frame, parts: Sequence[Words]) -> None:
+        due = self._due(frame)
+        if Misdeed.CORRUPT in due:
+            frame = replace(frame, step=frame.step + 1)
+        if Misdeed.DROP not in due:
+            self._link.send(frame, parts)
+
+    def receive(self, frame: Frame, parts: Sequence[Words]) -> None:
+        self._link.receive(frame, parts)
+
+    def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
+        return self._link.receive_any(frame)
+
+    def send_message(self, payload: bytes) -> None:
+        if Misdeed.DROP not in self._due(None):
+            self._link.send_message(payload)
+
+    def receive_message(self, timeout: float | None = None) -> bytes:
+        return self._link.receive_message(timeout)
+
+    def close(self) -> None:
+        self._interrupt.set()
+        self._link.close()
+
+    def _due(self, frame: Frame | None) -> set[Misdeed]:
+        """The misdeeds for the next frame, those done that are done before sending."""
+        number, self._sent = self._sent, self._sent + 1
+        due: set[Misdeed] = set()
+        for fault in self._faults:
+            if fault.at == number or (fault.misdeed is Misdeed.DROP and fault.at < number):
+                due.add(fault.misdeed)
+                if fault.misdeed is Misdeed.DELAY:
+                    self._interrupt.wait(fault.seconds)
+        if Misdeed.CLOSE in due:
+            self.close()
+            raise Failure(PeerLost, self.peer, "a fault was injected: link closed").error(frame, "sending")
+        return due

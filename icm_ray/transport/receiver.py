@@ -1,0 +1,235 @@
+"""The receiving half of a link, run by whoever receives: skips heartbeats, compares headers, fills arrays in place."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Final, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import Desynchronised, PeerLost, PeerSilent
+from icm_ray.ops.seams import Frame
+from icm_ray.transport.config import TransportConfig
+from icm_ray.transport.failure import Failure, lost, silent
+from icm_ray.transport.stream import Stream
+from icm_ray.transport.wire import HEADER_BYTES, NO_FRAME, Kind, decode, encode, kind_of
+
+__all__ = ["Receiver"]
+
+_BUFFER: Final = 64 << 10
+_GRACE: Final = 1.0
+"""Past its deadline a wait still takes what is there already; a peer that floods it must not make it endless."""
+_DIRECT: Final = 32 << 10
+"""From this size on, bytes go straight into the caller's array rather than through the buffer."""
+
+
+class Receiver:
+    """Reads frames from one stream.
+
+    `outgoing_failure` is asked whenever only a heartbeat came: half a link is no link.
+    """
+
+    def __init__(
+        self,
+        peer: str,
+        stream: Stream,
+        config: TransportConfig,
+        outgoing_failure: Callable[[], Failure | None],
+    ) -> None:
+        self.last_heard = monotonic()
+        self.failure: Failure | None = None
+        self.on_heard: Callable[[], None] | None = None
+        self.lock = threading.Lock()
+        self._peer = peer
+        self._stream = stream
+        self._config = config
+        self._outgoing_failure = outgoing_failure
+        self._buffer = memoryview(bytearray(_BUFFER))
+        self._start = 0
+        self._end = 0
+        self._backlog: deque[tuple[bytes, NDArray[np.uint8]]] = deque()
+        self._backlog_bytes = 0
+
+    def data(self, frame: Frame, views: list[memoryview], length: int) -> None:
+        """Fill `views` with the next frame, which must be `frame` with `length` payload bytes."""
+        expected = encode(Kind.DATA, frame, length)
+        with self.lock:
+            if self._backlog:
+                head, payload = self._from_backlog()
+                if head != expected:
+                    self._mismatch(head, frame, length)
+                _scatter(payload, views)
+                return
+            head = self._header(frame, monotonic() + self._config.message_timeout)
+            if head != expected:
+                self._mismatch(head, frame, length)
+            self._fill(views, frame)
+
+    def any_data(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
+        """Step, tag and payload of the next frame, which must be of the address of `frame`."""
+        with self.lock:
+            head, payload = self._whole(frame, monotonic() + self._config.message_timeout)
+            kind, got, _ = self._decoded(head, frame)
+            if kind is not Kind.DATA or got.address != frame.address:
+                self._mismatch(head, frame, None)
+            return got.step, got.tag, payload
+
+    def message(self, timeout: float | None) -> bytes:
+        """The next frame, which must be a control message. A `timeout` that passes leaves the link as it was."""
+        limit = self._config.message_timeout if timeout is None else timeout
+        with self.lock:
+            head, payload = self._whole(NO_FRAME, monotonic() + limit)
+            kind, _, _ = self._decoded(head, NO_FRAME)
+            if kind is not Kind.MESSAGE:
+                self._mismatch(head, NO_FRAME, None)
+            return payload.tobytes()
+
+    def read_ahead(self) -> None:
+        """Take in one frame if one is there and nobody is receiving, so that two peers with full queues both get on."""
+        if self.failure is not None or not self.lock.acquire(blocking=False):
+            return
+        try:
+            if self._available() and self._backlog_bytes < self._config.read_ahead_bytes:
+                head = self._header(NO_FRAME, monotonic())
+                payload = self._payload(head, NO_FRAME)
+                self._backlog.append((head, payload))
+                self._backlog_bytes += payload.nbytes
+        except (PeerSilent, PeerLost, Desynchronised):
+            return  # heartbeats alone, or a failure that is kept and raised to whoever receives next
+        finally:
+            self.lock.release()
+
+    def _available(self) -> bool:
+        return self._start < self._end or self._stream.pending() or self._stream.unread() > 0
+
+    def _from_backlog(self) -> tuple[bytes, NDArray[np.uint8]]:
+        head, payload = self._backlog.popleft()
+        self._backlog_bytes -= payload.nbytes
+        return head, payload
+
+    def _whole(self, frame: Frame, deadline: float) -> tuple[bytes, NDArray[np.uint8]]:
+        if self._backlog:
+            return self._from_backlog()
+        head = self._header(frame, deadline)
+        return head, self._payload(head, frame)
+
+    def _payload(self, head: bytes, frame: Frame) -> NDArray[np.uint8]:
+        kind, _, length = self._decoded(head, frame)
+        limit = self._config.max_message_bytes if kind is Kind.MESSAGE else self._config.max_frame_bytes
+        if length > limit:
+            self._broken(Failure(Desynchronised, self._peer, f"announced {length} bytes; the limit is {limit}"), frame)
+        payload = np.empty(length, np.uint8)
+        if length:
+            self._fill([payload.data], frame)
+        return payload
+
+    def _header(self, frame: Frame, deadline: float) -> bytes:
+        """The next header that is no heartbeat. Until it is complete nothing is consumed, so a timeout does no harm."""
+        while True:
+            while self._end - self._start < HEADER_BYTES:
+                self._pull(frame, deadline)
+            head = bytes(self._buffer[self._start : self._start + HEADER_BYTES])
+            self._start += HEADER_BYTES
+            kind = kind_of(head)
+            if kind in (Kind.DATA, Kind.MESSAGE):
+                return head
+            _, _, length = self._decoded(head, frame)
+            if length:
+                self._broken(Failure(Desynchronised, self._peer, "sent a heartbeat with a payload"), frame)
+            if kind == Kind.GOODBYE:
+                self._broken(Failure(PeerLost, self._peer, "it closed the link"), frame)
+            # What the peer sent before it went is still read: its last message may say why.
+            failure = self._outgoing_failure()
+            if failure is not None and not self._available():
+                raise failure.error(frame, "receiving")
+
+    def _fill(self, views: list[memoryview], frame: Frame) -> None:
+        deadline = monotonic() + self._config.message_timeout
+        for whole in views:
+            view = whole
+            while len(view):
+                ready = min(self._end - self._start, len(view))
+                if ready:
+                    view[:ready] = self._buffer[self._start : self._start + ready]
+                    self._start += ready
+                    view = view[ready:]
+                elif len(view) >= _DIRECT:
+                    view = view[self._read(view, frame, deadline, within=True) :]
+                else:
+                    self._pull(frame, deadline, within=True)
+
+    def _pull(self, frame: Frame, deadline: float, *, within: bool = False) -> None:
+        """Add what arrives next to the buffer."""
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif self._end == _BUFFER:
+            rest = bytes(self._buffer[self._start :])
+            self._buffer[: len(rest)] = rest
+            self._start, self._end = 0, len(rest)
+        self._end += self._read(self._buffer[self._end :], frame, deadline, within=within)
+
+    def _read(self, view: memoryview, frame: Frame, deadline: float, *, within: bool) -> int:
+        """At least one byte into `view`. `within` a frame a timeout is final: the rest would be taken for a header."""
+        if self.failure is not None:
+            raise self.failure.error(frame, "receiving")
+        left = deadline - monotonic()
+        silence = self._config.silence
+        try:
+            if left < -_GRACE:
+                raise TimeoutError
+            count = self._stream.receive_into(view, min(left, silence))
+        except TimeoutError:
+            if left > silence:
+                self._broken(silent(self._peer, silence), frame)
+            late = Failure(PeerSilent, self._peer, "what was waited for did not come in time")
+            if within:
+                self._broken(late, frame)
+            raise late.error(frame, "receiving") from None
+        except OSError as error:
+            self._broken(lost(self._peer, error), frame)
+        if count == 0:
+            self._broken(Failure(PeerLost, self._peer, "the connection ended"), frame)
+        self.last_heard = monotonic()
+        if self.on_heard is not None:
+            self.on_heard()
+        return count
+
+    def _decoded(self, head: bytes, frame: Frame) -> tuple[Kind, Frame, int]:
+        decoded = decode(head)
+        if decoded is None:
+            self._broken(Failure(Desynchronised, self._peer, "sent bytes that are no frame of this version"), frame)
+        return decoded
+
+    def _mismatch(self, head: bytes, frame: Frame, length: int | None) -> NoReturn:
+        kind, got, size = self._decoded(head, frame)
+        wanted = "a control message" if frame is NO_FRAME else _describe(Kind.DATA, frame, length)
+        reason = f"sent {_describe(kind, got, size)} where {wanted} was due"
+        self._broken(Failure(Desynchronised, self._peer, reason), frame)
+
+    def _broken(self, failure: Failure, frame: Frame) -> NoReturn:
+        """Raise, now and at every later call. The first failure is the one that stays."""
+        if self.failure is None:
+            self.failure = failure
+        raise self.failure.error(frame, "receiving")
+
+
+def _describe(kind: Kind, frame: Frame, length: int | None) -> str:
+    size = "" if length is None else f" of {length} bytes"
+    if kind is not Kind.DATA:
+        return f"a {kind.name.lower()} frame{size}"
+    address = frame.address
+    return (
+        f"step {frame.step} tag {frame.tag}{size} (job {address.job}, program {address.program[:4].hex()}, "
+        f"partition {address.partition}, attempt {address.attempt})"
+    )
+
+
+def _scatter(payload: NDArray[np.uint8], views: list[memoryview]) -> None:
+    source, start = payload.data, 0
+    for view in views:
+        view[:] = source[start : start + len(view)]
+        start += len(view)

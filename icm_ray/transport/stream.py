@@ -1,0 +1,171 @@
+"""One direction of a link: a byte stream that is written by one thread and read by one other.
+
+A wait ends with TimeoutError, a broken connection with another OSError (as is ssl.SSLError), an ended one with 0 bytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import select
+import socket
+import ssl
+import struct
+import termios
+from pathlib import Path
+from typing import Final, Protocol
+
+from icm_ray.transport.config import TransportConfig
+
+__all__ = ["PlainStream", "Stream", "TlsStream", "make_stream", "tune"]
+
+_IOV_LIMIT: Final = 512
+"""Below the kernel's 1024 buffers for one sendmsg."""
+_RECORD: Final = 16 << 10
+"""The payload of one TLS record; small buffers are joined up to it."""
+_SEND_FLAGS: Final = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+
+
+class Stream(Protocol):
+    """What sender and receiver need of a connection."""
+
+    def receive_into(self, view: memoryview, timeout: float) -> int:
+        """Wait for at least one byte; returns how many came, 0 at the end of the stream."""
+
+    def send_some(self, views: list[memoryview]) -> int:
+        """Send what fits without waiting; 0 if nothing does. After 0 the next call must begin with the same bytes."""
+
+    def wait_writable(self, timeout: float) -> bool:
+        """Wait until `send_some` may get further."""
+
+    def pending(self) -> bool:
+        """Whether decrypted bytes wait inside the stream. Only for the reading thread."""
+
+    def unread(self) -> int:
+        """Bytes in the kernel that nobody has read yet. For any thread."""
+
+    def shutdown(self) -> None:
+        """End both directions now; whoever waits in this stream wakes up. For any thread."""
+
+    def close(self) -> None:
+        """Give back the file descriptor; nobody may be using the stream."""
+
+
+class _SocketStream:
+    """What plain and TLS streams share."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._timeout = -1.0
+        self._writable = select.poll()
+        self._writable.register(self._fd, select.POLLOUT)
+
+    def wait_writable(self, timeout: float) -> bool:
+        return bool(self._writable.poll(timeout * 1000))
+
+    def pending(self) -> bool:
+        return False
+
+    def unread(self) -> int:
+        count = bytearray(4)
+        fcntl.ioctl(self._fd, termios.FIONREAD, count)
+        return int.from_bytes(count, "little")
+
+    def shutdown(self) -> None:
+        # Not SSLSocket.shutdown: it forgets the TLS state, and a reader in another thread would see raw ciphertext.
+        try:
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        except OSError:
+            return  # already gone, which is what was wanted
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class PlainStream(_SocketStream):
+    """A TCP socket. No secrecy, no authentication."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(None)
+        super().__init__(sock)
+
+    def receive_into(self, view: memoryview, timeout: float) -> int:
+        if timeout != self._timeout:
+            # The kernel's own timeout: one system call for each read, where Python's would poll first.
+            micros = max(1000, int(timeout * 1e6))
+            self._sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", micros // 1_000_000, micros % 1_000_000)
+            )
+            self._timeout = timeout
+        try:
+            return self._sock.recv_into(view)
+        except BlockingIOError:
+            raise TimeoutError from None
+
+    def send_some(self, views: list[memoryview]) -> int:
+        try:
+            return self._sock.sendmsg(views if len(views) <= _IOV_LIMIT else views[:_IOV_LIMIT], (), _SEND_FLAGS)
+        except BlockingIOError:
+            return 0
+
+
+class TlsStream(_SocketStream):
+    """A TLS socket after its handshake. CPython 3.11 allows one thread at a time in it: one stream, one direction."""
+
+    _sock: ssl.SSLSocket
+
+    def __init__(self, sock: ssl.SSLSocket, piece_bytes: int) -> None:
+        sock.settimeout(0.0)
+        super().__init__(sock)
+        self._piece = piece_bytes
+        self._retry: memoryview | None = None
+
+    def receive_into(self, view: memoryview, timeout: float) -> int:
+        if timeout != self._timeout:
+            self._sock.settimeout(max(timeout, 0.001))
+            self._timeout = timeout
+        return self._sock.recv_into(view)
+
+    def send_some(self, views: list[memoryview]) -> int:
+        # OpenSSL wants an interrupted write repeated with the same bytes, so they are remembered.
+        piece = self._retry if self._retry is not None else self._next_piece(views)
+        try:
+            sent = self._sock.send(piece)
+        except ssl.SSLWantWriteError:
+            self._retry = piece
+            return 0
+        self._retry = None
+        return sent
+
+    def _next_piece(self, views: list[memoryview]) -> memoryview:
+        first = views[0]
+        if len(first) >= _RECORD or len(views) == 1:
+            return first[: self._piece]
+        joined = bytearray()
+        for view in views:
+            joined += view[: _RECORD - len(joined)]
+            if len(joined) == _RECORD:
+                break
+        return memoryview(joined)
+
+    def pending(self) -> bool:
+        return self._sock.pending() > 0
+
+
+def make_stream(sock: socket.socket, config: TransportConfig) -> Stream:
+    """The stream over a connected (and, for TLS, authenticated) socket."""
+    if isinstance(sock, ssl.SSLSocket):
+        return TlsStream(sock, config.piece_bytes)
+    return PlainStream(sock)
+
+
+def tune(sock: socket.socket, config: TransportConfig) -> None:
+    """No Nagle delay; large kernel buffers where the system allows them.
+
+    Asking for more than the system's maximum would switch its automatic growth off and end up with less.
+    """
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for option, limit in ((socket.SO_SNDBUF, "wmem_max"), (socket.SO_RCVBUF, "rmem_max")):
+        path = Path("/proc/sys/net/core") / limit
+        if path.exists() and int(path.read_text()) >= config.socket_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, option, config.socket_buffer)

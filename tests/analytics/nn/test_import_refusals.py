@@ -1,0 +1,177 @@
+"""What is not supported is named: every finding, with its module path."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analytics.nn.importer import import_model, preflight
+from icm_ray.errors import InputError, NullError, ShapeError, UnsupportedError
+
+torch.set_num_threads(1)
+
+
+class Fn(nn.Module):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(x)
+
+
+X = torch.ones(2, 4, 6, 6)
+
+
+def test_every_finding_has_its_module_path() -> None:
+    net = nn.Sequential()
+    net.add_module("stem", nn.Sequential(nn.Conv2d(4, 4, 3), nn.GELU()))
+    net.add_module("body", nn.Sequential(nn.Conv2d(4, 4, 3), nn.GroupNorm(2, 4), nn.Hardtanh()))
+    net.add_module("head", nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.Softmax(1)))
+    net.eval()
+    findings = preflight(net, (X,))
+    assert [finding.module for finding in findings] == ["stem.1", "body.1", "body.2", "head.2"]
+    assert [finding.op.split(".")[1] for finding in findings] == ["gelu", "group_norm", "hardtanh", "softmax"]
+    assert "logits" in findings[3].hint
+    with pytest.raises(UnsupportedError) as caught:
+        import_model(net, (X,))
+    message = str(caught.value)
+    assert all(str(finding) in message for finding in findings)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == message
+    assert again.where == caught.value.where
+
+
+def test_findings_after_a_moved_batch_are_the_unknown_operations_alone() -> None:
+    class Moved(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention, self.act = nn.MultiheadAttention(8, 2), nn.GELU()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = x.transpose(0, 1)
+            return self.act(self.attention(y, y, y, need_weights=False)[0].transpose(0, 1))
+
+    findings = preflight(Moved().eval(), (torch.ones(2, 3, 8),))
+    assert [(finding.module, finding.op.split(".")[1]) for finding in findings] == [
+        ("", "transpose"),
+        ("attention", "scaled_dot_product_attention"),
+        ("act", "gelu"),
+    ]
+
+
+REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
+    "transposed batch": (lambda x: x.transpose(0, 1), "batch dimension"),
+    "mean over the batch": (lambda x: x.mean(0), "batch dimension"),
+    "mean over all": (lambda x: x - x.mean((0, 2, 3), keepdim=True), "batch dimension"),
+    "batch into features": (lambda x: x.reshape(-1, 6), "batch dimension"),
+    "a row of the batch": (lambda x: x[:1], "batch"),
+    "join rows": (lambda x: torch.cat([x, x]), "batch dimension"),
+    "batch statistics": (lambda x: functional.batch_norm(x, None, None, training=True), "statistic"),
+    "constant for each row": (lambda x: x * torch.ones(2, 1, 1, 1), "each channel"),
+    "constant for each pixel": (lambda x: x + torch.ones(6, 6), "each channel"),
+    "broadcast": (lambda x: x + x.mean((2, 3), keepdim=True), "must be equal"),
+    "product": (lambda x: x * x, "two private activations"),
+    "quotient": (lambda x: 1 / (x + 2), "the engine does not have it"),
+    "matrix of activations": (lambda x: x @ x, "two private activations"),
+    "clamp": (lambda x: x.clamp(0, 6), "max(x, 0)"),
+    "relu6": (functional.relu6, "ReLU"),
+    "reflection": (lambda x: functional.pad(x, (1, 1, 1, 1), mode="reflect"), "zeros"),
+    "padding with ones": (lambda x: functional.pad(x, (1, 1), value=1.0), "zeros"),
+    "ragged adaptive pool": (lambda x: functional.adaptive_avg_pool2d(x, 4), "divide"),
+    "mean over channels": (lambda x: x.mean(1), "channels"),
+    "zero": (lambda x: x / 0, "divides by zero"),
+    "no channels": (lambda x: x[:, 0, 0, 0] + 1, "channel axis"),
+    "indices": (lambda x: functional.max_pool2d(x, 2, return_indices=True)[1].float(), "indices"),
+    "dropout": (lambda x: functional.dropout(x, 0.5, training=True), "dropout is on"),
+    "noise": (lambda x: x + torch.rand(1), "random"),
+    "argmax": (lambda x: x.flatten(1).argmax(1), "label"),
+    "constant": (lambda x: torch.ones(2, 3), "does not depend"),
+    "two outputs": (lambda x: (x, x + 1), "exactly one"),
+    "python": (lambda x: x if x.sum() > 0 else -x, "values of its input"),
+    "crash": (lambda x: x.nonsense(), "nonsense"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    function, hint = REFUSED[name]
+    net = Fn(function).eval()
+    findings = preflight(net, (X,))
+    assert len(findings) == 1
+    assert hint in findings[0].hint
+    with pytest.raises(UnsupportedError, match="does not support"):
+        import_model(net, (X,))
+
+
+def test_state() -> None:
+    class Counter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = nn.Buffer(torch.zeros(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen += 1
+            return x + self.seen
+
+    (finding,) = preflight(nn.Sequential(Counter()).eval(), (X,))
+    assert finding.module == "0"
+    assert "seen" in finding.hint
+
+
+def test_training_mode_is_refused_and_left() -> None:
+    net = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
+    with pytest.raises(UnsupportedError, match=r"call net\.eval\(\)"):
+        import_model(net, (X,))
+    assert net.training
+    net.eval()
+    net[1].train()
+    with pytest.raises(UnsupportedError, match="'1'"):
+        preflight(net, (X,))
+
+
+@pytest.mark.parametrize(
+    ("example", "error", "match"),
+    [
+        (X, InputError, r"\(x,\)"),
+        ((X, X), UnsupportedError, "exactly one input"),
+        (([1.0],), InputError, r"torch\.Tensor"),
+        ((torch.ones(4),), ShapeError, "batch"),
+        ((torch.ones(0, 4),), ShapeError, "batch"),
+        ((torch.ones(1, 4, dtype=torch.int64),), ShapeError, "floating"),
+    ],
+)
+def test_example_inputs(example: Any, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        import_model(nn.ReLU().eval(), example)
+
+
+def test_an_image_without_a_batch() -> None:
+    (finding,) = preflight(nn.Conv2d(4, 4, 3).eval(), (X[0],))
+    assert "batch" in finding.hint
+
+
+def test_numbers_that_are_not() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)).eval()
+    with torch.no_grad():
+        net[1].bias[2] = torch.nan
+    with pytest.raises(NullError, match=r"1\.bias") as caught:
+        import_model(net, (torch.ones(1, 4),))
+    assert "nan" not in str(caught.value).replace("NaN", "")
+    normal = nn.BatchNorm1d(4).eval()
+    assert normal.running_var is not None
+    normal.running_var.fill_(-1.0)
+    with pytest.raises(NullError, match=r"affine_1\.scale"):
+        import_model(normal, (torch.ones(1, 4),))
+
+
+def test_complex_parameters() -> None:
+    net = nn.Linear(4, 4, dtype=torch.complex64).eval()
+    with pytest.raises(UnsupportedError, match="complex"):
+        import_model(net, (torch.ones(1, 4),))

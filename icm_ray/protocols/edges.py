@@ -23,9 +23,11 @@ from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Sha
 from icm_ray.ring.prg import Key
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
-__all__ = ["Inputs", "Keeping", "Loading", "Reveals", "array_shape", "combine", "owner_share", "receiver_of"]
+__all__ = ["DRIVER", "Inputs", "Keeping", "Loading", "Reveals", "array_shape", "combine", "owner_share", "receiver_of"]
 
 Ring = NDArray[np.uint64]
+DRIVER = "driver"
+"""The recipient that is no worker: every party hands it its share, behind shares of zero, over its own link."""
 
 
 def array_shape(kind: ValueType) -> tuple[int, ...]:
@@ -151,6 +153,10 @@ class Reveals:
         for name in context.others:
             sign = 1 if rank < context.parties.index(name) else -1
             share = combine(out, share, _words(context.keys[name], context.operation, 1, out), sign)
+        if op.to == DRIVER:  # the shares, one from every party, meet in the driver
+            yield Exchange()
+            context.results[op.name] = share
+            return inputs[0]
         if context.me != op.to:
             yield Exchange({op.to: (share,)})
             return inputs[0]
@@ -162,5 +168,5 @@ class Reveals:
         return inputs[0]
 
     def cost(self, op: ops.Reveal, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
-        size = 8 * int(np.prod(array_shape(out), dtype=np.int64))
+        size = 0 if op.to == DRIVER else 8 * int(np.prod(array_shape(out), dtype=np.int64))
         return Cost(1, tuple(0 if name == op.to else size for name in parties), 0)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from icm_ray.config import EngineConfig, from_environment
 from icm_ray.dealer.dealer import Dealer
+from icm_ray.errors import OwnerError, SessionClosed
 from icm_ray.owner.sharing import OutsideOwner
+from icm_ray.owner.tables import Tables
+from icm_ray.owner.tasks import PushedSource, Source
 from icm_ray.party.party import Observer, Outcome, Party
+from icm_ray.party.policy import Policy
 from icm_ray.program.program import Program, decode_program, encode_program
+from icm_ray.runtime.engine import Execution, LaneJob, Table
+from icm_ray.protocols.edges import DRIVER, combine
 from icm_ray.transport import Transcript, TransportConfig, agree, memory_links
 
-__all__ = ["ThreadLane"]
+__all__ = ["ThreadEngine", "ThreadLane"]
 
 Ring = NDArray[np.uint64]
 _DEALER = "dealer"
@@ -98,6 +105,105 @@ class ThreadLane:
                 link.close()
 
     def __enter__(self) -> ThreadLane:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class ThreadEngine:
+    """`Engine` over `ThreadLane`s: the whole path of a session without sockets, processes or Ray."""
+
+    def __init__(
+        self,
+        parties: tuple[str, ...] = ("alice", "bob"),
+        owners: tuple[str, ...] = (),
+        lanes: int = 1,
+        config: EngineConfig | None = None,
+    ) -> None:
+        self.parties, self.owners, self.lanes = parties, owners, lanes
+        self.config = config or from_environment()
+        self._lanes = [ThreadLane(parties, owners) for _ in range(lanes)]
+        self._tables = {name: [Tables() for _ in range(lanes)] for name in (*parties, *owners)}
+        self._names = 0
+        self._closed = False
+
+    def _open(self) -> None:
+        if self._closed:
+            raise SessionClosed("the session was closed")
+
+    def new_name(self, prefix: str) -> str:
+        self._names += 1
+        return f"{prefix}-{self._names}"
+
+    def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
+        self._open()
+        if owner not in self._tables:
+            raise OwnerError(f"{owner!r} is not in the session; it has {', '.join(self._tables)}")
+        name, tables = self.new_name("table"), self._tables[owner]
+        if not isinstance(source, PushedSource):
+            infos = [held.open(name, source) for held in tables]
+            lanes = tuple(part % self.lanes for part in range(len(infos[0].rows)))
+            return Table(name, owner, infos[0], lanes)
+        lanes = tuple(part % self.lanes for part in range(source.partitions))
+        payloads = list(batches)
+        for lane, held in enumerate(tables):
+            mine = [part for part in range(source.partitions) if lanes[part] == lane]
+            held.receive(name, source.partitions, ((part, payloads[part]) for part in mine))
+        info = Tables.merged([held.info(name) for held in tables if held.has(name)])
+        return Table(name, owner, info, lanes)
+
+    def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
+        self._open()
+        return [self._execute(job) for job in jobs]
+
+    def _execute(self, job: LaneJob) -> Execution:
+        inputs: dict[str, dict[str, Ring]] = {owner: dict(given) for owner, given in job.given.items()}
+        for owner, tasks in job.tasks.items():
+            for name, task in tasks.items():
+                inputs.setdefault(owner, {})[name] = self._tables[owner][job.lane].make(task)
+        outcomes = self._lanes[job.lane].run(job.program, inputs, job.partition)
+        results: dict[str, Ring] = {}
+        types = job.program.types()
+        for index, node in enumerate(job.program.nodes):
+            if getattr(node.op, "to", None) is None:
+                continue
+            op: Any = node.op
+            sources = self.parties if op.to == DRIVER else (op.to,)
+            total, *rest = (outcomes[source].results[op.name] for source in sources)
+            for words in rest:
+                total = combine(types[index], total, words)
+            results[op.name] = total
+        members = [outcomes[name] for name in self.parties]
+        sent = sum(outcome.sent_bytes for outcome in members)
+        return Execution(results, members[0].rounds, sent, sum(outcome.dealt_bytes for outcome in members))
+
+    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
+        self._open()
+        for lane, held in keys.items():
+            for key in held:
+                for name in self.parties:
+                    store = self._lanes[lane].members[name].store
+                    self._lanes[0].members[name].store[key] = store.pop(key) if lane else store[key]
+
+    def forget(self, keys: Sequence[str]) -> None:
+        for lane in self._lanes:
+            for key in keys:
+                for member in lane.members.values():
+                    member.store.pop(key, None)
+                lane.dealer.forget(key)
+
+    def set_policy(self, dataset: str, policy: Policy) -> None:
+        for lane in self._lanes:
+            for member in lane.members.values():
+                member.policies[dataset] = policy
+
+    def close(self) -> None:
+        self._closed = True
+        for lane in self._lanes:
+            lane.close()
+
+    def __enter__(self) -> ThreadEngine:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,6 +12,7 @@ import ssl
 import struct
 import termios
 from pathlib import Path
+from time import monotonic
 from typing import Final, Protocol
 
 from icm_ray.transport.config import TransportConfig
@@ -22,6 +23,9 @@ _IOV_LIMIT: Final = 512
 """Below the kernel's 1024 buffers for one sendmsg."""
 _RECORD: Final = 16 << 10
 """The payload of one TLS record; small buffers are joined up to it."""
+_HOPE: Final = 3
+"""So many looks in vain in a row, and the next `_RETRY_AFTER` reads go to sleep at once."""
+_RETRY_AFTER: Final = 100
 _SEND_FLAGS: Final = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
 
@@ -53,18 +57,40 @@ class Stream(Protocol):
 class _SocketStream:
     """What plain and TLS streams share."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, spin: float) -> None:
         self._sock = sock
         self._fd = sock.fileno()
+        self._spin = spin
+        self._hope = _HOPE
+        self._skip = 0
         self._timeout = -1.0
         self._writable = select.poll()
         self._writable.register(self._fd, select.POLLOUT)
+        self._readable = select.poll()
+        self._readable.register(self._fd, select.POLLIN)
 
     def wait_writable(self, timeout: float) -> bool:
         return bool(self._writable.poll(timeout * 1000))
 
     def pending(self) -> bool:
         return False
+
+    def _watch(self) -> None:
+        """Look for bytes for a moment before going to sleep: to wake a sleeping CPU costs more than most answers take.
+
+        Only while it pays: where cores are short, or answers take long, it gives up and tries again now and then.
+        """
+        if self._skip:
+            self._skip -= 1
+            return
+        until = monotonic() + self._spin
+        while not self._readable.poll(0):
+            if monotonic() > until:
+                self._hope -= 1
+                if not self._hope:
+                    self._hope, self._skip = 1, _RETRY_AFTER
+                return
+        self._hope = _HOPE
 
     def unread(self) -> int:
         count = bytearray(4)
@@ -85,9 +111,9 @@ class _SocketStream:
 class PlainStream(_SocketStream):
     """A TCP socket. No secrecy, no authentication."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, spin: float) -> None:
         sock.settimeout(None)
-        super().__init__(sock)
+        super().__init__(sock, spin)
 
     def receive_into(self, view: memoryview, timeout: float) -> int:
         if timeout != self._timeout:
@@ -97,6 +123,8 @@ class PlainStream(_SocketStream):
                 socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", micros // 1_000_000, micros % 1_000_000)
             )
             self._timeout = timeout
+        if self._spin:
+            self._watch()
         try:
             return self._sock.recv_into(view)
         except BlockingIOError:
@@ -114,9 +142,9 @@ class TlsStream(_SocketStream):
 
     _sock: ssl.SSLSocket
 
-    def __init__(self, sock: ssl.SSLSocket, piece_bytes: int) -> None:
+    def __init__(self, sock: ssl.SSLSocket, spin: float, piece_bytes: int) -> None:
         sock.settimeout(0.0)
-        super().__init__(sock)
+        super().__init__(sock, spin)
         self._piece = piece_bytes
         self._retry: memoryview | None = None
 
@@ -124,6 +152,8 @@ class TlsStream(_SocketStream):
         if timeout != self._timeout:
             self._sock.settimeout(max(timeout, 0.001))
             self._timeout = timeout
+        if self._spin and not self._sock.pending():
+            self._watch()
         return self._sock.recv_into(view)
 
     def send_some(self, views: list[memoryview]) -> int:
@@ -155,16 +185,18 @@ class TlsStream(_SocketStream):
 def make_stream(sock: socket.socket, config: TransportConfig) -> Stream:
     """The stream over a connected (and, for TLS, authenticated) socket."""
     if isinstance(sock, ssl.SSLSocket):
-        return TlsStream(sock, config.piece_bytes)
-    return PlainStream(sock)
+        return TlsStream(sock, config.spin, config.piece_bytes)
+    return PlainStream(sock, config.spin)
 
 
 def tune(sock: socket.socket, config: TransportConfig) -> None:
-    """No Nagle delay; large kernel buffers where the system allows them.
+    """No Nagle delay; kernel buffers of a fixed size if one is asked for and the system allows it.
 
     Asking for more than the system's maximum would switch its automatic growth off and end up with less.
     """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not config.socket_buffer:
+        return
     for option, limit in ((socket.SO_SNDBUF, "wmem_max"), (socket.SO_RCVBUF, "rmem_max")):
         path = Path("/proc/sys/net/core") / limit
         if path.exists() and int(path.read_text()) >= config.socket_buffer:

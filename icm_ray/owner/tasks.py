@@ -1,0 +1,91 @@
+"""What an owner's worker is asked for: tables to open, and inputs of programs made from them. Data, no code."""
+
+from __future__ import annotations
+
+from typing import Union
+
+import msgspec
+
+__all__ = [
+    "Aggregate",
+    "ColumnInfo",
+    "ColumnValues",
+    "CsvSource",
+    "Given",
+    "InputTask",
+    "ParquetSource",
+    "PushedSource",
+    "Source",
+    "TableInfo",
+]
+
+
+class ParquetSource(msgspec.Struct, frozen=True, tag_field="source", tag="parquet"):
+    """Files on the owner's node; a path may hold wildcards. columns: None for all."""
+
+    paths: tuple[str, ...]
+    columns: tuple[str, ...] | None = None
+
+
+class CsvSource(msgspec.Struct, frozen=True, tag_field="source", tag="csv"):
+    """Files with a header line; a path may hold wildcards."""
+
+    paths: tuple[str, ...]
+    columns: tuple[str, ...] | None = None
+
+
+class PushedSource(msgspec.Struct, frozen=True, tag_field="source", tag="pushed"):
+    """Arrow IPC streams that the driver sends over its link, one for each partition."""
+
+    partitions: int
+
+
+Source = Union[ParquetSource, CsvSource, PushedSource]  # noqa: UP007 - msgspec takes a typing.Union
+
+
+class ColumnInfo(msgspec.Struct, frozen=True):
+    """kind: "int", "float" or "bool"; anything else is the Arrow type's name, and no arithmetic is offered."""
+
+    name: str
+    kind: str
+
+
+class TableInfo(msgspec.Struct, frozen=True):
+    """The public facts of one owner's table: columns, and rows of each partition."""
+
+    columns: tuple[ColumnInfo, ...]
+    rows: tuple[int, ...]
+
+
+class ColumnValues(msgspec.Struct, frozen=True, tag_field="task", tag="values"):
+    """One partition of a column as ring elements (rows,), f fractional bits, magnitudes to 2^bound."""
+
+    table: str
+    column: str
+    partition: int
+    f: int
+    bound: int
+
+
+class Aggregate(msgspec.Struct, frozen=True, tag_field="task", tag="aggregate"):
+    """What the owner computes itself over some partitions of a column.
+
+    kind      result (uint64 words)
+    sum       wide (1, 4): the sum, 64 fractional bits (integers and booleans too, exactly); magnitude below 2^58
+    squares   wide (1, 4): the sum of squares, 128 fractional bits; below 2^88
+    min, max  (1,): the least or largest value; integers as they are (below 2^62), floats as `ring.fixed.key_of_float`
+    histogram (bins,): numpy.histogram's counts for `edges`
+    """
+
+    table: str
+    column: str
+    partitions: tuple[int, ...]
+    kind: str
+    edges: tuple[float, ...] = ()
+
+
+class Given(msgspec.Struct, frozen=True, tag_field="task", tag="given"):
+    """An array that the driver, acting for the owner, sends over its link: uint64 ring elements."""
+
+
+InputTask = Union[ColumnValues, Aggregate, Given]  # noqa: UP007

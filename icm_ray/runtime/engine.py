@@ -1,0 +1,87 @@
+"""What analytics asks of a running engine, whatever carries its lanes: threads, processes or Ray actors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.config import EngineConfig
+from icm_ray.owner.tasks import InputTask, Source, TableInfo
+from icm_ray.party.policy import Policy
+from icm_ray.program.program import Program
+
+__all__ = ["Engine", "Execution", "LaneJob", "Table"]
+
+Ring = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An opened table of one owner: its public facts, and the lane whose worker holds (or reads) each partition."""
+
+    name: str
+    owner: str
+    info: TableInfo
+    lanes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneJob:
+    """One run of a program on one lane.
+
+    tasks: by owner, by input name, how the owner's worker makes the input. given: by owner, by input name, ring elements
+    that this process brings for the owner (their tasks are filled in); they go over the owner's link and nowhere else.
+    """
+
+    lane: int
+    program: Program
+    partition: int = 0
+    tasks: Mapping[str, Mapping[str, InputTask]] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, Ring]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a run revealed, put together: ring elements by the name of the reveal (wide numbers: limbs on the last axis).
+
+    rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them.
+    """
+
+    results: dict[str, Ring]
+    rounds: int = 0
+    sent_bytes: int = 0
+    dealt_bytes: int = 0
+    seconds: float = 0.0
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A session's lanes. Every method raises `SessionClosed` after close, and `FaultError` when a worker fails."""
+
+    parties: tuple[str, ...]
+    owners: tuple[str, ...]
+    """Owners that are no party."""
+    lanes: int
+    config: EngineConfig
+
+    def new_name(self, prefix: str) -> str:
+        """A name that this session has not used: for tables, kept shares, weights."""
+
+    def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
+        """Open a table of `owner`; for a pushed source `batches` are Arrow IPC streams, one a partition, taken one by one."""
+
+    def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
+        """Run jobs: those of different lanes at the same time, those of one lane in order. Results in the jobs' order."""
+
+    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
+        """Move kept shares (by lane: key to shape of words) to lane 0, each party within itself."""
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Drop kept shares, weights or tables in every lane."""
+
+    def set_policy(self, dataset: str, policy: Policy) -> None:
+        """Tell every party's workers what may be revealed of a dataset."""

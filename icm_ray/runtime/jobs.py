@@ -1,0 +1,56 @@
+"""What the driver asks of the workers of a lane, as data without code or values."""
+
+from __future__ import annotations
+
+import msgspec
+
+from icm_ray.owner.tasks import InputTask, Source
+
+__all__ = ["Gather", "Job", "Open", "Report", "ResultMessage"]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One run of one program. `tasks`: by owner, by input name, how the owner's worker makes the input."""
+
+    job: int
+    partition: int
+    program: bytes
+    tasks: dict[str, dict[str, InputTask]] = {}
+
+
+class Open(msgspec.Struct, frozen=True):
+    """Open a table under a name. `mine`: for a pushed source, the partitions that this worker gets, in their order."""
+
+    table: str
+    source: Source
+    mine: tuple[int, ...] = ()
+
+
+class Gather(msgspec.Struct, frozen=True):
+    """Move shares that a party keeps in one lane to its own worker in the first lane: (key, shape of words)."""
+
+    job: int
+    lane: int
+    keys: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a worker says of a run: nothing of its values."""
+
+    attempt: int = 0
+    rounds: int = 0
+    sent_bytes: int = 0
+    dealt_bytes: int = 0
+    seconds: float = 0.0
+
+
+class ResultMessage(msgspec.Struct, frozen=True):
+    """One revealed array, from the worker of its recipient to the driver: words as little-endian uint64.
+
+    For a reveal to the driver itself every party sends its share.
+    """
+
+    job: int
+    name: str
+    shape: tuple[int, ...]
+    words: bytes

@@ -1,26 +1,26 @@
 """The errors of the engine: one tree, rooted at `IcmError`.
 
-    IcmError
-    ├── InputError            bad input, found before anything is shared (also a ValueError)
-    │   ├── ColumnError       unknown, missing, unequal or non-numeric columns
-    │   ├── NullError         null, NaN or infinite values
-    │   ├── BoundError        a value beyond its declared bound, or a bound that the ring cannot hold
-    │   ├── ShapeError        shapes or dtypes that do not fit
-    │   ├── OwnerError        an owner or recipient that the session does not have, or without data
-    │   ├── SourceError       a file that is missing or cannot be read
-    │   └── UnsupportedError  an operation or layer that the engine does not have
-    ├── ProgramError          a program that is not well formed
-    ├── PolicyError           a party's policy refuses the program
-    ├── SessionError          the session cannot be used
-    │   ├── SessionClosed     it was closed
-    │   └── PlacementError    a party's workers cannot be placed
-    └── FaultError            something failed in the middle; names party, partition and step
-        ├── PeerLost          a peer's process or connection is gone
-        ├── PeerSilent        a peer sent nothing for longer than the limit
-        ├── PeerRefused       a peer could not be authenticated
-        ├── Desynchronised    a frame of another program, partition, attempt or step
-        ├── AddressReused     an address of dealt randomness was asked for twice
-        └── BoundExceeded     the checked bound of a program was exceeded by a private value
+IcmError
+├── InputError            bad input, found before anything is shared (also a ValueError)
+│   ├── ColumnError       unknown, missing, unequal or non-numeric columns
+│   ├── NullError         null, NaN or infinite values
+│   ├── BoundError        a value beyond its declared bound, or a bound that the ring cannot hold
+│   ├── ShapeError        shapes or dtypes that do not fit
+│   ├── OwnerError        an owner or recipient that the session does not have, or without data
+│   ├── SourceError       a file that is missing or cannot be read
+│   └── UnsupportedError  an operation or layer that the engine does not have
+├── ProgramError          a program that is not well formed
+├── PolicyError           a party's policy refuses the program
+├── SessionError          the session cannot be used
+│   ├── SessionClosed     it was closed
+│   └── PlacementError    a party's workers cannot be placed
+└── FaultError            something failed in the middle; names party, partition and step
+    ├── PeerLost          a peer's process or connection is gone
+    ├── PeerSilent        a peer sent nothing for longer than the limit
+    ├── PeerRefused       a peer could not be authenticated
+    ├── Desynchronised    a frame of another program, partition, attempt or step
+    ├── AddressReused     an address of dealt randomness was asked for twice
+    └── BoundExceeded     the checked bound of a program was exceeded by a private value
 """
 
 from __future__ import annotations

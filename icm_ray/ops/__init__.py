@@ -1,0 +1,1 @@
+"""The operations as types, and the seams that others fill."""

@@ -7,7 +7,7 @@ import msgspec
 from icm_ray.errors import BoundError, ProgramError, ShapeError
 from icm_ray.ops.values import Kind, ValueType, log2_ceil
 
-__all__ = ["GroupCount", "GroupSum", "MAX_DOMAIN_BITS"]
+__all__ = ["MAX_DOMAIN_BITS", "GroupCount", "GroupSum"]
 
 MAX_DOMAIN_BITS = 8
 

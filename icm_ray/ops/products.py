@@ -29,7 +29,9 @@ class Finish(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ProgramError(f"{what}: a shift of {self.shift} bits at width {self.width}")
         room = self.width if self.relu and not self.shift else self.width - 1
         if x.width > room:
-            raise BoundError(f"{what}: values of {x.width} bits, but {room} fit; declare a smaller bound", width=x.width)
+            raise BoundError(
+                f"{what}: values of {x.width} bits, but {room} fit; declare a smaller bound", width=x.width
+            )
         if not self.shift:
             return x
         f = x.f - self.shift

@@ -25,9 +25,10 @@ def _opened(m: int, with_p: bool) -> int:
 def _products(m: int, with_p: bool) -> int:
     if m == 1:
         return 0
-    among_p = 2 ** (m - 1) - 1 - (m - 1)
-    with_g = sum(2 ** (m - 1 - j) - 1 for j in range(m - 1))
-    return among_p + with_g + (2 ** (m - 1) - 1 if with_p else 0)
+    subsets = 1 << (m - 1)
+    among_p = subsets - m
+    with_g = sum((subsets >> j) - 1 for j in range(m - 1))
+    return among_p + with_g + (subsets - 1 if with_p else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Reads an owner's tables, aggregates locally, shares inputs, receives results."""

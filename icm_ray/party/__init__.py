@@ -1,0 +1,1 @@
+"""Runs programs on one party's shares, after its policy agreed."""

@@ -29,7 +29,9 @@ class Corrections:
         payload = self._early.pop(wanted)
         if payload.nbytes != size:
             raise Desynchronised(
-                f"a correction of {payload.nbytes} bytes where {size} were expected", party=self._link.peer, step=str(wanted)
+                f"a correction of {payload.nbytes} bytes where {size} were expected",
+                party=self._link.peer,
+                step=str(wanted),
             )
         return payload
 

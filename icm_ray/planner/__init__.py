@@ -1,0 +1,1 @@
+"""Pure: cuts data into partitions, sizes and places lanes."""

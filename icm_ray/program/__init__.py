@@ -1,0 +1,1 @@
+"""Operations composed: checking, cost, explanation, wire format, keys."""

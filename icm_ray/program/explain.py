@@ -28,7 +28,9 @@ def explain(program: Program, title: str = "program") -> str:
         if isinstance(op, Input):
             lines.append(f"  shared by {op.owner}: {op.name} ({shape}, public size)")
         elif isinstance(op, OwnedProduct):
-            lines.append(f"  product with a weight that {op.owner} keeps: {'x'.join(map(str, op.weight.shape))}, public size")
+            lines.append(
+                f"  product with a weight that {op.owner} keeps: {'x'.join(map(str, op.weight.shape))}, public size"
+            )
         elif isinstance(op, Guard):
             lines.append(f"  opened to all parties: one flag, whether the checked bound of {op.what} was exceeded")
         elif isinstance(op, Reveal):

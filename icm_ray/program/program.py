@@ -89,7 +89,9 @@ class Program(msgspec.Struct, frozen=True):
         for index, node in enumerate(self.nodes):
             wanted = _ARITY.get(type(node.op), 1)
             if wanted is not None and len(node.inputs) != wanted:
-                raise ProgramError(f"node {index}: {type(node.op).__name__} takes {wanted} inputs, not {len(node.inputs)}")
+                raise ProgramError(
+                    f"node {index}: {type(node.op).__name__} takes {wanted} inputs, not {len(node.inputs)}"
+                )
             if wanted is None and not node.inputs:
                 raise ProgramError(f"node {index}: {type(node.op).__name__} takes inputs")
             if any(not 0 <= source < index for source in node.inputs):

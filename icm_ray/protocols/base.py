@@ -106,9 +106,7 @@ class Dealing(Protocol):
     def planes(self, tag: int, count: int) -> Ring:
         """The XOR of all parties' words of `tag`: a mask of bits."""
 
-    def party_words(
-        self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger] = np.uint64
-    ) -> Words:
+    def party_words(self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         """One party's words of `tag`."""
 
     def give(self, tag: int, value: Words) -> None:
@@ -133,7 +131,9 @@ class Faces(Protocol[Op]):
 
     def deal(self, op: Op, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None: ...
 
-    def run(self, op: Op, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType) -> Round: ...
+    def run(
+        self, op: Op, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+    ) -> Round: ...
 
     def cost(self, op: Op, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost: ...
 

@@ -19,7 +19,17 @@ from icm_ray.ops.tree import TreeShape
 from icm_ray.protocols.base import Context, Dealing, Exchange, open_xor
 from icm_ray.ring import bits
 
-__all__ = ["TREE_TAGS", "OneHot", "chunk_bytes", "compare", "deal_chunks", "deal_tree", "greater", "take_chunks", "tree_bytes"]
+__all__ = [
+    "TREE_TAGS",
+    "OneHot",
+    "chunk_bytes",
+    "compare",
+    "deal_chunks",
+    "deal_tree",
+    "greater",
+    "take_chunks",
+    "tree_bytes",
+]
 
 Ring = NDArray[np.uint64]
 TREE_TAGS = 8

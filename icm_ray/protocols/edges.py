@@ -15,10 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from icm_ray.errors import ProgramError, ShapeError
 from icm_ray.ops import linear as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
-from icm_ray.errors import ProgramError, ShapeError
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share
 from icm_ray.ring.prg import Key
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers

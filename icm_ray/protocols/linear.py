@@ -83,7 +83,7 @@ def _same(op: Any, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
 def _sum(op: ops.Sum, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
     if out.kind is Kind.WIDE:
         return from_integers([sum(to_integers(xs[0].reshape(-1, LIMBS)))])
-    return xs[0].sum(dtype=np.uint64).reshape(1)
+    return np.array([xs[0].sum(dtype=np.uint64)], np.uint64)
 
 
 def _tail(out: ValueType) -> tuple[int, ...]:

@@ -53,7 +53,8 @@ class Maxima:
     def reference(
         self, op: Maximum, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
-        return inputs[0].view(np.int64).max(axis=-1).reshape(out.shape).view(np.uint64)
+        largest: Ring = inputs[0].view(np.int64).max(axis=-1).reshape(out.shape).view(np.uint64)
+        return largest
 
     def deal(self, op: Maximum, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         relu = Finish(relu=True, width=op.width)
@@ -93,7 +94,8 @@ class ArgMaximum:
     def reference(
         self, op: ArgMax, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
-        return inputs[0].view(np.int64).argmax(axis=-1).reshape(out.shape).astype(np.uint64)
+        first: Ring = inputs[0].view(np.int64).argmax(axis=-1).reshape(out.shape).astype(np.uint64)
+        return first
 
     def deal(self, op: ArgMax, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         shape = tree_shape(op.width - 1)

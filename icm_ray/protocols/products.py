@@ -16,22 +16,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from icm_ray.errors import ProgramError
 from icm_ray.ops import products as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.products import Finish
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum
 from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, word_type
-from icm_ray.errors import ProgramError
 
-__all__ = ["Squares", "Finisher", "FixedWeight", "Products", "WeightLoading"]
+__all__ = ["Finisher", "FixedWeight", "Products", "Squares", "WeightLoading"]
 
 Ring = NDArray[np.uint64]
 _A, _B, _Q, _FINISH = 0, 1, 2, 16
 
 
 def _opened(context: Context, masked: Ring, width: int) -> Round:
-    (x_hat,) = yield from open_sum(context, np.ascontiguousarray(masked.reshape(-1).astype(word_type(width), copy=False)))
+    (x_hat,) = yield from open_sum(
+        context, np.ascontiguousarray(masked.reshape(-1).astype(word_type(width), copy=False))
+    )
     context.opened("x_hat", x_hat)
     return x_hat
 
@@ -44,13 +46,16 @@ class Finisher:
     """Truncate and Relu on a value of their own: open x^ = x + r, then finish."""
 
     def reference(
-        self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+        self,
+        op: ops.Truncate | ops.Relu,
+        types: Sequence[ValueType],
+        inputs: Sequence[Ring],
+        coins: Coins,
+        out: ValueType,
     ) -> Ring:
         return finish_reference(op.finish, inputs[0], coins.get("x_hat"))
 
-    def deal(
-        self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], dealing: Dealing, out: ValueType
-    ) -> None:
+    def deal(self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         r = dealing.words(_Q, out.count, word_type(op.finish.width))
         deal_finish(dealing, _FINISH, r, op.finish, own_mask=True)
 
@@ -118,7 +123,9 @@ class Products:
         self, op: ops.Product, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
         x, y = (share.words for share in inputs)
-        a, b = (context.correlations.words(tag, t.size).reshape(t.shape) for tag, t in zip((_A, _B), (x, y), strict=True))
+        a, b = (
+            context.correlations.words(tag, t.size).reshape(t.shape) for tag, t in zip((_A, _B), (x, y), strict=True)
+        )
         e, f = yield from open_sum(context, x - a, y - b)
         # E.(B_p + [p = 0] F) + A_p.F
         share = op.form.apply(e, b + f if context.first else b)
@@ -184,7 +191,12 @@ class FixedWeight:
         _absorbed_deal(dealing, op.form.apply(a, dealing.store[op.key]), op.finish)
 
     def run(
-        self, op: ops.OwnedProduct, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+        self,
+        op: ops.OwnedProduct,
+        types: Sequence[ValueType],
+        inputs: Sequence[Share],
+        context: Context,
+        out: ValueType,
     ) -> Round:
         x = inputs[0].words
         if op.key not in context.store:
@@ -223,14 +235,19 @@ class Squares:
     def reference(
         self, op: ops.SumOfSquares, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
-        return (inputs[0] * inputs[0]).sum(dtype=np.uint64).reshape(1)
+        return np.array([(inputs[0] * inputs[0]).sum(dtype=np.uint64)], np.uint64)
 
     def deal(self, op: ops.SumOfSquares, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         r = dealing.words(_A, types[0].count).astype(np.uint64, copy=False)
         dealing.give(_B, np.dot(r, r).reshape(1))
 
     def run(
-        self, op: ops.SumOfSquares, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+        self,
+        op: ops.SumOfSquares,
+        types: Sequence[ValueType],
+        inputs: Sequence[Share],
+        context: Context,
+        out: ValueType,
     ) -> Round:
         x = inputs[0].words.reshape(-1)
         r = context.correlations.words(_A, x.size)

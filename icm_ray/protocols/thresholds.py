@@ -12,11 +12,11 @@ from collections.abc import Generator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.ops.compare import AtLeast, CountAtLeast, Guard, Select, Thresholds
+from icm_ray.errors import BoundExceeded
+from icm_ray.ops.compare import AtLeast, Guard, Select, Thresholds
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.tree import TreeShape, tree_shape
 from icm_ray.ops.values import ValueType
-from icm_ray.errors import BoundExceeded
 from icm_ray.protocols import comparison
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum, open_xor
 from icm_ray.protocols.finish import word_type
@@ -163,7 +163,8 @@ class Guarding:
         (opened,) = yield from open_sum(context, flag)
         if int(opened[0]):
             raise BoundExceeded(
-                f"the checked bound of {op.what} was exceeded; the result is withheld. Declare a larger bound", step=op.what
+                f"the checked bound of {op.what} was exceeded; the result is withheld. Declare a larger bound",
+                step=op.what,
             )
         return inputs[0]
 

@@ -1,0 +1,1 @@
+"""Z_2^64: arrays, fixed point, randomness, sharing, kernels, products."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import BoundError, NullError, ShapeError
 
-__all__ = ["decode", "decode_integers", "encode", "key_of_float", "float_of_key"]
+__all__ = ["decode", "decode_integers", "encode", "float_of_key", "key_of_float"]
 
 _LIMIT = 62
 
@@ -22,7 +22,7 @@ def encode(values: NDArray[Any], f: int, bound: int, name: str = "value") -> NDA
 
     bound: log2 of the largest plain magnitude. Integers and booleans are taken exactly with f = 0 and shifted.
     Errors: `NullError` (NaN, infinite), `BoundError` (beyond the bound, or f + bound over 62), `ShapeError` (dtype).
-    The absolute rounding error is at most 2^-(f+1) for floats (plus half a unit in the last place of a double), 0 for integers.
+    The absolute rounding error is at most 2^-(f+1) for floats and 0 for integers.
     """
     if f + bound > _LIMIT:
         raise BoundError(f"{name}: {f} fractional bits and magnitudes to 2^{bound} do not fit 62 bits", name=name)

@@ -93,7 +93,7 @@ class ConvShape:
         top, bottom, left, right = self.padding
         padded = np.pad(images, ((0, 0), (0, 0), (top, bottom), (left, right))) if any(self.padding) else images
         reach = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
-        view = sliding_window_view(padded, reach, axis=(2, 3))  # type: ignore[call-overload]
+        view = sliding_window_view(padded, reach, axis=(2, 3))
         picked: Ring = view[:, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]]
         return picked
 

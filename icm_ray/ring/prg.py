@@ -47,7 +47,7 @@ class Key:
         buffer = np.empty(size + 16, dtype=np.uint8)
         nonce = struct.pack(">IIQ", operation, tag, 0)
         encryptor = Cipher(algorithms.AES(self._secret), modes.CTR(nonce)).encryptor()
-        view = memoryview(buffer)
+        view = buffer.data
         for start in range(0, size, _CHUNK):
             step = min(_CHUNK, size - start)
             zeros = _ZEROS if step == _CHUNK else memoryview(_ZEROS)[:step]

@@ -1,8 +1,8 @@
 """The wide ring Z_2^256, for the few numbers that owners aggregate themselves.
 
-A double is a dyadic rational: with 80 fractional bits, sums and sums of squares of owner-held columns, and the
+A double is a dyadic rational: with 64 fractional bits, sums and sums of squares of owner-held columns, and the
 product that a variance needs, are exact far beyond a double's precision, whatever the column's scale. These are
-handfuls of numbers, so Python's integers are fast enough. Elements are four little-endian uint64 limbs on the last axis.
+handfuls of numbers, so Python's integers are fast enough. Elements are four little-endian uint64 limbs, the last axis.
 """
 
 from __future__ import annotations

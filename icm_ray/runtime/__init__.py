@@ -1,0 +1,1 @@
+"""Carries lanes: threads, processes, Ray actors; sessions."""

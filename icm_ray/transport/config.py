@@ -49,7 +49,7 @@ class TransportConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if value < 0 or (value == 0 and item.name not in _MAY_BE_ZERO):
+            if not value >= 0 or (value == 0 and item.name not in _MAY_BE_ZERO):
                 raise BoundError(f"TransportConfig.{item.name} is {value!r}; it must be positive")
         if self.silence < 2 * self.heartbeat:
             raise BoundError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import ExitStack
 from time import monotonic
 
 from icm_ray.errors import FaultError, PeerLost, PeerRefused, PeerSilent
@@ -20,31 +21,38 @@ def dial(
     identity: Identity, peer: Endpoint, name: str, config: TransportConfig, tls: bool
 ) -> dict[Direction, socket.socket]:
     """Both sockets of the link `name`, accepted by `peer`. Raises PeerLost, PeerRefused or PeerSilent."""
-    sockets: dict[Direction, socket.socket] = {}
     deadline = monotonic() + config.connect_timeout
-    try:
-        for direction in Direction:
-            sockets[direction] = _connect(peer, name, config, deadline)
-            hello = Hello(name, identity.name, direction).encode()
-            sockets[direction].sendall(hello)
-            if tls:
-                plain = sockets[direction]
-                context = identity.client_context(peer.certificate)
-                secure = context.wrap_socket(plain, do_handshake_on_connect=False)
-                sockets[direction] = secure
-                secure.do_handshake()
-                if not is_pinned(secure, peer.certificate):
-                    raise _refused(peer, name, "showed another certificate than the one pinned")
-                secure.sendall(hello)
-            if read_exact(sockets[direction], len(ACCEPTED), deadline) != ACCEPTED:
-                raise _refused(peer, name, "does not expect this link from us, or not under this name any more")
-    except (FaultError, OSError) as error:
-        for sock in sockets.values():
-            sock.close()
-        if isinstance(error, FaultError):
-            raise
-        raise _explain(error, peer, name, config) from error
-    return sockets
+    hellos = {direction: Hello(name, identity.name, direction, tls).encode() for direction in Direction}
+    with ExitStack() as opened:
+        try:
+            sockets = {
+                direction: opened.enter_context(_introduce(identity, peer, name, hello, config, tls, deadline))
+                for direction, hello in hellos.items()
+            }
+        except OSError as error:
+            raise _explain(error, peer, name, config) from error
+        opened.pop_all()
+        return sockets
+
+
+def _introduce(
+    identity: Identity, peer: Endpoint, name: str, hello: bytes, config: TransportConfig, tls: bool, deadline: float
+) -> socket.socket:
+    """One socket, authenticated and accepted."""
+    with ExitStack() as opened:
+        sock = opened.enter_context(_connect(peer, name, config, deadline))
+        sock.sendall(hello)
+        if tls:
+            secure = identity.client_context(peer.certificate).wrap_socket(sock, do_handshake_on_connect=False)
+            sock = opened.enter_context(secure)
+            secure.do_handshake()
+            if not is_pinned(secure, peer.certificate):
+                raise _refused(peer, name, "showed another certificate than the one pinned")
+            secure.sendall(hello)
+        if read_exact(sock, len(ACCEPTED), deadline) != ACCEPTED:
+            raise _refused(peer, name, "does not expect this link from us, or not under this name any more")
+        opened.pop_all()
+        return sock
 
 
 def _connect(peer: Endpoint, name: str, config: TransportConfig, deadline: float) -> socket.socket:

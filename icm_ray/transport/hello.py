@@ -1,6 +1,6 @@
 """The first bytes on a socket: which link it belongs to, who sends, and in which direction it will carry.
 
-They come in the clear, so that the listener knows which certificate to demand, and again inside TLS, where they count.
+They also say whether TLS follows. They come in the clear, so that the listener knows which certificate to demand, and again inside TLS, where they count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from icm_ray.errors import ShapeError
 
 __all__ = ["ACCEPTED", "Direction", "Hello", "read_exact", "read_hello"]
 
-_FIXED: Final = struct.Struct("<4sBBHH")
+_FIXED: Final = struct.Struct("<4sB?BHH")
 _MAGIC: Final = b"ICMH"
 _VERSION: Final = 1
 _LONGEST: Final = 1024
@@ -38,13 +38,14 @@ class Hello:
     link: str
     sender: str
     direction: Direction
+    tls: bool
 
     def encode(self) -> bytes:
         """The bytes on the wire."""
         link, sender = self.link.encode(), self.sender.encode()
         if max(len(link), len(sender)) > _LONGEST:
             raise ShapeError(f"names of links and parties have at most {_LONGEST} bytes: {self.link[:80]!r}...")
-        return _FIXED.pack(_MAGIC, _VERSION, self.direction, len(link), len(sender)) + link + sender
+        return _FIXED.pack(_MAGIC, _VERSION, self.tls, self.direction, len(link), len(sender)) + link + sender
 
 
 def read_hello(sock: socket.socket, deadline: float) -> Hello | None:
@@ -52,7 +53,7 @@ def read_hello(sock: socket.socket, deadline: float) -> Hello | None:
     fixed = read_exact(sock, _FIXED.size, deadline)
     if fixed is None:
         return None
-    magic, version, direction, link_length, sender_length = _FIXED.unpack(fixed)
+    magic, version, tls, direction, link_length, sender_length = _FIXED.unpack(fixed)
     if (magic, version) != (_MAGIC, _VERSION) or direction > Direction.BACK:
         return None
     if max(link_length, sender_length) > _LONGEST:
@@ -61,7 +62,7 @@ def read_hello(sock: socket.socket, deadline: float) -> Hello | None:
     if names is None:
         return None
     try:
-        return Hello(names[:link_length].decode(), names[link_length:].decode(), Direction(direction))
+        return Hello(names[:link_length].decode(), names[link_length:].decode(), Direction(direction), tls)
     except UnicodeDecodeError:
         return None
 

@@ -136,7 +136,7 @@ class Listener:
 
     def _examine(self, admission: _Admission, deadline: float) -> bool:
         hello = read_hello(admission.sock, deadline)
-        if hello is None:
+        if hello is None or hello.tls != self.tls:
             return False
         expected = self._expectations.find(hello.link, hello.sender, deadline)
         if expected is None:

@@ -16,7 +16,7 @@ from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, Pee
 from icm_ray.ops.seams import Counters, Frame, Words
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure
-from icm_ray.transport.wire import NO_FRAME, Kind, byte_views, encode, writable_views
+from icm_ray.transport.wire import NO_FRAME, Kind, byte_views, describe, encode, writable_views
 
 __all__ = ["MemoryLink", "Received", "Transcript", "memory_links"]
 
@@ -173,7 +173,7 @@ class MemoryLink:
             raise self._failure.error(frame, "receiving")
         deadline = monotonic() + (self._config.message_timeout if timeout is None else timeout)
         with pipe.changed:
-            while not pipe.frames:
+            while self._closed or not pipe.frames:
                 if self._closed:
                     raise Failure(PeerLost, self.peer, "the link was closed on this side").error(frame, "receiving")
                 if pipe.ended:
@@ -192,8 +192,9 @@ class MemoryLink:
         return kind, got, payload
 
     def _desynchronised(self, frame: Frame, kind: Kind, got: Frame, length: int) -> FaultError:
-        sent = f"a message of {length} bytes" if kind is Kind.MESSAGE else f"{got} of {length} bytes"
-        self._failure = Failure(Desynchronised, self.peer, f"sent {sent} where something else was due")
+        wanted = "a control message" if frame is NO_FRAME else describe(Kind.DATA, frame, None)
+        reason = f"sent {describe(kind, got, length)} where {wanted} was due"
+        self._failure = Failure(Desynchronised, self.peer, reason)
         return self._failure.error(frame, "receiving")
 
 

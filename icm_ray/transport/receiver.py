@@ -16,7 +16,7 @@ from icm_ray.ops.seams import Frame
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure, lost, silent
 from icm_ray.transport.stream import Stream
-from icm_ray.transport.wire import HEADER_BYTES, NO_FRAME, Kind, decode, encode, kind_of
+from icm_ray.transport.wire import HEADER_BYTES, NO_FRAME, Kind, decode, describe, encode, kind_of
 
 __all__ = ["Receiver"]
 
@@ -206,8 +206,8 @@ class Receiver:
 
     def _mismatch(self, head: bytes, frame: Frame, length: int | None) -> NoReturn:
         kind, got, size = self._decoded(head, frame)
-        wanted = "a control message" if frame is NO_FRAME else _describe(Kind.DATA, frame, length)
-        reason = f"sent {_describe(kind, got, size)} where {wanted} was due"
+        wanted = "a control message" if frame is NO_FRAME else describe(Kind.DATA, frame, length)
+        reason = f"sent {describe(kind, got, size)} where {wanted} was due"
         self._broken(Failure(Desynchronised, self._peer, reason), frame)
 
     def _broken(self, failure: Failure, frame: Frame) -> NoReturn:
@@ -215,17 +215,6 @@ class Receiver:
         if self.failure is None:
             self.failure = failure
         raise self.failure.error(frame, "receiving")
-
-
-def _describe(kind: Kind, frame: Frame, length: int | None) -> str:
-    size = "" if length is None else f" of {length} bytes"
-    if kind is not Kind.DATA:
-        return f"a {kind.name.lower()} frame{size}"
-    address = frame.address
-    return (
-        f"step {frame.step} tag {frame.tag}{size} (job {address.job}, program {address.program[:4].hex()}, "
-        f"partition {address.partition}, attempt {address.attempt})"
-    )
 
 
 def _scatter(payload: NDArray[np.uint8], views: list[memoryview]) -> None:

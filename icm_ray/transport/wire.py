@@ -20,6 +20,7 @@ __all__ = [
     "Kind",
     "byte_views",
     "decode",
+    "describe",
     "encode",
     "kind_of",
     "take",
@@ -81,6 +82,18 @@ def decode(head: bytes) -> tuple[Kind, Frame, int] | None:
     if magic != _MAGIC or version != _VERSION or zero != 0 or kind > Kind.GOODBYE:
         return None
     return Kind(kind), Frame(Address(job, program, partition, attempt), step, tag), length
+
+
+def describe(kind: Kind, frame: Frame, length: int | None) -> str:
+    """A header in words. Public facts alone."""
+    size = "" if length is None else f" of {length} bytes"
+    if kind is not Kind.DATA:
+        return f"a {kind.name.lower()} frame{size}"
+    address = frame.address
+    return (
+        f"step {frame.step} tag {frame.tag}{size} (job {address.job}, program {address.program[:4].hex()}, "
+        f"partition {address.partition}, attempt {address.attempt})"
+    )
 
 
 def byte_views(parts: Iterable[Words]) -> list[memoryview]:

@@ -171,16 +171,16 @@ def test_a_wait_for_a_living_peer_ends_too(pair, quick, at):
     assert (caught.value.party, caught.value.partition, caught.value.step) == ("alice", 3, "8")
 
 
-def test_what_was_sent_before_closing_still_arrives(pair, at):
+def test_what_was_sent_before_closing_still_arrives(pair, at, threads):
     alice, bob = pair()
     alice.send(at(0), [words(1 << 20)])
     alice.send_message(b"the reason")
-    closing = alice.close
     bob.send(at(0), [words(4)])  # alice closes with this unread
+    closing = threads.submit(alice.close)
     got = np.zeros(1 << 20, np.uint64)
     bob.receive(at(0), [got])
-    closing()
-    closing()
+    closing.result(5)
+    alice.close()
     assert (got == words(1 << 20)).all()
     assert bob.receive_message() == b"the reason"
     with pytest.raises(PeerLost, match="alice"):

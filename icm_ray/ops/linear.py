@@ -13,6 +13,7 @@ __all__ = [
     "Add",
     "AddPublic",
     "Concatenate",
+    "Declare",
     "Input",
     "Load",
     "Pad",
@@ -116,6 +117,15 @@ class Scale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         factor = abs(self.constant) * 2.0**-self.extra_f
         scaled = msgspec.structs.replace(x, width=width, f=x.f + self.extra_f, error=x.error * factor)
         return scaled.checked("multiplication by a constant")
+
+
+class Declare(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x with a declared width: a promise about its range, to be checked by comparisons beside it or by whoever makes x."""
+
+    width: int
+
+    def infer(self, x: ValueType) -> ValueType:
+        return msgspec.structs.replace(x, width=min(self.width, x.width))
 
 
 class Rescale(msgspec.Struct, frozen=True, tag_field="op", tag=True):

@@ -19,12 +19,14 @@ class Corrections:
         self._link = link
         self._frame = Frame(address, 0)
         self._early: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        self.received = 0
 
     def take(self, operation: int, tag: int, size: int) -> NDArray[np.uint8]:
         """The correction of (operation, tag), of `size` bytes."""
         wanted = (operation, tag)
         while wanted not in self._early:
             step, found, payload = self._link.receive_any(self._frame)
+            self.received += payload.nbytes
             self._early[step, found] = payload
         payload = self._early.pop(wanted)
         if payload.nbytes != size:

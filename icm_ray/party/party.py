@@ -132,6 +132,7 @@ class _Run:
                 if self._advance(index):
                     finished.extend(self.users[index])
             self._start(finished)
+        self.outcome.dealt_bytes = self.corrections.received
         if len(self.done) != len(self.program.nodes):
             raise ProgramError("a program ended with operations that never ran")
 

@@ -22,7 +22,7 @@ class Builder:
     """Collects nodes; every addition is checked at once."""
 
     def __init__(self, parties: tuple[str, ...], owners: tuple[str, ...] = (), rows: int = 0) -> None:
-        self._parties, self._owners, self._rows = parties, owners, rows
+        self.parties, self._owners, self._rows = parties, owners, rows
         self._nodes: list[Node] = []
 
     def add(self, op: Operation, *inputs: Value) -> Value:
@@ -33,6 +33,6 @@ class Builder:
 
     def build(self) -> Program:
         """The program so far, checked as a whole."""
-        program = Program(self._parties, tuple(self._nodes), self._owners, self._rows)
+        program = Program(self.parties, tuple(self._nodes), self._owners, self._rows)
         program.types()
         return program

@@ -19,6 +19,7 @@ Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     linear.Add,
     linear.AddPublic,
     linear.Concatenate,
+    linear.Declare,
     linear.Input,
     linear.Load,
     linear.Pad,

@@ -43,7 +43,7 @@ class Share:
         raise TypeError("a share has no plain value; open it by a program's reveal")
 
     __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __getitem__ = _refuse
-    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore[assignment]
+    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> str:

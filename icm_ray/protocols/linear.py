@@ -122,6 +122,7 @@ LINEAR: dict[type, Local] = {
     ops.Subtract: Local(_subtract),
     ops.AddPublic: Local(_add_public),
     ops.Scale: Local(_scale),
+    ops.Declare: Local(_same),
     ops.Rescale: Local(_same),
     ops.Sum: Local(_sum),
     ops.Reshape: Local(_reshape),

@@ -14,7 +14,7 @@ from icm_ray.owner.tasks import InputTask, Source, TableInfo
 from icm_ray.party.policy import Policy
 from icm_ray.program.program import Program
 
-__all__ = ["Engine", "Execution", "LaneJob", "Table"]
+__all__ = ["Engine", "Execution", "LaneJob", "Table", "Totals"]
 
 Ring = NDArray[np.uint64]
 
@@ -58,6 +58,34 @@ class Execution:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What all runs of an engine took so far, added up: rounds, bytes of all parties, dealer's bytes, seconds of runs."""
+
+    rounds: int = 0
+    sent_bytes: int = 0
+    dealt_bytes: int = 0
+    seconds: float = 0.0
+
+    def plus(self, execution: Execution) -> Totals:
+        """With one more run."""
+        return Totals(
+            self.rounds + execution.rounds,
+            self.sent_bytes + execution.sent_bytes,
+            self.dealt_bytes + execution.dealt_bytes,
+            self.seconds + execution.seconds,
+        )
+
+    def since(self, before: Totals) -> Totals:
+        """The difference to an earlier reading."""
+        return Totals(
+            self.rounds - before.rounds,
+            self.sent_bytes - before.sent_bytes,
+            self.dealt_bytes - before.dealt_bytes,
+            self.seconds - before.seconds,
+        )
+
+
 @runtime_checkable
 class Engine(Protocol):
     """A session's lanes. Every method raises `SessionClosed` after close, and `FaultError` when a worker fails."""
@@ -67,6 +95,8 @@ class Engine(Protocol):
     """Owners that are no party."""
     lanes: int
     config: EngineConfig
+    totals: Totals
+    """Grows with every run that ended well."""
 
     def new_name(self, prefix: str) -> str:
         """A name that this session has not used: for tables, kept shares, weights."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from icm_ray.owner.tasks import PushedSource, Source
 from icm_ray.party.party import Observer, Outcome, Party
 from icm_ray.party.policy import Policy
 from icm_ray.program.program import Program, decode_program, encode_program
-from icm_ray.runtime.engine import Execution, LaneJob, Table
+from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
 from icm_ray.protocols.edges import DRIVER, combine
 from icm_ray.transport import Transcript, TransportConfig, agree, memory_links
 
@@ -127,6 +128,7 @@ class ThreadEngine:
         self._tables = {name: [Tables() for _ in range(lanes)] for name in (*parties, *owners)}
         self._names = 0
         self._closed = False
+        self.totals = Totals()
 
     def _open(self) -> None:
         if self._closed:
@@ -155,9 +157,13 @@ class ThreadEngine:
 
     def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
         self._open()
-        return [self._execute(job) for job in jobs]
+        executions = [self._execute(job) for job in jobs]
+        for execution in executions:
+            self.totals = self.totals.plus(execution)
+        return executions
 
     def _execute(self, job: LaneJob) -> Execution:
+        started = perf_counter()
         inputs: dict[str, dict[str, Ring]] = {owner: dict(given) for owner, given in job.given.items()}
         for owner, tasks in job.tasks.items():
             for name, task in tasks.items():
@@ -176,7 +182,8 @@ class ThreadEngine:
             results[op.name] = total
         members = [outcomes[name] for name in self.parties]
         sent = sum(outcome.sent_bytes for outcome in members)
-        return Execution(results, members[0].rounds, sent, sum(outcome.dealt_bytes for outcome in members))
+        dealt = sum(outcome.dealt_bytes for outcome in members)
+        return Execution(results, members[0].rounds, sent, dealt, perf_counter() - started)
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
         self._open()

@@ -1,6 +1,6 @@
-"""The first bytes on a socket: which link it belongs to, who sends, and in which direction it will carry.
+"""The first bytes on a socket: which link it belongs to, who sends, which way it will carry, and whether TLS follows.
 
-They also say whether TLS follows. They come in the clear, so that the listener knows which certificate to demand, and again inside TLS, where they count.
+They come in the clear, so that the listener knows which certificate to demand, and again inside TLS, where they count.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Around the engine: the command line, local runs, deployment, benchmarks."""

@@ -1,0 +1,1 @@
+"""Workloads that other engines are measured on too, and the run that times them."""

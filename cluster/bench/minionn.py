@@ -1,0 +1,106 @@
+"""The CNN of MiniONN's CIFAR-10 table (Liu et al. 2017), max-pooling replaced by mean-pooling as there; batch 8.
+
+Weights are the first party's and loaded before the clock starts; the images are shares. As in the other engines that are
+measured on it, activations are promised to stay within 2^9, not checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.bench.workloads import F, Workload
+from icm_ray.ops.forms import Convolution, Matrix
+from icm_ray.ops.linear import Declare, Rescale, Reshape, WindowSum
+from icm_ray.ops.products import Finish, OwnedProduct
+from icm_ray.ops.values import ValueType
+from icm_ray.program.build import Builder, Value
+
+__all__ = ["minionn"]
+
+Plain = NDArray[np.float64]
+_BATCH = 8
+_ACTIVATION = F + 9 + 1
+"""Width of an activation: below 2^9 in magnitude."""
+
+
+@dataclass(frozen=True)
+class _Conv:
+    shape: tuple[int, int, int, int]
+    pool: bool = False
+
+    @property
+    def padding(self) -> int:
+        return self.shape[2] // 2
+
+
+_LAYERS = (
+    _Conv((64, 3, 3, 3)),
+    _Conv((64, 64, 3, 3), pool=True),
+    _Conv((64, 64, 3, 3)),
+    _Conv((64, 64, 3, 3), pool=True),
+    _Conv((64, 64, 3, 3)),
+    _Conv((64, 64, 1, 1)),
+    _Conv((16, 64, 1, 1)),
+)
+
+
+def _weights() -> dict[str, Plain]:
+    rng = np.random.default_rng(7)
+    shapes = [layer.shape for layer in _LAYERS] + [(10, 1024)]
+    return {f"w{index}": 0.05 * rng.normal(size=shape) for index, shape in enumerate(shapes)}
+
+
+def _weight_type(shape: tuple[int, ...]) -> ValueType:
+    return ValueType(shape=shape, f=F, width=F + 2, error=2.0 ** -(F + 1))
+
+
+def _build(builder: Builder, values: Mapping[str, Value]) -> Value:
+    owner = builder.parties[0]
+    x = values["x"]
+    for index, layer in enumerate(_LAYERS):
+        pad = (layer.padding,) * 4
+        op = OwnedProduct(
+            owner,
+            f"w{index}",
+            Convolution(layer.shape[2:], padding=pad),
+            _weight_type(layer.shape),
+            gain=6,
+        )
+        fitted = Finish(shift=x.type.f, relu=True, width=op.infer(x.type).width + 1)
+        x = builder.add(Declare(_ACTIVATION), builder.add(msgspec.structs.replace(op, finish=fitted), x))
+        if layer.pool:
+            x = builder.add(Rescale(2), builder.add(WindowSum((2, 2), (2, 2)), x))
+    flat = builder.add(Reshape((_BATCH, 1024)), x)
+    last = OwnedProduct(
+        owner, f"w{len(_LAYERS)}", Matrix(transposed=True), _weight_type((10, 1024)), gain=7, finish=Finish(shift=F)
+    )
+    return builder.add(last, flat)
+
+
+def _plain(inputs: Mapping[str, Plain]) -> Plain:
+    weights, x = _weights(), inputs["x"]
+    for index, layer in enumerate(_LAYERS):
+        x = np.maximum(_convolved(x, weights[f"w{index}"], layer.padding), 0)
+        if layer.pool:
+            x = x.reshape(*x.shape[:2], x.shape[2] // 2, 2, x.shape[3] // 2, 2).mean(axis=(3, 5))
+    return x.reshape(_BATCH, -1) @ weights[f"w{len(_LAYERS)}"].T
+
+
+def _convolved(x: Plain, weight: Plain, padding: int) -> Plain:
+    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], axis=(2, 3))
+    out: Plain = np.tensordot(windows, weight, axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
+    return out
+
+
+def minionn() -> Workload:
+    """minionn_cifar_b8."""
+    images = np.random.default_rng(3).normal(size=(_BATCH, 3, 32, 32))
+    kind = ValueType(shape=images.shape, f=F, width=F + 4, error=2.0 ** -(F + 1))
+    weights = _weights()
+    return Workload("minionn_cifar_b8", "MiniONN's CIFAR-10 CNN, batch 8", {"x": images}, {"x": kind}, _build, _plain, weights)

@@ -1,0 +1,96 @@
+"""Timing a workload: inputs become shares, the clock runs over the program, the output stays shares; then it is checked."""
+
+from __future__ import annotations
+
+import statistics
+from time import perf_counter
+
+import msgspec
+import numpy as np
+
+from cluster.bench.minionn import minionn
+from cluster.bench.workloads import F, Workload, plain_workloads
+from icm_ray.ops.linear import Input, Load, Reveal, Store
+from icm_ray.ops.products import LoadWeight
+from icm_ray.ops.values import ValueType
+from icm_ray.program.build import Builder
+from icm_ray.protocols.edges import DRIVER
+from icm_ray.ring.fixed import decode, encode
+from icm_ray.runtime.engine import Engine, LaneJob
+
+__all__ = ["Record", "measure", "names", "workload"]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run."""
+
+    workload: str
+    parties: int
+    seconds_min: float
+    seconds_median: float
+    rounds: int
+    bytes_per_party: int
+    dealer_bytes: int
+    max_abs_error: float
+    tls: bool
+
+
+def names() -> tuple[str, ...]:
+    """All workloads, in the order of the report."""
+    return (*plain_workloads(), "minionn_cifar_b8")
+
+
+def workload(name: str) -> Workload:
+    """The workload of that name; KeyError where there is none."""
+    return minionn() if name == "minionn_cifar_b8" else plain_workloads()[name]()
+
+
+def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
+    """Run once to warm up, then `repeats` times; the error is that of the last run's output."""
+    owner = engine.parties[0]
+    keys = _prepare(engine, work, owner)
+    builder = Builder(engine.parties)
+    values = {name: builder.add(Load(keys[name], kind)) for name, kind in work.types.items()}
+    result = work.build(builder, values)
+    builder.add(Store("y"), result)
+    program = builder.build()
+    cost, seconds = program.cost(), []
+    for _ in range(repeats + 1):
+        started = perf_counter()
+        engine.execute([LaneJob(0, program)])
+        seconds.append(perf_counter() - started)
+    seconds = seconds[1:]
+    error = _error(engine, work, result.type)
+    engine.forget([*keys.values(), "y", *work.weights])
+    return Record(
+        work.name,
+        len(engine.parties),
+        min(seconds),
+        statistics.median(seconds),
+        cost.rounds,
+        max(cost.sent),
+        cost.dealt,
+        error,
+        tls,
+    )
+
+
+def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
+    """Share the inputs and load the weights; returns the inputs' keys."""
+    keys = {name: engine.new_name("bench") for name in work.types}
+    builder = Builder(engine.parties)
+    given = {name: encode(plain, F, 62 - F) for name, plain in {**work.inputs, **work.weights}.items()}
+    for name, kind in work.types.items():
+        builder.add(Store(keys[name]), builder.add(Input(owner, name, kind)))
+    for name, plain in work.weights.items():
+        builder.add(LoadWeight(owner, name, name, ValueType(shape=plain.shape, f=F)))
+    engine.execute([LaneJob(0, builder.build(), given={owner: given})])
+    return keys
+
+
+def _error(engine: Engine, work: Workload, kind: ValueType) -> float:
+    builder = Builder(engine.parties)
+    builder.add(Reveal(DRIVER, "y"), builder.add(Load("y", kind)))
+    (execution,) = engine.execute([LaneJob(0, builder.build())])
+    plain = work.plain(work.inputs)
+    return float(np.max(np.abs(decode(execution.results["y"], kind.f).reshape(plain.shape) - plain)))

@@ -1,0 +1,1 @@
+"""The `icm` command: one file for each of its commands."""

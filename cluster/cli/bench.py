@@ -1,0 +1,60 @@
+"""`icm bench`: times the workloads, every party and the dealer a process of its own over loopback TCP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["bench"]
+
+_NAMES = ("alice", "bob", "carol", "dora", "emil", "fay", "gil", "hana")
+
+
+def bench(
+    workloads: Annotated[list[str] | None, typer.Argument(help="names; all of them where none is given")] = None,
+    parties: Annotated[int, typer.Option(min=2, max=len(_NAMES), help="how many parties compute")] = 2,
+    repeats: Annotated[int, typer.Option(min=1, help="timed runs of each workload, after one to warm up")] = 3,
+    tls: Annotated[bool, typer.Option("--tls", help="authenticate and encrypt every link")] = False,
+    json: Annotated[Path | None, typer.Option(help="write a list of records to this file")] = None,
+) -> None:
+    """Time workloads that other engines are measured on.
+
+    Inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside it. The
+    links are plain TCP unless --tls is given, as other engines' benchmarks have it.
+    """
+    from cluster.bench.run import Record, measure, names, workload
+    from icm_ray.config import EngineConfig
+    from icm_ray.runtime.processes import ProcessEngine
+
+    console, chosen = Console(), workloads or list(names())
+    unknown = [name for name in chosen if name not in names()]
+    if unknown:
+        raise typer.BadParameter(f"unknown workload {', '.join(unknown)}; there are {', '.join(names())}")
+    records: list[Record] = []
+    with ProcessEngine(_NAMES[:parties], config=EngineConfig(tls=tls)) as engine:
+        for name in chosen:
+            with console.status(f"{name} ..."):
+                records.append(measure(engine, workload(name), repeats, tls))
+            record = records[-1]
+            console.print(f"{name:20s} {record.seconds_min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}")
+    table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback")
+    for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "max abs error"):
+        table.add_column(head, justify="left" if head == "workload" else "right")
+    for record in records:
+        table.add_row(
+            record.workload,
+            f"{record.seconds_min:.4f}",
+            f"{record.seconds_median:.4f}",
+            str(record.rounds),
+            f"{record.bytes_per_party / 1e6:.2f}",
+            f"{record.dealer_bytes / 1e6:.2f}",
+            f"{record.max_abs_error:.1e}",
+        )
+    console.print(table)
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(records), indent=2))

@@ -1,0 +1,118 @@
+"""The second half of the demonstration: one party's CNN, another party's images of digits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from icm_ray.runtime.engine import Totals
+
+__all__ = ["Digits", "Predictions", "digits_table"]
+
+_TRAINING = 1500
+_IMAGES = 64
+_EPOCHS = 12
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What bob got, beside what the plain model says, and the truth."""
+
+    explanation: str
+    labels: NDArray[np.int64]
+    plain: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    error: float
+    took: Totals
+
+    def check(self) -> None:
+        """Raise where a label differs though the plain logits' top two are further apart than the error bound."""
+        ordered = np.sort(self.plain, axis=1)
+        clear = ordered[:, -1] - ordered[:, -2] > 2 * self.error
+        if not np.array_equal(self.labels[clear], self.plain.argmax(axis=1)[clear]):
+            raise RuntimeError("a secure label differs from the plain model's")
+
+
+class Digits:
+    """scikit-learn's digits (8 x 8 pixels, 10 classes); the last images are bob's."""
+
+    def __init__(self, images: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+        self._images, self._labels = images, labels
+        self._net: Any = None
+
+    @classmethod
+    def load(cls) -> Digits:
+        """Images scaled to [0, 1], (n, 1, 8, 8)."""
+        from sklearn.datasets import load_digits
+
+        digits: Any = load_digits()
+        return cls((digits.images[:, None] / 16).astype(np.float32), digits.target.astype(np.int64))
+
+    def train(self) -> None:
+        """alice's model: two convolutions, pooling, one linear layer."""
+        import torch
+        from torch import nn
+
+        torch.manual_seed(0)
+        self._net = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(512, 10),
+        )
+        optimiser = torch.optim.Adam(self._net.parameters(), 2e-3)
+        images, labels = torch.from_numpy(self._images[:_TRAINING]), torch.from_numpy(self._labels[:_TRAINING])
+        for _ in range(_EPOCHS):
+            for chosen in torch.randperm(_TRAINING).split(100):
+                optimiser.zero_grad()
+                nn.functional.cross_entropy(self._net(images[chosen]), labels[chosen]).backward()
+                optimiser.step()
+        self._net.eval()
+
+    def predict(self, session: Any, console: Console) -> Predictions:
+        """bob's labels, without anyone seeing weights or images."""
+        import torch
+
+        import analytics as an
+
+        images, truth = self._images[-_IMAGES:], self._labels[-_IMAGES:]
+        model = an.SecureModel(session, self._net, owner="alice", example_inputs=(torch.zeros(2, 1, 8, 8),))
+        prediction = model.predict(images, owner="bob", output="label")
+        before = session.totals
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("predicting on shares", total=None)
+            labels = prediction.reveal(to="bob", progress=lambda done, of: bar.update(task, completed=done, total=of))
+        with torch.no_grad():
+            plain = self._net(torch.from_numpy(images)).double().numpy()
+        return Predictions(
+            prediction.explain(), labels, plain, truth, prediction.error, session.totals.since(before)
+        )
+
+
+def digits_table(predictions: Predictions) -> Table:
+    """The first images' labels, and how many agree."""
+    table = Table(title=f"{len(predictions.labels)} images of bob's")
+    plain, shown = predictions.plain.argmax(axis=1), 20
+    table.add_column("")
+    for index in range(shown):
+        table.add_column(str(index + 1), justify="right")
+    for name, labels in (("secure", predictions.labels), ("plain", plain), ("truth", predictions.truth)):
+        table.add_row(name, *(str(label) for label in labels[:shown]))
+    agree = int((predictions.labels == plain).sum())
+    right = int((predictions.labels == predictions.truth).sum())
+    took = predictions.took
+    table.caption = (
+        f"{agree} of {len(plain)} as the plain model, {right} right; {took.rounds} rounds, "
+        f"{took.sent_bytes / 1e6:.1f} MB between the parties, {took.dealt_bytes / 1e6:.1f} MB from the dealer, {took.seconds:.1f} s"
+    )
+    return table

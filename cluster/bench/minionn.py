@@ -1,7 +1,7 @@
 """The CNN of MiniONN's CIFAR-10 table (Liu et al. 2017), max-pooling replaced by mean-pooling as there; batch 8.
 
-Weights are the first party's and loaded before the clock starts; the images are shares. As in the other engines that are
-measured on it, activations are promised to stay within 2^9, not checked.
+Weights are the first party's and loaded before the clock starts; the images are shares. As in the other engines that
+are measured on it, activations are promised to stay within 2^9, not checked.
 """
 
 from __future__ import annotations
@@ -103,4 +103,6 @@ def minionn() -> Workload:
     images = np.random.default_rng(3).normal(size=(_BATCH, 3, 32, 32))
     kind = ValueType(shape=images.shape, f=F, width=F + 4, error=2.0 ** -(F + 1))
     weights = _weights()
-    return Workload("minionn_cifar_b8", "MiniONN's CIFAR-10 CNN, batch 8", {"x": images}, {"x": kind}, _build, _plain, weights)
+    return Workload(
+        "minionn_cifar_b8", "MiniONN's CIFAR-10 CNN, batch 8", {"x": images}, {"x": kind}, _build, _plain, weights
+    )

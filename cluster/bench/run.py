@@ -1,4 +1,6 @@
-"""Timing a workload: inputs become shares, the clock runs over the program, the output stays shares; then it is checked."""
+"""Timing a workload: inputs become shares, the clock runs over the program, the output stays shares; then it is
+checked.
+"""
 
 from __future__ import annotations
 

@@ -50,7 +50,14 @@ def _number(*shape: int, width: int) -> ValueType:
     return ValueType(shape=shape, f=F, width=width, error=2.0 ** -(F + 1))
 
 
-def _one(name: str, what: str, x: Plain, width: int, build: Callable[[Builder, Value], Value], plain: Callable[[Plain], Plain]) -> Workload:
+def _one(
+    name: str,
+    what: str,
+    x: Plain,
+    width: int,
+    build: Callable[[Builder, Value], Value],
+    plain: Callable[[Plain], Plain],
+) -> Workload:
     return Workload(
         name,
         what,
@@ -121,7 +128,12 @@ def plain_workloads() -> dict[str, Callable[[], Workload]]:
             "mean_1m", "mean of 1,000,000 values", _normal(million), 20, _mean, lambda x: np.array([x.mean()])
         ),
         "var_1m": lambda: _one(
-            "var_1m", "variance of 1,000,000 values", _normal(million), 20, _variance, lambda x: np.array([x.var(ddof=1)])
+            "var_1m",
+            "variance of 1,000,000 values",
+            _normal(million),
+            20,
+            _variance,
+            lambda x: np.array([x.var(ddof=1)]),
         ),
         "max_100k": lambda: _one(
             "max_100k",

@@ -41,7 +41,9 @@ def bench(
             with console.status(f"{name} ..."):
                 records.append(measure(engine, workload(name), repeats, tls))
             record = records[-1]
-            console.print(f"{name:20s} {record.seconds_min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}")
+            console.print(
+                f"{name:20s} {record.seconds_min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
+            )
     table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback")
     for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "max abs error"):
         table.add_column(head, justify="left" if head == "workload" else "right")

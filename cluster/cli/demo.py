@@ -13,16 +13,15 @@ from rich.panel import Panel
 __all__ = ["demo"]
 
 _HOSPITALS = (
-    "Two hospitals, [bold]alice[/] (north) and [bold]bob[/] (south), hold one file of the Wisconsin breast-cancer data each.\n"
-    "They want statistics of all patients. Each file is read by its owner's worker; only the results are opened."
+    "Two hospitals, [bold]alice[/] (north) and [bold]bob[/] (south), hold one file each of the\n"
+    "Wisconsin breast-cancer data and want statistics of all patients. Each file is read by its\n"
+    "owner's worker; only the results are opened."
 )
 _MODEL = (
     "[bold]alice[/] trained a small CNN on handwritten digits. [bold]bob[/] has images that he may not show.\n"
     "bob gets the predictions; alice sees no image, bob sees no weight."
 )
-_NOTE = (
-    "One Ray cluster under one administrator is a simulation of the parties' isolation: see README, what it protects against."
-)
+_NOTE = "One Ray cluster under one administrator is a simulation of the parties' isolation: see README."
 
 
 def demo() -> None:
@@ -41,7 +40,9 @@ def demo() -> None:
         with console.status("starting a local Ray cluster and one lane of workers ..."):
             session = Session(parties=("alice", "bob"))
         with session:
-            console.print(f"ready after {perf_counter() - began:.1f} s: {session.lanes} lane of alice, bob and the dealer\n")
+            console.print(
+                f"ready after {perf_counter() - began:.1f} s: {session.lanes} lane of alice, bob and the dealer\n"
+            )
             with console.status("computing on shares ..."):
                 statistics = hospitals.compute(session)
             console.print(statistics.explanation, highlight=False, style="dim")
@@ -53,7 +54,9 @@ def demo() -> None:
             console.print(digits_table(predictions))
             statistics.check()
             predictions.check()
-    console.print(f"\nDone in {perf_counter() - began:.1f} s; every secure result equals the plain one within its bound.")
+    console.print(
+        f"\nDone in {perf_counter() - began:.1f} s; every secure result equals the plain one within its bound."
+    )
     console.print(_NOTE, style="dim")
 
 

@@ -94,9 +94,7 @@ class Digits:
             labels = prediction.reveal(to="bob", progress=lambda done, of: bar.update(task, completed=done, total=of))
         with torch.no_grad():
             plain = self._net(torch.from_numpy(images)).double().numpy()
-        return Predictions(
-            prediction.explain(), labels, plain, truth, prediction.error, session.totals.since(before)
-        )
+        return Predictions(prediction.explain(), labels, plain, truth, prediction.error, session.totals.since(before))
 
 
 def digits_table(predictions: Predictions) -> Table:
@@ -113,6 +111,7 @@ def digits_table(predictions: Predictions) -> Table:
     took = predictions.took
     table.caption = (
         f"{agree} of {len(plain)} as the plain model, {right} right; {took.rounds} rounds, "
-        f"{took.sent_bytes / 1e6:.1f} MB between the parties, {took.dealt_bytes / 1e6:.1f} MB from the dealer, {took.seconds:.1f} s"
+        f"{took.sent_bytes / 1e6:.1f} MB between the parties, "
+        f"{took.dealt_bytes / 1e6:.1f} MB from the dealer, {took.seconds:.1f} s"
     )
     return table

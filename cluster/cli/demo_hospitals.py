@@ -64,7 +64,9 @@ class Hospitals:
 
         patients = an.read_parquet(session, dict(self.files))
         statistics = Statistics(patients[_SHOWN].std().explain())
-        queries: list[tuple[str, Any, float]] = [("patients", patients[_SHOWN].count(), float(len(self.pooled[_SHOWN])))]
+        queries: list[tuple[str, Any, float]] = [
+            ("patients", patients[_SHOWN].count(), float(len(self.pooled[_SHOWN])))
+        ]
         for name in _COLUMNS:
             values = self.pooled[name]
             queries.append((f"{name}: mean", patients[name].mean(), float(values.mean())))

@@ -15,7 +15,9 @@ __all__ = ["Dealer"]
 
 
 class Dealer:
-    """links: to parties and outside owners; secrets: with parties. The links' bounded queues keep the dealer from running too far ahead."""
+    """links: to parties and outside owners; secrets: with parties. The links' bounded queues keep the dealer from
+    running too far ahead.
+    """
 
     def __init__(self, links: dict[str, Link], secrets: dict[str, bytes]) -> None:
         self._links, self._secrets = links, secrets
@@ -23,7 +25,9 @@ class Dealer:
         self._store: dict[str, object] = {}
 
     def run(self, program: Program, job: int, partition: int) -> int:
-        """Deal for one run of the program; returns its attempt number. Every call is a new attempt, with fresh randomness."""
+        """Deal for one run of the program; returns its attempt number. Every call is a new attempt, with fresh
+        randomness.
+        """
         types = program.types()
         self._attempt += 1
         address = Address(job, program.digest, partition, self._attempt)

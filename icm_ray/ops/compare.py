@@ -21,7 +21,9 @@ def _compared(x: ValueType, thresholds: tuple[int, ...], width: int, what: str) 
 
 
 class AtLeast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """[x >= threshold] as numbers 0 or 1; the threshold is an integer in units of 2^-f, width that of the difference."""
+    """[x >= threshold] as numbers 0 or 1; the threshold is an integer in units of 2^-f, width that of the
+    difference.
+    """
 
     threshold: int
     width: int = FULL_WIDTH
@@ -61,7 +63,9 @@ class Select(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
 
 class Maximum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """The maximum along the last axis, which goes; a tree of max(a, b) = b + ReLU(a - b). width: that of a difference."""
+    """The maximum along the last axis, which goes; a tree of max(a, b) = b + ReLU(a - b). width: that of a
+    difference.
+    """
 
     width: int = FULL_WIDTH
 

@@ -9,7 +9,9 @@ __all__ = ["Cost"]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """rounds: exchanges that wait for one another; sent: payload bytes that each party sends; dealt: bytes of corrections."""
+    """rounds: exchanges that wait for one another; sent: payload bytes that each party sends; dealt: bytes of
+    corrections.
+    """
 
     rounds: int
     sent: tuple[int, ...]

@@ -51,7 +51,9 @@ class Matrix(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
 
 class Convolution(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """torch's conv2d of images (batch, channels, height, width) with weights (out, channels / groups, rows, columns)."""
+    """torch's conv2d of images (batch, channels, height, width) with weights (out, channels / groups, rows,
+    columns).
+    """
 
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)

@@ -30,7 +30,9 @@ __all__ = [
 
 
 class Input(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """`owner` brings the value `name` and shares it; every other party expands its share from a key it has with the owner."""
+    """`owner` brings the value `name` and shares it; every other party expands its share from a key it has with the
+    owner.
+    """
 
     owner: str
     name: str
@@ -120,7 +122,9 @@ class Scale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
 
 class Declare(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """x with a declared width: a promise about its range, to be checked by comparisons beside it or by whoever makes x."""
+    """x with a declared width: a promise about its range, to be checked by comparisons beside it or by whoever makes
+    x.
+    """
 
     width: int
 

@@ -68,7 +68,9 @@ def _product_type(form: Form, x: ValueType, y: ValueType, finish: Finish | None,
 
 
 class Product(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """x times y, both shared, elementwise or as matrices or as a convolution; optionally finished in the same opening."""
+    """x times y, both shared, elementwise or as matrices or as a convolution; optionally finished in the same
+    opening.
+    """
 
     form: Form
     finish: Finish | None = None

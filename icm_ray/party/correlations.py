@@ -1,4 +1,6 @@
-"""A party's shares of dealt randomness: expanded from its key with the dealer, or the corrections that the dealer sends."""
+"""A party's shares of dealt randomness: expanded from its key with the dealer, or the corrections that the dealer
+sends.
+"""
 
 from __future__ import annotations
 

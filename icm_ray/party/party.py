@@ -44,7 +44,8 @@ class _Running:
 
 
 class Party:
-    """links: to the other parties, to owners that are none and to the driver, where there are such. secrets: with each peer.
+    """links: to the other parties, to owners that are none and to the driver, where there are such. secrets: with
+    each peer.
 
     The secret with the dealer gives masks; those with parties and owners are known to neither dealer nor driver.
     """

@@ -30,7 +30,7 @@ def check_policy(program: Program, policies: Mapping[str, Policy], me: str) -> N
         for reveal in reveals:
             if program.rows and program.rows < policy.min_rows:
                 raise PolicyError(
-                    f"{me} refuses: {reveal.name} has {program.rows} rows behind it, the policy asks for {policy.min_rows}",
+                    f"{me} refuses: {reveal.name} has {program.rows} rows behind it, fewer than {policy.min_rows}",
                     party=me,
                     dataset=dataset,
                 )

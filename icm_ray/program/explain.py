@@ -36,6 +36,6 @@ def explain(program: Program, title: str = "program") -> str:
         elif isinstance(op, Reveal):
             lines.append(f"  opened to {op.to}: {op.name} ({shape}), error at most {kind.error:.3g}")
     lines.append(
-        f"  {cost.rounds} rounds, {_bytes(max(cost.sent))} sent by a party at most, {_bytes(cost.dealt)} from the dealer"
+        f"  {cost.rounds} rounds, at most {_bytes(max(cost.sent))} sent by a party, {_bytes(cost.dealt)} dealt"
     )
     return "\n".join(lines)

@@ -46,7 +46,9 @@ Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     compare.Select,
     domain.GroupCount,
     domain.GroupSum,
+    wide.SquareParts,
     wide.WideProduct,
+    wide.Widen,
 ]
 
 _ARITY: dict[type, int | None] = {
@@ -83,7 +85,9 @@ class Program(msgspec.Struct, frozen=True):
     rows: int = 0
 
     def types(self) -> tuple[ValueType, ...]:
-        """The type of every node; raises `ProgramError`, `ShapeError`, `BoundError` or `OwnerError` where one is wrong."""
+        """The type of every node; raises `ProgramError`, `ShapeError`, `BoundError` or `OwnerError` where one is
+        wrong.
+        """
         if len(self.parties) < 2 or len(set(self.parties)) != len(self.parties):
             raise ProgramError(f"a program takes two or more different parties, not {self.parties}")
         types: list[ValueType] = []

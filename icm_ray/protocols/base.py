@@ -1,6 +1,7 @@
 """What every protocol is given, and the four faces that it shows.
 
-reference: the plaintext twin, bit exact.   deal: what the dealer makes.   run: what one party does.   cost: what is declared.
+reference: the plaintext twin, bit exact.   deal: what the dealer makes.   run: what one party does.   cost: what is
+declared.
 
 `run` is a generator: it yields an `Exchange` for every round and is resumed when the round is over, so that the rounds
 of independent operations travel together. `deal` walks the same tags in the same order and hears nothing.
@@ -66,8 +67,8 @@ class Context:
     """One party's view of one operation of one run.
 
     keys: for every other party or owner a key that dealer and driver do not know, for this address alone.
-    inputs: the values that this party brings, by name. store: what it keeps between runs. results: what is revealed to it.
-    observe: told of what is opened to all parties (tests need the public coins).
+    inputs: the values that this party brings, by name. store: what it keeps between runs. results: what is revealed
+    to it. observe: told of what is opened to all parties (tests need the public coins).
     """
 
     me: str
@@ -141,22 +142,18 @@ class Faces(Protocol[Op]):
 def open_sum(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:
     """Open additively shared (masked) arrays to every party, all in one round; returns the sums."""
     theirs = yield from _swap(context, mine)
-    for total, own in zip(theirs[0], mine, strict=True):
-        total += own
-    for more in theirs[1:]:
-        for total, words in zip(theirs[0], more, strict=True):
-            total += words
+    for part in (mine, *theirs[1:]):
+        for total, words in zip(theirs[0], part, strict=True):
+            np.add(total, words, out=total)
     return theirs[0]
 
 
 def open_xor(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:
     """Open XOR-shared (masked) arrays to every party, all in one round; returns the XORs."""
     theirs = yield from _swap(context, mine)
-    for total, own in zip(theirs[0], mine, strict=True):
-        total ^= own
-    for more in theirs[1:]:
-        for total, words in zip(theirs[0], more, strict=True):
-            total ^= words
+    for part in (mine, *theirs[1:]):
+        for total, words in zip(theirs[0], part, strict=True):
+            np.bitwise_xor(total, words, out=total)
     return theirs[0]
 
 

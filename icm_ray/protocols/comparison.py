@@ -1,10 +1,12 @@
 """Comparison of a masked opening with its mask: [ low(r) > low(x^) ] as XOR shares.
 
-With x^ = x + r and widths w:  msb(x) = msb(x^) xor msb(r) xor [ low(r) > low(x^) ]: a public number against a dealt one.
-The dealer XOR-shares the one-hot word of every 4-bit chunk of r; each party looks up its shares of (equal, greater) at the
-public chunk, without communication, and a 4-to-1 tree reduces them (ops/tree.py; multi-input AND: ABY2.0, section 3).
+With x^ = x + r and widths w:  msb(x) = msb(x^) xor msb(r) xor [ low(r) > low(x^) ]: a public number against a dealt
+one. The dealer XOR-shares the one-hot word of every 4-bit chunk of r; each party looks up its shares of (equal,
+greater) at the public chunk, without communication, and a 4-to-1 tree reduces them (ops/tree.py; multi-input AND:
+ABY2.0, section 3).
 
-Opened: the masked bits of the tree, uniform words. Secure against any n-1 semi-honest parties that do not collude with the dealer.
+Opened: the masked bits of the tree, uniform words. Secure against any n-1 semi-honest parties that do not collude
+with the dealer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Sums over small domains in one round.
 
 k^ = k + r mod 2^m is opened (m bits); with h = onehot(r) dealt, e[i] = h[(k^ - i) mod 2^m] is [k = i].
-Counts: sum of e. Sums of values: v^ = v + a opened beside k^, h and h.a dealt: sum of v^ e[i] - (h.a)[(k^ - i) mod 2^m].
-Opened: k^, v^, uniform. Functionality: exact. Secure against any n-1 semi-honest parties without the dealer.
+Counts: sum of e. Sums of values: v^ = v + a opened beside k^, h and h.a dealt: sum of v^ e[i] - (h.a)[(k^ - i) mod
+2^m]. Opened: k^, v^, uniform. Functionality: exact. Secure against any n-1 semi-honest parties without the dealer.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def _masked_key(context: Context, key: Ring, bits: int) -> NDArray[np.uint8]:
 
 
 class GroupCounts:
+    """How many keys have each value."""
+
     def reference(
         self, op: GroupCount, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
@@ -71,6 +73,8 @@ class GroupCounts:
 
 
 class GroupSums:
+    """The sum of the values of each key."""
+
     def reference(
         self, op: GroupSum, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:

@@ -4,8 +4,8 @@ Input. The owner and every party share a key that dealer and driver do not know;
 owner's party (or, for an owner that is no party, one party in turn, which gets it over its link) holds x minus them.
 Any n-1 parties other than the owner see uniform words only.
 
-Reveal. Every party adds a share of zero from pairwise keys, and sends the sum to the recipient alone: the recipient sees
-the value and shares that are uniform but for their sum, whatever the party's shares were before.
+Reveal. Every party adds a share of zero from pairwise keys, and sends the sum to the recipient alone: the recipient
+sees the value and shares that are uniform but for their sum, whatever the party's shares were before.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ def receiver_of(operation: int, parties: tuple[str, ...]) -> str:
 
 
 class Inputs:
+    """The owner brings a value; the others expand their shares."""
+
     def reference(
         self, op: ops.Input, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
@@ -93,6 +95,8 @@ class Inputs:
 
 
 class Loading:
+    """What is kept comes back."""
+
     def reference(
         self, op: ops.Load, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
@@ -117,6 +121,8 @@ class Loading:
 
 
 class Keeping:
+    """Each party keeps its own share."""
+
     def reference(
         self, op: ops.Store, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
@@ -137,6 +143,8 @@ class Keeping:
 
 
 class Reveals:
+    """A value is put together at its recipient."""
+
     def reference(
         self, op: ops.Reveal, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:

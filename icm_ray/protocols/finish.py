@@ -2,15 +2,17 @@
 
 Division (truncation). On x + 2^(w-2), with m = msb(x^), c = low(x^), rho = low(r) >> f, t = msb(r):
     x >> f = (c >> f) - rho + (m xor t) 2^(w-1-f) - 2^(w-2-f)
-Dealt: [rho], [t]. Ideal functionality (ePrint 2024/1127 on why it matters): draw u in [0, 2^f) uniformly, publish u, return
-floor((x + 2^f - 1 - u) / 2^f). Here u = x^ mod 2^f, uniform because r is; it never fails, for any number of parties.
+Dealt: [rho], [t]. Ideal functionality (ePrint 2024/1127 on why it matters): draw u in [0, 2^f) uniformly, publish u,
+return floor((x + 2^f - 1 - u) / 2^f). Here u = x^ mod 2^f, uniform because r is; it never fails, for any number of
+parties.
 
 ReLU, division fused: z = (x^ >> f) - (r >> f) mod 2^(w-f) is the truncated value, and its sign is
     msb(x^ >> f) xor msb(r >> f) xor [ low(r >> f) > low(x^ >> f) ],
 so only w-f-1 bits are compared. The bit is opened as d^ = [z >= 0] xor r_d, and the product with z is linear in what is
 dealt: [r_d], [rho], [r_d rho], [t], [r_d t]  (`ring.finish.relu_parts`). Functionality: the division's, then max(., 0).
 
-Opened: masked bits, uniform whatever x is. Secure against any n-1 semi-honest parties that do not collude with the dealer.
+Opened: masked bits, uniform whatever x is. Secure against any n-1 semi-honest parties that do not collude with the
+dealer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Maximum and its index: a tree of max(a, b) = b + ReLU(a - b), halving the last axis every level.
 
 The index travels with the value by the same opened bit d^: i = i_b + [a >= b] (i_a - i_b), opened masked beside d^.
-The left one is `a`, so that the first of equals wins. Opened: what ReLU opens, and masked index differences; all uniform.
+The left one is `a`, so that the first of equals wins. Opened: what ReLU opens, and masked index differences; all
+uniform.
 """
 
 from __future__ import annotations

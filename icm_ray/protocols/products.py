@@ -1,12 +1,13 @@
 """Products: Beaver's, in any bilinear form, with the mask of what follows absorbed (Beaver 1991; Orca; ABY2.0).
 
-E = X - A and F = Y - B are opened; X.Y = E.B + A.F + E.F + A.B. Where the product is opened next anyway, under a mask r,
-nothing is dealt for A.B: r = q - A.B with q the parties' own words. Otherwise C = A.B is dealt.
+E = X - A and F = Y - B are opened; X.Y = E.B + A.F + E.F + A.B. Where the product is opened next anyway, under a
+mask r, nothing is dealt for A.B: r = q - A.B with q the parties' own words. Otherwise C = A.B is dealt.
 
 Fixed weight W of one party (its owner): F = W - B is opened for the others once, when the weight is loaded. For every
 batch the others send X_p - A_p to the owner alone, and
     owner: (E + X_0).W + q_0        others: A_p.F + q_p        r = q - A.B,   A = sum of the others' A_p
-which sums to X.W + r: n + 1 products in all, and traffic one way. The owner sees X_p - A_p, uniform; the others saw F, uniform.
+which sums to X.W + r: n + 1 products in all, and traffic one way. The owner sees X_p - A_p, uniform; the others saw
+F, uniform.
 """
 
 from __future__ import annotations
@@ -138,7 +139,9 @@ class Products:
 
 
 class WeightLoading:
-    """F = W - B goes from the weight's owner to the other parties, once for each model; B is the owner's with the dealer."""
+    """F = W - B goes from the weight's owner to the other parties, once for each model; B is the owner's with the
+    dealer.
+    """
 
     def reference(
         self, op: ops.LoadWeight, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType

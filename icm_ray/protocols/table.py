@@ -7,7 +7,7 @@ from typing import Any
 
 from icm_ray.ops import compare, domain, linear, products, wide
 from icm_ray.protocols import domain as domain_protocols
-from icm_ray.protocols import edges, maximum, thresholds
+from icm_ray.protocols import edges, maximum, squares, thresholds
 from icm_ray.protocols import products as product_protocols
 from icm_ray.protocols import wide as wide_protocols
 from icm_ray.protocols.base import Faces
@@ -35,5 +35,7 @@ TABLE: Mapping[type, Faces[Any]] = {
     compare.ArgMax: maximum.ArgMaximum(),
     domain.GroupCount: domain_protocols.GroupCounts(),
     domain.GroupSum: domain_protocols.GroupSums(),
+    wide.SquareParts: squares.SquaresOfParts(),
     wide.WideProduct: wide_protocols.WideProducts(),
+    wide.Widen: wide_protocols.Widening(),
 }

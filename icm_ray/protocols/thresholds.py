@@ -1,8 +1,8 @@
 """Comparisons with public thresholds: one opening and one set of chunk words for all, a fresh tree for each.
 
-[x >= T] = 1 xor msb(x - T), and x - T is masked by the same r: x^ - T is public. The bit is opened as d^ = b xor r_d with
-r_d = s xor msb(r), and used as [b] = d^ + (1 - 2 d^)[r_d]. Dealt: chunk words once; for each threshold tree products and
-[r_d]. Opened: x^, masked tree bits, d^: all uniform. Functionality: exact. Secure as in `comparison`.
+[x >= T] = 1 xor msb(x - T), and x - T is masked by the same r: x^ - T is public. The bit is opened as d^ = b xor r_d
+with r_d = s xor msb(r), and used as [b] = d^ + (1 - 2 d^)[r_d]. Dealt: chunk words once; for each threshold tree
+products and [r_d]. Opened: x^, masked tree bits, d^: all uniform. Functionality: exact. Secure as in `comparison`.
 """
 
 from __future__ import annotations

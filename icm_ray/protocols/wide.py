@@ -1,6 +1,13 @@
-"""Beaver's product in the wide ring Z_2^256: E = x - a, F = y - b opened; [xy] = E [b] + F [a] + E F + [ab].
+"""The wide ring Z_2^256: Beaver's product there, and the way into it from Z_2^64.
 
-Dealt: [ab], 32 bytes. Opened: E and F, uniform in Z_2^256. Functionality: exact. Secure as every product.
+Product. E = x - a, F = y - b opened; [xy] = E [b] + F [a] + E F + [ab]. Dealt: [ab], 32 bytes. Opened: E and F,
+uniform.
+
+Widen. With |x| < 2^62 and y = x + 2^62 in [0, 2^63), y^ = y + r mod 2^64 is opened; with m = msb(y^), c = low63(y^),
+t = msb(r), rho = low63(r):   y = c - rho + (m xor t) 2^63   over the integers, so in any ring. Dealt in Z_2^256:
+[rho], [t], 64 bytes. Opened: y^, uniform. 8 bytes sent to every peer, 1 round.
+
+Functionality: exact. Secure against any n-1 semi-honest parties that do not collude with the dealer.
 """
 
 from __future__ import annotations
@@ -12,14 +19,18 @@ from numpy.typing import NDArray
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
-from icm_ray.ops.wide import WideProduct
-from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share
+from icm_ray.ops.wide import Widen, WideProduct
+from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
-__all__ = ["WideProducts", "open_wide"]
+__all__ = ["WideProducts", "Widening", "open_wide"]
 
 Ring = NDArray[np.uint64]
 _A, _B, _C = 0, 1, 2
+_R, _RHO, _T = 0, 1, 2
+_TOP = 63
+_LOW = np.uint64((1 << _TOP) - 1)
+_OFFSET = 1 << 62
 
 
 def open_wide(context: Context, mine: Ring) -> Generator[Exchange, None, list[int]]:
@@ -67,3 +78,35 @@ class WideProducts:
     def cost(self, op: WideProduct, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         size = 8 * LIMBS * out.count
         return Cost.opening(len(parties), 2 * size, size)
+
+
+class Widening:
+    def reference(
+        self, op: Widen, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
+    ) -> Ring:
+        signed = inputs[0].reshape(-1).view(np.int64).tolist()
+        return from_integers(signed).reshape(*out.shape, LIMBS)
+
+    def deal(self, op: Widen, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
+        r = dealing.words(_R, out.count).astype(np.uint64, copy=False)
+        dealing.give_wide(_RHO, from_integers((r & _LOW).tolist()))
+        dealing.give_wide(_T, from_integers((r >> np.uint64(_TOP)).tolist()))
+
+    def run(
+        self, op: Widen, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+    ) -> Round:
+        x = np.ascontiguousarray(inputs[0].words.reshape(-1))
+        masked = x + context.correlations.words(_R, x.size).astype(np.uint64, copy=False)
+        if context.first:
+            masked += np.uint64(_OFFSET)
+        (y_hat,) = yield from open_sum(context, masked)
+        rho, t = (to_integers(context.correlations.dealt(tag, x.size * LIMBS).reshape(-1, LIMBS)) for tag in (_RHO, _T))
+        share = []
+        for opened, rho_p, t_p in zip(y_hat.tolist(), rho, t, strict=True):
+            m, c = opened >> _TOP, opened & int(_LOW)
+            public = c + (m << _TOP) - _OFFSET if context.first else 0
+            share.append(public - rho_p + (1 - 2 * m) * (t_p << _TOP))  # m xor t = m + (1 - 2 m) t
+        return Share(from_integers(share).reshape(*out.shape, LIMBS), "wide")
+
+    def cost(self, op: Widen, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+        return Cost.opening(len(parties), 8 * out.count, 2 * 8 * LIMBS * out.count)

@@ -1,13 +1,16 @@
 """The worker of a lane as a plain class: a party, the dealer or an outside owner, behind links.
 
-Ray actors and benchmark processes are thin shells around it. Its methods take and return public data alone: endpoints,
-programs, tasks, counts. Values come and go over the links: to the other members of the lane, to the same party's worker
-in the first lane, and to the driver.
+Ray actors and benchmark processes are thin shells around it: they ask for its endpoint, let it join a lane and let it
+serve. Everything after that comes over links: orders of the driver over the control link, values and answers over the
+data link, shares over the links to the other members of the lane and to the same party's worker in the first lane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import Any
 
@@ -17,43 +20,36 @@ from numpy.typing import NDArray
 
 from icm_ray.config import EngineConfig
 from icm_ray.dealer.dealer import Dealer
-from icm_ray.errors import FaultError, ProgramError, SessionError
+from icm_ray.errors import FaultError, IcmError, InputError, PeerLost, PeerSilent, ProgramError, SessionError
+from icm_ray.ops.linear import Input, Load
 from icm_ray.ops.seams import Address, Frame, Link
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
-from icm_ray.owner.tasks import Given, InputTask, PushedSource, TableInfo
+from icm_ray.owner.tasks import Given, PushedSource, TableInfo
 from icm_ray.party.party import Outcome, Party
-from icm_ray.party.policy import Policy
-from icm_ray.program.program import decode_program
-from icm_ray.protocols.edges import DRIVER
+from icm_ray.party.policy import check_policy
+from icm_ray.program.program import Program, decode_program
+from icm_ray.runtime import messages as say
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
-from icm_ray.transport import Endpoint, Identity, Lease, Listener, TcpLink, TransportConfig, agree, open_link
+from icm_ray.runtime.mesh import DEALER, DRIVER, LanePlan, Mesh
+from icm_ray.transport import Endpoint, Identity, Lease, Listener, TcpLink, TransportConfig
 
-__all__ = ["DEALER", "DRIVER", "LanePlan", "Worker"]
+__all__ = ["END", "GIVEN", "TABLE", "Worker", "transport_config"]
 
-DEALER = "dealer"
-_GIVEN = b"given"
-_TABLE = b"table"
+GIVEN, TABLE, END = b"given", b"table", b"end"
+"""How messages of values begin: an array follows as a frame; an Arrow stream (after 4 bytes of partition); no more."""
+
+Ring = NDArray[np.uint64]
 
 
-class LanePlan(msgspec.Struct, frozen=True):
-    """Who is in a lane and where each listens: (name, host, port, certificate). All public."""
-
-    session: str
-    lane: int
-    parties: tuple[str, ...]
-    owners: tuple[str, ...]
-    members: tuple[tuple[str, str, int, bytes], ...]
-    driver: tuple[str, str, int, bytes]
-
-    def endpoint(self, name: str) -> Endpoint:
-        for member in (*self.members, self.driver):
-            if member[0] == name:
-                return Endpoint(*member)
-        raise SessionError(f"{name} is not in lane {self.lane}")
-
-    def link_name(self, a: str, b: str) -> str:
-        return f"{self.session}/{self.lane}/{min(a, b)}-{max(a, b)}"
+def transport_config(config: EngineConfig) -> TransportConfig:
+    """The limits of a lane's links."""
+    return TransportConfig(
+        heartbeat=config.heartbeat,
+        silence=config.silence,
+        message_timeout=config.job_timeout,
+        connect_timeout=min(30.0, config.start_timeout),
+    )
 
 
 class Worker:
@@ -61,10 +57,11 @@ class Worker:
 
     def __init__(self, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None]) -> None:
         self.name, self._config, self._on_lapse = name, config, on_lapse
-        self._transport = TransportConfig(heartbeat=config.heartbeat, silence=config.silence, message_timeout=config.job_timeout)
-        self._identity = Identity.create(name)
-        self._listener = Listener(self._identity, host=host, tls=config.tls, config=self._transport)
-        self._links: dict[str, TcpLink] = {}
+        transport = transport_config(config)
+        self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
+        identity = Identity.create(name)
+        self._listener = Listener(identity, host=host, tls=config.tls, config=transport)
+        self._mesh = Mesh(identity, self._listener, transport, config.tls)
         self._driver: TcpLink | None = None
         self._control: TcpLink | None = None
         self._homes: dict[int, TcpLink] = {}
@@ -74,6 +71,8 @@ class Worker:
         self._dealer: Dealer | None = None
         self._outside: OutsideOwner | None = None
         self._tables = Tables()
+        self._orders: SimpleQueue[say.Order] = SimpleQueue()
+        self._verdicts: SimpleQueue[say.Go | say.Discard | say.Abort] = SimpleQueue()
 
     # --- assembly -------------------------------------------------------------------------------------------------
 
@@ -86,126 +85,220 @@ class Worker:
         """Open the links of the lane and agree on secrets. Raises `FaultError` naming the member that failed."""
         self._plan = plan
         driver = plan.endpoint(DRIVER)
-        names = {which: f"{plan.session}/{plan.lane}/driver-{which}-{self.name}" for which in ("data", "control")}
-        peers = sorted(member[0] for member in plan.members if member[0] != self.name)
-        if self.name not in plan.parties and self.name != DEALER:  # outside owners see parties and the dealer alone
-            peers = [peer for peer in peers if peer in plan.parties or peer == DEALER]
-        for name in names.values():
+        names = [plan.driver_link(which, self.name) for which in ("data", "control")]
+        for name in names:
             self._listener.expect(name, driver)
-        for peer in peers:
-            if peer < self.name:
-                self._listener.expect(plan.link_name(self.name, peer), plan.endpoint(peer))
-        for peer in peers:
-            self._links[peer] = self._open(plan.endpoint(peer), plan.link_name(self.name, peer), self.name < peer)
-        secrets = {peer: agree(self._links[peer], self.name < peer) for peer in peers}
-        self._driver = self._open(driver, names["data"], initiator=False)
-        self._control = self._open(driver, names["control"], initiator=False)
+        self._link(0)
+        self._driver, self._control = (self._mesh.dial(driver, name, False, self._to_driver) for name in names)
         self._lease.close()
         self._lease = Lease(self._config.lease, self._on_lapse)
-        self._control.start_listening(self._controlled, self._lease.renew, lambda _: self._on_lapse())
-        links: dict[str, Link] = dict(self._links)
-        if self.name == DEALER:
-            self._dealer = Dealer(links, secrets)
-            return
-        dealer, dealer_secret = links.pop(DEALER), secrets.pop(DEALER)
-        if self.name in plan.parties:
-            self._party = Party(self.name, links, dealer, secrets, dealer_secret)
-        else:
-            self._outside = OutsideOwner(self.name, links, dealer, secrets)
+        self._control.start_listening(self._ordered, self._lease.renew, lambda _: self._on_lapse())
 
-    def _open(self, peer: Endpoint, name: str, initiator: bool) -> TcpLink:
-        return open_link(self._identity, self._listener, peer, name, initiator, self._transport, self._config.tls)
-
-    def _controlled(self, message: bytes) -> None:
-        if message == b"exit":
-            self._on_lapse()
-
-    def join_home(self, lane: int, peer: tuple[str, str, int, bytes], initiator: bool) -> None:
-        """Open the link between this party's worker in the first lane and that in `lane`; shares are gathered over it."""
+    def _link(self, generation: int) -> None:
+        """(Re)open the lane's links. A dealer counts its attempts on, and keeps what it dealt once; a party its shares."""
         plan = self._joined()
-        self._homes[lane] = self._open(Endpoint(*peer), f"{plan.session}/home-{lane}-{self.name}", initiator)
+        self._mesh.open(plan, generation)
+        links: dict[str, Link] = dict(self._mesh.links)
+        secrets = self._mesh.secrets
+        if self.name == DEALER:
+            if self._dealer is None:
+                self._links_of_dealer: dict[str, Link] = {}
+                self._dealer = Dealer(self._links_of_dealer, secrets)
+            self._links_of_dealer.update(links)
+            return
+        dealer, others = links.pop(DEALER), {peer: secrets[peer] for peer in links}
+        if self.name in plan.parties:
+            before, self._party = self._party, Party(self.name, links, dealer, others, secrets[DEALER])
+            if before is not None:
+                self._party.store, self._party.policies = before.store, before.policies
+        else:
+            self._outside = OutsideOwner(self.name, links, dealer, others)
 
     def _joined(self) -> LanePlan:
         if self._plan is None:
             raise SessionError(f"worker {self.name} has not joined a lane")
         return self._plan
 
-    # --- work -----------------------------------------------------------------------------------------------------
+    # --- orders ---------------------------------------------------------------------------------------------------
 
-    def set_policy(self, dataset: str, policy: Policy) -> None:
-        """What this party lets be revealed; checked here, by its own worker, before it contributes."""
+    def _ordered(self, message: bytes) -> None:
+        """In the control link's own thread: a run can be ended while it waits."""
+        order = say.decode_order(message)
+        if isinstance(order, say.Go | say.Discard | say.Abort):
+            if isinstance(order, say.Abort):
+                self._mesh.cut()
+            self._verdicts.put(order)
+            return
+        self._orders.put(order)
+
+    def serve(self) -> None:
+        """Carry out orders, one after the other, until told to exit."""
+        while not isinstance(order := self._orders.get(), say.Exit):
+            if isinstance(order, say.Go | say.Discard | say.Abort):
+                continue
+            answer: say.Answer | None
+            try:
+                answer = self._carry_out(order)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the driver must hear of it
+                answer = say.failed(order.call, error, self.name)
+            try:
+                if answer is not None:
+                    self._say(answer)
+            except FaultError:
+                continue  # the driver is gone: the control link or the lease ends this worker
+
+    def _carry_out(
+        self,
+        order: say.Run | say.Relink | say.OpenTable | say.SetPolicy | say.JoinHome | say.Move | say.Forget,
+    ) -> say.Answer | None:
+        match order:
+            case say.Run(call, job):
+                return self._run(call, job)
+            case say.OpenTable(call, table):
+                return say.Done(call, info=self._open_table(table))
+            case say.SetPolicy(call, dataset, policy):
+                self._as_party().policies[dataset] = policy
+            case say.JoinHome(call, lane, peer, initiator):
+                name = f"{self._joined().session}/home-{lane}-{self.name}"
+                self._homes[lane] = self._mesh.dial(Endpoint(*peer), name, initiator)
+            case say.Move(call, gather):
+                self._gather(gather)
+            case say.Forget(call, keys):
+                self._forget(keys)
+            case say.Relink(call, generation):
+                self._link(generation)
+        return say.Done(order.call)
+
+    def _say(self, answer: say.Answer) -> None:
+        self._to_and_fro().send_message(say.encode(answer))
+
+    def _to_and_fro(self) -> TcpLink:
+        if self._driver is None:
+            raise SessionError(f"worker {self.name} has not joined a lane")
+        return self._driver
+
+    def _as_party(self) -> Party:
         if self._party is None:
             raise SessionError(f"{self.name} is no party")
-        self._party.policies[dataset] = policy
+        return self._party
 
-    def open_table(self, order: Open) -> TableInfo:
+    # --- a run ----------------------------------------------------------------------------------------------------
+
+    def _run(self, call: int, job: Job) -> say.Answer | None:
+        """Prepare, say so, wait for the driver's word, run. What is wrong with input or program shows before the word."""
+        given = self._take_given(job)
+        program = decode_program(job.program)
+        self._check(program)
+        inputs = self._inputs(job, given)
+        self._say(say.Ready(call))
+        if not self._may_go(call):
+            return None
+        started = perf_counter()
+        outcome = self._play(program, job, inputs)
+        for name, words in outcome.results.items():
+            self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
+        report = Report(
+            outcome.attempt, outcome.rounds, outcome.sent_bytes, outcome.dealt_bytes, perf_counter() - started
+        )
+        return say.Done(call, report)
+
+    def _play(self, program: Program, job: Job, inputs: Mapping[str, Ring]) -> Outcome:
+        if self._dealer is not None:
+            return Outcome(attempt=self._dealer.run(program, job.job, job.partition))
+        if self._party is not None:
+            return self._party.run(program, job.job, job.partition, inputs)
+        if self._outside is not None:
+            return Outcome(results=self._outside.run(program, job.job, job.partition, inputs))
+        raise SessionError(f"worker {self.name} has not joined a lane")
+
+    def _check(self, program: Program) -> None:
+        """What would stop this worker in the middle is said before the others begin."""
+        if self._party is None:
+            return
+        if program.parties != self._joined().parties:
+            raise ProgramError(f"a program for {program.parties} in a lane of {self._joined().parties}")
+        check_policy(program, self._party.policies, self.name)
+        for node in program.nodes:
+            if isinstance(node.op, Load) and node.op.key not in self._party.store:
+                raise ProgramError(f"{self.name} keeps nothing under {node.op.key}")
+
+    def _inputs(self, job: Job, given: dict[str, Ring]) -> dict[str, Ring]:
+        for name, task in job.tasks.get(self.name, {}).items():
+            if not isinstance(task, Given):
+                given[name] = self._tables.make(task)
+        program = decode_program(job.program)
+        for node in program.nodes:
+            if isinstance(node.op, Input) and node.op.owner == self.name and node.op.name not in given:
+                raise ProgramError(f"{self.name} has no input {node.op.name}")
+        return given
+
+    def _take_given(self, job: Job) -> dict[str, Ring]:
+        """Arrays that the driver sends for this owner: taken off the link first, so that nothing stays on it."""
+        names = [name for name, task in job.tasks.get(self.name, {}).items() if isinstance(task, Given)]
+        arrays: dict[str, Ring] = {}
+        for step, name in enumerate(names):
+            shape = msgspec.msgpack.decode(self._message(GIVEN), type=tuple[int, ...])
+            arrays[name] = np.empty(shape, np.uint64)
+            self._to_and_fro().receive(given_frame(job, step), (arrays[name].reshape(-1),))
+        return arrays
+
+    def _may_go(self, call: int) -> bool:
+        while True:
+            try:
+                verdict = self._verdicts.get(timeout=self._config.job_timeout)
+            except Empty:
+                raise PeerSilent("the driver said neither go nor stop", party=DRIVER, step="begin") from None
+            if verdict.call == call:
+                if isinstance(verdict, say.Abort):
+                    raise PeerLost("the run was ended by the driver", party=DRIVER, step="begin")
+                return isinstance(verdict, say.Go)
+
+    # --- tables and kept shares -----------------------------------------------------------------------------------
+
+    def _open_table(self, order: Open) -> TableInfo:
         """Open a table; returns its public facts. Pushed tables are read from the driver's link here."""
         if not isinstance(order.source, PushedSource):
             return self._tables.open(order.table, order.source)
-        return self._tables.receive(order.table, order.source.partitions, (self._pushed() for _ in order.mine))
+        pushed = self._pushed(len(order.mine))
+        try:
+            return self._tables.receive(order.table, order.source.partitions, pushed)
+        except IcmError:
+            for _ in pushed:  # what is still to come is taken off the link
+                continue
+            raise
 
-    def _pushed(self) -> tuple[int, bytes]:
-        message = self._message(_TABLE)
-        return int.from_bytes(message[:4], "big"), message[4:]
-
-    def execute(self, job: Job) -> Report:
-        """This worker's part of one run; revealed values go to the driver over its link."""
-        started = perf_counter()
-        program = decode_program(job.program)
-        if self._dealer is not None:
-            attempt = self._dealer.run(program, job.job, job.partition)
-            return Report(attempt=attempt, seconds=perf_counter() - started)
-        inputs = {name: self._input(task) for name, task in job.tasks.get(self.name, {}).items()}
-        if self._party is not None:
-            outcome = self._party.run(program, job.job, job.partition, inputs)
-        elif self._outside is not None:
-            outcome = Outcome(results=self._outside.run(program, job.job, job.partition, inputs))
-        else:
-            raise SessionError(f"worker {self.name} has not joined a lane")
-        self._deliver(job.job, outcome.results)
-        return Report(
-            outcome.attempt, outcome.rounds, outcome.sent_bytes, outcome.dealt_bytes, perf_counter() - started
-        )
-
-    def _input(self, task: InputTask) -> NDArray[np.uint64]:
-        if isinstance(task, Given):
-            shape, words = msgspec.msgpack.decode(self._message(_GIVEN), type=tuple[tuple[int, ...], bytes])
-            return np.frombuffer(words, np.uint64).reshape(shape)
-        return self._tables.make(task)
+    def _pushed(self, count: int) -> Iterator[tuple[int, bytes]]:
+        left = count
+        while left:
+            message = self._to_and_fro().receive_message()
+            left -= 1
+            if message == END:
+                raise InputError("the table ended before its last partition")
+            if not message.startswith(TABLE):
+                raise ProgramError("the driver sent something else than a table")
+            body = message[len(TABLE) :]
+            yield int.from_bytes(body[:4], "big"), body[4:]
 
     def _message(self, kind: bytes) -> bytes:
-        """The next thing that the driver sends for this owner; messages come in the order in which they are asked for."""
-        if self._driver is None:
-            raise SessionError(f"worker {self.name} has not joined a lane")
-        message = self._driver.receive_message()
+        message = self._to_and_fro().receive_message()
         if not message.startswith(kind):
             raise ProgramError(f"the driver sent something else than {kind.decode()}")
         return message[len(kind) :]
 
-    def _deliver(self, job: int, results: Mapping[str, NDArray[Any]]) -> None:
-        if self._driver is None:
-            raise SessionError(f"worker {self.name} has not joined a lane")
-        for name, words in results.items():
-            message = ResultMessage(job, name, words.shape, words.tobytes())
-            self._driver.send_message(msgspec.msgpack.encode(message))
-
-    def gather(self, order: Gather) -> None:
+    def _gather(self, order: Gather) -> None:
         """Send (in a later lane) or take (in the first) this party's own kept shares, over this party's own link."""
-        plan = self._joined()
-        if self._party is None:
-            raise SessionError(f"{self.name} is no party")
+        store = self._as_party().store
         link = self._homes[order.lane]
         address = Address(order.job, bytes(16), order.lane, 0)
         for step, (key, shape) in enumerate(order.keys):
-            if plan.lane == order.lane:
-                link.send(Frame(address, step), (np.ascontiguousarray(self._party.store.pop(key)),))
+            if self._joined().lane == order.lane:
+                link.send(Frame(address, step), (np.ascontiguousarray(store.pop(key)),))
             else:
                 words = np.empty(shape, np.uint64)
                 link.receive(Frame(address, step), (words,))
-                self._party.store[key] = words
+                store[key] = words
 
-    def forget(self, keys: tuple[str, ...]) -> None:
-        """Drop what is kept under keys, shares, weights or tables."""
+    def _forget(self, keys: tuple[str, ...]) -> None:
         for key in keys:
             self._tables.close(key)
             if self._party is not None:
@@ -216,10 +309,13 @@ class Worker:
     def close(self) -> None:
         """End the links, the listener and the lease. Idempotent."""
         self._lease.close()
-        for link in (*self._links.values(), *self._homes.values(), self._driver, self._control):
+        self._mesh.close()
+        for link in (*self._homes.values(), self._driver, self._control):
             if link is not None:
-                try:
-                    link.close()
-                except FaultError:
-                    continue
+                link.close()
         self._listener.close()
+
+
+def given_frame(job: Job, step: int) -> Frame:
+    """Where an array that the driver brings belongs."""
+    return Frame(Address(job.job, bytes(16), job.partition, 0), step)

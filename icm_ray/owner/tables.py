@@ -1,0 +1,169 @@
+"""An owner's tables: opened where they lie, read a partition at a time, left only as inputs of programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import ColumnError, NullError, ProgramError, ShapeError, SourceError
+from icm_ray.owner.aggregate import aggregate
+from icm_ray.owner.reading import PushedTable, Readable, agreed, chosen
+from icm_ray.owner.tasks import (
+    Aggregate,
+    ColumnInfo,
+    ColumnValues,
+    CsvSource,
+    InputTask,
+    ParquetSource,
+    TableInfo,
+)
+from icm_ray.ring.fixed import encode
+
+__all__ = ["Tables"]
+
+Ring = NDArray[np.uint64]
+_PARTITION_BYTES = 64 * 1024 * 1024
+_NUMBERS = frozenset({"int", "float", "bool"})
+
+
+class Tables:
+    """The opened tables of one worker, by name.
+
+    partition_bytes: plaintext bytes of a partition, about (8 for each number of a row). Memory: what is pushed here, and
+    for each opened table the partitions used last, up to as many bytes.
+    """
+
+    def __init__(self, partition_bytes: int = _PARTITION_BYTES) -> None:
+        self._partition_bytes = partition_bytes
+        self._tables: dict[str, Readable] = {}
+
+    def open(self, name: str, source: ParquetSource | CsvSource) -> TableInfo:
+        """Open files under `name` (an older table of that name is dropped); returns the table's public facts.
+
+        Errors: `SourceError` naming the path (missing, nothing matches, unreadable, no rows), `ColumnError` naming file
+        and column (requested but unknown, there twice, or of another kind than in the first file).
+        """
+        self.close(name)
+        table: Readable
+        if isinstance(source, ParquetSource):
+            from icm_ray.owner.parquet import open_parquet
+
+            table = open_parquet(source, self._partition_bytes)
+        elif isinstance(source, CsvSource):
+            from icm_ray.owner.delimited import open_csv
+
+            table = open_csv(source, self._partition_bytes)
+        else:
+            raise ProgramError("a pushed table is received, not opened")
+        self._tables[name] = table
+        return table.info
+
+    def receive(self, name: str, partitions: int, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
+        """Take (partition, Arrow IPC stream) pairs held here, out of `partitions`; rows are 0 for all others.
+
+        Errors: `ProgramError` (a partition that is not one, or twice), `SourceError` (no Arrow stream), `ColumnError`.
+        """
+        self.close(name)
+        tables: dict[int, Any] = {}
+        columns: dict[str, tuple[ColumnInfo, ...]] = {}
+        for part, payload in pushed:
+            if not 0 <= part < partitions or part in tables:
+                raise ProgramError(f"partition {part} was pushed; there are {partitions}, each is pushed once")
+            tables[part] = _from_stream(part, payload)
+            columns[f"partition {part}"] = chosen(f"partition {part}", tables[part].schema, None)
+        rows = tuple(tables[part].num_rows if part in tables else 0 for part in range(partitions))
+        table = PushedTable(TableInfo(agreed(columns) if columns else (), rows), tables)
+        self._tables[name] = table
+        return table.info
+
+    def info(self, name: str) -> TableInfo:
+        """The public facts of a table. Errors: `ProgramError` (unknown table)."""
+        return self._table(name).info
+
+    def has(self, name: str) -> bool:
+        """Whether a table of this name is open."""
+        return name in self._tables
+
+    def close(self, name: str) -> None:
+        """Drop a table, if there is one of this name."""
+        self._tables.pop(name, None)
+
+    @staticmethod
+    def merged(infos: Sequence[TableInfo]) -> TableInfo:
+        """One table out of what each lane holds of it: rows are added up; lanes that hold nothing have no columns.
+
+        Errors: `ProgramError` (no lanes, or of unequal numbers of partitions), `ColumnError` (columns disagree).
+        """
+        if not infos or len({len(info.rows) for info in infos}) != 1:
+            raise ProgramError("the lanes' views of a table have unequal numbers of partitions, or there are none")
+        columns = {f"lane {lane}": info.columns for lane, info in enumerate(infos) if info.columns}
+        rows = tuple(sum(parts) for parts in zip(*(info.rows for info in infos), strict=True))
+        return TableInfo(agreed(columns) if columns else (), rows)
+
+    def make(self, task: InputTask) -> Ring:
+        """The ring elements (or words of an aggregate) that a task asks for; shapes: `owner.tasks`.
+
+        Errors: `ProgramError` (unknown table or partition, another task), `ColumnError` (unknown, or no numbers), `NullError`
+        (null, NaN, infinite), `BoundError` (beyond a bound). None of them tells a value or a row.
+        """
+        if isinstance(task, ColumnValues):
+            return self._values(task)
+        if isinstance(task, Aggregate):
+            parts = (self._numbers(task.table, part, task.column) for part in task.partitions)
+            return aggregate(task.kind, task.edges, parts, task.column)
+        raise ProgramError("what the driver gives does not come from a table")
+
+    def _values(self, task: ColumnValues) -> Ring:
+        blocks = self._numbers(task.table, task.partition, task.column)
+        rows = self._table(task.table).info.rows[task.partition]
+        words, start = np.empty(rows, np.uint64), 0
+        for block in blocks:
+            words[start : start + block.size] = encode(block, task.f, task.bound, task.column)
+            start += block.size
+        if start != rows:
+            raise ShapeError(f"{task.column}: partition {task.partition} has not as many rows as when it was opened")
+        return words
+
+    def _table(self, name: str) -> Readable:
+        if name not in self._tables:
+            raise ProgramError(f"there is no table {name!r} here")
+        return self._tables[name]
+
+    def _numbers(self, name: str, partition: int, column: str) -> Iterator[NDArray[np.generic]]:
+        """Blocks of a partition of a column; table, partition and column are checked at once."""
+        table = self._table(name)
+        kinds = {info.name: info.kind for info in table.info.columns}
+        if not 0 <= partition < len(table.info.rows):
+            raise ProgramError(f"table {name!r} has {len(table.info.rows)} partitions, none of number {partition}")
+        if kinds and column not in kinds:
+            raise ColumnError(f"there is no column {column!r}; there are {', '.join(kinds)}", column=column)
+        if kinds and kinds[column] not in _NUMBERS:
+            raise ColumnError(f"{column}: numbers are needed, and its type is {kinds[column]}", column=column)
+        return (_plain(block, column) for block in table.blocks(partition, column))
+
+
+def _from_stream(part: int, payload: bytes) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_stream(pa.BufferReader(payload)).read_all()
+    except (OSError, pa.ArrowException):
+        raise SourceError(f"partition {part}: what was pushed is no Arrow IPC stream") from None
+
+
+def _plain(block: Any, column: str) -> NDArray[np.generic]:
+    """An Arrow array of numbers as bool, int64, uint64 or float64."""
+    if block.null_count:
+        raise NullError(f"{column}: there are null values; fill or drop them first", column=column)
+    numbers: NDArray[np.generic] = block.to_numpy(zero_copy_only=False)
+    if numbers.dtype.kind == "f":
+        numbers = numbers.astype(np.float64, copy=False)
+        if not np.isfinite(numbers).all():  # type: ignore[call-overload]
+            raise NullError(f"{column}: there are NaN or infinite values; fill or drop them first", column=column)
+        return numbers
+    if numbers.dtype.kind in "iu":
+        return numbers.astype(np.uint64 if numbers.dtype.kind == "u" else np.int64, copy=False)
+    return numbers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -29,7 +31,7 @@ from analytics.nn.nodes import (
 )
 from icm_ray.errors import ProgramError, ShapeError
 
-__all__ = ["run_reference"]
+__all__ = ["evaluate_layer", "padded", "run_reference"]
 
 
 def run_reference(graph: Graph, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -40,21 +42,22 @@ def run_reference(graph: Graph, x: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     values = {INPUT: torch.from_numpy(np.array(x, dtype=np.float64))}
     with torch.no_grad():
         for node in graph.nodes:
-            values[node.name] = _evaluate(node, [values[name] for name in node.inputs], weights)
+            values[node.name] = evaluate_layer(node, [values[name] for name in node.inputs], weights)
     result: npt.NDArray[np.float64] = values[graph.output].numpy()
     return result
 
 
-def _evaluate(  # noqa: PLR0911 - one case for each kind
-    node: Node, inputs: list[torch.Tensor], weights: dict[str, torch.Tensor]
+def evaluate_layer(  # noqa: PLR0911 - one case for each kind
+    node: Node, inputs: Sequence[torch.Tensor], weights: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
+    """One layer on a batch of each input."""
     x = inputs[0]
     match node:
         case Conv():
             bias = None if node.bias is None else weights[node.bias]
-            padded = _padded(x, node.padding, 0.0)
+            wide = padded(x, node.padding, 0.0)
             return functional.conv2d(
-                padded, weights[node.weight], bias, stride=node.stride, dilation=node.dilation, groups=node.groups
+                wide, weights[node.weight], bias, stride=node.stride, dilation=node.dilation, groups=node.groups
             )
         case Linear():
             return functional.linear(x, weights[node.weight], None if node.bias is None else weights[node.bias])
@@ -67,12 +70,12 @@ def _evaluate(  # noqa: PLR0911 - one case for each kind
         case Relu():
             return functional.relu(x)
         case AvgPool():
-            padded = _padded(x, node.padding, 0.0)
-            sums = functional.avg_pool2d(padded, node.kernel, node.stride, divisor_override=1)
+            wide = padded(x, node.padding, 0.0)
+            sums = functional.avg_pool2d(wide, node.kernel, node.stride, divisor_override=1)
             return sums if node.folded else sums / _divisors(node)
         case MaxPool():
-            padded = _padded(x, node.padding, -torch.inf)
-            return functional.max_pool2d(padded, node.kernel, node.stride, 0, node.dilation)
+            wide = padded(x, node.padding, -torch.inf)
+            return functional.max_pool2d(wide, node.kernel, node.stride, 0, node.dilation)
         case Flatten() | Reshape():
             return x.reshape(x.shape[0], *node.shape)
         case Permute():
@@ -90,7 +93,8 @@ def _evaluate(  # noqa: PLR0911 - one case for each kind
             raise ProgramError(f"node {node.name!r} is of an unknown kind, {type(node).__name__}")
 
 
-def _padded(x: torch.Tensor, padding: Pairs, value: float) -> torch.Tensor:
+def padded(x: torch.Tensor, padding: Pairs, value: float) -> torch.Tensor:
+    """Images with a border of `value`."""
     (top, bottom), (left, right) = padding
     return functional.pad(x, [left, right, top, bottom], value=value)
 

@@ -76,6 +76,12 @@ class OperationDealing:
             total ^= words
         return total
 
+    def others_sum(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        total, *rest = self._others(tag, count, dtype)
+        for words in rest:
+            total += words
+        return total
+
     def _others(self, tag: int, count: int, dtype: type[np.unsignedinteger]) -> list[Words]:
         return [self._stream(tag, party, count, dtype) for party in self.parties if party != self._corrected]
 

@@ -16,7 +16,7 @@ def _compared(x: ValueType, thresholds: tuple[int, ...], width: int, what: str) 
     if not thresholds:
         raise ProgramError(f"{what} takes at least one threshold")
     reach = max(map(abs, thresholds))
-    if 2 ** (x.width - 1) + reach > 2 ** (width - 1) or width > FULL_WIDTH:
+    if 2 ** (x.width - 1) + reach > 2 ** (width - 1) or not 2 <= width <= FULL_WIDTH:
         raise BoundError(f"{what}: values of {x.width} bits and thresholds to {reach} at width {width}", width=x.width)
 
 
@@ -57,7 +57,7 @@ class Select(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ProgramError("selection takes additive shares")
         if x.shape != y.shape:
             raise ShapeError(f"selection takes values of one shape, not {x.shape} and {y.shape}")
-        if x.width > self.width:
+        if x.width > self.width or not 2 <= self.width <= FULL_WIDTH:
             raise BoundError(f"selection: values of {x.width} bits at width {self.width}", width=x.width)
         return y
 
@@ -72,7 +72,7 @@ class Maximum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     def infer(self, x: ValueType) -> ValueType:
         if x.kind is not Kind.SHARE or not x.shape or x.shape[-1] < 1:
             raise ProgramError("a maximum takes additive shares with a last axis")
-        if x.width + 1 > self.width:
+        if x.width + 1 > self.width or not 2 <= self.width <= FULL_WIDTH:
             raise BoundError(f"maximum: values of {x.width} bits at width {self.width}", width=x.width)
         return msgspec.structs.replace(x, shape=x.shape[:-1] or (1,))
 
@@ -93,6 +93,6 @@ class Guard(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     what: str
 
     def infer(self, x: ValueType, flag: ValueType) -> ValueType:
-        if flag.count != 1 or flag.kind is not Kind.SHARE:
-            raise ProgramError("a guard takes one flag")
+        if flag.count != 1 or flag.kind is not Kind.SHARE or flag.f or flag.width > 2:
+            raise ProgramError("a guard takes one flag, 0 or 1: a count would be opened as a count")
         return x

@@ -17,6 +17,7 @@ __all__ = [
     "Input",
     "Load",
     "Pad",
+    "Permute",
     "Rescale",
     "Reshape",
     "Reveal",
@@ -124,12 +125,16 @@ class Scale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 class Declare(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     """x with a declared width: a promise about its range, to be checked by comparisons beside it or by whoever makes
     x.
+
+    error: where it is known better than operation by operation, the error that is declared in its place.
     """
 
     width: int
+    error: float | None = None
 
     def infer(self, x: ValueType) -> ValueType:
-        return msgspec.structs.replace(x, width=min(self.width, x.width))
+        error = x.error if self.error is None else self.error
+        return msgspec.structs.replace(x, width=min(self.width, x.width), error=error)
 
 
 class Rescale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
@@ -160,6 +165,17 @@ class Reshape(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         if math.prod(self.shape) != x.count:
             raise ShapeError(f"{x.shape} cannot be reshaped to {self.shape}")
         return msgspec.structs.replace(x, shape=self.shape)
+
+
+class Permute(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The same elements with the axes in another order: axis i of the result is axis axes[i] of x."""
+
+    axes: tuple[int, ...]
+
+    def infer(self, x: ValueType) -> ValueType:
+        if sorted(self.axes) != list(range(len(x.shape))):
+            raise ShapeError(f"{self.axes} is no order of the {len(x.shape)} axes of {x.shape}")
+        return msgspec.structs.replace(x, shape=tuple(x.shape[axis] for axis in self.axes))
 
 
 class Slice(msgspec.Struct, frozen=True, tag_field="op", tag=True):

@@ -25,8 +25,10 @@ class Finish(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     def infer(self, x: ValueType, what: str) -> ValueType:
         if x.kind is not Kind.SHARE:
             raise ProgramError(f"{what} takes additive shares, not {x.kind}")
-        if not 0 <= self.shift < self.width - 1:
+        if not 2 <= self.width <= FULL_WIDTH or not 0 <= self.shift < self.width - 1:
             raise ProgramError(f"{what}: a shift of {self.shift} bits at width {self.width}")
+        if not self.relu and not self.shift:
+            raise ProgramError(f"{what}: a division by 1 is none")
         room = self.width if self.relu and not self.shift else self.width - 1
         if x.width > room:
             raise BoundError(
@@ -101,7 +103,8 @@ class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     """x times the fixed weight `key` that `owner`, a party, holds in the clear, plus its bias.
 
     gain: log2 of a bound on the sum of |weights| behind one output, plain units; the owner checks it when loading.
-    bias_bound: log2 of a bound on |bias|. channel_axis: where the bias' axis lies in the output.
+    bias_bound: log2 of a bound on |bias|. bound: log2 of a bound on |output|, which the owner declares in place of gain
+    and bias_bound, and checks against its weights and the declared bounds of x. channel_axis: where the bias' axis lies in the output.
     """
 
     owner: str
@@ -112,18 +115,24 @@ class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     bias_bound: int | None = None
     channel_axis: int = 1
     finish: Finish | None = None
+    bound: int | None = None
 
     def infer(self, x: ValueType) -> ValueType:
         if x.kind is not Kind.SHARE:
             raise ProgramError("a product takes additive shares")
         f = x.f + self.weight.f
+        shape = self.form.shape(x.shape, self.weight.shape)
+        if self.bound is not None:  # the result and its plaintext twin both lie within the bound
+            raw = ValueType(shape=shape, f=f, width=f + self.bound + 1, error=2.0 ** (self.bound + 1))
+            raw = raw.checked("product with a fixed weight")
+            return raw if self.finish is None else self.finish.infer(raw, "product with a fixed weight")
         # |sum w x| <= 2^gain max|x|; the weights' own rounding adds fan_in * 2^-(f_w+1) * max|x|
         terms = self.form.growth(x.shape, self.weight.shape)
         width = x.width + self.weight.f + max(self.gain, 0) + 1
         if self.bias_bound is not None:
             width = max(width, f + self.bias_bound + 1) + 1
         error = 2.0**self.gain * x.error + terms * self.weight.error * (x.magnitude + x.error) + 2.0 ** -(f + 1)
-        raw = ValueType(shape=self.form.shape(x.shape, self.weight.shape), f=f, width=width, error=error)
+        raw = ValueType(shape=shape, f=f, width=width, error=error)
         raw = raw.checked("product with a fixed weight")
         return raw if self.finish is None else self.finish.infer(raw, "product with a fixed weight")
 

@@ -61,7 +61,8 @@ class SquareParts(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         width = (x.count * max(high, low) ** 2).bit_length() + 1
         if width > _ROOM:
             raise BoundError(
-                f"sum of squares: {x.count} values of {x.width} bits need {width} bits, but {_ROOM} fit; declare a smaller bound",
+                f"sum of squares: {x.count} values of {x.width} bits need {width} bits, but {_ROOM} fit; "
+                "declare a smaller bound",
                 width=width,
             )
         return ValueType(shape=(3,), width=width)

@@ -1,17 +1,19 @@
 """Aggregates that an owner computes over its own rows: exact integers, whatever the column's scale.
 
-Sums and sums of squares of one partition of n rows. Exact integers X = sum x and Y = sum x^2 (`owner.exact`) are put
-on the wide ring's grids, S1 in units of 2^-64 and S2 in units of 2^-128, such that the variance keeps all of its digits:
+Sums and sums of squares of one partition of n rows: X = sum x and Y = sum x^2 are known exactly (`owner.exact`) and put
+on the wide ring's grids, S1 in units of 2^-64 and S2 in units of 2^-128, such that the variance keeps all its digits:
 
     S1 = round(X)          S2 = ceil((S1^2 + (n Y - X^2)) / n)          so  0 <= (n S2 - S1^2) - (n Y - X^2) < n 2^-128
 
 Integers are on the grid as they are: S1 = X, S2 = Y. A partition of one repeated value x takes S1 = n round(x),
 S2 = n round(x)^2, and n S2 - S1^2 = 0 exactly, also together with other partitions of the same value.
 
-Errors: |S1 - X| <= 2^-65 a partition (n 2^-65 where all rows are equal and no multiple of 2^-64, which doubles from 2^-12 on
-are). The population variance of a partition exceeds the exact one by less than 2^-128 / n, and is never negative, nor
-is that of partitions and owners put together (each has n S2 >= S1^2; Cauchy and Schwarz). `sum` and `squares` of the
-same partitions are consistent, in whatever tasks they are asked for: both come from the same S1.
+Errors: |S1 - X| <= 2^-65 a partition (n 2^-65 where all rows are equal and no multiple of 2^-64; doubles from 2^-12 on
+are multiples). The population variance of a partition exceeds the exact one by less than 2^-128 / n, and is never
+negative, nor is that of partitions and owners put together (each has n S2 >= S1^2; Cauchy and Schwarz). There, the
+means of partitions are off by 2^-65 / n (2^-65 where all rows are equal): relative to a variance s^2 of all rows at
+most 2^-64 / (n s), under 2^-45 for n s >= 2^-19. S2 itself: |S2 - Y| <= 2^-64 |X| + n 2^-127.
+`sum` and `squares` are consistent in whatever tasks their partitions are asked for: both come from the same S1.
 """
 
 from __future__ import annotations
@@ -43,8 +45,9 @@ _EXTREME_BOUND = 62
 def aggregate(kind: str, edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
     """The words of an aggregate over partitions; `parts`: for each the blocks (rows,) of a column of finite numbers.
 
-    Blocks are bool, int64, uint64 or float64, of one dtype. Shapes and units: `owner.tasks.Aggregate`; `name` is for errors.
-    Errors: `BoundError` (beyond the range of the kind), `OwnerError` (least or largest of no rows), `ProgramError` (kind, edges).
+    Blocks are of bool, int64 and uint64, or of float64. Shapes and units: `owner.tasks.Aggregate`. `name`: for errors.
+    Errors: `BoundError` (beyond the range of the kind), `OwnerError` (least or largest of no rows), `ProgramError`
+    (an unknown kind, or edges out of order).
     """
     if kind == "sum":
         return _sum(parts, name)
@@ -148,16 +151,15 @@ def _beyond(name: str, what: str, bound: int) -> BoundError:
 
 
 def _extreme(kind: str, parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
-    found: list[Numbers] = []
-    for part in parts:
-        blocks = [block for block in part if block.size]
-        found += [block.min() if kind == "min" else block.max() for block in blocks]  # type: ignore[attr-defined]
+    least = kind == "min"
+    blocks = (block for part in parts for block in part if block.size)
+    # Python's numbers: blocks of int64 and of uint64 may both be there, and compare exactly.
+    found: list[float] = [(block.min() if least else block.max()).item() for block in blocks]
     if not found:
         raise OwnerError(f"{name}: no rows, so no {kind}", name=name)
-    ends = np.asarray(found)
-    end = ends.min() if kind == "min" else ends.max()
-    if ends.dtype.kind == "f":
-        return key_of_float(np.asarray([end], np.float64)).view(np.uint64)
+    end = min(found) if least else max(found)
+    if isinstance(end, float):
+        return key_of_float(np.asarray([end], np.float64), name).view(np.uint64)
     whole = int(end)
     if abs(whole) >= 1 << _EXTREME_BOUND:
         raise _beyond(name, kind, _EXTREME_BOUND)
@@ -172,5 +174,5 @@ def _histogram(edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], nam
     for part in parts:
         for block in part:
             plain = block.astype(np.uint8) if block.dtype.kind == "b" else block
-            counts += np.histogram(plain, bounds)[0]  # type: ignore[arg-type]
+            counts += np.histogram(plain, bounds)[0]
     return counts.view(np.uint64)

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from icm_ray.errors import SourceError
-from icm_ray.owner.partitions import Group, Piece, cut
-from icm_ray.owner.reading import FileTable, agreed, chosen, expand, kind_of
-from icm_ray.owner.tasks import ColumnInfo, CsvSource, TableInfo
+from icm_ray.owner.columns import NUMBERS, chosen, kind_of
+from icm_ray.owner.partitions import Group, Piece
+from icm_ray.owner.reading import FileTable, Stamp, expand, file_table
+from icm_ray.owner.tasks import ColumnInfo, CsvSource
 
 __all__ = ["open_csv"]
 
-_ELEMENT_BYTES = 8  # a number is a ring element once it is shared, whatever its width in the file
-_NUMBERS = frozenset({"int", "float", "bool"})
 _MISFIT = re.compile(r"In CSV column #(\d+): CSV conversion error")
 _WIDER = {"null": "int64", "int64": "double"}
-"""Types are guessed from a file's first block; where a later cell does not fit, the next wider is taken, at last text."""
+"""Types are guessed from a file's first block; where a later cell does not fit, the next wider one, at last text."""
 
 
 def open_csv(source: CsvSource, partition_bytes: int) -> FileTable:
@@ -25,35 +24,30 @@ def open_csv(source: CsvSource, partition_bytes: int) -> FileTable:
     columns: dict[str, tuple[ColumnInfo, ...]] = {}
     types: dict[str, dict[str, Any]] = {}
     groups: list[Group] = []
-    text_bytes = 0
-    for path in expand(source.paths):
+    other_bytes = 0
+    stamps = {path: Stamp.of(path) for path in expand(source.paths)}
+    for path in stamps:
         types[path], rows, size = _counted(path, source.columns)
         if rows:
             columns[path] = tuple(ColumnInfo(name, kind_of(held)) for name, held in types[path].items())
             groups.append(Group(path, 0, rows))
-            text_bytes += size
-    if not groups:
-        raise SourceError(f"{', '.join(source.paths)}: no rows", paths=source.paths)
-    common = agreed(columns)
-    rows = sum(group.rows for group in groups)
-    numbers = sum(column.kind in _NUMBERS for column in common)
-    partitions = cut(groups, _ELEMENT_BYTES * numbers + text_bytes / rows, partition_bytes)
-    info = TableInfo(common, tuple(sum(piece.rows for piece in pieces) for pieces in partitions))
-    return FileTable(info, partitions, _Csv(types), partition_bytes)
+            other_bytes += size
+    return file_table(source.paths, stamps, columns, groups, other_bytes, _Csv(types), partition_bytes)
 
 
 def _counted(path: str, columns: Sequence[str] | None) -> tuple[dict[str, Any], int, int]:
-    """(type of each column, rows, bytes of columns that are no numbers); one pass more for each type that is widened."""
+    """(type of each column, rows, bytes of columns that are no numbers); a pass more for each type that is widened."""
     import pyarrow as pa
 
     try:
         guessed = _opened(path, None).schema
-    except (OSError, pa.ArrowException):
+        names = guessed.names
+    except (OSError, pa.ArrowException, UnicodeDecodeError):  # the last: a header that is no UTF-8
         raise _unreadable(path) from None
     wanted = [column.name for column in chosen(path, guessed, columns)]
     types = {name: guessed.field(name).type for name in wanted}
     while True:
-        others = [name for name, held in types.items() if kind_of(held) not in _NUMBERS]
+        others = [name for name, held in types.items() if kind_of(held) not in NUMBERS]
         rows = size = 0
         try:
             for batch in _opened(path, types):
@@ -63,14 +57,14 @@ def _counted(path: str, columns: Sequence[str] | None) -> tuple[dict[str, Any], 
             misfit = _MISFIT.search(str(error))  # the text may hold a cell's value: the column's number alone is taken
         else:
             return types, rows, size
-        name = guessed.names[int(misfit[1])] if misfit else ""
+        name = names[int(misfit[1])] if misfit else ""
         if name not in types or pa.types.is_string(types[name]):
             raise _unreadable(path)
         types[name] = pa.type_for_alias(_WIDER.get(str(types[name]), "string"))
 
 
 def _unreadable(path: str) -> SourceError:
-    return SourceError(f"{path}: cannot be read as CSV with a header line and lines of equal length", path=path)
+    return SourceError(f"{path}: cannot be read as CSV (UTF-8, a header, lines of as many cells)", path=path)
 
 
 def _opened(path: str, types: Mapping[str, Any] | None) -> Any:

@@ -36,7 +36,7 @@ def _scaled(values: Doubles, exponent: int) -> Doubles:
 
 
 def _digits(block: Doubles, bits: int) -> Iterator[tuple[Doubles, int]]:
-    """(q, u) with block = sum q 2^u, every |q| < 2^bits an integer. Exact: q 2^u is the leading bits of what is left."""
+    """(q, u): block = sum q 2^u, every |q| < 2^bits an integer. Exact: q 2^u is the leading bits of what is left."""
     rest = block
     while (largest := max(float(rest.max()), -float(rest.min()))) > 0.0:
         unit = int(np.frexp(largest)[1]) - bits
@@ -77,8 +77,10 @@ def squares(values: Doubles) -> int:
 
 def total_of_integers(values: NDArray[np.integer]) -> int:
     """The sum of 64-bit integers (rows,), exactly: high and low halves apart, each far from int64's ends."""
-    shift, low = values.dtype.type(32), values.dtype.type(0xFFFF_FFFF)
-    return (int((values >> shift).sum()) << 32) + int((values & low).sum())
+    shift, low, result = values.dtype.type(32), values.dtype.type(0xFFFF_FFFF), 0
+    for block in _blocks(values):
+        result += (int((block >> shift).sum()) << 32) + int((block & low).sum())  # type: ignore[operator]
+    return result
 
 
 def squares_of_integers(values: NDArray[np.int64]) -> int:

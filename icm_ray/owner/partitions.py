@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Group", "Piece", "cut"]
 
@@ -32,7 +33,7 @@ class Piece:
 
 
 def cut(groups: Iterable[Group], row_bytes: float, partition_bytes: int) -> tuple[tuple[Piece, ...], ...]:
-    """Partitions of about `partition_bytes`: small groups are merged in order, large ones split evenly; none is empty."""
+    """Partitions of about `partition_bytes`: small groups merged in order, large ones split evenly; none is empty."""
     limit = max(1, int(partition_bytes / max(row_bytes, 1.0)))
     partitions: list[tuple[Piece, ...]] = []
     open_pieces: list[Piece] = []
@@ -49,7 +50,7 @@ def cut(groups: Iterable[Group], row_bytes: float, partition_bytes: int) -> tupl
             continue
         parts = -(-group.rows // limit)
         ends = [group.rows * part // parts for part in range(parts + 1)]
-        partitions += [(Piece(group, start, stop),) for start, stop in zip(ends, ends[1:], strict=False)]
+        partitions += [(Piece(group, start, stop),) for start, stop in pairwise(ends)]
     if open_pieces:
         partitions.append(tuple(open_pieces))
     return tuple(partitions)

@@ -12,11 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from icm_ray.errors import ColumnError, ProgramError, SourceError
-from icm_ray.owner.partitions import Piece
+from icm_ray.errors import ProgramError, SourceError
+from icm_ray.owner.columns import NUMBERS, agreed
+from icm_ray.owner.partitions import Group, Piece, cut
 from icm_ray.owner.tasks import ColumnInfo, TableInfo
 
-__all__ = ["FileTable", "Format", "PushedTable", "Readable", "Stamp", "agreed", "chosen", "expand", "kind_of"]
+__all__ = ["FileTable", "Format", "PushedTable", "Readable", "Stamp", "expand", "file_table"]
+
+
+_ELEMENT_BYTES = 8  # a number is a ring element once it is shared, whatever its width in the file
 
 
 class Readable(Protocol):
@@ -25,7 +29,7 @@ class Readable(Protocol):
     info: TableInfo
 
     def blocks(self, partition: int, column: str) -> Iterator[Any]:
-        """The Arrow arrays of one partition of a column, in order; `partition` and `column` are checked by the caller."""
+        """The Arrow arrays of one partition of a column, in order; the caller has checked both."""
 
 
 class Format(Protocol):
@@ -37,7 +41,7 @@ class Format(Protocol):
         """Record batches of the piece's group, from the group's first row on. Errors: `SourceError`."""
 
 
-# --- paths and columns --------------------------------------------------------------------------------------------
+# --- paths --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,58 +95,6 @@ def expand(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(files)
 
 
-def kind_of(arrow_type: Any) -> str:
-    """ "int", "float" or "bool" for what arithmetic is offered on; the name of the Arrow type for all else."""
-    import pyarrow as pa
-
-    for kind, holds in (("int", pa.types.is_integer), ("float", pa.types.is_floating), ("bool", pa.types.is_boolean)):
-        if holds(arrow_type):
-            return kind
-    return str(arrow_type)
-
-
-def chosen(path: str, schema: Any, columns: Sequence[str] | None) -> tuple[ColumnInfo, ...]:
-    """The requested columns of an Arrow schema, in the order of the request; all for None.
-
-    Errors: `ColumnError` naming the file, and a column that is missing or there twice, or a request for none.
-    """
-    there: dict[str, ColumnInfo] = {}
-    for field in schema:
-        if field.name in there and (columns is None or field.name in columns):
-            raise ColumnError(f"{path}: column {field.name!r} is there twice", path=path, column=field.name)
-        there[field.name] = ColumnInfo(field.name, kind_of(field.type))
-    for name in columns or ():
-        if name not in there:
-            listed = ", ".join(there)
-            raise ColumnError(f"{path}: there is no column {name!r}; it has {listed}", path=path, column=name)
-    wanted = tuple(there if columns is None else dict.fromkeys(columns))
-    if not wanted:
-        raise ColumnError(f"{path}: no column is asked for, or the file has none", path=path)
-    return tuple(there[name] for name in wanted)
-
-
-def agreed(columns: Mapping[str, tuple[ColumnInfo, ...]]) -> tuple[ColumnInfo, ...]:
-    """The columns that all of some files (or partitions), by name, have: those of the first.
-
-    Errors: `ColumnError` naming the file and the column that differ; the order of columns may differ.
-    """
-    (first_name, first), *rest = columns.items()
-    for name, found in rest:
-        kinds = {column.name: column.kind for column in found}
-        for column in first:
-            if column.name not in kinds:
-                reason = f"{name}: there is no column {column.name!r}, which {first_name} has"
-                raise ColumnError(reason, path=name, column=column.name)
-            if kinds.pop(column.name) != column.kind:
-                kind = next(other.kind for other in found if other.name == column.name)
-                reason = f"{name}: column {column.name!r} is {kind}, but {column.kind} in {first_name}"
-                raise ColumnError(reason, path=name, column=column.name)
-        for extra in kinds:
-            reason = f"{name}: there is a column {extra!r}, which {first_name} does not have"
-            raise ColumnError(reason, path=name, column=extra)
-    return first
-
-
 # --- opened tables ------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +107,7 @@ class _Cursor:
     rest: Any = None
 
     def until(self, piece: Piece) -> Iterator[Any]:
-        """Batches that make up rows [piece.start, piece.stop) exactly. Errors: `SourceError` where the file ends early."""
+        """Batches that make up rows start to stop of a piece. Errors: `SourceError` where the file ends early."""
         while self.position < piece.stop:
             batch = self.rest if self.rest is not None else next(self.source, None)
             self.rest = None
@@ -177,12 +129,13 @@ class FileTable:
         self,
         info: TableInfo,
         partitions: tuple[tuple[Piece, ...], ...],
+        stamps: Mapping[str, Stamp],
         layout: Format,
         cache_bytes: int,
     ) -> None:
         self.info = info
         self._partitions, self._format, self._cache_bytes = partitions, layout, cache_bytes
-        self._stamps = {piece.group.path: Stamp.of(piece.group.path) for pieces in partitions for piece in pieces}
+        self._stamps = dict(stamps)
         self._columns = tuple(column.name for column in info.columns)
         self._kept: OrderedDict[tuple[int, tuple[str, ...]], tuple[int, list[Any]]] = OrderedDict()
         self._cursor_key: tuple[Any, ...] | None = None
@@ -204,7 +157,7 @@ class FileTable:
         read: list[Any] = []
         size = 0
         for piece in self._partitions[partition]:
-            for batch in self._pass(piece, columns).until(piece):
+            for batch in self._rows(piece, columns):
                 size += batch.nbytes
                 if size <= self._cache_bytes:
                     read.append(batch)
@@ -214,17 +167,44 @@ class FileTable:
         if size <= self._cache_bytes:
             self._keep(key, size, read)
 
-    def _pass(self, piece: Piece, columns: tuple[str, ...]) -> _Cursor:
-        """The open pass, if the piece is still ahead of it; else a new one."""
+    def _rows(self, piece: Piece, columns: tuple[str, ...]) -> Iterator[Any]:
+        """Batches of a piece, from the open pass if the piece is still ahead of it, else from a new one."""
         key = (piece.group, columns)
-        if self._cursor is None or self._cursor_key != key or self._cursor.position > piece.start:
-            self._cursor_key, self._cursor = key, _Cursor(self._format.batches(piece, columns))
-        return self._cursor
+        cursor, self._cursor = self._cursor, None  # a pass that fails, or is left half way, is not gone on with
+        if cursor is None or self._cursor_key != key or cursor.position > piece.start:
+            cursor = _Cursor(self._format.batches(piece, columns))
+        yield from cursor.until(piece)
+        self._cursor_key, self._cursor = key, cursor
 
     def _keep(self, key: tuple[int, tuple[str, ...]], size: int, batches: list[Any]) -> None:
         self._kept[key] = (size, batches)
         while sum(held for held, _ in self._kept.values()) > self._cache_bytes:
             self._kept.popitem(last=False)
+
+
+def file_table(
+    paths: Sequence[str],
+    stamps: Mapping[str, Stamp],
+    columns: Mapping[str, tuple[ColumnInfo, ...]],
+    groups: Sequence[Group],
+    other_bytes: int,
+    layout: Format,
+    partition_bytes: int,
+) -> FileTable:
+    """A table of files that were looked through. columns: by file. other_bytes: of all columns that are no numbers.
+
+    Errors: `SourceError` (no rows, or a file was changed meanwhile), `ColumnError` (files disagree).
+    """
+    rows = sum(group.rows for group in groups)
+    if not rows:
+        raise SourceError(f"{', '.join(paths)}: no rows", paths=tuple(paths))
+    common = agreed(columns)
+    for path, stamp in stamps.items():
+        stamp.check(path)
+    numbers = sum(column.kind in NUMBERS for column in common)
+    partitions = cut(groups, _ELEMENT_BYTES * numbers + other_bytes / rows, partition_bytes)
+    info = TableInfo(common, tuple(sum(piece.rows for piece in pieces) for pieces in partitions))
+    return FileTable(info, partitions, stamps, layout, partition_bytes)
 
 
 class PushedTable:

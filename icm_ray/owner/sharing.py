@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from icm_ray.errors import AddressReused, Desynchronised, ProgramError
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.seams import Address, Frame, Link
+from icm_ray.ops.values import ValueType
 from icm_ray.program.begin import read_begin
 from icm_ray.program.keys import key_for
-from icm_ray.program.program import Program
+from icm_ray.program.program import Operation, Program
 from icm_ray.protocols.edges import array_shape, combine, owner_share, receiver_of
+from icm_ray.ring.prg import Key
 
 __all__ = ["OutsideOwner"]
 
@@ -39,24 +41,63 @@ class OutsideOwner:
         self._last_attempt = begin.attempt
         address = Address(job, begin.program, partition, begin.attempt)
         keys = {name: key_for(secret, "pair", address) for name, secret in self._secrets.items()}
-        starts, results = self._rounds(program), {}
-        for index in sorted(range(len(program.nodes)), key=lambda node: (starts[node], node)):
-            op, frame = program.nodes[index].op, Frame(address, starts[index])
-            if isinstance(op, Input) and op.owner == self.me:
-                if op.name not in inputs:
-                    raise ProgramError(f"{self.me} has no input {op.name}")
-                taker = receiver_of(index, program.parties)
-                others = [keys[name] for name in program.parties if name != taker]
-                self._links[taker].send(frame, (owner_share(inputs[op.name], others, index, types[index]),))
-            elif isinstance(op, Reveal) and op.to == self.me:
-                parts = {name: np.empty(array_shape(types[index]), np.uint64) for name in program.parties}
-                for name, part in parts.items():
-                    self._links[name].receive(frame, (part,))
-                total, *rest = parts.values()
-                for part in rest:
-                    total = combine(types[index], total, part)
-                results[op.name] = total
+        starts = self._rounds(program)
+        results: dict[str, Ring] = {}
+        mine = [index for index, node in enumerate(program.nodes) if self._is_mine(node.op)]
+        for step in sorted({starts[index] for index in mine}):
+            frame, here = Frame(address, step), [index for index in mine if starts[index] == step]
+            self._send(frame, program, types, here, inputs, keys)
+            self._receive(frame, program, types, here, results)
         return results
+
+    def _is_mine(self, op: Operation) -> bool:
+        return (isinstance(op, Input) and op.owner == self.me) or (isinstance(op, Reveal) and op.to == self.me)
+
+    def _send(
+        self,
+        frame: Frame,
+        program: Program,
+        types: Sequence[ValueType],
+        nodes: Sequence[int],
+        inputs: Mapping[str, Ring],
+        keys: Mapping[str, Key],
+    ) -> None:
+        """To every party that takes inputs of this round one frame with all of them, as parties send theirs."""
+        parts: dict[str, list[Ring]] = {}
+        for index in nodes:
+            op = program.nodes[index].op
+            if not isinstance(op, Input):
+                continue
+            if op.name not in inputs:
+                raise ProgramError(f"{self.me} has no input {op.name}")
+            taker = receiver_of(index, program.parties)
+            others = [keys[name] for name in program.parties if name != taker]
+            share = owner_share(inputs[op.name], others, index, types[index])
+            parts.setdefault(taker, []).append(np.ascontiguousarray(share))
+        for taker, shares in parts.items():
+            self._links[taker].send(frame, shares)
+
+    def _receive(
+        self,
+        frame: Frame,
+        program: Program,
+        types: Sequence[ValueType],
+        nodes: Sequence[int],
+        results: dict[str, Ring],
+    ) -> None:
+        """From every party one frame with its shares of all that is revealed to this owner in this round."""
+        reveals = [(index, op) for index in nodes if isinstance(op := program.nodes[index].op, Reveal)]
+        if not reveals:
+            return
+        parts = {
+            name: [np.empty(array_shape(types[index]), np.uint64) for index, _ in reveals] for name in program.parties
+        }
+        for name, shares in parts.items():
+            self._links[name].receive(frame, shares)
+        for (index, op), (first, *rest) in zip(reveals, zip(*parts.values(), strict=True), strict=True):
+            results[op.name] = first
+            for share in rest:
+                results[op.name] = combine(types[index], results[op.name], share)
 
     @staticmethod
     def _rounds(program: Program) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,35 +11,28 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import ColumnError, NullError, ProgramError, ShapeError, SourceError
 from icm_ray.owner.aggregate import aggregate
-from icm_ray.owner.reading import PushedTable, Readable, agreed, chosen
-from icm_ray.owner.tasks import (
-    Aggregate,
-    ColumnInfo,
-    ColumnValues,
-    CsvSource,
-    InputTask,
-    ParquetSource,
-    TableInfo,
-)
+from icm_ray.owner.columns import NUMBERS, agreed, chosen
+from icm_ray.owner.reading import PushedTable, Readable
+from icm_ray.owner.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, InputTask, ParquetSource, TableInfo
 from icm_ray.ring.fixed import encode
 
 __all__ = ["Tables"]
 
 Ring = NDArray[np.uint64]
 _PARTITION_BYTES = 64 * 1024 * 1024
-_NUMBERS = frozenset({"int", "float", "bool"})
 
 
 class Tables:
     """The opened tables of one worker, by name.
 
-    partition_bytes: plaintext bytes of a partition, about (8 for each number of a row). Memory: what is pushed here, and
-    for each opened table the partitions used last, up to as many bytes.
+    partition_bytes: plaintext bytes of a partition, about (8 for each number of a row). Memory: what is pushed here,
+    and for each opened table the partitions used last, up to as many bytes. One call at a time works on tables.
     """
 
     def __init__(self, partition_bytes: int = _PARTITION_BYTES) -> None:
         self._partition_bytes = partition_bytes
         self._tables: dict[str, Readable] = {}
+        self._lock = Lock()  # passes over files are shared between reads
 
     def open(self, name: str, source: ParquetSource | CsvSource) -> TableInfo:
         """Open files under `name` (an older table of that name is dropped); returns the table's public facts.
@@ -106,14 +100,15 @@ class Tables:
     def make(self, task: InputTask) -> Ring:
         """The ring elements (or words of an aggregate) that a task asks for; shapes: `owner.tasks`.
 
-        Errors: `ProgramError` (unknown table or partition, another task), `ColumnError` (unknown, or no numbers), `NullError`
-        (null, NaN, infinite), `BoundError` (beyond a bound). None of them tells a value or a row.
+        Errors: `ProgramError` (unknown table or partition, another task), `ColumnError` (unknown, or no numbers),
+        `NullError` (null, NaN, infinite), `BoundError` (beyond a bound). None of them tells a value or a row.
         """
-        if isinstance(task, ColumnValues):
-            return self._values(task)
-        if isinstance(task, Aggregate):
-            parts = (self._numbers(task.table, part, task.column) for part in task.partitions)
-            return aggregate(task.kind, task.edges, parts, task.column)
+        with self._lock:
+            if isinstance(task, ColumnValues):
+                return self._values(task)
+            if isinstance(task, Aggregate):
+                parts = (self._numbers(task.table, part, task.column) for part in task.partitions)
+                return aggregate(task.kind, task.edges, parts, task.column)
         raise ProgramError("what the driver gives does not come from a table")
 
     def _values(self, task: ColumnValues) -> Ring:
@@ -140,7 +135,7 @@ class Tables:
             raise ProgramError(f"table {name!r} has {len(table.info.rows)} partitions, none of number {partition}")
         if kinds and column not in kinds:
             raise ColumnError(f"there is no column {column!r}; there are {', '.join(kinds)}", column=column)
-        if kinds and kinds[column] not in _NUMBERS:
+        if kinds and kinds[column] not in NUMBERS:
             raise ColumnError(f"{column}: numbers are needed, and its type is {kinds[column]}", column=column)
         return (_plain(block, column) for block in table.blocks(partition, column))
 
@@ -161,7 +156,7 @@ def _plain(block: Any, column: str) -> NDArray[np.generic]:
     numbers: NDArray[np.generic] = block.to_numpy(zero_copy_only=False)
     if numbers.dtype.kind == "f":
         numbers = numbers.astype(np.float64, copy=False)
-        if not np.isfinite(numbers).all():  # type: ignore[call-overload]
+        if not np.isfinite(numbers).all():
             raise NullError(f"{column}: there are NaN or infinite values; fill or drop them first", column=column)
         return numbers
     if numbers.dtype.kind in "iu":

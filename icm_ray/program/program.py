@@ -8,7 +8,7 @@ from typing import Union
 import msgspec
 
 from icm_ray.errors import OwnerError, ProgramError
-from icm_ray.ops import compare, domain, linear, products, wide
+from icm_ray.ops import compare, domain, linear, products, smooth, wide
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols.table import TABLE
@@ -23,6 +23,7 @@ Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     linear.Input,
     linear.Load,
     linear.Pad,
+    linear.Permute,
     linear.Rescale,
     linear.Reshape,
     linear.Reveal,
@@ -47,6 +48,7 @@ Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     domain.GroupCount,
     domain.GroupSum,
     wide.SquareParts,
+    smooth.Piecewise,
     wide.WideProduct,
     wide.Widen,
 ]

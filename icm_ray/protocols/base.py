@@ -119,6 +119,9 @@ class Dealing(Protocol):
     def others_xor(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         """A fresh array, the XOR of the uncorrected parties' words of `tag`: XOR the value into it, then `send`."""
 
+    def others_sum(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
+        """A fresh array, the sum of the uncorrected parties' words of `tag`: value minus it is what to `send`."""
+
     def send(self, tag: int, correction: Words) -> None:
         """Hand a finished correction to the corrected party."""
 

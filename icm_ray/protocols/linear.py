@@ -94,6 +94,11 @@ def _reshape(op: ops.Reshape, xs: Sequence[Ring], out: ValueType, first: bool) -
     return xs[0].reshape(op.shape + _tail(out))
 
 
+def _permute(op: ops.Permute, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    rest = range(len(op.axes), xs[0].ndim)  # the limbs of wide numbers stay last
+    return np.ascontiguousarray(xs[0].transpose(*op.axes, *rest))
+
+
 def _slice(op: ops.Slice, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
     return np.ascontiguousarray(xs[0][tuple(slice(*axis) for axis in op.axes)])
 
@@ -126,6 +131,7 @@ LINEAR: dict[type, Local] = {
     ops.Rescale: Local(_same),
     ops.Sum: Local(_sum),
     ops.Reshape: Local(_reshape),
+    ops.Permute: Local(_permute),
     ops.Slice: Local(_slice),
     ops.Pad: Local(_pad),
     ops.Concatenate: Local(_concatenate),

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import ProgramError
+from icm_ray.errors import AddressReused, ProgramError
 from icm_ray.ops import products as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.products import Finish
@@ -149,11 +149,15 @@ class WeightLoading:
         return np.zeros(out.shape, np.uint64)
 
     def deal(self, op: ops.LoadWeight, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
+        if op.key in dealing.store:
+            raise AddressReused(f"weight {op.key} was loaded before; a reload takes a new key", step=op.key)
         dealing.store[op.key] = dealing.party_words(_B, op.owner, out.count).reshape(out.shape)
 
     def run(
         self, op: ops.LoadWeight, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
+        if op.key in context.store:
+            raise AddressReused(f"weight {op.key} was loaded before; a reload takes a new key", step=op.key)
         if context.me == op.owner:
             weight = context.inputs[op.name]
             masked = weight - context.correlations.words(_B, out.count).reshape(out.shape)

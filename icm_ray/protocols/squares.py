@@ -46,7 +46,15 @@ def _cut(words: Ring, shift: int) -> tuple[Ring, Ring, Ring]:
     return words >> _TOP, low >> np.uint64(shift), low & np.uint64((1 << shift) - 1)
 
 
+def _dot(x: Ring, y: Ring) -> Ring:
+    """The sum of x y, shape (1,): arrays wrap around in silence, scalars do not."""
+    product: Ring = np.dot(x, y).reshape(1)
+    return product
+
+
 class SquaresOfParts:
+    """SquareParts."""
+
     def reference(
         self, op: SquareParts, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
@@ -72,13 +80,13 @@ class SquaresOfParts:
         rho, t, t_rho, t_low = (dealt(tag, x.size).view(np.uint64) for tag in (_RHO, _T, _T_RHO, _T_LOW))
         r_lo = r - (t << _TOP) - (rho << np.uint64(op.shift))
         m, high, c_lo = _cut(y_hat.astype(np.uint64, copy=False), op.shift)
-        kappa = np.uint64(1 << (63 - op.shift))
+        kappa, kappa_squared = (np.uint64((1 << power * (63 - op.shift)) % 2**64) for power in (1, 2))
         a, sigma = high - (_OFFSET >> np.uint64(op.shift)) + m * kappa, _ONE - _TWO * m
-        share = dealt(_CONSTANTS, 3).view(np.uint64).copy()
-        share[0] += kappa * kappa * t.sum(dtype=np.uint64) - _TWO * np.dot(a, rho)
-        share[0] += _TWO * kappa * (np.dot(a * sigma, t) - np.dot(sigma, t_rho))
-        share[1] += kappa * (np.dot(sigma * c_lo, t) - np.dot(sigma, t_low)) - np.dot(a, r_lo) - np.dot(c_lo, rho)
-        share[2] -= _TWO * np.dot(c_lo, r_lo)
+        squares = kappa_squared * _dot(np.ones_like(t), t) - _TWO * _dot(a, rho)
+        squares += _TWO * kappa * (_dot(a * sigma, t) - _dot(sigma, t_rho))
+        mixed = kappa * (_dot(sigma * c_lo, t) - _dot(sigma, t_low)) - _dot(a, r_lo) - _dot(c_lo, rho)
+        share = np.concatenate([squares, mixed, _TWO * _dot(c_lo, np.uint64(0) - r_lo)])
+        share += dealt(_CONSTANTS, 3)
         if context.first:
             share += np.array([np.dot(a, a), np.dot(a, c_lo), np.dot(c_lo, c_lo)], np.uint64)
         return Share(share)

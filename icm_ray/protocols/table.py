@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from icm_ray.ops import compare, domain, linear, products, wide
+from icm_ray.ops import compare, domain, linear, products, smooth, wide
 from icm_ray.protocols import domain as domain_protocols
 from icm_ray.protocols import edges, maximum, squares, thresholds
 from icm_ray.protocols import products as product_protocols
+from icm_ray.protocols import smooth as smooth_protocols
 from icm_ray.protocols import wide as wide_protocols
 from icm_ray.protocols.base import Faces
 from icm_ray.protocols.linear import LINEAR
@@ -36,6 +37,7 @@ TABLE: Mapping[type, Faces[Any]] = {
     domain.GroupCount: domain_protocols.GroupCounts(),
     domain.GroupSum: domain_protocols.GroupSums(),
     wide.SquareParts: squares.SquaresOfParts(),
+    smooth.Piecewise: smooth_protocols.PiecewisePolynomials(),
     wide.WideProduct: wide_protocols.WideProducts(),
     wide.Widen: wide_protocols.Widening(),
 }

@@ -46,6 +46,8 @@ def _numbers(context: Context, tag: int, count: int) -> list[int]:
 
 
 class WideProducts:
+    """WideProduct."""
+
     def reference(
         self, op: WideProduct, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
@@ -81,6 +83,8 @@ class WideProducts:
 
 
 class Widening:
+    """Widen."""
+
     def reference(
         self, op: Widen, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:

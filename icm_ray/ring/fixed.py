@@ -15,6 +15,10 @@ from icm_ray.errors import BoundError, NullError, ShapeError
 __all__ = ["decode", "decode_integers", "encode", "float_of_key", "key_of_float"]
 
 _LIMIT = 62
+_KEY_BASE = (512 << 52) - 1
+"""The bits of 2^-511, less one: the key of the smallest magnitude kept is 1."""
+_KEY_TOP = 1535 << 52
+"""The bits of 2^512."""
 
 
 def encode(values: NDArray[Any], f: int, bound: int, name: str = "value") -> NDArray[np.uint64]:
@@ -58,19 +62,24 @@ def decode_integers(elements: NDArray[np.uint64]) -> NDArray[np.int64]:
     return elements.view(np.int64)
 
 
-def key_of_float(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Integers below 2^62 in magnitude in the order of finite doubles; the last bit of a double is dropped.
+def key_of_float(values: NDArray[np.float64], name: str = "value") -> NDArray[np.int64]:
+    """Integers of magnitude up to 2^62 - 2^52 in the order of doubles: exact for magnitudes in [2^-511, 2^512).
 
-    `float_of_key(key_of_float(v))` is v within one unit in the last place, that is 2^-52 of its magnitude.
+    Magnitudes below become 0, so that `float_of_key(key_of_float(v))` differs from v by at most 2^-511; those from
+    2^512 on raise `BoundError`. -0.0 and 0.0 have the same key.
     """
     bits = values.astype(np.float64, copy=False).view(np.int64)
-    magnitude = (bits & np.int64(0x7FFF_FFFF_FFFF_FFFF)) >> np.int64(1)
+    raw = bits & np.int64(0x7FFF_FFFF_FFFF_FFFF)
+    if raw.size and int(raw.max()) >= _KEY_TOP:
+        raise BoundError(f"{name}: a value is beyond 2^512", name=name)
+    magnitude = np.maximum(raw - np.int64(_KEY_BASE), 0)
     keys: NDArray[np.int64] = np.where(bits < 0, -magnitude, magnitude)
     return keys
 
 
 def float_of_key(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """The doubles that order keys stand for."""
-    magnitude = (np.abs(keys) << np.int64(1)).view(np.float64)
+    size = np.abs(keys)
+    magnitude = np.where(size > 0, size + np.int64(_KEY_BASE), 0).view(np.float64)
     plain: NDArray[np.float64] = np.where(keys < 0, -magnitude, magnitude)
     return plain

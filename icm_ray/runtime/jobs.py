@@ -44,7 +44,7 @@ class Report(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
-class ResultMessage(msgspec.Struct, frozen=True):
+class ResultMessage(msgspec.Struct, frozen=True, tag=True):
     """One revealed array, from the worker of its recipient to the driver: words as little-endian uint64.
 
     For a reveal to the driver itself every party sends its share.

@@ -1,4 +1,5 @@
-"""What driver and worker say to each other once a lane stands: orders over the control link, answers over the data link.
+"""What driver and worker say to each other once a lane stands: orders over the control link, answers over the data
+link.
 
 Data alone, read by type; no names of methods travel. `call` numbers the driver's calls of one lane; what belongs to an
 earlier call is dropped.
@@ -180,7 +181,7 @@ def decode_answer(payload: bytes, party: str) -> Answer:
 
 
 def failed(call: int, error: Exception, name: str) -> Failed:
-    """An exception as data. Of one that is not the engine's own, only type and place are told: its text may hold values."""
+    """An exception as data. Of one that is not the engine's own only type and place: its text may hold values."""
     if isinstance(error, IcmError):
         return Failed(call, type(error).__name__, error.message, error.where)
     at = extract_tb(error.__traceback__)[-1]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from importlib import import_module
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from icm_ray.config import EngineConfig
 from icm_ray.dealer.dealer import Dealer
-from icm_ray.errors import FaultError, IcmError, InputError, PeerLost, PeerSilent, ProgramError, SessionError
+from icm_ray.errors import FaultError, InputError, PeerLost, PeerSilent, ProgramError, SessionError, ShapeError
 from icm_ray.ops.linear import Input, Load
 from icm_ray.ops.seams import Address, Frame, Link
 from icm_ray.owner.sharing import OutsideOwner
@@ -29,6 +29,7 @@ from icm_ray.owner.tasks import Given, PushedSource, TableInfo
 from icm_ray.party.party import Outcome, Party
 from icm_ray.party.policy import check_policy
 from icm_ray.program.program import Program, decode_program
+from icm_ray.protocols.edges import array_shape
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.mesh import DEALER, DRIVER, LanePlan, Mesh
@@ -53,9 +54,14 @@ def transport_config(config: EngineConfig) -> TransportConfig:
 
 
 class Worker:
-    """name: the party's or owner's, or "dealer". on_lapse: called when the driver was not heard for the lease's limit."""
+    """name: the party's or owner's, or "dealer". on_lapse: called when the driver was not heard for the lease's limit.
 
-    def __init__(self, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None]) -> None:
+    preload_torch: import torch in the background, for it takes seconds when it is first needed.
+    """
+
+    def __init__(
+        self, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None], preload_torch: bool = False
+    ) -> None:
         self.name, self._config, self._on_lapse = name, config, on_lapse
         transport = transport_config(config)
         self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
@@ -69,10 +75,13 @@ class Worker:
         self._plan: LanePlan | None = None
         self._party: Party | None = None
         self._dealer: Dealer | None = None
+        self._dealt_over: dict[str, Link] = {}
         self._outside: OutsideOwner | None = None
-        self._tables = Tables()
+        self._tables = Tables(config.partition_bytes)
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
         self._verdicts: SimpleQueue[say.Go | say.Discard | say.Abort] = SimpleQueue()
+        if preload_torch:
+            threading.Thread(target=import_module, args=("torch",), name="icm-preload", daemon=True).start()
 
     # --- assembly -------------------------------------------------------------------------------------------------
 
@@ -95,16 +104,14 @@ class Worker:
         self._control.start_listening(self._ordered, self._lease.renew, lambda _: self._on_lapse())
 
     def _link(self, generation: int) -> None:
-        """(Re)open the lane's links. A dealer counts its attempts on, and keeps what it dealt once; a party its shares."""
+        """(Re)open the lane's links. A dealer counts its attempts on, and keeps what it dealt; a party its shares."""
         plan = self._joined()
         self._mesh.open(plan, generation)
         links: dict[str, Link] = dict(self._mesh.links)
         secrets = self._mesh.secrets
         if self.name == DEALER:
-            if self._dealer is None:
-                self._links_of_dealer: dict[str, Link] = {}
-                self._dealer = Dealer(self._links_of_dealer, secrets)
-            self._links_of_dealer.update(links)
+            self._dealt_over.update(links)
+            self._dealer = self._dealer or Dealer(self._dealt_over, secrets)
             return
         dealer, others = links.pop(DEALER), {peer: secrets[peer] for peer in links}
         if self.name in plan.parties:
@@ -185,11 +192,11 @@ class Worker:
     # --- a run ----------------------------------------------------------------------------------------------------
 
     def _run(self, call: int, job: Job) -> say.Answer | None:
-        """Prepare, say so, wait for the driver's word, run. What is wrong with input or program shows before the word."""
+        """Prepare, say so, wait for the driver's word, run. Bad input and bad programs show before the word."""
         given = self._take_given(job)
         program = decode_program(job.program)
         self._check(program)
-        inputs = self._inputs(job, given)
+        inputs = self._inputs(program, job, given)
         self._say(say.Ready(call))
         if not self._may_go(call):
             return None
@@ -222,14 +229,20 @@ class Worker:
             if isinstance(node.op, Load) and node.op.key not in self._party.store:
                 raise ProgramError(f"{self.name} keeps nothing under {node.op.key}")
 
-    def _inputs(self, job: Job, given: dict[str, Ring]) -> dict[str, Ring]:
+    def _inputs(self, program: Program, job: Job, given: dict[str, Ring]) -> dict[str, Ring]:
         for name, task in job.tasks.get(self.name, {}).items():
             if not isinstance(task, Given):
                 given[name] = self._tables.make(task)
-        program = decode_program(job.program)
-        for node in program.nodes:
-            if isinstance(node.op, Input) and node.op.owner == self.name and node.op.name not in given:
+        for node, kind in zip(program.nodes, program.types(), strict=True):
+            if not isinstance(node.op, Input) or node.op.owner != self.name:
+                continue
+            if node.op.name not in given:
                 raise ProgramError(f"{self.name} has no input {node.op.name}")
+            if given[node.op.name].shape != array_shape(kind):
+                raise ShapeError(
+                    f"{self.name}'s input {node.op.name} has shape {given[node.op.name].shape}, "
+                    f"the program has {array_shape(kind)}"
+                )
         return given
 
     def _take_given(self, job: Job) -> dict[str, Ring]:
@@ -262,10 +275,9 @@ class Worker:
         pushed = self._pushed(len(order.mine))
         try:
             return self._tables.receive(order.table, order.source.partitions, pushed)
-        except IcmError:
-            for _ in pushed:  # what is still to come is taken off the link
+        finally:
+            for _ in pushed:  # what is still to come, after a table that cannot be read, is taken off the link
                 continue
-            raise
 
     def _pushed(self, count: int) -> Iterator[tuple[int, bytes]]:
         left = count

@@ -1,4 +1,4 @@
-"""The ways into the wide ring: bit for bit against their plaintext twins, and their counters against the declaration."""
+"""The ways into the wide ring: bit for bit against their plaintext twins, counters against the declaration."""
 
 from __future__ import annotations
 

@@ -1,0 +1,32 @@
+"""What users touch: frames over the data of several owners, their columns, statistics; models."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from analytics.column import SecureColumn
+from analytics.files import read_csv, read_parquet
+from analytics.frame import SecureFrame
+from analytics.pandas_frames import from_pandas
+from analytics.query import Query
+
+__all__ = [
+    "Query",
+    "SecureColumn",
+    "SecureFrame",
+    "SecureModel",
+    "SecurePredictor",
+    "from_pandas",
+    "read_csv",
+    "read_parquet",
+]
+
+_MODELS = {"SecureModel": "analytics.nn.model", "SecurePredictor": "analytics.nn.predictor"}
+
+
+def __getattr__(name: str) -> Any:
+    """Models are loaded when they are used: torch takes seconds."""
+    if name not in _MODELS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODELS[name]), name)

@@ -1,0 +1,113 @@
+"""The frame: rows of several owners as one table, of which public facts alone are shown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import overload
+
+from analytics.column import SecureColumn
+from analytics.held import HeldRows
+from analytics.quantity import Rows
+from analytics.share import share
+from icm_ray.errors import ColumnError
+
+__all__ = ["SecureFrame"]
+
+
+class SecureFrame:
+    """The union of the owners' rows. Names, kinds and numbers of rows are public; values stay where they are.
+
+    Made by `read_csv`, `read_parquet` and `from_pandas`, and from another frame by `share` and by picking columns.
+    """
+
+    __slots__ = ("_names", "_rows")
+
+    def __init__(self, rows: Rows, names: tuple[str, ...] | None = None) -> None:
+        self._rows = rows
+        self._names = names if names is not None else tuple(info.name for info in rows.columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names, in order."""
+        return self._names
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """By column: "int", "float", "bool", or the Arrow type's name for what arithmetic is not offered on."""
+        kinds = {info.name: info.kind for info in self._rows.columns}
+        return {name: kinds[name] for name in self._names}
+
+    @property
+    def owners(self) -> dict[str, int]:
+        """The rows of each owner."""
+        return dict(self._rows.owners)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self._rows.count, len(self._names)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the rows are shares of the parties, rather than with their owners."""
+        return self._rows.shared
+
+    def __len__(self) -> int:
+        """Rows of all owners together: public."""
+        return self._rows.count
+
+    def __iter__(self) -> Iterator[str]:
+        """Column names, as pandas has it."""
+        return iter(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __bool__(self) -> bool:
+        raise TypeError("a frame is neither true nor false; compare len(frame)")
+
+    def __repr__(self) -> str:
+        brought = ", ".join(f"{owner}: {count}" for owner, count in self._rows.owners.items())
+        how = "shares of the parties" if self._rows.shared else "held by their owners"
+        lines = [f"<SecureFrame: {len(self)} rows, {how} ({brought})"]
+        width = max((len(name) for name in self._names), default=0)
+        lines += [f"  {name:<{width}}  {kind}" for name, kind in self.dtypes.items()]
+        return "\n".join(lines) + ">"
+
+    @overload
+    def __getitem__(self, names: str) -> SecureColumn: ...
+
+    @overload
+    def __getitem__(self, names: list[str]) -> SecureFrame: ...
+
+    def __getitem__(self, names: str | list[str]) -> SecureColumn | SecureFrame:
+        """A column by its name, or a frame of the columns of a list. Errors: `ColumnError`, with the closest name."""
+        if isinstance(names, str):
+            return SecureColumn(self._rows, self._known(names))
+        if not isinstance(names, list):
+            raise ColumnError(f"a column's name or a list of names is needed, not {names!r}")
+        return SecureFrame(self._rows, tuple(dict.fromkeys(self._known(name) for name in names)))
+
+    def _known(self, name: str) -> str:
+        if name in self._names:
+            return name
+        close = difflib.get_close_matches(str(name), self._names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(self._names)}"
+        raise ColumnError(f"no column {name!r}; {hint}", column=str(name))
+
+    def share(self) -> SecureFrame:
+        """The frame with every value secret-shared among the parties; statistics are computed on shares from then on.
+
+        Integers and booleans are shared exactly, magnitudes to 2^31 unless `bounds` said otherwise when reading; floats
+        with the session's fractional bits, to 2^20 unless `bounds` said otherwise. A shared frame is itself.
+        Errors: `ColumnError` (a column without numbers), `BoundError` (a bound too large, or a value beyond it: the
+        owner's worker refuses, naming the column), `NullError`, `FaultError`.
+        """
+        if not isinstance(self._rows, HeldRows):
+            return self
+        return SecureFrame(share(self._rows, self._names), self._names)
+
+    def forget(self) -> None:
+        """Let the workers drop the rows: opened tables, or shares. Frames of the same rows have none any more."""
+        self._rows.forget()

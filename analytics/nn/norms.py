@@ -1,0 +1,59 @@
+"""Upper bounds on the norms of a layer's linear map, from its weights: how much it can lengthen a vector."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.nn.nodes import Conv, Shape
+
+__all__ = ["conv_norm", "matrix_norm", "schur_norm"]
+
+Array = npt.NDArray[np.float64]
+
+_SAFETY = 1 + 1e-6  # over the rounding of float64
+_MOST_WORK = 4e9  # multiplications that a spectrum may cost; beyond it the cheaper, looser bound is taken
+
+
+def matrix_norm(weight: Array) -> float:
+    """The largest singular value of a matrix."""
+    return float(np.linalg.norm(weight, 2)) * _SAFETY
+
+
+def schur_norm(weight: Array, groups: int = 1) -> float:
+    """Schur's bound for a matrix or a convolution: the root of (largest row sum) x (largest column sum) of magnitudes."""
+    rows = np.abs(weight).reshape(weight.shape[0], -1).sum(axis=1).max(initial=0.0)
+    grouped = np.abs(weight).reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    columns = grouped.sum(axis=tuple(axis for axis in range(1, grouped.ndim) if axis != 2)).max(initial=0.0)
+    return math.sqrt(float(rows) * float(columns)) * _SAFETY
+
+
+def conv_norm(weight: Array, node: Conv, source: Shape) -> float:
+    """The largest factor by which the convolution can lengthen an image (Euclidean norm), from above.
+
+    Padded with zeros to the size of its full output, a convolution is a cyclic one, whose singular values are those of its
+    kernel's matrices at every frequency (Sedghi, Gupta, Long 2019); strides and cropping only leave outputs out.
+    """
+    sizes = [
+        size + (kernel - 1) * dilation
+        for size, kernel, dilation in zip(source[1:], node.kernel, node.dilation, strict=True)
+    ]
+    outs, ins = weight.shape[0] // node.groups, weight.shape[1]
+    sizes = [1 if kernel == 1 else size for size, kernel in zip(sizes, node.kernel, strict=True)]
+    frequencies = sizes[0] * (sizes[1] // 2 + 1)
+    least, most = sorted((outs, ins))
+    schur = schur_norm(weight, node.groups)
+    if frequencies * node.groups * least * least * (most + 10 * least) > _MOST_WORK:
+        return schur
+    spread = np.zeros((*weight.shape[:2], *sizes))
+    rows, columns = (range(0, k * d, d) for k, d in zip(node.kernel, node.dilation, strict=True))
+    spread[np.ix_(range(weight.shape[0]), range(ins), rows, columns)] = weight
+    largest = 0.0
+    for group in range(node.groups):
+        spectrum = np.fft.rfft2(spread[group * outs : (group + 1) * outs]).transpose(2, 3, 0, 1)
+        tall = spectrum if outs <= ins else spectrum.transpose(0, 1, 3, 2)
+        gram = tall @ tall.conj().transpose(0, 1, 3, 2)
+        largest = max(largest, float(np.linalg.eigvalsh(gram)[..., -1].max()))
+    return min(math.sqrt(max(largest, 0.0)) * _SAFETY, schur)

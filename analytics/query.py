@@ -1,0 +1,74 @@
+"""A question that is asked but not yet answered: explained first, revealed on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from analytics.bound import ErrorBound
+from analytics.execute import check, run
+from analytics.explain import explain
+from analytics.measures import Measure
+from icm_ray.errors import InputError
+
+__all__ = ["Query"]
+
+
+class Query:
+    """One statistic of a column. Nothing is computed, shared or opened before `reveal`."""
+
+    __slots__ = ("_measure",)
+
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+
+    def __repr__(self) -> str:
+        return f"<{self._measure.title}, not revealed: .explain() says what .reveal() opens>"
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self._measure.title} has no value before .reveal()")
+
+    def __float__(self) -> float:
+        raise TypeError(f"{self._measure.title} has no value before .reveal()")
+
+    @property
+    def error(self) -> ErrorBound:
+        """A bound on the distance to the plaintext result, in the column's units; public, known beforehand."""
+        return self._measure.error
+
+    def explain(self, to: str | None = None) -> str:
+        """What `reveal(to)` opens and to whom, public sizes, rounds, bytes, bytes from the dealer, error bound.
+
+        Errors: those of `reveal` that are found before anything is shared.
+        """
+        return explain([self._measure], to)
+
+    def reveal(self, to: str | None = None) -> Any:
+        """The result: a number, or (counts, edges) of a histogram. to: who puts it together; None: the driver.
+
+        A recipient's own worker puts the value together and nobody else can; a driver that acts for the recipient (in
+        a single-driver session it acts for all) gets it back.
+        Errors: `OwnerError` (no such recipient), `PolicyError`, `BoundError`, `NullError`, `SessionClosed`,
+        `FaultError`.
+        """
+        return run([self._measure], to)[0]
+
+    @classmethod
+    def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> list[Any]:
+        """Several results from one program, in shared rounds; shared values that serve several are computed once.
+
+        Errors: as `reveal`; `InputError` for anything but queries of one session.
+        """
+        for query in queries:
+            if not isinstance(query, Query):
+                raise InputError(f"only statistics are revealed together, not {type(query).__name__}")
+        return run([query._measure for query in queries], to)
+
+    @classmethod
+    def explain_together(cls, queries: Sequence[Query], to: str | None = None) -> str:
+        """What `reveal_together` opens."""
+        return explain([query._measure for query in queries], to)
+
+    def check(self, to: str | None = None) -> None:
+        """Raise what `reveal(to)` would raise before anything is shared."""
+        check([self._measure], to)

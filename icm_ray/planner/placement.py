@@ -1,0 +1,130 @@
+"""Where the workers of lanes may run, how many lanes a cluster carries, and how much of a CPU each worker asks for.
+
+Pure: a snapshot of the nodes goes in. What cannot be placed is a typed error at once, since Ray would wait for ever.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from icm_ray.errors import InputError, PlacementError
+
+__all__ = ["LABEL", "LanePlacement", "NodeFacts", "place"]
+
+LABEL: Final = "icm-party"
+"""The key of the node label that says whose node it is."""
+_DEALER: Final = "dealer"
+_STEP: Final = 10_000
+"""Ray counts CPUs in steps of 1/10000."""
+_LEAST: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """One living node: CPUs that nobody has asked for, and labels."""
+
+    name: str
+    cpus: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LanePlacement:
+    """lanes; cpus: what every worker asks for; selectors: by worker's name, the labels that its node must have."""
+
+    lanes: int
+    cpus: float
+    selectors: Mapping[str, Mapping[str, str]]
+
+
+def place(
+    nodes: Sequence[NodeFacts], parties: Sequence[str], owners: Sequence[str] = (), lanes: int | None = None
+) -> LanePlacement:
+    """Place `lanes` lanes (None: as many as there is a CPU for each worker of, and one at least).
+
+    The workers' CPUs together leave one CPU free where there is more than one, for reading data beside them. Where any
+    node bears the label `icm-party`, the workers of a party or owner run only on nodes that bear its name, the dealer's
+    on nodes labelled `dealer`, or on those without the label.
+    """
+    if lanes is not None and lanes < 1:
+        raise InputError(f"{lanes} lanes; a session has one at least")
+    names = (*parties, *owners, _DEALER)
+    groups = _groups(nodes, names)
+    free = sum(node.cpus for node in nodes)
+    budget = free - 1 if free > 1 else free / 2
+    for name, (_, allowed) in groups.items():
+        if sum(node.cpus for node in allowed) < _LEAST or budget < _LEAST:
+            raise PlacementError(
+                f"{name}: no free CPU on {_named(allowed)}; end what uses it, or add a node", party=name, missing="CPU"
+            )
+    shared = _shared(groups)
+    if lanes is None:
+        lanes = int(budget // len(names))
+        for together, allowed in shared:
+            lanes = min(lanes, _room(allowed, 1.0) // len(together))
+        lanes = max(lanes, 1)
+    cpus = min(1.0, budget / (lanes * len(names)))
+    for together, allowed in shared:
+        cpus = min(cpus, _largest(allowed, lanes * len(together), cpus))
+    cpus = math.floor(cpus * _STEP) / _STEP
+    if cpus < _LEAST:
+        raise PlacementError(
+            f"{names[0]}: {lanes} lanes of {len(names)} workers do not fit {free:g} free CPUs; ask for fewer lanes",
+            party=names[0],
+            missing="CPU",
+        )
+    return LanePlacement(lanes, cpus, {name: selector for name, (selector, _) in groups.items()})
+
+
+_Group = tuple[dict[str, str], tuple[NodeFacts, ...]]
+
+
+def _groups(nodes: Sequence[NodeFacts], names: Iterable[str]) -> dict[str, _Group]:
+    """For each name: what to select by, and the nodes that fit."""
+    labels = sorted({node.labels[LABEL] for node in nodes if LABEL in node.labels})
+    if not labels:
+        return {name: ({}, tuple(nodes)) for name in names}
+    groups: dict[str, _Group] = {}
+    for name in names:
+        own = tuple(node for node in nodes if node.labels.get(LABEL) == name)
+        selector = {LABEL: name}
+        if name == _DEALER and not own:
+            own = tuple(node for node in nodes if LABEL not in node.labels)
+            selector = {LABEL: f"!in({','.join(labels)})"}
+        if not own:
+            also = ", and every node bears that label" if name == _DEALER else ""
+            raise PlacementError(
+                f"{name}: no node has the label {LABEL}={name}{also}; there are {', '.join(labels)}",
+                party=name,
+                missing=f"{LABEL}={name}",
+            )
+        groups[name] = (selector, own)
+    return groups
+
+
+def _shared(groups: Mapping[str, _Group]) -> list[tuple[list[str], tuple[NodeFacts, ...]]]:
+    """Names that share their nodes. Two sets of nodes are the same or have none in common."""
+    together: dict[tuple[str, ...], tuple[list[str], tuple[NodeFacts, ...]]] = {}
+    for name, (_, allowed) in groups.items():
+        together.setdefault(tuple(node.name for node in allowed), ([], allowed))[0].append(name)
+    return list(together.values())
+
+
+def _room(nodes: Iterable[NodeFacts], cpus: float) -> int:
+    """How many workers of `cpus` each the nodes hold."""
+    return sum(int((node.cpus + 1e-9) / cpus) for node in nodes)
+
+
+def _largest(nodes: Sequence[NodeFacts], workers: int, most: float) -> float:
+    """The largest share of a CPU, up to `most`, of which the nodes hold `workers`."""
+    if _room(nodes, most) >= workers:
+        return most
+    shares = sorted({node.cpus / count for node in nodes for count in range(1, workers + 1)}, reverse=True)
+    return next((share for share in shares if share > 0 and share <= most and _room(nodes, share) >= workers), 0.0)
+
+
+def _named(nodes: Sequence[NodeFacts]) -> str:
+    return ", ".join(node.name for node in nodes) if nodes else "the cluster, which has no node"

@@ -1,0 +1,57 @@
+"""A worker as a process of its own: `python -m icm_ray.runtime.child NAME FD`, started by `processes`.
+
+The descriptor carries public data alone, as msgpack: settings in, endpoint out, plan in, how joining went out. The
+environment (threads of OpenMP, MKL, Numba) is set by whoever starts the process, before numpy is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from functools import partial
+from multiprocessing.connection import Connection
+
+import msgspec
+
+from icm_ray.config import EngineConfig
+from icm_ray.errors import IcmError
+from icm_ray.runtime import messages as say
+from icm_ray.runtime.mesh import LanePlan
+from icm_ray.runtime.worker import Worker
+
+__all__ = ["Settings", "main"]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a worker process is started with."""
+
+    config: EngineConfig
+    host: str
+    preload_torch: bool = False
+
+
+def main() -> None:
+    """Serve one lane, then end."""
+    name, descriptor = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the driver's to answer
+    pipe = Connection(int(descriptor))
+    try:
+        settings = msgspec.msgpack.decode(pipe.recv_bytes(), type=Settings)
+        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3), settings.preload_torch)
+        pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
+        plan = msgspec.msgpack.decode(pipe.recv_bytes(), type=LanePlan)
+        try:
+            worker.join(plan)
+        except IcmError as error:
+            pipe.send_bytes(say.encode(say.failed(0, error, name)))
+            os._exit(2)
+        pipe.send_bytes(say.encode(say.Done(0)))
+    except (EOFError, OSError):
+        os._exit(3)  # the driver is gone
+    worker.serve()
+    worker.close()
+
+
+if __name__ == "__main__":
+    main()

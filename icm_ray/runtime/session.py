@@ -1,0 +1,87 @@
+"""A session: lanes of workers on a Ray cluster, from `with` to its end."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from icm_ray.config import EngineConfig, from_environment
+from icm_ray.errors import InputError, PeerSilent, PlacementError
+from icm_ray.runtime.actors import ActorHandle
+from icm_ray.runtime.child import Settings
+from icm_ray.runtime.cluster import Cluster
+from icm_ray.runtime.lanes import LaneEngine
+from icm_ray.runtime.names import checked_names
+
+__all__ = ["Session"]
+
+
+class Session(LaneEngine):
+    """Lanes on Ray; an `Engine`.
+
+    parties: two names or more; each computes on its shares in a worker of its own. owners: further names that bring
+    data or receive results and compute nothing. address: None for a Ray that this process has initialised (it is left
+    running), else RAY_ADDRESS, else a new cluster on this machine; or "auto", or host:port. lanes: None for as many as
+    the cluster carries. preload_torch: workers import torch in the background, for models. Further settings: the fields
+    of `EngineConfig`, such as `fraction_bits=20`; they are put over `config`, that over the environment's.
+
+    Raises `OwnerError` for names that cannot be, `SessionError` where no cluster is found, `PlacementError` where the
+    cluster has no room or no node for a party, `FaultError` where a worker fails to start.
+    """
+
+    def __init__(
+        self,
+        parties: Sequence[str] = ("alice", "bob"),
+        owners: Sequence[str] = (),
+        address: str | None = None,
+        lanes: int | None = None,
+        config: EngineConfig | None = None,
+        *,
+        preload_torch: bool = False,
+        **settings: Any,
+    ) -> None:
+        parties, owners = checked_names(parties, owners)
+        known = [field.name for field in fields(EngineConfig)]
+        if unknown := [name for name in settings if name not in known]:
+            raise InputError(f"a session has no setting {unknown[0]!r}; there are {', '.join(known)}")
+        chosen = replace(config or from_environment(), **settings)
+        if lanes is not None and lanes < 1:
+            raise InputError(f"{lanes} lanes; a session has one at least")
+        self._cluster = Cluster(address)
+        atexit.register(self.close)
+        try:
+            placed = self._cluster.place(parties, owners, lanes)
+        except BaseException:
+            self._leave()
+            raise
+        here = self._cluster.here()
+        worker = Settings(chosen, "", preload_torch)
+
+        def start(name: str) -> ActorHandle:
+            return ActorHandle(name, worker, placed.cpus, dict(placed.selectors[name]), here)
+
+        try:
+            super().__init__(parties, owners, placed.lanes, chosen, start)
+        except PeerSilent as error:
+            if error.step != "start":
+                raise
+            raise PlacementError(
+                f"{error.party}: no worker started within {chosen.start_timeout:g} s; has the cluster no room left?",
+                party=error.party,
+                missing="CPU",
+            ) from error
+
+    def close(self) -> None:
+        """End the workers and leave the cluster, whatever state they are in. Idempotent."""
+        super().close()
+        self._leave()
+
+    def _leave(self) -> None:
+        atexit.unregister(self.close)
+        self._cluster.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"Session(parties={self.parties}, owners={self.owners}, lanes={self.lanes}, {state})"

@@ -161,7 +161,7 @@ def test_keys_at_the_ends():
     tiny, top = 2.0**-511, np.nextafter(2.0**512, 0)
     assert key_of_float(np.array([0.0, -0.0, 5e-324, tiny, -tiny])).tolist() == [0, 0, 0, 1, -1]
     assert float_of_key(key_of_float(np.array([top, -top, tiny]))).tolist() == [top, -top, tiny]
-    with pytest.raises(BoundError, match="beyond 2\^512"):
+    with pytest.raises(BoundError, match="beyond"):
         key_of_float(np.array([2.0**512]))
 
 

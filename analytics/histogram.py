@@ -137,7 +137,10 @@ class Histogram:
         return {"shown": shown, "counts": builder.add(Product(Elementwise()), shown, counts)}
 
     def decode(self, opened: Mapping[str, Opened]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        counts, edges = np.array(opened["counts"].integers, np.int64), np.array(self.edges, np.int64 if self.whole else np.float64)
+        counts, edges = (
+            np.array(opened["counts"].integers, np.int64),
+            np.array(self.edges, np.int64 if self.whole else np.float64),
+        )
         if self.least <= 1:
             return counts, edges
         withheld = np.array(opened["shown"].integers) == 0

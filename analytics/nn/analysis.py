@@ -63,10 +63,11 @@ def ranges(graph: Graph, scheme: Scheme) -> dict[str, Range]:
     weights = _tensors(graph)
     top = torch.full((1, *graph.input_shape), 2.0**scheme.inputs, dtype=torch.float64)
     found = {nodes.INPUT: Range(-top, top)}
+    pools = [node.kernel for node in graph.nodes if isinstance(node, nodes.AvgPool)]
+    # at most two divisions follow a value: its own, and one before the next product; before averages they are coarser
+    slack = 2.0 ** (1 - scheme.f) * max((rows * columns for rows, columns in pools), default=1)
     for node in graph.nodes:
         result = _range(node, [found[name] for name in node.inputs], weights, scheme)
-        # at most two divisions follow: the product's own, and one before the next product
-        slack = 2.0 ** (1 - scheme.f)
         low, high = result.low - slack, result.high + slack
         if node.name in scheme.checked and scheme.bound is not None:
             high = high.clamp(max=2.0**scheme.bound)
@@ -172,7 +173,7 @@ def _product_error(
         shift = _by_channel(node, d_bias.abs(), cells).expand_as(cells)
         assert bias is not None
         cells, total = cells + shift, total + float(shift.norm())
-        grown += float(_by_channel(node, bias, cells).expand_as(cells).norm())
+        grown += float(_by_channel(node, bias.abs() + d_bias.abs(), cells).expand_as(cells).norm())
     return _Error(cells, total * _MARGIN), grown * _MARGIN
 
 

@@ -17,7 +17,6 @@ __all__ = ["Digits", "Predictions", "digits_table"]
 
 _TRAINING = 1500
 _IMAGES = 64
-_EPOCHS = 12
 
 
 @dataclass(frozen=True)
@@ -55,45 +54,24 @@ class Digits:
         return cls((digits.images[:, None] / 16).astype(np.float32), digits.target.astype(np.int64))
 
     def train(self) -> None:
-        """alice's model: two convolutions, pooling, one linear layer."""
-        import torch
-        from torch import nn
+        """alice's model, trained on the first images."""
+        from analytics.nn.digits import train_digits
 
-        torch.manual_seed(0)
-        self._net = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1),
-            nn.BatchNorm2d(16),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.AvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(512, 10),
-        )
-        optimiser = torch.optim.Adam(self._net.parameters(), 2e-3)
-        images, labels = torch.from_numpy(self._images[:_TRAINING]), torch.from_numpy(self._labels[:_TRAINING])
-        for _ in range(_EPOCHS):
-            for chosen in torch.randperm(_TRAINING).split(100):
-                optimiser.zero_grad()
-                nn.functional.cross_entropy(self._net(images[chosen]), labels[chosen]).backward()
-                optimiser.step()
-        self._net.eval()
+        self._net = train_digits(self._images[:_TRAINING], self._labels[:_TRAINING])
 
     def predict(self, session: Any, console: Console) -> Predictions:
         """bob's labels, without anyone seeing weights or images."""
-        import torch
-
         import analytics as an
+        from analytics.nn.digits import plain_logits
 
         images, truth = self._images[-_IMAGES:], self._labels[-_IMAGES:]
-        model = an.SecureModel(session, self._net, owner="alice", example_inputs=(torch.zeros(2, 1, 8, 8),))
+        model = an.SecureModel(session, self._net, owner="alice", example_inputs=(self._images[:2],))
         prediction = model.predict(images, owner="bob", output="label")
         before = session.totals
         with Progress(console=console, transient=True) as bar:
             task = bar.add_task("predicting on shares", total=None)
             labels = prediction.reveal(to="bob", progress=lambda done, of: bar.update(task, completed=done, total=of))
-        with torch.no_grad():
-            plain = self._net(torch.from_numpy(images)).double().numpy()
+        plain = plain_logits(self._net, images)
         return Predictions(prediction.explain(), labels, plain, truth, prediction.error, session.totals.since(before))
 
 

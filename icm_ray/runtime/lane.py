@@ -28,6 +28,8 @@ __all__ = ["Interrupted", "Lane"]
 
 _POLL: Final = 0.1
 """Seconds between two looks at the processes; what comes over a link is seen at once."""
+_LOOK: Final = 1.0
+"""... and at most, while answers come."""
 _GRACE: Final = 0.5
 """How long other witnesses of a failure are waited for."""
 _EXIT: Final = 3.0
@@ -64,6 +66,7 @@ class Lane:
         self._busy = threading.Lock()
         self._forgotten: deque[str] = deque()
         self._stopping = threading.Event()
+        self._look_at = 0.0
         self._broken: str = ""
         self._closed = False
 
@@ -214,6 +217,8 @@ class Lane:
         limit = limit or self.config.job_timeout + _EXIT
         deadline = monotonic() + limit
         while waited_for():
+            if monotonic() > self._look_at:  # also where answers come so fast that nothing is ever waited for
+                self._look(partition, step)
             try:
                 name, heard = self._heard.get(timeout=_POLL)
             except Empty:
@@ -230,6 +235,7 @@ class Lane:
             yield name, heard
 
     def _look(self, partition: int | None, step: str) -> None:
+        self._look_at = monotonic() + _LOOK
         if self._stopping.is_set():
             raise Interrupted("the call was interrupted")
         for name, handle in self.handles.items():

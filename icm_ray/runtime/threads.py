@@ -82,9 +82,9 @@ class ThreadLane:
 
         tasks: list[Callable[[], Any]] = [lambda: self.dealer.run(decode_program(payload), job, partition)]
         tasks += [lambda name=name: party(name) for name in self.parties]
-        tasks += [lambda name=name: outsider(name) for name in self.owners]
+        tasks += [lambda name=name: outsider(name) for name in program.owners]
         _, *outcomes = self._together(tasks)
-        return dict(zip((*self.parties, *self.owners), outcomes, strict=True))
+        return dict(zip((*self.parties, *program.owners), outcomes, strict=True))
 
     def counters(self, name: str, peer: str) -> int:
         """Payload bytes that `name` sent to `peer` so far."""

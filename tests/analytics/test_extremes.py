@@ -1,13 +1,12 @@
 """min and max."""
 
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from icm_ray.errors import BoundError
 from tests.analytics.conftest import booleans, both, close, doubles, integers, split
 
 
@@ -27,13 +26,18 @@ def test_floats_are_within_the_stated_bound(engine, values, which):
         close(getattr(column, which)(), float(getattr(values, which)()))
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
+@given(st.lists(st.floats(-(2.0**511), 2.0**511), min_size=1, max_size=9))
 @settings(max_examples=15)
-def test_owners_columns_may_hold_any_finite_double(engine, values):
+def test_owners_columns_keep_every_digit_at_any_scale(engine, values):
     column = split(engine, np.array(values))["x"]
     for query, expected in ((column.min(), min(values)), (column.max(), max(values))):
         result = query.reveal()
-        assert abs(result - expected) <= max(math.ulp(expected), query.error.absolute)
+        assert result == expected or abs(result - expected) <= query.error.absolute <= 2.0**-511
+
+
+def test_doubles_beyond_what_is_ordered_are_refused(fresh):
+    with pytest.raises(BoundError, match="x: "):
+        split(fresh, np.array([1.0, 2.0**512]))["x"].max().reveal()
 
 
 def test_one_value_is_opened(fresh):

@@ -13,9 +13,12 @@ PARTIES, OWNERS, LANES = ("alice", "bob"), ("carol",), 2
 
 @pytest.fixture(scope="session")
 def ray_cluster():
-    """A Ray of 2 CPUs that this process has initialised."""
+    """A Ray of 2 CPUs that this process has initialised; shared with tests/chaos."""
     import ray
 
+    if ray.is_initialized():
+        yield ray
+        return
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield ray

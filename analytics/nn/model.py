@@ -1,0 +1,253 @@
+"""Networks of one party that predict on the private data of another: what users touch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analytics.nn import importer
+from analytics.nn.compile import IMAGES, Compiled, Members, compile_graph
+from analytics.nn.findings import Finding
+from analytics.nn.passes import fold_scales, relu_after_max_pool
+from analytics.nn.prediction import Prediction, Spent
+from icm_ray.errors import BoundError, InputError, OwnerError, SessionError, ShapeError, UnsupportedError
+from icm_ray.program.program import Program
+from icm_ray.protocols.edges import DRIVER
+from icm_ray.ring.fixed import decode, decode_integers, encode
+from icm_ray.runtime.engine import Engine, Execution, LaneJob
+
+__all__ = ["SecureModel"]
+
+Ring = NDArray[np.uint64]
+Output: TypeAlias = Literal["logits", "label"]
+Progress: TypeAlias = Callable[[int, int], None]
+
+_LARGEST = 2**22  # numbers of one shared activation of a batch, about
+_BATCH = 32
+_WAVE = 4  # batches that a lane is given at a time
+
+
+class SecureModel:
+    """A network whose weights only `owner`, a party of the session, knows; eval mode; any torch module that imports.
+
+    session: an open session. example_inputs: one batch, for its shape alone.
+    input_bound: largest magnitude of an image's numbers; it is rounded up to a power of two, public, and checked by the
+    images' owner before anything is shared.
+    bound: "sound" (the default) takes ranges that follow from the weights: the owner thereby publishes one power of two for
+    each layer with weights. A number declares instead that no activation after a ReLU exceeds it (rounded up to a power of
+    two); this is checked on shares, and `BoundExceeded` is raised in place of a result where it does not hold.
+    weight_gain: with a declared bound, a public bound on the sum of |weights| behind any output, and on |bias|.
+    fraction_bits: of activations; the session's setting unless given. batch_size: images that are computed together.
+    The owner also publishes `error`, a power of two: how far a logit can be from real arithmetic, at most.
+
+    Raises before anything is shared: `UnsupportedError` naming every unsupported operation, `NullError` naming a
+    parameter, `BoundError` naming a layer that does not fit, `OwnerError` for an owner that is no party.
+    """
+
+    def __init__(
+        self,
+        session: Engine,
+        net: torch.nn.Module,
+        owner: str,
+        example_inputs: tuple[Any, ...],
+        *,
+        input_bound: float = 8.0,
+        bound: Literal["sound"] | float = "sound",
+        weight_gain: float = 256.0,
+        fraction_bits: int | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        if owner not in session.parties:
+            raise OwnerError(f"the owner of a model is a party; {owner!r} is none of {', '.join(session.parties)}")
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"a batch has one image or more, not {batch_size}")
+        self.owner = owner
+        self._session, self._net, self._example = session, net, example_inputs
+        self._members = Members(session.parties, session.owners, owner)
+        imported = importer.import_model(net, example_inputs)
+        self._compiled: Compiled = compile_graph(
+            relu_after_max_pool(fold_scales(imported, keep_powers_of_two=True)),
+            session.config.fraction_bits if fraction_bits is None else fraction_bits,
+            _log2(input_bound, "input_bound"),
+            _log2(weight_gain, "weight_gain"),
+            None if bound == "sound" else _log2(bound, "bound"),
+        )
+        self.batch_size = batch_size or max(1, min(_BATCH, _LARGEST // self._compiled.widest))
+        self._programs: dict[tuple[Any, ...], Program] = {}
+        self._new_version()
+
+    def __repr__(self) -> str:
+        return f"<SecureModel of {self.owner}: {self.input_shape} to {self.output_shape}>"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one image."""
+        return self._compiled.graph.input_shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one result."""
+        return self._compiled.graph.output_shape
+
+    @property
+    def error(self) -> float:
+        """A bound on the difference of any logit to real arithmetic."""
+        return self._compiled.error
+
+    def preflight(self) -> tuple[Finding, ...]:
+        """Every unsupported operation with its module path: none for a model that was made; see `analytics.nn.importer`."""
+        return importer.preflight(self._net, self._example)
+
+    def predict(
+        self, images: Any, owner: str, output: Output = "logits", progress: Progress | None = None
+    ) -> Prediction:
+        """What is to be predicted for `images` (n, *input_shape), numbers of `owner`; nothing is shared before `reveal`.
+
+        owner: any party or owner of the session. output: "logits", float64 (n, *output_shape), or "label", int64 (n,),
+        with which nothing else is opened. progress: called with (images done, images in all) after each step.
+        Errors: `ShapeError` (shape, dtype), `NullError` (NaN, infinite), `BoundError` (beyond input_bound), `OwnerError`.
+        """
+        self._known(owner, "owner")
+        if output not in {"logits", "label"}:
+            raise InputError(f"a model predicts 'logits' or 'label', not {output!r}")
+        if output == "label" and len(self.output_shape) != 1:
+            raise UnsupportedError(f"a label needs one axis of classes; the network makes {self.output_shape}")
+        coded = self._encoded(images)
+
+        def run(to: str | None) -> tuple[NDArray[Any], Spent]:
+            return self._run(coded, owner, output, self._recipient(to), progress)
+
+        def explain(to: str | None) -> str:
+            return self._explain(len(coded), owner, output, self._recipient(to))
+
+        # two logits may move towards each other: a label is right where the two largest differ by more than twice that
+        error = self.error if output == "logits" else 2 * self.error
+        return Prediction(len(coded), output, error, run, explain)
+
+    def close(self) -> None:
+        """Let all lanes forget the weights; a later prediction loads them again."""
+        keys = list(self._keys.values()) if self._loaded else []
+        self._new_version()
+        self._session.forget(keys)
+
+    # ---------------------------------------------------------------------------------------------------- the work
+
+    def _new_version(self) -> None:
+        """Weights are masked once under a key: a reload takes new ones."""
+        self._loaded: set[int] = set()
+        self._programs.clear()
+        self._keys: Mapping[str, str] = {
+            name: self._session.new_name("weight") for name in self._compiled.weight_types
+        }
+
+    def _program(self, count: int, owner: str, output: str, to: str) -> Program:
+        key = count, owner, output, to
+        if key not in self._programs:
+            self._programs[key] = self._compiled.predict(self._members, self._keys, *key)
+        return self._programs[key]
+
+    def _load(self, lane: int) -> LaneJob:
+        load = self._compiled.load(self._members, self._keys)
+        return LaneJob(lane, load, given={self.owner: self._compiled.weights()})
+
+    def _run(
+        self, coded: Ring, owner: str, output: str, to: str, progress: Progress | None
+    ) -> tuple[NDArray[Any], Spent]:
+        began, parts, spent = perf_counter(), [], Spent()
+        starts = range(0, len(coded), self.batch_size)
+        wave = _WAVE * self._session.lanes
+        for first in range(0, len(starts), wave):
+            jobs, results = [], []
+            for index in range(first, min(first + wave, len(starts))):
+                lane = index % self._session.lanes
+                if lane not in self._loaded and all(job.lane != lane for job in jobs):
+                    jobs.append(self._load(lane))
+                images = coded[starts[index] : starts[index] + self.batch_size]
+                program = self._program(len(images), owner, output, to)
+                results.append(len(jobs))
+                jobs.append(LaneJob(lane, program, index, given={owner: {IMAGES: images}}))
+            done = self._execute(jobs)
+            spent = spent.plus(jobs, done, self._session.lanes)
+            parts += [done[index].results[output] for index in results]
+            if progress is not None:
+                progress(min(starts[min(first + wave, len(starts)) - 1] + self.batch_size, len(coded)), len(coded))
+        words = np.concatenate(parts)
+        plain: NDArray[Any] = decode(words, self._compiled.result.f) if output == "logits" else decode_integers(words)
+        return plain, spent.lasted(perf_counter() - began)
+
+    def _execute(self, jobs: list[LaneJob]) -> list[Execution]:
+        """Run; where that fails, which lanes have loaded the weights is unknown: none has."""
+        try:
+            done = self._session.execute(jobs)
+        except BaseException:
+            keys = list(self._keys.values())
+            self._new_version()
+            try:
+                self._session.forget(keys)
+            except SessionError:  # closed: there is nothing left to forget, and the first error is the one to tell
+                pass
+            raise
+        self._loaded |= {job.lane for job in jobs}
+        return done
+
+    def _explain(self, count: int, owner: str, output: str, to: str) -> str:
+        from icm_ray.program.explain import explain
+
+        size = min(count, self.batch_size)
+        scheme, batches = self._compiled.scheme, -(-count // self.batch_size)
+        title = f"prediction of {output} for {count} images in {batches} batches, of which one"
+        lines = [explain(self._program(size, owner, output, to), title)]
+        if scheme.bound is None:
+            bits = ", ".join(f"2^{reach}" for reach in scheme.layers.values())
+            lines.append(f"  published by {self.owner} about its weights: bounds of its layers' values, {bits}")
+        else:
+            lines.append(
+                f"  checked by {self.owner} itself: weights behind one output sum up to 2^{scheme.gain} at most; "
+                f"on shares: {len(scheme.checked)} layers' activations stay below 2^{scheme.bound}"
+            )
+        lines.append(f"  published by {self.owner}: logits differ from real arithmetic by {self.error:.3g} at most")
+        if output == "label":
+            lines.append(f"  a label is that of real arithmetic where its logit leads by more than {2 * self.error:.3g}")
+        return "\n".join(lines)
+
+    # ------------------------------------------------------------------------------------------------------- input
+
+    def _known(self, name: str, what: str) -> None:
+        known = self._session.parties + self._session.owners
+        if name not in known:
+            raise OwnerError(f"{what} {name!r} is not in the session; it has {', '.join(known)}")
+
+    def _recipient(self, to: str | None) -> str:
+        if to is None:
+            return DRIVER
+        self._known(to, "recipient")
+        return to
+
+    def _encoded(self, images: Any) -> Ring:
+        """Ring elements of the images; every refusal happens here."""
+        if type(images).__module__.partition(".")[0] == "ray":
+            raise UnsupportedError("predicting a ray.data.Dataset is not supported yet; pass numpy or torch batches")
+        if isinstance(images, torch.Tensor):
+            floating = images.is_floating_point()
+            images = images.detach().cpu().to(torch.float64 if floating else images.dtype).numpy()
+        if not isinstance(images, np.ndarray):
+            raise ShapeError(f"images are one numpy array or torch tensor, not {type(images).__name__}")
+        shape = self.input_shape
+        if images.shape[1:] != shape or images.ndim != len(shape) + 1 or not len(images):
+            raise ShapeError(f"the network takes (n, {', '.join(map(str, shape))}) with n > 0; images are {images.shape}")
+        scheme = self._compiled.scheme
+        return encode(np.ascontiguousarray(images), scheme.input_f, scheme.inputs, IMAGES)
+
+
+def _log2(bound: float, name: str) -> int:
+    """The smallest k with bound <= 2^k."""
+    if not (isinstance(bound, int | float) and math.isfinite(bound) and bound > 0):
+        raise BoundError(f"{name} is a positive number, not {bound!r}")
+    mantissa, exponent = math.frexp(bound)
+    return exponent - 1 if mantissa == 0.5 else exponent

@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import analytics as an
+from analytics.quantity import LaneBuild, Quantity, QuantityKind
+from icm_ray.errors import PolicyError
+from icm_ray.ops.linear import Reveal
+from icm_ray.party.policy import Policy
+
+VALUES = np.array([0, 0, 0, 1, 1, 2, 5, 5, 5, 5])
+
+
+def frame_of(engine, policy, values=VALUES):
+    half = len(values) // 2
+    sources = {"alice": pd.DataFrame({"x": values[:half]}), "carol": pd.DataFrame({"x": values[half:]})}
+    return an.from_pandas(engine, sources, policy=policy)
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_too_few_rows(fresh, share):
+    frame = frame_of(fresh, Policy(min_rows=11))
+    frame = frame.share() if share else frame
+    fresh.jobs.clear()
+    for query in (frame["x"].count(), frame["x"].mean(), frame["x"].histogram([0, 1]), frame["x"].max()):
+        with pytest.raises(PolicyError, match="has 10 rows behind it, the policy asks for 11"):
+            query.reveal()
+        with pytest.raises(PolicyError):
+            query.explain()
+    assert not fresh.jobs
+
+
+def test_enough_rows(fresh):
+    frame = frame_of(fresh, Policy(min_rows=10))
+    assert frame["x"].sum().reveal() == frame.share()["x"].sum().reveal() == 24
+
+
+@pytest.mark.parametrize("party", ["alice", "bob"])
+def test_every_partys_own_worker_refuses(fresh, party):
+    """A driver that does not check (here: for one party alone knows of the policy) gets nothing."""
+    frame = frame_of(fresh, None)
+    rows = frame._rows
+    fresh._lanes[0].members[party].policies["visits"] = Policy(min_rows=11)
+    build = LaneBuild(fresh, 0, len(frame))
+    value = rows.partial(build, Quantity(QuantityKind.SQUARES, "x"))
+    build.builder.add(Reveal("driver", "squares"), value)
+    with pytest.raises(PolicyError, match=f"{party} refuses: squares has 10 rows"):
+        fresh.execute([build.job()])
+
+
+def test_recipients(fresh):
+    frame = frame_of(fresh, Policy(recipients=("carol",)))
+    assert frame["x"].max().reveal("carol") == 5
+    for to in (None, "alice"):
+        with pytest.raises(PolicyError, match="may not receive it, but carol"):
+            frame["x"].max().reveal(to)
+
+
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("to", [None, "carol"])
+def test_small_cells_are_withheld(fresh, share, to):
+    frame = frame_of(fresh, Policy(min_rows=2))
+    frame = frame.share() if share else frame
+    query = frame["x"].histogram(6, range=(0, 6))
+    counts, edges = query.reveal(to)
+    plain, plain_edges = np.histogram(VALUES, 6, (0, 6))
+    assert isinstance(counts, np.ma.MaskedArray)
+    np.testing.assert_array_equal(counts.mask, plain < 2)
+    np.testing.assert_array_equal(counts.filled(), np.where(plain < 2, 0, plain))
+    np.testing.assert_array_equal(edges, plain_edges)
+    assert "withheld" in query.explain()
+    assert "at least 2" in query.explain()
+    assert [name for _, name in fresh.revealed()] == ["0: shown (histogram of x)", "0: counts (histogram of x)"]
+
+
+def test_withheld_cells_in_two_lanes(engine):
+    owners = engine.everyone
+    frames = {owner: pd.DataFrame({"x": np.arange(30) % (3 + index)}) for index, owner in enumerate(owners)}
+    rows = pd.concat(frames.values())["x"]
+    frame = an.from_pandas(engine, frames, policy=Policy(min_rows=20))
+    plain = np.histogram(rows, 6, (0, 6))[0]
+    for secure in (frame, frame.share()):
+        counts, _ = secure["x"].histogram(6, range=(0, 6)).reveal()
+        np.testing.assert_array_equal(counts.mask, plain < 20)
+        np.testing.assert_array_equal(counts.compressed(), plain[plain >= 20])
+    for lane in engine._lanes:
+        for member in lane.members.values():
+            member.policies.clear()

@@ -1,0 +1,53 @@
+"""The driver is killed or stopped: its workers end by themselves."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos.victims import QUICK, alive, gone
+
+pytestmark = pytest.mark.chaos
+
+
+@pytest.fixture
+def driver(root):
+    """Starts a driver; returns it and its workers' processes."""
+    running = []
+
+    def start(kind: str):
+        command = [sys.executable, "-m", "tests.chaos.driver", kind]
+        process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        running.append(process)
+        workers = json.loads(process.stdout.readline())
+        assert len(alive(workers)) == len(workers) > 0
+        return process, workers
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_killed(driver):
+    process, workers = driver("processes")
+    process.kill()
+    assert gone(workers, 2.0) == []
+
+
+def test_stopped(driver):
+    process, workers = driver("processes")
+    process.send_signal(signal.SIGSTOP)
+    assert gone(workers, QUICK.lease + 3) == []
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "within"), [(signal.SIGKILL, 5.0), (signal.SIGSTOP, QUICK.lease + 5)])
+def test_workers_on_ray(driver, how, within):
+    process, workers = driver("ray")
+    process.send_signal(how)
+    assert gone(workers, within) == []

@@ -1,0 +1,105 @@
+"""A member of a lane of processes is killed or stopped in the middle of a run."""
+
+import os
+import signal
+
+import pytest
+
+from icm_ray.config import EngineConfig
+from icm_ray.errors import PeerLost, PeerSilent, SessionClosed, SessionError
+from icm_ray.runtime.processes import ProcessEngine
+from tests.chaos.victims import QUICK, ROWS, alive, fails_after, gone
+from tests.runtime import programs
+
+pytestmark = pytest.mark.chaos
+MEMBERS = ["alice", "bob", "dealer", "carol"]
+
+
+def pids(engine: ProcessEngine) -> dict[str, int]:
+    return {handle.name: handle.process.pid for handle in engine.handles}
+
+
+def struck(victim: str, how: int, config: EngineConfig, parties=("alice", "bob")):
+    with ProcessEngine(parties, ("carol",), config=config) as engine:
+        processes = pids(engine)
+        error, seconds = fails_after(engine, processes[victim], how)
+        assert error.party == victim
+        assert error.partition is not None
+        assert error.step
+        assert victim in str(error)
+        with pytest.raises(SessionError, match=victim):
+            engine.execute([])
+        assert gone(processes.values(), 1.0) == []
+    with pytest.raises(SessionClosed):
+        engine.execute([])
+    return error, seconds
+
+
+@pytest.mark.parametrize("victim", MEMBERS)
+def test_killed(victim):
+    error, seconds = struck(victim, signal.SIGKILL, QUICK)
+    assert isinstance(error, PeerLost)
+    assert seconds < 2.5
+
+
+@pytest.mark.parametrize("victim", MEMBERS)
+def test_stopped(victim):
+    error, seconds = struck(victim, signal.SIGSTOP, QUICK)
+    assert isinstance(error, PeerSilent)
+    assert seconds < QUICK.silence + 5
+
+
+@pytest.mark.parametrize("victim", ["charlie", "dealer"])
+def test_one_of_three_parties_killed(victim):
+    error, _ = struck(victim, signal.SIGKILL, QUICK, ("alice", "bob", "charlie"))
+    assert isinstance(error, PeerLost)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", MEMBERS)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_with_default_limits(victim, how):
+    _, seconds = struck(victim, how, EngineConfig())
+    assert seconds < 30
+
+
+def test_one_lane_of_two():
+    """The other lane ends as well, and both are named in no other way than by the victim."""
+    with ProcessEngine(lanes=2, config=QUICK) as engine:
+        victim = engine.handles[4]  # the second lane's bob
+        processes = [handle.process.pid for handle in engine.handles]
+        error, seconds = fails_after(engine, victim.process.pid, signal.SIGKILL)
+        assert victim.name == error.party == "bob"
+        assert error.partition is not None
+        assert error.partition % 2 == 1
+        assert seconds < 2.5
+    assert alive(processes) == []
+
+
+def test_a_worker_that_dies_while_it_is_idle():
+    with ProcessEngine(config=QUICK) as engine:
+        os.kill(pids(engine)["bob"], signal.SIGKILL)
+        program = programs.compared(engine, ROWS, "alice")
+        from icm_ray.runtime.engine import LaneJob
+
+        with pytest.raises(PeerLost, match="bob") as caught:
+            engine.execute([LaneJob(0, program, given={"bob": {"x": programs.ring(range(ROWS))}})])
+        assert caught.value.party == "bob"
+
+
+def test_a_worker_that_dies_at_its_start(monkeypatch):
+    started = []
+    import icm_ray.runtime.processes as processes
+
+    class Dying(processes.ProcessHandle):
+        def __init__(self, name, *settings):
+            super().__init__(name, *settings)
+            started.append(self.process.pid)
+            if name == "bob":
+                self.process.kill()
+
+    monkeypatch.setattr(processes, "ProcessHandle", Dying)
+    with pytest.raises(PeerLost, match="bob"):
+        ProcessEngine(config=QUICK)
+    assert len(started) == 3
+    assert alive(started) == []

@@ -33,7 +33,8 @@ def explain(measures: Sequence[Measure], to: str | None) -> str:
             lines.append(f"  to: {recipient}")
         if isinstance(measure, Histogram):
             lines += [f"  {note}" for note in measure.notes]
-        lines.append(f"  result: {measure.error}")
+        rounded = isinstance(measure, Histogram) and rows.step(measure.column) > 0
+        lines.append(f"  result: {measure.error}{' for the values as shared' if rounded else ''}")
         if rows.policy is not None and rows.policy.min_rows > 1:
             lines.append(f"  policy: at least {rows.policy.min_rows} rows behind a revealed number")
     return "\n".join(lines + _costs(planned, engine.parties))

@@ -25,8 +25,9 @@ MAX_BINS = 4096
 
 
 def edges_of(bins: int | Sequence[float], range: tuple[float, float] | None) -> NDArray[Any]:
-    """numpy's edges (bins + 1,) for public arguments, int64 where they are given as integers, else float64; refuses what numpy would read off the data.
+    """numpy's edges (bins + 1,) for public arguments; refuses what numpy would read off the data.
 
+    int64 where they are given as integers, else float64.
     Errors: `InputError` where the range is missing, empty, reversed or infinite, where edges do not increase, or where
     there are more than 4096 bins.
     """
@@ -74,7 +75,7 @@ def _equal(bins: Any, range: tuple[float, float] | None) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """(counts, edges): int64 (bins,), and float64 (bins + 1,) or the edges that were given, as numpy.histogram has them.
+    """(counts, edges) as numpy.histogram has them: int64 (bins,), and float64 (bins + 1,) or the edges that were given.
 
     Values outside of the edges are not counted. On shares of floats the counts are those of the column as it is shared,
     rounded to 2^-f: a value closer to an edge than 2^-(f+1) may fall on the edge's other side.

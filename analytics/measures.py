@@ -28,7 +28,6 @@ from icm_ray.ring.wide import LIMBS, to_integers, to_signed
 __all__ = ["Count", "Extreme", "Mean", "Measure", "Opened", "Total", "Variance"]
 
 _DOUBLE = 2.0**-52
-_TINY = 2.0**-511  # what an order key rounds to zero
 
 
 @dataclass(frozen=True, slots=True)

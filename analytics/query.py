@@ -54,15 +54,16 @@ class Query:
         return run([self._measure], to)[0]
 
     @classmethod
-    def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> list[Any]:
-        """Several results from one program, in shared rounds; shared values that serve several are computed once.
+    def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> tuple[Any, ...]:
+        """Several results, in the order of the queries, from one program with shared rounds.
 
+        What serves several of them is shared and computed once.
         Errors: as `reveal`; `InputError` for anything but queries of one session.
         """
         for query in queries:
             if not isinstance(query, Query):
                 raise InputError(f"only statistics are revealed together, not {type(query).__name__}")
-        return run([query._measure for query in queries], to)
+        return tuple(run([query._measure for query in queries], to))
 
     @classmethod
     def explain_together(cls, queries: Sequence[Query], to: str | None = None) -> str:

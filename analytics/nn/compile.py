@@ -2,13 +2,13 @@
 
 Ranges. The ring holds 64 bits, so every value needs a bound that all know. There are two ways to one:
 
-sound       Intervals follow from the bound of the images and the weights. The weights' owner publishes one power of two for
-            each product: that much is learned of the weights. Nothing is checked while the program runs.
+sound       Intervals follow from the bound of the images and the weights. The weights' owner publishes one power of two
+            for each product: that much is learned of the weights. Nothing is checked while the program runs.
 calibrated  The owner declares a bound for activations, and one constant (`gain`) for the sums of magnitudes behind an
-            output, which it checks itself. Where ranges would grow beyond the ring, ReLUs are compared with the bound on
-            shares; the counts are added up, and one flag is opened before any result is. Of the weights nothing is learned.
+            output, which it checks itself. Where ranges would grow beyond the ring, ReLUs are compared with the bound
+            on shares; the counts are added up, and one flag is opened before any result is.
 
-The error bound of the result is the owner's too (`analysis.error_bound`), rounded up to a power of two.
+Either way the owner publishes the error bound of the result (`analysis.error_bound`), rounded up to a power of two.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["IMAGES", "Compiled", "Members", "compile_graph"]
 Ring = NDArray[np.uint64]
 
 IMAGES = "images"
-_FEWEST, _ENOUGH = 12, 16  # fractional bits of weights: fewer are refused; more checks are made before fewer are taken
+_FEWEST, _ENOUGH = 12, 20  # fractional bits of weights: fewer are refused; more checks are made before fewer are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Compiled:
         return found
 
     def load(self, members: Members, keys: Mapping[str, str]) -> Program:
-        """The program in which the owner masks its weights, once for each lane; `keys`: where they are kept, by node."""
+        """The program in which the owner masks its weights, once for each lane; `keys`: where they stay, by node."""
         builder = Builder(members.parties, members.owners)
         for name, kind in self.weight_types.items():
             _, bias = _names(self.graph.node(name))

@@ -38,9 +38,9 @@ class TooWide(BoundError):
 class Scheme:
     """The public numbers of a model, powers of two as their logarithms.
 
-    f: fractional bits of activations. inputs: bound of the images. gain: bound on the sum of |weights| behind one output,
-    and on |bias|. bound: of activations, where it is declared and checked. layers: bounds of products' results by node,
-    where the weights' owner declares them. checked: the ReLUs whose results are compared with `bound`.
+    f: fractional bits of activations. inputs: bound of the images. gain: bound on the sum of |weights| behind one
+    output, and on |bias|. bound: of activations, where it is declared and checked. layers: bounds of products' results
+    by node, where the weights' owner declares them. checked: the ReLUs whose results are compared with `bound`.
     least: fewest fractional bits of weights that are taken.
     """
 
@@ -154,12 +154,12 @@ class _Emission:
         return value
 
     def _finish(self, raw: ValueType, *, relu: bool, f: int | None = None) -> products.Finish:
-        """What brings a value of this type back to f bits, the scheme's unless given, at the smallest width that holds it."""
+        """What brings a value back to f bits, the scheme's unless given, at the smallest width that holds it."""
         shift = max(raw.f - (self.scheme.f if f is None else f), 0)
         return products.Finish(shift, relu, max(raw.width + (1 if shift else 0), shift + 2))
 
     def _relu_bits(self, name: str) -> int:
-        """Fractional bits of a ReLU's values: before an average of k, half of log2 k fewer, as rounding averages out too."""
+        """Fractional bits of a ReLU's values: before an average of k half of log2 k fewer, as rounding averages out."""
         readers = [self._maker(reader) for reader in self.readers[name]]
         areas = [node.kernel[0] * node.kernel[1] for node in readers if isinstance(node, nodes.AvgPool)]
         return self.scheme.f - (round(math.log2(min(areas)) / 2) if areas and len(areas) == len(readers) else 0)
@@ -211,7 +211,9 @@ class _Emission:
         )
         raw = op.infer(x.type)
         if self._relu_follows(node.name):
-            op = msgspec.structs.replace(op, finish=self._finish(raw, relu=True, f=self._relu_bits(self.readers[node.name][0])))
+            op = msgspec.structs.replace(
+                op, finish=self._finish(raw, relu=True, f=self._relu_bits(self.readers[node.name][0]))
+            )
             self.fused.add(node.name)
         elif not lazy:
             op = msgspec.structs.replace(op, finish=self._finish(raw, relu=False))
@@ -222,9 +224,7 @@ class _Emission:
         wanted = (self.batch, *node.shape)
         return y if y.type.shape == wanted else self.builder.add(linear.Reshape(wanted), y)
 
-    def _form(
-        self, node: nodes.Conv | nodes.Linear | nodes.Affine
-    ) -> tuple[Form, tuple[int, ...], tuple[int, ...]]:
+    def _form(self, node: nodes.Conv | nodes.Linear | nodes.Affine) -> tuple[Form, tuple[int, ...], tuple[int, ...]]:
         """The product's form, its weight's shape, and the shape in which it takes its input."""
         source = self.graph.shape_of(node.inputs[0])
         match node:
@@ -248,15 +248,15 @@ class _Emission:
         room = min(FULL_WIDTH - 1 - reserve - used, _WEIGHT_BITS)
         if room < self.scheme.least:
             raise TooWide(
-                f"layer {node.module!r}: with values of {used} bits, {max(room, 0)} fractional bits are left for its weights,"
-                f" and {self.scheme.least} are needed; declare a smaller bound",
+                f"layer {node.module!r}: with values of {used} bits, {max(room, 0)} fractional bits are left for its"
+                f" weights, and {self.scheme.least} are needed; declare a smaller bound",
                 node=node.name,
                 module=node.module,
             )
         return room
 
     def _reserve(self, name: str) -> int:
-        """Bits to keep free of an untruncated product: for the differences of an argmax, or for the sums it goes through."""
+        """Bits to keep free of an untruncated product: for an argmax's differences, or the sums that it goes through."""
         return 1 if set(self.readers[name]) == {""} else _RESERVE
 
     def _relu_follows(self, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +17,7 @@ from analytics.nn.compile import IMAGES, Compiled, Members, compile_graph
 from analytics.nn.findings import Finding
 from analytics.nn.passes import fold_scales, relu_after_max_pool
 from analytics.nn.prediction import Prediction, Spent
-from icm_ray.errors import BoundError, InputError, OwnerError, SessionError, ShapeError, UnsupportedError
+from icm_ray.errors import BoundError, IcmError, InputError, OwnerError, ShapeError, UnsupportedError
 from icm_ray.program.program import Program
 from icm_ray.protocols.edges import DRIVER
 from icm_ray.ring.fixed import decode, decode_integers, encode
@@ -39,9 +40,9 @@ class SecureModel:
     session: an open session. example_inputs: one batch, for its shape alone.
     input_bound: largest magnitude of an image's numbers; it is rounded up to a power of two, public, and checked by the
     images' owner before anything is shared.
-    bound: "sound" (the default) takes ranges that follow from the weights: the owner thereby publishes one power of two for
-    each layer with weights. A number declares instead that no activation after a ReLU exceeds it (rounded up to a power of
-    two); this is checked on shares, and `BoundExceeded` is raised in place of a result where it does not hold.
+    bound: "sound" (the default) takes ranges that follow from the weights: the owner thereby publishes one power of two
+    for each layer with weights. A number declares instead that no activation after a ReLU exceeds it (rounded up to a
+    power of two); where the ring needs it this is checked on shares, and `BoundExceeded` is raised in place of a result.
     weight_gain: with a declared bound, a public bound on the sum of |weights| behind any output, and on |bias|.
     fraction_bits: of activations; the session's setting unless given. batch_size: images that are computed together.
     The owner also publishes `error`, a power of two: how far a logit can be from real arithmetic, at most.
@@ -101,17 +102,18 @@ class SecureModel:
         return self._compiled.error
 
     def preflight(self) -> tuple[Finding, ...]:
-        """Every unsupported operation with its module path: none for a model that was made; see `analytics.nn.importer`."""
+        """Every unsupported operation with its module path; none, since a model with one is refused when it is made."""
         return importer.preflight(self._net, self._example)
 
     def predict(
         self, images: Any, owner: str, output: Output = "logits", progress: Progress | None = None
     ) -> Prediction:
-        """What is to be predicted for `images` (n, *input_shape), numbers of `owner`; nothing is shared before `reveal`.
+        """What is to be predicted for `images` (n, *input_shape) of `owner`; nothing is shared before `reveal`.
 
         owner: any party or owner of the session. output: "logits", float64 (n, *output_shape), or "label", int64 (n,),
         with which nothing else is opened. progress: called with (images done, images in all) after each step.
-        Errors: `ShapeError` (shape, dtype), `NullError` (NaN, infinite), `BoundError` (beyond input_bound), `OwnerError`.
+        Errors: `ShapeError` (shape, dtype), `NullError` (NaN, infinite), `BoundError` (beyond input_bound),
+        `OwnerError` (not in the session).
         """
         self._known(owner, "owner")
         if output not in {"logits", "label"}:
@@ -142,9 +144,7 @@ class SecureModel:
         """Weights are masked once under a key: a reload takes new ones."""
         self._loaded: set[int] = set()
         self._programs.clear()
-        self._keys: Mapping[str, str] = {
-            name: self._session.new_name("weight") for name in self._compiled.weight_types
-        }
+        self._keys: Mapping[str, str] = {name: self._session.new_name("weight") for name in self._compiled.weight_types}
 
     def _program(self, count: int, owner: str, output: str, to: str) -> Program:
         key = count, owner, output, to
@@ -163,7 +163,8 @@ class SecureModel:
         starts = range(0, len(coded), self.batch_size)
         wave = _WAVE * self._session.lanes
         for first in range(0, len(starts), wave):
-            jobs, results = [], []
+            jobs: list[LaneJob] = []
+            results: list[int] = []
             for index in range(first, min(first + wave, len(starts))):
                 lane = index % self._session.lanes
                 if lane not in self._loaded and all(job.lane != lane for job in jobs):
@@ -188,10 +189,8 @@ class SecureModel:
         except BaseException:
             keys = list(self._keys.values())
             self._new_version()
-            try:
+            with suppress(IcmError):  # whatever is wrong with the session, the first error is the one to tell
                 self._session.forget(keys)
-            except SessionError:  # closed: there is nothing left to forget, and the first error is the one to tell
-                pass
             raise
         self._loaded |= {job.lane for job in jobs}
         return done
@@ -213,7 +212,9 @@ class SecureModel:
             )
         lines.append(f"  published by {self.owner}: logits differ from real arithmetic by {self.error:.3g} at most")
         if output == "label":
-            lines.append(f"  a label is that of real arithmetic where its logit leads by more than {2 * self.error:.3g}")
+            lines.append(
+                f"  a label is that of real arithmetic where its logit leads by more than {2 * self.error:.3g}"
+            )
         return "\n".join(lines)
 
     # ------------------------------------------------------------------------------------------------------- input
@@ -240,14 +241,17 @@ class SecureModel:
             raise ShapeError(f"images are one numpy array or torch tensor, not {type(images).__name__}")
         shape = self.input_shape
         if images.shape[1:] != shape or images.ndim != len(shape) + 1 or not len(images):
-            raise ShapeError(f"the network takes (n, {', '.join(map(str, shape))}) with n > 0; images are {images.shape}")
+            raise ShapeError(
+                f"the network takes (n, {', '.join(map(str, shape))}) with n > 0; images are {images.shape}"
+            )
         scheme = self._compiled.scheme
         return encode(np.ascontiguousarray(images), scheme.input_f, scheme.inputs, IMAGES)
 
 
 def _log2(bound: float, name: str) -> int:
     """The smallest k with bound <= 2^k."""
-    if not (isinstance(bound, int | float) and math.isfinite(bound) and bound > 0):
+    number: object = bound  # a caller may well pass something else
+    if not (isinstance(number, int | float) and math.isfinite(number) and number > 0):
         raise BoundError(f"{name} is a positive number, not {bound!r}")
     mantissa, exponent = math.frexp(bound)
     return exponent - 1 if mantissa == 0.5 else exponent

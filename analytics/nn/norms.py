@@ -23,7 +23,7 @@ def matrix_norm(weight: Array) -> float:
 
 
 def schur_norm(weight: Array, groups: int = 1) -> float:
-    """Schur's bound for a matrix or a convolution: the root of (largest row sum) x (largest column sum) of magnitudes."""
+    """Schur's bound for a matrix or a convolution: the root of largest row sum x largest column sum of magnitudes."""
     rows = np.abs(weight).reshape(weight.shape[0], -1).sum(axis=1).max(initial=0.0)
     grouped = np.abs(weight).reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     columns = grouped.sum(axis=tuple(axis for axis in range(1, grouped.ndim) if axis != 2)).max(initial=0.0)
@@ -33,8 +33,8 @@ def schur_norm(weight: Array, groups: int = 1) -> float:
 def conv_norm(weight: Array, node: Conv, source: Shape) -> float:
     """The largest factor by which the convolution can lengthen an image (Euclidean norm), from above.
 
-    Padded with zeros to the size of its full output, a convolution is a cyclic one, whose singular values are those of its
-    kernel's matrices at every frequency (Sedghi, Gupta, Long 2019); strides and cropping only leave outputs out.
+    Padded with zeros to the size of its full output, a convolution is a cyclic one, whose singular values are those of
+    its kernel's matrices at every frequency (Sedghi, Gupta, Long 2019); strides and cropping only leave outputs out.
     """
     sizes = [
         size + (kernel - 1) * dilation

@@ -20,9 +20,8 @@ def add_average(builder: Builder, x: Value, node: AvgPool) -> Value:
     sums = builder.add(linear.WindowSum(node.kernel, node.stride, (top, bottom, left, right)), x)
     if node.folded:
         return sums
-    if node.divisor is not None:
-        return divide(builder, sums, 1.0 / node.divisor)
-    assert node.counts is not None  # the graph checks that one of the two is there
+    if node.counts is None:
+        return divide(builder, sums, 1.0 / (node.divisor or 1.0))
     # the counts are constant on blocks (the borders and the middle): each block is divided by its own
     rows = [
         [
@@ -38,9 +37,8 @@ def factor_error(node: AvgPool) -> float:
     """By how much the factor that multiplies a window's sum differs from the exact one, at most."""
     if node.folded:
         return 0.0
-    if node.divisor is not None:
-        return scale_error(1.0 / node.divisor)
-    assert node.counts is not None
+    if node.counts is None:
+        return scale_error(1.0 / (node.divisor or 1.0))
     return max(scale_error(1.0 / (r * c), exact=False) for r in set(node.counts[0]) for c in set(node.counts[1]))
 
 

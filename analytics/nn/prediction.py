@@ -17,7 +17,7 @@ Run: TypeAlias = "Callable[[str | None], tuple[NDArray[Any], Spent]]"
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a run took: rounds of the busiest lane, bytes of all parties and of the dealers, seconds as the driver saw them."""
+    """What a run took: rounds of the busiest lane, bytes of all parties and of the dealers, the driver's seconds."""
 
     rounds: int = 0
     sent_bytes: int = 0
@@ -60,8 +60,8 @@ class Prediction:
         """Predict, and open the result for `to` alone: a party or owner; None: the shares meet in this process.
 
         Logits are float64 (n, *output_shape), labels int64 (n,). Every call computes anew, with fresh randomness.
-        Raises `OwnerError` for an unknown recipient and `SessionClosed` before anything is shared; `BoundExceeded` where
-        the declared bound does not hold, `FaultError` where a worker fails.
+        Raises `OwnerError` for an unknown recipient and `SessionClosed` before anything is shared; `BoundExceeded`
+        where the declared bound does not hold, `FaultError` where a worker fails.
         """
         result, self.spent = self._run(to)
         return result

@@ -88,7 +88,7 @@ def evaluate_layer(  # noqa: PLR0911 - one case for each kind
         case Pad():
             return functional.pad(x, [side for pair in reversed(node.pads) for side in pair])
         case Concat():
-            return torch.cat(inputs, node.axis + 1)
+            return torch.cat(tuple(inputs), node.axis + 1)
         case _:
             raise ProgramError(f"node {node.name!r} is of an unknown kind, {type(node).__name__}")
 

@@ -103,8 +103,9 @@ class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     """x times the fixed weight `key` that `owner`, a party, holds in the clear, plus its bias.
 
     gain: log2 of a bound on the sum of |weights| behind one output, plain units; the owner checks it when loading.
-    bias_bound: log2 of a bound on |bias|. bound: log2 of a bound on |output|, which the owner declares in place of gain
-    and bias_bound, and checks against its weights and the declared bounds of x. channel_axis: where the bias' axis lies in the output.
+    bias_bound: log2 of a bound on |bias|. channel_axis: where the bias' axis lies in the output.
+    bound: log2 of a bound on |output|, which the owner declares in place of gain and bias_bound; it follows from its
+    weights and the declared bounds of x.
     """
 
     owner: str

@@ -36,7 +36,7 @@ def test_what_serves_several_is_shared_once(fresh):
 
 def test_frames_of_one_session(fresh):
     a, b = split(fresh, [1, 2]), split(fresh, [10, 20, 30])
-    assert an.Query.reveal_together([a["x"].sum(), b["x"].sum(), b.share()["x"].max()]) == [3, 60, 30]
+    assert an.Query.reveal_together([a["x"].sum(), b["x"].sum(), b.share()["x"].max()]) == (3, 60, 30)
     assert "shared: alice's sum of x (1)" in an.Query.explain_together([a["x"].sum(), b["x"].sum()])
 
 

@@ -1,0 +1,170 @@
+"""The public numbers of a model: ranges that hold, norms from above, checks only where they are needed."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+from analytics.nn.analysis import bits_of, ranges
+from analytics.nn.compile import Compiled, Members, compile_graph
+from analytics.nn.emit import Scheme
+from analytics.nn.graph import Graph
+from analytics.nn.importer import import_model
+from analytics.nn.nodes import Conv
+from analytics.nn.norms import conv_norm, matrix_norm, schur_norm
+from analytics.nn.passes import fold_scales, relu_after_max_pool
+from analytics.nn.reference import run_reference
+from icm_ray.ops.compare import ArgMax, CountAtLeast, Guard
+from icm_ray.ops.linear import Reveal
+from icm_ray.ops.products import OwnedProduct, Relu, Truncate
+from icm_ray.program.program import decode_program, encode_program
+from tests.analytics.nn.import_checks import settle
+from tests.analytics.nn.models import CifarResNet, SkinNet, minionn
+
+MEMBERS = Members(("alice", "bob"), (), "alice")
+
+
+def graph_of(net: nn.Module, *shape: int) -> Graph:
+    settle(net)
+    imported = import_model(net, (torch.zeros(1, *shape),))
+    return relu_after_max_pool(fold_scales(imported, keep_powers_of_two=True))
+
+
+@cache
+def minionn_compiled(gain: int, bound: int | None) -> Compiled:
+    torch.manual_seed(1)
+    return compile_graph(graph_of(minionn(), 3, 32, 32), 16, 2, gain, bound)
+
+
+def program_of(compiled: Compiled, count: int = 2, output: str = "logits"):
+    keys = {name: f"k{name}" for name in compiled.weight_types}
+    return compiled.predict(MEMBERS, keys, count, "bob", output, "bob")
+
+
+def ops_of(program, kind: type) -> list:
+    return [node.op for node in program.nodes if isinstance(node.op, kind)]
+
+
+@given(st.floats(1e-12, 1e12))
+def test_bits_of(value: float) -> None:
+    assert value < 2.0 ** bits_of(value) <= 2.0 * value * (1 + 1e-8)
+
+
+@given(st.integers(0, 10_000))
+def test_conv_norm_is_above_the_operator(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups, kernel = int(rng.integers(1, 3)), (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    stride, dilation = (tuple(int(k) for k in rng.integers(1, 3, 2)) for _ in range(2))
+    padding = tuple((int(a), int(b)) for a, b in rng.integers(0, 3, (2, 2)))
+    weight = rng.normal(size=(2 * groups, 2, *kernel))
+    source = (2 * groups, 7, 6)
+    node = Conv(
+        name="c", module="c", inputs=("input",), shape=(), weight="w", bias=None, kernel=kernel, stride=stride,
+        padding=padding, dilation=dilation, groups=groups,
+    )  # fmt: skip
+    basis = torch.eye(int(np.prod(source)), dtype=torch.float64).reshape(-1, *source)
+    wide = functional.pad(basis, (*padding[1], *padding[0]))
+    made = functional.conv2d(wide, torch.from_numpy(weight), stride=stride, dilation=dilation, groups=groups)
+    exact = np.linalg.norm(made.flatten(1).numpy(), 2)
+    assert exact <= conv_norm(weight, node, source)
+    assert exact <= schur_norm(weight, groups)
+
+
+def test_conv_norm_is_sharp() -> None:
+    weight = np.random.default_rng(1).normal(size=(8, 8, 3, 3))
+    node = Conv(
+        name="c", module="c", inputs=("input",), shape=(), weight="w", bias=None, kernel=(3, 3), stride=(1, 1),
+        padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1,
+    )  # fmt: skip
+    basis = torch.eye(8 * 12 * 12, dtype=torch.float64).reshape(-1, 8, 12, 12)
+    made = functional.conv2d(basis, torch.from_numpy(weight), padding=1).flatten(1).numpy()
+    exact = np.linalg.norm(made, 2)
+    assert exact <= conv_norm(weight, node, (8, 12, 12)) <= 1.1 * exact
+    assert conv_norm(weight, node, (8, 12, 12)) < schur_norm(weight)
+
+
+def test_matrix_norm() -> None:
+    weight = np.random.default_rng(2).normal(size=(5, 9))
+    assert np.linalg.norm(weight, 2) <= matrix_norm(weight) <= schur_norm(weight)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape"), [(CifarResNet(1), (3, 32, 32)), (SkinNet(), (3, 28, 28)), (minionn(), (3, 32, 32))]
+)
+def test_ranges_hold(net: nn.Module, shape: tuple[int, ...]) -> None:
+    graph = graph_of(net, *shape)
+    x = np.random.default_rng(3).choice([-2.0, 2.0, 0.5], size=(4, *shape))  # the ends of the range among them
+    found = ranges(graph, Scheme(16, 1, 8, least=12))
+    for node in graph.nodes:
+        values = run_reference(Graph(graph.nodes, graph.input_shape, node.name, graph.weights), x)
+        assert (values >= found[node.name].low.numpy()).all()
+        assert (values <= found[node.name].high.numpy()).all()
+
+
+def test_products_and_relus_share_an_opening() -> None:
+    program = program_of(minionn_compiled(8, None))
+    assert len(ops_of(program, OwnedProduct)) == 8
+    assert not ops_of(program, Relu) + ops_of(program, Truncate)
+    finishes = [op.finish for op in ops_of(program, OwnedProduct)]
+    assert all(finish.relu for finish in finishes[:-1])
+    assert finishes[-1] is None  # the logits are revealed as they are
+    widths = [finish.width - finish.shift for finish in finishes[:-1]]
+    assert widths == sorted(widths)  # comparisons are as narrow as the layer's range allows
+    assert widths[0] <= 24
+
+
+def test_residual_sums_are_truncated_by_their_relu() -> None:
+    net = CifarResNet(1)
+    program = program_of(compile_graph(graph_of(net, 3, 32, 32), 16, 2, 10, 6))
+    assert not ops_of(program, Truncate)
+    assert len(ops_of(program, Relu)) == 3
+    assert sum(op.finish is None for op in ops_of(program, OwnedProduct)) == 4
+
+
+def test_checks_are_made_where_ranges_would_not_fit() -> None:
+    shallow = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    compiled = compile_graph(graph_of(shallow, 3, 8, 8), 16, 2, 6, 3)
+    assert not compiled.scheme.checked
+    assert not ops_of(program_of(compiled), Guard)
+    compiled = minionn_compiled(6, 3)
+    program = program_of(compiled)
+    assert 0 < len(compiled.scheme.checked) < 7
+    assert len(ops_of(program, CountAtLeast)) == len(compiled.scheme.checked)
+    assert {op.thresholds for op in ops_of(program, CountAtLeast)} <= {(2**19,), (2**18,)}  # 15 or 16 fractional bits
+
+
+@pytest.mark.parametrize("output", ["logits", "label"])
+def test_nothing_but_the_result_and_the_flag_is_opened(output: str) -> None:
+    program = program_of(minionn_compiled(6, 3), output=output)
+    (revealed,) = [node for node in program.nodes if isinstance(node.op, Reveal)]
+    assert (revealed.op.to, revealed.op.name) == ("bob", output)
+    assert isinstance(program.nodes[revealed.inputs[0]].op, Guard)
+    assert len(ops_of(program, ArgMax)) == (output == "label")
+    assert decode_program(encode_program(program)) == program
+
+
+def test_calibrated_programs_do_not_depend_on_weights() -> None:
+    def program(seed: int):
+        torch.manual_seed(seed)
+        compiled = compile_graph(graph_of(CifarResNet(1), 3, 32, 32), 16, 2, 12, 6)
+        return [
+            node
+            for node in program_of(compiled, output="label").nodes
+            if type(node.op).__name__ != "Declare" or node.op.error is None
+        ]
+
+    assert program(1) == program(2)
+
+
+def test_weights_are_not_in_the_programs() -> None:
+    compiled = minionn_compiled(8, None)
+    keys = {name: name for name in compiled.weight_types}
+    for program in (compiled.load(MEMBERS, keys), program_of(compiled)):
+        assert len(encode_program(program)) < 20_000

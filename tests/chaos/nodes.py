@@ -1,0 +1,71 @@
+"""A cluster of three nodes, two of them labelled; what happens is printed as JSON. `python -m tests.chaos.nodes`."""
+
+import json
+import logging
+import os
+import signal
+import threading
+from time import monotonic
+
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+logging.getLogger("ray").setLevel(logging.ERROR)
+
+from ray.cluster_utils import Cluster
+
+from icm_ray.errors import FaultError, PlacementError, SessionError
+from icm_ray.runtime.session import Session
+from tests.chaos.victims import QUICK, alive, gone, work
+
+
+def parents(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as stat:
+        return int(stat.read().rpartition(")")[2].split()[1])
+
+
+def main() -> None:
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes = {
+        name: cluster.add_node(num_cpus=1, labels={"icm-party": name}, include_dashboard=False)
+        for name in ("alice", "bob")
+    }
+    raylets = {name: node.all_processes["raylet"][0].process.pid for name, node in nodes.items()}
+    found: dict[str, object] = {}
+
+    started = monotonic()
+    try:
+        Session(("alice", "dave"), address=cluster.address)
+    except PlacementError as error:
+        found["unknown label"] = [str(error), error.where["party"], error.where["missing"], monotonic() - started]
+
+    with Session(address=cluster.address, config=QUICK) as session:
+        found["lanes"] = session.lanes
+        handles = session._lanes[0].handles
+        workers = {name: handle._pid for name, handle in handles.items()}
+        found["on their nodes"] = [parents(workers[name]) == raylets[name] for name in ("alice", "bob")]
+        found["dealer elsewhere"] = parents(workers["dealer"]) not in raylets.values()
+        struck: list[float] = []
+
+        def strike() -> None:
+            os.kill(raylets["bob"], signal.SIGKILL)
+            struck.append(monotonic())
+
+        threading.Timer(0.5, strike).start()
+        try:
+            work(session, 40.0)
+        except FaultError as error:
+            found["raylet"] = [str(error), error.party, type(error).__name__, monotonic() - struck[0]]
+        try:
+            session.execute([])
+        except SessionError as error:
+            found["afterwards"] = str(error)
+        started = monotonic()
+    found["closed"] = monotonic() - started
+    found["left"] = gone(workers.values(), 3.0)
+    assert alive([os.getpid()])
+    print(json.dumps(found), flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()

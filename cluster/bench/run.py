@@ -20,7 +20,14 @@ from icm_ray.protocols.edges import DRIVER
 from icm_ray.ring.fixed import decode, encode
 from icm_ray.runtime.engine import Engine, LaneJob
 
-__all__ = ["Record", "measure", "names", "workload"]
+__all__ = ["Record", "Seconds", "measure", "names", "workload"]
+
+
+class Seconds(msgspec.Struct, frozen=True):
+    """Of the timed runs."""
+
+    min: float
+    median: float
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -28,8 +35,7 @@ class Record(msgspec.Struct, frozen=True):
 
     workload: str
     parties: int
-    seconds_min: float
-    seconds_median: float
+    seconds: Seconds
     rounds: int
     bytes_per_party: int
     dealer_bytes: int
@@ -67,8 +73,7 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
     return Record(
         work.name,
         len(engine.parties),
-        min(seconds),
-        statistics.median(seconds),
+        Seconds(min(seconds), statistics.median(seconds)),
         cost.rounds,
         max(cost.sent),
         cost.dealt,

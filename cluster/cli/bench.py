@@ -42,7 +42,7 @@ def bench(
                 records.append(measure(engine, workload(name), repeats, tls))
             record = records[-1]
             console.print(
-                f"{name:20s} {record.seconds_min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
+                f"{name:20s} {record.seconds.min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
             )
     table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback")
     for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "max abs error"):
@@ -50,8 +50,8 @@ def bench(
     for record in records:
         table.add_row(
             record.workload,
-            f"{record.seconds_min:.4f}",
-            f"{record.seconds_median:.4f}",
+            f"{record.seconds.min:.4f}",
+            f"{record.seconds.median:.4f}",
             str(record.rounds),
             f"{record.bytes_per_party / 1e6:.2f}",
             f"{record.dealer_bytes / 1e6:.2f}",

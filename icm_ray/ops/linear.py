@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from icm_ray.errors import ProgramError, ShapeError
+from icm_ray.errors import BoundError, ProgramError, ShapeError
 from icm_ray.ops.values import Kind, ValueType, log2_ceil
 
 __all__ = [
@@ -50,7 +50,7 @@ class Load(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     type: ValueType
 
     def infer(self) -> ValueType:
-        return self.type
+        return self.type.checked(f"kept value {self.key}")
 
 
 class Store(msgspec.Struct, frozen=True, tag_field="op", tag=True):
@@ -85,6 +85,11 @@ def _aligned(x: ValueType, y: ValueType, what: str) -> ValueType:
     return msgspec.structs.replace(x, width=width, error=x.error + y.error).checked(what)
 
 
+def _travels(constant: int) -> None:
+    if not -(2**63) <= constant < 2**63:
+        raise BoundError(f"a program's constants have 64 bits, not {constant.bit_length() + 1}")
+
+
 class Add(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     """x + y."""
 
@@ -105,6 +110,7 @@ class AddPublic(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     constant: int
 
     def infer(self, x: ValueType) -> ValueType:
+        _travels(self.constant)
         width = max(x.width, abs(self.constant).bit_length() + 1) + 1
         return msgspec.structs.replace(x, width=width).checked("addition of a constant")
 
@@ -116,6 +122,7 @@ class Scale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     extra_f: int = 0
 
     def infer(self, x: ValueType) -> ValueType:
+        _travels(self.constant)
         width = x.width + max(abs(self.constant) - 1, 0).bit_length()
         factor = abs(self.constant) * 2.0**-self.extra_f
         scaled = msgspec.structs.replace(x, width=width, f=x.f + self.extra_f, error=x.error * factor)
@@ -134,7 +141,8 @@ class Declare(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
     def infer(self, x: ValueType) -> ValueType:
         error = x.error if self.error is None else self.error
-        return msgspec.structs.replace(x, width=min(self.width, x.width), error=error)
+        declared = msgspec.structs.replace(x, width=min(self.width, x.width), error=error)
+        return declared.checked("declared width")
 
 
 class Rescale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
@@ -143,7 +151,8 @@ class Rescale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     extra_f: int
 
     def infer(self, x: ValueType) -> ValueType:
-        return msgspec.structs.replace(x, f=x.f + self.extra_f, error=x.error * 2.0**-self.extra_f)
+        rescaled = msgspec.structs.replace(x, f=x.f + self.extra_f, error=x.error * 2.0**-self.extra_f)
+        return rescaled.checked("rescaling")
 
 
 class Sum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
@@ -162,7 +171,7 @@ class Reshape(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     shape: tuple[int, ...]
 
     def infer(self, x: ValueType) -> ValueType:
-        if math.prod(self.shape) != x.count:
+        if math.prod(self.shape) != x.count or any(size < 0 for size in self.shape):
             raise ShapeError(f"{x.shape} cannot be reshaped to {self.shape}")
         return msgspec.structs.replace(x, shape=self.shape)
 
@@ -186,6 +195,8 @@ class Slice(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     def infer(self, x: ValueType) -> ValueType:
         if len(self.axes) != len(x.shape):
             raise ShapeError(f"{len(self.axes)} slices for {len(x.shape)} axes")
+        if any(step == 0 for _, _, step in self.axes):
+            raise ShapeError("a slice's step is not 0")
         shape = tuple(len(range(*slice(*axis).indices(size))) for axis, size in zip(self.axes, x.shape, strict=True))
         return msgspec.structs.replace(x, shape=shape)
 
@@ -198,6 +209,8 @@ class Pad(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     def infer(self, x: ValueType) -> ValueType:
         if len(self.axes) != len(x.shape):
             raise ShapeError(f"{len(self.axes)} paddings for {len(x.shape)} axes")
+        if x.kind is not Kind.SHARE or any(size < 0 for axis in self.axes for size in axis):
+            raise ShapeError(f"padding takes additive shares and sizes of 0 or more, not {x.kind} and {self.axes}")
         shape = tuple(before + size + after for (before, after), size in zip(self.axes, x.shape, strict=True))
         return msgspec.structs.replace(x, shape=shape)
 
@@ -209,6 +222,8 @@ class Concatenate(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
     def infer(self, *xs: ValueType) -> ValueType:
         first = xs[0]
+        if not 0 <= self.axis < len(first.shape) or any(len(x.shape) != len(first.shape) for x in xs):
+            raise ShapeError(f"values of shapes {[x.shape for x in xs]} cannot be concatenated along axis {self.axis}")
         for x in xs[1:]:
             same = [a == b for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != self.axis]
             if x.kind is not first.kind or x.f != first.f or not all(same):
@@ -229,6 +244,8 @@ class WindowSum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     def infer(self, x: ValueType) -> ValueType:
         if len(x.shape) != 4:
             raise ShapeError(f"pooling takes images (batch, channels, height, width), not shape {x.shape}")
+        if x.kind is not Kind.SHARE or min(*self.kernel, *self.stride) < 1 or min(self.padding) < 0:
+            raise ShapeError(f"pooling of {x.kind} with window {self.kernel}, stride {self.stride}, padding {self.padding}")
         batch, channels, height, width = x.shape
         rows = (height + self.padding[0] + self.padding[1] - self.kernel[0]) // self.stride[0] + 1
         columns = (width + self.padding[2] + self.padding[3] - self.kernel[1]) // self.stride[1] + 1

@@ -47,6 +47,8 @@ class Truncate(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     finish: Finish
 
     def infer(self, x: ValueType) -> ValueType:
+        if self.finish.relu:
+            raise ProgramError("a truncation with a ReLU in it is a ReLU: say so")
         return self.finish.infer(x, "truncation")
 
 
@@ -56,6 +58,8 @@ class Relu(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     finish: Finish
 
     def infer(self, x: ValueType) -> ValueType:
+        if not self.finish.relu:
+            raise ProgramError("a ReLU whose finish has none is a truncation: say so")
         return self.finish.infer(x, "ReLU")
 
 
@@ -96,7 +100,7 @@ class LoadWeight(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     bias_size: int = 0
 
     def infer(self) -> ValueType:
-        return self.type
+        return self.type.checked(f"weight {self.name}")
 
 
 class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
@@ -129,7 +133,8 @@ class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             return raw if self.finish is None else self.finish.infer(raw, "product with a fixed weight")
         # |sum w x| <= 2^gain max|x|; the weights' own rounding adds fan_in * 2^-(f_w+1) * max|x|
         terms = self.form.growth(x.shape, self.weight.shape)
-        width = x.width + self.weight.f + max(self.gain, 0) + 1
+        reach = (1 << max(self.weight.f + max(self.gain, 0), 0)) + terms // 2 + 1  # sum of |w|, in units of 2^-f_w
+        width = x.width + reach.bit_length()
         if self.bias_bound is not None:
             width = max(width, f + self.bias_bound + 1) + 1
         error = 2.0**self.gain * x.error + terms * self.weight.error * (x.magnitude + x.error) + 2.0 ** -(f + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from icm_ray.errors import BoundError, ProgramError
-from icm_ray.ops.values import Kind, ValueType
+from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType
 
 __all__ = ["MAX_CELL_BITS", "Piecewise"]
 
@@ -38,6 +38,8 @@ class Piecewise(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ProgramError("a piecewise polynomial takes additive shares")
         if self.word not in {32, 64} or not 1 <= self.cell_bits <= MAX_CELL_BITS or not 0 <= self.drop < self.shift or self.excess < 1:
             raise ProgramError("a piecewise polynomial of impossible sizes")
+        if self.shift + self.cell_bits > FULL_WIDTH:
+            raise ProgramError(f"a function on {self.shift + self.cell_bits} bits; the ring has {FULL_WIDTH}")
         lengths = {len(row) for row in self.coefficients}
         if len(self.coefficients) != 1 << self.cell_bits or len(lengths) != 1:
             raise ProgramError(f"{len(self.coefficients)} rows of coefficients for 2^{self.cell_bits} cells")

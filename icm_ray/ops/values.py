@@ -7,11 +7,12 @@ from enum import StrEnum
 
 import msgspec
 
-from icm_ray.errors import BoundError
+from icm_ray.errors import BoundError, ProgramError
 
-__all__ = ["FULL_WIDTH", "Kind", "ValueType", "container", "log2_ceil"]
+__all__ = ["FULL_WIDTH", "WIDEST", "Kind", "ValueType", "container", "log2_ceil"]
 
 FULL_WIDTH = 64
+WIDEST = 256
 
 
 class Kind(StrEnum):
@@ -46,8 +47,12 @@ class ValueType(msgspec.Struct, frozen=True, kw_only=True):
         return 2.0 ** (self.width - 1 - self.f)
 
     def checked(self, what: str) -> ValueType:
-        """Itself; raises `BoundError` where the width is beyond the ring's."""
-        limit = 256 if self.kind is Kind.WIDE else FULL_WIDTH
+        """Itself; raises `BoundError` where the width is beyond the ring's, `ProgramError` where it is no type at all."""
+        if self.width < 1 or abs(self.f) > WIDEST or not self.error >= 0 or any(size < 0 for size in self.shape):
+            raise ProgramError(
+                f"{what}: no value has shape {self.shape}, {self.f} fractional bits, width {self.width} and error {self.error}"
+            )
+        limit = WIDEST if self.kind is Kind.WIDE else FULL_WIDTH
         if self.width > limit:
             raise BoundError(
                 f"{what}: values of up to {self.width} bits do not fit the ring of {limit}; declare a smaller bound "

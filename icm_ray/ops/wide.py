@@ -20,7 +20,7 @@ class WideProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ProgramError("a wide product takes wide shares")
         if x.shape != y.shape:
             raise ShapeError(f"a wide product takes values of one shape, not {x.shape} and {y.shape}")
-        error = x.magnitude * y.error + y.magnitude * x.error
+        error = x.magnitude * y.error + y.magnitude * x.error + x.error * y.error
         out = ValueType(kind=Kind.WIDE, shape=x.shape, f=x.f + y.f, width=x.width + y.width - 1, error=error)
         return out.checked("wide product")
 

@@ -7,10 +7,11 @@ from typing import Union
 
 import msgspec
 
-from icm_ray.errors import OwnerError, ProgramError
+from icm_ray.errors import IcmError, OwnerError, ProgramError
 from icm_ray.ops import compare, domain, linear, products, smooth, wide
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
+from icm_ray.protocols.edges import DRIVER
 from icm_ray.protocols.table import TABLE
 
 __all__ = ["Node", "Operation", "Program", "decode_program", "encode_program"]
@@ -92,6 +93,9 @@ class Program(msgspec.Struct, frozen=True):
         """
         if len(self.parties) < 2 or len(set(self.parties)) != len(self.parties):
             raise ProgramError(f"a program takes two or more different parties, not {self.parties}")
+        members = self.parties + self.owners
+        if len(set(members)) != len(members) or {DRIVER, "dealer"} & set(members):
+            raise OwnerError(f"parties and owners have names of their own, not {members}")
         types: list[ValueType] = []
         for index, node in enumerate(self.nodes):
             wanted = _ARITY.get(type(node.op), 1)
@@ -103,8 +107,15 @@ class Program(msgspec.Struct, frozen=True):
                 raise ProgramError(f"node {index}: {type(node.op).__name__} takes inputs")
             if any(not 0 <= source < index for source in node.inputs):
                 raise ProgramError(f"node {index} takes {node.inputs}, which are not earlier nodes")
+            if any(isinstance(self.nodes[source].op, products.LoadWeight) for source in node.inputs):
+                raise ProgramError(f"node {index} takes a weight as a value; fixed weights are used by their keys")
             self._check_names(node.op)
-            types.append(node.op.infer(*(types[source] for source in node.inputs)))
+            try:
+                types.append(node.op.infer(*(types[source] for source in node.inputs)))
+            except IcmError:
+                raise
+            except (ArithmeticError, ValueError, IndexError) as error:  # numbers that no operation can have
+                raise ProgramError(f"node {index}: {type(node.op).__name__} cannot be: {error}") from error
         return tuple(types)
 
     def _check_names(self, op: Operation) -> None:
@@ -113,6 +124,8 @@ class Program(msgspec.Struct, frozen=True):
             raise OwnerError(f"the owner of a fixed weight is a party; {owner!r} is none of {self.parties}")
         if owner is not None and owner not in self.parties + self.owners:
             raise OwnerError(f"owner {owner!r} is none of {self.parties + self.owners}")
+        if isinstance(op, linear.Reveal) and op.to not in (*self.parties, *self.owners, DRIVER):
+            raise OwnerError(f"recipient {op.to!r} is none of {(*self.parties, *self.owners, DRIVER)}")
 
     @property
     def digest(self) -> bytes:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import ProgramError, ShapeError
+from icm_ray.errors import BoundError, ProgramError, ShapeError
 from icm_ray.ops import linear as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
@@ -52,7 +52,11 @@ def owner_share(value: Ring, keys: Sequence[Key], operation: int, kind: ValueTyp
     """`value` minus the words of the other parties: the share that is left."""
     if value.shape != array_shape(kind) or value.dtype != np.uint64:
         raise ShapeError(f"an input of shape {value.shape} where the program has {array_shape(kind)}")
-    share = value
+    if kind.kind is Kind.SHARE and value.size:
+        signed, top = value.view(np.int64), 1 << (kind.width - 1)
+        if int(signed.min()) < -top or int(signed.max()) >= top:
+            raise BoundError(f"an input beyond its declared width of {kind.width} bits", width=kind.width)
+    share = np.ascontiguousarray(value)
     for key in keys:
         share = combine(kind, share, _words(key, operation, 0, kind), -1)
     return share

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import AddressReused, ProgramError
+from icm_ray.errors import AddressReused, ProgramError, ShapeError
 from icm_ray.ops import products as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.products import Finish
@@ -160,7 +160,9 @@ class WeightLoading:
             raise AddressReused(f"weight {op.key} was loaded before; a reload takes a new key", step=op.key)
         if context.me == op.owner:
             weight = context.inputs[op.name]
-            masked = weight - context.correlations.words(_B, out.count).reshape(out.shape)
+            if weight.shape != out.shape:
+                raise ShapeError(f"weight {op.name} of shape {weight.shape} where the program has {out.shape}")
+            masked = np.ascontiguousarray(weight) - context.correlations.words(_B, out.count).reshape(out.shape)
             bias = None if op.bias is None else context.inputs[op.bias]
             context.store[op.key] = (weight, bias)
             yield Exchange(dict.fromkeys(context.others, (masked,)))

@@ -60,6 +60,11 @@ class ConvShape:
     groups: int = 1
 
     def __post_init__(self) -> None:
+        if min(self.groups, *self.kernel, *self.stride, *self.dilation) < 1 or min(self.padding) < 0:
+            raise ShapeError(
+                f"a window of {self.kernel}, stride {self.stride}, dilation {self.dilation}, padding {self.padding}, "
+                f"{self.groups} groups"
+            )
         if self.channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(f"{self.groups} groups do not divide {self.channels} and {self.out_channels} channels")
         if self.rows < 1 or self.columns < 1:

@@ -1,0 +1,116 @@
+"""CrypTen 0.4.1, two parties and its trusted third party, on the workloads: processes over gloo on loopback.
+
+usage: python crypten_bench.py WORKLOAD...      prints one JSON line for each: {"workload": ..., "seconds": [...]}
+
+CrypTen 0.4.1 does not import on torch >= 2.9 (torch.onnx.symbolic_registry is gone): its importer of ONNX models, which
+is not used here, is replaced by an empty module; nothing else is changed.
+"""
+
+import json
+import multiprocessing as mp
+import os
+import sys
+import time
+import types
+
+REPEATS = 3
+CNN = (
+    (64, 3, 3, 3),
+    (64, 64, 3, 3),
+    (64, 64, 3, 3),
+    (64, 64, 3, 3),
+    (64, 64, 3, 3),
+    (64, 64, 1, 1),
+    (16, 64, 1, 1),
+    (1024, 10),
+)
+
+
+def without_onnx():
+    module = types.ModuleType("crypten.nn.onnx_converter")
+    module.from_onnx = module.from_pytorch = module.from_tensorflow = None
+    module.TF_AND_TF2ONNX = False
+    sys.modules["crypten.nn.onnx_converter"] = module
+
+
+def workloads(torch):
+    edges = torch.linspace(-3, 3, 17)
+
+    def normal(*shape):
+        return torch.randn(*shape)
+
+    def cnn(x, *weights):
+        h = x.conv2d(weights[0], padding=1).relu()
+        h = h.conv2d(weights[1], padding=1).relu().avg_pool2d(2)
+        h = h.conv2d(weights[2], padding=1).relu()
+        h = h.conv2d(weights[3], padding=1).relu().avg_pool2d(2)
+        h = h.conv2d(weights[4], padding=1).relu()
+        h = h.conv2d(weights[5]).relu().conv2d(weights[6]).relu()
+        return h.flatten(start_dim=1) @ weights[7]
+
+    million, hundred = 1_000_000, 100_000
+    return {
+        "relu_1m": (lambda x: x.relu(), [normal(million)]),
+        "mul_1m": (lambda x, y: x * y, [normal(million), normal(million)]),
+        "matmul_512": (lambda x, y: x @ y, [normal(512, 512), normal(512, 512)]),
+        "matmul_1024": (lambda x, y: x @ y, [normal(1024, 1024), normal(1024, 1024)]),
+        "mean_1m": (lambda x: x.mean(), [normal(million)]),
+        "var_1m": (lambda x: x.var(), [normal(million)]),
+        "max_100k": (lambda x: x.max(), [normal(hundred)]),
+        "hist16_100k": (lambda x: (x.view(-1, 1).expand(-1, 17) - edges).ge(0).sum(0), [normal(hundred)]),
+        "sigmoid_100k": (lambda x: x.sigmoid(), [normal(hundred)]),
+        "exp_100k": (lambda x: (-x.abs()).exp(), [normal(hundred)]),
+        "softmax_1000x64": (lambda x: x.softmax(-1), [normal(1000, 64)]),
+        "minionn_cifar_b8": (cnn, [normal(8, 3, 32, 32)] + [0.05 * normal(*shape) for shape in CNN]),
+    }
+
+
+def party(rank, names, port):
+    without_onnx()
+    os.environ.update(
+        RANK=str(rank),
+        WORLD_SIZE="2",
+        RENDEZVOUS="env://",
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        DISTRIBUTED_BACKEND="gloo",
+    )
+    import torch
+
+    torch.set_num_threads(1)
+    import crypten
+    from crypten.config import cfg
+
+    cfg.mpc.provider = "TTP"
+    if rank == 2:
+        from crypten.mpc.provider.ttp_provider import TTPServer
+
+        TTPServer()
+        return
+    crypten.init()
+    torch.manual_seed(0)
+    made = workloads(torch)
+    for name in names or made:
+        function, args = made[name]
+        shared, seconds = [crypten.cryptensor(arg) for arg in args], []
+        for _ in range(REPEATS + 1):
+            began = time.perf_counter()
+            function(*shared)
+            seconds.append(time.perf_counter() - began)
+        if rank == 0:
+            print(json.dumps({"workload": name, "seconds": seconds[1:]}), flush=True)
+    crypten.uninit()
+
+
+def main():
+    spawn, port = mp.get_context("spawn"), 29555 + os.getpid() % 1000
+    processes = [spawn.Process(target=party, args=(rank, sys.argv[1:], port)) for rank in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(600)
+        process.kill()
+
+
+if __name__ == "__main__":
+    main()

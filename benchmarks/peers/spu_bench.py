@@ -1,0 +1,157 @@
+"""SecretFlow SPU 0.9.5, semi2k with two parties, on the workloads: parties as processes over loopback TCP.
+
+usage: python spu_bench.py WORKLOAD...      prints one JSON line for each: {"workload": ..., "seconds": [...]}
+
+Shares are made before the clock starts and outputs stay shares; SPU's trusted first party deals inside the clock.
+"""
+
+import json
+import multiprocessing as mp
+import socket
+import sys
+import time
+
+import numpy as np
+
+REPEATS = 3
+CNN = (
+    (3, 3, 3, 64),
+    (3, 3, 64, 64),
+    (3, 3, 64, 64),
+    (3, 3, 64, 64),
+    (3, 3, 64, 64),
+    (1, 1, 64, 64),
+    (1, 1, 64, 16),
+    (1024, 10),
+)
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for sock in sockets:
+        sock.bind(("127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+def workloads():
+    import jax
+    import jax.numpy as jnp
+
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    edges = np.linspace(-3, 3, 17).astype(np.float32)
+
+    def histogram(x):
+        counts = jnp.sum((x[:, None] >= edges[None, :]).astype(jnp.int32), axis=0)
+        return counts[:-1] - counts[1:]
+
+    def groups(keys, values):
+        hot = (keys[:, None] == jnp.arange(16)[None, :]).astype(jnp.int32)
+        return jnp.sum(hot * values[:, None], axis=0), jnp.sum(hot, axis=0)
+
+    def cnn(x, *weights):
+        numbers = ("NHWC", "HWIO", "NHWC")
+
+        def layer(h, weight):
+            return jnp.maximum(jax.lax.conv_general_dilated(h, weight, (1, 1), "SAME", dimension_numbers=numbers), 0)
+
+        def pool(h):
+            return jax.lax.reduce_window(h, 0.0, jax.lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") * 0.25
+
+        h = pool(layer(layer(x, weights[0]), weights[1]))
+        h = pool(layer(layer(h, weights[2]), weights[3]))
+        h = layer(layer(layer(h, weights[4]), weights[5]), weights[6])
+        return h.reshape(h.shape[0], -1) @ weights[7]
+
+    million, hundred = 1_000_000, 100_000
+    keys = rng.integers(0, 16, hundred).astype(np.int32)
+    return {
+        "relu_1m": (lambda x: jnp.maximum(x, 0), [normal(million)]),
+        "mul_1m": (lambda x, y: x * y, [normal(million), normal(million)]),
+        "matmul_512": (lambda x, y: x @ y, [normal(512, 512), normal(512, 512)]),
+        "matmul_1024": (lambda x, y: x @ y, [normal(1024, 1024), normal(1024, 1024)]),
+        "mean_1m": (jnp.mean, [normal(million)]),
+        "var_1m": (jnp.var, [normal(million)]),
+        "max_100k": (jnp.max, [normal(hundred)]),
+        "hist16_100k": (histogram, [normal(hundred)]),
+        "groupby16_100k": (groups, [keys, rng.integers(0, 1000, hundred).astype(np.int32)]),
+        "sort_100k": (jnp.sort, [normal(hundred)]),
+        "sigmoid_100k": (jax.nn.sigmoid, [normal(hundred)]),
+        "exp_100k": (lambda x: jnp.exp(-jnp.abs(x)), [normal(hundred)]),
+        "gelu_100k": (jax.nn.gelu, [normal(hundred)]),
+        "softmax_1000x64": (lambda x: jax.nn.softmax(x, axis=-1), [normal(1000, 64)]),
+        "minionn_cifar_b8": (
+            cnn,
+            [normal(8, 32, 32, 3)] + [(0.05 * normal(*shape)).astype(np.float32) for shape in CNN],
+        ),
+    }
+
+
+def party(rank, ports, names, shares):
+    import spu.libspu as lib
+    from spu import api
+    from spu.utils import frontend
+
+    config = lib.RuntimeConfig(protocol=lib.ProtocolKind.SEMI2K, field=lib.FieldType.FM64)
+    description = lib.link.Desc()
+    for index, port in enumerate(ports):
+        description.add_party(f"p{index}", f"127.0.0.1:{port}")
+    link = lib.link.create_brpc(description, rank)
+    made = workloads()
+    for name in names:
+        function, args = made[name]
+        inputs = [f"i{index}" for index in range(len(args))]
+        secret = [lib.Visibility.VIS_SECRET] * len(args)
+        compiled, _ = frontend.compile(
+            frontend.Kind.JAX,
+            function,
+            args,
+            {},
+            inputs,
+            secret,
+            lambda outs: [f"o{index}" for index in range(len(outs))],
+        )
+        seconds = []
+        for _ in range(REPEATS + 1):
+            runtime = api.Runtime(link, config)
+            for index in range(len(args)):
+                runtime.set_var(inputs[index], shares[name][index])
+            began = time.perf_counter()
+            runtime.run(compiled)
+            seconds.append(time.perf_counter() - began)
+        if rank == 0:
+            print(json.dumps({"workload": name, "seconds": seconds[1:]}), flush=True)
+
+
+def main():
+    import spu.libspu as lib
+    from spu import api
+
+    config = lib.RuntimeConfig(protocol=lib.ProtocolKind.SEMI2K, field=lib.FieldType.FM64)
+    io, made = api.Io(2, config), workloads()
+    names = sys.argv[1:] or list(made)
+    shares = {
+        name: [io.make_shares(np.asarray(arg), lib.Visibility.VIS_SECRET) for arg in made[name][1]] for name in names
+    }
+    ports, spawn = free_ports(2), mp.get_context("spawn")
+    processes = [
+        spawn.Process(
+            target=party, args=(rank, ports, names, {name: [arg[rank] for arg in shares[name]] for name in names})
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(600)
+        process.kill()
+
+
+if __name__ == "__main__":
+    main()

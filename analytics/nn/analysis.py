@@ -1,13 +1,13 @@
 """What the owner of the weights works out about a network: sound ranges of its values, and how far rounding can go.
 
-Ranges: interval arithmetic over the declared bound of the images, cell by cell, rounding of weights and values included.
+Ranges: interval arithmetic over the declared bound of the images, cell by cell, rounding included.
 
 Errors: the difference d between the values of the protocol and those of real arithmetic, in two norms side by side:
     cell by cell    |d'| <= |W| |d| + |dW| |x| + |db| + u
     Euclidean       ||d'|| <= ||W|| ||d|| + ||dW|| ||x|| + ||db|| + u sqrt(cells)
 with dW, db what rounding to fixed point did to weights and biases, u one rounding unit of each division, ||W|| the
-spectral norm. ReLU lengthens neither; each norm bounds the other. The second is the sharper one by orders of magnitude in
-deep networks: a sum of magnitudes counts every rounding as if all conspired. Both hold for every image within the bound.
+spectral norm. ReLU lengthens neither; each norm bounds the other. The second is the sharper one by orders of magnitude
+in deep networks: a sum of magnitudes counts every rounding as if all conspired. Both hold for every image in the bound.
 Of networks as deep as ResNet-20 neither says anything useful: what all layers might amplify is far from what they do.
 """
 

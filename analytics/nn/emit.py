@@ -256,7 +256,7 @@ class _Emission:
         return room
 
     def _reserve(self, name: str) -> int:
-        """Bits to keep free of an untruncated product: for an argmax's differences, or the sums that it goes through."""
+        """Bits to keep free of an untruncated product: for an argmax's differences, or the sums it goes through."""
         return 1 if set(self.readers[name]) == {""} else _RESERVE
 
     def _relu_follows(self, name: str) -> bool:

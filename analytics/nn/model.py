@@ -42,7 +42,7 @@ class SecureModel:
     images' owner before anything is shared.
     bound: "sound" (the default) takes ranges that follow from the weights: the owner thereby publishes one power of two
     for each layer with weights. A number declares instead that no activation after a ReLU exceeds it (rounded up to a
-    power of two); where the ring needs it this is checked on shares, and `BoundExceeded` is raised in place of a result.
+    power of two); where the ring needs it this is checked on shares, and `BoundExceeded` raised in place of a result.
     weight_gain: with a declared bound, a public bound on the sum of |weights| behind any output, and on |bias|.
     fraction_bits: of activations; the session's setting unless given. batch_size: images that are computed together.
     The owner also publishes `error`, a power of two: how far a logit can be from real arithmetic, at most.

@@ -47,7 +47,9 @@ class ValueType(msgspec.Struct, frozen=True, kw_only=True):
         return 2.0 ** (self.width - 1 - self.f)
 
     def checked(self, what: str) -> ValueType:
-        """Itself; raises `BoundError` where the width is beyond the ring's, `ProgramError` where it is no type at all."""
+        """Itself; raises `BoundError` where the width is beyond the ring's, `ProgramError` where it is no type at
+        all.
+        """
         if self.width < 1 or abs(self.f) > WIDEST or not self.error >= 0 or any(size < 0 for size in self.shape):
             raise ProgramError(
                 f"{what}: no value has shape {self.shape}, {self.f} fractional bits, width {self.width} and error {self.error}"

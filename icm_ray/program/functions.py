@@ -7,7 +7,6 @@ declared width does not fit. What is fitted is public and the same for everyone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.ops.linear import Add, AddPublic, Declare, Scale, Subtract
+from icm_ray.ops.linear import AddPublic, Declare, Subtract
 from icm_ray.ops.products import Finish, Relu
 from icm_ray.ops.smooth import Piecewise
 from icm_ray.program.build import Builder, Value
@@ -49,7 +48,9 @@ class _Fit:
 
 
 def fitted(function: Function, fit: _Fit, f: int, slope: float) -> Piecewise:
-    """The operation for inputs and results of f fractional bits; its error bound is computed on a fine grid of each cell."""
+    """The operation for inputs and results of f fractional bits; its error bound is computed on a fine grid of each
+    cell.
+    """
     width = 2.0**fit.cell_log
     half = 1 << (fit.cell_bits - 1)
     nodes = np.arange(-half, half) * width

@@ -113,9 +113,9 @@ class Loading:
         self, op: ops.Load, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
         yield from ()
-        if op.key not in context.store:
-            raise ProgramError(f"{context.me} keeps nothing under {op.key}")
-        words = context.store[op.key]
+        words = context.store.get(op.key)
+        if not isinstance(words, np.ndarray):
+            raise ProgramError(f"{context.me} keeps no value under {op.key}")
         if words.shape != array_shape(out):
             raise ShapeError(f"{op.key} is kept with shape {words.shape}, the program has {array_shape(out)}")
         return Share(words, out.kind)

@@ -208,9 +208,12 @@ class FixedWeight:
         out: ValueType,
     ) -> Round:
         x = inputs[0].words
-        if op.key not in context.store:
+        loaded = context.store.get(op.key)
+        if not isinstance(loaded, tuple):
             raise ProgramError(f"weight {op.key} was not loaded")
-        weight, bias = context.store[op.key]
+        weight, bias = loaded
+        if weight.shape != op.weight.shape:
+            raise ShapeError(f"weight {op.key} was loaded with shape {weight.shape}, the program has {op.weight.shape}")
         if context.me == op.owner:
             parts = {name: (np.empty(x.shape, np.uint64),) for name in context.others}
             yield Exchange({}, dict(parts))

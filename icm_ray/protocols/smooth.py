@@ -5,9 +5,9 @@ x^ = x + r is opened modulo 2^w, w = shift + cell bits. With k^ = x^ >> shift, c
 so that, C_i,k the public coefficients,
     p(x) = sum_i sum_k C_i,k lo^k h[(k^ - i) mod M] = sum_j sum_i q_j(i, c) (h r_lo^j)[(k^ - i) mod M],
     q_j(i, c) = (-1)^j sum_(k >= j) binom(k, j) C_i,k c^(k-j),
-which is linear in the dealt words [h r_lo^j], j = 0 .. degree. The cell is that of x or, by the public coin low(x^), the
-next one, as in a truncation: polynomials are made for both. Sums are taken in Z_2^32 where that is wide enough; a share
-of a 32-bit result becomes one in Z_2^64 with the truncation that follows anyway.
+which is linear in the dealt words [h r_lo^j], j = 0 .. degree. The cell is that of x or, by the public coin low(x^),
+the next one, as in a truncation: polynomials are made for both. Sums are taken in Z_2^32 where that is wide enough;
+a share of a 32-bit result becomes one in Z_2^64 with the truncation that follows anyway.
 
 Opened: x^, uniform. Functionality: publish u uniform in [0, 2^shift), evaluate the polynomial of the cell that u picks.
 Secure against any n-1 semi-honest parties that do not collude with the dealer.

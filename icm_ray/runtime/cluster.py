@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+_KNOCK: Final = 5.0
 _SETTLE: Final = 5.0
 """Seconds that CPUs of workers that have just ended may take to come back."""
 
@@ -72,8 +74,9 @@ class Cluster:
                     raise
             else:
                 try:
+                    _knock(address)
                     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-                except (ConnectionError, ValueError) as error:
+                except (OSError, ValueError) as error:
                     raise SessionError(
                         f"no Ray cluster could be joined at {address!r}: {_first_line(error)}. Is it running? If "
                         "it uses token authentication, set RAY_AUTH_MODE=token (and RAY_AUTH_TOKEN or its file)"
@@ -122,6 +125,13 @@ class Cluster:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at host:port; Ray would take more than a minute to say so."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
 
 
 @contextmanager

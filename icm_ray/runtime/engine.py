@@ -33,8 +33,9 @@ class Table:
 class LaneJob:
     """One run of a program on one lane.
 
-    tasks: by owner, by input name, how the owner's worker makes the input. given: by owner, by input name, ring elements
-    that this process brings for the owner (their tasks are filled in); they go over the owner's link and nowhere else.
+    tasks: by owner, by input name, how the owner's worker makes the input. given: by owner, by input name, ring
+    elements that this process brings for the owner (their tasks are filled in); they go over the owner's link and
+    nowhere else.
     """
 
     lane: int
@@ -46,7 +47,8 @@ class LaneJob:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What a run revealed, put together: ring elements by the name of the reveal (wide numbers: limbs on the last axis).
+    """What a run revealed, put together: ring elements by the name of the reveal (wide numbers: limbs on the last
+    axis).
 
     rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them.
     """
@@ -60,7 +62,9 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What all runs of an engine took so far, added up: rounds, bytes of all parties, dealer's bytes, seconds of runs."""
+    """What all runs of an engine took so far, added up: rounds, bytes of all parties, dealer's bytes, seconds of
+    runs.
+    """
 
     rounds: int = 0
     sent_bytes: int = 0
@@ -102,10 +106,14 @@ class Engine(Protocol):
         """A name that this session has not used: for tables, kept shares, weights."""
 
     def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
-        """Open a table of `owner`; for a pushed source `batches` are Arrow IPC streams, one a partition, taken one by one."""
+        """Open a table of `owner`; for a pushed source `batches` are Arrow IPC streams, one a partition, taken one
+        by one.
+        """
 
     def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
-        """Run jobs: those of different lanes at the same time, those of one lane in order. Results in the jobs' order."""
+        """Run jobs: those of different lanes at the same time, those of one lane in order. Results in the jobs'
+        order.
+        """
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
         """Move kept shares (by lane: key to shape of words) to lane 0, each party within itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from icm_ray.owner.tasks import PushedSource, Source
 from icm_ray.party.party import Observer, Outcome, Party
 from icm_ray.party.policy import Policy
 from icm_ray.program.program import Program, decode_program, encode_program
-from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
 from icm_ray.protocols.edges import DRIVER, combine
+from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
 from icm_ray.transport import Transcript, TransportConfig, agree, memory_links
 
 __all__ = ["ThreadEngine", "ThreadLane"]
@@ -105,7 +105,7 @@ class ThreadLane:
             for link in links.values():
                 link.close()
 
-    def __enter__(self) -> ThreadLane:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -210,7 +210,7 @@ class ThreadEngine:
         for lane in self._lanes:
             lane.close()
 
-    def __enter__(self) -> ThreadEngine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,12 +12,14 @@ def main() -> None:
 
         engine = Session(config=QUICK)
         workers = [handle._pid for lane in engine._lanes for handle in lane.handles.values()]
+        folder = engine._cluster._folder
     else:
         from icm_ray.runtime.processes import ProcessEngine
 
         engine = ProcessEngine(owners=("carol",), config=QUICK)
-        workers = [handle.process.pid for handle in engine.handles]
-    print(json.dumps(workers), flush=True)
+        workers, folder = [handle.process.pid for handle in engine.handles], ""
+    sys.stdout.write(json.dumps([workers, folder]) + "\n")
+    sys.stdout.flush()
     work(engine)
 
 

@@ -4,26 +4,24 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
+from pathlib import Path
 from time import monotonic
-
-os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-logging.getLogger("ray").setLevel(logging.ERROR)
-
-from ray.cluster_utils import Cluster
 
 from icm_ray.errors import FaultError, PlacementError, SessionError
 from icm_ray.runtime.session import Session
-from tests.chaos.victims import QUICK, alive, gone, work
+from tests.chaos.victims import QUICK, gone, work
 
 
-def parents(pid: int) -> int:
-    with open(f"/proc/{pid}/stat") as stat:
-        return int(stat.read().rpartition(")")[2].split()[1])
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def main() -> None:
+    from ray.cluster_utils import Cluster
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes = {
         name: cluster.add_node(num_cpus=1, labels={"icm-party": name}, include_dashboard=False)
@@ -42,8 +40,8 @@ def main() -> None:
         found["lanes"] = session.lanes
         handles = session._lanes[0].handles
         workers = {name: handle._pid for name, handle in handles.items()}
-        found["on their nodes"] = [parents(workers[name]) == raylets[name] for name in ("alice", "bob")]
-        found["dealer elsewhere"] = parents(workers["dealer"]) not in raylets.values()
+        found["on their nodes"] = [parent(workers[name]) == raylets[name] for name in ("alice", "bob")]
+        found["dealer elsewhere"] = parent(workers["dealer"]) not in raylets.values()
         struck: list[float] = []
 
         def strike() -> None:
@@ -62,8 +60,8 @@ def main() -> None:
         started = monotonic()
     found["closed"] = monotonic() - started
     found["left"] = gone(workers.values(), 3.0)
-    assert alive([os.getpid()])
-    print(json.dumps(found), flush=True)
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
     cluster.shutdown()
 
 

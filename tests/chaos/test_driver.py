@@ -1,6 +1,7 @@
 """The driver is killed or stopped: its workers end by themselves."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,13 +16,14 @@ pytestmark = pytest.mark.chaos
 @pytest.fixture
 def driver(root):
     """Starts a driver; returns it and its workers' processes."""
-    running = []
+    running, folders = [], []
 
     def start(kind: str):
         command = [sys.executable, "-m", "tests.chaos.driver", kind]
         process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         running.append(process)
-        workers = json.loads(process.stdout.readline())
+        workers, folder = json.loads(process.stdout.readline())
+        folders.append(folder)
         assert len(alive(workers)) == len(workers) > 0
         return process, workers
 
@@ -30,6 +32,8 @@ def driver(root):
         process.kill()
         process.wait()
         process.stdout.close()
+    for folder in filter(None, folders):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_killed(driver):

@@ -89,7 +89,7 @@ def test_a_worker_that_dies_while_it_is_idle():
 
 def test_a_worker_that_dies_at_its_start(monkeypatch):
     started = []
-    import icm_ray.runtime.processes as processes
+    from icm_ray.runtime import processes
 
     class Dying(processes.ProcessHandle):
         def __init__(self, name, *settings):

@@ -16,7 +16,13 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 def test_example_runs(example):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, str(example)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, str(example)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout

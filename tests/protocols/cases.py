@@ -25,7 +25,7 @@ def signed(rng: np.random.Generator, kind: ValueType) -> Ring:
     top = 2 ** (kind.width - 1)
     values = rng.integers(-top, top, kind.count, dtype=np.int64)
     edges = np.array([-top, top - 1, 0, -1, 1, top // 2, -top // 2, -top // 2 - 1], dtype=np.int64)
-    values[: edges.size] = edges[: values.size]
+    values[: edges.size] = np.clip(edges[: values.size], -top, top - 1)
     return values.view(np.uint64).reshape(kind.shape)
 
 

@@ -152,7 +152,9 @@ def test_tables_and_kept_shares_survive(lanes):
     builder = Builder(lanes.parties)
     builder.add(Reveal("bob", "x"), builder.add(Input("alice", "x", programs.column(2))))
     tasks = {"alice": {"x": ColumnValues(table.name, "x", 0, 16, 20)}}
-    done = lanes.execute([LaneJob(0, builder.build(), 0, tasks), LaneJob(0, programs.sum_of_kept(lanes, key, 8, "bob"))])
+    done = lanes.execute(
+        [LaneJob(0, builder.build(), 0, tasks), LaneJob(0, programs.sum_of_kept(lanes, key, 8, "bob"))]
+    )
     assert programs.plain(done[0].results["x"]).tolist() == [1.0, 2.0]
     assert done[1].results["total"].tolist() == [8]
 

@@ -171,9 +171,15 @@ def test_five_parties_fit_two_cores(ray_cluster):
 
 @pytest.mark.ray
 def test_an_exception_in_the_block_leaves_nothing(ray_cluster):
-    with pytest.raises(RuntimeError, match="the user's own"), icm.Session() as session:
-        workers = [handle._pid for handle in session._lanes[0].handles.values()]
-        raise RuntimeError("the user's own")
+    def block(workers: list[int]) -> None:
+        with icm.Session() as session:
+            workers += [handle._pid for handle in session._lanes[0].handles.values()]
+            raise RuntimeError("the user's own")
+
+    workers: list[int] = []
+    with pytest.raises(RuntimeError, match="the user's own"):
+        block(workers)
+    assert len(workers) == 3
     assert gone(workers, 1.0) == []
 
 

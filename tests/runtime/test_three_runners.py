@@ -115,7 +115,9 @@ def test_kept_shares_are_gathered(engine):
     found = [float(programs.plain(done.results["total"])[0]) for done in engine.execute(totals)]
     assert found == [total_of(A), total_of(B)]
     again = engine.new_name("kept")
-    engine.execute([LaneJob(1, programs.kept(engine, "carol", again, 4), given={"carol": {"column": np.ones(4, np.uint64)}})])
+    engine.execute(
+        [LaneJob(1, programs.kept(engine, "carol", again, 4), given={"carol": {"column": np.ones(4, np.uint64)}})]
+    )
     engine.gather({1: {again: (4,)}})
     (done,) = engine.execute([LaneJob(0, programs.sum_of_kept(engine, again, 4, DRIVER))])
     assert done.results["total"].tolist() == [4]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from analytics.nn.model import SecureModel
 from icm_ray.errors import BoundError, BoundExceeded
@@ -101,3 +102,22 @@ def test_a_bound_that_is_too_small_withholds_the_result(shared_data: Path, outpu
         model = SecureModel(session, net, "alice", (x[:1],), input_bound=4.0, bound=4.0)
         with pytest.raises(BoundExceeded, match="withheld"):
             model.predict(x, owner="bob", output=output).reveal(to="bob")
+
+
+@pytest.mark.parametrize(("value", "kept"), [(3.9, True), (4.0, False), (-900.0, True), (1000.0, False)])
+def test_the_bound_is_checked_exactly(value: float, kept: bool) -> None:
+    layers = [layer for _ in range(6) for layer in (nn.Linear(2, 2, bias=False), nn.ReLU())]
+    net = nn.Sequential(*layers).eval()
+    with torch.no_grad():
+        for layer in layers[::2]:
+            layer.weight.copy_(torch.eye(2))
+    x = torch.tensor([[0.5, 1.0], [value, 0.25]])
+    with ThreadEngine() as session:
+        model = SecureModel(session, net, "alice", (x[:1],), input_bound=1024.0, bound=4.0)
+        assert model._compiled.scheme.checked
+        prediction = model.predict(x, owner="bob")
+        if kept:
+            np.testing.assert_allclose(prediction.reveal(to="bob"), x.clamp(min=0).numpy(), atol=prediction.error)
+        else:
+            with pytest.raises(BoundExceeded):
+                prediction.reveal(to="bob")

@@ -171,7 +171,7 @@ class Reshape(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     shape: tuple[int, ...]
 
     def infer(self, x: ValueType) -> ValueType:
-        if math.prod(self.shape) != x.count or any(size < 0 for size in self.shape):
+        if math.prod(self.shape) != x.count or min(self.shape, default=-1) < 0:
             raise ShapeError(f"{x.shape} cannot be reshaped to {self.shape}")
         return msgspec.structs.replace(x, shape=self.shape)
 

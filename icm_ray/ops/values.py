@@ -50,7 +50,7 @@ class ValueType(msgspec.Struct, frozen=True, kw_only=True):
         """Itself; raises `BoundError` where the width is beyond the ring's, `ProgramError` where it is no type at
         all.
         """
-        if self.width < 1 or abs(self.f) > WIDEST or not self.error >= 0 or any(size < 0 for size in self.shape):
+        if self.width < 1 or abs(self.f) > WIDEST or not self.error >= 0 or min(self.shape, default=-1) < 0:
             raise ProgramError(
                 f"{what}: no value has shape {self.shape}, {self.f} fractional bits, width {self.width} and error {self.error}"
             )

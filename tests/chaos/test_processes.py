@@ -12,6 +12,7 @@ from tests.chaos.victims import QUICK, ROWS, alive, fails_after, gone
 from tests.runtime import programs
 
 pytestmark = pytest.mark.chaos
+HEAVY = pytest.mark.slow
 MEMBERS = ["alice", "bob", "dealer", "carol"]
 
 
@@ -42,14 +43,14 @@ def test_killed(victim):
     assert seconds < 2.5
 
 
-@pytest.mark.parametrize("victim", MEMBERS)
+@pytest.mark.parametrize("victim", ["bob", "dealer", *(pytest.param(name, marks=HEAVY) for name in ("alice", "carol"))])
 def test_stopped(victim):
     error, seconds = struck(victim, signal.SIGSTOP, QUICK)
     assert isinstance(error, PeerSilent)
     assert seconds < QUICK.silence + 5
 
 
-@pytest.mark.parametrize("victim", ["charlie", "dealer"])
+@pytest.mark.parametrize("victim", ["charlie", pytest.param("dealer", marks=HEAVY)])
 def test_one_of_three_parties_killed(victim):
     error, _ = struck(victim, signal.SIGKILL, QUICK, ("alice", "bob", "charlie"))
     assert isinstance(error, PeerLost)

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from icm_ray.config import EngineConfig
+from icm_ray.errors import SessionError
 from icm_ray.runtime.processes import ProcessEngine
 from icm_ray.runtime.threads import ThreadEngine
 
@@ -35,22 +36,52 @@ def start(kind: str):
     return Session(PARTIES, OWNERS, lanes=LANES)
 
 
+class Runners:
+    """Engines that are started when they are first asked for, and again when a test has broken them."""
+
+    def __init__(self):
+        self._running = {}
+
+    def get(self, kind: str):
+        engine = self._running.get(kind)
+        if engine is not None:
+            try:
+                engine.execute([])
+            except SessionError:
+                engine.close()
+                engine = None
+        if engine is None:
+            engine = self._running[kind] = start(kind)
+        return engine
+
+    def close(self):
+        for engine in self._running.values():
+            engine.close()
+
+
+@pytest.fixture(scope="session")
+def runners():
+    kept = Runners()
+    yield kept
+    kept.close()
+
+
 KINDS = ["threads", "processes", pytest.param("ray", marks=pytest.mark.ray)]
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(params=KINDS)
 def engine(request):
     """Two lanes of alice, bob, the outside owner carol and a dealer."""
-    if request.param == "ray":
-        request.getfixturevalue("ray_cluster")
-    with start(request.param) as running:
-        yield running
+    return running(request)
 
 
-@pytest.fixture(scope="module", params=KINDS[1:])
+@pytest.fixture(params=KINDS[1:])
 def lanes(request):
     """The same, of processes and actors alone."""
+    return running(request)
+
+
+def running(request):
     if request.param == "ray":
         request.getfixturevalue("ray_cluster")
-    with start(request.param) as running:
-        yield running
+    return request.getfixturevalue("runners").get(request.param)

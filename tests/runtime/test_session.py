@@ -185,7 +185,7 @@ def test_an_exception_in_the_block_leaves_nothing(ray_cluster):
 
 @pytest.mark.ray
 def test_a_full_cluster_is_an_error_that_names_party_and_resource(ray_cluster):
-    @ray_cluster.remote(num_cpus=2)
+    @ray_cluster.remote(num_cpus=ray_cluster.available_resources()["CPU"])
     class Greedy:
         def here(self):
             return True

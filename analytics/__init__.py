@@ -16,13 +16,12 @@ __all__ = [
     "SecureColumn",
     "SecureFrame",
     "SecureModel",
-    "SecurePredictor",
     "from_pandas",
     "read_csv",
     "read_parquet",
 ]
 
-_MODELS = {"SecureModel": "analytics.nn.model", "SecurePredictor": "analytics.nn.predictor"}
+_MODELS = {"SecureModel": "analytics.nn.model"}
 
 
 def __getattr__(name: str) -> Any:

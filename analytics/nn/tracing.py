@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx
 from torch.export import ExportedProgram
@@ -42,6 +43,7 @@ def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Traced | tup
     `InputError` or `ShapeError` for example inputs that are not one batch.
     """
     _check_net(net)
+    example_inputs = tuple(torch.from_numpy(x) if isinstance(x, np.ndarray) else x for x in example_inputs)
     _check_example(example_inputs)
     try:
         with torch.no_grad(), warnings.catch_warnings():  # so that a no_grad() in forward() changes nothing
@@ -87,7 +89,7 @@ def _check_example(example_inputs: tuple[Any, ...]) -> None:
         raise UnsupportedError(f"a network with exactly one input is supported; this one has {len(example_inputs)}")
     (example,) = example_inputs
     if not isinstance(example, torch.Tensor):
-        raise InputError(f"the example input is a torch.Tensor, not {type(example).__name__}")
+        raise InputError(f"the example input is a torch.Tensor or numpy array, not {type(example).__name__}")
     if example.ndim < 2 or 0 in example.shape:
         raise ShapeError(f"the example input is a batch, at least (1, features); its shape is {tuple(example.shape)}")
     if not example.is_floating_point():

@@ -63,7 +63,7 @@ class Hospitals:
         import analytics as an
 
         patients = an.read_parquet(session, dict(self.files))
-        statistics = Statistics(patients[_SHOWN].std().explain())
+        statistics = Statistics(patients[_SHOWN].std().explain(to="alice"))
         queries: list[tuple[str, Any, float]] = [
             ("patients", patients[_SHOWN].count(), float(len(self.pooled[_SHOWN])))
         ]
@@ -73,9 +73,9 @@ class Hospitals:
             queries.append((f"{name}: std", patients[name].std(), float(values.std(ddof=1))))
         for what, query, plain in queries:
             before = session.totals
-            secure = float(query.reveal())
+            secure = float(query.reveal(to="alice"))
             statistics.rows.append((what, secure, plain, 1e-9 * max(1.0, abs(plain)), session.totals.since(before)))
-        statistics.counts, statistics.edges = patients[_SHOWN].histogram(bins=_BINS, range=_RANGE).reveal()
+        statistics.counts, statistics.edges = patients[_SHOWN].histogram(bins=_BINS, range=_RANGE).reveal(to="alice")
         statistics.plain_counts = np.histogram(self.pooled[_SHOWN], _BINS, _RANGE)[0]
         return statistics
 
@@ -83,8 +83,8 @@ class Hospitals:
 def statistics_table(statistics: Statistics) -> Table:
     """Every secure result beside the plain one."""
     table = Table(title="all patients of both hospitals")
-    for head in ("statistic", "secure", "plain", "rounds", "bytes", "dealer bytes", "ms"):
-        table.add_column(head, justify="left" if head == "statistic" else "right")
+    for head in ("statistic", "secure", "plain", "rounds", "bytes", "dealt", "ms"):
+        table.add_column(head, justify="left" if head == "statistic" else "right", no_wrap=True)
     for what, secure, plain, _, took in statistics.rows:
         cells = (f"{secure:.6g}", f"{plain:.6g}", str(took.rounds), str(took.sent_bytes), str(took.dealt_bytes))
         table.add_row(what, *cells, f"{1000 * took.seconds:.0f}")

@@ -85,6 +85,7 @@ class ActorHandle:
         self.name = name
         self._here = here
         self._pid = 0
+        self._joined = _connection()
         remote: Any = ray.remote(LaneWorker)
         options: dict[str, Any] = {"label_selector": selector} if selector else {}
         actor = remote.options(max_restarts=0, max_task_retries=0, max_concurrency=4, num_cpus=cpus, **options)
@@ -109,6 +110,8 @@ class ActorHandle:
         return _Answer(self.name, self._actor.join.remote(msgspec.msgpack.encode(plan)), read)
 
     def lost(self) -> str:
+        if _connection() != self._joined:
+            return "this process has left its Ray cluster"
         ready, _ = ray.wait([self._serving], timeout=0)
         if not ready:
             return ""
@@ -123,19 +126,29 @@ class ActorHandle:
     def kill(self) -> None:
         if _is_worker(self._pid):  # on this node: at once, even if it is stopped, which would cost Ray 5 s
             os.kill(self._pid, signal.SIGKILL)
-        ray.kill(self._actor, no_restart=True)
+        if _connection() == self._joined:
+            ray.kill(self._actor, no_restart=True)
 
     def ended(self, timeout: float) -> bool:
-        ready, _ = ray.wait([self._serving], timeout=timeout)
-        if not ready:
-            return False
-        ray.kill(self._actor, no_restart=True)
+        if _connection() == self._joined:
+            ready, _ = ray.wait([self._serving], timeout=timeout)
+            if not ready:
+                return False
+            ray.kill(self._actor, no_restart=True)
         deadline = monotonic() + _FORCED
         while _is_worker(self._pid):
             if monotonic() > deadline:
                 return False
             sleep(0.01)
         return True
+
+
+def _connection() -> str:
+    """Which connection to Ray this process has; empty for none. Ray would start a cluster where it has none."""
+    if not ray.is_initialized():
+        return ""
+    context = ray.get_runtime_context()
+    return f"{context.get_node_id()}/{context.get_job_id()}"
 
 
 def _is_worker(pid: int) -> bool:

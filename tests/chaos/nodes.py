@@ -13,7 +13,6 @@ from icm_ray.errors import FaultError, PlacementError, SessionError
 from icm_ray.runtime.session import Session
 from tests.chaos.victims import QUICK, gone, work
 
-
 HEALTH = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 """Ray finds a dead raylet within 4 s; by itself it takes 15."""
 HEAD = {"num_cpus": 1, "include_dashboard": False, "_system_config": HEALTH}

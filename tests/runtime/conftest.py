@@ -66,6 +66,14 @@ def runners():
     kept.close()
 
 
+@pytest.fixture(scope="session")
+def ray_runners(ray_cluster):
+    """Apart, so that they are closed before their cluster is."""
+    kept = Runners()
+    yield kept
+    kept.close()
+
+
 KINDS = ["threads", "processes", pytest.param("ray", marks=pytest.mark.ray)]
 
 
@@ -82,6 +90,5 @@ def lanes(request):
 
 
 def running(request):
-    if request.param == "ray":
-        request.getfixturevalue("ray_cluster")
-    return request.getfixturevalue("runners").get(request.param)
+    kept = request.getfixturevalue("ray_runners" if request.param == "ray" else "runners")
+    return kept.get(request.param)

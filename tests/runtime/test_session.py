@@ -204,6 +204,28 @@ def test_a_full_cluster_is_an_error_that_names_party_and_resource(ray_cluster):
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.parametrize("between", ["", "ray.init(address='local', num_cpus=1, include_dashboard=False)"])
+def test_a_ray_that_was_shut_down_under_a_session(between):
+    code = f"""
+import icm_ray, ray
+ray.init(address="local", num_cpus=2, include_dashboard=False)
+session = icm_ray.Session()
+workers = [handle._pid for handle in session._lanes[0].handles.values()]
+ray.shutdown()
+{between}
+try: session.set_policy("x", icm_ray.Policy())
+except icm_ray.IcmError as error: print(type(error).__name__)
+session.close()
+from tests.chaos.victims import gone
+print(gone(workers, 2.0), ray.is_initialized())
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["PeerLost", f"[] {bool(between)}"]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
 def test_starts_a_cluster_of_its_own_quietly_and_ends_it():
     code = """
 import glob, icm_ray

@@ -21,17 +21,25 @@ ADDRESS = Address(1, bytes(16), 0, 1)
 
 
 class Streams:
-    """In place of a `Key`: chosen words where there are such, else AES words that `salt` makes different."""
+    """In place of a `Key`: chosen words where there are such, else AES words that `salts` make different.
 
-    def __init__(self, party: str, chosen=None, salts=None):
-        self.party, self.chosen, self.salts = party, chosen or {}, salts or {}
+    still: every value sees the same word of a stream, so that runs over many values enumerate one party's words while
+    all others' stay as they are. Streams of bits (tags in `bits`) then are all zeros or all ones.
+    """
+
+    def __init__(self, party: str, chosen=None, salts=None, still=False, bits=()):
+        self.party, self.chosen, self.salts, self.still, self.bits = party, chosen or {}, salts or {}, still, bits
 
     def words(self, operation, tag, count, dtype=np.uint64):
         if tag in self.chosen:
             words = self.chosen[tag]
             assert (words.size, words.dtype) == (count, np.dtype(dtype)), f"tag {tag} wants {count} of {dtype}"
             return words.reshape(-1).copy()
-        return derive_key(b"bench", self.party, self.salts.get(tag, 0)).words(operation, tag, count, dtype)
+        key = derive_key(b"bench", self.party, self.salts.get(tag, self.salts.get(None, 0)))
+        if not self.still:
+            return key.words(operation, tag, count, dtype)
+        word = key.words(operation, tag, 1, dtype)
+        return np.full(count, -(word & np.uint64(1)) if tag in self.bits else word, dtype)
 
 
 @dataclass

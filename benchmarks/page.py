@@ -13,23 +13,24 @@ HEAD = """# Performance
 
 Made by `benchmarks/peers/compare.py` and `benchmarks/page.py`; not edited by hand.
 
-{date}, {processor}, {cores} cores. Parties (and the dealer, where there is one) are processes on one machine over loopback;
-inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside the clock. The
-engines took turns within one run and never ran together; each figure is the least of all runs. Peers: {versions}.
+{date}, {processor}, {cores} cores. Parties (and the dealer, where there is one) are processes on one machine over
+loopback; inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside
+the clock. The engines took turns within one run and never ran together; each figure is the least of all runs.
+Peers: {versions}.
 
 ![seconds, relative to icm-ray](performance.svg)
 
-| workload | icm-ray | SPU | CrypTen | best peer / icm-ray | icm-ray, TLS 1.3 | rounds | MB a party | MB dealt | max abs error |
+| workload | icm-ray | SPU | CrypTen | best peer / icm-ray | with TLS | rounds | MB a party | MB dealt | max error |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 NOTES = """
 What the figures are, and are not:
 
-- SPU's semi2k lets its first party deal (its trusted first party); CrypTen's dealer is a process of its own, as ours is.
-- Our links are plain TCP in the column "icm-ray", as the peers' are; TLS 1.3 with mutual authentication, which every
-  session uses, has a column of its own.
-- `minionn_cifar_b8`: the weights are one party's own and loaded before the clock starts (F = W - B opened once for the model);
-  the peers' weights are shares. Activations are promised, not checked, to stay below 2^9, as in the peers.
+- SPU's semi2k lets its first party deal (its trusted first party); CrypTen's dealer is a process, as ours is.
+- Our links are plain TCP in the column "icm-ray", as the peers' are; "with TLS" is TLS 1.3 with mutual authentication,
+  which every session uses.
+- `minionn_cifar_b8`: the weights are one party's own and loaded before the clock starts (F = W - B is opened once for
+  the model); the peers' weights are shares. Activations are promised, not checked, to stay below 2^9, as in the peers.
 - mean_1m, var_1m: widths follow from declared bounds; relu_1m, max_100k and hist16_100k compare all 64 bits.
 """
 
@@ -82,12 +83,14 @@ def chart(records):
             y += high
         y += 10
     legend = "".join(
-        f'<rect x="{left + 110 * i}" y="8" width="12" height="12" fill="{colour}"/><text x="{left + 110 * i + 17}" y="18">{name}</text>'
+        f'<rect x="{left + 110 * i}" y="8" width="12" height="12" fill="{colour}"/>'
+        f'<text x="{left + 110 * i + 17}" y="18">{name}</text>'
         for i, (name, colour) in enumerate(COLOURS.items())
     )
     body = "\n".join(rows)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 80} {y + 10}" font-family="sans-serif" font-size="12">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 80} {y + 10}" '
+        'font-family="sans-serif" font-size="12">'
         f'<rect width="100%" height="100%" fill="white"/>{legend}\n{body}\n</svg>\n'
     )
 

@@ -32,9 +32,12 @@ def train_digits(images: NDArray[np.float32], labels: NDArray[np.int64]) -> Any:
     optimiser = torch.optim.Adam(net.parameters(), 2e-3)
     pixels, targets = torch.from_numpy(images), torch.from_numpy(labels)
     for _ in range(_EPOCHS):
-        for chosen in torch.randperm(len(pixels)).split(_BATCH):
+        order = torch.randperm(len(pixels))
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
             optimiser.zero_grad()
-            nn.functional.cross_entropy(net(pixels[chosen]), targets[chosen]).backward()
+            loss: Any = nn.functional.cross_entropy(net(pixels[chosen]), targets[chosen])
+            loss.backward()
             optimiser.step()
     return net.eval()
 

@@ -77,7 +77,9 @@ class Digits:
             )
             labels = prediction.reveal(to="bob")
         plain = plain_logits(self._net, images)
-        return Predictions(prediction.explain(to="bob"), labels, plain, truth, prediction.error, session.totals.since(before))
+        return Predictions(
+            prediction.explain(to="bob"), labels, plain, truth, prediction.error, session.totals.since(before)
+        )
 
 
 def digits_table(predictions: Predictions) -> Table:

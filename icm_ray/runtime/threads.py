@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from time import perf_counter
 from typing import Any, Self
 
@@ -58,7 +59,7 @@ class ThreadLane:
         def one(name: str) -> dict[str, bytes]:
             return {peer: agree(self._links[name][peer], name < peer) for peer in sorted(self._links[name])}
 
-        return dict(zip(names, self._together([lambda name=name: one(name) for name in names]), strict=True))
+        return dict(zip(names, self._together([partial(one, name) for name in names]), strict=True))
 
     def run(
         self,
@@ -81,8 +82,8 @@ class ThreadLane:
             return Outcome(results=results)
 
         tasks: list[Callable[[], Any]] = [lambda: self.dealer.run(decode_program(payload), job, partition)]
-        tasks += [lambda name=name: party(name) for name in self.parties]
-        tasks += [lambda name=name: outsider(name) for name in program.owners]
+        tasks += [partial(party, name) for name in self.parties]
+        tasks += [partial(outsider, name) for name in program.owners]
         _, *outcomes = self._together(tasks)
         return dict(zip((*self.parties, *program.owners), outcomes, strict=True))
 

@@ -1,4 +1,6 @@
-"""Every protocol, bit for bit against its plaintext twin, with 2, 3 and 5 parties; and its counters against its declaration."""
+"""Every protocol, bit for bit against its plaintext twin, with 2, 3 and 5 parties; and its counters against its
+declaration.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A bench on which the real `deal` and `run` of one operation are played with streams that the test chooses.
 
-The dealer is the engine's `OperationDealing`, the parties' correlations are its `DealtShares`; only the key is replaced, by
-one whose streams can be set, and the links by lists. Values lie along one axis, so that one run enumerates many of them.
+The dealer is the engine's `OperationDealing`, the parties' correlations are its `DealtShares`; only the key is
+replaced, by one whose streams can be set, and the links by lists. Values lie along one axis, so that one run
+enumerates many of them.
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ def element_bits(words, count, k):
 
 
 def split(values, parties, honest, seed=7):
-    """Shares of `values` that are fixed for everyone but the honest party: the coalition's part of the input is public to it."""
+    """Shares of `values` that are fixed for everyone but the honest party: the coalition's part of the input is
+    public to it.
+    """
     rng, shares = np.random.default_rng(seed), {}
     rest = values.copy()
     for name in parties:

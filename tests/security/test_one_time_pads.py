@@ -2,8 +2,8 @@
 
 For each dealt tag, changing the honest party's words of that tag alone (everything else equal) must leave every opened
 total and every other correction as it was, and must change the correction of the tag by exactly that difference. Hence,
-with that party's words uniform, the corrections that a coalition sees are uniform, independent of each other, of all that
-is opened and of the inputs. Checked for every case of tests/protocols/cases.py, every dealt tag, 2 and 3 parties.
+with that party's words uniform, the corrections that a coalition sees are uniform, independent of each other, of all
+that is opened and of the inputs. Checked for every case of tests/protocols/cases.py, every dealt tag, 2 and 3 parties.
 """
 
 import numpy as np
@@ -116,7 +116,6 @@ def test_every_message_moves_with_the_honest_masks(case, n):
                         bits = np.unpackbits(np.ascontiguousarray(old ^ new).view(np.uint8))
                         spread = 6 * np.sqrt(bits.size) / 2  # six standard deviations: 2e-9
                         assert abs(bits.sum() - bits.size / 2) <= spread
-
 
 
 def test_a_recipient_learns_the_sum_and_no_one_s_part():

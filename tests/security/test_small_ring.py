@@ -5,7 +5,8 @@ party; given its own streams, the messages are the opened totals in other words,
 
 Shown here, for 2 and 3 parties, for every choice of the honest and of the corrected party:
 
-1.  (`test_openings_...`) For each input of the whole range, with the coalition's streams and input shares held fixed and
+1.  (`test_openings_...`) For each input of the whole range, with the coalition's streams and input shares held fixed
+and
     *all* values of the honest party's masks enumerated (the 8-bit mask r, the tree's mask bits, the bit s), every tuple
     of opened totals occurs exactly equally often. So the openings are uniform, jointly, whatever the input is.
 2.  (`test_dealt_words_...`, in test_one_time_pads.py, for every operation on the real ring) The opened totals do not
@@ -16,9 +17,10 @@ Shown here, for 2 and 3 parties, for every choice of the honest and of the corre
 1 and 2 together are the claim: the joint distribution of all that a coalition sees is the same for every input.
 
 Masks of 64 bits (products, selected values) are looked at modulo 2^4 or 2^8: Z_2^64 -> Z_2^k is a ring homomorphism and
-what is opened there is computed by ring operations alone, so the low bits' joint distribution is enumerated exactly; the
-bits above are not. Trees of more than one level are too large for an 8-bit mask beside them: there (x, r) is held fixed at
-many values, and all values of the tree's masks are enumerated for each, which gives the same for every r, so jointly.
+what is opened there is computed by ring operations alone, so the low bits' joint distribution is enumerated exactly;
+the bits above are not. Trees of more than one level are too large for an 8-bit mask beside them: there (x, r) is held
+fixed at many values, and all values of the tree's masks are enumerated for each, which gives the same for every r,
+so jointly.
 """
 
 import itertools
@@ -64,7 +66,9 @@ class Enumeration:
         return ((word[:, None] >> np.arange(k, dtype=np.uint64)) & np.uint64(1)).astype(np.uint8)
 
     def assert_uniform(self, seen):
-        """seen: arrays (count,) or (count, k) of bits or bytes, and how many bits each has: 2^mask_bits tuples, each once."""
+        """seen: arrays (count,) or (count, k) of bits or bytes, and how many bits each has: 2^mask_bits tuples, each
+        once.
+        """
         code = np.zeros(self.count, np.int64)
         for words, size in seen:
             columns = words.reshape(self.count, -1)
@@ -89,7 +93,9 @@ def operation_for(corrected, n):
 
 
 def elementwise(op, kinds, columns, n, honest, corrected, chosen, bits=(), store=None):
-    """Play with everyone's streams still but the honest party's chosen ones; input shares of the others are constants."""
+    """Play with everyone's streams still but the honest party's chosen ones; input shares of the others are
+    constants.
+    """
     parties, name = NAMES[:n], NAMES[honest]
     given = [split(column, parties, name, seed=index) for index, column in enumerate(columns)]
     shares = {party: [part[party].reshape(kind.shape) for part, kind in zip(given, kinds, strict=True)] for party in parties}
@@ -208,7 +214,9 @@ def test_openings_of_a_maximum_of_three(n, honest, corrected):
 @pytest.mark.parametrize(("n", "honest", "corrected"), [(2, 0, 0), (2, 1, 0), (3, 2, 0), (3, 0, 2)])
 @pytest.mark.parametrize("width", [12, 17, 22, 33])
 def test_openings_of_larger_trees_for_any_mask(n, honest, corrected, width):
-    """All values of the tree's masks and of s, for each of many pairs (x, r) with r fixed: trees of one and two levels."""
+    """All values of the tree's masks and of s, for each of many pairs (x, r) with r fixed: trees of one and two
+    levels.
+    """
     shape = tree_shape(width - 1)
     rng = np.random.default_rng(width)
     top = 1 << (width - 1)
@@ -244,7 +252,9 @@ def test_openings_of_a_product_modulo_16(n, honest, corrected, finish):
 
 @pytest.mark.parametrize(("n", "owner", "honest"), [(2, 0, 1), (2, 1, 0), (3, 0, 1), (3, 1, 2), (3, 2, 0)])
 def test_openings_of_a_product_with_a_fixed_weight_modulo_16(n, owner, honest):
-    """A coalition with the weight's owner sees the honest party's X_p - A_p and z^: uniform, jointly, for every x and w."""
+    """A coalition with the weight's owner sees the honest party's X_p - A_p and z^: uniform, jointly, for every x
+    and w.
+    """
     parties = NAMES[:n]
     finish = Finish(shift=3, width=8)
     e = Enumeration(list(itertools.product((-8, -3, 0, 1, 7), (-8, -1, 0, 5))), 8)
@@ -265,7 +275,9 @@ def test_openings_of_a_product_with_a_fixed_weight_modulo_16(n, owner, honest):
 
 @pytest.mark.parametrize(("n", "owner", "honest"), [(2, 0, 0), (2, 1, 1), (3, 0, 0), (3, 2, 2)])
 def test_openings_against_the_owner_of_a_weight(n, owner, honest):
-    """The owner is the honest one: the others see F = W - B, from the load, and z^ in every batch: uniform for every w."""
+    """The owner is the honest one: the others see F = W - B, from the load, and z^ in every batch: uniform for every
+    w.
+    """
     parties = NAMES[:n]
     e = Enumeration(list(itertools.product((-8, -3, 0, 1, 7), (-8, -1, 0, 5))), 8)
     x, w = (np.ascontiguousarray(e.values[:, axis]) for axis in (0, 1))

@@ -25,7 +25,7 @@ IcmError
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "AddressReused",
@@ -69,6 +69,12 @@ class IcmError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.message, self.where)
+
+    def of_owner(self, owner: str) -> Self:
+        """The same error, its text naming the owner whose input was wrong; itself where it names it already."""
+        if owner in self.message:
+            return self
+        return type(self)(f"{owner}: {self.message}", **{**self.where, "owner": owner})
 
 
 class InputError(IcmError, ValueError):

@@ -104,6 +104,10 @@ class Cluster:
             if node["Alive"]
         ]
 
+    def single(self) -> bool:
+        """Whether this process's node is the whole cluster, so that workers see its files."""
+        return len(self.nodes()) == 1
+
     def place(self, parties: tuple[str, ...], owners: tuple[str, ...], lanes: int | None) -> LanePlacement:
         """`planner.place` on this cluster. Where CPUs are missing, looks again for 5 s: workers may just have ended."""
         deadline = monotonic() + _SETTLE

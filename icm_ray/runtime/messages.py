@@ -15,7 +15,7 @@ from typing import Any, Union
 import msgspec
 
 from icm_ray import errors
-from icm_ray.errors import Desynchronised, FaultError, IcmError
+from icm_ray.errors import Desynchronised, FaultError, IcmError, InputError
 from icm_ray.owner.tasks import TableInfo
 from icm_ray.party.policy import Policy
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
@@ -182,6 +182,8 @@ def decode_answer(payload: bytes, party: str) -> Answer:
 
 def failed(call: int, error: Exception, name: str) -> Failed:
     """An exception as data. Of one that is not the engine's own only type and place: its text may hold values."""
+    if isinstance(error, InputError):
+        error = error.of_owner(name)
     if isinstance(error, IcmError):
         return Failed(call, type(error).__name__, error.message, error.where)
     at = extract_tb(error.__traceback__)[-1]

@@ -57,6 +57,7 @@ class Session(LaneEngine):
             self._leave()
             raise
         here = self._cluster.here()
+        self.local = self._cluster.single()
         worker = Settings(chosen, "", preload_torch)
 
         def start(name: str) -> ActorHandle:

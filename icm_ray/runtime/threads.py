@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.dealer.dealer import Dealer
-from icm_ray.errors import OwnerError, SessionClosed
+from icm_ray.errors import InputError, OwnerError, SessionClosed
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
 from icm_ray.owner.tasks import PushedSource, Source
@@ -168,7 +168,10 @@ class ThreadEngine:
         inputs: dict[str, dict[str, Ring]] = {owner: dict(given) for owner, given in job.given.items()}
         for owner, tasks in job.tasks.items():
             for name, task in tasks.items():
-                inputs.setdefault(owner, {})[name] = self._tables[owner][job.lane].make(task)
+                try:
+                    inputs.setdefault(owner, {})[name] = self._tables[owner][job.lane].make(task)
+                except InputError as error:
+                    raise error.of_owner(owner) from None
         outcomes = self._lanes[job.lane].run(job.program, inputs, job.partition)
         results: dict[str, Ring] = {}
         types = job.program.types()

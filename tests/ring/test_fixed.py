@@ -1,0 +1,87 @@
+"""Encoding and decoding."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from icm_ray.errors import BoundError, NullError, ShapeError
+from icm_ray.ring.fixed import decode, decode_integers, encode, float_of_key, key_of_float
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.integers(0, 40), st.integers(0, 22), st.data())
+def test_floats_are_rounded_to_the_nearest(f, bound, data):
+    values = data.draw(st.lists(st.floats(-(2.0**bound), 2.0**bound), min_size=1, max_size=20))
+    words = encode(np.array(values), f, bound)
+    for value, word in zip(values, words.view(np.int64).tolist(), strict=True):
+        assert abs(Fraction(word) - Fraction(value) * 2**f) <= Fraction(1, 2)
+        assert abs(word) <= 2 ** (f + bound)
+    assert np.abs(decode(words, f) - values).max() <= 2.0 ** -(f + 1)
+
+
+@given(st.integers(0, 30), st.integers(0, 32), st.data())
+def test_integers_are_exact(f, bound, data):
+    values = data.draw(st.lists(st.integers(-(2**bound), 2**bound), min_size=1, max_size=20))
+    words = encode(np.array(values, np.int64), f, bound)
+    assert (decode_integers(words) >> f).tolist() == values
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint32, np.uint64, np.bool_, np.float16, np.float32])
+def test_every_plain_dtype_is_taken(dtype):
+    np.testing.assert_array_equal(decode(encode(np.array([0, 1, 1], dtype), 16, 0), 16), [0, 1, 1])
+
+
+@pytest.mark.parametrize("value", [2.0**20 * (1 + 2**-52), -(2.0**20) * (1 + 2**-52), 2.0**63, 1e300, -1e300])
+def test_floats_beyond_the_bound_are_refused(value):
+    with pytest.raises(BoundError, match="age: a value is beyond the declared bound"):
+        encode(np.array([0.0, value]), 16, 20, "age")
+
+
+@pytest.mark.parametrize("values", [np.array([2**20 + 1]), np.array([-(2**20) - 1]), np.array([2**63], np.uint64), np.array([-(2**63)])])
+def test_integers_beyond_the_bound_are_refused(values):
+    with pytest.raises(BoundError):
+        encode(values, 16, 20)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused(value):
+    with pytest.raises(NullError):
+        encode(np.array([1.0, value]), 16, 20)
+
+
+@pytest.mark.parametrize("values", [np.array(["a"]), np.array([None]), np.array([1j]), np.array(["2020-01-01"], "datetime64[D]")])
+def test_what_is_no_number_is_refused(values):
+    with pytest.raises(ShapeError):
+        encode(values, 16, 20)
+
+
+def test_what_does_not_fit_the_ring_is_refused():
+    encode(np.array([1.0]), 40, 22)
+    with pytest.raises(BoundError, match="do not fit 62 bits"):
+        encode(np.array([1.0]), 41, 22)
+
+
+def test_errors_hold_no_value():
+    with pytest.raises(BoundError) as caught:
+        encode(np.array([123456789.0]), 16, 20)
+    assert "123456789" not in str(caught.value)
+    assert "123456789" not in str(caught.value.where)
+
+
+@given(finite, finite)
+def test_keys_keep_the_order_of_doubles(a, b):
+    keys = key_of_float(np.array([a, b]))
+    assert np.abs(keys).max() < 2**62
+    assume(a < b)
+    assert keys[0] <= keys[1]
+
+
+@given(finite)
+def test_keys_come_back_within_a_unit_in_the_last_place(value):
+    back = float_of_key(key_of_float(np.array([value])))[0]
+    assert abs(back - value) <= max(abs(value) * 2.0**-52, 5e-324)
+    assert np.signbit(back) == np.signbit(value) or back == 0

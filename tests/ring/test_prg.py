@@ -1,0 +1,88 @@
+"""The generator: AES-128-CTR as the standard has it, and no two streams alike."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from icm_ray.ring.prg import KEY_BYTES, Key, derive_key, fresh_secret
+
+NIST_KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
+NIST_PLAIN = bytes.fromhex(
+    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+)
+NIST_CIPHER = bytes.fromhex(
+    "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff"
+    "5ae4df3edbd5d35e5b4f09020db03eab1e031dda2fbe03d1792170a0f3009cee"
+)
+
+
+def test_nist_sp_800_38a_f_5_1(monkeypatch):
+    """The vector's counter block f0f1..feff, put in the place of operation, tag and block."""
+    operation, tag, block = struct.unpack(">IIQ", bytes.fromhex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"))
+    pack = struct.pack
+    monkeypatch.setattr("icm_ray.ring.prg.struct.pack", lambda form, *of: pack(form, *of[:2], block) if form == ">IIQ" else pack(form, *of))
+    stream = Key(NIST_KEY).words(operation, tag, 64, np.uint8)
+    keystream = bytes(a ^ b for a, b in zip(NIST_PLAIN, NIST_CIPHER, strict=True))
+    assert stream.tobytes() == keystream
+
+
+def test_blocks_count_up_from_zero():
+    """Block k of stream (operation, tag) is AES of operation | tag | k, across the chunks in which it is made."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    count = (1 << 18) + 100
+    stream = Key(NIST_KEY).words(7, 9, count, np.uint8).tobytes()
+    encryptor = Cipher(algorithms.AES(NIST_KEY), modes.ECB()).encryptor()
+    for block in (0, 1, 255, 256, (1 << 14) - 1, 1 << 14, (1 << 14) + 5):
+        assert stream[16 * block : 16 * block + 16] == encryptor.update(struct.pack(">IIQ", 7, 9, block))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 300), st.sampled_from([1, 2, 4, 8]))
+@settings(max_examples=50)
+def test_the_same_call_gives_the_same_words(operation, tag, count, size):
+    key, dtype = Key(NIST_KEY), np.dtype(f"u{size}").type
+    words = key.words(operation, tag, count, dtype)
+    assert (words.size, words.dtype) == (count, np.dtype(dtype))
+    np.testing.assert_array_equal(words, Key(NIST_KEY).words(operation, tag, count, dtype))
+    longer = key.words(operation, tag, count + 7, dtype)
+    np.testing.assert_array_equal(words, longer[:count])
+    words[:] = 0  # the caller's own
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [((0, 0), (0, 1)), ((0, 1), (1, 0)), ((0, 2**32 - 1), (1, 0)), ((2**32 - 1, 0), (0, 0))],
+)
+def test_streams_share_no_block(one, other):
+    key = Key(NIST_KEY)
+    blocks = [key.words(*stream, 2 * 4096).reshape(-1, 2) for stream in (one, other)]
+    assert len({tuple(block) for part in blocks for block in part.tolist()}) == 2 * 4096
+
+
+@pytest.mark.parametrize(("operation", "tag"), [(2**32, 0), (0, 2**32), (-1, 0), (0, -1)])
+def test_a_stream_beyond_its_field_is_refused(operation, tag):
+    with pytest.raises(struct.error):
+        Key(NIST_KEY).words(operation, tag, 1)
+
+
+def test_other_keys_other_words():
+    contexts = [("a",), ("b",), ("a", "b"), ("ab",), ("a", 1), ("a", "1", ""), ("a1",), (b"a",), ("a", b"b"), (b"",), ()]
+    keys = [derive_key(b"secret", *context) for context in contexts]
+    keys += [derive_key(b"terces", *context) for context in contexts]
+    firsts = [key.words(0, 0, 2).tobytes() for key in keys]
+    texts = [tuple(part if isinstance(part, bytes) else str(part).encode() for part in context) for context in contexts]
+    assert len(set(firsts)) == 2 * len(set(texts))
+
+
+@pytest.mark.parametrize("size", [0, 15, 17, 32])
+def test_a_key_has_sixteen_bytes(size):
+    with pytest.raises(ValueError, match="16 bytes"):
+        Key(bytes(size))
+
+
+def test_fresh_secrets_differ():
+    assert len({fresh_secret(KEY_BYTES) for _ in range(1000)}) == 1000

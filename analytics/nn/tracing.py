@@ -43,7 +43,8 @@ def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Traced | tup
     `InputError` or `ShapeError` for example inputs that are not one batch.
     """
     _check_net(net)
-    example_inputs = tuple(torch.from_numpy(x) if isinstance(x, np.ndarray) else x for x in example_inputs)
+    if isinstance(example_inputs, tuple | list):
+        example_inputs = tuple(torch.from_numpy(x) if isinstance(x, np.ndarray) else x for x in example_inputs)
     _check_example(example_inputs)
     try:
         with torch.no_grad(), warnings.catch_warnings():  # so that a no_grad() in forward() changes nothing

@@ -90,9 +90,11 @@ def raw_peer(stack):
 
 @pytest.fixture
 def engine_threads():
-    """The names of the transport's threads that run now."""
+    """The names of the transport's threads that run now and did not when the test began."""
+    before = set(threading.enumerate())
 
     def names():
-        return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("icm-"))
+        fresh = [thread for thread in threading.enumerate() if thread not in before]
+        return sorted(thread.name for thread in fresh if thread.name.startswith("icm-"))
 
     return names

@@ -20,7 +20,8 @@ IcmError
     ├── PeerRefused       a peer could not be authenticated
     ├── Desynchronised    a frame of another program, partition, attempt or step
     ├── AddressReused     an address of dealt randomness was asked for twice
-    └── BoundExceeded     the checked bound of a program was exceeded by a private value
+    ├── BoundExceeded     the checked bound of a program was exceeded by a private value
+    └── PoolExhausted     a sort's random order needed more comparisons than were dealt (less than once in 2^40)
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ __all__ = [
     "PeerSilent",
     "PlacementError",
     "PolicyError",
+    "PoolExhausted",
     "ProgramError",
     "SessionClosed",
     "SessionError",
@@ -163,3 +165,7 @@ class AddressReused(FaultError):
 
 class BoundExceeded(FaultError):
     """The checked bound of a program was exceeded; the result would have been wrong and is withheld."""
+
+
+class PoolExhausted(FaultError):
+    """A sort's random order needed more comparisons than were dealt: less than once in 2^40 sorts; repeat it."""

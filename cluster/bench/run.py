@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from cluster.bench.minionn import minionn
+from cluster.bench.sorting import sort_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
 from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import LoadWeight
@@ -45,12 +46,13 @@ class Record(msgspec.Struct, frozen=True):
 
 def names() -> tuple[str, ...]:
     """All workloads, in the order of the report."""
-    return (*plain_workloads(), "minionn_cifar_b8")
+    return (*plain_workloads(), "sort_100k", "minionn_cifar_b8")
 
 
 def workload(name: str) -> Workload:
     """The workload of that name; KeyError where there is none."""
-    return minionn() if name == "minionn_cifar_b8" else plain_workloads()[name]()
+    makers = {**plain_workloads(), "sort_100k": sort_100k, "minionn_cifar_b8": minionn}
+    return makers[name]()
 
 
 def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:

@@ -11,9 +11,11 @@ from icm_ray.ops.values import Kind, ValueType, log2_ceil
 
 __all__ = [
     "Add",
+    "AddLast",
     "AddPublic",
     "Concatenate",
     "Declare",
+    "Expand",
     "Input",
     "Load",
     "Pad",
@@ -22,10 +24,12 @@ __all__ = [
     "Reshape",
     "Reveal",
     "Scale",
+    "ScaleLast",
     "Slice",
     "Store",
     "Subtract",
     "Sum",
+    "SumAxis",
     "WindowSum",
 ]
 
@@ -165,6 +169,65 @@ class Sum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, shape=(1,), width=width, error=x.error * x.count).checked("sum")
 
 
+class SumAxis(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """Sums along the last axis, which stays with size 1."""
+
+    def infer(self, x: ValueType) -> ValueType:
+        if x.kind is not Kind.SHARE or not x.shape or not x.count:
+            raise ProgramError("a sum along an axis takes additive shares with a last axis")
+        size = x.shape[-1]
+        summed = msgspec.structs.replace(
+            x, shape=(*x.shape[:-1], 1), width=x.width + log2_ceil(size), error=x.error * size
+        )
+        return summed.checked("sum along an axis")
+
+
+class Expand(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The same elements repeated up to a larger shape, numpy's broadcasting."""
+
+    shape: tuple[int, ...]
+
+    def infer(self, x: ValueType) -> ValueType:
+        sizes = zip(reversed(x.shape), reversed(self.shape), strict=False)
+        if len(x.shape) > len(self.shape) or any(a not in {1, b} or b < 1 for a, b in sizes) or x.kind is not Kind.SHARE:
+            raise ShapeError(f"{x.kind} of shape {x.shape} cannot be repeated up to {self.shape}")
+        return msgspec.structs.replace(x, shape=self.shape)
+
+
+class AddLast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x plus a public number for each place of the last axis, integers in units of 2^-f."""
+
+    constants: tuple[int, ...]
+
+    def infer(self, x: ValueType) -> ValueType:
+        largest = _for_last(x, self.constants)
+        width = max(x.width, largest.bit_length() + 1) + 1
+        return msgspec.structs.replace(x, width=width).checked("addition of constants")
+
+
+class ScaleLast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """x times an integer for each place of the last axis; the result has `extra_f` fractional bits more."""
+
+    constants: tuple[int, ...]
+    extra_f: int = 0
+
+    def infer(self, x: ValueType) -> ValueType:
+        largest = _for_last(x, self.constants)
+        width = x.width + max(largest - 1, 0).bit_length()
+        factor = largest * 2.0**-self.extra_f
+        scaled = msgspec.structs.replace(x, width=width, f=x.f + self.extra_f, error=x.error * factor)
+        return scaled.checked("multiplication by constants")
+
+
+def _for_last(x: ValueType, constants: tuple[int, ...]) -> int:
+    """The largest magnitude of public numbers for the last axis; raises where they do not fit it."""
+    if x.kind is not Kind.SHARE or not x.shape or len(constants) != x.shape[-1]:
+        raise ShapeError(f"{len(constants)} constants for the last axis of {x.kind} of shape {x.shape}")
+    for constant in constants:
+        _travels(constant)
+    return max(map(abs, constants), default=0)
+
+
 class Reshape(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     """The same elements in another shape."""
 
@@ -245,7 +308,9 @@ class WindowSum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         if len(x.shape) != 4:
             raise ShapeError(f"pooling takes images (batch, channels, height, width), not shape {x.shape}")
         if x.kind is not Kind.SHARE or min(*self.kernel, *self.stride) < 1 or min(self.padding) < 0:
-            raise ShapeError(f"pooling of {x.kind} with window {self.kernel}, stride {self.stride}, padding {self.padding}")
+            raise ShapeError(
+                f"pooling of {x.kind} with window {self.kernel}, stride {self.stride}, padding {self.padding}"
+            )
         batch, channels, height, width = x.shape
         rows = (height + self.padding[0] + self.padding[1] - self.kernel[0]) // self.stride[0] + 1
         columns = (width + self.padding[2] + self.padding[3] - self.kernel[1]) // self.stride[1] + 1

@@ -52,7 +52,8 @@ class ValueType(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.width < 1 or abs(self.f) > WIDEST or not self.error >= 0 or min(self.shape, default=-1) < 0:
             raise ProgramError(
-                f"{what}: no value has shape {self.shape}, {self.f} fractional bits, width {self.width} and error {self.error}"
+                f"{what}: no value has shape {self.shape}, {self.f} fractional bits, width {self.width} "
+                f"and error {self.error}"
             )
         limit = WIDEST if self.kind is Kind.WIDE else FULL_WIDTH
         if self.width > limit:

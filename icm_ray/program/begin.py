@@ -22,5 +22,5 @@ def read_begin(payload: bytes) -> Begin:
     """The dealer's message; raises `Desynchronised` for anything else."""
     try:
         return msgspec.msgpack.decode(payload, type=Begin)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Desynchronised("the dealer sent something else than the start of a run", party="dealer") from error

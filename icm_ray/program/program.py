@@ -8,7 +8,7 @@ from typing import Union
 import msgspec
 
 from icm_ray.errors import IcmError, OwnerError, ProgramError
-from icm_ray.ops import compare, domain, linear, products, smooth, wide
+from icm_ray.ops import compare, domain, linear, products, smooth, sorting, wide
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols.edges import DRIVER
@@ -18,9 +18,11 @@ __all__ = ["Node", "Operation", "Program", "decode_program", "encode_program"]
 
 Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     linear.Add,
+    linear.AddLast,
     linear.AddPublic,
     linear.Concatenate,
     linear.Declare,
+    linear.Expand,
     linear.Input,
     linear.Load,
     linear.Pad,
@@ -29,10 +31,12 @@ Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     linear.Reshape,
     linear.Reveal,
     linear.Scale,
+    linear.ScaleLast,
     linear.Slice,
     linear.Store,
     linear.Subtract,
     linear.Sum,
+    linear.SumAxis,
     linear.WindowSum,
     products.LoadWeight,
     products.OwnedProduct,
@@ -48,7 +52,13 @@ Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     compare.Select,
     domain.GroupCount,
     domain.GroupSum,
+    sorting.ArgSort,
+    sorting.Shuffle,
+    sorting.Sort,
+    sorting.SortBy,
     wide.SquareParts,
+    smooth.ExpNegative,
+    smooth.Periodic,
     smooth.Piecewise,
     wide.WideProduct,
     wide.Widen,
@@ -64,6 +74,7 @@ _ARITY: dict[type, int | None] = {
     compare.Select: 2,
     compare.Guard: 2,
     domain.GroupSum: 2,
+    sorting.SortBy: 2,
     wide.WideProduct: 2,
     linear.Concatenate: None,
 }
@@ -163,7 +174,7 @@ def decode_program(payload: bytes) -> Program:
     """The program that a peer or driver sent, checked; raises `ProgramError` where it is not well formed."""
     try:
         program = _DECODER.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ProgramError(f"not a program: {error}") from error
     program.types()
     return program

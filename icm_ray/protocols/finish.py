@@ -29,7 +29,7 @@ from icm_ray.protocols import comparison
 from icm_ray.protocols.base import Context, Dealing, Round, open_xor
 from icm_ray.ring import bits, finish
 
-__all__ = ["FINISH_TAGS", "deal_finish", "finish_cost", "finish_reference", "run_finish", "word_type"]
+__all__ = ["FINISH_TAGS", "deal_finish", "finish_cost", "finish_reference", "run_finish", "t_type", "word_type"]
 
 Ring = NDArray[np.uint64]
 
@@ -43,7 +43,7 @@ def word_type(width: int) -> type[np.unsignedinteger]:
     return sizes[container(width)]
 
 
-def _t_type(bits_below: int) -> type[np.unsignedinteger]:
+def t_type(bits_below: int) -> type[np.unsignedinteger]:
     """t is used as t 2^bits_below: only its low 64 - bits_below bits matter."""
     return word_type(max(64 - bits_below, 1))
 
@@ -67,7 +67,7 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool
         mask = r.astype(np.uint64, copy=False)
         dealing.give(tag + _RHO, (mask & low) >> np.uint64(f))
         top = (mask >> np.uint64(w - 1)) & np.uint64(1)
-        dealing.give(tag + _T, top.astype(_t_type(w - 1 - f)))
+        dealing.give(tag + _T, top.astype(t_type(w - 1 - f)))
         return
     count, nbits, shape = r.size, w - f - 1, _tree(op)
     high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
@@ -76,7 +76,7 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool
     comparison.deal_tree(dealing, tag + _TREE, count, shape)
     s = dealing.planes(tag + _S, high.size // 64)
     r_d, rho, rd_rho = (np.empty(count, np.uint64) for _ in range(3))
-    t, rd_t = (np.empty(count, _t_type(nbits)) for _ in range(2))
+    t, rd_t = (np.empty(count, t_type(nbits)) for _ in range(2))
     finish.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
     dealing.give(tag + _RD, r_d)
     if _full(op, own_mask):
@@ -94,7 +94,7 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: W
     out = np.empty(count, np.uint64)
     if not op.relu:
         rho = dealt(tag + _RHO, count)
-        t = dealt(tag + _T, count, _t_type(w - 1 - f))
+        t = dealt(tag + _T, count, t_type(w - 1 - f))
         finish.truncated(x_hat, rho, t, f, w, context.first, out)
         return out
     nbits, shape = w - f - 1, _tree(op)
@@ -112,7 +112,7 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: W
         finish.relu_full(x_hat, d_hat, r_d, own_mask, dealt(tag + _RD_RHO, count), context.first, out)
         return out
     rho, rd_rho = dealt(tag + _RHO, count), dealt(tag + _RD_RHO, count)
-    t, rd_t = (dealt(tag + which, count, _t_type(nbits)) for which in (_T, _RD_T))
+    t, rd_t = (dealt(tag + which, count, t_type(nbits)) for which in (_T, _RD_T))
     finish.relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, nbits, context.first, out)
     return out
 
@@ -120,11 +120,11 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: W
 def finish_cost(op: Finish, count: int, parties: int, own_mask: bool) -> Cost:
     """What `run_finish` declares, after the opening of x^."""
     if not op.relu:
-        dealt = count * (8 + np.dtype(_t_type(op.width - 1 - op.shift)).itemsize) if op.shift else 0
+        dealt = count * (8 + np.dtype(t_type(op.width - 1 - op.shift)).itemsize) if op.shift else 0
         return Cost(0, (0,) * parties, dealt)
     shape, nbits = _tree(op), op.width - op.shift - 1
     levels, products = comparison.tree_bytes(shape, count)
-    words = 16 if _full(op, own_mask) else 24 + 2 * np.dtype(_t_type(nbits)).itemsize
+    words = 16 if _full(op, own_mask) else 24 + 2 * np.dtype(t_type(nbits)).itemsize
     dealt = comparison.chunk_bytes(shape, count) + products + count * words
     opened = sum(levels) + bits.blocks_of(count) * bits.BLOCK // 8
     return Cost.opening(parties, opened, dealt, rounds=len(levels) + 1)

@@ -86,6 +86,26 @@ def _sum(op: ops.Sum, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
     return np.array([xs[0].sum(dtype=np.uint64)], np.uint64)
 
 
+def _sum_axis(op: ops.SumAxis, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return xs[0].sum(axis=-1, dtype=np.uint64, keepdims=True)
+
+
+def _expand(op: ops.Expand, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return np.ascontiguousarray(np.broadcast_to(xs[0], op.shape))
+
+
+def _constants(constants: tuple[int, ...]) -> Ring:
+    return np.array(constants, np.int64).view(np.uint64)
+
+
+def _add_last(op: ops.AddLast, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return xs[0] + _constants(op.constants) if first else xs[0]
+
+
+def _scale_last(op: ops.ScaleLast, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+    return xs[0] * _constants(op.constants)
+
+
 def _tail(out: ValueType) -> tuple[int, ...]:
     return (LIMBS,) if out.kind is Kind.WIDE else ()
 
@@ -125,7 +145,11 @@ def _window_sum(op: ops.WindowSum, xs: Sequence[Ring], out: ValueType, first: bo
 LINEAR: dict[type, Local] = {
     ops.Add: Local(_add),
     ops.Subtract: Local(_subtract),
+    ops.AddLast: Local(_add_last),
     ops.AddPublic: Local(_add_public),
+    ops.Expand: Local(_expand),
+    ops.ScaleLast: Local(_scale_last),
+    ops.SumAxis: Local(_sum_axis),
     ops.Scale: Local(_scale),
     ops.Declare: Local(_same),
     ops.Rescale: Local(_same),

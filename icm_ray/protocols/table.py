@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from icm_ray.ops import compare, domain, linear, products, smooth, wide
+from icm_ray.ops import compare, domain, linear, products, smooth, sorting, wide
 from icm_ray.protocols import domain as domain_protocols
-from icm_ray.protocols import edges, maximum, squares, thresholds
+from icm_ray.protocols import edges, maximum, shuffle, squares, thresholds, waves
 from icm_ray.protocols import products as product_protocols
 from icm_ray.protocols import smooth as smooth_protocols
+from icm_ray.protocols import sorting as sorting_protocols
 from icm_ray.protocols import wide as wide_protocols
 from icm_ray.protocols.base import Faces
 from icm_ray.protocols.linear import LINEAR
@@ -36,7 +37,13 @@ TABLE: Mapping[type, Faces[Any]] = {
     compare.ArgMax: maximum.ArgMaximum(),
     domain.GroupCount: domain_protocols.GroupCounts(),
     domain.GroupSum: domain_protocols.GroupSums(),
+    sorting.ArgSort: sorting_protocols.Sorting(),
+    sorting.Shuffle: shuffle.Shuffles(),
+    sorting.Sort: sorting_protocols.Sorting(),
+    sorting.SortBy: sorting_protocols.Sorting(),
     wide.SquareParts: squares.SquaresOfParts(),
+    smooth.ExpNegative: waves.Exponentials(),
+    smooth.Periodic: waves.TrigonometricSums(),
     smooth.Piecewise: smooth_protocols.PiecewisePolynomials(),
     wide.WideProduct: wide_protocols.WideProducts(),
     wide.Widen: wide_protocols.Widening(),

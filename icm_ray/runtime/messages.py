@@ -166,7 +166,7 @@ def decode_order(payload: bytes) -> Order:
     """What the driver sent; raises `Desynchronised` for anything else."""
     try:
         order: Order = _ORDERS.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Desynchronised("the driver sent something else than an order", party="driver") from error
     return order
 
@@ -175,7 +175,7 @@ def decode_answer(payload: bytes, party: str) -> Answer:
     """What a worker sent; raises `Desynchronised` for anything else."""
     try:
         answer: Answer = _ANSWERS.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Desynchronised(f"{party} sent something else than an answer", party=party) from error
     return answer
 

@@ -11,8 +11,24 @@ from numpy.typing import NDArray
 from icm_ray.ops.compare import ArgMax, AtLeast, CountAtLeast, Maximum, Select
 from icm_ray.ops.domain import GroupCount, GroupSum
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
-from icm_ray.ops.linear import Add, AddPublic, Concatenate, Pad, Reshape, Scale, Slice, Subtract, Sum, WindowSum
+from icm_ray.ops.linear import (
+    Add,
+    AddLast,
+    AddPublic,
+    Concatenate,
+    Expand,
+    Pad,
+    Reshape,
+    Scale,
+    ScaleLast,
+    Slice,
+    Subtract,
+    Sum,
+    SumAxis,
+    WindowSum,
+)
 from icm_ray.ops.products import Finish, Product, Relu, SumOfSquares, Truncate
+from icm_ray.ops.smooth import Beyond, ExpNegative, Periodic, Piecewise
 from icm_ray.ops.values import ValueType
 from icm_ray.program.program import Operation
 
@@ -47,6 +63,43 @@ def _equals(rng: np.random.Generator, kind: ValueType) -> Ring:
 
 def _v(*shape: int, width: int = 40, f: int = 16) -> ValueType:
     return ValueType(shape=shape, width=width, f=f)
+
+
+def _near(log: int) -> Draw:
+    """Half of the values uniform over the type's range, half of them within 2^log of zero, and the borders of both."""
+
+    def draw(rng: np.random.Generator, kind: ValueType) -> Ring:
+        values = signed(rng, kind).reshape(-1).view(np.int64)
+        values[1::2] = rng.integers(-(2**log), 2**log, values[1::2].size)
+        cells = (np.arange(-60, 60) << (log - 4)) // 2
+        values[40:280] = np.concatenate([cells, cells - 1])
+        top = 2 ** (kind.width - 1)
+        return np.clip(values, -top, top - 1).view(np.uint64).reshape(kind.shape)
+
+    return draw
+
+
+def _not_positive(draw: Draw) -> Draw:
+    return lambda rng, kind: (-np.abs(draw(rng, kind).view(np.int64) + 1)).view(np.uint64)
+
+
+def _polynomials(degree: int, word: int) -> Piecewise:
+    rng = np.random.default_rng(degree)
+    top = [2.0 ** (word - 6 - 10 * power) for power in range(degree + 1)]
+    rows = tuple(tuple(int(rng.uniform(-limit, limit)) for limit in top) for _ in range(16))
+    return Piecewise(12, 2, 4, rows, f=10, excess=12, word=word, result_width=word - 14, error=0.0)
+
+
+def _waves(word: int, beyond: Beyond | None, even: bool = True, odd: bool = True) -> Periodic:
+    a, b = (20000000, -3000000, 777777), (-12345678, 5000001, 1)
+    return Periodic(
+        20, (1, 3, 4), a if even else (), b if odd else (), constant=12345, linear=3, dealt_bits=13, public_bits=16,
+        f=16, word=word, reach=2**19, result_width=18, error=0.0, beyond=beyond,
+    )  # fmt: skip
+
+
+def _powers(word: int, beyond: Beyond | None, shift: int = 16) -> ExpNegative:
+    return ExpNegative(shift, 4, dealt_bits=15, public_bits=14, f=16, word=word, error=0.0, beyond=beyond)
 
 
 CASES = (
@@ -89,6 +142,26 @@ CASES = (
     Case("maximum_of_one", Maximum(41), (_v(3, 1, width=40),)),
     Case("argmax", ArgMax(41), (_v(5, 10, width=40),)),
     Case("argmax_equals", ArgMax(41), (_v(40, 7, width=40),), _equals),
+    *(
+        Case(f"piecewise_{degree}_{word}", _polynomials(degree, word), (_v(600, width=16),), _near(15))
+        for degree in (1, 2, 3)
+        for word in (32, 64)
+    ),
+    Case("periodic", _waves(32, None), (_v(600, width=20),)),
+    Case("periodic_64_even", _waves(64, None, odd=False), (_v(600, width=20),)),
+    Case("periodic_within", _waves(32, Beyond(31, 13, -50, 50)), (_v(600, width=30),), _near(20)),
+    Case("periodic_within_48", _waves(64, Beyond(48, 0, -(2**18), 2**18, -5)), (_v(600, width=47),), _near(19)),
+    Case("periodic_follows", _waves(64, Beyond(32, 15, -12, 12, 99, True)), (_v(600, width=31),), _near(20)),
+    Case("periodic_follows_20", _waves(32, Beyond(22, 12, -3, 3, 0, True), even=False), (_v(600, width=21),)),
+    Case("periodic_follows_64", _waves(64, Beyond(64, 13, -50, 50, 0, True)), (_v(600, width=63),), _near(20)),
+    Case("exp_negative", _powers(32, None), (_v(600, width=20),), _not_positive(signed)),
+    Case("exp_negative_within", _powers(32, Beyond(32, 14, -44)), (_v(600, width=31),), _not_positive(_near(20))),
+    Case("exp_negative_64", _powers(64, Beyond(64, 13, -58), 15), (_v(600, width=63),), _not_positive(_near(20))),
+    Case("exp_negative_wide_cells", _powers(64, Beyond(32, 14, -118), 17), (_v(600, width=31),), _not_positive(_near(21))),
+    Case("expand", Expand((2, 3, 5)), (_v(3, 1),)),
+    Case("sum_axis", SumAxis(), (_v(3, 4, 5),)),
+    Case("scale_last", ScaleLast((3, -5, 0, 70000), 16), (_v(3, 4),)),
+    Case("add_last", AddLast((3, -5, 0, 70000)), (_v(3, 4),)),
     Case("group_count", GroupCount(4), (_v(500, width=5, f=0),), _keys),
     Case("group_sum", GroupSum(4), (_v(500, width=5, f=0), _v(500, width=40)), _keys),
 )

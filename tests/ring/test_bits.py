@@ -54,7 +54,10 @@ def compare_shared(r, public, nbits, parties, rng):
     shape, blocks = tree_shape(nbits), r.size // 512
 
     def shared(secret):
-        shares = [rng.integers(0, np.iinfo(secret.dtype).max, secret.shape, secret.dtype, endpoint=True) for _ in range(parties - 1)]
+        shares = [
+            rng.integers(0, np.iinfo(secret.dtype).max, secret.shape, secret.dtype, endpoint=True)
+            for _ in range(parties - 1)
+        ]
         rest = secret.copy()
         for share in shares:
             rest ^= share
@@ -106,7 +109,9 @@ def test_the_tree_compares_any_numbers(nbits, data):
     top = 2**nbits - 1
     near = st.sampled_from([-1, 0, 1])
     numbers_of = st.integers(0, top)
-    pairs = data.draw(st.lists(st.tuples(numbers_of, st.one_of(numbers_of, near.map(lambda d: ("near", d)))), min_size=1, max_size=64))
+    pairs = data.draw(
+        st.lists(st.tuples(numbers_of, st.one_of(numbers_of, near.map(lambda d: ("near", d)))), min_size=1, max_size=64)
+    )
     r = np.zeros(512, np.uint64)
     public = np.zeros(512, np.uint64)
     for e, (a, b) in enumerate(pairs):

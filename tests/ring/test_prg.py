@@ -24,7 +24,10 @@ def test_nist_sp_800_38a_f_5_1(monkeypatch):
     """The vector's counter block f0f1..feff, put in the place of operation, tag and block."""
     operation, tag, block = struct.unpack(">IIQ", bytes.fromhex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"))
     pack = struct.pack
-    monkeypatch.setattr("icm_ray.ring.prg.struct.pack", lambda form, *of: pack(form, *of[:2], block) if form == ">IIQ" else pack(form, *of))
+    monkeypatch.setattr(
+        "icm_ray.ring.prg.struct.pack",
+        lambda form, *of: pack(form, *of[:2], block) if form == ">IIQ" else pack(form, *of),
+    )
     stream = Key(NIST_KEY).words(operation, tag, 64, np.uint8)
     keystream = bytes(a ^ b for a, b in zip(NIST_PLAIN, NIST_CIPHER, strict=True))
     assert stream.tobytes() == keystream
@@ -70,7 +73,19 @@ def test_a_stream_beyond_its_field_is_refused(operation, tag):
 
 
 def test_other_keys_other_words():
-    contexts = [("a",), ("b",), ("a", "b"), ("ab",), ("a", 1), ("a", "1", ""), ("a1",), (b"a",), ("a", b"b"), (b"",), ()]
+    contexts = [
+        ("a",),
+        ("b",),
+        ("a", "b"),
+        ("ab",),
+        ("a", 1),
+        ("a", "1", ""),
+        ("a1",),
+        (b"a",),
+        ("a", b"b"),
+        (b"",),
+        (),
+    ]
     keys = [derive_key(b"secret", *context) for context in contexts]
     keys += [derive_key(b"terces", *context) for context in contexts]
     firsts = [key.words(0, 0, 2).tobytes() for key in keys]

@@ -80,9 +80,10 @@ def test_another_run_is_refused(wrong):
 
 def test_what_is_no_beginning_is_refused():
     alice, link = worker(Party)
-    link.send_message(b"\xc1")
-    with pytest.raises(Desynchronised, match="something else than the start of a run"):
-        alice.run(program(), 1, 0, X)
+    for wrong in (b"\xc1", b"", b"\x81\xa3job\xa1\x80"):
+        link.send_message(wrong)
+        with pytest.raises(Desynchronised, match="something else than the start of a run"):
+            alice.run(program(), 1, 0, X)
 
 
 def test_corrections_of_an_old_attempt_are_refused():
@@ -123,7 +124,12 @@ def test_a_tag_is_used_once_by_the_dealer():
     dealing.give(3, np.zeros(4, np.uint64))
     dealing.others_xor(4, 4)
     for tag in range(5):
-        for use in (dealing.words, dealing.planes, dealing.others_xor, lambda tag, n: dealing.party_words(tag, "bob", n)):
+        for use in (
+            dealing.words,
+            dealing.planes,
+            dealing.others_xor,
+            lambda tag, n: dealing.party_words(tag, "bob", n),
+        ):
             with pytest.raises(AddressReused, match=f"tag {tag} of operation 4"):
                 use(tag, 4)
 

@@ -11,6 +11,7 @@ import pytest
 
 from icm_ray.ops.compare import Guard
 from icm_ray.ops.linear import Reveal
+from icm_ray.ops.smooth import Piecewise
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
@@ -23,6 +24,11 @@ ALL = [
     *CASES,
     Case("widen", Widen(), (ValueType(shape=(9,), width=63),)),
     Case("square_parts", SquareParts(19), (ValueType(shape=(70,), width=38),)),
+    Case(
+        "piecewise",
+        Piecewise(10, 4, 2, ((1, 2), (3, 4), (5, 6), (-7, 8)), 4, 3, 32, 20, 0.01),
+        (ValueType(shape=(70,), width=10),),
+    ),
     Case("wide_product", WideProduct(), (WIDE, WIDE)),
 ]
 
@@ -87,13 +93,17 @@ def test_dealt_words_are_one_time_pads(case, n):
             assert same_openings(before, after), f"an opening depends on dealt words of tag {tag}"
             for other, words in before.corrections.items():
                 assert other == tag or np.array_equal(words, after.corrections[other])
-            old, new = (s[honest].words(corrected, tag, correction.size, correction.dtype.type) for s in (base, changed))
+            old, new = (
+                s[honest].words(corrected, tag, correction.size, correction.dtype.type) for s in (base, changed)
+            )
             moved = difference(correction, after.corrections[tag], wide=correction.size % LIMBS == 0)
             flat = difference(correction, after.corrections[tag], wide=False)
             wanted = difference(new, old, wide=correction.size % LIMBS == 0)
             plain = difference(new, old, wide=False)
             assert (
-                np.array_equal(moved[0], wanted[0]) or np.array_equal(flat[0], plain[0]) or np.array_equal(flat[1], plain[1])
+                np.array_equal(moved[0], wanted[0])
+                or np.array_equal(flat[0], plain[0])
+                or np.array_equal(flat[1], plain[1])
             ), f"the correction of tag {tag} is not masked by the honest party's word"
             assert not np.array_equal(correction, after.corrections[tag])
 

@@ -83,8 +83,7 @@ class Enumeration:
 
 def streams_of(parties, honest, chosen, bits, seed=0):
     return {
-        name: Streams(name, chosen if name == honest else None, {None: seed}, still=True, bits=bits)
-        for name in parties
+        name: Streams(name, chosen if name == honest else None, {None: seed}, still=True, bits=bits) for name in parties
     }
 
 
@@ -98,7 +97,9 @@ def elementwise(op, kinds, columns, n, honest, corrected, chosen, bits=(), store
     """
     parties, name = NAMES[:n], NAMES[honest]
     given = [split(column, parties, name, seed=index) for index, column in enumerate(columns)]
-    shares = {party: [part[party].reshape(kind.shape) for part, kind in zip(given, kinds, strict=True)] for party in parties}
+    shares = {
+        party: [part[party].reshape(kind.shape) for part, kind in zip(given, kinds, strict=True)] for party in parties
+    }
     streams = streams_of(parties, name, chosen, bits)
     return play(op, kinds, shares, streams, operation_for(corrected, n), **(store or {}))
 
@@ -265,9 +266,7 @@ def test_openings_of_a_product_with_a_fixed_weight_modulo_16(n, owner, honest):
     store = {name: {"w": (w if name == parties[owner] else w - mask, None)} for name in parties}
     chosen = {0: e.word(4), 2: e.word(4)}
     kind = ValueType(shape=(e.count,), width=4)
-    played = elementwise(
-        op, [kind], [x], n, honest, owner, chosen, store={"store": store, "dealer_store": {"w": mask}}
-    )
+    played = elementwise(op, [kind], [x], n, honest, owner, chosen, store={"store": store, "dealer_store": {"w": mask}})
     assert {receiver for _, receiver in played.rounds[0]} == {parties[owner]}, "others learn of X"
     sent = played.rounds[0][parties[honest], parties[owner]][0].reshape(-1)
     e.assert_uniform([(sent & np.uint64(15), 4), (played.opened(1, "+") & np.uint8(15), 4)])
@@ -286,9 +285,7 @@ def test_openings_against_the_owner_of_a_weight(n, owner, honest):
     op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2, finish=Finish(shift=3, width=8))
     store = {name: {"w": (w if name == parties[owner] else w - b, None)} for name in parties}
     kind = ValueType(shape=(e.count,), width=4)
-    played = elementwise(
-        op, [kind], [x], n, honest, owner, {2: q}, store={"store": store, "dealer_store": {"w": b}}
-    )
+    played = elementwise(op, [kind], [x], n, honest, owner, {2: q}, store={"store": store, "dealer_store": {"w": b}})
     e.assert_uniform([((w - b) & np.uint64(15), 4), (played.opened(1, "+") & np.uint8(15), 4)])
 
 
@@ -321,5 +318,7 @@ def test_the_bench_computes_what_the_protocol_says():
     op, kind = Relu(Finish(relu=True, width=8)), ValueType(shape=(1000,), width=8)
     given = split(x, NAMES, "bob")
     played = play(op, [kind], {name: [given[name]] for name in NAMES}, {name: Streams(name) for name in NAMES}, 1)
-    np.testing.assert_array_equal(sum(played.outputs[1:], played.outputs[0]), TABLE[Relu].reference(op, [kind], [x], {}, kind))
+    np.testing.assert_array_equal(
+        sum(played.outputs[1:], played.outputs[0]), TABLE[Relu].reference(op, [kind], [x], {}, kind)
+    )
     assert Sent().corrections == {}

@@ -1,0 +1,72 @@
+"""Shuffling and sorting of rows, along the first axis."""
+
+from __future__ import annotations
+
+import msgspec
+
+from icm_ray.errors import BoundError, ProgramError, ShapeError
+from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
+
+__all__ = ["MOST_ROWS", "ArgSort", "Shuffle", "Sort", "SortBy", "tag_bits"]
+
+MOST_ROWS = 1 << 31
+
+
+def tag_bits(count: int) -> int:
+    """Bits of the tags that make `count` keys distinct."""
+    return log2_ceil(count)
+
+
+def _rows(x: ValueType, what: str) -> None:
+    if x.kind is not Kind.SHARE:
+        raise ProgramError(f"{what} takes additive shares, not {x.kind}")
+    if not x.shape or not 1 <= x.shape[0] <= MOST_ROWS:
+        raise ShapeError(f"{what} takes 1 to {MOST_ROWS} rows, not shape {x.shape}")
+
+
+def _keys(key: ValueType, what: str) -> None:
+    _rows(key, what)
+    if len(key.shape) != 1:
+        raise ShapeError(f"{what} takes keys of shape (n,), not {key.shape}")
+    tag = tag_bits(key.count)
+    if key.width + tag + 1 > FULL_WIDTH:
+        raise BoundError(
+            f"{what}: keys of {key.width} bits, {tag} bits that tell {key.count} equal ones apart and a sign do not fit "
+            f"{FULL_WIDTH} bits; declare keys of at most {FULL_WIDTH - 1 - tag} bits",
+            width=key.width,
+        )
+
+
+class Shuffle(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The rows of x (n, ...) in a uniformly random order that no n - 1 parties know."""
+
+    def infer(self, x: ValueType) -> ValueType:
+        _rows(x, "a shuffle")
+        return x
+
+
+class Sort(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The values of x (n,) from smallest to largest; the width of x and log2 n together are at most 63 bits."""
+
+    def infer(self, x: ValueType) -> ValueType:
+        _keys(x, "a sort")
+        return x
+
+
+class ArgSort(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The indices (n,) that sort x (n,), stable: among equal values the first comes first."""
+
+    def infer(self, x: ValueType) -> ValueType:
+        _keys(x, "a sort")
+        return ValueType(shape=x.shape, width=log2_ceil(x.count) + 2)
+
+
+class SortBy(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+    """The rows (n, ...) in the order of their keys (n,), stable: rows with equal keys keep their order."""
+
+    def infer(self, key: ValueType, rows: ValueType) -> ValueType:
+        _keys(key, "a sort")
+        _rows(rows, "a sort")
+        if rows.shape[0] != key.count:
+            raise ShapeError(f"{key.count} keys for rows of shape {rows.shape}")
+        return rows

@@ -1,0 +1,194 @@
+"""Functions with a domain: what is computed of an opened value is kept inside, and replaced outside.
+
+x^ = x + r is opened once, for the function and for comparisons with one or two edges on its upper part: with the low
+bits left out, z = (x^ >> drop) - (r >> drop) is x / 2^drop rounded by the public coin (`protocols.finish`), and
+    b_j = [z >= edge_j] = 1 xor msb(z^ - edge_j) xor msb(r) xor G_j           (`protocols.comparison`)
+    inside = b_0, or b_0 xor b_1 where there are two.
+The sum y is opened as y^ = y + r_y beside inside^ = inside xor r_0 and b_1^ = b_1 xor r_1 (r_0 = s_0, or s_0 xor
+msb(r) for one edge; r_1 = s_1 xor msb(r)), and its division by 2^excess is selected by the bit, much as in a ReLU
+after a division (`ring.select.keep_parts`). y may be anything where the bit is 0: it is multiplied by 0. Above the upper edge the constant, and x by a selection of its own: b_1 x from x^ (`ring.select.keep_opened`).
+
+Dealt: one-hot words and tree products; [r_0], [rho], [r_0 rho], [t], [r_0 t] of r_y; [r_1], and for x [r_1 rho_x],
+[r_1 t_x]. Opened: x^, tree bits, y^, the masked bits: all uniform. Rounds: 2 and the levels of the tree. Without an
+edge: x^, then y^ and a division alone, 2 rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.products import Finish
+from icm_ray.ops.seams import Words
+from icm_ray.ops.smooth import Beyond
+from icm_ray.ops.tree import tree_shape
+from icm_ray.protocols import comparison
+from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum
+from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, t_type, word_type
+from icm_ray.ring import bits, finish, select
+
+__all__ = ["Domain", "signed_word"]
+
+Ring = NDArray[np.uint64]
+_R, _Y, _FINISH = 0, 2, 16
+_S, _RD, _RHO, _RD_RHO, _T, _RD_T, _RD_ABOVE, _RD_X, _RD_TX, _CHUNKS, _TREE = (*range(64, 74), 80)
+
+
+def signed_word(total: Ring, word: int) -> Ring:
+    """Sums modulo 2^word as ring elements of their signed numbers."""
+    return total.astype(np.uint32).view(np.int32).astype(np.int64).view(np.uint64) if word == 32 else total
+
+
+def _add(total: Words, words: Words) -> None:
+    np.add(total, words, out=total)
+
+
+class Domain:
+    """The frame around a function of x^: opens x^ before, divides (and selects) after.
+
+    width: of the opening without edges; excess, word: the sum's fractional bits beyond the result's, and its word.
+    """
+
+    def __init__(self, beyond: Beyond | None, width: int, excess: int, word: int) -> None:
+        self.beyond, self.excess, self.word = beyond, excess, word
+        self.dtype = word_type(width if beyond is None else beyond.width)
+        self.sums = word_type(word)
+        self._finish = Finish(shift=excess, width=word)
+        self._below = word - excess - 1
+        if beyond is not None:
+            self._shape = tree_shape(beyond.width - beyond.drop - 1)
+            self._top = beyond.width - beyond.drop - 1
+
+    @property
+    def _x_bits(self) -> int:
+        return 8 * np.dtype(self.dtype).itemsize - 1
+
+    def reference(self, x: Ring, total: Ring, coins: Coins) -> Ring:
+        """The result, from the sum modulo 2^word."""
+        inner = finish_reference(self._finish, signed_word(total, self.word), coins["x_hat_2"])
+        if self.beyond is None:
+            return inner
+        low = np.uint64((1 << self.beyond.drop) - 1)
+        z = (x.view(np.int64) >> self.beyond.drop) + ((x & low) > (coins["x_hat"] & low))
+        inside = z >= self.beyond.low
+        if self.beyond.high is None:
+            return np.where(inside, inner, np.uint64(0))
+        above = np.uint64(self.beyond.above % 2**64) + (x if self.beyond.follows else np.uint64(0))
+        return np.where(z >= self.beyond.high, above, np.where(inside, inner, np.uint64(0)))
+
+    def deal(self, dealing: Dealing, count: int) -> Words:
+        """Everything but what the function itself needs; returns the mask of x^."""
+        r, r_y = dealing.words(_R, count, self.dtype), dealing.words(_Y, count, self.sums)
+        beyond = self.beyond
+        if beyond is None:
+            deal_finish(dealing, _FINISH, r_y, self._finish, own_mask=True)
+            return r
+        trees = len(beyond.edges)
+        high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
+        finish.high_part(r, beyond.drop, beyond.width, high)
+        comparison.deal_chunks(dealing, _CHUNKS, high, self._shape)
+        comparison.deal_tree(dealing, _TREE, count, self._shape, trees)
+        s = dealing.planes(_S, trees * high.size // 64).reshape(trees, -1)
+        top = np.zeros(high.size // 64, np.uint64)
+        finish.signs(high, self._top, 0, top)
+        r_d = np.empty((trees, count), np.uint64)
+        bits.unpack(s[0] if trees == 2 else s[0] ^ top, r_d[0])  # b_0 xor b_1 is free of msb(r)
+        y_high = np.empty(high.size, np.uint64)
+        finish.high_part(r_y, self.excess, self.word, y_high)
+        rho, rd_rho = np.empty(count, np.uint64), np.empty(count, np.uint64)
+        t, rd_t = (np.empty(count, t_type(self._below)) for _ in range(2))
+        select.deal_selection(y_high, r_d[0], self._below, rho, rd_rho, t, rd_t)
+        given = [(_RD, r_d[0]), (_RHO, rho), (_RD_RHO, rd_rho), (_T, t), (_RD_T, rd_t)]
+        if trees == 2:
+            bits.unpack(s[1] ^ top, r_d[1])
+            given.append((_RD_ABOVE, r_d[1]))
+        if beyond.follows:
+            rd_x, rd_tx = np.empty(count, np.uint64), np.empty(count, t_type(self._x_bits))
+            select.deal_product(r, r_d[1], self._x_bits, rd_x, rd_tx)
+            given += [(_RD_X, rd_x), (_RD_TX, rd_tx)]
+        for tag, value in given:
+            dealing.give(tag, value)
+        return r
+
+    def run(self, context: Context, x: Ring, function: Callable[[Words], Words]) -> Round:
+        """This party's share of the result, flat; `function` gives its share of the sum from x^."""
+        corr, count = context.correlations, x.size
+        masked = x.astype(self.dtype, copy=False) + corr.words(_R, count, self.dtype)
+        (x_hat,) = yield from open_sum(context, masked)
+        context.opened("x_hat", x_hat)
+        r_y = corr.words(_Y, count, self.sums)
+        beyond = self.beyond
+        if beyond is None:
+            (y_hat,) = yield from open_sum(context, function(x_hat) + r_y)
+            context.opened("x_hat_2", y_hat)
+            inner = yield from run_finish(context, _FINISH, y_hat, self._finish, r_y)
+            return Share(inner)
+        publics = []
+        for edge in beyond.edges:
+            public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
+            finish.high_part(x_hat.astype(np.uint64) - np.uint64((edge << beyond.drop) % 2**64), beyond.drop,
+                             beyond.width, public)
+            publics.append(public)
+        words = comparison.take_chunks(corr, _CHUNKS, count, self._shape)
+        planes = yield from comparison.compare(context, _TREE, publics, words, self._shape)
+        if context.first:
+            for plane, public in zip(planes, publics, strict=True):
+                finish.signs(public, self._top, 1, plane)
+        if len(publics) == 2:
+            planes[0] ^= planes[1]
+        planes ^= corr.words(_S, planes.size).reshape(planes.shape)
+        masked = function(x_hat) + r_y
+        d_hat, y_hat = yield from _open_both(context, planes, masked)
+        context.opened("x_hat_2", y_hat)
+        return Share(self._selected(context, x, x_hat, y_hat, d_hat))
+
+    def _selected(self, context: Context, x: Ring, x_hat: Words, y_hat: Words, d_hat: Ring) -> Ring:
+        dealt, count, beyond = context.correlations.dealt, x.size, self.beyond
+        out = np.empty(count, np.uint64)
+        r_d, rho, rd_rho = (dealt(tag, count) for tag in (_RD, _RHO, _RD_RHO))
+        t, rd_t = (dealt(tag, count, t_type(self._below)) for tag in (_T, _RD_T))
+        first = context.first
+        select.keep_parts(y_hat, d_hat[0], r_d, rho, rd_rho, t, rd_t, self.excess, self.word, first, out)
+        if beyond is None or beyond.high is None:
+            return out
+        r_above = dealt(_RD_ABOVE, count)
+        if beyond.above:
+            bit = np.empty(count, np.uint64)
+            finish.bit_words(d_hat[1], r_above, first, bit)
+            bit *= np.uint64(beyond.above % 2**64)
+            out += bit
+        if beyond.follows:
+            rd_x, rd_tx = dealt(_RD_X, count), dealt(_RD_TX, count, t_type(self._x_bits))
+            select.keep_opened(x, x_hat, d_hat[1], r_above, rd_x, rd_tx, self._x_bits, out)
+        return out
+
+    def cost(self, count: int, parties: int, dealt: int) -> Cost:
+        """The whole, with `dealt` bytes for the function itself."""
+        opening = Cost.opening(parties, np.dtype(self.dtype).itemsize * count, dealt)
+        second = Cost.opening(parties, self.word // 8 * count)
+        beyond = self.beyond
+        if beyond is None:
+            return opening.then(second).then(finish_cost(self._finish, count, parties, own_mask=True))
+        trees = len(beyond.edges)
+        levels, products = comparison.tree_bytes(self._shape, count, trees)
+        opened = sum(levels) + bits.blocks_of(count) * bits.BLOCK // 8 * trees
+        each = 24 + 2 * np.dtype(t_type(self._below)).itemsize + 8 * (trees - 1)
+        if beyond.follows:
+            each += 8 + np.dtype(t_type(self._x_bits)).itemsize
+        words = comparison.chunk_bytes(self._shape, count) + products + count * each
+        return opening.then(second).then(Cost.opening(parties, opened, words, rounds=len(levels)))
+
+
+def _open_both(context: Context, bits_: Ring, words: Words) -> Round:
+    """Open XOR-shared planes and an additively shared array in one round."""
+    mine: Sequence[Words] = (bits_, words)
+    theirs = {name: tuple(np.empty_like(part) for part in mine) for name in context.others}
+    yield Exchange(dict.fromkeys(context.others, tuple(mine)), dict(theirs))
+    planes, total = bits_.copy(), words.copy()
+    for part, number in theirs.values():
+        np.bitwise_xor(planes, part, out=planes)
+        _add(total, number)
+    return planes, total

@@ -10,6 +10,7 @@ from time import perf_counter
 import msgspec
 import numpy as np
 
+from cluster.bench.functions import function_workloads
 from cluster.bench.minionn import minionn
 from cluster.bench.sorting import sort_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
@@ -88,7 +89,9 @@ def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
     """Share the inputs and load the weights; returns the inputs' keys."""
     keys = {name: engine.new_name("bench") for name in work.types}
     builder = Builder(engine.parties)
-    given = {name: encode(plain, F, 62 - F) for name, plain in {**work.inputs, **work.weights}.items()}
+    bits = {name: kind.f for name, kind in work.types.items()}
+    brought = {**work.inputs, **work.weights}
+    given = {name: encode(plain, bits.get(name, F), 62 - bits.get(name, F)) for name, plain in brought.items()}
     for name, kind in work.types.items():
         builder.add(Store(keys[name]), builder.add(Input(owner, name, kind)))
     for name, plain in work.weights.items():

@@ -11,7 +11,7 @@ from icm_ray.ops.values import ValueType
 __all__ = ["sort_100k"]
 
 _WIDTH = 46
-"""Key, tag (17 bits) and sign of a difference fill all 64 bits of the ring: the widest keys that 100,000 values take."""
+"""The widest keys that 100,000 values take: key, tag (17 bits) and sign of a difference fill the ring's 64 bits."""
 
 
 def sort_100k() -> Workload:

@@ -18,7 +18,7 @@ from icm_ray.ops.products import Finish, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 
-__all__ = ["F", "Workload", "plain_workloads"]
+__all__ = ["F", "Plain", "Workload", "normal", "one", "plain_workloads"]
 
 F = 16
 Plain = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Workload:
     weights: Mapping[str, Plain] = field(default_factory=dict)
 
 
-def _normal(*shape: int, seed: int = 0) -> Plain:
+def normal(*shape: int, seed: int = 0) -> Plain:
     """Normal numbers on the grid of the fixed point, so that the plain answer is about the values that were shared."""
     values: Plain = np.rint(np.random.default_rng(seed).normal(size=shape) * 2**F) / 2**F
     return values
@@ -50,7 +50,7 @@ def _number(*shape: int, width: int) -> ValueType:
     return ValueType(shape=shape, f=F, width=width, error=2.0 ** -(F + 1))
 
 
-def _one(
+def one(
     name: str,
     what: str,
     x: Plain,
@@ -107,46 +107,46 @@ def plain_workloads() -> dict[str, Callable[[], Workload]]:
     """Workloads without a model, by name; made on demand, since their inputs are large."""
     million, hundred = 1_000_000, 100_000
     return {
-        "relu_1m": lambda: _one(
+        "relu_1m": lambda: one(
             "relu_1m",
             "ReLU of 1,000,000 values",
-            _normal(million),
+            normal(million),
             64,
             lambda builder, x: builder.add(Relu(Finish(relu=True)), x),
             lambda x: np.maximum(x, 0),
         ),
         "mul_1m": lambda: _product(
-            "mul_1m", "1,000,000 products, truncated", _normal(million), _normal(million, seed=1), 31, Elementwise()
+            "mul_1m", "1,000,000 products, truncated", normal(million), normal(million, seed=1), 31, Elementwise()
         ),
         "matmul_512": lambda: _product(
-            "matmul_512", "512 x 512 matrices", _normal(512, 512), _normal(512, 512, seed=1), 27, Matrix()
+            "matmul_512", "512 x 512 matrices", normal(512, 512), normal(512, 512, seed=1), 27, Matrix()
         ),
         "matmul_1024": lambda: _product(
-            "matmul_1024", "1024 x 1024 matrices", _normal(1024, 1024), _normal(1024, 1024, seed=1), 26, Matrix()
+            "matmul_1024", "1024 x 1024 matrices", normal(1024, 1024), normal(1024, 1024, seed=1), 26, Matrix()
         ),
-        "mean_1m": lambda: _one(
-            "mean_1m", "mean of 1,000,000 values", _normal(million), 20, _mean, lambda x: np.array([x.mean()])
+        "mean_1m": lambda: one(
+            "mean_1m", "mean of 1,000,000 values", normal(million), 20, _mean, lambda x: np.array([x.mean()])
         ),
-        "var_1m": lambda: _one(
+        "var_1m": lambda: one(
             "var_1m",
             "variance of 1,000,000 values",
-            _normal(million),
+            normal(million),
             20,
             _variance,
             lambda x: np.array([x.var(ddof=1)]),
         ),
-        "max_100k": lambda: _one(
+        "max_100k": lambda: one(
             "max_100k",
             "maximum of 100,000 values",
-            _normal(hundred),
+            normal(hundred),
             63,
             lambda builder, x: builder.add(Maximum(), x),
             lambda x: np.array([x.max()]),
         ),
-        "hist16_100k": lambda: _one(
+        "hist16_100k": lambda: one(
             "hist16_100k",
             "16 equal bins over [-3, 3] of 100,000 values",
-            _normal(hundred),
+            normal(hundred),
             63,
             _histogram,
             lambda x: np.histogram(x, 16, (-3, 3))[0].astype(np.float64),

@@ -30,14 +30,22 @@ class GroupCount(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
 
 class GroupSum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """The sum of the values of each key's group."""
+    """The sum of the values of each key's group, shape (2^bits,).
+
+    counts: the groups' counts, too, from the same opening: shape (2, 2^bits), sums first, both with the values'
+    fractional bits.
+    """
 
     bits: int
+    counts: bool = False
 
     def infer(self, key: ValueType, value: ValueType) -> ValueType:
         _check(key, self.bits)
         if value.kind is not Kind.SHARE or key.shape != value.shape:
             raise ShapeError(f"keys of shape {key.shape} and values of shape {value.shape}")
         width = value.width + log2_ceil(value.count)
-        out = ValueType(shape=(1 << self.bits,), f=value.f, width=width, error=value.error * value.count)
+        shape: tuple[int, ...] = (1 << self.bits,)
+        if self.counts:
+            shape, width = (2, *shape), max(width, value.f + log2_ceil(value.count + 1) + 1)
+        out = ValueType(shape=shape, f=value.f, width=width, error=value.error * value.count)
         return out.checked("group sum")

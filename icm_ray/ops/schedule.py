@@ -96,16 +96,17 @@ def _insertion(count: int, depth: int, fan: int) -> Stage:
 def _plan(count: int) -> tuple[int, tuple[Stage, ...]]:
     """The lightest chain of stages, and its weight."""
     only = _insertion(count, 0, 1)
-    best = only.weight, (only,)
+    stages: tuple[Stage, ...] = (only,)
+    best = only.weight, stages
     for depth in range(1, count.bit_length()):
         pivots = (1 << depth) - 1
         if pivots >= count or count > _LARGEST_GAP * pivots:
             continue
-        before, stages = _plan(pivots)
+        before, earlier = _plan(pivots)
         for fan in (1, 2, 3):
             last = _insertion(count, depth, fan)
             if before + last.weight < best[0]:
-                best = before + last.weight, (*stages, last)
+                best = before + last.weight, (*earlier, last)
     return best
 
 

@@ -31,8 +31,8 @@ def _keys(key: ValueType, what: str) -> None:
     tag = tag_bits(key.count)
     if key.width + tag + 1 > FULL_WIDTH:
         raise BoundError(
-            f"{what}: keys of {key.width} bits, {tag} bits that tell {key.count} equal ones apart and a sign do not fit "
-            f"{FULL_WIDTH} bits; declare keys of at most {FULL_WIDTH - 1 - tag} bits",
+            f"{what}: keys of {key.width} bits, {tag} bits that tell {key.count} equal ones apart and a sign do not "
+            f"fit {FULL_WIDTH} bits; declare keys of at most {FULL_WIDTH - 1 - tag} bits",
             width=key.width,
         )
 

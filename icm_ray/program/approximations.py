@@ -52,7 +52,8 @@ def polynomials(
 ) -> Piecewise:
     """The operation for inputs of f fractional bits within `domain`, results of result_f.
 
-    slope, curvature: bounds on the function's derivatives, and on the polynomials'. Chebyshev interpolation.
+    The function is asked for up to two cells beyond the domain. slope, curvature: bounds on its derivatives, and on
+    the polynomials'. Chebyshev interpolation.
     """
     width, half = 2.0**fit.cell_log, 1 << (fit.cell_bits - 1)
     low_bits = min(fit.low_bits, f)
@@ -60,7 +61,7 @@ def polynomials(
     used = (nodes > domain[0] - width) & (nodes < domain[1] + width)
     points = np.cos(np.pi * (np.arange(fit.degree + 1) + 0.5) / (fit.degree + 1)) * width
     values = np.zeros((2 * half, fit.degree + 1))
-    values[used] = function(np.clip(nodes[used, None] + points, domain[0] - width, domain[1] + width))
+    values[used] = function(nodes[used, None] + points)
     powers = np.vander(points, fit.degree + 1, increasing=True)
     plain = np.linalg.solve(powers[None], values[..., None])[..., 0]
     scales = 2.0 ** (fit.sum_bits - low_bits * np.arange(fit.degree + 1))

@@ -16,6 +16,7 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.domain import GroupCount, GroupSum
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, open_sum
+from icm_ray.ring import groups
 
 __all__ = ["GroupCounts", "GroupSums"]
 
@@ -23,22 +24,23 @@ Ring = NDArray[np.uint64]
 _R, _H, _A, _HA = 0, 1, 2, 3
 
 
-def _one_hot(r: Ring, domain: int) -> Ring:
-    hot = np.zeros((r.size, domain), np.uint64)
-    hot[np.arange(r.size), r.astype(np.intp)] = 1
-    return hot
+def _deal_keys(dealing: Dealing, count: int, bits: int) -> NDArray[np.uint8]:
+    """Deal h; returns r, whose lower bits are the key's mask."""
+    r = dealing.words(_R, count, np.uint8).view(np.uint8)
+    _deal_groups(dealing, _H, r, np.empty(0, np.uint64), bits)
+    return r
 
 
-def _deal_keys(dealing: Dealing, count: int, bits: int) -> Ring:
-    r = dealing.words(_R, count, np.uint8) & np.uint8((1 << bits) - 1)
-    hot = _one_hot(r.astype(np.uint64), 1 << bits)
-    dealing.give(_H, hot.reshape(-1))
-    return hot
+def _deal_groups(dealing: Dealing, tag: int, r: NDArray[np.uint8], a: Ring, bits: int) -> None:
+    words = dealing.others_sum(tag, r.size << bits)
+    groups.deal_groups(r, a, words.reshape(r.size, -1))
+    dealing.send(tag, words)
 
 
-def _rotation(k_hat: Ring, domain: int) -> NDArray[np.intp]:
-    """For every row the positions (k^ - i) mod domain, i = 0 .. domain - 1."""
-    return ((k_hat[:, None].astype(np.int64) - np.arange(domain)) % domain).astype(np.intp)
+def _folded(sums: Ring) -> Ring:
+    out = np.empty(sums.size // 2, np.uint64)
+    groups.fold(sums, out)
+    return out
 
 
 def _masked_key(context: Context, key: Ring, bits: int) -> NDArray[np.uint8]:
@@ -62,42 +64,48 @@ class GroupCounts:
     def run(
         self, op: GroupCount, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
-        domain = 1 << op.bits
         (k_hat,) = yield from open_sum(context, _masked_key(context, inputs[0].words, op.bits))
-        hot = context.correlations.dealt(_H, k_hat.size * domain).reshape(-1, domain)
-        rotated = np.take_along_axis(hot, _rotation(k_hat & np.uint8(domain - 1), domain), axis=1)
-        return Share(rotated.sum(axis=0, dtype=np.uint64))
+        sums = np.zeros(2 << op.bits, np.uint64)
+        groups.count_groups(k_hat, context.correlations.dealt(_H, k_hat.size << op.bits).reshape(k_hat.size, -1), sums)
+        return Share(_folded(sums))
 
     def cost(self, op: GroupCount, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         return Cost.opening(len(parties), types[0].count, 8 * types[0].count << op.bits)
 
 
 class GroupSums:
-    """The sum of the values of each key."""
+    """The sum of the values of each key, and the counts from the same opening where they are wanted."""
 
     def reference(
         self, op: GroupSum, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
-        total = np.zeros(1 << op.bits, np.uint64)
-        np.add.at(total, (inputs[0].reshape(-1) % np.uint64(1 << op.bits)).astype(np.intp), inputs[1].reshape(-1))
-        return total
+        total = np.zeros((2 if op.counts else 1, 1 << op.bits), np.uint64)
+        key = (inputs[0].reshape(-1) % np.uint64(1 << op.bits)).astype(np.intp)
+        np.add.at(total[0], key, inputs[1].reshape(-1))
+        if op.counts:
+            np.add.at(total[1], key, np.uint64(1 << out.f))
+        return total.reshape(out.shape)
 
     def deal(self, op: GroupSum, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
-        hot = _deal_keys(dealing, types[0].count, op.bits)
+        r = _deal_keys(dealing, types[0].count, op.bits)
         a = dealing.words(_A, types[0].count).astype(np.uint64, copy=False)
-        dealing.give(_HA, (hot * a[:, None]).reshape(-1))
+        _deal_groups(dealing, _HA, r, a, op.bits)
 
     def run(
         self, op: GroupSum, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
-        domain, value = 1 << op.bits, np.ascontiguousarray(inputs[1].words.reshape(-1))
+        value, corr = np.ascontiguousarray(inputs[1].words.reshape(-1)), context.correlations
         key = _masked_key(context, inputs[0].words, op.bits)
-        k_hat, v_hat = yield from open_sum(context, key, value + context.correlations.words(_A, value.size))
-        hot = context.correlations.dealt(_H, value.size * domain).reshape(-1, domain)
-        masked = context.correlations.dealt(_HA, value.size * domain).reshape(-1, domain)
-        terms = v_hat[:, None] * hot - masked
-        rotated = np.take_along_axis(terms, _rotation(k_hat & np.uint8(domain - 1), domain), axis=1)
-        return Share(rotated.sum(axis=0, dtype=np.uint64))
+        k_hat, v_hat = yield from open_sum(context, key, value + corr.words(_A, value.size))
+        hot, masked = (corr.dealt(tag, value.size << op.bits).reshape(value.size, -1) for tag in (_H, _HA))
+        sums = np.zeros(2 << op.bits, np.uint64)
+        groups.sum_groups(k_hat, v_hat, hot, masked, sums)
+        result = _folded(sums)
+        if op.counts:
+            sums[:] = 0
+            groups.count_groups(k_hat, hot, sums)
+            result = np.concatenate([result, _folded(sums) << np.uint64(out.f)])
+        return Share(result.reshape(out.shape))
 
     def cost(self, op: GroupSum, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         return Cost.opening(len(parties), 9 * types[0].count, 16 * types[0].count << op.bits)

@@ -87,7 +87,8 @@ def _sum(op: ops.Sum, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
 
 
 def _sum_axis(op: ops.SumAxis, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
-    return xs[0].sum(axis=-1, dtype=np.uint64, keepdims=True)
+    sums: Ring = xs[0].sum(axis=-1, dtype=np.uint64, keepdims=True)
+    return sums
 
 
 def _expand(op: ops.Expand, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:

@@ -6,16 +6,17 @@ words a_q. The rows travel masked from party to party, each of which permutes th
     u_0 = pi_0(x + sum of a_q) + c_0,    u_p = pi_p(u_(p-1)) + c_p,    the last adds none.
 
 With pi = pi_(n-1) ... pi_0 the last one's u is pi(x) + M, where M, the masks permuted likewise, is known to the dealer
-and dealt as shares: the last party's share of pi(x) is u - M_p, everyone else's -M_p. (Permutation correlations: Chase,
-Ghosh, Poburinnaya 2020; here the dealer knows all of pi, for it sees no row.)
+who deals shares of -M: the last party adds u to its own, everyone else's is its share of pi(x). (Permutation
+correlations: Chase, Ghosh, Poburinnaya 2020; here the dealer knows all of pi, for it sees no row.)
 
 n rounds; sent 2 (n - 1) times the rows in all, dealt one word for each word of a row.
 
 *Functionality.* Draw pi uniformly, give fresh shares of pi(x); leaks nothing. *Security* against any n - 1 semi-honest
 parties that do not collude with the dealer. Let h be honest. pi_h is uniform and independent of what the others hold,
 so pi is uniform given all pi_p, p != h. What h sends is masked by words that nobody else has and that mask nothing
-else: x_h + a_h to the first party (h > 0), u_h under c_h to the next one (h < n - 1). The dealt shares of M are uniform
-to anyone without all of them. So the coalition sees uniform words only, whatever x and pi are: the simulator draws them.
+else: x_h + a_h to the first party (h > 0), u_h under c_h to the next one (h < n - 1). The dealt shares of -M are
+uniform to anyone without all of them. So the coalition sees uniform words only, whatever x and pi are: the simulator
+draws them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def permutation(words: Words, count: int) -> NDArray[np.int32]:
 
 
 def deal_shuffle(dealing: Dealing, tag: int, rows: int, columns: int) -> None:
-    """Share M = pi(a) and the masks added on the way, permuted by those who come after."""
+    """Share -M, M = pi(a) and the masks added on the way, permuted by those who come after."""
     first, *others = dealing.parties
     masks = np.zeros((rows, columns), np.uint64)
     for name in others:
@@ -57,7 +58,7 @@ def deal_shuffle(dealing: Dealing, tag: int, rows: int, columns: int) -> None:
         masks = masks.take(pi, axis=0)
         if name != dealing.parties[-1]:
             masks += dealing.party_words(tag + _C, name, masks.size).reshape(masks.shape)
-    dealing.give(tag + _M, masks.reshape(-1))
+    dealing.give(tag + _M, -masks.reshape(-1))
 
 
 def run_shuffle(context: Context, tag: int, x: Ring) -> Generator[Exchange, None, Ring]:
@@ -72,7 +73,9 @@ def run_shuffle(context: Context, tag: int, x: Ring) -> Generator[Exchange, None
     else:
         parts = {name: (np.empty_like(masked),) for name in context.others}
         yield Exchange({}, dict(parts))
-        masked = masked + sum(part for (part,) in parts.values())
+        masked = masked.copy()
+        for (part,) in parts.values():
+            masked += part
     for hop in range(last):
         if hop == rank:
             masked = masked.take(pi, axis=0) + corr.words(tag + _C, x.size).reshape(x.shape)
@@ -82,10 +85,8 @@ def run_shuffle(context: Context, tag: int, x: Ring) -> Generator[Exchange, None
             yield Exchange({}, {parties[hop]: (masked,)})
         else:
             yield Exchange()
-    share: Ring = -corr.dealt(tag + _M, x.size).reshape(x.shape)
-    if rank == last:
-        share += masked.take(pi, axis=0)
-    return share
+    share = corr.dealt(tag + _M, x.size).view(np.uint64).reshape(x.shape)
+    return share + masked.take(pi, axis=0) if rank == last else share
 
 
 def shuffle_cost(parties: int, rows: int, columns: int) -> Cost:

@@ -3,7 +3,8 @@
 After a shuffle that nobody knows, every key gets a low part that makes it distinct, y = key 2^t + tag with t = log2 n.
 Elements are compared pair by pair on a schedule that is fixed by n alone (ops/schedule.py), and the bits are opened:
 
-    [y_i > y_j] = 1 xor msb(d),  d = y_i - y_j;   d^ = d + r opened;   msb(d) = msb(d^) xor msb(r) xor [low(r) > low(d^)]
+    [y_i > y_j] = 1 xor msb(d),  d = y_i - y_j,  d^ = d + r opened,
+    msb(d) = msb(d^) xor msb(r) xor [low(r) > low(d^)]
 
 (`comparison`), with XOR shares <msb(r)> dealt, whose fresh words also mask the bit's shares when it is opened. Every
 comparison has masks of its own, since the dealer does not know which pair it serves; what a batch has room for beyond

@@ -46,7 +46,7 @@ def _waves_domain(op: Periodic) -> Domain:
 
 def _wave_sum(op: Periodic, x: Words, x_hat: Words, dealt: Words, first: bool, domain: Domain) -> Words:
     """A share of the sum, from a share of x and of the dealt words (in place of the whole: first)."""
-    total = x.astype(domain.sums) * domain.sums(op.linear % 2**op.word)
+    total: Words = x.astype(domain.sums) * domain.sums(op.linear % 2**op.word)
     if first:
         total += domain.sums(op.constant % 2**op.word)
     harmonics, cosines, sines = _integers(op.harmonics), _integers(op.cosines), _integers(op.sines)

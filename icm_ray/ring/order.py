@@ -20,7 +20,7 @@ def draw(words, out):  # type: ignore[no-untyped-def]
     """A uniform permutation of 0 .. n-1 (Fisher-Yates) from n + SPARE_WORDS uniform words.
 
     A word of the last, incomplete run of residues is rejected and a spare one taken, so that draws are unbiased. For
-    n <= 2^31 more than 8 words are rejected with a probability below 2^-45 (2^-260 for n <= 2^20); then one is kept.
+    n <= 2^31 more than 8 words are rejected with a probability below 2^-45 (2^-240 for n <= 2^20); then one is kept.
     """
     n = out.size
     spare = n

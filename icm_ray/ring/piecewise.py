@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 __all__ = ["deal_cells", "evaluate", "rotated_table"]
 
+Words = NDArray[np.unsignedinteger]
 
-def rotated_table(coefficients, dtype):
+
+def rotated_table(coefficients: Sequence[Sequence[int]], dtype: type[np.unsignedinteger]) -> Words:
     """The rows by degree (d + 1, 2 M), reversed and doubled, so that a rotation by k is a slice.
 
     Cell i (from -M/2) has index i mod M; slot s belongs to cell (k - s) mod M: column (M - 1 - k) + s.
@@ -17,7 +22,8 @@ def rotated_table(coefficients, dtype):
     cells = table.shape[0]
     by_index = np.roll(table, -(cells // 2), axis=0)  # row j: the cell with index j = i mod M
     reverse = by_index[::-1]  # row t: index M - 1 - t
-    return np.ascontiguousarray(np.concatenate([reverse, reverse]).T.astype(dtype))
+    rotated: Words = np.ascontiguousarray(np.concatenate([reverse, reverse]).T.astype(dtype))
+    return rotated
 
 
 @njit(cache=True, nogil=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from icm_ray.ring import bits, finish
+from icm_ray.ring import bits, finish, order
 
 __all__ = ["warm"]
 
@@ -40,6 +40,20 @@ def warm() -> None:
         finish.bit_words(plane, r, first, r.copy())
         finish.count_bits(plane, r, first, n)
     finish.select(r, plane, r, r, r, r.copy())
+    _warm_order(words)
+
+
+def _warm_order(words: tuple[type[np.unsignedinteger], ...]) -> None:
+    positions, none, plane = np.zeros(1, np.int32), np.zeros(0, np.int32), np.zeros(1, np.uint64)
+    order.draw(np.zeros(2, np.uint64), positions.copy())
+    for dtype in words:
+        order.add_differences(plane, positions, positions, np.zeros(1, dtype))
+    order.search_pairs(0, positions, positions, 1, 0, positions.copy(), positions.copy())
+    order.descend(positions.copy(), plane, 1)
+    starts = np.zeros(2, np.int32)
+    order.gaps_of(0, positions, starts, positions.copy())
+    order.gap_pairs(starts, positions, none, none)
+    order.merge(starts, positions, plane, none, positions.copy())
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ Table = NDArray[np.int64]
 def wave_table() -> Table:
     """cos and sin of 2^12 equal parts of a turn, (2^12, 2), in units of 2^-30."""
     angle = 2 * np.pi * np.arange(1 << _INDEX) / (1 << _INDEX)
-    return np.rint(np.stack([np.cos(angle), np.sin(angle)], axis=1) * 2**_UNIT).astype(np.int64)
+    table: Table = np.rint(np.stack([np.cos(angle), np.sin(angle)], axis=1) * 2**_UNIT).astype(np.int64)
+    return table
 
 
 @njit(cache=True, nogil=True)
@@ -43,7 +44,7 @@ def _wave(angle, table):  # type: ignore[no-untyped-def]
     """cos and sin of angle / 2^32 turns, in units of 2^-30: a table and one step of the rotation, 2^-21 exact."""
     near = (angle + (1 << 19)) & 0xFFFFFFFF
     index = near >> 20
-    step = ((near & 0xFFFFF) - (1 << 19)) * 6746518852 >> 32
+    step = ((near & 0xFFFFF) - (1 << 19)) * _TURN >> 32
     c = table[index, 0]
     s = table[index, 1]
     return c - (s * step >> 30), s + (c * step >> 30)
@@ -94,7 +95,8 @@ def power_tables(shift: int, f: int) -> Table:
     """e^t and e^-t by the two upper bytes of a cell's `shift` bits, (4, 256), in units of 2^-29; t counts 2^-f."""
     steps = np.arange(256.0)
     exponents = [sign * steps * 2.0 ** (shift - bits - f) for sign in (1, -1) for bits in (8, 16)]
-    return np.rint(np.exp(np.stack(exponents)) * 2**_POWER_UNIT).astype(np.int64)
+    tables: Table = np.rint(np.exp(np.stack(exponents)) * 2**_POWER_UNIT).astype(np.int64)
+    return tables
 
 
 def cell_powers(cell_bits: int, shift: int, f: int) -> Table:

@@ -28,6 +28,7 @@ from icm_ray.ops.linear import (
 )
 from icm_ray.ops.products import Finish, LoadWeight, OwnedProduct, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.smooth import Piecewise
+from icm_ray.ops.sorting import ArgSort, Shuffle, Sort, SortBy
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
 from icm_ray.program.build import Builder
@@ -84,6 +85,9 @@ def every_operation() -> Program:
     add(Widen(), x)
     add(SquareParts(10), x)
     add(Piecewise(10, 4, 2, ((1, 2), (3, 4), (5, 6), (-7, 8)), 4, 3, 32, 20, 0.01), add(Declare(10), x))
+    column = add(Reshape((12,)), x)
+    add(Sort(), column)
+    add(SortBy(), add(ArgSort(), column), add(Shuffle(), column))
     guarded = add(Guard("x"), x, flag)
     add(Reveal("olga", "counts"), count)
     add(Reveal("driver", "x"), guarded)

@@ -163,5 +163,7 @@ CASES = (
     Case("scale_last", ScaleLast((3, -5, 0, 70000), 16), (_v(3, 4),)),
     Case("add_last", AddLast((3, -5, 0, 70000)), (_v(3, 4),)),
     Case("group_count", GroupCount(4), (_v(500, width=5, f=0),), _keys),
+    Case("group_sum_and_count", GroupSum(4, True), (_v(500, width=5, f=0), _v(500, width=40)), _keys),
+    Case("group_sum_256", GroupSum(8), (_v(300, width=10, f=0), _v(300, width=40)), signed),
     Case("group_sum", GroupSum(4), (_v(500, width=5, f=0), _v(500, width=40)), _keys),
 )

@@ -17,8 +17,9 @@ from typing import Any
 
 from tests.security import ray_witness
 
-NAMESPACES = (None, b"fun", b"session", b"job", b"cluster", b"dashboard", b"healthcheck", b"tracing", b"__autoscaler")
-BIG = 32 << 20
+NAMESPACES = (None, *(name.encode() for name in "cluster dashboard fun healthcheck job session tracing".split()))
+NAMESPACES += (b"__autoscaler", b"usage_stats")
+STORE, LARGE = 80 << 20, 40 << 20
 
 
 def main(folder: Path, ray_folder: str, pause: Callable[[], None]) -> None:
@@ -33,7 +34,7 @@ def main(folder: Path, ray_folder: str, pause: Callable[[], None]) -> None:
         address="local",
         num_cpus=2,
         include_dashboard=False,
-        object_store_memory=80 << 20,
+        object_store_memory=STORE,
         _temp_dir=ray_folder,
         runtime_env={
             "worker_process_setup_hook": "tests.security.ray_witness.record",
@@ -52,7 +53,9 @@ def main(folder: Path, ray_folder: str, pause: Callable[[], None]) -> None:
         workers = {name: handle._pid for name, handle in session._lanes[0].handles.items()}
         (folder / "workers.json").write_text(json.dumps(workers))
         pause()
-        kept += [ray.put(np.resize(brought["control spill"], BIG // 8)) for _ in range(4)]
+        large = np.zeros(LARGE // 8, np.int64)
+        large[-8:] = brought["control spill"]
+        kept += [ray.put(large) for _ in range(STORE // LARGE + 1)]
         pause()
     ray.shutdown()
 

@@ -20,6 +20,8 @@ class EngineConfig:
     job_timeout: seconds that one partition may take.
     partition_bytes: plaintext bytes of one partition, about.
     tls: encrypt and authenticate every link; only benchmarks on loopback switch it off.
+    rtt_ms, mbit: a slow network put between the members of a lane, for benchmarks: milliseconds there and back,
+        megabits a second each way on each link (0: as fast as it goes).
     """
 
     fraction_bits: int = 16
@@ -31,6 +33,8 @@ class EngineConfig:
     job_timeout: float = 600.0
     partition_bytes: int = 64 * 1024 * 1024
     tls: bool = True
+    rtt_ms: float = 0.0
+    mbit: float = 0.0
 
 
 def from_environment() -> EngineConfig:

@@ -5,6 +5,7 @@ checked.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from time import perf_counter
 
 import msgspec
@@ -47,13 +48,16 @@ class Record(msgspec.Struct, frozen=True):
 
 def names() -> tuple[str, ...]:
     """All workloads, in the order of the report."""
-    return (*plain_workloads(), "sort_100k", "minionn_cifar_b8")
+    return tuple(_makers())
 
 
 def workload(name: str) -> Workload:
     """The workload of that name; KeyError where there is none."""
-    makers = {**plain_workloads(), "sort_100k": sort_100k, "minionn_cifar_b8": minionn}
-    return makers[name]()
+    return _makers()[name]()
+
+
+def _makers() -> dict[str, Callable[[], Workload]]:
+    return {**plain_workloads(), "sort_100k": sort_100k, **function_workloads(), "minionn_cifar_b8": minionn}
 
 
 def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:

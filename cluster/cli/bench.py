@@ -19,6 +19,8 @@ def bench(
     workloads: Annotated[list[str] | None, typer.Argument(help="names; all of them where none is given")] = None,
     parties: Annotated[int, typer.Option(min=2, max=len(_NAMES), help="how many parties compute")] = 2,
     repeats: Annotated[int, typer.Option(min=1, help="timed runs of each workload, after one to warm up")] = 3,
+    rtt_ms: Annotated[float, typer.Option(min=0, help="put so many milliseconds, there and back, on the links")] = 0.0,
+    mbit: Annotated[float, typer.Option(min=0, help="and so many megabits a second at most; 0: no limit")] = 0.0,
     tls: Annotated[bool, typer.Option("--tls", help="authenticate and encrypt every link")] = False,
     json: Annotated[Path | None, typer.Option(help="write a list of records to this file")] = None,
 ) -> None:
@@ -36,7 +38,7 @@ def bench(
     if unknown:
         raise typer.BadParameter(f"unknown workload {', '.join(unknown)}; there are {', '.join(names())}")
     records: list[Record] = []
-    with ProcessEngine(_NAMES[:parties], config=EngineConfig(tls=tls)) as engine:
+    with ProcessEngine(_NAMES[:parties], config=EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit)) as engine:
         for name in chosen:
             with console.status(f"{name} ..."):
                 records.append(measure(engine, workload(name), repeats, tls))

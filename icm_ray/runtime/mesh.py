@@ -6,9 +6,11 @@ import threading
 
 import msgspec
 
+from icm_ray.config import EngineConfig
 from icm_ray.errors import SessionError
+from icm_ray.ops.seams import Link
 from icm_ray.protocols.edges import DRIVER
-from icm_ray.transport import Endpoint, Identity, Listener, TcpLink, TransportConfig, agree, open_link
+from icm_ray.transport import DelayedLink, Endpoint, Identity, Listener, TcpLink, TransportConfig, agree, open_link
 
 __all__ = ["DEALER", "DRIVER", "LanePlan", "Mesh"]
 
@@ -49,10 +51,13 @@ class LanePlan(msgspec.Struct, frozen=True):
 class Mesh:
     """The links of one worker. `links` and `secrets` keep their identity: those who hold them see the new ones."""
 
-    def __init__(self, identity: Identity, listener: Listener, transport: TransportConfig, tls: bool) -> None:
+    def __init__(
+        self, identity: Identity, listener: Listener, transport: TransportConfig, config: EngineConfig
+    ) -> None:
         self.links: dict[str, TcpLink] = {}
         self.secrets: dict[str, bytes] = {}
-        self._identity, self._listener, self._transport, self._tls = identity, listener, transport, tls
+        self._identity, self._listener, self._transport, self._config = identity, listener, transport, config
+        self._delayed: list[DelayedLink] = []
         self._changing = threading.Lock()
 
     def open(self, plan: LanePlan, generation: int) -> None:
@@ -76,7 +81,15 @@ class Mesh:
     def dial(self, peer: Endpoint, name: str, initiator: bool, transport: TransportConfig | None = None) -> TcpLink:
         """Open one link, or wait for the peer to open it."""
         config = transport or self._transport
-        return open_link(self._identity, self._listener, peer, name, initiator, config, self._tls)
+        return open_link(self._identity, self._listener, peer, name, initiator, config, self._config.tls)
+
+    def seams(self) -> dict[str, Link]:
+        """The links as protocols use them: behind a slow network where the settings ask for one."""
+        rtt, mbit = self._config.rtt_ms, self._config.mbit
+        if not rtt and not mbit:
+            return dict(self.links)
+        self._delayed = [DelayedLink(link, rtt, mbit or None) for link in self.links.values()]
+        return {link.peer: link for link in self._delayed}
 
     def cut(self) -> None:
         """End every link at once, whoever waits in it. For any thread."""
@@ -87,6 +100,8 @@ class Mesh:
 
     def close(self) -> None:
         """End every link after what is queued was sent."""
+        for delayed in self._delayed:
+            delayed.close()
         with self._changing:
             links = list(self.links.values())
         for link in links:

@@ -67,7 +67,7 @@ class Worker:
         self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
         identity = Identity.create(name)
         self._listener = Listener(identity, host=host, tls=config.tls, config=transport)
-        self._mesh = Mesh(identity, self._listener, transport, config.tls)
+        self._mesh = Mesh(identity, self._listener, transport, config)
         self._driver: TcpLink | None = None
         self._control: TcpLink | None = None
         self._homes: dict[int, TcpLink] = {}
@@ -107,7 +107,7 @@ class Worker:
         """(Re)open the lane's links. A dealer counts its attempts on, and keeps what it dealt; a party its shares."""
         plan = self._joined()
         self._mesh.open(plan, generation)
-        links: dict[str, Link] = dict(self._mesh.links)
+        links = self._mesh.seams()
         secrets = self._mesh.secrets
         if self.name == DEALER:
             self._dealt_over.update(links)

@@ -50,9 +50,9 @@ class Planted:
         """Take up what the session made of it."""
         made = np.load(self._folder / "made.npz")
         for name, words in made.items():
-            if name == "answers":
+            if "answers" in name:
                 self._name(name, {"driver", *PARTIES})  # a maximum is one owner's own row
-                self.needles.floats(name, words)
+                (self.needles.floats if name == "answers" else self.needles.integers)(name, words)
             elif name == "logits":
                 self._name(name, {"driver", "bob"})
                 self.needles.runs(name, words, 3, "<f8")
@@ -62,15 +62,18 @@ class Planted:
 
     def noted(self, processes: dict[int, str]) -> dict[str, set[str]]:
         """Take up the secrets that the processes noted; returns their kinds, by process."""
-        kinds: dict[str, set[str]] = {}
+        kinds: defaultdict[str, set[str]] = defaultdict(set)
         names: dict[str, str] = {}
         for path in self._folder.glob("*.secrets"):
             process = processes.get(int(path.stem), "other")
-            for kind, secret in map(str.split, path.read_text().splitlines()):
+            for line in path.read_text().splitlines():
+                kind, secret = line.split()
+                kind, _, peer = kind.partition("-")
+                kinds[process].add(kind)
+                # both ends of a link know what it carries and derive keys, a party the shares that it made for others
+                also = {"sent": {peer}, "nonce": {"dealer", *PARTIES}, "kept": set(PARTIES)}.get(kind, set())
                 name = names.setdefault(secret, f"{kind} {secret[:12]} of {process}")
-                self._name(name, set(PARTIES) | {"dealer", "driver"} if kind in {"nonce", "sent", "kept"} else {process})
-                self.needles.raw(name, bytes.fromhex(secret))
-                kinds.setdefault(process, set()).add(kind)
+                self.needles.raw(self._name(name, {process} | also), bytes.fromhex(secret))
         return kinds
 
     def _name(self, name: str, holders: set[str]) -> str:
@@ -98,13 +101,14 @@ class Planted:
         return {"whole": whole, "part": part, "text": text}
 
     def _model(self) -> None:
+        """Weights above 0: were all activations 0, the logits would be the bias, and the recipient would have it."""
         images = self._rng.uniform(0.0, 1.0, (4, 1, 8, 8))
         for name, holders, arrays in (
             ("images", {"driver", "bob"}, {"images": images}),
             (
                 "model",
                 {"driver", "alice"},
-                {f"model {key}": self._rng.normal(0.0, 0.2, shape) for key, shape in _WEIGHTS.items()},
+                {f"model {key}": abs(self._rng.normal(0.0, 0.2, shape)) for key, shape in _WEIGHTS.items()},
             ),
         ):
             self._brought |= arrays

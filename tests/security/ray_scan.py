@@ -183,8 +183,8 @@ def in_memory(search: Search, pid: int) -> set[str]:
         open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap,
     ):
         for line in maps.readlines():
-            area, mode, *rest = line.split(maxsplit=5)
-            if not mode.startswith("rw-p") or (len(rest) > 3 and rest[3].startswith("[v")):
+            area, mode = line.split()[:2]
+            if mode != "rw-p":
                 continue
             start, end = (int(edge, 16) // page for edge in area.split("-"))
             pagemap.seek(start * 8)

@@ -3,7 +3,7 @@
 `record` is the cluster's worker_process_setup_hook, and is called by the driver. It writes to the folder that
 ICM_TEST_WITNESS names, which is none of Ray's:
 PID.passed, the bytes of every argument, result and stored object as Ray serialises or receives them;
-PID.secrets, lines of kind and hex: keys, nonces, and the beginnings of what is shared.
+PID.secrets, lines of kind and hex: keys, nonces, and the beginnings of shares and of what links carry.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _watch_links(note: Callable[[str, bytes], None]) -> None:
 
     def sent(self: TcpLink, frame: Any, parts: Any) -> None:
         for part in parts:
-            _begin(note, "sent", part, left)
+            _begin(note, f"sent-{self.peer}", part, left)
         send(self, frame, parts)
 
     Identity.__init__, TcpLink.send = identity, sent

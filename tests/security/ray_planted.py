@@ -103,20 +103,13 @@ class Planted:
     def _model(self) -> None:
         """Weights above 0: were all activations 0, the logits would be the bias, and the recipient would have it."""
         images = self._rng.uniform(0.0, 1.0, (4, 1, 8, 8))
-        for name, holders, arrays in (
-            ("images", {"driver", "bob"}, {"images": images}),
-            (
-                "model",
-                {"driver", "alice"},
-                {f"model {key}": abs(self._rng.normal(0.0, 0.2, shape)) for key, shape in _WEIGHTS.items()},
-            ),
-        ):
-            self._brought |= arrays
-            for key, values in arrays.items():
-                self._name(key, holders)
-                self.needles.floats(key, values.reshape(-1)[:_WATCHED])
-                for form in ("<f4", ">f4"):
-                    self.needles.runs(key, values.reshape(-1)[:_WATCHED], 2, form)
+        weights = {f"model {key}": abs(self._rng.normal(0.0, 0.2, shape)) for key, shape in _WEIGHTS.items()}
+        for key, values in {"images": images, **weights}.items():
+            self._brought[key] = values
+            few = values.reshape(-1)[:_WATCHED]
+            self.needles.floats(self._name(key, {"driver", "bob" if key == "images" else "alice"}), few)
+            for form in ("<f4", ">f4"):
+                self.needles.runs(key, few, 2, form)
 
     def _refused(self) -> None:
         """CSV files that cannot be read, with cells that an error of Arrow's would quote."""

@@ -182,7 +182,7 @@ def in_memory(search: Search, pid: int) -> set[str]:
         open(f"/proc/{pid}/mem", "rb", buffering=0) as memory,
         open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap,
     ):
-        for line in maps.readlines():
+        for line in maps.read().splitlines():
             area, mode = line.split()[:2]
             if mode != "rw-p":
                 continue

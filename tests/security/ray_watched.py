@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.security import ray_witness
 
-NAMESPACES = "__autoscaler cluster dashboard fun healthcheck job session tracing usage_stats".split()
+NAMESPACES = ("__autoscaler", "cluster", "dashboard", "fun", "healthcheck", "job", "session", "tracing", "usage_stats")
 """Of the control store's keys; one that is missing here is an error below."""
 STORE, LARGE = 80 << 20, 40 << 20
 """Bytes of the object store, the least that Ray takes, and of an object of which it does not hold two."""
@@ -81,7 +81,7 @@ def statistics(session: Any, brought: dict[str, Any], folder: Path, made: dict[s
         answers += icm.reveal(*(column.sum() for column in columns), *(column.max() for column in columns))
         answers += [column.mean().reveal(to="bob") for column in columns]
         counts = [column.histogram(**edges).reveal()[0] for column in columns]
-        print(repr(frame), [repr(column.sum()) for column in columns], counts)
+        sys.stdout.write(f"{frame!r} {[column.sum() for column in columns]} {counts}\n")
     made["whole answers"] = [answer for answer in answers if isinstance(answer, int)]
     made["answers"] = [answer for answer in answers if isinstance(answer, float)]
 
@@ -96,8 +96,8 @@ def refusals(session: Any, brought: dict[str, Any], folder: Path) -> None:
     frames = {"alice": frame, "bob": frame * 0}
     unfit: list[Callable[[], Any]] = [
         lambda: an.from_pandas(session, frames, {"part": 4.0}).share(),
-        lambda: an.read_csv(session, {"alice": folder / "ragged.csv", "bob": folder / "ragged.csv"}),
-        lambda: an.read_csv(session, {"alice": folder / "words.csv", "bob": folder / "words.csv"})["x"].sum(),
+        lambda: an.read_csv(session, dict.fromkeys(session.parties, folder / "ragged.csv")),
+        lambda: an.read_csv(session, dict.fromkeys(session.parties, folder / "words.csv"))["x"].sum().reveal(),
     ]
     for refused in unfit:
         try:
@@ -123,7 +123,7 @@ def predictions(session: Any, brought: dict[str, Any], made: dict[str, Any]) -> 
     model = an.SecureModel(session, net.eval(), owner="alice", example_inputs=(torch.from_numpy(images),))
     prediction = model.predict(images, owner="bob", output="logits")
     made["logits"] = prediction.reveal(to="bob")
-    print(model, prediction)
+    sys.stdout.write(f"{model!r} {prediction!r}\n")
     made["coded images"] = model._encoded(images)
     for name, words in model._compiled.weights().items():
         made[f"coded {name}"] = words
@@ -142,13 +142,13 @@ def controls(brought: dict[str, Any]) -> list[Any]:
             self.constructed = constructed
 
         def call(self, argument: Any, printed: int) -> Any:
-            print(printed, len(enclosed), flush=True)
+            sys.stdout.write(f"{printed} {len(enclosed)}\n")
             return argument + 1
 
     actor = Careless.remote(brought["control constructor"])
     stored = ray.put(brought["control store"])
     ray.get(actor.call.remote(brought["control argument"], int(brought["control log"][0])))
-    print("careless", brought["control output"][0])
+    sys.stdout.write(f"careless {brought['control output'][0]}\n")
     _internal_kv_put(b"careless", brought["control kv"].tobytes(), namespace=b"job")
     return [actor, stored]
 

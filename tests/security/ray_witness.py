@@ -1,4 +1,4 @@
-"""Writes down, in every process of a Ray cluster, what passes through Ray, and the secrets made where Ray must see none.
+"""Writes down, in every process of a Ray cluster, what passes through Ray, and the secrets that must not.
 
 `record` is the cluster's worker_process_setup_hook, and is called by the driver. It writes to the folder that
 ICM_TEST_WITNESS names, which is none of Ray's:

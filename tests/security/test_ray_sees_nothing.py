@@ -4,8 +4,10 @@ The session and its cluster are another process's (`ray_watched`); here is who l
 purpose must be found in the same looks, in the same forms, so that what is not found is not there.
 """
 
+import base64
 import json
 import os
+import pickle
 import select
 import shutil
 import subprocess
@@ -15,21 +17,21 @@ from collections import defaultdict
 from pathlib import Path
 from time import monotonic
 
+import msgspec
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT
 from tests.security import ray_witness
 from tests.security.ray_planted import CONTROLS, PARTIES, Planted
-from tests.security.ray_scan import Search, cluster_of, in_memory, in_object_store, in_process_table
-
-pytestmark = pytest.mark.ray
+from tests.security.ray_scan import Needles, Search, cluster_of, in_memory, in_object_store, in_process_table
 
 LIMIT = 90.0
 """Seconds for the watched process."""
 SEEN = {
     "store": {"object store", "passed"},
     "spill": {"files", "passed"},
-    "log": {"files", "passed", "output", "memory of gcs_server"},
+    "log": {"files", "passed"},
     "argument": {"passed"},
     "result": {"passed"},
     "constructor": {"passed", "memory of gcs_server"},
@@ -40,6 +42,43 @@ SEEN = {
 }
 """By what Ray is given on purpose: where that must be found."""
 NOTED = {"nonce", "secret", "key", "identity", "sent", "kept"}
+
+
+WHOLE = np.random.default_rng().integers(2**47, 2**48, 40)
+PART = WHOLE / 2**16
+FORMS = {
+    "arrays": lambda values: values.tobytes(),
+    "the other byte order": lambda values: values.astype(values.dtype.newbyteorder()).tobytes(),
+    "pickled arrays": pickle.dumps,
+    "pickled numbers": lambda values: pickle.dumps(values.tolist()),
+    "msgpack": lambda values: msgspec.msgpack.encode(values.tolist()),
+    "json": lambda values: json.dumps(values.tolist()).encode(),
+    "printed arrays": lambda values: str(values).encode(),
+    "formatted numbers": lambda values: f"beyond the bound: {values[0]}, {values[1]:.9g}".encode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("before", range(2))
+def test_the_search_knows_numbers_in_every_form(form, before):
+    needles = Needles()
+    needles.integers("whole", WHOLE[:2])
+    needles.floats("part", PART[:2])
+    search = Search(needles.found_as)
+    for name, values in (("whole", WHOLE), ("part", PART)):
+        assert search(bytes(before) + FORMS[form](values)) == {name}, values[:2]
+        assert search(bytes(before) + FORMS[form](values[2:])) == set()
+
+
+def test_the_search_knows_bytes_in_every_form():
+    needles, secret = Needles(), os.urandom(32)
+    needles.raw("secret", secret)
+    search = Search(needles.found_as)
+    forms = [secret, secret.hex().encode(), *(base64.b64encode(bytes(left) + secret) for left in range(3))]
+    for form in forms:
+        for start in (0, 1, (1 << 22) - 3):
+            assert search(bytes(start) + form) == {"secret"}
+    assert search(secret[:-1]) == set()
 
 
 class Watched:
@@ -142,6 +181,7 @@ def watched(tmp_path, planted):
     process.close()
 
 
+@pytest.mark.ray
 def test_planted_values_are_nowhere_that_ray_sees(watched, planted, tmp_path):
     watched.wait()
     processes = {pid: name for name, pid in json.loads((tmp_path / "workers.json").read_text()).items()}

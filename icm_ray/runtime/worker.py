@@ -53,6 +53,11 @@ def transport_config(config: EngineConfig) -> TransportConfig:
     )
 
 
+def _preload() -> None:
+    """Import torch in a thread of its own: it takes seconds when it is first needed."""
+    threading.Thread(target=import_module, args=("torch",), name="icm-preload", daemon=True).start()
+
+
 class Worker:
     """name: the party's or owner's, or "dealer". on_lapse: called when the driver was not heard for the lease's limit.
 
@@ -81,7 +86,7 @@ class Worker:
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
         self._verdicts: SimpleQueue[say.Go | say.Discard | say.Abort] = SimpleQueue()
         if preload_torch:
-            threading.Thread(target=import_module, args=("torch",), name="icm-preload", daemon=True).start()
+            _preload()
 
     # --- assembly -------------------------------------------------------------------------------------------------
 
@@ -135,13 +140,15 @@ class Worker:
             if isinstance(order, say.Abort):
                 self._mesh.cut()
             self._verdicts.put(order)
-            return
-        self._orders.put(order)
+        elif isinstance(order, say.Preload):
+            _preload()
+        else:
+            self._orders.put(order)
 
     def serve(self) -> None:
         """Carry out orders, one after the other, until told to exit."""
         while not isinstance(order := self._orders.get(), say.Exit):
-            if isinstance(order, say.Go | say.Discard | say.Abort):
+            if isinstance(order, say.Go | say.Discard | say.Abort | say.Preload):
                 continue
             answer: say.Answer | None
             try:

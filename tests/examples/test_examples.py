@@ -1,6 +1,7 @@
-"""Every example runs to its end, as a user would run it."""
+"""Every example, and every Python block of the README, runs to its end, as a user would run it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +10,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.ray
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs(example):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def run(*arguments):
     done = subprocess.run(
-        [sys.executable, str(example)],
+        [sys.executable, *arguments],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=110,
@@ -26,3 +25,19 @@ def test_example_runs(example):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs(example):
+    run(str(example))
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_block_of_the_readme_runs(block):
+    run("-c", block)
+
+
+def test_the_readme_has_an_example_of_each_main_use():
+    assert len(BLOCKS) == 2

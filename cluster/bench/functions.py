@@ -9,7 +9,7 @@ import numpy as np
 
 from cluster.bench.workloads import Plain, Workload, normal, one
 from icm_ray.ops.domain import GroupSum
-from icm_ray.ops.linear import Scale, Subtract
+from icm_ray.ops.linear import Declare, Scale, Subtract
 from icm_ray.ops.products import Finish, Relu
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
@@ -25,7 +25,8 @@ _ROWS = 100_000
 def _exp_of_minus_magnitude(builder: Builder, x: Value) -> Value:
     """e^-|x|, -|x| = x - 2 ReLU(x)."""
     above = builder.add(Scale(2), builder.add(Relu(Finish(relu=True, width=x.type.width)), x))
-    return exp_negative(builder, builder.add(Subtract(), x, above))
+    negative = builder.add(Declare(x.type.width), builder.add(Subtract(), x, above))
+    return exp_negative(builder, negative)
 
 
 def _softmax(x: Plain) -> Plain:

@@ -58,6 +58,7 @@ def one(
     build: Callable[[Builder, Value], Value],
     plain: Callable[[Plain], Plain],
 ) -> Workload:
+    """A workload of one shared input x."""
     return Workload(
         name,
         what,

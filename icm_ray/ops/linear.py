@@ -189,7 +189,8 @@ class Expand(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
     def infer(self, x: ValueType) -> ValueType:
         sizes = zip(reversed(x.shape), reversed(self.shape), strict=False)
-        if len(x.shape) > len(self.shape) or any(a not in {1, b} or b < 1 for a, b in sizes) or x.kind is not Kind.SHARE:
+        fits = len(x.shape) <= len(self.shape) and all(a in {1, b} and b > 0 for a, b in sizes)
+        if not fits or min(self.shape, default=1) < 1 or x.kind is not Kind.SHARE:
             raise ShapeError(f"{x.kind} of shape {x.shape} cannot be repeated up to {self.shape}")
         return msgspec.structs.replace(x, shape=self.shape)
 

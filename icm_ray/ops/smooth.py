@@ -82,7 +82,9 @@ class Beyond(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
     def check(self, x: ValueType, f: int) -> None:
         """Raises where x does not fit."""
-        if not 0 <= self.drop < self.width - 2 or self.width > FULL_WIDTH:
+        if self.width > FULL_WIDTH:
+            raise BoundError(f"a comparison of {self.width} bits; the ring has {FULL_WIDTH}", width=self.width)
+        if not 0 <= self.drop < self.width - 2:
             raise ProgramError("a comparison of impossible sizes")
         if self.high is None and (self.above or self.follows):
             raise ProgramError("a function with a value above an edge that it does not have")
@@ -155,6 +157,9 @@ class Periodic(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         width = self.result_width
         if self.beyond is not None:
             self.beyond.check(x, self.f)
+            low, high = ((edge or 0) << self.beyond.drop for edge in (self.beyond.low - 1, self.beyond.high))
+            if self.beyond.high is None or max(-low, high) > self.reach:
+                raise ProgramError(f"a domain from {low} to {high} of a function that is one to {self.reach}")
             width = max(width, self.beyond.above.bit_length() + 1, x.width if self.beyond.follows else 0) + 1
         elif 2 ** (x.width - 1) > self.reach or x.width > self.period:
             raise BoundError(f"a function to {self.reach} of values of {x.width} bits", width=x.width)

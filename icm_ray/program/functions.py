@@ -2,7 +2,7 @@
 
 The bound is `Value.type.error`: it holds for every input, wherever it lies, and counts the input's own error. Inputs
 have 4 to 24 fractional bits, results as many; values whose declared width fits the domain of a fit save the comparisons
-with its edges (then 2 rounds; else 4, or 5 where values have more than 52 bits). Opened: uniform words alone
+with its edges (then 2 rounds; else 4). Opened: uniform words alone
 (`protocols.waves`, `protocols.beyond`).
 """
 
@@ -26,7 +26,9 @@ _MOST_BITS = 24
 _ODD = (1, 3, 5, 7, 9, 11, 13)
 _SIGMOID = Waves(period_log=5, harmonics=_ODD, even=False, dealt_bits=14, public_bits=16, word=32)
 _TANH = Waves(period_log=4, harmonics=_ODD, even=False, dealt_bits=13, public_bits=16, word=32)
-_GELU = Waves(period_log=4, harmonics=(1, 2, 3, 4, 5, 6, 7), even=True, dealt_bits=20, public_bits=20, word=64, linear=0.5)
+_GELU = Waves(
+    period_log=4, harmonics=(1, 2, 3, 4, 5, 6, 7), even=True, dealt_bits=20, public_bits=20, word=64, linear=0.5
+)
 
 
 def _fractional_bits(x: Value, what: str) -> int:
@@ -50,9 +52,10 @@ def _half_tanh(x: Real) -> Real:
 
 @cache
 def _step(fit: Waves, height: int, f: int) -> tuple[Periodic, float, int]:
-    """height tanh(height x / 2) / 2 less its lower limit (height 1: sigmoid - 1/2, 2: tanh); the error beyond the edges; the limit in units of 2^-f.
+    """height tanh(height x / 2) / 2 (height 1: sigmoid - 1/2, 2: tanh) less its lower limit.
 
-    The limits are half-way between the function at the edge and at infinity, so that both are off by half of that.
+    Also its error beyond the edges, and the limit in units of 2^-f. The limits are half-way between the function at
+    the edge and at infinity, so that both are off by half of that.
     """
     reach, certain = 8.25 / height, 8.125 / height
     tail = height * (0.5 - float(_half_tanh(np.array(height * certain))))
@@ -90,7 +93,10 @@ def sigmoid(builder: Builder, x: Value) -> Value:
 
 
 def tanh(builder: Builder, x: Value) -> Value:
-    """The hyperbolic tangent of any x: as `sigmoid`, of which it is twice the odd part at 2 x; to 4.125. Error: below 4e-4."""
+    """The hyperbolic tangent of any x: as `sigmoid`, of which it is twice the odd part at 2 x; to 4.125.
+
+    Error: below 4e-4 at 16 fractional bits. Bytes as for `sigmoid`.
+    """
     _fractional_bits(x, "tanh")
     return _stepped(builder, x, _TANH, 2, 4)
 

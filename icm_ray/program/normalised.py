@@ -7,6 +7,7 @@ Opened: what comparisons, products and piecewise polynomials open: uniform words
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import cache
 
@@ -72,13 +73,15 @@ def _powers(
     compare = [AtLeast(1 << (j + x.type.f), x.type.width + 1) for j in edges]
     bits = [builder.add(op, x) for op in compare]
     # s in units of 2^-(high - 1): 2^(high - 1 - low), less 2^(high - 1 - j) for every j reached
-    scale = _steps(builder, bits, 1 << (high - 1 - low), [-(1 << (high - 1 - j)) for j in edges], high - 1, high - low + 1)
+    scale = _steps(
+        builder, bits, 1 << (high - 1 - low), [-(1 << (high - 1 - j)) for j in edges], high - 1, high - low + 1
+    )
     v = builder.add(Product(Elementwise()), x, scale)
     v = builder.add(AddPublic(-(3 << (v.type.f - 1))), v)
     mantissa = builder.add(_mantissa(power, v.type.f), builder.add(Declare(v.type.f + 1), v))
     f_outer = f + 8
     values = [round(factor(e) * 2**f_outer) for e in range(low, high)]
-    steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(values)]
     width = max(values).bit_length() + 1
     outer = scale if power == -1.0 else _steps(builder, bits, values[0], steps, f_outer, width)
     result = _product(builder, mantissa, outer, f)

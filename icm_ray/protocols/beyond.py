@@ -4,9 +4,10 @@ x^ = x + r is opened once, for the function and for comparisons with one or two 
 bits left out, z = (x^ >> drop) - (r >> drop) is x / 2^drop rounded by the public coin (`protocols.finish`), and
     b_j = [z >= edge_j] = 1 xor msb(z^ - edge_j) xor msb(r) xor G_j           (`protocols.comparison`)
     inside = b_0, or b_0 xor b_1 where there are two.
-The sum y is opened as y^ = y + r_y beside inside^ = inside xor r_0 and b_1^ = b_1 xor r_1 (r_0 = s_0, or s_0 xor
-msb(r) for one edge; r_1 = s_1 xor msb(r)), and its division by 2^excess is selected by the bit, much as in a ReLU
-after a division (`ring.select.keep_parts`). y may be anything where the bit is 0: it is multiplied by 0. Above the upper edge the constant, and x by a selection of its own: b_1 x from x^ (`ring.select.keep_opened`).
+The sum y is opened as y^ = y + r_y beside inside^ = inside xor r_0 and b_1^ = b_1 xor r_1 (r_0 = s_0, or s_0 xor msb(r)
+for one edge; r_1 = s_1 xor msb(r)), and its division by 2^excess is selected by the bit, much as in a ReLU after a
+division (`ring.select.keep_parts`). y may be anything where the bit is 0: it is multiplied by 0. Above the upper edge
+follows a constant, and x by a selection of its own: b_1 x from x^ (`ring.select.keep_opened`).
 
 Dealt: one-hot words and tree products; [r_0], [rho], [r_0 rho], [t], [r_0 t] of r_y; [r_1], and for x [r_1 rho_x],
 [r_1 t_x]. Opened: x^, tree bits, y^, the masked bits: all uniform. Rounds: 2 and the levels of the tree. Without an
@@ -129,8 +130,9 @@ class Domain:
         publics = []
         for edge in beyond.edges:
             public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-            finish.high_part(x_hat.astype(np.uint64) - np.uint64((edge << beyond.drop) % 2**64), beyond.drop,
-                             beyond.width, public)
+            finish.high_part(
+                x_hat.astype(np.uint64) - np.uint64((edge << beyond.drop) % 2**64), beyond.drop, beyond.width, public
+            )
             publics.append(public)
         words = comparison.take_chunks(corr, _CHUNKS, count, self._shape)
         planes = yield from comparison.compare(context, _TREE, publics, words, self._shape)

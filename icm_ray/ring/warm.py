@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from icm_ray.ring import bits, finish, order
+from icm_ray.ring import bits, finish, groups, order, piecewise, select, waves
 
 __all__ = ["warm"]
 
@@ -41,6 +41,7 @@ def warm() -> None:
         finish.count_bits(plane, r, first, n)
     finish.select(r, plane, r, r, r, r.copy())
     _warm_order(words)
+    _warm_functions()
 
 
 def _warm_order(words: tuple[type[np.unsignedinteger], ...]) -> None:
@@ -54,6 +55,43 @@ def _warm_order(words: tuple[type[np.unsignedinteger], ...]) -> None:
     order.gaps_of(0, positions, starts, positions.copy())
     order.gap_pairs(starts, positions, none, none)
     order.merge(starts, positions, plane, none, positions.copy())
+
+
+def _warm_functions() -> None:
+    """Functions are opened in words of 32 bits and of 64, and summed in either; groups in words of 64."""
+    n, sizes = bits.BLOCK, (np.uint32, np.uint64)
+    r, plane, harmonics = np.zeros(n, np.uint64), np.zeros(n // 64, np.uint64), np.ones(1, np.int64)
+    waves_of, none = waves.wave_table(), np.zeros(0, np.int64)
+    powers, cells = waves.power_tables(17, 16), waves.cell_powers(3, 17, 16)
+    for opened in sizes:
+        x = np.zeros(n, opened)
+        for word in sizes:
+            pair, slots, out = np.zeros((n, 2), word), np.zeros((n, 8), word), np.zeros(n, word)
+            waves.deal_waves(x, 21, harmonics, 14, waves_of, pair)
+            for cosines, sines in ((harmonics, none), (none, harmonics)):
+                waves.sum_waves(x, 21, harmonics, cosines, sines, pair, waves_of, out)
+            waves.deal_powers(x, 17, 16, 3, 15, powers, slots)
+            waves.sum_powers(x, 17, 16, 3, 14, powers, cells, slots, out)
+    rows = np.zeros((n, 3, 8), np.uint64)
+    piecewise.deal_cells(r, 10, 0, 3, rows)
+    table = piecewise.rotated_table([(1, 2, 3)] * 8, np.uint64)
+    piecewise.evaluate(r, 10, 0, 3, table, rows, r.copy())
+    for opened in sizes:
+        for t in sizes:
+            parts = np.zeros(n, t)
+            for first in (True, False):
+                y = np.zeros(n, opened)
+                select.keep_parts(y, plane, r, r, r, parts, parts, 13, 30, first, r.copy())
+            select.deal_selection(r, r, 17, r.copy(), r.copy(), parts, parts.copy())
+        for carried in (np.uint8, np.uint64):
+            parts = np.zeros(n, carried)
+            select.deal_product(np.zeros(n, opened), r, 31, r.copy(), parts)
+            select.keep_opened(r, np.zeros(n, opened), plane, r, r, parts, 31, r.copy())
+    keys, hot, sums = np.zeros(n, np.uint8), np.zeros((n, 4), np.uint64), np.zeros(8, np.uint64)
+    groups.deal_groups(keys, r, hot)
+    groups.count_groups(keys, hot, sums)
+    groups.sum_groups(keys, r, hot, hot, sums)
+    groups.fold(sums, sums[:4].copy())
 
 
 if __name__ == "__main__":

@@ -157,7 +157,9 @@ CASES = (
     Case("exp_negative", _powers(32, None), (_v(600, width=20),), _not_positive(signed)),
     Case("exp_negative_within", _powers(32, Beyond(32, 14, -44)), (_v(600, width=31),), _not_positive(_near(20))),
     Case("exp_negative_64", _powers(64, Beyond(64, 13, -58), 15), (_v(600, width=63),), _not_positive(_near(20))),
-    Case("exp_negative_wide_cells", _powers(64, Beyond(32, 14, -118), 17), (_v(600, width=31),), _not_positive(_near(21))),
+    Case(
+        "exp_negative_wide_cells", _powers(64, Beyond(32, 14, -118), 17), (_v(600, width=31),), _not_positive(_near(21))
+    ),
     Case("expand", Expand((2, 3, 5)), (_v(3, 1),)),
     Case("sum_axis", SumAxis(), (_v(3, 4, 5),)),
     Case("scale_last", ScaleLast((3, -5, 0, 70000), 16), (_v(3, 4),)),

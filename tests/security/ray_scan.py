@@ -6,6 +6,7 @@ import base64
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numba
@@ -142,20 +143,22 @@ def in_object_store(search: Search, pids: Iterable[int]) -> tuple[int, set[str]]
     """(files, what is in them): plasma's, whose names are unlinked at once, by way of the raylet's descriptors."""
     files, found = 0, set()
     for pid in pids:
-        for link in _descriptors(pid):
-            if "plasma" in os.readlink(link) and link.is_file():
-                files += 1
-                with link.open("rb") as file:
-                    for data in _extents(file.fileno()):
-                        found |= search(data)
+        for link in _plasma(pid):
+            files += 1
+            with link.open("rb") as file:
+                for data in _extents(file.fileno()):
+                    found |= search(data)
     return files, found
 
 
-def _descriptors(pid: int) -> list[Path]:
-    try:
-        return [link for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
-    except OSError:  # it has ended
-        return []
+def _plasma(pid: int) -> list[Path]:
+    links: list[Path] = []
+    with suppress(OSError):  # it has ended
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # it was closed
+                if "plasma" in os.readlink(link) and link.is_file():
+                    links.append(link)
+    return links
 
 
 def _extents(file: int) -> Iterator[bytes]:

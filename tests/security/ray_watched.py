@@ -77,10 +77,10 @@ def statistics(session: Any, brought: dict[str, Any], folder: Path, made: dict[s
     answers: list[int | float] = []
     for frame in (pushed, files, pushed[["whole", "part"]].share(), files[["whole", "part"]].share()):
         columns = [frame[name] for name in ("whole", "part")]
-        edges = {"bins": 3, "range": (0.0, 2.0**31)}
         answers += icm.reveal(*(column.sum() for column in columns), *(column.max() for column in columns))
         answers += [column.mean().reveal(to="bob") for column in columns]
-        counts = [column.histogram(**edges).reveal()[0] for column in columns]
+        ranges = ((2.0**47, 2.0**48), (2.0**31, 2.0**32))
+        counts = [column.histogram(3, edges).reveal()[0] for column, edges in zip(columns, ranges, strict=True)]
         sys.stdout.write(f"{frame!r} {[column.sum() for column in columns]} {counts}\n")
     made["whole answers"] = [answer for answer in answers if isinstance(answer, int)]
     made["answers"] = [answer for answer in answers if isinstance(answer, float)]

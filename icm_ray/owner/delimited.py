@@ -14,7 +14,8 @@ from icm_ray.owner.tasks import ColumnInfo, CsvSource
 
 __all__ = ["open_csv"]
 
-_MISFIT = re.compile(r"In CSV column #(\d+): CSV conversion error")
+_MISFIT = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error")
+"""With one thread Arrow knows the row, too."""
 _WIDER = {"null": "int64", "int64": "double"}
 """Types are guessed from a file's first block; where a later cell does not fit, the next wider one, at last text."""
 

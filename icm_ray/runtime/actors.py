@@ -1,6 +1,6 @@
 """Workers as Ray actors: shells that start, place and end them. Public data alone passes through Ray, as msgpack.
 
-Nothing here imports numpy or Numba before the actor has set the threads of their kernels.
+The actor sets the threads of products (OMP) before torch is loaded; compiled kernels run in one thread each.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ moment of the machine hurts nobody; ratios are taken within this one run.
 """
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -20,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 
 def own(names, tls=False):
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [sys.executable, "-m", "cluster.cli.main", "bench", *names, "--repeats", "5", "--json", file.name]
+        command = [sys.executable, "-m", "cluster.cli.main", "bench", *names, "--repeats", "3", "--json", file.name]
         subprocess.run(
             [*command, *(["--tls"] if tls else [])], cwd=ROOT, check=True, timeout=900, stdout=subprocess.DEVNULL
         )
@@ -57,40 +58,30 @@ def processor():
     return platform.processor()
 
 
+def report(chosen, records, ours, spu, crypten, tls):
+    versions = {"SPU": "0.9.5 (semi2k)", "CrypTen": "0.4.1 (trusted third party)", "Python": platform.python_version()}
+    rows = [
+        {**records[name], "seconds": ours[name], "tls": tls[name], "spu": spu.get(name), "crypten": crypten.get(name)}
+        for name in chosen
+    ]
+    date = time.strftime("%Y-%m-%d")
+    return {"date": date, "processor": processor(), "cores": os.cpu_count(), "versions": versions, "workloads": rows}
+
+
 def main():
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 2
     sys.path.insert(0, str(ROOT))
     from cluster.bench.run import names
 
-    chosen, ours, spu, crypten, records = list(names()), {}, {}, {}, {}
+    chosen, ours, spu, crypten, tls = list(names()), {}, {}, {}, {}
     for _ in range(rounds):
         records = own(chosen)
         ours = least(ours, {name: record["seconds"]["min"] for name, record in records.items()})
         spu = least(spu, peer(folder, "spu", chosen))
         crypten = least(crypten, peer(folder, "crypten", [name for name in chosen if name not in NO_CRYPTEN]))
-    tls = {name: record["seconds"]["min"] for name, record in own(chosen, tls=True).items()}
-    report = {
-        "date": time.strftime("%Y-%m-%d"),
-        "processor": processor(),
-        "cores": 2,
-        "versions": {
-            "SPU": "0.9.5 (semi2k)",
-            "CrypTen": "0.4.1 (trusted third party)",
-            "Python": platform.python_version(),
-        },
-        "workloads": [
-            {
-                **records[name],
-                "seconds": ours[name],
-                "tls": tls[name],
-                "spu": spu.get(name),
-                "crypten": crypten.get(name),
-            }
-            for name in chosen
-        ],
-    }
-    out.write_text(json.dumps(report, indent=2))
+        tls = least(tls, {name: record["seconds"]["min"] for name, record in own(chosen, tls=True).items()})
+        out.write_text(json.dumps(report(chosen, records, ours, spu, crypten, tls), indent=2))
 
 
 NO_CRYPTEN = {"groupby16_100k", "sort_100k", "gelu_100k"}

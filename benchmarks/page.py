@@ -15,7 +15,8 @@ Made by `benchmarks/peers/compare.py` and `benchmarks/page.py`; not edited by ha
 
 {date}, {processor}, {cores} cores. Parties (and the dealer, where there is one) are processes on one machine over
 loopback; inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside
-the clock. The engines took turns within one run and never ran together; each figure is the least of all runs.
+the clock. The engines took turns within one run and never ran together; each figure is the least of its engine's runs:
+{turns} turns, with timed runs a turn of {runs}, after one to warm up. Measured at commit {commit}.
 Peers: {versions}.
 
 ![seconds relative to icm-ray, logarithmic](performance.svg)
@@ -33,7 +34,8 @@ What the figures are, and are not:
   the model); the peers' weights are shares. Activations are promised, not checked, to stay below 2^9, as in the peers.
 - relu_1m, max_100k and hist16_100k compare all 64 bits. Elsewhere widths follow from declared bounds: values of 31 bits
   for the smooth functions, keys of 46 bits for the sort, of 20 bits for mean and variance.
-- Three timed runs or more for each engine in each turn, after one to warm up. MP-SPDZ was not in this run.
+- The least of more runs is smaller: where engines had different numbers of runs, that favours the one with more.
+- MP-SPDZ was not in this run.
 """
 
 
@@ -101,7 +103,9 @@ def main():
     report = json.loads(Path(sys.argv[1]).read_text())
     records = report["workloads"]
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items() if name != "Python")
-    head = HEAD.format(date=report["date"], processor=report["processor"], cores=report["cores"], versions=versions)
+    runs = ", ".join(f"{name} {count}" for name, count in report["runs"].items())
+    plain = {key: report[key] for key in ("date", "processor", "cores", "turns", "commit")}
+    head = HEAD.format(**plain, versions=versions, runs=runs)
     faster = [record["workload"] for record in records if (best_peer(record) or record["seconds"]) < record["seconds"]]
     slower = f"- A peer is faster in: {', '.join(faster)}.\n" if faster else "- No peer is faster in any workload.\n"
     (ROOT / "docs" / "performance.md").write_text(head + "\n".join(map(row, records)) + "\n" + NOTES + slower)

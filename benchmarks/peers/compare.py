@@ -21,7 +21,17 @@ HERE = Path(__file__).resolve().parent
 
 def own(names, tls=False):
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [sys.executable, "-m", "cluster.cli.main", "bench", *names, "--repeats", "3", "--json", file.name]
+        command = [
+            sys.executable,
+            "-m",
+            "cluster.cli.main",
+            "bench",
+            *names,
+            "--repeats",
+            str(RUNS),
+            "--json",
+            file.name,
+        ]
         subprocess.run(
             [*command, *(["--tls"] if tls else [])], cwd=ROOT, check=True, timeout=900, stdout=subprocess.DEVNULL
         )
@@ -58,14 +68,22 @@ def processor():
     return platform.processor()
 
 
-def report(chosen, records, ours, spu, crypten, tls):
+def commit():
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+
+def report(chosen, records, ours, spu, crypten, tls, turns):
     versions = {"SPU": "0.9.5 (semi2k)", "CrypTen": "0.4.1 (trusted third party)", "Python": platform.python_version()}
     rows = [
         {**records[name], "seconds": ours[name], "tls": tls[name], "spu": spu.get(name), "crypten": crypten.get(name)}
         for name in chosen
     ]
     date = time.strftime("%Y-%m-%d")
-    return {"date": date, "processor": processor(), "cores": os.cpu_count(), "versions": versions, "workloads": rows}
+    machine = {"processor": processor(), "cores": os.cpu_count()}
+    runs = {"icm-ray": RUNS, "SPU": RUNS, "CrypTen": RUNS}
+    said = {"date": date, "commit": commit(), "turns": turns, "runs": runs, **machine}
+    return {**said, "versions": versions, "workloads": rows}
 
 
 def main():
@@ -75,15 +93,16 @@ def main():
     from cluster.bench.run import names
 
     chosen, ours, spu, crypten, tls = list(names()), {}, {}, {}, {}
-    for _ in range(rounds):
+    for turn in range(rounds):
         records = own(chosen)
         ours = least(ours, {name: record["seconds"]["min"] for name, record in records.items()})
         spu = least(spu, peer(folder, "spu", chosen))
         crypten = least(crypten, peer(folder, "crypten", [name for name in chosen if name not in NO_CRYPTEN]))
         tls = least(tls, {name: record["seconds"]["min"] for name, record in own(chosen, tls=True).items()})
-        out.write_text(json.dumps(report(chosen, records, ours, spu, crypten, tls), indent=2))
+        out.write_text(json.dumps(report(chosen, records, ours, spu, crypten, tls, turn + 1), indent=2))
 
 
+RUNS = 3  # timed runs a turn; REPEATS in the peers' scripts is the same
 NO_CRYPTEN = {"groupby16_100k", "sort_100k", "gelu_100k"}
 
 if __name__ == "__main__":

@@ -106,7 +106,8 @@ class LoadWeight(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     """x times the fixed weight `key` that `owner`, a party, holds in the clear, plus its bias.
 
-    gain: log2 of a bound on the sum of |weights| behind one output, plain units; the owner checks it when loading.
+    gain: log2 of a bound on the sum of |weights| behind one output, plain units; whoever brings
+    the weight checks it (`analytics.nn` does before anything is shared); the parties take it as declared.
     bias_bound: log2 of a bound on |bias|. channel_axis: where the bias' axis lies in the output.
     bound: log2 of a bound on |output|, which the owner declares in place of gain and bias_bound; it follows from its
     weights and the declared bounds of x.

@@ -38,7 +38,7 @@ def matmul(a: Ring, b: Ring) -> Ring:
 
 
 def _plain(a: Ring) -> Ring:
-    return a if a.flags.c_contiguous and a.flags.writeable else np.ascontiguousarray(a).copy()
+    return a if a.flags.c_contiguous and a.flags.writeable else np.array(a, order="C")
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,11 @@ def convolve(images: Ring, weight: Ring, shape: ConvShape) -> Ring:
     direct = shape.kernel == (1, 1) and shape.stride == (1, 1) and not any(shape.padding)
     for group in range(groups):
         chosen = slice(group * per_group, (group + 1) * per_group)
-        if direct:
-            columns = images[:, chosen].reshape(batch, per_group, area)
-        else:  # (batch, channels, kernel rows, kernel columns, rows, columns): unit stride along the image's rows
-            columns = windows[:, chosen].transpose(0, 1, 4, 5, 2, 3).reshape(batch, shape.fan_in, area)
-        # fold the batch into the columns: one large product instead of many small ones
-        flat = np.ascontiguousarray(columns.transpose(1, 0, 2)).reshape(shape.fan_in, batch * area)
+        # the batch lies beside the columns: one large product instead of many small ones, and one copy
+        # (channels, kernel rows, kernel columns, batch, rows, columns): unit stride along the image's rows
+        whole = images[:, chosen, None, None].transpose(1, 2, 3, 0, 4, 5)
+        columns = whole if direct else windows[:, chosen].transpose(1, 4, 5, 0, 2, 3)
+        flat = columns.reshape(shape.fan_in, batch * area)
         product = matmul(kernels[group], flat).reshape(-1, batch, shape.rows, shape.columns)
         size = shape.out_channels // groups
         out[:, group * size : (group + 1) * size] = product.transpose(1, 0, 2, 3)

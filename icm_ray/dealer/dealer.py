@@ -28,19 +28,19 @@ class Dealer:
         """Deal for one run of the program; returns its attempt number. Every call is a new attempt, with fresh
         randomness.
         """
-        types = program.types()
+        plan = program.plan()
         self._attempt += 1
         address = Address(job, program.digest, partition, self._attempt)
         begin = msgspec.msgpack.encode(Begin(job, address.program, partition, address.attempt))
         for name in program.parties + program.owners:
             self._links[name].send_message(begin)
         keys = {name: key_for(self._secrets[name], "dealer", address) for name in program.parties}
-        for index, node in enumerate(program.nodes):
-            corrected = program.parties[index % len(program.parties)]
+        for index, step in enumerate(plan.steps):
+            corrected = plan.corrected[index]
             dealing = OperationDealing(
                 program.parties, keys, index, corrected, self._links[corrected], Frame(address, index), self._store
             )
-            TABLE[type(node.op)].deal(node.op, [types[source] for source in node.inputs], dealing, types[index])
+            TABLE[type(step.op)].deal(step.op, plan.kinds(index), dealing, step.type)
         return self._attempt
 
     def forget(self, key: str) -> None:

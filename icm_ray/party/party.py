@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, Desynchronised, ProgramError
 from icm_ray.ops.seams import Address, Frame, Link, Words
-from icm_ray.ops.values import ValueType
 from icm_ray.party.correlations import Corrections, DealtShares
 from icm_ray.party.policy import Policy, check_policy
 from icm_ray.program.begin import read_begin
 from icm_ray.program.keys import key_for
+from icm_ray.program.plan import Plan
 from icm_ray.program.program import Program
 from icm_ray.protocols.base import Context, Exchange, Round, Share
 from icm_ray.protocols.table import TABLE
@@ -76,11 +76,11 @@ class Party:
 
         Raises `PolicyError` before a share leaves, `FaultError` when a peer fails, `ProgramError` for a bad program.
         """
-        types = program.types()
+        plan = program.plan()
         check_policy(program, self.policies, self.me)
         address = self._begin(program, job, partition)
         outcome = Outcome(attempt=address.attempt)
-        run = _Run(self, program, types, address, inputs or {}, outcome, observe)
+        run = _Run(self, plan, address, inputs or {}, outcome, observe)
         run.play()
         return outcome
 
@@ -97,71 +97,55 @@ class Party:
 
 
 class _Run:
-    """One walk over a program: starts what is ready, merges the rounds of all that run, resumes them."""
+    """One walk over a plan: begins what the round begins, merges the rounds of all that run, resumes them."""
 
     def __init__(
         self,
         party: Party,
-        program: Program,
-        types: tuple[ValueType, ...],
+        plan: Plan,
         address: Address,
         inputs: Mapping[str, NDArray[Any]],
         outcome: Outcome,
         observe: Observer | None,
     ) -> None:
-        self.party, self.program, self.types, self.address = party, program, types, address
+        self.party, self.plan, self.address = party, plan, address
         self.inputs, self.outcome, self.observe = inputs, outcome, observe
         self.keys = {name: key_for(secret, "pair", address) for name, secret in party._secrets.items()}
         self.dealer_key = key_for(party._dealer_secret, "dealer", address)
         self.corrections = Corrections(party._dealer, address)
         self.values: dict[int, Share] = {}
-        self.done: set[int] = set()
         self.running: dict[int, _Running] = {}
-        self.uses = [0] * len(program.nodes)
-        self.users: list[list[int]] = [[] for _ in program.nodes]
-        for index, node in enumerate(program.nodes):
-            for source in node.inputs:
+        self.uses = [0] * len(plan.steps)
+        self.begins: list[list[int]] = [[] for _ in range(plan.rounds + 1)]
+        for index, step in enumerate(plan.steps):
+            self.begins[plan.starts[index]].append(index)
+            for source in step.inputs:
                 self.uses[source] += 1
-                self.users[source].append(index)
 
     def play(self) -> None:
-        self._start(range(len(self.program.nodes)))
-        while self.running:
-            self._exchange()
-            finished: list[int] = []
+        for round_, begins in enumerate(self.begins):
             for index in list(self.running):
-                if self._advance(index):
-                    finished.extend(self.users[index])
-            self._start(finished)
+                self._advance(index, round_)
+            for index in begins:
+                self._begin(index)
+                self._advance(index, round_)
+            if round_ < self.plan.rounds:
+                self._exchange()
         self.outcome.dealt_bytes = self.corrections.received
-        if len(self.done) != len(self.program.nodes):
-            raise ProgramError("a program ended with operations that never ran")
+        if self.running:
+            raise ProgramError("a program ended with operations that are still running")
 
-    def _start(self, candidates: Any) -> None:
-        """Start every candidate whose inputs are there, and what follows from those that need no round."""
-        ready = sorted(set(candidates))
-        while ready:
-            following: list[int] = []
-            for index in ready:
-                node = self.program.nodes[index]
-                started = index in self.done or index in self.running
-                if started or any(source not in self.done for source in node.inputs):
-                    continue
-                kinds = [self.types[source] for source in node.inputs]
-                shares = [self.values[source] for source in node.inputs]
-                protocol = TABLE[type(node.op)]
-                steps = protocol.run(node.op, kinds, shares, self._context(index), self.types[index])
-                self.running[index] = _Running(steps, Exchange())
-                if self._advance(index):
-                    following.extend(self.users[index])
-            ready = sorted(set(following))
+    def _begin(self, index: int) -> None:
+        step = self.plan.steps[index]
+        shares = [self.values[source] for source in step.inputs]
+        steps = TABLE[type(step.op)].run(step.op, self.plan.kinds(index), shares, self._context(index), step.type)
+        self.running[index] = _Running(steps, Exchange())
 
     def _context(self, index: int) -> Context:
-        parties = self.program.parties
-        corrected = parties[index % len(parties)] == self.party.me
+        corrected = self.plan.corrected[index] == self.party.me
         return Context(
             me=self.party.me,
-            parties=parties,
+            parties=self.plan.parties,
             operation=index,
             correlations=DealtShares(self.dealer_key, index, corrected, self.corrections),
             keys=self.keys,
@@ -171,21 +155,21 @@ class _Run:
             observe=self.observe,
         )
 
-    def _advance(self, index: int) -> bool:
-        """Resume an operation until its next round; True when it ended."""
-        running = self.running[index]
+    def _advance(self, index: int, round_: int) -> None:
+        """Resume an operation until its next round, or its end, which comes in the round that it declared."""
+        running, last = self.running[index], self.plan.starts[index] + self.plan.costs[index].rounds
         try:
             running.wanted = next(running.steps)
         except StopIteration as stop:
-            self.values[index] = stop.value
-            self.done.add(index)
+            if round_ != last:
+                raise ProgramError(f"step {index} ended in another round than it declared") from None
             del self.running[index]
-            for source in (*self.program.nodes[index].inputs, index):
-                self.uses[source] -= source != index
+            if self.uses[index]:
+                self.values[index] = stop.value
+            for source in self.plan.steps[index].inputs:
+                self.uses[source] -= 1
                 if not self.uses[source]:
                     self.values.pop(source, None)
-            return True
-        return False
 
     def _exchange(self) -> None:
         """One round: to every peer one frame with the parts of all running operations, then one from every peer."""

@@ -3,100 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Union
+from functools import lru_cache
 
 import msgspec
 
 from icm_ray.errors import IcmError, OwnerError, ProgramError
-from icm_ray.ops import compare, domain, linear, products, smooth, sorting, wide
+from icm_ray.ops import linear, products
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
+from icm_ray.program.nodes import ARITY, Node, Operation
+from icm_ray.program.plan import Plan, plan_of
 from icm_ray.protocols.edges import DRIVER
-from icm_ray.protocols.table import TABLE
 
 __all__ = ["Node", "Operation", "Program", "decode_program", "encode_program"]
-
-Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
-    linear.Add,
-    linear.AddLast,
-    linear.AddPublic,
-    linear.Concatenate,
-    linear.Declare,
-    linear.Expand,
-    linear.Input,
-    linear.Load,
-    linear.Pad,
-    linear.Permute,
-    linear.Rescale,
-    linear.Reshape,
-    linear.Reveal,
-    linear.Scale,
-    linear.ScaleLast,
-    linear.Slice,
-    linear.Store,
-    linear.Subtract,
-    linear.Sum,
-    linear.SumAxis,
-    linear.WindowSum,
-    products.LoadWeight,
-    products.OwnedProduct,
-    products.Product,
-    products.Relu,
-    products.SumOfSquares,
-    products.Truncate,
-    compare.ArgMax,
-    compare.AtLeast,
-    compare.CountAtLeast,
-    compare.Guard,
-    compare.Maximum,
-    compare.Select,
-    domain.GroupCount,
-    domain.GroupSum,
-    sorting.ArgSort,
-    sorting.Shuffle,
-    sorting.Sort,
-    sorting.SortBy,
-    wide.SquareParts,
-    smooth.ExpNegative,
-    smooth.Periodic,
-    smooth.Piecewise,
-    wide.WideProduct,
-    wide.Widen,
-]
-
-_ARITY: dict[type, int | None] = {
-    linear.Input: 0,
-    linear.Load: 0,
-    products.LoadWeight: 0,
-    linear.Add: 2,
-    linear.Subtract: 2,
-    products.Product: 2,
-    compare.Select: 2,
-    compare.Guard: 2,
-    domain.GroupSum: 2,
-    sorting.SortBy: 2,
-    wide.WideProduct: 2,
-    linear.Concatenate: None,
-}
-
-
-class Node(msgspec.Struct, frozen=True):
-    """One operation and the earlier nodes that it takes."""
-
-    op: Operation
-    inputs: tuple[int, ...] = ()
 
 
 class Program(msgspec.Struct, frozen=True):
     """What a lane executes: the parties in order, owners that are no party, and nodes in the order of dealing.
 
     rows: the public number of rows behind what is revealed (0: not a statistic); policies judge it.
+    in_flight: bytes that a worker may hold of what is between its inputs and its outputs, about; larger operations run
+    in blocks of rows, which takes more rounds. 0: as much as keeps it within four times its inputs and outputs.
     """
 
     parties: tuple[str, ...]
     nodes: tuple[Node, ...]
     owners: tuple[str, ...] = ()
     rows: int = 0
+    in_flight: int = 0
 
     def types(self) -> tuple[ValueType, ...]:
         """The type of every node; raises `ProgramError`, `ShapeError`, `BoundError` or `OwnerError` where one is
@@ -107,9 +41,11 @@ class Program(msgspec.Struct, frozen=True):
         members = self.parties + self.owners
         if len(set(members)) != len(members) or {DRIVER, "dealer"} & set(members):
             raise OwnerError(f"parties and owners have names of their own, not {members}")
+        if self.in_flight < 0:
+            raise ProgramError(f"a worker cannot hold {self.in_flight} bytes")
         types: list[ValueType] = []
         for index, node in enumerate(self.nodes):
-            wanted = _ARITY.get(type(node.op), 1)
+            wanted = ARITY.get(type(node.op), 1)
             if wanted is not None and len(node.inputs) != wanted:
                 raise ProgramError(
                     f"node {index}: {type(node.op).__name__} takes {wanted} inputs, not {len(node.inputs)}"
@@ -143,22 +79,18 @@ class Program(msgspec.Struct, frozen=True):
         """16 bytes that name the program: in every frame, and in every key."""
         return hashlib.sha256(encode_program(self)).digest()[:16]
 
-    def costs(self) -> tuple[Cost, ...]:
-        """What every node declares."""
-        types = self.types()
-        return tuple(
-            TABLE[type(node.op)].cost(node.op, [types[source] for source in node.inputs], self.parties, types[index])
-            for index, node in enumerate(self.nodes)
-        )
+    def plan(self) -> Plan:
+        """How the program is dealt and run."""
+        return _plan(self)
 
     def cost(self) -> Cost:
-        """The whole: bytes add up; rounds are those of the longest chain, since independent operations share rounds."""
-        costs, ends = self.costs(), [0] * len(self.nodes)
-        total = Cost.free(len(self.parties))
-        for index, (node, cost) in enumerate(zip(self.nodes, costs, strict=True)):
-            ends[index] = cost.rounds + max((ends[source] for source in node.inputs), default=0)
-            total = total.then(cost)
-        return Cost(max(ends, default=0), total.sent, total.dealt)
+        """The whole: bytes add up; rounds are those of the plan, in which independent operations share theirs."""
+        return self.plan().cost
+
+
+@lru_cache(maxsize=32)
+def _plan(program: Program) -> Plan:
+    return plan_of(program.parties, program.nodes, program.types(), program.in_flight)
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -83,7 +83,7 @@ def test_operations_of_unequal_length_run_beside_one_another():
 
 def test_the_whole_is_the_sum_of_its_parts():
     program = every_operation()
-    costs, whole = program.costs(), program.cost()
+    costs, whole = program.plan().costs, program.cost()
     assert whole.dealt == sum(cost.dealt for cost in costs)
     assert whole.sent == tuple(sum(sizes) for sizes in zip(*(cost.sent for cost in costs), strict=True))
     assert max(cost.rounds for cost in costs) <= whole.rounds <= sum(cost.rounds for cost in costs)

@@ -112,7 +112,7 @@ def test_a_changed_program_is_one_or_an_error_of_the_engine(changes):
         program = decode_program(bytes(raw))
     except IcmError:
         return
-    program.costs()
+    program.plan()
 
 
 def leaves(raw, path=()):

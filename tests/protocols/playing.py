@@ -15,7 +15,7 @@ NAMES = ("alice", "bob", "carol", "dora", "emil")
 def run_one(op, kinds, values, parties=2):
     """The opened result and the public coins of one run."""
     names = NAMES[:parties]
-    builder = Builder(names)
+    builder = Builder(names, in_flight=1 << 40)  # whole: the coins of one step are those of the operation
     given = [builder.add(Input(names[index % parties], f"x{index}", kind)) for index, kind in enumerate(kinds)]
     builder.add(Reveal(names[-1], "y"), builder.add(op, *given))
     brought = {name: {} for name in names}

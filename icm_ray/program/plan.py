@@ -1,0 +1,108 @@
+"""How a program is dealt and run: its steps, what each costs, in which round each begins, who gets its corrections.
+
+All of it follows from the program and its public shapes, so that parties, dealer and owners agree without a word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.values import ValueType
+from icm_ray.program.blocks import in_blocks
+from icm_ray.program.nodes import Node
+from icm_ray.program.steps import Step, cost_of, in_flight_for, working_set
+
+__all__ = ["Plan", "plan_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """steps: in the order of dealing. costs: of each. starts: the round in which each begins. rounds: of the whole.
+
+    corrected: the party that gets the dealer's corrections of each step; they are given to whoever had least so far.
+    """
+
+    parties: tuple[str, ...]
+    steps: tuple[Step, ...]
+    costs: tuple[Cost, ...]
+    starts: tuple[int, ...]
+    rounds: int
+    corrected: tuple[str, ...]
+
+    def kinds(self, index: int) -> list[ValueType]:
+        """The types of what a step takes."""
+        return [self.steps[source].type for source in self.steps[index].inputs]
+
+    @property
+    def cost(self) -> Cost:
+        """The whole."""
+        total = Cost.free(len(self.parties))
+        for cost in self.costs:
+            total = total.then(cost)
+        return Cost(self.rounds, total.sent, total.dealt)
+
+
+def plan_of(parties: tuple[str, ...], nodes: tuple[Node, ...], types: tuple[ValueType, ...], in_flight: int) -> Plan:
+    """in_flight: bytes of working sets that a worker may hold at once; 0: as much as keeps it within four times its
+    shares of inputs and outputs.
+    """
+    given = tuple(Step(node.op, node.inputs, kind) for node, kind in zip(nodes, types, strict=True))
+    room = in_flight or in_flight_for(given)
+    steps = in_blocks(parties, given, room)
+    costs = tuple(
+        cost_of(step.op, [steps[source].type for source in step.inputs], parties, step.type) for step in steps
+    )
+    starts, rounds = _schedule(steps, costs, room)
+    return Plan(parties, steps, costs, starts, rounds, _corrected(parties, costs))
+
+
+def _corrected(parties: tuple[str, ...], costs: tuple[Cost, ...]) -> tuple[str, ...]:
+    given, chosen = [0] * len(parties), []
+    for cost in costs:
+        least = given.index(min(given))
+        given[least] += cost.dealt
+        chosen.append(parties[least])
+    return tuple(chosen)
+
+
+def _schedule(steps: tuple[Step, ...], costs: tuple[Cost, ...], room: int) -> tuple[tuple[int, ...], int]:
+    """Every step begins as soon as its inputs are there and its working set fits, in order; one alone always fits."""
+    waits, users = [len(set(step.inputs)) for step in steps], [[] for _ in steps]  # type: list[int], list[list[int]]
+    for index, step in enumerate(steps):
+        for source in set(step.inputs):
+            users[source].append(index)
+    weights = [working_set(step.op, cost, step.type) for step, cost in zip(steps, costs, strict=True)]
+    starts, held, now = [0] * len(steps), 0, 0
+    ready = [index for index, count in enumerate(waits) if not count]
+    ending: list[tuple[int, int]] = []
+
+    def finish(index: int) -> None:
+        for user in users[index]:
+            waits[user] -= 1
+            if not waits[user]:
+                heappush(ready, user)
+
+    while ready or ending:
+        put_off, full = [], False
+        while ready:
+            index = heappop(ready)
+            if weights[index] and (full or (held and held + weights[index] > room)):
+                full = True
+                put_off.append(index)
+                continue
+            starts[index] = now
+            if costs[index].rounds:
+                held += weights[index]
+                heappush(ending, (now + costs[index].rounds, index))
+            else:
+                finish(index)
+        ready = put_off  # sorted, since they were taken in order: a heap
+        if ending:
+            now = ending[0][0]
+            while ending and ending[0][0] == now:
+                index = heappop(ending)[1]
+                held -= weights[index]
+                finish(index)
+    return tuple(starts), now

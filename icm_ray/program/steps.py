@@ -1,0 +1,62 @@
+"""What is really dealt and run: a program's nodes with their types, some of them cut into blocks of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from icm_ray.ops import linear, products
+from icm_ray.ops.compare import Guard
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.values import Kind, ValueType
+from icm_ray.program.nodes import Operation
+from icm_ray.protocols.table import TABLE
+from icm_ray.ring.wide import LIMBS
+
+__all__ = ["Step", "cost_of", "in_flight_for", "size_of", "working_set"]
+
+_LEAST: int = 2 << 20
+"""Bytes that are always allowed in flight: below, cutting costs more than it saves."""
+_EDGES = (linear.Input, linear.Load, linear.Store, linear.Reveal, products.LoadWeight, Guard)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation on earlier steps, and the type of its result. `heavy`: its working set counts."""
+
+    op: Operation
+    inputs: tuple[int, ...]
+    type: ValueType
+
+
+def size_of(kind: ValueType) -> int:
+    """Bytes of one party's share."""
+    return kind.count * 8 * (LIMBS if kind.kind is Kind.WIDE else 1)
+
+
+def cost_of(op: Operation, inputs: list[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+    """What the operation declares."""
+    return TABLE[type(op)].cost(op, inputs, parties, out)
+
+
+def working_set(op: Operation, cost: Cost, out: ValueType) -> int:
+    """Bytes that a party holds while the operation runs, about: what is opened, of itself and of every peer, twice
+    (masks stay until they are used), what is dealt, the result. 0 for local operations and those at the edges.
+    """
+    if isinstance(op, _EDGES) or not (cost.rounds or cost.dealt):
+        return 0
+    parties = len(cost.sent)
+    opened = max(cost.sent) // (parties - 1)
+    return (2 + parties) * opened + cost.dealt + size_of(out)
+
+
+def in_flight_for(steps: tuple[Step, ...]) -> int:
+    """Bytes of working sets that a worker may hold at once: with inputs and outputs no more than four times these.
+
+    The shares that count are those that the program is given and leaves, or those of its largest operation.
+    """
+    given = sum(size_of(step.type) for step in steps if isinstance(step.op, linear.Load | linear.Input))
+    left = sum(size_of(step.type) for step in steps if isinstance(step.op, linear.Store | linear.Reveal))
+    pairs = [(given, left)]
+    pairs += [(sum(size_of(steps[source].type) for source in step.inputs), size_of(step.type)) for step in steps]
+    # the result is there twice for a moment: in blocks, and put together
+    return max(_LEAST, *(5 * taken // 2 + 3 * made // 2 for taken, made in pairs))

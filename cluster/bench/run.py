@@ -19,6 +19,7 @@ from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import LoadWeight
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
+from icm_ray.program.steps import size_of
 from icm_ray.protocols.edges import DRIVER
 from icm_ray.ring.fixed import decode, encode
 from icm_ray.runtime.engine import Engine, LaneJob
@@ -34,7 +35,11 @@ class Seconds(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run."""
+    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run.
+
+    shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation. held: the most that
+    one worker held at a time, the inputs included.
+    """
 
     workload: str
     parties: int
@@ -44,6 +49,8 @@ class Record(msgspec.Struct, frozen=True):
     dealer_bytes: int
     max_abs_error: float
     tls: bool
+    shares: int = 0
+    held: int = 0
 
 
 def names() -> tuple[str, ...]:
@@ -75,6 +82,8 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
         engine.execute([LaneJob(0, program)])
         seconds.append(perf_counter() - started)
     seconds = seconds[1:]
+    (traced,) = engine.execute([LaneJob(0, program, trace=True)])
+    given = sum(size_of(kind) for kind in work.types.values())
     error = _error(engine, work, result.type)
     engine.forget([*keys.values(), "y", *work.weights])
     return Record(
@@ -86,6 +95,8 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
         cost.dealt,
         error,
         tls,
+        program.plan().shares,
+        given + traced.peak_bytes,
     )
 
 

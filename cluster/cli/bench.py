@@ -47,7 +47,7 @@ def bench(
                 f"{name:20s} {record.seconds.min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
             )
     table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback")
-    for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "max abs error"):
+    for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "held", "max abs error"):
         table.add_column(head, justify="left" if head == "workload" else "right")
     for record in records:
         table.add_row(
@@ -57,6 +57,7 @@ def bench(
             str(record.rounds),
             f"{record.bytes_per_party / 1e6:.2f}",
             f"{record.dealer_bytes / 1e6:.2f}",
+            f"{record.held / record.shares:.1f} x",
             f"{record.max_abs_error:.1e}",
         )
     console.print(table)

@@ -12,7 +12,7 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.program.blocks import in_blocks
 from icm_ray.program.nodes import Node
-from icm_ray.program.steps import Step, cost_of, in_flight_for, working_set
+from icm_ray.program.steps import Step, cost_of, in_flight_for, shares_of, working_set
 
 __all__ = ["Plan", "plan_of"]
 
@@ -21,6 +21,7 @@ __all__ = ["Plan", "plan_of"]
 class Plan:
     """steps: in the order of dealing. costs: of each. starts: the round in which each begins. rounds: of the whole.
 
+    shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation.
     corrected: the party that gets the dealer's corrections of each step; they are given to whoever had least so far.
     """
 
@@ -29,6 +30,7 @@ class Plan:
     costs: tuple[Cost, ...]
     starts: tuple[int, ...]
     rounds: int
+    shares: int
     corrected: tuple[str, ...]
 
     def kinds(self, index: int) -> list[ValueType]:
@@ -55,7 +57,7 @@ def plan_of(parties: tuple[str, ...], nodes: tuple[Node, ...], types: tuple[Valu
         cost_of(step.op, [steps[source].type for source in step.inputs], parties, step.type) for step in steps
     )
     starts, rounds = _schedule(steps, costs, room)
-    return Plan(parties, steps, costs, starts, rounds, _corrected(parties, costs))
+    return Plan(parties, steps, costs, starts, rounds, shares_of(given), _corrected(parties, costs))
 
 
 def _corrected(parties: tuple[str, ...], costs: tuple[Cost, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from icm_ray.program.nodes import Operation
 from icm_ray.protocols.table import TABLE
 from icm_ray.ring.wide import LIMBS
 
-__all__ = ["Step", "cost_of", "in_flight_for", "size_of", "working_set"]
+__all__ = ["Step", "cost_of", "in_flight_for", "shares_of", "size_of", "working_set"]
 
 _LEAST: int = 2 << 20
 """Bytes that are always allowed in flight: below, cutting costs more than it saves."""
@@ -54,9 +54,17 @@ def in_flight_for(steps: tuple[Step, ...]) -> int:
 
     The shares that count are those that the program is given and leaves, or those of its largest operation.
     """
+    # the result is there twice for a moment: in blocks, and put together
+    return max(_LEAST, *(5 * taken // 2 + 3 * made // 2 for taken, made in _shares(steps)))
+
+
+def shares_of(steps: tuple[Step, ...]) -> int:
+    """Bytes of a party's shares of inputs and outputs: the program's, or its largest operation's where that is more."""
+    return max(taken + made for taken, made in _shares(steps))
+
+
+def _shares(steps: tuple[Step, ...]) -> list[tuple[int, int]]:
     given = sum(size_of(step.type) for step in steps if isinstance(step.op, linear.Load | linear.Input))
     left = sum(size_of(step.type) for step in steps if isinstance(step.op, linear.Store | linear.Reveal))
-    pairs = [(given, left)]
-    pairs += [(sum(size_of(steps[source].type) for source in step.inputs), size_of(step.type)) for step in steps]
-    # the result is there twice for a moment: in blocks, and put together
-    return max(_LEAST, *(5 * taken // 2 + 3 * made // 2 for taken, made in pairs))
+    each = [(sum(size_of(steps[source].type) for source in step.inputs), size_of(step.type)) for step in steps]
+    return [(given, left), *each]

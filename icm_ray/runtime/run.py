@@ -32,7 +32,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
     """
     program = job.program
     members = (*program.parties, *program.owners, DEALER)
-    order = Job(number, job.partition, encode_program(program), _tasks(job))
+    order = Job(number, job.partition, encode_program(program), _tasks(job), job.trace)
     for name in (*members, *order.tasks):
         if name not in lane.handles:
             raise OwnerError(f"{name!r} is not in the session; it has {', '.join(lane.parties + lane.owners)}")
@@ -72,6 +72,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
         sum(report.sent_bytes for report in reports),
         sum(report.dealt_bytes for report in reports),
         max(report.seconds for report in reports),
+        max(item.report.peak_bytes for item in done.values() if item.report is not None),
     )
 
 

@@ -8,6 +8,7 @@ data link, shares over the links to the other members of the lane and to the sam
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -208,11 +209,17 @@ class Worker:
         if not self._may_go(call):
             return None
         started = perf_counter()
-        outcome = self._play(program, job, inputs)
+        if job.trace:
+            tracemalloc.start()
+        try:
+            outcome = self._play(program, job, inputs)
+            peak = tracemalloc.get_traced_memory()[1] if job.trace else 0
+        finally:
+            tracemalloc.stop()
         for name, words in outcome.results.items():
             self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
         report = Report(
-            outcome.attempt, outcome.rounds, outcome.sent_bytes, outcome.dealt_bytes, perf_counter() - started
+            outcome.attempt, outcome.rounds, outcome.sent_bytes, outcome.dealt_bytes, perf_counter() - started, peak
         )
         return say.Done(call, report)
 

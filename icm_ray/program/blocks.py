@@ -34,7 +34,7 @@ _OVER_ROWS = (
 _BITS = 512
 """Values in one block of bits: rows are cut at multiples of it, where rows are single values."""
 _MOST_BLOCKS = 1 << 12
-_OVERLAP = 8 << 10
+_OVERLAP = 32 << 10
 """Elements from which on two blocks in flight, one computing while the other travels, beat one of twice the size."""
 
 

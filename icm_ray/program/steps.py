@@ -39,14 +39,14 @@ def cost_of(op: Operation, inputs: list[ValueType], parties: tuple[str, ...], ou
 
 
 def working_set(op: Operation, cost: Cost, out: ValueType) -> int:
-    """Bytes that a party holds while the operation runs, about: what is opened, of itself and of every peer, twice
-    (masks stay until they are used), what is dealt, the result. 0 for local operations and those at the edges.
+    """Bytes that a party holds while the operation runs, or a little more: what is opened, of itself and of every peer,
+    the masks of that, what is dealt, the result. 0 for local operations and those at the edges.
     """
     if isinstance(op, _EDGES) or not (cost.rounds or cost.dealt):
         return 0
     parties = len(cost.sent)
     opened = max(cost.sent) // (parties - 1)
-    return (2 + parties) * opened + cost.dealt + size_of(out)
+    return (1 + parties) * opened + cost.dealt + size_of(out)
 
 
 def in_flight_for(steps: tuple[Step, ...]) -> int:
@@ -55,7 +55,7 @@ def in_flight_for(steps: tuple[Step, ...]) -> int:
     The shares that count are those that the program is given and leaves, or those of its largest operation.
     """
     # the result is there twice for a moment: in blocks, and put together
-    return max(_LEAST, *(5 * taken // 2 + 3 * made // 2 for taken, made in _shares(steps)))
+    return max(_LEAST, *(3 * taken + 2 * made for taken, made in _shares(steps)))
 
 
 def shares_of(steps: tuple[Step, ...]) -> int:

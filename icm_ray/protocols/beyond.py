@@ -94,7 +94,7 @@ class Domain:
         comparison.deal_tree(dealing, _TREE, count, self._shape, trees)
         s = dealing.planes(_S, trees * high.size // 64).reshape(trees, -1)
         top = np.zeros(high.size // 64, np.uint64)
-        finish.signs(high, self._top, 0, top)
+        finish.signs(high, bits.ZERO, self._top, 0, top)
         r_d = np.empty((trees, count), np.uint64)
         bits.unpack(s[0] if trees == 2 else s[0] ^ top, r_d[0])  # b_0 xor b_1 is free of msb(r)
         y_high = np.empty(high.size, np.uint64)
@@ -127,19 +127,14 @@ class Domain:
             context.opened("x_hat_2", y_hat)
             inner = yield from run_finish(context, _FINISH, y_hat, self._finish, r_y)
             return Share(inner)
-        publics = []
-        for edge in beyond.edges:
-            public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-            finish.high_part(
-                x_hat.astype(np.uint64) - np.uint64((edge << beyond.drop) % 2**64), beyond.drop, beyond.width, public
-            )
-            publics.append(public)
-        words = comparison.take_chunks(corr, _CHUNKS, count, self._shape)
-        planes = yield from comparison.compare(context, _TREE, publics, words, self._shape)
+        public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
+        finish.high_part(x_hat, 0, beyond.width, public)
+        edges = [edge << beyond.drop for edge in beyond.edges]
+        planes = yield from comparison.compare(context, _CHUNKS, _TREE, public, self._shape, edges, beyond.drop)
         if context.first:
-            for plane, public in zip(planes, publics, strict=True):
-                finish.signs(public, self._top, 1, plane)
-        if len(publics) == 2:
+            for plane, edge in zip(planes, edges, strict=True):
+                finish.signs(public, np.uint64(edge % 2**64), beyond.width - 1, 1, plane)
+        if len(edges) == 2:
             planes[0] ^= planes[1]
         planes ^= corr.words(_S, planes.size).reshape(planes.shape)
         masked = function(x_hat) + r_y

@@ -88,19 +88,27 @@ def deal_tree(dealing: Dealing, tag: int, count: int, shape: TreeShape, trees: i
 
 
 def compare(
-    context: Context, tag: int, publics: Sequence[Ring], words: OneHot, shape: TreeShape
+    context: Context,
+    chunks_tag: int,
+    tag: int,
+    x: Ring,
+    shape: TreeShape,
+    offsets: Sequence[int] = (0,),
+    drop: int = 0,
 ) -> Generator[Exchange, None, Ring]:
-    """XOR shares of [ low(r) > public ], a plane for each of `publics` (each of whole blocks). A round a level.
+    """XOR shares of [ low(r) > low((x - offset) >> drop) ], a plane for each offset; x: whole blocks. A round a level.
 
     The public numbers share the chunk words; each has masks of its own in the tree.
     """
-    blocks = publics[0].size // bits.BLOCK
-    total = blocks * len(publics)
+    blocks = x.size // bits.BLOCK
+    total = blocks * len(offsets)
     p = np.empty((total, shape.chunks, 8), np.uint64)
     g = np.empty_like(p)
-    for index, public in enumerate(publics):
+    words = take_chunks(context.correlations, chunks_tag, x.size, shape)
+    for index, offset in enumerate(offsets):
         rows = slice(index * blocks, (index + 1) * blocks)
-        bits.look_up(public, *words, shape.chunks, shape.top_bits, p[rows], g[rows])
+        bits.look_up(x, np.uint64(offset % 2**64), drop, *words, shape.chunks, shape.top_bits, p[rows], g[rows])
+    del words  # what the parties hold is bounded, and this is the larger part of it
     for depth, level in enumerate(shape.levels):
         nodes = np.array(level.nodes)
         masks = context.correlations.words(tag + 2 * depth, total * level.opened * 8)
@@ -108,6 +116,7 @@ def compare(
         masked = masks.copy()
         bits.mask_level(p, g, nodes, masked)
         (hats,) = yield from open_xor(context, masked)
+        del masked
         products = context.correlations.dealt(tag + 2 * depth + 1, total * level.products * 8)
         new_p = np.empty((total, nodes.size, 8), np.uint64)
         new_g = np.empty_like(new_p)
@@ -115,7 +124,7 @@ def compare(
             p, g, nodes, hats, masks, products.reshape(total, level.products, 8), context.first, new_p, new_g
         )
         p, g = new_p, new_g
-    return g.reshape(len(publics), -1)
+    return g.reshape(len(offsets), -1)
 
 
 def greater(r: Ring, public: Ring, nbits: int) -> Ring:

@@ -100,12 +100,11 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: W
     nbits, shape = w - f - 1, _tree(op)
     high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
     finish.high_part(x_hat, f, w, high)
-    words = comparison.take_chunks(context.correlations, tag + _CHUNKS, count, shape)
-    (plane,) = yield from comparison.compare(context, tag + _TREE, (high,), words, shape)
+    (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, high, shape)
     # d^ = [z >= 0] xor r_d with r_d = s xor t, so that t cancels: G xor s xor m xor 1
     plane ^= context.correlations.words(tag + _S, plane.size)
     if context.first:
-        finish.signs(high, nbits, 1, plane)
+        finish.signs(high, bits.ZERO, nbits, 1, plane)
     (d_hat,) = yield from open_xor(context, plane)
     r_d = dealt(tag + _RD, count)
     if _full(op, own_mask is not None):

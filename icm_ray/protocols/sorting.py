@@ -68,7 +68,7 @@ def _deal_batch(dealing: Dealing, tag: int, count: int, width: int) -> None:
     comparison.deal_chunks(dealing, tag + _CHUNKS, r, shape)
     comparison.deal_tree(dealing, tag + _TREE, count, shape)
     top: Ring = dealing.others_xor(tag + _TOP, r.size // 64).view(np.uint64)
-    finish.signs(r, width - 1, 0, top)
+    finish.signs(r, bits.ZERO, width - 1, 0, top)
     dealing.send(tag + _TOP, top)
 
 
@@ -82,11 +82,10 @@ def _compare_batch(
     (hats,) = yield from open_sum(context, masked)
     public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
     finish.high_part(hats, 0, width, public)
-    words = comparison.take_chunks(corr, tag + _CHUNKS, count, shape)
-    (plane,) = yield from comparison.compare(context, tag + _TREE, (public,), words, shape)
+    (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, public, shape)
     plane ^= corr.dealt(tag + _TOP, plane.size)
     if context.first:
-        finish.signs(public, width - 1, 1, plane)
+        finish.signs(public, bits.ZERO, width - 1, 1, plane)
     (opened,) = yield from open_xor(context, plane)
     context.opened(f"bits_{tag}", opened)
     return opened

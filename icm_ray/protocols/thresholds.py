@@ -37,7 +37,7 @@ def _deal_bits(dealing: Dealing, count: int, width: int, trees: int) -> tuple[Ri
     comparison.deal_tree(dealing, _TREE, count, shape, trees)
     s = dealing.planes(_S, trees * r.size // 64).reshape(trees, -1)
     top = np.zeros(r.size // 64, np.uint64)
-    finish.signs(r, width - 1, 0, top)
+    finish.signs(r, bits.ZERO, width - 1, 0, top)
     r_d = np.empty((trees, count), np.uint64)
     for tree in range(trees):
         bits.unpack(s[tree] ^ top, r_d[tree])
@@ -52,17 +52,13 @@ def _open_bits(
     masked = x.astype(dtype, copy=False) + context.correlations.words(_R, count, dtype)
     x_hat, *opened = yield from open_sum(context, masked, *beside)
     context.opened("x_hat", x_hat)
-    words = comparison.take_chunks(context.correlations, _CHUNKS, count, shape)
-    publics = []
-    for threshold in thresholds:
-        shifted = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-        finish.high_part(x_hat.astype(np.uint64) - np.uint64(threshold % 2**64), 0, width, shifted)
-        publics.append(shifted)
-    planes = yield from comparison.compare(context, _TREE, publics, words, shape)
+    public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
+    finish.high_part(x_hat, 0, width, public)
+    planes = yield from comparison.compare(context, _CHUNKS, _TREE, public, shape, thresholds)
     planes ^= context.correlations.words(_S, planes.size).reshape(planes.shape)
     if context.first:
-        for plane, public in zip(planes, publics, strict=True):
-            finish.signs(public, width - 1, 1, plane)
+        for plane, threshold in zip(planes, thresholds, strict=True):
+            finish.signs(public, np.uint64(threshold % 2**64), width - 1, 1, plane)
     (d_hat,) = yield from open_xor(context, planes)
     return d_hat, tuple(opened)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "BLOCK",
+    "ZERO",
     "blocks_of",
     "deal_one_hot",
     "deal_products",
@@ -28,6 +29,7 @@ __all__ = [
 BLOCK = 512
 _LANES = 8
 U64 = NDArray[np.uint64]
+ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
@@ -49,23 +51,24 @@ def padded(x: U64) -> U64:
 
 
 @njit(cache=True, nogil=True)
-def look_up(public, wide, top, chunks, top_bits, p, g):  # type: ignore[no-untyped-def]
+def look_up(x, offset, drop, wide, top, chunks, top_bits, p, g):  # type: ignore[no-untyped-def]
     """Shares of [r_j == c_j] and [r_j > c_j] for every chunk c_j of the public numbers: no communication.
 
-    public: (n,) uint64; wide: (wide chunks, n) uint16 shares of one-hot words; top: (n or 0,) uint8; p, g: planes out.
+    The public numbers are (x - offset) >> drop, x: (n,) uint64; wide: (wide chunks, n) uint16 shares of one-hot words;
+    top: (n or 0,) uint8; p, g: planes out.
     eq is bit c_j of the word's share, gt the parity of the bits above it: both linear in the word.
     """
     top_mask = np.uint64((1 << top_bits) - 1)
     for block in range(p.shape[0]):
         for j in range(chunks):
-            shift = np.uint64(4 * j)
+            shift = np.uint64(4 * j + drop)
             for lane in range(8):
                 start = block * 512 + lane * 64
                 eq = np.uint64(0)
                 gt = np.uint64(0)
                 if j < wide.shape[0]:
                     for e in range(64):
-                        c = (public[start + e] >> shift) & np.uint64(15)
+                        c = ((x[start + e] - offset) >> shift) & np.uint64(15)
                         s = np.uint64(wide[j, start + e]) >> c
                         t = s >> np.uint64(1)
                         t ^= t >> np.uint64(8)
@@ -75,7 +78,7 @@ def look_up(public, wide, top, chunks, top_bits, p, g):  # type: ignore[no-untyp
                         gt |= (t & np.uint64(1)) << np.uint64(e)
                 else:
                     for e in range(64):
-                        c = (public[start + e] >> shift) & top_mask
+                        c = ((x[start + e] - offset) >> shift) & top_mask
                         s = np.uint64(top[start + e]) >> c
                         t = s >> np.uint64(1)
                         t ^= t >> np.uint64(4)

@@ -49,12 +49,13 @@ def high_part(x, f, w, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def signs(x, shift, constant, plane):  # type: ignore[no-untyped-def]
-    """XOR bit `shift` of x, and `constant`, into a plane (whole blocks)."""
+def signs(x, offset, shift, constant, plane):  # type: ignore[no-untyped-def]
+    """XOR bit `shift` of x - offset, and `constant`, into a plane (whole blocks)."""
     for word in range(plane.size):
         packed = np.uint64(0)
         for e in range(64):
-            packed |= (((x[word * 64 + e] >> np.uint64(shift)) ^ np.uint64(constant)) & np.uint64(1)) << np.uint64(e)
+            bit = ((x[word * 64 + e] - offset) >> np.uint64(shift)) ^ np.uint64(constant)
+            packed |= (bit & np.uint64(1)) << np.uint64(e)
         plane[word] ^= packed
 
 

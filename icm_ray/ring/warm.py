@@ -16,7 +16,7 @@ def warm() -> None:
     nodes = np.array((4, 3))
     wide, top = np.zeros((2, n), np.uint16), np.zeros(n, np.uint8)
     p, g = (np.zeros((1, 7, 8), np.uint64) for _ in range(2))
-    bits.look_up(r, wide, top, 3, 3, p[:, :3].copy(), g[:, :3].copy())
+    bits.look_up(r, np.uint64(0), 0, wide, top, 3, 3, p[:, :3].copy(), g[:, :3].copy())
     bits.deal_one_hot(r, 0, wide[0])
     bits.top_chunk_one_hot(r, 0, 3, top)
     masks, dealt = np.zeros((1, 11, 8), np.uint64), np.zeros((1, 40, 8), np.uint64)
@@ -26,7 +26,7 @@ def warm() -> None:
         bits.reduce_level(p, g, nodes, masks, masks, dealt, first, out, out.copy())
     bits.deal_products(nodes, masks, dealt)
     bits.unpack(plane, r)
-    finish.signs(r, 0, 1, plane)
+    finish.signs(r, np.uint64(0), 0, 1, plane)
     words = (np.uint8, np.uint16, np.uint32, np.uint64)
     for dtype in words:
         finish.high_part(r.astype(dtype), 0, 8, r)

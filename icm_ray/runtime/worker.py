@@ -14,6 +14,7 @@ from dataclasses import replace
 from importlib import import_module
 from queue import Empty, SimpleQueue
 from time import perf_counter
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -42,6 +43,8 @@ GIVEN, TABLE, END = b"given", b"table", b"end"
 """How messages of values begin: an array follows as a frame; an Arrow stream (after 4 bytes of partition); no more."""
 
 Ring = NDArray[np.uint64]
+_AHEAD: Final = 1 << 20
+"""Bytes that the dealer keeps for each party beyond what the system's buffers hold: what it runs ahead by."""
 
 
 def transport_config(config: EngineConfig) -> TransportConfig:
@@ -73,7 +76,8 @@ class Worker:
         self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
         identity = Identity.create(name)
         self._listener = Listener(identity, host=host, tls=config.tls, config=transport)
-        self._mesh = Mesh(identity, self._listener, transport, config)
+        ahead = replace(transport, queue_bytes=_AHEAD) if name == DEALER else transport
+        self._mesh = Mesh(identity, self._listener, ahead, config)
         self._driver: TcpLink | None = None
         self._control: TcpLink | None = None
         self._homes: dict[int, TcpLink] = {}

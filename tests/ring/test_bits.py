@@ -9,6 +9,7 @@ from icm_ray.ops.tree import tree_shape
 from icm_ray.ring import bits, finish
 
 WIDTHS = range(1, 64)
+ZERO = np.uint64(0)
 
 
 def numbers(rng, nbits, count=512):
@@ -41,7 +42,7 @@ def test_chunks_are_looked_up(nbits):
     public[10:200] = r[10:200]  # many equal chunks
     wide, top = one_hot_words(r, shape)
     p, g = (np.empty((1, shape.chunks, 8), np.uint64) for _ in range(2))
-    bits.look_up(public, wide, top, shape.chunks, shape.top_bits, p, g)
+    bits.look_up(public, ZERO, 0, wide, top, shape.chunks, shape.top_bits, p, g)
     for j in range(shape.chunks):
         size = 4 if j < shape.chunks - 1 else shape.top_bits
         a, b = ((x >> np.uint64(4 * j)) & np.uint64((1 << size) - 1) for x in (r, public))
@@ -67,7 +68,7 @@ def compare_shared(r, public, nbits, parties, rng):
     state = []
     for wide_share, top_share in zip(shared(wide), shared(top), strict=True):
         p, g = (np.empty((blocks, shape.chunks, 8), np.uint64) for _ in range(2))
-        bits.look_up(public, wide_share, top_share, shape.chunks, shape.top_bits, p, g)
+        bits.look_up(public, ZERO, 0, wide_share, top_share, shape.chunks, shape.top_bits, p, g)
         state.append((p, g))
     for level in shape.levels:
         nodes = np.array(level.nodes)
@@ -170,7 +171,7 @@ def test_planes_and_words(shift):
     bits.unpack(plane, out)
     assert out.tolist() == wanted[:1000]
     signs = np.zeros(16, np.uint64)
-    finish.signs(x, shift, 1, signs)
+    finish.signs(x, ZERO, shift, 1, signs)
     assert plane_bits(signs ^ plane).all()
 
 

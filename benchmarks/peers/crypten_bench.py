@@ -20,6 +20,8 @@ import sys
 import time
 import types
 
+import network
+
 THIRD = 2
 CNN = (
     (64, 3, 3, 3),
@@ -187,10 +189,13 @@ def party(rank, options, port, tally):
         RANK=str(rank),
         WORLD_SIZE="2",
         RENDEZVOUS="env://",
-        MASTER_ADDR="127.0.0.1",
+        MASTER_ADDR=network.address(0) if options.network else "127.0.0.1",
         MASTER_PORT=str(port),
         DISTRIBUTED_BACKEND="gloo",
     )
+    if options.network:
+        network.join(options.network, rank)
+        os.environ["GLOO_SOCKET_IFNAME"] = network.DEVICE
     import torch
 
     torch.set_num_threads(1)
@@ -222,6 +227,7 @@ def main():
     parser.add_argument("workloads", nargs="*")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--count", action="store_true")
+    parser.add_argument("--network", help="socket of the relay of a slow network to run in")
     options = parser.parse_args()
     spawn, port = mp.get_context("spawn"), 29555 + os.getpid() % 1000
     tally = spawn.Array("q", THIRD + 3)

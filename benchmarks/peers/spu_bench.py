@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import network
 import numpy as np
 
 DETAILS = re.compile(r"Link details: total send bytes (\d+), recv bytes (\d+), send actions (\d+), recv actions (\d+)")
@@ -124,6 +125,8 @@ def counted(run, log):
 
 
 def party(rank, ports, options, shares, folder):
+    if options.network:
+        network.join(options.network, rank)
     import spu.libspu as lib
     from spu import api
     from spu.utils import frontend
@@ -135,7 +138,8 @@ def party(rank, ports, options, shares, folder):
         profiled(lib, log)
     description = lib.link.Desc()
     for index, port in enumerate(ports):
-        description.add_party(f"p{index}", f"127.0.0.1:{port}")
+        host = network.address(index) if options.network else "127.0.0.1"
+        description.add_party(f"p{index}", f"{host}:{port}")
     link = lib.link.create_brpc(description, rank)
     made = workloads()
     for name in options.workloads:
@@ -171,6 +175,7 @@ def main():
     parser.add_argument("workloads", nargs="*")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--count", action="store_true")
+    parser.add_argument("--network", help="socket of the relay of a slow network to run in")
     options = parser.parse_args()
     config = lib.RuntimeConfig(protocol=lib.ProtocolKind.SEMI2K, field=lib.FieldType.FM64)
     io, made = api.Io(2, config), workloads()

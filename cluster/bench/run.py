@@ -34,7 +34,9 @@ class Seconds(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run."""
+    """One line of the report. Bytes of one run: payload that a party sends at most, what the dealer sends, and what all
+    of them send together.
+    """
 
     workload: str
     parties: int
@@ -42,6 +44,7 @@ class Record(msgspec.Struct, frozen=True):
     rounds: int
     bytes_per_party: int
     dealer_bytes: int
+    bytes_all: int
     max_abs_error: float
     tls: bool
 
@@ -84,6 +87,7 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
         cost.rounds,
         max(cost.sent),
         cost.dealt,
+        sum(cost.sent) + cost.dealt,
         error,
         tls,
     )

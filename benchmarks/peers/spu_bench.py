@@ -186,13 +186,8 @@ def main():
     }
     ports, spawn = free_ports(2), mp.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="spu-log-") as folder:
-        processes = [
-            spawn.Process(
-                target=party,
-                args=(rank, ports, options, {name: [arg[rank] for arg in args] for name, args in shares.items()}, folder),
-            )
-            for rank in range(2)
-        ]
+        mine = [{name: [arg[rank] for arg in args] for name, args in shares.items()} for rank in range(2)]
+        processes = [spawn.Process(target=party, args=(rank, ports, options, mine[rank], folder)) for rank in range(2)]
         for process in processes:
             process.start()
         for process in processes:

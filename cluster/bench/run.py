@@ -34,9 +34,7 @@ class Seconds(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One line of the report. Bytes of one run: payload that a party sends at most, what the dealer sends, and what all
-    of them send together.
-    """
+    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run."""
 
     workload: str
     parties: int
@@ -45,6 +43,7 @@ class Record(msgspec.Struct, frozen=True):
     bytes_per_party: int
     dealer_bytes: int
     bytes_all: int
+    """What all parties and the dealer send."""
     max_abs_error: float
     tls: bool
 

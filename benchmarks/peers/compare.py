@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -111,8 +112,11 @@ def within_engine(_, name, entry):
     entry["engine"] = slow.within_engine(name)
 
 
-def slowly(options, name, entry):
-    entry["seconds"] = slow.measured(options.folder, name)
+def slowly(engine):
+    def step(options, name, entry):
+        entry.setdefault("seconds", {})[engine] = slow.measured(options.folder, engine, name)
+
+    return step
 
 
 def steps(options, report, why):
@@ -135,8 +139,9 @@ def steps(options, report, why):
             entry = slow_ones.setdefault(name, {})
             if "engine" not in entry:
                 yield "a slow network within the engine", within_engine, name, entry
-            if "seconds" not in entry and not why:
-                yield "a slow network", slowly, name, entry
+            for engine in ("icm-ray", *engines.PEERS):
+                if not why and engines.has(engine, name) and engine not in entry.get("seconds", {}):
+                    yield f"{engine} in a slow network", slowly(engine), name, entry
 
 
 def arguments():
@@ -160,6 +165,7 @@ def arguments():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and with it the engine that is running
     options = arguments()
     report, end = started(options.out), time.monotonic() + options.limit
     why = network.available() if "slow" in options.parts else ""

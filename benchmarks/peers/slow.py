@@ -7,8 +7,6 @@ the same time, so that half of their bytes count; the third one's answers come b
 Handshakes, TCP and computing come on top: the bound favours the peer.
 """
 
-import sys
-
 import engines
 import network
 
@@ -23,18 +21,12 @@ def at_least(count):
     return waits * RTT_MS / 2000 + ((count["bytes"] - third) / 2 + third) * 8 / (MBIT * 1e6)
 
 
-def measured(folder, name):
-    """Seconds of each engine, one run after one to warm up, over TCP through the same links."""
+def measured(folder, engine, name):
+    """Seconds of one run, after one to warm up, of all its processes over TCP through the same links."""
     with network.Relay(RTT_MS, MBIT) as relay:
-        found = {"icm-ray": engines.own_within(relay.path, name, 1)}
-        for peer in engines.PEERS:
-            if engines.has(peer, name):
-                print(f"{name}, slow network: {peer}", file=sys.stderr)
-                try:
-                    found[peer] = engines.timed(folder, peer, name, 1, relay.path)
-                except engines.Failed as why:
-                    print(why, file=sys.stderr)
-    return found
+        if engine in engines.PEERS:
+            return engines.timed(folder, engine, name, 1, relay.path)
+        return engines.own_within(relay.path, name, 1)
 
 
 def within_engine(name):

@@ -18,6 +18,7 @@ import heapq
 import multiprocessing as mp
 import os
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -96,6 +97,7 @@ class Relay:
         self.folder.cleanup()
 
     def serve(self, listener):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever the process that it was forked from has made of it
         tuns, free, queued, way = {}, {}, {}, []
         order = 0
         while True:

@@ -80,9 +80,8 @@ MEASURED = """
 Every process runs in a network namespace of its own, and plain TCP ({tcp}) between them goes over links with that
 delay and rate, the same for all engines (`benchmarks/peers/network.py`); no packet is lost. "Delay within the engine"
 is what `icm bench --rtt-ms {rtt_ms} --mbit {mbit}` says, on loopback."""
-NOT_MEASURED = (
-    """The peers were not measured here ({why}); icm-ray was, with `icm bench --rtt-ms {rtt_ms} --mbit {mbit}`."""
-)
+NOT_MEASURED = """
+The peers were not measured here ({why}); icm-ray was, with `icm bench --rtt-ms {rtt_ms} --mbit {mbit}`."""
 PROFILE = """
 ## Where the time goes
 

@@ -42,7 +42,7 @@ warm-up aside.
 ## Seconds
 
 Plain TCP over loopback, as the peers have it; "on TLS" is TLS 1.3 with mutual authentication, which every session uses.
-
+{before}
 {main}
 † Another run, once, on another machine with 2 cores: for orientation, not part of the ratios. `hist16_100k` there
 compares 32 bits.
@@ -65,6 +65,9 @@ for one another; our dealer is asked for nothing, it runs ahead.
 
 {traffic}
 {less}
+"""
+BEFORE = """"Dealt before" is what is left where the dealer's work is done before the clock starts: the peers' figures hold it, so
+that column is in no ratio.
 """
 SLOW = """
 ## A slow network
@@ -141,6 +144,7 @@ def page(report, workloads):
         **{key: report[key] for key in ("date", "commit", "processor", "cores", "memory_gib", "kernel")},
         versions=versions,
         runs=" to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))),
+        before=BEFORE if any("prepared" in entry for entry in workloads.values()) else "",
         main=main_table(workloads),
         traffic=traffic_table(workloads),
         faster=listed("Where a peer is faster:", list(faster(workloads)), "No peer is faster in any of them."),

@@ -1,7 +1,7 @@
 """Run the workloads of all three engines in turn (ours, SPU, CrypTen, ours on TLS, ours, ...); write a comparison.
 
 usage: python benchmarks/peers/compare.py FOLDER OUT.json [WORKLOAD...] [--turns N] [--runs N] [--limit SECONDS]
-                                          [--parts loopback slow] [--profile]
+                                          [--parts loopback slow] [--also profile prepared]
 FOLDER: where install.sh put the peers
 
 Each engine runs alone while the others are not there. A workload's time is the least of all its runs, so that a busy
@@ -104,8 +104,14 @@ def counts(options, name, entry):
     entry["counts"] = {peer: engines.counted(options.folder, peer, name) for peer in peers}
 
 
-def profile(_, name, entry):
-    entry["profile"] = engines.own(name, 3, "--profile")["profile"]
+def profile(options, name, entry):
+    """Where our time goes."""
+    entry["profile"] = engines.own(name, options.runs, "--profile")["profile"]
+
+
+def prepared(options, name, entry):
+    """Our seconds where the dealer has dealt before the clock starts."""
+    entry["prepared"] = engines.own(name, options.runs, "--prepared")["seconds"]["min"]
 
 
 def within_engine(_, name, entry):
@@ -117,6 +123,9 @@ def slowly(engine):
         entry.setdefault("seconds", {})[engine] = slow.measured(options.folder, engine, name)
 
     return step
+
+
+ALSO = {"profile": profile, "prepared": prepared}
 
 
 def steps(options, report, why):
@@ -132,8 +141,9 @@ def steps(options, report, why):
         entry = entries.setdefault(name, {})
         if "counts" not in entry:
             yield "bytes and rounds", counts, name, entry
-        if options.profile and "profile" not in entry:
-            yield "profile", profile, name, entry
+        for what in options.also:
+            if what not in entry:
+                yield what, ALSO[what], name, entry
     for name in slow.WORKLOADS:
         if name in options.workloads and "slow" in options.parts:
             entry = slow_ones.setdefault(name, {})
@@ -156,7 +166,9 @@ def arguments():
     parser.add_argument("--runs", type=int, default=3, help="timed runs of each engine a turn, after one to warm up")
     parser.add_argument("--limit", type=float, default=float("inf"), help="seconds after which no step is begun")
     parser.add_argument("--parts", nargs="+", choices=("loopback", "slow"), default=["loopback", "slow"])
-    parser.add_argument("--profile", action="store_true", help="also where the time of our workloads goes")
+    parser.add_argument(
+        "--also", nargs="+", choices=ALSO, default=[], help="of icm-ray alone, with options of icm bench"
+    )
     options = parser.parse_args()
     if unknown := set(options.workloads) - set(names()):
         parser.error(f"unknown workload {', '.join(sorted(unknown))}; there are {', '.join(names())}")

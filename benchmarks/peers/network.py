@@ -58,7 +58,7 @@ def _tun(member):
     for words in (
         "link set lo up",
         f"addr add {address(member)}/24 dev {DEVICE}",
-        f"link set {DEVICE} mtu {MTU} up",
+        f"link set {DEVICE} mtu {MTU} txqueuelen 10000 up",
     ):
         subprocess.run(["ip", *words.split()], check=True, timeout=20)  # noqa: S607 - of whichever folder it is in
     return tun

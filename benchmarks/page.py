@@ -66,8 +66,8 @@ for one another; our dealer is asked for nothing, it runs ahead.
 {traffic}
 {less}
 """
-BEFORE = """"Dealt before" is what is left where the dealer's work is done before the clock starts. The peers' figures hold
-that work, so this column is in no ratio.
+BEFORE = """"Dealt before" is what is left where the dealer's work is done before the clock starts. The peers' figures
+hold that work, so this column is in no ratio.
 """
 SLOW = """
 ## A slow network

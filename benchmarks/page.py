@@ -1,4 +1,4 @@
-"""Write docs/performance.md, its chart and the README's table from one run of benchmarks/peers/compare.py.
+"""Write docs/performance.md, its chart and the README's table from a comparison that benchmarks/peers/compare.py made.
 
 usage: python benchmarks/page.py COMPARISON.json
 """
@@ -7,123 +7,176 @@ import json
 import sys
 from pathlib import Path
 
+from chart import chart
+from tables import (
+    PEERS,
+    main_table,
+    megabytes,
+    memory_table,
+    peers_bytes,
+    profile_table,
+    seconds,
+    short_table,
+    slow_table,
+    traffic_table,
+)
+
+sys.path.append(str(Path(__file__).resolve().parent / "peers"))
+import slow
+
 ROOT = Path(__file__).resolve().parents[1]
-COLOURS = {"icm-ray": "#0b7285", "CrypTen": "#e8890c", "SPU": "#868e96"}
 HEAD = """# Performance
 
 Made by `benchmarks/peers/compare.py` and `benchmarks/page.py`; not edited by hand.
 
-{date}, {processor}, {cores} cores. Parties (and the dealer, where there is one) are processes on one machine over
-loopback; inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside
-the clock. The engines took turns within one run and never ran together; each figure is the least of its engine's runs:
-{turns} turns, with timed runs a turn of {runs}, after one to warm up. Measured at commit {commit}.
-Peers: {versions}.
+Measured on {date} at commit {commit}: {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel};
+{versions}.
+
+Two parties, and the dealer where there is one, are processes on this one machine. Inputs are shares before the clock
+starts, outputs are shares when it stops, and the dealer's work is inside the clock. The engines took turns within one
+run and never ran together; each figure is the least of an engine's timed runs, of which every engine had {runs}, a
+warm-up aside.
 
 ![seconds relative to icm-ray, logarithmic](performance.svg)
 
-| workload | icm-ray | SPU | CrypTen | best peer / icm-ray | with TLS | rounds | MB a party | MB dealt | max error |
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
-"""
-NOTES = """
+## Seconds
+
+Plain TCP over loopback, as the peers have it; "on TLS" is TLS 1.3 with mutual authentication, which every session uses.
+{before}
+{main}
+† Another run, once, on another machine with 2 cores: for orientation, not part of the ratios. `hist16_100k` there
+compares 32 bits.
+
+{faster}
 What the figures are, and are not:
 
 - SPU's semi2k lets its first party deal (its trusted first party); CrypTen's dealer is a process, as ours is.
-- Our links are plain TCP in the column "icm-ray", as the peers' are; "with TLS" is TLS 1.3 with mutual authentication,
-  which every session uses.
 - `minionn_cifar_b8`: the weights are one party's own and loaded before the clock starts (F = W - B is opened once for
   the model); the peers' weights are shares. Activations are promised, not checked, to stay below 2^9, as in the peers.
-- relu_1m, max_100k and hist16_100k compare all 64 bits. Elsewhere widths follow from declared bounds: values of 31 bits
-  for the smooth functions, keys of 46 bits for the sort, of 20 bits for mean and variance.
-- The least of more runs is smaller: where engines had different numbers of runs, that favours the one with more.
-- MP-SPDZ was not in this run.
+- `relu_1m`, `max_100k` and `hist16_100k` compare all 64 bits. Elsewhere widths follow from declared bounds: values of
+  31 bits for the smooth functions, keys of 46 bits for the sort, of 20 bits for mean and variance.
+
+## Rounds and bytes
+
+Payload over all links: what every party and the dealer send. CrypTen is counted in all three processes between it and
+torch.distributed; "+" are its requests to the third party, there and back between two rounds. SPU's figures are its own
+profile's: bytes that both parties send, and how often one of them does. Rounds are exchanges of the parties that wait
+for one another; our dealer is asked for nothing, it runs ahead.
+
+{traffic}
+{less}
+"""
+BEFORE = """"Dealt before" is what is left where the dealer's work is done before the clock starts. The peers' figures
+hold that work, so this column is in no ratio.
+"""
+SLOW = """
+## A slow network
+
+{rtt_ms} ms there and back and {mbit} Mbit/s each way on every link; one run after one to warm up.{how}
+
+{table}
+By its counts a peer takes at least (rounds + 2 requests) x {rtt_ms} ms / 2, and its bytes over the rate: half of what
+the parties send (they send at the same time), all of what the third party sends (it is waited for). Handshakes, TCP and
+computing come on top.
+{faster}"""
+MEASURED = """
+Every process runs in a network namespace of its own, and plain TCP ({tcp}) between them goes over links with that
+delay and rate, the same for all engines (`benchmarks/peers/network.py`); no packet is lost. "Delay within the engine"
+is what `icm bench --rtt-ms {rtt_ms} --mbit {mbit}` says, on loopback."""
+NOT_MEASURED = """
+The peers were not measured here ({why}); icm-ray was, with `icm bench --rtt-ms {rtt_ms} --mbit {mbit}`."""
+PROFILE = """
+## Where the time goes
+
+Milliseconds of one run of median length; a party: the slower one. orders: between the driver and the workers.
+
+"""
+MEMORY = """
+## Memory
+
+The most that a worker holds at a time, beside the inputs and outputs that it holds anyway.
+
 """
 
 
-def seconds(value):
-    return "–" if value is None else f"{value:.4f}" if value < 0.1 else f"{value:.2f}"
+def listed(start, found, none):
+    """A sentence and a list of those rows in which a peer is ahead."""
+    return f"{start}\n\n" + "".join(f"- {line}\n" for line in found) if found else f"{none}\n"
 
 
-def best_peer(record):
-    peers = [record[name] for name in ("spu", "crypten") if record[name] is not None]
-    return min(peers) if peers else None
+def faster(entries):
+    for name, entry in entries.items():
+        took = entry.get("seconds", {})
+        own = took.get("icm-ray", 0)
+        if ahead := [f"{peer} {seconds(took[peer])} s" for peer in PEERS if took.get(peer, own) < own]:
+            yield f"`{name}`: {', '.join(ahead)}, icm-ray {seconds(own)} s"
 
 
-def row(record):
-    best = best_peer(record)
-    ratio = "–" if best is None else f"{best / record['seconds']:.1f}"
-    cells = (
-        record["workload"],
-        seconds(record["seconds"]),
-        seconds(record["spu"]),
-        seconds(record["crypten"]),
-        ratio,
-        seconds(record["tls"]),
-        str(record["rounds"]),
-        f"{record['bytes_per_party'] / 1e6:.2f}",
-        f"{record['dealer_bytes'] / 1e6:.2f}",
-        f"{record['max_abs_error']:.1e}",
+def sends_less(workloads):
+    for name, entry in workloads.items():
+        own, found = entry["record"]["bytes_all"], peers_bytes(entry)
+        if less := [f"{peer} {amount(count)}" for peer, count in found.items() if count < own]:
+            yield f"`{name}`: {', '.join(less)}, icm-ray {amount(own)}"
+
+
+def amount(count):
+    words = megabytes(count)
+    return words if words.endswith("B") else f"{words} MB"
+
+
+def slow_part(report):
+    slow_ones = {name: entry for name, entry in report["slow"]["workloads"].items() if entry}
+    if not slow_ones:
+        return ""
+    said = {**report["slow"], "tcp": report["tcp"]}
+    counts = {name: report["workloads"].get(name, {}).get("counts", {}) for name in slow_ones}
+    bounds = {name: {peer: slow.at_least(count) for peer, count in found.items()} for name, found in counts.items()}
+    how = MEASURED if any("seconds" in entry for entry in slow_ones.values()) else NOT_MEASURED
+    ahead = listed("\nThere a peer is faster in:", list(faster(slow_ones)), "")
+    text = SLOW.format(**said, how=how.format_map(said), table=slow_table(slow_ones, bounds), faster=ahead)
+    return text.rstrip() + "\n"
+
+
+def page(report, workloads):
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    counts = sorted({entry["runs"] for entry in workloads.values()})
+    text = HEAD.format(
+        **{key: report[key] for key in ("date", "commit", "processor", "cores", "memory_gib", "kernel")},
+        versions=versions,
+        runs=" to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))),
+        before=BEFORE if any("prepared" in entry for entry in workloads.values()) else "",
+        main=main_table(workloads),
+        traffic=traffic_table(workloads),
+        faster=listed("Where a peer is faster:", list(faster(workloads)), "No peer is faster in any of them."),
+        less=listed("Where a peer sends less:", list(sends_less(workloads)), "No peer sends less in any of them."),
     )
-    return "| " + " | ".join(cells) + " |"
+    text = text.rstrip() + "\n" + slow_part(report)
+    for head, part in ((PROFILE, profile_table(workloads)), (MEMORY, memory_table(report.get("memory", [])))):
+        text += head + part if part else ""
+    return text
 
 
-def chart(records):
-    """Horizontal bars on a logarithmic axis: each engine's time over ours."""
-    from math import log10
-
-    left, width, high = 150, 520, 15
-    rows, top = [], max(max(r[p] or 0 for p in ("spu", "crypten")) / r["seconds"] for r in records)
-    scale = width / max(log10(top) + 0.3, 1)
-    y = 30
-    for record in records:
-        rows.append(f'<text x="{left - 8}" y="{y + 26}" text-anchor="end">{record["workload"]}</text>')
-        for name, key in (("icm-ray", "seconds"), ("CrypTen", "crypten"), ("SPU", "spu")):
-            if record[key] is not None:
-                ratio = record[key] / record["seconds"]
-                length = max((log10(ratio) + 0.15) * scale, 2)
-                rows.append(
-                    f'<rect x="{left}" y="{y}" width="{length:.0f}" height="{high - 3}" fill="{COLOURS[name]}"/>'
-                )
-                rows.append(f'<text x="{left + length + 4:.0f}" y="{y + 10}" font-size="10">{ratio:.1f} x</text>')
-            y += high
-        y += 10
-    legend = "".join(
-        f'<rect x="{left + 110 * i}" y="8" width="12" height="12" fill="{colour}"/>'
-        f'<text x="{left + 110 * i + 17}" y="18">{name}</text>'
-        for i, (name, colour) in enumerate(COLOURS.items())
-    )
-    body = "\n".join(rows)
+def readme(report, workloads):
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 80} {y + 10}" '
-        'font-family="sans-serif" font-size="12">'
-        f'<rect width="100%" height="100%" fill="white"/>{legend}\n{body}\n</svg>\n'
+        f"Two parties and a dealer on {report['cores']} cores ({report['processor']}), loopback TCP, seconds. Rounds,\n"
+        "bytes, TLS and a slow network are in [docs/performance.md](docs/performance.md), made by the benchmark.\n\n"
+        "![seconds relative to icm-ray, logarithmic](docs/performance.svg)\n\n" + short_table(workloads)
     )
 
 
 def main():
     report = json.loads(Path(sys.argv[1]).read_text())
-    records = report["workloads"]
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items() if name != "Python")
-    runs = ", ".join(f"{name} {count}" for name, count in report["runs"].items())
-    plain = {key: report[key] for key in ("date", "processor", "cores", "turns", "commit")}
-    head = HEAD.format(**plain, versions=versions, runs=runs)
-    faster = [record["workload"] for record in records if (best_peer(record) or record["seconds"]) < record["seconds"]]
-    slower = f"- A peer is faster in: {', '.join(faster)}.\n" if faster else "- No peer is faster in any workload.\n"
-    (ROOT / "docs" / "performance.md").write_text(head + "\n".join(map(row, records)) + "\n" + NOTES + slower)
-    (ROOT / "docs" / "performance.svg").write_text(chart(records))
-    table = [
-        f"Two parties and a dealer on {report['cores']} cores ({report['processor']}), loopback TCP, seconds; more in",
-        "[docs/performance.md](docs/performance.md), which the benchmark writes.",
-        "",
-        "![seconds relative to icm-ray, logarithmic](docs/performance.svg)",
-        "",
-        "| workload | icm-ray | SPU | CrypTen | best peer / icm-ray |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    table += [" | ".join(row(record).split(" | ")[:5]) + " |" for record in records]
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text().split("<!-- bench -->")
+    workloads = {name: entry for name, entry in report["workloads"].items() if "seconds" in entry}
+    ratios = {
+        name: {peer: entry["seconds"][peer] / entry["seconds"]["icm-ray"] for peer in PEERS if peer in entry["seconds"]}
+        for name, entry in workloads.items()
+    }
+    (ROOT / "docs" / "performance.md").write_text(page(report, workloads))
+    (ROOT / "docs" / "performance.svg").write_text(chart(ratios))
+    path = ROOT / "README.md"
+    before, rest = path.read_text().split("<!-- bench -->")
     after = rest.split("<!-- /bench -->")[1]
-    readme.write_text(before + "<!-- bench -->\n" + "\n".join(table) + "\n<!-- /bench -->" + after)
+    path.write_text(before + "<!-- bench -->\n" + readme(report, workloads) + "<!-- /bench -->" + after)
 
 
 if __name__ == "__main__":

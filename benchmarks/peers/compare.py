@@ -1,64 +1,32 @@
-"""Run the workloads of all three engines in turn (ours, SPU, CrypTen, ours, ...) and write the comparison as JSON.
+"""Run the workloads of all three engines in turn (ours, SPU, CrypTen, ours on TLS, ours, ...); write a comparison.
 
-usage: python benchmarks/peers/compare.py FOLDER OUT.json [ROUNDS]      FOLDER: where install.sh put the peers
+usage: python benchmarks/peers/compare.py FOLDER OUT.json [WORKLOAD...] [--turns N] [--runs N] [--limit SECONDS]
+                                          [--parts loopback slow] [--also profile prepared]
+FOLDER: where install.sh put the peers
 
 Each engine runs alone while the others are not there. A workload's time is the least of all its runs, so that a busy
-moment of the machine hurts nobody; ratios are taken within this one run.
+moment of the machine hurts nobody; every engine has as many: one that fails in a turn is left out of that workload.
+Bytes and rounds of the peers are counted in one more run that is not timed.
+
+OUT.json is written after every step and continued by the next call, until every workload chosen then has its turns.
+One of another commit or machine is refused: ratios are of one engine on one machine.
 """
 
+import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).resolve().parent
+import engines
+import network
+import slow
 
-
-def own(names, tls=False):
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [
-            sys.executable,
-            "-m",
-            "cluster.cli.main",
-            "bench",
-            *names,
-            "--repeats",
-            str(RUNS),
-            "--json",
-            file.name,
-        ]
-        subprocess.run(
-            [*command, *(["--tls"] if tls else [])], cwd=ROOT, check=True, timeout=900, stdout=subprocess.DEVNULL
-        )
-        return {record["workload"]: record for record in json.loads(Path(file.name).read_text())}
-
-
-def peer(folder, which, names):
-    found = {}
-    for name in names:
-        done = subprocess.run(
-            [str(folder / which / "bin" / "python"), str(HERE / f"{which}_bench.py"), name],
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        for line in done.stdout.splitlines():
-            if line.startswith("{"):
-                record = json.loads(line)
-                found[record["workload"]] = min(record["seconds"])
-        if name not in found:
-            print(f"{which} has no {name}", file=sys.stderr)
-    return found
-
-
-def least(old, new):
-    return {name: min(old.get(name, float("inf")), seconds) for name, seconds in {**old, **new}.items()}
+VERSIONS = {"SPU": "0.9.5 (semi2k)", "CrypTen": "0.4.1 (trusted third party)"}
 
 
 def processor():
@@ -69,41 +37,164 @@ def processor():
 
 
 def commit():
-    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    def git(*words):
+        done = subprocess.run(["git", "-C", str(engines.ROOT), *words], capture_output=True, text=True, check=True)  # noqa: S607
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "icm_ray", "cluster", "benchmarks/peers")
+    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
 
 
-def report(chosen, records, ours, spu, crypten, tls, turns):
-    versions = {"SPU": "0.9.5 (semi2k)", "CrypTen": "0.4.1 (trusted third party)", "Python": platform.python_version()}
-    rows = [
-        {**records[name], "seconds": ours[name], "tls": tls[name], "spu": spu.get(name), "crypten": crypten.get(name)}
-        for name in chosen
-    ]
-    date = time.strftime("%Y-%m-%d")
-    machine = {"processor": processor(), "cores": os.cpu_count()}
-    runs = {"icm-ray": RUNS, "SPU": RUNS, "CrypTen": RUNS}
-    said = {"date": date, "commit": commit(), "turns": turns, "runs": runs, **machine}
-    return {**said, "versions": versions, "workloads": rows}
+def machine():
+    return {
+        "commit": commit(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "kernel": platform.release(),
+        "tcp": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
+        "versions": {**VERSIONS, "Python": platform.python_version()},
+    }
+
+
+def started(out):
+    """The report to go on with, or a new one."""
+    said = machine()
+    if not out.exists():
+        return {**said, "workloads": {}, "slow": {"rtt_ms": slow.RTT_MS, "mbit": slow.MBIT, "workloads": {}}}
+    report = json.loads(out.read_text())
+    other = [key for key, value in said.items() if report.get(key) != value]
+    if other or "with changes" in said["commit"]:
+        differs = f"was made with another {' and '.join(other)}" if other else "may be of other uncommitted changes"
+        raise SystemExit(f"{out} {differs}; a comparison is of one commit and machine: write to another file")
+    return report
+
+
+def least(old, new):
+    """Of two readings of the same engines the smaller ones."""
+    return {engine: min(seconds, old[engine]) for engine, seconds in new.items() if engine in old} if old else new
+
+
+def turn(folder, name, runs):
+    """Every engine once: our record, and the best seconds of each."""
+    record = engines.own(name, runs)
+    seconds = {"icm-ray": record["seconds"]["min"]}
+    for peer in engines.PEERS:
+        if engines.has(peer, name):
+            try:
+                seconds[peer] = engines.timed(folder, peer, name, runs)
+            except engines.Failed as failure:
+                print(f"{peer} is left out of {name}: {failure}", file=sys.stderr)
+    seconds["TLS"] = engines.own(name, runs, "--tls")["seconds"]["min"]
+    return record, seconds
+
+
+def loopback(options, name, entry):
+    """One more turn of a workload, put into its entry."""
+    record, seconds = turn(options.folder, name, options.runs)
+    if seconds["icm-ray"] <= entry.get("seconds", seconds)["icm-ray"]:
+        entry["record"] = record
+    entry["seconds"] = least(entry.get("seconds"), seconds)
+    entry["turns"] = entry.get("turns", 0) + 1
+    entry["runs"] = entry.get("runs", 0) + options.runs
+
+
+def counts(options, name, entry):
+    peers = [peer for peer in engines.PEERS if engines.has(peer, name)]
+    entry["counts"] = {peer: engines.counted(options.folder, peer, name) for peer in peers}
+
+
+def profile(options, name, entry):
+    """Where our time goes."""
+    entry["profile"] = engines.own(name, options.runs, "--profile")["profile"]
+
+
+def prepared(options, name, entry):
+    """Our seconds where the dealer has dealt before the clock starts."""
+    entry["prepared"] = engines.own(name, options.runs, "--prepared")["seconds"]["min"]
+
+
+def within_engine(_, name, entry):
+    entry["engine"] = slow.within_engine(name)
+
+
+def slowly(engine):
+    def step(options, name, entry):
+        entry.setdefault("seconds", {})[engine] = slow.measured(options.folder, engine, name)
+
+    return step
+
+
+ALSO = {"profile": profile, "prepared": prepared}
+
+
+def steps(options, report, why):
+    """What is still to be done: (what it is, function, workload, entry of the report). Each takes minutes at most."""
+    entries, slow_ones = report["workloads"], report["slow"]["workloads"]
+    if "loopback" in options.parts:
+        for index in range(options.turns):
+            for name in options.workloads:
+                entry = entries.setdefault(name, {})
+                if entry.get("turns", 0) <= index:
+                    yield f"turn {index + 1}", loopback, name, entry
+    for name in options.workloads:
+        entry = entries.setdefault(name, {})
+        if "counts" not in entry:
+            yield "bytes and rounds", counts, name, entry
+        for what in options.also:
+            if what not in entry:
+                yield what, ALSO[what], name, entry
+    for name in slow.WORKLOADS:
+        if name in options.workloads and "slow" in options.parts:
+            entry = slow_ones.setdefault(name, {})
+            if "engine" not in entry:
+                yield "a slow network within the engine", within_engine, name, entry
+            for engine in ("icm-ray", *engines.PEERS):
+                if not why and engines.has(engine, name) and engine not in entry.get("seconds", {}):
+                    yield f"{engine} in a slow network", slowly(engine), name, entry
+
+
+def arguments():
+    sys.path.insert(0, str(engines.ROOT))
+    from cluster.bench.run import names
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("workloads", nargs="*", help="all where none is named")
+    parser.add_argument("--turns", type=int, default=2, help="that each workload is to have in the end")
+    parser.add_argument("--runs", type=int, default=3, help="timed runs of each engine a turn, after one to warm up")
+    parser.add_argument("--limit", type=float, default=float("inf"), help="seconds after which no step is begun")
+    parser.add_argument("--parts", nargs="+", choices=("loopback", "slow"), default=["loopback", "slow"])
+    parser.add_argument(
+        "--also", nargs="+", choices=ALSO, default=[], help="of icm-ray alone, with options of icm bench"
+    )
+    options = parser.parse_args()
+    if unknown := set(options.workloads) - set(names()):
+        parser.error(f"unknown workload {', '.join(sorted(unknown))}; there are {', '.join(names())}")
+    options.workloads = options.workloads or list(names())
+    return options
 
 
 def main():
-    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 2
-    sys.path.insert(0, str(ROOT))
-    from cluster.bench.run import names
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and with it the engine that is running
+    options = arguments()
+    report, end = started(options.out), time.monotonic() + options.limit
+    why = network.available() if "slow" in options.parts else ""
+    if why:
+        report["slow"]["why"] = why
+        print(f"no slow network between the engines' processes: {why}; its figures are left out", file=sys.stderr)
+    for what, step, name, entry in steps(options, report, why):
+        if time.monotonic() > end:
+            raise SystemExit(f"the limit of {options.limit:g} s was reached before: {name}, {what}")
+        print(f"{name}: {what}", file=sys.stderr)
+        try:
+            step(options, name, entry)
+        except engines.Failed as failure:
+            print(f"{name}: {what}: {failure}", file=sys.stderr)
+        report["date"] = time.strftime("%Y-%m-%d")
+        options.out.write_text(json.dumps(report, indent=2) + "\n")
 
-    chosen, ours, spu, crypten, tls = list(names()), {}, {}, {}, {}
-    for turn in range(rounds):
-        records = own(chosen)
-        ours = least(ours, {name: record["seconds"]["min"] for name, record in records.items()})
-        spu = least(spu, peer(folder, "spu", chosen))
-        crypten = least(crypten, peer(folder, "crypten", [name for name in chosen if name not in NO_CRYPTEN]))
-        tls = least(tls, {name: record["seconds"]["min"] for name, record in own(chosen, tls=True).items()})
-        out.write_text(json.dumps(report(chosen, records, ours, spu, crypten, tls, turn + 1), indent=2))
-
-
-RUNS = 3  # timed runs a turn; REPEATS in the peers' scripts is the same
-NO_CRYPTEN = {"groupby16_100k", "sort_100k", "gelu_100k"}
 
 if __name__ == "__main__":
     main()

@@ -1,11 +1,15 @@
 """CrypTen 0.4.1, two parties and its trusted third party, on the workloads: processes over gloo on loopback.
 
-usage: python crypten_bench.py WORKLOAD...      prints one JSON line for each: {"workload": ..., "seconds": [...]}
+usage: python crypten_bench.py [--runs N] WORKLOAD...     prints {"workload": ..., "seconds": [...]} for each
+       python crypten_bench.py --count WORKLOAD...        one untimed run: {"workload", "bytes", "rounds", "requests"}
+
+What is counted, and how, is said in traffic.py.
 
 CrypTen 0.4.1 does not import on torch >= 2.9 (torch.onnx.symbolic_registry is gone): its importer of ONNX models, which
 is not used here, is replaced by an empty module; nothing else is changed.
 """
 
+import argparse
 import json
 import multiprocessing as mp
 import os
@@ -13,7 +17,9 @@ import sys
 import time
 import types
 
-REPEATS = 3
+import network
+import traffic
+
 CNN = (
     (64, 3, 3, 3),
     (64, 64, 3, 3),
@@ -65,16 +71,28 @@ def workloads(torch):
     }
 
 
-def party(rank, names, port):
+def timed(function, shared, runs):
+    seconds = []
+    for _ in range(runs + 1):
+        began = time.perf_counter()
+        function(*shared)
+        seconds.append(time.perf_counter() - began)
+    return {"seconds": seconds[1:]}
+
+
+def party(rank, options, port, tally):
     without_onnx()
     os.environ.update(
         RANK=str(rank),
         WORLD_SIZE="2",
         RENDEZVOUS="env://",
-        MASTER_ADDR="127.0.0.1",
+        MASTER_ADDR=network.address(0) if options.network else "127.0.0.1",
         MASTER_PORT=str(port),
         DISTRIBUTED_BACKEND="gloo",
     )
+    if options.network:
+        network.join(options.network, rank)
+        os.environ["GLOO_SOCKET_IFNAME"] = network.DEVICE
     import torch
 
     torch.set_num_threads(1)
@@ -82,7 +100,9 @@ def party(rank, names, port):
     from crypten.config import cfg
 
     cfg.mpc.provider = "TTP"
-    if rank == 2:
+    if options.count:
+        traffic.counting(rank, tally)
+    if rank == traffic.THIRD:
         from crypten.mpc.provider.ttp_provider import TTPServer
 
         TTPServer()
@@ -90,21 +110,25 @@ def party(rank, names, port):
     crypten.init()
     torch.manual_seed(0)
     made = workloads(torch)
-    for name in names or made:
+    for name in options.workloads or made:
         function, args = made[name]
-        shared, seconds = [crypten.cryptensor(arg) for arg in args], []
-        for _ in range(REPEATS + 1):
-            began = time.perf_counter()
-            function(*shared)
-            seconds.append(time.perf_counter() - began)
+        shared = [crypten.cryptensor(arg) for arg in args]
+        found = traffic.counted(function, shared, tally) if options.count else timed(function, shared, options.runs)
         if rank == 0:
-            print(json.dumps({"workload": name, "seconds": seconds[1:]}), flush=True)
+            print(json.dumps({"workload": name, **found}), flush=True)
     crypten.uninit()
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="*")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--count", action="store_true")
+    parser.add_argument("--network", help="socket of the relay of a slow network to run in")
+    options = parser.parse_args()
     spawn, port = mp.get_context("spawn"), 29555 + os.getpid() % 1000
-    processes = [spawn.Process(target=party, args=(rank, sys.argv[1:], port)) for rank in range(3)]
+    tally = spawn.Array("q", traffic.PLACES)
+    processes = [spawn.Process(target=party, args=(rank, options, port, tally)) for rank in range(3)]
     for process in processes:
         process.start()
     for process in processes:

@@ -1,19 +1,26 @@
 """SecretFlow SPU 0.9.5, semi2k with two parties, on the workloads: parties as processes over loopback TCP.
 
-usage: python spu_bench.py WORKLOAD...      prints one JSON line for each: {"workload": ..., "seconds": [...]}
+usage: python spu_bench.py [--runs N] WORKLOAD...     prints {"workload": ..., "seconds": [...]} for each
+       python spu_bench.py --count WORKLOAD...        one untimed run: {"workload": ..., "bytes": ..., "rounds": ...}
 
 Shares are made before the clock starts and outputs stay shares; SPU's trusted first party deals inside the clock.
+bytes: what both parties send, as SPU's own profile of its link says. rounds: the first party's "send actions" there,
+each of which waits for the other party's before the next.
 """
 
+import argparse
 import json
 import multiprocessing as mp
+import re
 import socket
-import sys
+import tempfile
 import time
+from pathlib import Path
 
+import network
 import numpy as np
 
-REPEATS = 3
+DETAILS = re.compile(r"Link details: total send bytes (\d+), recv bytes (\d+), send actions (\d+), recv actions (\d+)")
 CNN = (
     (3, 3, 3, 64),
     (3, 3, 64, 64),
@@ -93,18 +100,49 @@ def workloads():
     }
 
 
-def party(rank, ports, names, shares):
+def timed(run, runs):
+    seconds = []
+    for _ in range(runs + 1):
+        ready = run()
+        began = time.perf_counter()
+        ready()
+        seconds.append(time.perf_counter() - began)
+    return {"seconds": seconds[1:]}
+
+
+def profiled(lib, log):
+    """Send SPU's log to a file: there alone it says what went over its link."""
+    options = lib.logging.LogOptions()
+    options.enable_console_logger, options.system_log_path = False, str(log)
+    options.log_level = lib.logging.LogLevel.INFO
+    lib.logging.setup_logging(options)
+
+
+def counted(run, log):
+    run()()
+    sent, received, sends, _ = map(int, DETAILS.findall(log.read_text())[-1])
+    return {"bytes": sent + received, "rounds": sends}
+
+
+def party(rank, ports, options, shares, folder):
+    if options.network:
+        network.join(options.network, rank)
     import spu.libspu as lib
     from spu import api
     from spu.utils import frontend
 
     config = lib.RuntimeConfig(protocol=lib.ProtocolKind.SEMI2K, field=lib.FieldType.FM64)
+    config.enable_pphlo_profile = options.count
+    log = Path(folder) / str(rank)
+    if options.count:
+        profiled(lib, log)
     description = lib.link.Desc()
     for index, port in enumerate(ports):
-        description.add_party(f"p{index}", f"127.0.0.1:{port}")
+        host = network.address(index) if options.network else "127.0.0.1"
+        description.add_party(f"p{index}", f"{host}:{port}")
     link = lib.link.create_brpc(description, rank)
     made = workloads()
-    for name in names:
+    for name in options.workloads:
         function, args = made[name]
         inputs = [f"i{index}" for index in range(len(args))]
         secret = [lib.Visibility.VIS_SECRET] * len(args)
@@ -117,40 +155,44 @@ def party(rank, ports, names, shares):
             secret,
             lambda outs: [f"o{index}" for index in range(len(outs))],
         )
-        seconds = []
-        for _ in range(REPEATS + 1):
+
+        def ready(name=name, inputs=inputs, compiled=compiled):
             runtime = api.Runtime(link, config)
-            for index in range(len(args)):
-                runtime.set_var(inputs[index], shares[name][index])
-            began = time.perf_counter()
-            runtime.run(compiled)
-            seconds.append(time.perf_counter() - began)
+            for key, share in zip(inputs, shares[name], strict=True):
+                runtime.set_var(key, share)
+            return lambda: runtime.run(compiled)
+
+        found = counted(ready, log) if options.count else timed(ready, options.runs)
         if rank == 0:
-            print(json.dumps({"workload": name, "seconds": seconds[1:]}), flush=True)
+            print(json.dumps({"workload": name, **found}), flush=True)
 
 
 def main():
     import spu.libspu as lib
     from spu import api
 
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="*")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--count", action="store_true")
+    parser.add_argument("--network", help="socket of the relay of a slow network to run in")
+    options = parser.parse_args()
     config = lib.RuntimeConfig(protocol=lib.ProtocolKind.SEMI2K, field=lib.FieldType.FM64)
     io, made = api.Io(2, config), workloads()
-    names = sys.argv[1:] or list(made)
+    options.workloads = options.workloads or list(made)
     shares = {
-        name: [io.make_shares(np.asarray(arg), lib.Visibility.VIS_SECRET) for arg in made[name][1]] for name in names
+        name: [io.make_shares(np.asarray(arg), lib.Visibility.VIS_SECRET) for arg in made[name][1]]
+        for name in options.workloads
     }
     ports, spawn = free_ports(2), mp.get_context("spawn")
-    processes = [
-        spawn.Process(
-            target=party, args=(rank, ports, names, {name: [arg[rank] for arg in shares[name]] for name in names})
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(600)
-        process.kill()
+    with tempfile.TemporaryDirectory(prefix="spu-log-") as folder:
+        mine = [{name: [arg[rank] for arg in args] for name, args in shares.items()} for rank in range(2)]
+        processes = [spawn.Process(target=party, args=(rank, ports, options, mine[rank], folder)) for rank in range(2)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(600)
+            process.kill()
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ class Record(msgspec.Struct, frozen=True):
     rounds: int
     bytes_per_party: int
     dealer_bytes: int
+    bytes_all: int
+    """What all parties and the dealer send."""
     max_abs_error: float
     tls: bool
     shares: int = 0
@@ -93,6 +95,7 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
         cost.rounds,
         max(cost.sent),
         cost.dealt,
+        sum(cost.sent) + cost.dealt,
         error,
         tls,
         program.plan().shares,

@@ -46,20 +46,31 @@ class _Answer:
 
 
 class ProcessHandle:
-    """A worker in a process of its own. threads: of its kernels."""
+    """A worker in a process of its own.
 
-    def __init__(self, name: str, config: EngineConfig, threads: int = 1, preload_torch: bool = False) -> None:
+    threads: of its kernels. host: where it listens. launcher: the command that starts it, where that is not python.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: EngineConfig,
+        threads: int = 1,
+        preload_torch: bool = False,
+        host: str = _HOST,
+        launcher: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
         self.pipe, theirs = Pipe()
         environment = dict(os.environ) | dict.fromkeys(_THREADS, str(threads))
         paths = [str(_ROOT), *filter(None, [environment.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
-        command = [sys.executable, "-m", "icm_ray.runtime.child", name, str(theirs.fileno())]
+        command = [*launcher, sys.executable, "-m", "icm_ray.runtime.child", name, str(theirs.fileno())]
         self.process = subprocess.Popen(  # noqa: S603 - our own module, in our own interpreter
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
         theirs.close()
-        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, _HOST, preload_torch)))
+        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, host, preload_torch)))
 
     @staticmethod
     def _send(pipe: Connection, payload: bytes) -> None:

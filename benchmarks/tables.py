@@ -1,0 +1,165 @@
+"""The tables of docs/performance.md, in markdown, out of a comparison's JSON. Seconds; megabytes are 10^6 bytes."""
+
+PEERS = ("SPU", "CrypTen")
+SHORT = ("workload", "icm-ray", *PEERS, "best peer / icm-ray")
+OTHER_RUN = "MP-SPDZ †"
+# MP-SPDZ is not installed by install.sh: figures of one run of it on another machine with 2 cores.
+OTHER_SECONDS = {
+    "relu_1m": 0.71,
+    "mul_1m": 0.57,
+    "matmul_512": 1.4,
+    "matmul_1024": 39,
+    "hist16_100k": 0.69,
+    "sort_100k": 117,
+    "minionn_cifar_b8": 5.5,
+}
+OTHER_MB = {"relu_1m": 162, "hist16_100k": 134, "minionn_cifar_b8": 372}
+NONE = "–"
+
+
+def table(head, rows):
+    """Left-aligned first column, the others right-aligned."""
+    lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def seconds(value):
+    return (
+        NONE if value is None else f"{value:.4f}" if value < 0.1 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+    )
+
+
+def megabytes(count):
+    if count is None:
+        return NONE
+    return f"{count} B" if count < 10_000 else f"{count / 1e6:.2f}" if count < 1e7 else f"{count / 1e6:.1f}"
+
+
+def times(value):
+    return NONE if value is None else f"{value:.2f}" if value < 1 else f"{value:.1f}"
+
+
+def ratio(found, own):
+    """The least of the peers' figures over ours; None where one is missing."""
+    least = min((found[peer] for peer in PEERS if peer in found), default=None)
+    return least / own if least is not None and own else None
+
+
+def peers_bytes(entry):
+    return {peer: count["bytes"] for peer, count in entry.get("counts", {}).items()}
+
+
+def main_table(workloads):
+    """Seconds of every engine."""
+    stocked = any("prepared" in entry for entry in workloads.values())
+
+    def row(name, entry):
+        took = entry["seconds"]
+        return (
+            *short_row(name, entry),
+            seconds(took["TLS"]),
+            *([seconds(entry.get("prepared"))] if stocked else []),
+            f"{entry['record']['max_abs_error']:.1e}",
+            str(OTHER_SECONDS.get(name, NONE)),
+        )
+
+    head = (*SHORT, "icm-ray on TLS", *(["icm-ray, dealt before"] if stocked else []), "max error", OTHER_RUN)
+    return table(head, (row(name, entry) for name, entry in workloads.items()))
+
+
+def short_row(name, entry):
+    took = entry["seconds"]
+    own = took["icm-ray"]
+    return name, seconds(own), *(seconds(took.get(peer)) for peer in PEERS), times(ratio(took, own))
+
+
+def short_table(workloads):
+    """Seconds and ratio alone."""
+    return table(SHORT, (short_row(name, entry) for name, entry in workloads.items()))
+
+
+def rounds(count):
+    if count is None:
+        return NONE
+    return f"{count['rounds']} + {count['requests']}" if "requests" in count else str(count["rounds"])
+
+
+def traffic_table(workloads):
+    """Rounds and bytes over all links."""
+
+    def row(name, entry):
+        record, counts = entry["record"], entry.get("counts", {})
+        return (
+            name,
+            str(record["rounds"]),
+            *(rounds(counts.get(peer)) for peer in PEERS),
+            megabytes(record["bytes_all"]),
+            *(megabytes(peers_bytes(entry).get(peer)) for peer in PEERS),
+            times(ratio(peers_bytes(entry), record["bytes_all"])),
+            megabytes(record["bytes_per_party"]),
+            megabytes(record["dealer_bytes"]),
+            str(OTHER_MB.get(name, NONE)),
+        )
+
+    engines = ("icm-ray", *PEERS)
+    head = (
+        "workload",
+        *(f"rounds {engine}" for engine in engines),
+        *(f"MB {engine}" for engine in engines),
+        "least peer / icm-ray",
+        "MB a party of icm-ray's",
+        "MB dealt by icm-ray's dealer",
+        f"MB {OTHER_RUN}",
+    )
+    return table(head, (row(name, entry) for name, entry in workloads.items()))
+
+
+def slow_table(slow, bounds):
+    """Seconds in the slow network. bounds: by workload, by peer: the least by its counts."""
+    measured = any("seconds" in entry for entry in slow.values())
+    head = ["workload"]
+    if measured:
+        head += ["icm-ray", *PEERS, "best peer / icm-ray"]
+    head += ["icm-ray, delay within the engine", *(f"{peer}, at least by its counts" for peer in PEERS)]
+
+    def row(name, entry):
+        took = entry.get("seconds", {})
+        cells = [name]
+        if measured:
+            own = took.get("icm-ray")
+            cells += [seconds(own), *(seconds(took.get(peer)) for peer in PEERS), times(ratio(took, own))]
+        return (*cells, seconds(entry.get("engine")), *(seconds(bounds[name].get(peer)) for peer in PEERS))
+
+    return table(tuple(head), (row(name, entry) for name, entry in slow.items()))
+
+
+def profile_table(workloads):
+    """Milliseconds of a run by part; a party: the slower one. Empty where no workload was profiled."""
+    found = {name: entry["profile"] for name, entry in workloads.items() if entry.get("profile")}
+    parts = dict.fromkeys(part for one in found.values() for spent in one["spent"].values() for part in spent)
+
+    def rows():
+        for name, one in found.items():
+            for member, spent in one["spent"].items():
+                total = one["seconds"] if member == "party" else sum(spent.values())
+                cells = (f"{1e3 * spent.get(part, 0):.2f}" for part in parts)
+                rest = f"{1e3 * max(total - sum(spent.values()), 0):.2f}" if member == "party" else ""
+                yield f"{name}, {member}", f"{1e3 * total:.2f}", *cells, rest
+
+    return table(("workload, member", "ms", *parts, "orders"), rows()) if found else ""
+
+
+def memory_table(memory):
+    """memory: [{"workload", "worker", "inputs", "outputs", "peak"}], bytes held. Empty where there is none."""
+
+    def row(one):
+        held = (one[what] for what in ("inputs", "outputs", "peak"))
+        return (
+            one["workload"],
+            one["worker"],
+            *map(megabytes, held),
+            times(one["peak"] / (one["inputs"] + one["outputs"])),
+        )
+
+    head = ("workload", "worker", "inputs MB", "outputs MB", "peak held MB", "peak / (inputs + outputs)")
+    return table(head, map(row, memory)) if memory else ""

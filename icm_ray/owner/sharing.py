@@ -15,6 +15,7 @@ from icm_ray.program.begin import read_begin
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Operation, Program
 from icm_ray.protocols.edges import array_shape, combine, owner_share, receiver_of
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 
 __all__ = ["OutsideOwner"]
@@ -33,7 +34,9 @@ class OutsideOwner:
     def run(self, program: Program, job: int, partition: int, inputs: Mapping[str, Ring]) -> dict[str, Ring]:
         """Share this owner's inputs and put together what is revealed to it."""
         types = program.types()
-        begin = read_begin(self._dealer.receive_message())
+        with spends(Part.DEALER):
+            message = self._dealer.receive_message()
+        begin = read_begin(message)
         if (begin.job, begin.program, begin.partition) != (job, program.digest, partition):
             raise Desynchronised("the dealer deals for another run", party="dealer", partition=partition, step="begin")
         if begin.attempt <= self._last_attempt:
@@ -75,7 +78,8 @@ class OutsideOwner:
             share = owner_share(inputs[op.name], others, index, types[index])
             parts.setdefault(taker, []).append(np.ascontiguousarray(share))
         for taker, shares in parts.items():
-            self._links[taker].send(frame, shares)
+            with spends(Part.WIRE):
+                self._links[taker].send(frame, shares)
 
     def _receive(
         self,
@@ -93,7 +97,8 @@ class OutsideOwner:
             name: [np.empty(array_shape(types[index]), np.uint64) for index, _ in reveals] for name in program.parties
         }
         for name, shares in parts.items():
-            self._links[name].receive(frame, shares)
+            with spends(Part.PEERS):
+                self._links[name].receive(frame, shares)
         for (index, op), (first, *rest) in zip(reveals, zip(*parts.values(), strict=True), strict=True):
             results[op.name] = first
             for share in rest:

@@ -35,7 +35,7 @@ class LaneJob:
 
     tasks: by owner, by input name, how the owner's worker makes the input. given: by owner, by input name, ring
     elements that this process brings for the owner (their tasks are filled in); they go over the owner's link and
-    nowhere else.
+    nowhere else. profile: whether the members measure what they spend their time on (`icm_ray.ring.clock`).
     """
 
     lane: int
@@ -43,6 +43,7 @@ class LaneJob:
     partition: int = 0
     tasks: Mapping[str, Mapping[str, InputTask]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Ring]] = field(default_factory=dict)
+    profile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ class Execution:
     """What a run revealed, put together: ring elements by the name of the reveal (wide numbers: limbs on the last
     axis).
 
-    rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them.
+    rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. spent: seconds by
+    member (the dealer's name is "dealer"), by part, which add up to the member's own seconds; empty where the job asked
+    for no profile.
     """
 
     results: dict[str, Ring]
@@ -58,6 +61,7 @@ class Execution:
     sent_bytes: int = 0
     dealt_bytes: int = 0
     seconds: float = 0.0
+    spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,16 @@ __all__ = ["Gather", "Job", "Open", "Report", "ResultMessage"]
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One run of one program. `tasks`: by owner, by input name, how the owner's worker makes the input."""
+    """One run of one program. `tasks`: by owner, by input name, how the owner's worker makes the input.
+
+    profile: whether every member says what it spent its time on.
+    """
 
     job: int
     partition: int
     program: bytes
     tasks: dict[str, dict[str, InputTask]] = {}
+    profile: bool = False
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -35,13 +39,14 @@ class Gather(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a worker says of a run: nothing of its values."""
+    """What a worker says of a run: nothing of its values. `spent`: seconds by part, where it was asked for."""
 
     attempt: int = 0
     rounds: int = 0
     sent_bytes: int = 0
     dealt_bytes: int = 0
     seconds: float = 0.0
+    spent: dict[str, float] = {}
 
 
 class ResultMessage(msgspec.Struct, frozen=True, tag=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
 from queue import Empty, SimpleQueue
@@ -30,6 +31,7 @@ from icm_ray.party.party import Outcome, Party
 from icm_ray.party.policy import check_policy
 from icm_ray.program.program import Program, decode_program
 from icm_ray.protocols.edges import array_shape
+from icm_ray.ring.clock import Clock
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.mesh import DEALER, DRIVER, LanePlan, Mesh
@@ -207,12 +209,19 @@ class Worker:
         self._say(say.Ready(call))
         if not self._may_go(call):
             return None
+        clock = Clock() if job.profile else None
         started = perf_counter()
-        outcome = self._play(program, job, inputs)
-        for name, words in outcome.results.items():
-            self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
+        with clock.running() if clock is not None else nullcontext():
+            outcome = self._play(program, job, inputs)
+            for name, words in outcome.results.items():
+                self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
         report = Report(
-            outcome.attempt, outcome.rounds, outcome.sent_bytes, outcome.dealt_bytes, perf_counter() - started
+            outcome.attempt,
+            outcome.rounds,
+            outcome.sent_bytes,
+            outcome.dealt_bytes,
+            perf_counter() - started,
+            clock.spent() if clock is not None else {},
         )
         return say.Done(call, report)
 

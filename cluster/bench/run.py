@@ -13,6 +13,7 @@ import numpy as np
 
 from cluster.bench.functions import function_workloads
 from cluster.bench.minionn import minionn
+from cluster.bench.profile import Profile, profile
 from cluster.bench.sorting import sort_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
 from icm_ray.ops.linear import Input, Load, Reveal, Store
@@ -34,7 +35,10 @@ class Seconds(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run."""
+    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run.
+
+    profile: where the time of one more run went, where it was asked for.
+    """
 
     workload: str
     parties: int
@@ -44,6 +48,7 @@ class Record(msgspec.Struct, frozen=True):
     dealer_bytes: int
     max_abs_error: float
     tls: bool
+    profile: Profile | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -60,8 +65,11 @@ def _makers() -> dict[str, Callable[[], Workload]]:
     return {**plain_workloads(), "sort_100k": sort_100k, **function_workloads(), "minionn_cifar_b8": minionn}
 
 
-def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
-    """Run once to warm up, then `repeats` times; the error is that of the last run's output."""
+def measure(engine: Engine, work: Workload, repeats: int, tls: bool, profiled: bool = False) -> Record:
+    """Run once to warm up, then `repeats` times, and where `profiled` as often again with every member's clock.
+
+    The error is that of the last run's output.
+    """
     owner = engine.parties[0]
     keys = _prepare(engine, work, owner)
     builder = Builder(engine.parties)
@@ -75,6 +83,8 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
         engine.execute([LaneJob(0, program)])
         seconds.append(perf_counter() - started)
     seconds = seconds[1:]
+    job = LaneJob(0, program, profile=True)
+    found = profile(lambda: engine.execute([job])[0], repeats) if profiled else None
     error = _error(engine, work, result.type)
     engine.forget([*keys.values(), "y", *work.weights])
     return Record(
@@ -86,6 +96,7 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
         cost.dealt,
         error,
         tls,
+        found,
     )
 
 

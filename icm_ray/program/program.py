@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import Union
 
 import msgspec
@@ -87,7 +88,7 @@ class Node(msgspec.Struct, frozen=True):
     inputs: tuple[int, ...] = ()
 
 
-class Program(msgspec.Struct, frozen=True):
+class Program(msgspec.Struct, frozen=True, dict=True):  # dict: a place for what is computed once
     """What a lane executes: the parties in order, owners that are no party, and nodes in the order of dealing.
 
     rows: the public number of rows behind what is revealed (0: not a statistic); policies judge it.
@@ -102,6 +103,10 @@ class Program(msgspec.Struct, frozen=True):
         """The type of every node; raises `ProgramError`, `ShapeError`, `BoundError` or `OwnerError` where one is
         wrong.
         """
+        return self._types
+
+    @cached_property
+    def _types(self) -> tuple[ValueType, ...]:
         if len(self.parties) < 2 or len(set(self.parties)) != len(self.parties):
             raise ProgramError(f"a program takes two or more different parties, not {self.parties}")
         members = self.parties + self.owners
@@ -138,7 +143,7 @@ class Program(msgspec.Struct, frozen=True):
         if isinstance(op, linear.Reveal) and op.to not in (*self.parties, *self.owners, DRIVER):
             raise OwnerError(f"recipient {op.to!r} is none of {(*self.parties, *self.owners, DRIVER)}")
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """16 bytes that name the program: in every frame, and in every key."""
         return hashlib.sha256(encode_program(self)).digest()[:16]

@@ -29,7 +29,8 @@ from icm_ray.owner.tables import Tables
 from icm_ray.owner.tasks import Given, PushedSource, TableInfo
 from icm_ray.party.party import Outcome, Party
 from icm_ray.party.policy import check_policy
-from icm_ray.program.program import Program, decode_program
+from icm_ray.program.program import Program
+from icm_ray.program.received import Programs
 from icm_ray.protocols.edges import array_shape
 from icm_ray.ring.clock import Clock
 from icm_ray.runtime import messages as say
@@ -85,6 +86,7 @@ class Worker:
         self._dealt_over: dict[str, Link] = {}
         self._outside: OutsideOwner | None = None
         self._tables = Tables(config.partition_bytes)
+        self._programs = Programs()
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
         self._verdicts: SimpleQueue[say.Go | say.Discard | say.Abort] = SimpleQueue()
         if preload_torch:
@@ -203,7 +205,7 @@ class Worker:
     def _run(self, call: int, job: Job) -> say.Answer | None:
         """Prepare, say so, wait for the driver's word, run. Bad input and bad programs show before the word."""
         given = self._take_given(job)
-        program = decode_program(job.program)
+        program = self._programs.decoded(job.program)
         self._check(program)
         inputs = self._inputs(program, job, given)
         self._say(say.Ready(call))

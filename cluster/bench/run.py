@@ -13,6 +13,7 @@ import numpy as np
 
 from cluster.bench.functions import function_workloads
 from cluster.bench.minionn import minionn
+from cluster.bench.profile import Profile, profile
 from cluster.bench.sorting import sort_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
 from icm_ray.ops.linear import Input, Load, Reveal, Store
@@ -39,6 +40,7 @@ class Record(msgspec.Struct, frozen=True):
 
     shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation. held: the most that
     one worker held at a time, the inputs included.
+    profile: where the time of one more run went, where it was asked for.
     """
 
     workload: str
@@ -53,6 +55,7 @@ class Record(msgspec.Struct, frozen=True):
     tls: bool
     shares: int = 0
     held: int = 0
+    profile: Profile | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -69,8 +72,11 @@ def _makers() -> dict[str, Callable[[], Workload]]:
     return {**plain_workloads(), "sort_100k": sort_100k, **function_workloads(), "minionn_cifar_b8": minionn}
 
 
-def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
-    """Run once to warm up, then `repeats` times; the error is that of the last run's output."""
+def measure(engine: Engine, work: Workload, repeats: int, tls: bool, profiled: bool = False) -> Record:
+    """Run once to warm up, then `repeats` times, and where `profiled` as often again with every member's clock.
+
+    The error is that of the last run's output.
+    """
     owner = engine.parties[0]
     keys = _prepare(engine, work, owner)
     builder = Builder(engine.parties)
@@ -86,6 +92,8 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
     seconds = seconds[1:]
     (traced,) = engine.execute([LaneJob(0, program, trace=True)])
     given = sum(size_of(kind) for kind in work.types.values())
+    job = LaneJob(0, program, profile=True)
+    found = profile(lambda: engine.execute([job])[0], repeats) if profiled else None
     error = _error(engine, work, result.type)
     engine.forget([*keys.values(), "y", *work.weights])
     return Record(
@@ -100,6 +108,7 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
         tls,
         program.plan().shares,
         given + traced.peak_bytes,
+        found,
     )
 
 

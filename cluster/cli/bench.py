@@ -22,6 +22,7 @@ def bench(
     rtt_ms: Annotated[float, typer.Option(min=0, help="put so many milliseconds, there and back, on the links")] = 0.0,
     mbit: Annotated[float, typer.Option(min=0, help="and so many megabits a second at most; 0: no limit")] = 0.0,
     tls: Annotated[bool, typer.Option("--tls", help="authenticate and encrypt every link")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="run as often again, and say where the time goes")] = False,
     json: Annotated[Path | None, typer.Option(help="write a list of records to this file")] = None,
 ) -> None:
     """Time workloads that other engines are measured on.
@@ -29,6 +30,7 @@ def bench(
     Inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside it. The
     links are plain TCP unless --tls is given, as other engines' benchmarks have it.
     """
+    from cluster.bench.profile import HEADS, rows
     from cluster.bench.run import Record, measure, names, workload
     from icm_ray.config import EngineConfig
     from icm_ray.runtime.processes import ProcessEngine
@@ -41,7 +43,7 @@ def bench(
     with ProcessEngine(_NAMES[:parties], config=EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit)) as engine:
         for name in chosen:
             with console.status(f"{name} ..."):
-                records.append(measure(engine, workload(name), repeats, tls))
+                records.append(measure(engine, workload(name), repeats, tls, profile))
             record = records[-1]
             console.print(
                 f"{name:20s} {record.seconds.min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
@@ -61,5 +63,12 @@ def bench(
             f"{record.max_abs_error:.1e}",
         )
     console.print(table)
+    if profile:
+        spent = Table(title="where the time goes: milliseconds (per cent); a party: the slower one")
+        for head in HEADS:
+            spent.add_column(head, justify="left" if head in HEADS[:2] else "right")
+        for row in rows({record.workload: record.profile for record in records if record.profile is not None}):
+            spent.add_row(*row)
+        console.print(spent)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(records), indent=2))

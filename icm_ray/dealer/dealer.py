@@ -10,6 +10,7 @@ from icm_ray.program.begin import Begin
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Program
 from icm_ray.protocols.table import TABLE
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["Dealer"]
 
@@ -32,8 +33,9 @@ class Dealer:
         self._attempt += 1
         address = Address(job, program.digest, partition, self._attempt)
         begin = msgspec.msgpack.encode(Begin(job, address.program, partition, address.attempt))
-        for name in program.parties + program.owners:
-            self._links[name].send_message(begin)
+        with spends(Part.WIRE):
+            for name in program.parties + program.owners:
+                self._links[name].send_message(begin)
         keys = {name: key_for(self._secrets[name], "dealer", address) for name in program.parties}
         for index, step in enumerate(plan.steps):
             corrected = plan.corrected[index]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused
 from icm_ray.ops.seams import Frame, Link, Words
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
@@ -42,12 +43,14 @@ class OperationDealing:
         self._used.add((tag, party))
         return self._keys[party].words(self._operation, tag, count, dtype)
 
+    @spends(Part.KERNELS)
     def words(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         total, *rest = (self._stream(tag, party, count, dtype) for party in self.parties)
         for words in rest:
             total += words
         return total
 
+    @spends(Part.KERNELS)
     def planes(self, tag: int, count: int) -> Ring:
         total, *rest = (self._stream(tag, party, count, np.uint64) for party in self.parties)
         for words in rest:
@@ -58,6 +61,7 @@ class OperationDealing:
     def party_words(self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         return self._stream(tag, party, count, dtype)
 
+    @spends(Part.KERNELS)
     def give(self, tag: int, value: Words) -> None:
         dtype = value.dtype.type
         correction = value
@@ -65,17 +69,20 @@ class OperationDealing:
             correction = np.subtract(correction, words, out=None if index == 0 else correction)
         self.send(tag, correction)
 
+    @spends(Part.KERNELS)
     def give_wide(self, tag: int, value: Ring) -> None:
         rows = [to_integers(value)]
         rows += [to_integers(words.reshape(-1, LIMBS)) for words in self._others(tag, value.size, np.uint64)]
         self.send(tag, from_integers(first - sum(rest) for first, *rest in zip(*rows, strict=True)).reshape(-1))
 
+    @spends(Part.KERNELS)
     def others_xor(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         total, *rest = self._others(tag, count, dtype)
         for words in rest:
             total ^= words
         return total
 
+    @spends(Part.KERNELS)
     def others_sum(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         total, *rest = self._others(tag, count, dtype)
         for words in rest:
@@ -86,4 +93,5 @@ class OperationDealing:
         return [self._stream(tag, party, count, dtype) for party in self.parties if party != self._corrected]
 
     def send(self, tag: int, correction: Words) -> None:
-        self._link.send(Frame(self._frame.address, self._operation, tag), (correction,))
+        with spends(Part.WIRE):
+            self._link.send(Frame(self._frame.address, self._operation, tag), (correction,))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import ShapeError
 from icm_ray.ops.values import log2_ceil
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.gemm import ConvShape, convolve, matmul
 
 __all__ = ["Convolution", "Elementwise", "Form", "Matrix"]
@@ -24,6 +25,7 @@ class Elementwise(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         except ValueError:
             raise ShapeError(f"shapes {x} and {y} do not broadcast together") from None
 
+    @spends(Part.KERNELS)
     def apply(self, x: Ring, y: Ring) -> Ring:
         return x * y
 

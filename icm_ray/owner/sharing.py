@@ -16,6 +16,7 @@ from icm_ray.program.nodes import Operation
 from icm_ray.program.plan import Plan
 from icm_ray.program.program import Program
 from icm_ray.protocols.edges import array_shape, combine, owner_share, receiver_of
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 
 __all__ = ["OutsideOwner"]
@@ -34,7 +35,9 @@ class OutsideOwner:
     def run(self, program: Program, job: int, partition: int, inputs: Mapping[str, Ring]) -> dict[str, Ring]:
         """Share this owner's inputs and put together what is revealed to it."""
         plan = program.plan()
-        begin = read_begin(self._dealer.receive_message())
+        with spends(Part.DEALER):
+            message = self._dealer.receive_message()
+        begin = read_begin(message)
         if (begin.job, begin.program, begin.partition) != (job, program.digest, partition):
             raise Desynchronised("the dealer deals for another run", party="dealer", partition=partition, step="begin")
         if begin.attempt <= self._last_attempt:
@@ -74,7 +77,8 @@ class OutsideOwner:
             share = owner_share(inputs[op.name], others, index, plan.steps[index].type)
             parts.setdefault(taker, []).append(np.ascontiguousarray(share))
         for taker, shares in parts.items():
-            self._links[taker].send(frame, shares)
+            with spends(Part.WIRE):
+                self._links[taker].send(frame, shares)
 
     def _receive(
         self,
@@ -92,7 +96,8 @@ class OutsideOwner:
             for name in plan.parties
         }
         for name, shares in parts.items():
-            self._links[name].receive(frame, shares)
+            with spends(Part.PEERS):
+                self._links[name].receive(frame, shares)
         for (index, op), (first, *rest) in zip(reveals, zip(*parts.values(), strict=True), strict=True):
             results[op.name] = first
             for share in rest:

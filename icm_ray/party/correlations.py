@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, Desynchronised
 from icm_ray.ops.seams import Address, Frame, Link, Words
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 
 __all__ = ["Corrections", "DealtShares"]
@@ -27,7 +28,8 @@ class Corrections:
         """The correction of (operation, tag), of `size` bytes."""
         wanted = (operation, tag)
         while wanted not in self._early:
-            step, found, payload = self._link.receive_any(self._frame)
+            with spends(Part.DEALER):
+                step, found, payload = self._link.receive_any(self._frame)
             self.received += payload.nbytes
             self._early[step, found] = payload
         payload = self._early.pop(wanted)

@@ -19,6 +19,7 @@ from icm_ray.program.plan import Plan
 from icm_ray.program.program import Program
 from icm_ray.protocols.base import Context, Exchange, Round, Share
 from icm_ray.protocols.table import TABLE
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["Outcome", "Party"]
 
@@ -85,7 +86,9 @@ class Party:
         return outcome
 
     def _begin(self, program: Program, job: int, partition: int) -> Address:
-        begin = read_begin(self._dealer.receive_message())
+        with spends(Part.DEALER):
+            message = self._dealer.receive_message()
+        begin = read_begin(message)
         if (begin.job, begin.program, begin.partition) != (job, program.digest, partition):
             raise Desynchronised("the dealer deals for another run", party="dealer", partition=partition, step="begin")
         if begin.attempt <= self._last_attempt:
@@ -183,10 +186,12 @@ class _Run:
                 receives.setdefault(name, []).extend(parts)
         frame = Frame(self.address, self.outcome.rounds)
         for name, out in sends.items():
-            self._link(name).send(frame, out)
+            with spends(Part.WIRE):
+                self._link(name).send(frame, out)
             self.outcome.sent_bytes += sum(part.nbytes for part in out)
         for name, into in receives.items():
-            self._link(name).receive(frame, into)
+            with spends(Part.PEERS):
+                self._link(name).receive(frame, into)
         self.outcome.rounds += 1
 
     def _link(self, name: str) -> Link:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from functools import cached_property
 
 import msgspec
 
@@ -18,7 +18,7 @@ from icm_ray.protocols.edges import DRIVER
 __all__ = ["Node", "Operation", "Program", "decode_program", "encode_program"]
 
 
-class Program(msgspec.Struct, frozen=True):
+class Program(msgspec.Struct, frozen=True, dict=True):  # dict: a place for what is computed once
     """What a lane executes: the parties in order, owners that are no party, and nodes in the order of dealing.
 
     rows: the public number of rows behind what is revealed (0: not a statistic); policies judge it.
@@ -36,6 +36,10 @@ class Program(msgspec.Struct, frozen=True):
         """The type of every node; raises `ProgramError`, `ShapeError`, `BoundError` or `OwnerError` where one is
         wrong.
         """
+        return self._types
+
+    @cached_property
+    def _types(self) -> tuple[ValueType, ...]:
         if len(self.parties) < 2 or len(set(self.parties)) != len(self.parties):
             raise ProgramError(f"a program takes two or more different parties, not {self.parties}")
         members = self.parties + self.owners
@@ -74,23 +78,22 @@ class Program(msgspec.Struct, frozen=True):
         if isinstance(op, linear.Reveal) and op.to not in (*self.parties, *self.owners, DRIVER):
             raise OwnerError(f"recipient {op.to!r} is none of {(*self.parties, *self.owners, DRIVER)}")
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """16 bytes that name the program: in every frame, and in every key."""
         return hashlib.sha256(encode_program(self)).digest()[:16]
 
     def plan(self) -> Plan:
         """How the program is dealt and run."""
-        return _plan(self)
+        return self._plan
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return plan_of(self.parties, self.nodes, self.types(), self.in_flight)
 
     def cost(self) -> Cost:
         """The whole: bytes add up; rounds are those of the plan, in which independent operations share theirs."""
         return self.plan().cost
-
-
-@lru_cache(maxsize=32)
-def _plan(program: Program) -> Plan:
-    return plan_of(program.parties, program.nodes, program.types(), program.in_flight)
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.seams import Correlations, Words
 from icm_ray.ops.values import ValueType
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 
-__all__ = ["Coins", "Context", "Dealing", "Exchange", "Faces", "Round", "Share", "open_sum", "open_xor"]
+__all__ = ["Coins", "Context", "Dealing", "Exchange", "Faces", "Round", "Share", "mask", "open_sum", "open_xor"]
 
 Ring = NDArray[np.uint64]
 Coins = Mapping[str, NDArray[np.uint64]]
@@ -142,25 +143,33 @@ class Faces(Protocol[Op]):
     def cost(self, op: Op, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost: ...
 
 
+@spends(Part.KERNELS)
+def mask(x: Words, r: Words) -> Words:
+    """x + r, flat, in the words of r: what is opened."""
+    return x.reshape(-1).astype(r.dtype, copy=False) + r
+
+
 def open_sum(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:
     """Open additively shared (masked) arrays to every party, all in one round; returns the sums."""
     theirs = yield from _swap(context, mine)
-    for part in (mine, *theirs[1:]):
-        for total, words in zip(theirs[0], part, strict=True):
-            np.add(total, words, out=total)
-    return theirs[0]
+    return _combined(np.add, mine, theirs)
 
 
 def open_xor(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:
     """Open XOR-shared (masked) arrays to every party, all in one round; returns the XORs."""
     theirs = yield from _swap(context, mine)
-    for part in (mine, *theirs[1:]):
-        for total, words in zip(theirs[0], part, strict=True):
-            np.bitwise_xor(total, words, out=total)
-    return theirs[0]
+    return _combined(np.bitwise_xor, mine, theirs)
 
 
 def _swap(context: Context, mine: tuple[Words, ...]) -> Generator[Exchange, None, list[tuple[Words, ...]]]:
     theirs = {name: tuple(np.empty_like(words) for words in mine) for name in context.others}
     yield Exchange(dict.fromkeys(context.others, mine), dict(theirs))
     return list(theirs.values())
+
+
+@spends(Part.KERNELS)
+def _combined(combine: np.ufunc, mine: tuple[Words, ...], theirs: list[tuple[Words, ...]]) -> tuple[Words, ...]:
+    for part in (mine, *theirs[1:]):
+        for total, words in zip(theirs[0], part, strict=True):
+            combine(total, words, out=total)
+    return theirs[0]

@@ -27,9 +27,10 @@ from icm_ray.ops.seams import Words
 from icm_ray.ops.smooth import Beyond
 from icm_ray.ops.tree import tree_shape
 from icm_ray.protocols import comparison
-from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum
+from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, mask, open_sum
 from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, t_type, word_type
 from icm_ray.ring import bits, finish, select
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["Domain", "signed_word"]
 
@@ -117,13 +118,12 @@ class Domain:
     def run(self, context: Context, x: Ring, function: Callable[[Words], Words]) -> Round:
         """This party's share of the result, flat; `function` gives its share of the sum from x^."""
         corr, count = context.correlations, x.size
-        masked = x.astype(self.dtype, copy=False) + corr.words(_R, count, self.dtype)
-        (x_hat,) = yield from open_sum(context, masked)
+        (x_hat,) = yield from open_sum(context, mask(x, corr.words(_R, count, self.dtype)))
         context.opened("x_hat", x_hat)
         r_y = corr.words(_Y, count, self.sums)
         beyond = self.beyond
         if beyond is None:
-            (y_hat,) = yield from open_sum(context, function(x_hat) + r_y)
+            (y_hat,) = yield from open_sum(context, mask(function(x_hat), r_y))
             context.opened("x_hat_2", y_hat)
             inner = yield from run_finish(context, _FINISH, y_hat, self._finish, r_y)
             return Share(inner)
@@ -134,10 +134,11 @@ class Domain:
         if context.first:
             for plane, edge in zip(planes, edges, strict=True):
                 finish.signs(public, np.uint64(edge % 2**64), beyond.width - 1, 1, plane)
-        if len(edges) == 2:
-            planes[0] ^= planes[1]
-        planes ^= corr.words(_S, planes.size).reshape(planes.shape)
-        masked = function(x_hat) + r_y
+        with spends(Part.KERNELS):
+            if len(edges) == 2:
+                planes[0] ^= planes[1]
+            planes ^= corr.words(_S, planes.size).reshape(planes.shape)
+        masked = mask(function(x_hat), r_y)
         d_hat, y_hat = yield from _open_both(context, planes, masked)
         context.opened("x_hat_2", y_hat)
         return Share(self._selected(context, x, x_hat, y_hat, d_hat))
@@ -155,8 +156,9 @@ class Domain:
         if beyond.above:
             bit = np.empty(count, np.uint64)
             finish.bit_words(d_hat[1], r_above, first, bit)
-            bit *= np.uint64(beyond.above % 2**64)
-            out += bit
+            with spends(Part.KERNELS):
+                bit *= np.uint64(beyond.above % 2**64)
+                out += bit
         if beyond.follows:
             rd_x, rd_tx = dealt(_RD_X, count), dealt(_RD_TX, count, t_type(self._x_bits))
             select.keep_opened(x, x_hat, d_hat[1], r_above, rd_x, rd_tx, self._x_bits, out)
@@ -184,8 +186,9 @@ def _open_both(context: Context, bits_: Ring, words: Words) -> Round:
     mine: Sequence[Words] = (bits_, words)
     theirs = {name: tuple(np.empty_like(part) for part in mine) for name in context.others}
     yield Exchange(dict.fromkeys(context.others, tuple(mine)), dict(theirs))
-    planes, total = bits_.copy(), words.copy()
-    for part, number in theirs.values():
-        np.bitwise_xor(planes, part, out=planes)
-        _add(total, number)
+    with spends(Part.KERNELS):
+        planes, total = bits_.copy(), words.copy()
+        for part, number in theirs.values():
+            np.bitwise_xor(planes, part, out=planes)
+            _add(total, number)
     return planes, total

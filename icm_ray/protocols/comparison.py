@@ -20,6 +20,7 @@ from icm_ray.ops.seams import Correlations
 from icm_ray.ops.tree import TreeShape
 from icm_ray.protocols.base import Context, Dealing, Exchange, open_xor
 from icm_ray.ring import bits
+from icm_ray.ring.clock import Part, spends
 
 __all__ = [
     "TREE_TAGS",
@@ -51,6 +52,7 @@ def tree_bytes(shape: TreeShape, count: int, trees: int = 1) -> tuple[tuple[int,
     return tuple(size * level.opened for level in shape.levels), size * shape.products
 
 
+@spends(Part.KERNELS)
 def deal_chunks(dealing: Dealing, tag: int, r: Ring, shape: TreeShape) -> None:
     """Share the one-hot words of the chunks of the low bits of r (already shifted, any length)."""
     low = bits.padded(r)
@@ -113,7 +115,8 @@ def compare(
         nodes = np.array(level.nodes)
         masks = context.correlations.words(tag + 2 * depth, total * level.opened * 8)
         masks = masks.reshape(total, level.opened, 8)
-        masked = masks.copy()
+        with spends(Part.KERNELS):
+            masked = masks.copy()
         bits.mask_level(p, g, nodes, masked)
         (hats,) = yield from open_xor(context, masked)
         del masked

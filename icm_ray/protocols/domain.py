@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.domain import GroupCount, GroupSum
 from icm_ray.ops.values import ValueType
-from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, open_sum
+from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, mask, open_sum
 from icm_ray.ring import groups
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["GroupCounts", "GroupSums"]
 
@@ -43,6 +44,7 @@ def _folded(sums: Ring) -> Ring:
     return out
 
 
+@spends(Part.KERNELS)
 def _masked_key(context: Context, key: Ring, bits: int) -> NDArray[np.uint8]:
     # the word's upper bits are masked too, so that sending all eight tells no more than k^ mod 2^m
     masked: NDArray[np.uint8] = key.reshape(-1).astype(np.uint8) + context.correlations.words(_R, key.size, np.uint8)
@@ -94,9 +96,11 @@ class GroupSums:
     def run(
         self, op: GroupSum, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
-        value, corr = np.ascontiguousarray(inputs[1].words.reshape(-1)), context.correlations
+        corr = context.correlations
+        with spends(Part.KERNELS):
+            value = np.ascontiguousarray(inputs[1].words.reshape(-1))
         key = _masked_key(context, inputs[0].words, op.bits)
-        k_hat, v_hat = yield from open_sum(context, key, value + corr.words(_A, value.size))
+        k_hat, v_hat = yield from open_sum(context, key, mask(value, corr.words(_A, value.size)))
         hot, masked = (corr.dealt(tag, value.size << op.bits).reshape(value.size, -1) for tag in (_H, _HA))
         sums = np.zeros(2 << op.bits, np.uint64)
         groups.sum_groups(k_hat, v_hat, hot, masked, sums)

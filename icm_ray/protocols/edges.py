@@ -20,6 +20,7 @@ from icm_ray.ops import linear as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
@@ -35,6 +36,7 @@ def array_shape(kind: ValueType) -> tuple[int, ...]:
     return (*kind.shape, LIMBS) if kind.kind is Kind.WIDE else kind.shape
 
 
+@spends(Part.KERNELS)
 def combine(kind: ValueType, x: Ring, y: Ring, sign: int = 1) -> Ring:
     """x + y or x - y in the value's ring."""
     if kind.kind is Kind.WIDE:
@@ -48,6 +50,7 @@ def _words(key: Key, operation: int, tag: int, kind: ValueType) -> Ring:
     return key.words(operation, tag, int(np.prod(shape, dtype=np.int64))).reshape(shape)
 
 
+@spends(Part.KERNELS)
 def owner_share(value: Ring, keys: Sequence[Key], operation: int, kind: ValueType) -> Ring:
     """`value` minus the words of the other parties: the share that is left."""
     if value.shape != array_shape(kind) or value.dtype != np.uint64:

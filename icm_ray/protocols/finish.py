@@ -28,6 +28,7 @@ from icm_ray.ops.values import FULL_WIDTH, container
 from icm_ray.protocols import comparison
 from icm_ray.protocols.base import Context, Dealing, Round, open_xor
 from icm_ray.ring import bits, finish
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["FINISH_TAGS", "deal_finish", "finish_cost", "finish_reference", "run_finish", "t_type", "word_type"]
 
@@ -64,10 +65,12 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool
         if f == 0:
             return
         low = np.uint64((1 << (w - 1)) - 1)
-        mask = r.astype(np.uint64, copy=False)
-        dealing.give(tag + _RHO, (mask & low) >> np.uint64(f))
-        top = (mask >> np.uint64(w - 1)) & np.uint64(1)
-        dealing.give(tag + _T, top.astype(t_type(w - 1 - f)))
+        with spends(Part.KERNELS):
+            mask = r.astype(np.uint64, copy=False)
+            parts = (mask & low) >> np.uint64(f)
+            top = ((mask >> np.uint64(w - 1)) & np.uint64(1)).astype(t_type(w - 1 - f))
+        dealing.give(tag + _RHO, parts)
+        dealing.give(tag + _T, top)
         return
     count, nbits, shape = r.size, w - f - 1, _tree(op)
     high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
@@ -80,7 +83,9 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool
     finish.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
     dealing.give(tag + _RD, r_d)
     if _full(op, own_mask):
-        dealing.give(tag + _RD_RHO, r_d * r)
+        with spends(Part.KERNELS):
+            product = r_d * r
+        dealing.give(tag + _RD_RHO, product)
         return
     dealing.give(tag + _RHO, rho)
     dealing.give(tag + _RD_RHO, rd_rho)
@@ -102,7 +107,8 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: W
     finish.high_part(x_hat, f, w, high)
     (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, high, shape)
     # d^ = [z >= 0] xor r_d with r_d = s xor t, so that t cancels: G xor s xor m xor 1
-    plane ^= context.correlations.words(tag + _S, plane.size)
+    with spends(Part.KERNELS):
+        plane ^= context.correlations.words(tag + _S, plane.size)
     if context.first:
         finish.signs(high, bits.ZERO, nbits, 1, plane)
     (d_hat,) = yield from open_xor(context, plane)

@@ -15,6 +15,7 @@ from icm_ray.ops import linear as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.gemm import ConvShape
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
@@ -42,7 +43,9 @@ class Local:
         self, op: Any, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
         yield from ()
-        return Share(self._compute(op, [share.words for share in inputs], out, context.first), out.kind)
+        with spends(Part.KERNELS):
+            words = self._compute(op, [share.words for share in inputs], out, context.first)
+        return Share(words, out.kind)
 
     def cost(self, op: Any, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         return Cost.free(len(parties))

@@ -18,9 +18,10 @@ from icm_ray.ops.products import Finish
 from icm_ray.ops.tree import tree_shape
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols import comparison
-from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, open_sum, open_xor
+from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, mask, open_sum, open_xor
 from icm_ray.protocols.finish import FINISH_TAGS, deal_finish, finish_cost, run_finish, word_type
 from icm_ray.ring import bits, finish
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["ArgMaximum", "Maxima"]
 
@@ -72,11 +73,13 @@ class Maxima:
         for level, pairs in enumerate(_halves(types[0].shape[-1])):
             tag = level * _STRIDE
             a, b = row[:, 0 : 2 * pairs : 2], row[:, 1 : 2 * pairs : 2]
-            difference = (a - b).reshape(-1).astype(dtype, copy=False)
+            with spends(Part.KERNELS):
+                difference = a - b
             r = context.correlations.words(tag + _R, difference.size, dtype)
-            (x_hat,) = yield from open_sum(context, difference + r)
+            (x_hat,) = yield from open_sum(context, mask(difference, r))
             winners = yield from run_finish(context, tag, x_hat, relu, r)
-            row = _join(b + winners.reshape(b.shape), row[:, 2 * pairs :])
+            with spends(Part.KERNELS):
+                row = _join(b + winners.reshape(b.shape), row[:, 2 * pairs :])
         return Share(row.reshape(out.shape).copy())
 
     def cost(self, op: Maximum, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
@@ -103,8 +106,8 @@ class ArgMaximum:
         for level, pairs in enumerate(_halves(types[0].shape[-1])):
             tag, count = level * _STRIDE, _rows(types[0]) * pairs
             r = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-            mask = dealing.words(tag + _R, count, np.uint64).astype(np.uint64, copy=False)
-            finish.high_part(mask, 0, op.width, r)
+            r_x = dealing.words(tag + _R, count, np.uint64).astype(np.uint64, copy=False)
+            finish.high_part(r_x, 0, op.width, r)
             comparison.deal_chunks(dealing, tag + _CHUNKS, r, shape)
             comparison.deal_tree(dealing, tag + _TREE, count, shape)
             plane = dealing.planes(tag + _S, r.size // 64).copy()
@@ -112,8 +115,10 @@ class ArgMaximum:
             r_d = np.empty(count, np.uint64)
             bits.unpack(plane, r_d)
             dealing.give(tag + _RD, r_d)
-            dealing.give(tag + _RD_RV, r_d * mask)
-            dealing.give(tag + _RD_RY, r_d * dealing.words(tag + _RY, count))
+            with spends(Part.KERNELS):
+                products = r_d * r_x, r_d * dealing.words(tag + _RY, count)
+            dealing.give(tag + _RD_RV, products[0])
+            dealing.give(tag + _RD_RY, products[1])
 
     def run(
         self, op: ArgMax, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
@@ -124,14 +129,16 @@ class ArgMaximum:
         for level, pairs in enumerate(_halves(last)):
             tag = level * _STRIDE
             picked, rest = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
-            x = np.ascontiguousarray(row[:, picked] - row[:, rest]).reshape(-1)
-            y = np.ascontiguousarray(index[:, picked] - index[:, rest]).reshape(-1)
+            with spends(Part.KERNELS):
+                x = np.ascontiguousarray(row[:, picked] - row[:, rest]).reshape(-1)
+                y = np.ascontiguousarray(index[:, picked] - index[:, rest]).reshape(-1)
             r, r_y = corr.words(tag + _R, x.size), corr.words(tag + _RY, y.size)
-            x_hat, y_hat = yield from open_sum(context, x + r, y + r_y)
+            x_hat, y_hat = yield from open_sum(context, mask(x, r), mask(y, r_y))
             public = np.empty(bits.blocks_of(x.size) * bits.BLOCK, np.uint64)
             finish.high_part(x_hat, 0, op.width, public)
             (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, public, shape)
-            plane ^= corr.words(tag + _S, plane.size)
+            with spends(Part.KERNELS):
+                plane ^= corr.words(tag + _S, plane.size)
             if context.first:
                 finish.signs(public, bits.ZERO, op.width - 1, 1, plane)
             (d_hat,) = yield from open_xor(context, plane)
@@ -140,8 +147,9 @@ class ArgMaximum:
             finish.select(x_hat, d_hat, r_d, x, corr.dealt(tag + _RD_RV, x.size), value)
             finish.select(y_hat, d_hat, r_d, y, corr.dealt(tag + _RD_RY, y.size), carried)
             pair_shape = (row.shape[0], pairs)
-            row = _join(row[:, rest] + value.reshape(pair_shape), row[:, 2 * pairs :])
-            index = _join(index[:, rest] + carried.reshape(pair_shape), index[:, 2 * pairs :])
+            with spends(Part.KERNELS):
+                row = _join(row[:, rest] + value.reshape(pair_shape), row[:, 2 * pairs :])
+                index = _join(index[:, rest] + carried.reshape(pair_shape), index[:, 2 * pairs :])
         return Share(index.reshape(out.shape).copy())
 
     def cost(self, op: ArgMax, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:

@@ -21,9 +21,11 @@ from icm_ray.errors import AddressReused, ProgramError, ShapeError
 from icm_ray.ops import products as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.products import Finish
+from icm_ray.ops.seams import Words
 from icm_ray.ops.values import ValueType
-from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum
+from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, mask, open_sum
 from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, word_type
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["Finisher", "FixedWeight", "Products", "Squares", "WeightLoading"]
 
@@ -31,10 +33,8 @@ Ring = NDArray[np.uint64]
 _A, _B, _Q, _FINISH = 0, 1, 2, 16
 
 
-def _opened(context: Context, masked: Ring, width: int) -> Round:
-    (x_hat,) = yield from open_sum(
-        context, np.ascontiguousarray(masked.reshape(-1).astype(word_type(width), copy=False))
-    )
+def _opened(context: Context, masked: Words) -> Round:
+    (x_hat,) = yield from open_sum(context, masked)
     context.opened("x_hat", x_hat)
     return x_hat
 
@@ -70,7 +70,7 @@ class Finisher:
     ) -> Round:
         dtype = word_type(op.finish.width)
         r = context.correlations.words(_Q, out.count, dtype)
-        x_hat = yield from _opened(context, inputs[0].words.reshape(-1).astype(dtype, copy=False) + r, op.finish.width)
+        x_hat = yield from _opened(context, mask(inputs[0].words, r))
         words = yield from run_finish(context, _FINISH, x_hat, op.finish, r)
         return Share(words.reshape(out.shape))
 
@@ -87,15 +87,20 @@ def _absorbed_deal(dealing: Dealing, product: Ring, finish: Finish | None) -> No
     if finish is None:
         dealing.give(_Q, flat)
         return
-    r = (dealing.words(_Q, flat.size) - flat).astype(word_type(finish.width), copy=False)
+    q = dealing.words(_Q, flat.size)
+    with spends(Part.KERNELS):
+        r = (q - flat).astype(word_type(finish.width), copy=False)
     deal_finish(dealing, _FINISH, r, finish, own_mask=False)
 
 
 def _absorbed_run(context: Context, share: Ring, finish: Finish | None, out: ValueType) -> Round:
     flat = share.reshape(-1)
     if finish is None:
-        return Share((flat + context.correlations.dealt(_Q, flat.size)).reshape(out.shape))
-    x_hat = yield from _opened(context, flat + context.correlations.words(_Q, flat.size), finish.width)
+        return Share(mask(flat, context.correlations.dealt(_Q, flat.size)).reshape(out.shape))
+    q = context.correlations.words(_Q, flat.size)
+    with spends(Part.KERNELS):
+        masked = (flat + q).astype(word_type(finish.width), copy=False)
+    x_hat = yield from _opened(context, masked)
     words = yield from run_finish(context, _FINISH, x_hat, finish, None)
     return Share(words.reshape(out.shape))
 
@@ -127,10 +132,12 @@ class Products:
         a, b = (
             context.correlations.words(tag, t.size).reshape(t.shape) for tag, t in zip((_A, _B), (x, y), strict=True)
         )
-        e, f = yield from open_sum(context, x - a, y - b)
-        # E.(B_p + [p = 0] F) + A_p.F
-        share = op.form.apply(e, b + f if context.first else b)
-        share += op.form.apply(a, f)
+        with spends(Part.KERNELS):
+            masked = x - a, y - b
+        e, f = yield from open_sum(context, *masked)
+        with spends(Part.KERNELS):  # E.(B_p + [p = 0] F) + A_p.F
+            share = op.form.apply(e, b + f if context.first else b)
+            share += op.form.apply(a, f)
         return (yield from _absorbed_run(context, share, op.finish, out))
 
     def cost(self, op: ops.Product, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
@@ -162,7 +169,9 @@ class WeightLoading:
             weight = context.inputs[op.name]
             if weight.shape != out.shape:
                 raise ShapeError(f"weight {op.name} of shape {weight.shape} where the program has {out.shape}")
-            masked = np.ascontiguousarray(weight) - context.correlations.words(_B, out.count).reshape(out.shape)
+            b = context.correlations.words(_B, out.count).reshape(out.shape)
+            with spends(Part.KERNELS):
+                masked = np.ascontiguousarray(weight) - b
             bias = None if op.bias is None else context.inputs[op.bias]
             context.store[op.key] = (weight, bias)
             yield Exchange(dict.fromkeys(context.others, (masked,)))
@@ -191,10 +200,11 @@ class FixedWeight:
 
     def deal(self, op: ops.OwnedProduct, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         shape = types[0].shape
-        a = np.zeros(shape, np.uint64)
-        for name in dealing.parties:
-            if name != op.owner:
-                a += dealing.party_words(_A, name, a.size).reshape(shape)
+        with spends(Part.KERNELS):
+            a = np.zeros(shape, np.uint64)
+            for name in dealing.parties:
+                if name != op.owner:
+                    a += dealing.party_words(_A, name, a.size).reshape(shape)
         if op.key not in dealing.store:
             raise ProgramError(f"weight {op.key} was not loaded")
         _absorbed_deal(dealing, op.form.apply(a, dealing.store[op.key]), op.finish)
@@ -217,15 +227,18 @@ class FixedWeight:
         if context.me == op.owner:
             parts = {name: (np.empty(x.shape, np.uint64),) for name in context.others}
             yield Exchange({}, dict(parts))
-            total = x.copy()
-            for (part,) in parts.values():
-                total += part
-            share = op.form.apply(total, weight)
-            if bias is not None:
-                share = _biased(share, bias, op.channel_axis)
+            with spends(Part.KERNELS):
+                total = x.copy()
+                for (part,) in parts.values():
+                    total += part
+                share = op.form.apply(total, weight)
+                if bias is not None:
+                    share = _biased(share, bias, op.channel_axis)
         else:
             a = context.correlations.words(_A, x.size).reshape(x.shape)
-            yield Exchange({op.owner: (np.ascontiguousarray(x - a),)})
+            with spends(Part.KERNELS):
+                masked = np.ascontiguousarray(x - a)
+            yield Exchange({op.owner: (masked,)})
             share = op.form.apply(a, weight)
         return (yield from _absorbed_run(context, share, op.finish, out))
 
@@ -251,7 +264,9 @@ class Squares:
 
     def deal(self, op: ops.SumOfSquares, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         r = dealing.words(_A, types[0].count).astype(np.uint64, copy=False)
-        dealing.give(_B, np.dot(r, r).reshape(1))
+        with spends(Part.KERNELS):
+            square = np.dot(r, r).reshape(1)
+        dealing.give(_B, square)
 
     def run(
         self,
@@ -263,10 +278,12 @@ class Squares:
     ) -> Round:
         x = inputs[0].words.reshape(-1)
         r = context.correlations.words(_A, x.size)
-        (x_hat,) = yield from open_sum(context, x + r)
-        share = context.correlations.dealt(_B, 1) - np.uint64(2) * np.dot(x_hat, r).reshape(1)
-        if context.first:
-            share += np.dot(x_hat, x_hat).reshape(1)
+        (x_hat,) = yield from open_sum(context, mask(x, r))
+        share = context.correlations.dealt(_B, 1)
+        with spends(Part.KERNELS):
+            share = share - np.uint64(2) * np.dot(x_hat, r).reshape(1)
+            if context.first:
+                share += np.dot(x_hat, x_hat).reshape(1)
         return Share(share)
 
     def cost(self, op: ops.SumOfSquares, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:

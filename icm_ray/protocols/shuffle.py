@@ -31,6 +31,7 @@ from icm_ray.ops.seams import Words
 from icm_ray.ops.sorting import Shuffle
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.order import SPARE_WORDS, draw
 
 __all__ = ["SHUFFLE_TAGS", "Shuffles", "deal_shuffle", "permutation", "run_shuffle", "shuffle_cost"]
@@ -47,6 +48,7 @@ def permutation(words: Words, count: int) -> NDArray[np.int32]:
     return order
 
 
+@spends(Part.KERNELS)
 def deal_shuffle(dealing: Dealing, tag: int, rows: int, columns: int) -> None:
     """Share -M, M = pi(a) and the masks added on the way, permuted by those who come after."""
     first, *others = dealing.parties
@@ -68,17 +70,20 @@ def run_shuffle(context: Context, tag: int, x: Ring) -> Generator[Exchange, None
     pi = permutation(corr.words(tag + _PI, len(x) + SPARE_WORDS), len(x))
     masked = np.ascontiguousarray(x)
     if rank:
-        masked = masked + corr.words(tag + _A, x.size).reshape(x.shape)
+        with spends(Part.KERNELS):
+            masked = masked + corr.words(tag + _A, x.size).reshape(x.shape)
         yield Exchange({parties[0]: (masked,)})
     else:
         parts = {name: (np.empty_like(masked),) for name in context.others}
         yield Exchange({}, dict(parts))
-        masked = masked.copy()
-        for (part,) in parts.values():
-            masked += part
+        with spends(Part.KERNELS):
+            masked = masked.copy()
+            for (part,) in parts.values():
+                masked += part
     for hop in range(last):
         if hop == rank:
-            masked = masked.take(pi, axis=0) + corr.words(tag + _C, x.size).reshape(x.shape)
+            with spends(Part.KERNELS):
+                masked = masked.take(pi, axis=0) + corr.words(tag + _C, x.size).reshape(x.shape)
             yield Exchange({parties[hop + 1]: (masked,)})
         elif hop + 1 == rank:
             masked = np.empty_like(masked)
@@ -86,7 +91,8 @@ def run_shuffle(context: Context, tag: int, x: Ring) -> Generator[Exchange, None
         else:
             yield Exchange()
     share = corr.dealt(tag + _M, x.size).view(np.uint64).reshape(x.shape)
-    return share + masked.take(pi, axis=0) if rank == last else share
+    with spends(Part.KERNELS):
+        return share + masked.take(pi, axis=0) if rank == last else share
 
 
 def shuffle_cost(parties: int, rows: int, columns: int) -> Cost:

@@ -24,9 +24,10 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.products import Finish
 from icm_ray.ops.smooth import Piecewise
 from icm_ray.ops.values import ValueType
-from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, open_sum
+from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, mask, open_sum
 from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, word_type
 from icm_ray.ring import piecewise
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["PiecewisePolynomials"]
 
@@ -82,15 +83,15 @@ class PiecewisePolynomials:
     ) -> Round:
         count, powers, corr = out.count, len(op.coefficients[0]), context.correlations
         dtype = word_type(_width(op))
-        masked = inputs[0].words.reshape(-1).astype(dtype, copy=False) + corr.words(_R, count, dtype)
-        (x_hat,) = yield from open_sum(context, masked)
+        (x_hat,) = yield from open_sum(context, mask(inputs[0].words, corr.words(_R, count, dtype)))
         context.opened("x_hat", x_hat)
         cells = corr.dealt(_CELLS, count * powers << op.cell_bits, _word(op)).reshape(count, powers, -1)
         table = piecewise.rotated_table(op.coefficients, _word(op))
         share = np.empty(count, _word(op))
         piecewise.evaluate(x_hat, op.shift, op.drop, op.cell_bits, table, cells, share)
         r = corr.words(_OUT, count, _word(op))
-        share += r
+        with spends(Part.KERNELS):
+            share += r
         (y_hat,) = yield from open_sum(context, share)
         context.opened("x_hat_2", y_hat)
         words = yield from run_finish(context, _FINISH, y_hat, _finish(op), r)

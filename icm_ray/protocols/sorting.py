@@ -43,6 +43,7 @@ from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Sha
 from icm_ray.protocols.finish import word_type
 from icm_ray.protocols.shuffle import SHUFFLE_TAGS, deal_shuffle, permutation, run_shuffle, shuffle_cost
 from icm_ray.ring import bits, finish, order
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["Sorting"]
 
@@ -83,7 +84,8 @@ def _compare_batch(
     public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
     finish.high_part(hats, 0, width, public)
     (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, public, shape)
-    plane ^= corr.dealt(tag + _TOP, plane.size)
+    with spends(Part.KERNELS):
+        plane ^= corr.dealt(tag + _TOP, plane.size)
     if context.first:
         finish.signs(public, bits.ZERO, width - 1, 1, plane)
     (opened,) = yield from open_xor(context, plane)
@@ -188,12 +190,17 @@ class Sorting:
             columns.append(np.arange(count, dtype=np.uint64).reshape(-1, 1) * np.uint64(context.first))
         if isinstance(op, SortBy):
             columns.append(inputs[1].words.reshape(count, -1))
-        rows = yield from run_shuffle(context, 0, np.concatenate(columns, axis=1))
+        with spends(Part.KERNELS):
+            unsorted = np.concatenate(columns, axis=1)
+        rows = yield from run_shuffle(context, 0, unsorted)
         tags = context.correlations.dealt(_TAGS, count) if isinstance(op, Sort) else rows[:, 1]
-        y = (rows[:, 0] << np.uint64(tag_bits(count))) + tags
+        with spends(Part.KERNELS):
+            y = (rows[:, 0] << np.uint64(tag_bits(count))) + tags
         positions = yield from _sorted_positions(context, y, _width(types[0]))
         kept = {Sort: slice(0, 1), ArgSort: slice(1, 2), SortBy: slice(2, None)}[type(op)]
-        return Share(rows[:, kept].take(positions, axis=0).reshape(out.shape))
+        with spends(Part.KERNELS):
+            words = rows[:, kept].take(positions, axis=0).reshape(out.shape)
+        return Share(words)
 
     def cost(
         self, op: Sort | ArgSort | SortBy, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType

@@ -29,6 +29,7 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.ops.wide import SquareParts
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, open_sum
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["SquaresOfParts"]
 
@@ -65,30 +66,37 @@ class SquaresOfParts:
         return np.array([np.dot(high, high), np.dot(high, rest), np.dot(rest, rest)], np.uint64)
 
     def deal(self, op: SquareParts, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
-        t, rho, r_lo = _cut(dealing.words(_R, types[0].count).astype(np.uint64, copy=False), op.shift)
-        for tag, value in ((_RHO, rho), (_T, t), (_T_RHO, t * rho), (_T_LOW, t * r_lo)):
+        r = dealing.words(_R, types[0].count).astype(np.uint64, copy=False)
+        with spends(Part.KERNELS):
+            t, rho, r_lo = _cut(r, op.shift)
+            given = (_RHO, rho), (_T, t), (_T_RHO, t * rho), (_T_LOW, t * r_lo)
+            constants = np.array([np.dot(rho, rho), np.dot(rho, r_lo), np.dot(r_lo, r_lo)], np.uint64)
+        for tag, value in given:
             dealing.give(tag, value)
-        dealing.give(_CONSTANTS, np.array([np.dot(rho, rho), np.dot(rho, r_lo), np.dot(r_lo, r_lo)], np.uint64))
+        dealing.give(_CONSTANTS, constants)
 
     def run(
         self, op: SquareParts, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
         x, dealt = inputs[0].words.reshape(-1), context.correlations.dealt
         r = context.correlations.words(_R, x.size).astype(np.uint64, copy=False)
-        (y_hat,) = yield from open_sum(context, x + r + (_OFFSET if context.first else np.uint64(0)))
+        with spends(Part.KERNELS):
+            masked = x + r + (_OFFSET if context.first else np.uint64(0))
+        (y_hat,) = yield from open_sum(context, masked)
         context.opened("x_hat", y_hat)
         rho, t, t_rho, t_low = (dealt(tag, x.size).view(np.uint64) for tag in (_RHO, _T, _T_RHO, _T_LOW))
-        r_lo = r - (t << _TOP) - (rho << np.uint64(op.shift))
-        m, high, c_lo = _cut(y_hat.astype(np.uint64, copy=False), op.shift)
-        kappa, kappa_squared = (np.uint64((1 << power * (63 - op.shift)) % 2**64) for power in (1, 2))
-        a, sigma = high - (_OFFSET >> np.uint64(op.shift)) + m * kappa, _ONE - _TWO * m
-        squares = kappa_squared * _dot(np.ones_like(t), t) - _TWO * _dot(a, rho)
-        squares += _TWO * kappa * (_dot(a * sigma, t) - _dot(sigma, t_rho))
-        mixed = kappa * (_dot(sigma * c_lo, t) - _dot(sigma, t_low)) - _dot(a, r_lo) - _dot(c_lo, rho)
-        share = np.concatenate([squares, mixed, _TWO * _dot(c_lo, np.uint64(0) - r_lo)])
-        share += dealt(_CONSTANTS, 3)
-        if context.first:
-            share += np.array([np.dot(a, a), np.dot(a, c_lo), np.dot(c_lo, c_lo)], np.uint64)
+        with spends(Part.KERNELS):
+            r_lo = r - (t << _TOP) - (rho << np.uint64(op.shift))
+            m, high, c_lo = _cut(y_hat.astype(np.uint64, copy=False), op.shift)
+            kappa, kappa_squared = (np.uint64((1 << power * (63 - op.shift)) % 2**64) for power in (1, 2))
+            a, sigma = high - (_OFFSET >> np.uint64(op.shift)) + m * kappa, _ONE - _TWO * m
+            squares = kappa_squared * _dot(np.ones_like(t), t) - _TWO * _dot(a, rho)
+            squares += _TWO * kappa * (_dot(a * sigma, t) - _dot(sigma, t_rho))
+            mixed = kappa * (_dot(sigma * c_lo, t) - _dot(sigma, t_low)) - _dot(a, r_lo) - _dot(c_lo, rho)
+            share = np.concatenate([squares, mixed, _TWO * _dot(c_lo, np.uint64(0) - r_lo)])
+            share += dealt(_CONSTANTS, 3)
+            if context.first:
+                share += np.array([np.dot(a, a), np.dot(a, c_lo), np.dot(c_lo, c_lo)], np.uint64)
         return Share(share)
 
     def cost(self, op: SquareParts, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:

@@ -18,9 +18,10 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.tree import TreeShape, tree_shape
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols import comparison
-from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum, open_xor
+from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, mask, open_sum, open_xor
 from icm_ray.protocols.finish import word_type
 from icm_ray.ring import bits, finish
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["Counting", "Guarding", "Selection"]
 
@@ -40,7 +41,8 @@ def _deal_bits(dealing: Dealing, count: int, width: int, trees: int) -> tuple[Ri
     finish.signs(r, bits.ZERO, width - 1, 0, top)
     r_d = np.empty((trees, count), np.uint64)
     for tree in range(trees):
-        bits.unpack(s[tree] ^ top, r_d[tree])
+        with spends(Part.KERNELS):
+            bits.unpack(s[tree] ^ top, r_d[tree])
     return r_d, shape
 
 
@@ -49,13 +51,14 @@ def _open_bits(
 ) -> Generator[Exchange, None, tuple[Ring, tuple[Ring, ...]]]:
     """d^ planes (thresholds, words); `beside`: masked arrays to open in the same round as x^, returned opened."""
     count, dtype, shape = x.size, word_type(width), tree_shape(width - 1)
-    masked = x.astype(dtype, copy=False) + context.correlations.words(_R, count, dtype)
+    masked = mask(x, context.correlations.words(_R, count, dtype))
     x_hat, *opened = yield from open_sum(context, masked, *beside)
     context.opened("x_hat", x_hat)
     public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
     finish.high_part(x_hat, 0, width, public)
     planes = yield from comparison.compare(context, _CHUNKS, _TREE, public, shape, thresholds)
-    planes ^= context.correlations.words(_S, planes.size).reshape(planes.shape)
+    with spends(Part.KERNELS):
+        planes ^= context.correlations.words(_S, planes.size).reshape(planes.shape)
     if context.first:
         for plane, threshold in zip(planes, thresholds, strict=True):
             finish.signs(public, np.uint64(threshold % 2**64), width - 1, 1, plane)
@@ -119,14 +122,17 @@ class Selection:
     def deal(self, op: Select, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         r_d, _ = _deal_bits(dealing, out.count, op.width, 1)
         dealing.give(_RD, r_d[0])
-        dealing.give(_RD_RY, r_d[0] * dealing.words(_RY, out.count))
+        with spends(Part.KERNELS):
+            product = r_d[0] * dealing.words(_RY, out.count)
+        dealing.give(_RD_RY, product)
 
     def run(
         self, op: Select, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
-        x, y = (np.ascontiguousarray(share.words.reshape(-1)) for share in inputs)
+        with spends(Part.KERNELS):
+            x, y = (np.ascontiguousarray(share.words.reshape(-1)) for share in inputs)
         r_y = context.correlations.words(_RY, y.size)
-        d_hat, (y_hat,) = yield from _open_bits(context, x, op.width, (0,), (y + r_y,))
+        d_hat, (y_hat,) = yield from _open_bits(context, x, op.width, (0,), (mask(y, r_y),))
         r_d, rd_ry = context.correlations.dealt(_RD, y.size), context.correlations.dealt(_RD_RY, y.size)
         words = np.empty(y.size, np.uint64)
         finish.select(y_hat, d_hat[0], r_d, y, rd_ry, words)

@@ -29,6 +29,7 @@ from icm_ray.ops.values import ValueType
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share
 from icm_ray.protocols.beyond import Domain
 from icm_ray.ring import waves
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["Exponentials", "TrigonometricSums"]
 
@@ -44,6 +45,7 @@ def _waves_domain(op: Periodic) -> Domain:
     return Domain(op.beyond, op.period, op.excess, op.word)
 
 
+@spends(Part.KERNELS)
 def _wave_sum(op: Periodic, x: Words, x_hat: Words, dealt: Words, first: bool, domain: Domain) -> Words:
     """A share of the sum, from a share of x and of the dealt words (in place of the whole: first)."""
     total: Words = x.astype(domain.sums) * domain.sums(op.linear % 2**op.word)
@@ -98,6 +100,7 @@ def _powers_domain(op: ExpNegative) -> Domain:
     return Domain(op.beyond, op.shift + op.cell_bits, op.excess, op.word)
 
 
+@spends(Part.KERNELS)
 def _power_sum(op: ExpNegative, f: int, x_hat: Words, dealt: Words, domain: Domain) -> Words:
     total = np.empty(x_hat.size, domain.sums)
     tables, cells = waves.power_tables(op.shift, f), waves.cell_powers(op.cell_bits, op.shift, f)

@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from icm_ray.ring.kernel import kernel
+
 __all__ = [
     "BLOCK",
     "ZERO",
@@ -50,7 +52,7 @@ def padded(x: U64) -> U64:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look_up(x, offset, drop, wide, top, chunks, top_bits, p, g):  # type: ignore[no-untyped-def]
     """Shares of [r_j == c_j] and [r_j > c_j] for every chunk c_j of the public numbers: no communication.
 
@@ -89,14 +91,14 @@ def look_up(x, offset, drop, wide, top, chunks, top_bits, p, g):  # type: ignore
                 g[block, j, lane] = gt
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_one_hot(r, shift, out):  # type: ignore[no-untyped-def]
     """XOR 2^(four bits of r from `shift` on) into out (uint16)."""
     for e in range(out.size):
         out[e] ^= np.uint16(1) << np.uint16((r[e] >> np.uint64(shift)) & np.uint64(15))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def top_chunk_one_hot(r, shift, bits, out):  # type: ignore[no-untyped-def]
     """XOR 2^(`bits` <= 3 bits of r from `shift` on) into out (uint8)."""
     mask = np.uint64((1 << bits) - 1)
@@ -104,7 +106,7 @@ def top_chunk_one_hot(r, shift, bits, out):  # type: ignore[no-untyped-def]
         out[e] ^= np.uint8(1) << np.uint8((r[e] >> np.uint64(shift)) & mask)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mask_level(p, g, nodes, masked):  # type: ignore[no-untyped-def]
     """XOR what a level opens into `masked`, which holds this party's mask shares: for each node p_1.., g_0.., p_0."""
     for block in range(p.shape[0]):
@@ -142,7 +144,7 @@ def _fold(table, hats, low, k, scratch):  # type: ignore[no-untyped-def]
                 scratch[s, lane] = (hats[i, lane] & scratch[s, lane]) ^ scratch[s + half, lane]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def reduce_level(p, g, nodes, hats, masks, dealt, first_party, new_p, new_g):  # type: ignore[no-untyped-def]
     """Shares of the P and G of every node, from what was opened (`hats`), own mask shares and dealt products.
 
@@ -219,7 +221,7 @@ def reduce_level(p, g, nodes, hats, masks, dealt, first_party, new_p, new_g):  #
             first += m
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_products(nodes, masks, out):  # type: ignore[no-untyped-def]
     """XOR the products of masks that `reduce_level` needs into `out`, in its order; `masks` are the true masks."""
     table = np.empty((8, 8), np.uint64)
@@ -258,7 +260,7 @@ def deal_products(nodes, masks, out):  # type: ignore[no-untyped-def]
                 at += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack(x, shift, out):  # type: ignore[no-untyped-def]
     """Bit `shift` of every x as one plane: x (n,) uint64 of whole blocks, out (n / 64,) uint64."""
     for word in range(out.size):
@@ -268,7 +270,7 @@ def pack(x, shift, out):  # type: ignore[no-untyped-def]
         out[word] = packed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unpack(plane, out):  # type: ignore[no-untyped-def]
     """The bits of one plane as words 0 or 1: out (n,) uint64, n up to 64 times the plane's words."""
     for e in range(out.size):

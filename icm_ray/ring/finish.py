@@ -6,7 +6,8 @@ Names as in the protocols: x_hat opened, rho and t the dealt parts of the mask, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from icm_ray.ring.kernel import kernel
 
 __all__ = [
     "bit_words",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def truncated(x_hat, rho, t, f, w, first, out):  # type: ignore[no-untyped-def]
     """x >> f = (c >> f) - rho + (m xor t) 2^(w-1-f) - 2^(w-2-f), on x + 2^(w-2)."""
     one = np.uint64(1)
@@ -38,7 +39,7 @@ def truncated(x_hat, rho, t, f, w, first, out):  # type: ignore[no-untyped-def]
         out[e] = value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def high_part(x, f, w, out):  # type: ignore[no-untyped-def]
     """out = (x mod 2^w) >> f, padded with zeros."""
     mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - w)
@@ -48,7 +49,7 @@ def high_part(x, f, w, out):  # type: ignore[no-untyped-def]
         out[e] = np.uint64(0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def signs(x, offset, shift, constant, plane):  # type: ignore[no-untyped-def]
     """XOR bit `shift` of x - offset, and `constant`, into a plane (whole blocks)."""
     for word in range(plane.size):
@@ -59,7 +60,7 @@ def signs(x, offset, shift, constant, plane):  # type: ignore[no-untyped-def]
         plane[word] ^= packed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, bits, first, out):  # type: ignore[no-untyped-def]
     """The ReLU of the high part, selected by the opened bit d^.
 
@@ -83,7 +84,7 @@ def relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, bits, first, out):  # typ
         out[e] = share - carried if m else share + carried
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def relu_full(x_hat, d_hat, r_d, r, rd_r, first, out):  # type: ignore[no-untyped-def]
     """d x with d = d^ xor r_d:  d^ = 0: x^ [r_d] - [r_d r];  d^ = 1: x^ (1 - [r_d]) - ([r] - [r_d r])."""
     for e in range(out.size):
@@ -97,7 +98,7 @@ def relu_full(x_hat, d_hat, r_d, r, rd_r, first, out):  # type: ignore[no-untype
         out[e] = share
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def select(y_hat, d_hat, r_d, y, rd_ry, out):  # type: ignore[no-untyped-def]
     """d y with d = d^ xor r_d:  d^ = 0: y^ [r_d] - [r_d r_y];  d^ = 1: [y] minus that."""
     for e in range(out.size):
@@ -108,7 +109,7 @@ def select(y_hat, d_hat, r_d, y, rd_ry, out):  # type: ignore[no-untyped-def]
             out[e] = kept
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bit_words(d_hat, r_d, first, out):  # type: ignore[no-untyped-def]
     """[b] = d^ + (1 - 2 d^) [r_d]: the additive share of an opened-and-masked bit."""
     for e in range(out.size):
@@ -118,7 +119,7 @@ def bit_words(d_hat, r_d, first, out):  # type: ignore[no-untyped-def]
             out[e] = r_d[e]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_bits(d_hat, r_d, first, count):  # type: ignore[no-untyped-def]
     """The sum of `bit_words` over the first `count` values."""
     total = np.uint64(0)
@@ -130,7 +131,7 @@ def count_bits(d_hat, r_d, first, count):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_parts(high, s, bits, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
     """The dealer's parts of a ReLU's mask: high = r >> f; r_d = s xor t; rho its low `bits` bits, t the bit above.
 

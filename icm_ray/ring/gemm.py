@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from icm_ray.errors import ShapeError
+from icm_ray.ring.clock import Part, spends
 
 __all__ = ["ConvShape", "convolve", "load", "matmul"]
 
@@ -28,6 +29,7 @@ def load(threads: int | None = None) -> None:
         torch.set_num_threads(threads)
 
 
+@spends(Part.PRODUCTS)
 def matmul(a: Ring, b: Ring) -> Ring:
     """a @ b over Z_2^64; shapes as numpy's matmul for two or more dimensions."""
     import torch
@@ -103,6 +105,7 @@ class ConvShape:
         return picked
 
 
+@spends(Part.PRODUCTS)
 def convolve(images: Ring, weight: Ring, shape: ConvShape) -> Ring:
     """Cross-correlation over Z_2^64 as torch.nn.functional.conv2d computes it, without bias.
 

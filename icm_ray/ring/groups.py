@@ -7,12 +7,13 @@ Slot s of a row with public key k^ belongs to group (k^ - s) mod M: to place M -
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from icm_ray.ring.kernel import kernel
 
 __all__ = ["count_groups", "deal_groups", "fold", "sum_groups"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_groups(r, a, out):  # type: ignore[no-untyped-def]
     """out (n, M), the others' words, becomes the correction: a one-hot(r mod M) minus them; a empty: one-hot."""
     domain = out.shape[1]
@@ -23,7 +24,7 @@ def deal_groups(r, a, out):  # type: ignore[no-untyped-def]
         out[e, np.int64(r[e]) & (domain - 1)] += out.dtype.type(1) if plain else a[e]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_groups(k_hat, hot, sums):  # type: ignore[no-untyped-def]
     """sums (2 M) of the slots of hot (n, M)."""
     domain = hot.shape[1]
@@ -33,7 +34,7 @@ def count_groups(k_hat, hot, sums):  # type: ignore[no-untyped-def]
             sums[base + s] += hot[e, s]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sum_groups(k_hat, v_hat, hot, masked, sums):  # type: ignore[no-untyped-def]
     """sums (2 M) of v^ hot - masked, both (n, M)."""
     domain = hot.shape[1]
@@ -44,7 +45,7 @@ def sum_groups(k_hat, v_hat, hot, masked, sums):  # type: ignore[no-untyped-def]
             sums[base + s] += v * hot[e, s] - masked[e, s]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold(sums, out):  # type: ignore[no-untyped-def]
     """out[i], i = 0 .. M - 1: the two places of group i."""
     for i in range(out.size):

@@ -7,7 +7,8 @@ permutations and shares are made of. A bit is 1 where the left element of a pair
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from icm_ray.ring.kernel import kernel
 
 __all__ = ["SPARE_WORDS", "add_differences", "descend", "draw", "gap_pairs", "gaps_of", "merge", "search_pairs"]
 
@@ -15,7 +16,7 @@ SPARE_WORDS = 8
 """Words beyond one for each element that a permutation is drawn from, in place of rejected ones."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def draw(words, out):  # type: ignore[no-untyped-def]
     """A uniform permutation of 0 .. n-1 (Fisher-Yates) from n + SPARE_WORDS uniform words.
 
@@ -40,14 +41,14 @@ def draw(words, out):  # type: ignore[no-untyped-def]
         out[j] = kept
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_differences(y, left, right, masked):  # type: ignore[no-untyped-def]
     """Add y[left] - y[right] to the masks, in their words."""
     for e in range(masked.size):
         masked[e] += masked.dtype.type(y[left[e]] - y[right[e]])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def search_pairs(first, below, pivots, fan, rest, left, right):  # type: ignore[no-untyped-def]
     """One step of a search among 2^k - 1 pivots: every element from position `first` on against 2^fan - 1 of them.
 
@@ -62,7 +63,7 @@ def search_pairs(first, below, pivots, fan, rest, left, right):  # type: ignore[
             at += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def descend(below, plane, fan):  # type: ignore[no-untyped-def]
     """`fan` bits more of `below`: comparisons are consistent, so the sum of their bits is the number."""
     at = 0
@@ -74,7 +75,7 @@ def descend(below, plane, fan):  # type: ignore[no-untyped-def]
         below[e] = value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gaps_of(first, below, starts, members):  # type: ignore[no-untyped-def]
     """Positions by gap: those of gap i are members[starts[i] : starts[i + 1]]; starts (gaps + 1,) comes zeroed."""
     for e in range(below.size):
@@ -87,7 +88,7 @@ def gaps_of(first, below, starts, members):  # type: ignore[no-untyped-def]
         filled[below[e]] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gap_pairs(starts, members, left, right):  # type: ignore[no-untyped-def]
     """All pairs within the gaps; False where there are more than `left` has room for."""
     at = 0
@@ -102,7 +103,7 @@ def gap_pairs(starts, members, left, right):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merge(starts, members, plane, pivots, out):  # type: ignore[no-untyped-def]
     """All positions in sorted order, from the pivots, the gaps between them and the bits of `gap_pairs`."""
     above = np.zeros(members.size, np.int32)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from icm_ray.ring.kernel import kernel
 
 __all__ = ["deal_cells", "evaluate", "rotated_table"]
 
@@ -26,7 +27,7 @@ def rotated_table(coefficients: Sequence[Sequence[int]], dtype: type[np.unsigned
     return rotated
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def evaluate(x_hat, shift, drop, cell_bits, table, dealt, out):  # type: ignore[no-untyped-def]
     """out = sum over slots and powers j of q_j(cell) dealt[j]; q_j = (-1)^j sum_k binom(k, j) C_k c_lo^(k-j).
 
@@ -65,7 +66,7 @@ def evaluate(x_hat, shift, drop, cell_bits, table, dealt, out):  # type: ignore[
         out[e] = total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_cells(r, shift, drop, cell_bits, out):  # type: ignore[no-untyped-def]
     """out (n, d + 1, M), the others' words, becomes the correction: one-hot(r_hi) r_lo^j minus them."""
     cells = 1 << cell_bits

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
+from icm_ray.ring.clock import Part, spends
+
 __all__ = ["KEY_BYTES", "Key", "derive_key", "fresh_secret"]
 
 KEY_BYTES = 16
@@ -39,6 +41,7 @@ class Key:
     def __reduce__(self) -> str:
         raise TypeError("a key does not leave its process")
 
+    @spends(Part.PRG)
     def words(
         self, operation: int, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64
     ) -> NDArray[np.unsignedinteger]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from icm_ray.ring.kernel import kernel
 
 __all__ = ["deal_product", "deal_selection", "keep_opened", "keep_parts"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_selection(high, r_d, bits, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
     """The dealer's parts of a mask for `keep_parts`; r_d is the mask of the bit.
 
@@ -25,7 +26,7 @@ def deal_selection(high, r_d, bits, rho, rd_rho, t, rd_t):  # type: ignore[no-un
         rd_t[e] = r_d[e] & top
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_parts(y_hat, d_hat, r_d, rho, rd_rho, t, rd_t, f, w, first, out):  # type: ignore[no-untyped-def]
     """d (y >> f), d = d^ xor r_d, where d = 1 implies |y| <= 2^(w-2); y may be anything else.
 
@@ -50,7 +51,7 @@ def keep_parts(y_hat, d_hat, r_d, rho, rd_rho, t, rd_t, f, w, first, out):  # ty
         out[e] = share - carried if (high >> k) & one else share + carried
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_product(r, r_d, bits, rd_rho, rd_t):  # type: ignore[no-untyped-def]
     """r_d times the low `bits` bits of r, and times the bit above: for `keep_opened`."""
     one = np.uint64(1)
@@ -61,7 +62,7 @@ def deal_product(r, r_d, bits, rd_rho, rd_t):  # type: ignore[no-untyped-def]
         rd_t[e] = r_d[e] & ((x >> np.uint64(bits)) & one)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_opened(x, x_hat, d_hat, r_d, rd_rho, rd_t, bits, out):  # type: ignore[no-untyped-def]
     """out += d x, d = d^ xor r_d; |x| <= 2^(bits - 1), x^ opened in words of bits + 1.
 

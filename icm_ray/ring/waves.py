@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from icm_ray.ring.kernel import kernel
+
 __all__ = [
     "COEFFICIENT_BITS",
     "cell_powers",
@@ -50,7 +52,7 @@ def _wave(angle, table):  # type: ignore[no-untyped-def]
     return c - (s * step >> 30), s + (c * step >> 30)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_waves(r, period, harmonics, dealt_bits, table, out):  # type: ignore[no-untyped-def]
     """out (n, 2 K), the others' words, becomes the correction: cos(k rho), sin(k rho) minus them."""
     scale = 30 - dealt_bits
@@ -63,7 +65,7 @@ def deal_waves(r, period, harmonics, dealt_bits, table, out):  # type: ignore[no
             out[e, 2 * j + 1] = out.dtype.type((s + half) >> scale) - out[e, 2 * j + 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sum_waves(x_hat, period, harmonics, cosines, sines, dealt, table, out):  # type: ignore[no-untyped-def]
     """out += sum over k of (a cos + b sin)(k t^) [cos k rho] + (a sin - b cos)(k t^) [sin k rho]; t = t^ - rho.
 
@@ -118,7 +120,7 @@ def _power(low, shift, f, sign, first, second):  # type: ignore[no-untyped-def]
     return power
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deal_powers(r, shift, f, cell_bits, dealt_bits, tables, out):  # type: ignore[no-untyped-def]
     """out (n, M), the others' words, becomes the correction: one-hot(r_hi) e^-r_lo minus them."""
     scale = 29 - dealt_bits
@@ -133,7 +135,7 @@ def deal_powers(r, shift, f, cell_bits, dealt_bits, tables, out):  # type: ignor
         out[e, hot] += out.dtype.type((power + half) >> scale)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sum_powers(x_hat, shift, f, cell_bits, public_bits, tables, cells, dealt, out):  # type: ignore[no-untyped-def]
     """out = e^c sum over slots of e^(cell of the slot) dealt; dealt: (n, M), `deal_powers`; cells: `cell_powers`."""
     count = 1 << cell_bits

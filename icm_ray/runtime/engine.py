@@ -35,7 +35,8 @@ class LaneJob:
 
     tasks: by owner, by input name, how the owner's worker makes the input. given: by owner, by input name, ring
     elements that this process brings for the owner (their tasks are filled in); they go over the owner's link and
-    nowhere else. trace: let the workers count what the run allocates (slow).
+    nowhere else. profile: whether the members measure what they spend their time on (`icm_ray.ring.clock`).
+    trace: whether they count what the run allocates, which makes it slower.
     """
 
     lane: int
@@ -44,6 +45,7 @@ class LaneJob:
     tasks: Mapping[str, Mapping[str, InputTask]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Ring]] = field(default_factory=dict)
     trace: bool = False
+    profile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,10 @@ class Execution:
     """What a run revealed, put together: ring elements by the name of the reveal (wide numbers: limbs on the last
     axis).
 
-    rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. peak_bytes: the most
-    that one worker, a party's or the dealer's, held of what a traced run allocated.
+    rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. spent: seconds by
+    member (the dealer's name is "dealer"), by part, which add up to the member's own seconds; empty where the job asked
+    for no profile. peak_bytes: the most that one worker, a party's or the dealer's, held of what a traced run
+    allocated.
     """
 
     results: dict[str, Ring]
@@ -60,6 +64,7 @@ class Execution:
     sent_bytes: int = 0
     dealt_bytes: int = 0
     seconds: float = 0.0
+    spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     peak_bytes: int = 0
 
 

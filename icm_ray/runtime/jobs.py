@@ -12,13 +12,15 @@ __all__ = ["Gather", "Job", "Open", "Report", "ResultMessage"]
 class Job(msgspec.Struct, frozen=True):
     """One run of one program. `tasks`: by owner, by input name, how the owner's worker makes the input.
 
-    trace: count what every worker allocates, which makes the run slower.
+    profile: whether every member says what it spent its time on. trace: whether it counts what it
+    allocates.
     """
 
     job: int
     partition: int
     program: bytes
     tasks: dict[str, dict[str, InputTask]] = {}
+    profile: bool = False
     trace: bool = False
 
 
@@ -39,8 +41,8 @@ class Gather(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a worker says of a run: nothing of its values. peak_bytes: the most that it held of what the run allocated,
-    where that was asked for.
+    """What a worker says of a run: nothing of its values. Where it was asked for, `spent`: seconds by part, and
+    peak_bytes: the most that it held of what the run allocated.
     """
 
     attempt: int = 0
@@ -48,6 +50,7 @@ class Report(msgspec.Struct, frozen=True):
     sent_bytes: int = 0
     dealt_bytes: int = 0
     seconds: float = 0.0
+    spent: dict[str, float] = {}
     peak_bytes: int = 0
 
 

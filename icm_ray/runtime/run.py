@@ -32,7 +32,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
     """
     program = job.program
     members = (*program.parties, *program.owners, DEALER)
-    order = Job(number, job.partition, encode_program(program), _tasks(job), job.trace)
+    order = Job(number, job.partition, encode_program(program), _tasks(job), job.profile, job.trace)
     for name in (*members, *order.tasks):
         if name not in lane.handles:
             raise OwnerError(f"{name!r} is not in the session; it has {', '.join(lane.parties + lane.owners)}")
@@ -65,13 +65,15 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
                 lane.drain(members)
                 lane.relink()
             raise
-    reports = [done[name].report or Report() for name in program.parties]
+    said = {name: done[name].report or Report() for name in members}
+    reports = [said[name] for name in program.parties]
     return Execution(
         _together(job, arrived),
         reports[0].rounds,
         sum(report.sent_bytes for report in reports),
         sum(report.dealt_bytes for report in reports),
         max(report.seconds for report in reports),
+        {name: report.spent for name, report in said.items() if report.spent},
         max(item.report.peak_bytes for item in done.values() if item.report is not None),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from time import perf_counter
 from typing import Any, Self
@@ -21,6 +22,7 @@ from icm_ray.party.party import Observer, Outcome, Party
 from icm_ray.party.policy import Policy
 from icm_ray.program.program import Program, decode_program, encode_program
 from icm_ray.protocols.edges import DRIVER, combine
+from icm_ray.ring.clock import Clock
 from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
 from icm_ray.transport import Transcript, TransportConfig, agree, memory_links
 
@@ -67,21 +69,35 @@ class ThreadLane:
         inputs: Mapping[str, Mapping[str, Ring]] | None = None,
         partition: int = 0,
         observe: Mapping[str, Observer] | None = None,
+        clocks: Mapping[str, Clock] | None = None,
     ) -> dict[str, Outcome]:
-        """Run once; `inputs`: by owner, by name. Returns every party's outcome, and that of each outside owner."""
+        """Run once; `inputs`: by owner, by name. Returns every party's outcome, and that of each outside owner.
+
+        clocks: by member (the dealer's name is "dealer"), what measures what that member spends its time on.
+        """
         self._jobs += 1
         job, payload = self._jobs, encode_program(program)
         brought, watched = inputs or {}, observe or {}
 
+        def timed(name: str) -> AbstractContextManager[None]:
+            return clocks[name].running() if clocks is not None else nullcontext()
+
         def party(name: str) -> Outcome:
-            own = self.members[name]
-            return own.run(decode_program(payload), job, partition, brought.get(name), watched.get(name))
+            own, received = self.members[name], decode_program(payload)
+            with timed(name):
+                return own.run(received, job, partition, brought.get(name), watched.get(name))
 
         def outsider(name: str) -> Outcome:
-            results = self.outsiders[name].run(decode_program(payload), job, partition, brought.get(name, {}))
-            return Outcome(results=results)
+            own, received = self.outsiders[name], decode_program(payload)
+            with timed(name):
+                return Outcome(results=own.run(received, job, partition, brought.get(name, {})))
 
-        tasks: list[Callable[[], Any]] = [lambda: self.dealer.run(decode_program(payload), job, partition)]
+        def dealer() -> int:
+            received = decode_program(payload)
+            with timed(_DEALER):
+                return self.dealer.run(received, job, partition)
+
+        tasks: list[Callable[[], Any]] = [dealer]
         tasks += [partial(party, name) for name in self.parties]
         tasks += [partial(outsider, name) for name in program.owners]
         _, *outcomes = self._together(tasks)
@@ -172,7 +188,9 @@ class ThreadEngine:
                     inputs.setdefault(owner, {})[name] = self._tables[owner][job.lane].make(task)
                 except InputError as error:
                     raise error.of_owner(owner) from None
-        outcomes = self._lanes[job.lane].run(job.program, inputs, job.partition)
+        members = (*job.program.parties, *job.program.owners, _DEALER)
+        clocks = {name: Clock() for name in members} if job.profile else None
+        outcomes = self._lanes[job.lane].run(job.program, inputs, job.partition, clocks=clocks)
         results: dict[str, Ring] = {}
         types = job.program.types()
         for index, node in enumerate(job.program.nodes):
@@ -184,10 +202,10 @@ class ThreadEngine:
             for words in rest:
                 total = combine(types[index], total, words)
             results[op.name] = total
-        members = [outcomes[name] for name in self.parties]
-        sent = sum(outcome.sent_bytes for outcome in members)
-        dealt = sum(outcome.dealt_bytes for outcome in members)
-        return Execution(results, members[0].rounds, sent, dealt, perf_counter() - started)
+        own = [outcomes[name] for name in self.parties]
+        sent, dealt = sum(outcome.sent_bytes for outcome in own), sum(outcome.dealt_bytes for outcome in own)
+        spent = {name: clock.spent() for name, clock in (clocks or {}).items()}
+        return Execution(results, own[0].rounds, sent, dealt, perf_counter() - started, spent)
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
         self._open()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
 from queue import Empty, SimpleQueue
@@ -30,8 +31,10 @@ from icm_ray.owner.tables import Tables
 from icm_ray.owner.tasks import Given, PushedSource, TableInfo
 from icm_ray.party.party import Outcome, Party
 from icm_ray.party.policy import check_policy
-from icm_ray.program.program import Program, decode_program
+from icm_ray.program.program import Program
+from icm_ray.program.received import Programs
 from icm_ray.protocols.edges import array_shape
+from icm_ray.ring.clock import Clock
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.mesh import DEALER, DRIVER, LanePlan, Mesh
@@ -88,6 +91,7 @@ class Worker:
         self._dealt_over: dict[str, Link] = {}
         self._outside: OutsideOwner | None = None
         self._tables = Tables(config.partition_bytes)
+        self._programs = Programs()
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
         self._verdicts: SimpleQueue[say.Go | say.Discard | say.Abort] = SimpleQueue()
         if preload_torch:
@@ -206,24 +210,32 @@ class Worker:
     def _run(self, call: int, job: Job) -> say.Answer | None:
         """Prepare, say so, wait for the driver's word, run. Bad input and bad programs show before the word."""
         given = self._take_given(job)
-        program = decode_program(job.program)
+        program = self._programs.decoded(job.program)
         self._check(program)
         inputs = self._inputs(program, job, given)
         self._say(say.Ready(call))
         if not self._may_go(call):
             return None
+        clock = Clock() if job.profile else None
         started = perf_counter()
         if job.trace:
             tracemalloc.start()
         try:
-            outcome = self._play(program, job, inputs)
+            with clock.running() if clock is not None else nullcontext():
+                outcome = self._play(program, job, inputs)
+                for name, words in outcome.results.items():
+                    self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
             peak = tracemalloc.get_traced_memory()[1] if job.trace else 0
         finally:
             tracemalloc.stop()
-        for name, words in outcome.results.items():
-            self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
         report = Report(
-            outcome.attempt, outcome.rounds, outcome.sent_bytes, outcome.dealt_bytes, perf_counter() - started, peak
+            outcome.attempt,
+            outcome.rounds,
+            outcome.sent_bytes,
+            outcome.dealt_bytes,
+            perf_counter() - started,
+            clock.spent() if clock is not None else {},
+            peak,
         )
         return say.Done(call, report)
 

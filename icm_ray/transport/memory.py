@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, PeerSilent, ShapeError
 from icm_ray.ops.seams import Counters, Frame, Words
+from icm_ray.ring.clock import Part, spends
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure
 from icm_ray.transport.wire import NO_FRAME, Kind, byte_views, describe, encode, writable_views
@@ -117,9 +118,10 @@ class MemoryLink:
         if kind is not Kind.DATA or got != frame or payload.nbytes != sum(map(len, views)):
             raise self._desynchronised(frame, kind, got, payload.nbytes)
         source, start = payload.data, 0
-        for view in views:
-            view[:] = source[start : start + len(view)]
-            start += len(view)
+        with spends(Part.WIRE):  # whoever receives says whom it waits for, until here
+            for view in views:
+                view[:] = source[start : start + len(view)]
+                start += len(view)
 
     def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
         kind, got, payload = self._next(frame, None)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import Desynchronised, PeerLost, PeerSilent
 from icm_ray.ops.seams import Frame
+from icm_ray.ring.clock import Part, spends
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure, lost, silent
 from icm_ray.transport.stream import Stream
@@ -147,6 +148,7 @@ class Receiver:
             if failure is not None and not self._available():
                 raise failure.error(frame, "receiving")
 
+    @spends(Part.WIRE)  # whoever receives says whom it waits for, until here
     def _fill(self, views: list[memoryview], frame: Frame) -> None:
         deadline = monotonic() + self._config.message_timeout
         for whole in views:
@@ -217,6 +219,7 @@ class Receiver:
         raise self.failure.error(frame, "receiving")
 
 
+@spends(Part.WIRE)
 def _scatter(payload: NDArray[np.uint8], views: list[memoryview]) -> None:
     source, start = payload.data, 0
     for view in views:

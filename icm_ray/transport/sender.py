@@ -14,6 +14,7 @@ from typing import Final
 
 from icm_ray.errors import PeerLost
 from icm_ray.ops.seams import Frame
+from icm_ray.ring.clock import Part, spends
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure, lost
 from icm_ray.transport.stream import Stream
@@ -81,7 +82,8 @@ class Sender:
                     self._weight += weight
                     self._changed.notify_all()
                     return
-                self._changed.wait(_ROOM_CHECK)
+                with spends(Part.PEERS):
+                    self._changed.wait(_ROOM_CHECK)
             self._relieve()
 
     def _write_now(self, views: list[memoryview], frame: Frame) -> None:

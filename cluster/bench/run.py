@@ -15,6 +15,7 @@ from cluster.bench.functions import function_workloads
 from cluster.bench.minionn import minionn
 from cluster.bench.sorting import sort_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
+from icm_ray.errors import StockMismatch
 from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import LoadWeight
 from icm_ray.ops.values import ValueType
@@ -34,7 +35,10 @@ class Seconds(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run."""
+    """One line of the report. Bytes: payload that a party sends at most, and what the dealer sends; of one run.
+
+    prepared: whether the dealer had dealt before the clock started.
+    """
 
     workload: str
     parties: int
@@ -44,6 +48,7 @@ class Record(msgspec.Struct, frozen=True):
     dealer_bytes: int
     max_abs_error: float
     tls: bool
+    prepared: bool
 
 
 def names() -> tuple[str, ...]:
@@ -60,8 +65,12 @@ def _makers() -> dict[str, Callable[[], Workload]]:
     return {**plain_workloads(), "sort_100k": sort_100k, **function_workloads(), "minionn_cifar_b8": minionn}
 
 
-def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
-    """Run once to warm up, then `repeats` times; the error is that of the last run's output."""
+def measure(engine: Engine, work: Workload, repeats: int, tls: bool, prepared: bool = False) -> Record:
+    """Run once to warm up, then `repeats` times; the error is the largest of all runs' outputs.
+
+    prepared: all randomness is dealt before the clock starts. Raises `StockMismatch` where a run was dealt live all the
+    same.
+    """
     owner = engine.parties[0]
     keys = _prepare(engine, work, owner)
     builder = Builder(engine.parties)
@@ -69,13 +78,18 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
     result = work.build(builder, values)
     builder.add(Store("y"), result)
     program = builder.build()
-    cost, seconds = program.cost(), []
-    for _ in range(repeats + 1):
+    cost, seconds, errors = program.cost(), [], []
+    if prepared:
+        engine.prepare(program, (repeats + 1) * engine.lanes)
+    for repeat in range(repeats + 1):
         started = perf_counter()
-        engine.execute([LaneJob(0, program)])
+        (execution,) = engine.execute([LaneJob(0, program)])
         seconds.append(perf_counter() - started)
+        if execution.prepared is not prepared:
+            how = "live" if prepared else "ahead of time"
+            raise StockMismatch(f"run {repeat} of {work.name} was dealt {how}", party="dealer", step="bench")
+        errors.append(_error(engine, work, result.type))
     seconds = seconds[1:]
-    error = _error(engine, work, result.type)
     engine.forget([*keys.values(), "y", *work.weights])
     return Record(
         work.name,
@@ -84,8 +98,9 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool) -> Record:
         cost.rounds,
         max(cost.sent),
         cost.dealt,
-        error,
+        max(errors),
         tls,
+        prepared,
     )
 
 

@@ -50,7 +50,8 @@ class Execution:
     """What a run revealed, put together: ring elements by the name of the reveal (wide numbers: limbs on the last
     axis).
 
-    rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them.
+    rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. prepared: whether
+    the randomness was dealt ahead of time, by `Engine.prepare`.
     """
 
     results: dict[str, Ring]
@@ -58,6 +59,7 @@ class Execution:
     sent_bytes: int = 0
     dealt_bytes: int = 0
     seconds: float = 0.0
+    prepared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,14 @@ class Engine(Protocol):
     def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
         """Run jobs: those of different lanes at the same time, those of one lane in order. Results in the jobs'
         order.
+        """
+
+    def prepare(self, program: Program, partitions: int) -> None:
+        """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are.
+
+        Each run of exactly this program on a lane takes one of the lane's, until there are none left; then the dealer
+        deals as it runs. A run that fails has used its own up. Raises `ProgramError` for a program that loads a weight,
+        or uses one that is not loaded.
         """
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:

@@ -35,13 +35,14 @@ class Gather(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a worker says of a run: nothing of its values."""
+    """What a worker says of a run: nothing of its values. prepared: its randomness was dealt ahead of time."""
 
     attempt: int = 0
     rounds: int = 0
     sent_bytes: int = 0
     dealt_bytes: int = 0
     seconds: float = 0.0
+    prepared: bool = False
 
 
 class ResultMessage(msgspec.Struct, frozen=True, tag=True):

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import Desynchronised, FaultError, OwnerError, ProgramError
+from icm_ray.errors import Desynchronised, FaultError, OwnerError, ProgramError, StockMismatch
 from icm_ray.ops.linear import Reveal
 from icm_ray.owner.tasks import Given, InputTask
 from icm_ray.program.program import encode_program
@@ -58,12 +58,11 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
         try:
             lane.tell({name: say.Go(call) for name in members})
             done = lane.collect(members, call, "run", partition=job.partition, on_result=result)
-        except BaseException:
+        except BaseException as error:
             if not lane.broken:
-                lane.resume()
-                lane.tell({name: say.Abort(call) for name in members})
-                lane.drain(members)
-                lane.relink()
+                lane.abort(members, call)
+                if isinstance(error, StockMismatch):
+                    lane.give_up((*program.parties, DEALER), program.digest)
             raise
     reports = [done[name].report or Report() for name in program.parties]
     return Execution(
@@ -72,6 +71,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
         sum(report.sent_bytes for report in reports),
         sum(report.dealt_bytes for report in reports),
         max(report.seconds for report in reports),
+        all(report.prepared for report in reports),
     )
 
 

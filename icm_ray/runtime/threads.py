@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
@@ -13,15 +15,19 @@ from numpy.typing import NDArray
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.dealer.dealer import Dealer
-from icm_ray.errors import InputError, OwnerError, SessionClosed
+from icm_ray.errors import InputError, OwnerError, SessionClosed, StockMismatch
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
 from icm_ray.owner.tasks import PushedSource, Source
 from icm_ray.party.party import Observer, Outcome, Party
 from icm_ray.party.policy import Policy
+from icm_ray.planner.partitions import lanes_of
 from icm_ray.program.program import Program, decode_program, encode_program
 from icm_ray.protocols.edges import DRIVER, combine
 from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
+from icm_ray.stock.directory import Directory
+from icm_ray.stock.ledger import Batch
+from icm_ray.stock.stock import DealerStock, PartyStock
 from icm_ray.transport import Transcript, TransportConfig, agree, memory_links
 
 __all__ = ["ThreadEngine", "ThreadLane"]
@@ -31,7 +37,10 @@ _DEALER = "dealer"
 
 
 class ThreadLane:
-    """Parties, owners and a dealer as threads; closes its links at the end of the `with` block."""
+    """Parties, owners and a dealer as threads; closes its links at the end of the `with` block.
+
+    stock: where prepared randomness is kept, and the lane's number there; None for temporary directories.
+    """
 
     def __init__(
         self,
@@ -39,6 +48,7 @@ class ThreadLane:
         owners: tuple[str, ...] = (),
         transcript: Transcript | None = None,
         timeout: float = 60.0,
+        stock: tuple[Path, int] | None = None,
     ) -> None:
         names = (*parties, *owners, _DEALER)
         self.parties, self.owners = parties, owners
@@ -54,6 +64,37 @@ class ThreadLane:
             name: OutsideOwner(name, self._links[name], self._links[name][_DEALER], mine[name]) for name in owners
         }
         self.dealer = Dealer(dict(self._links[_DEALER]), secrets[_DEALER])
+        if stock is not None:
+            self._open_stock(lambda name: Directory.at(*stock, name))
+
+    def _open_stock(self, directory: Callable[[str], Directory]) -> None:
+        found = {name: directory(name) for name in (*self.parties, _DEALER)}
+        self.dealer.stock = DealerStock(found[_DEALER], _DEALER)
+        for name, member in self.members.items():
+            member.stock = PartyStock(found[name], name)
+
+    def prepare(self, program: Program, count: int) -> None:
+        """Deal the randomness of `count` runs of a program ahead of time."""
+        if self.dealer.stock is None:
+            self._open_stock(lambda _: Directory.private())
+        self._jobs += 1
+        job, payload = self._jobs, encode_program(program)
+        members: tuple[Dealer | Party, ...] = (self.dealer, *self.members.values())
+
+        def one(member: Dealer | Party) -> Batch:
+            return member.prepare(decode_program(payload), job, count)
+
+        batches = self._together([partial(one, member) for member in members])
+        for stock, batch in zip(self._stocks(), batches, strict=True):
+            stock.add(batch)
+
+    def _give_up(self, program: bytes) -> None:
+        for stock in self._stocks():
+            stock.give_up(program)
+
+    def _stocks(self) -> list[DealerStock | PartyStock]:
+        found = [self.dealer.stock, *(member.stock for member in self.members.values())]
+        return [stock for stock in found if stock is not None]
 
     def _agree(self, names: tuple[str, ...]) -> dict[str, dict[str, bytes]]:
         def one(name: str) -> dict[str, bytes]:
@@ -84,7 +125,11 @@ class ThreadLane:
         tasks: list[Callable[[], Any]] = [lambda: self.dealer.run(decode_program(payload), job, partition)]
         tasks += [partial(party, name) for name in self.parties]
         tasks += [partial(outsider, name) for name in program.owners]
-        _, *outcomes = self._together(tasks)
+        try:
+            _, *outcomes = self._together(tasks)
+        except StockMismatch:
+            self._give_up(program.digest)
+            raise
         return dict(zip((*self.parties, *program.owners), outcomes, strict=True))
 
     def counters(self, name: str, peer: str) -> int:
@@ -105,6 +150,8 @@ class ThreadLane:
         for links in self._links.values():
             for link in links.values():
                 link.close()
+        for stock in self._stocks():
+            stock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +172,9 @@ class ThreadEngine:
     ) -> None:
         self.parties, self.owners, self.lanes = parties, owners, lanes
         self.config = config or from_environment()
-        self._lanes = [ThreadLane(parties, owners) for _ in range(lanes)]
+        root = self.config.stock
+        stocks = [None if root is None else (Path(root), lane) for lane in range(lanes)]
+        self._lanes = [ThreadLane(parties, owners, stock=stock) for stock in stocks]
         self._tables = {name: [Tables() for _ in range(lanes)] for name in (*parties, *owners)}
         self._names = 0
         self._closed = False
@@ -187,7 +236,15 @@ class ThreadEngine:
         members = [outcomes[name] for name in self.parties]
         sent = sum(outcome.sent_bytes for outcome in members)
         dealt = sum(outcome.dealt_bytes for outcome in members)
-        return Execution(results, members[0].rounds, sent, dealt, perf_counter() - started)
+        prepared = all(outcome.prepared for outcome in members)
+        return Execution(results, members[0].rounds, sent, dealt, perf_counter() - started, prepared)
+
+    def prepare(self, program: Program, partitions: int) -> None:
+        self._open()
+        if partitions < 1:
+            raise InputError(f"{partitions} partitions to prepare; one at least")
+        for lane, count in Counter(lanes_of(partitions, self.lanes)).items():
+            self._lanes[lane].prepare(program, count)
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
         self._open()
@@ -201,7 +258,7 @@ class ThreadEngine:
         for lane in self._lanes:
             for key in keys:
                 for member in lane.members.values():
-                    member.store.pop(key, None)
+                    member.forget(key)
                 lane.dealer.forget(key)
 
     def set_policy(self, dataset: str, policy: Policy) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
 
@@ -33,6 +34,8 @@ from icm_ray.protocols.edges import array_shape
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.mesh import DEALER, DRIVER, LanePlan, Mesh
+from icm_ray.stock.directory import Directory
+from icm_ray.stock.stock import DealerStock, PartyStock
 from icm_ray.transport import Endpoint, Identity, Lease, Listener, TcpLink, TransportConfig
 
 __all__ = ["END", "GIVEN", "TABLE", "Worker", "transport_config"]
@@ -82,6 +85,7 @@ class Worker:
         self._dealer: Dealer | None = None
         self._dealt_over: dict[str, Link] = {}
         self._outside: OutsideOwner | None = None
+        self._stock: PartyStock | DealerStock | None = None
         self._tables = Tables(config.partition_bytes)
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
         self._verdicts: SimpleQueue[say.Go | say.Discard | say.Abort] = SimpleQueue()
@@ -102,11 +106,26 @@ class Worker:
         names = [plan.driver_link(which, self.name) for which in ("data", "control")]
         for name in names:
             self._listener.expect(name, driver)
+        directory = self._directory(plan)
         self._link(0)
+        if directory is not None:  # every member lives: their generations are raised together, or not at all
+            self._open_stock(directory)
         self._driver, self._control = (self._mesh.dial(driver, name, False, self._to_driver) for name in names)
         self._lease.close()
         self._lease = Lease(self._config.lease, self._on_lapse)
         self._control.start_listening(self._ordered, self._lease.renew, lambda _: self._on_lapse())
+
+    def _directory(self, plan: LanePlan) -> Directory | None:
+        """Where this worker's stock lies, locked; None where there is none yet."""
+        if self._config.stock is None or self.name in plan.owners:
+            return None
+        return Directory.at(Path(self._config.stock), plan.lane, self.name)
+
+    def _open_stock(self, directory: Directory) -> None:
+        if self._dealer is not None:
+            self._stock = self._dealer.stock = DealerStock(directory, self.name)
+        elif self._party is not None:
+            self._stock = self._party.stock = PartyStock(directory, self.name)
 
     def _link(self, generation: int) -> None:
         """(Re)open the lane's links. A dealer counts its attempts on, and keeps what it dealt; a party its shares."""
@@ -123,6 +142,7 @@ class Worker:
             before, self._party = self._party, Party(self.name, links, dealer, others, secrets[DEALER])
             if before is not None:
                 self._party.store, self._party.policies = before.store, before.policies
+                self._party.stock = before.stock
         else:
             self._outside = OutsideOwner(self.name, links, dealer, others)
 
@@ -163,11 +183,24 @@ class Worker:
 
     def _carry_out(
         self,
-        order: say.Run | say.Relink | say.OpenTable | say.SetPolicy | say.JoinHome | say.Move | say.Forget,
+        order: say.Run
+        | say.Prepare
+        | say.GiveUp
+        | say.Relink
+        | say.OpenTable
+        | say.SetPolicy
+        | say.JoinHome
+        | say.Move
+        | say.Forget,
     ) -> say.Answer | None:
         match order:
             case say.Run(call, job):
                 return self._run(call, job)
+            case say.Prepare(call, job, count):
+                return self._prepare(call, job, count)
+            case say.GiveUp(call, program):
+                if self._stock is not None:
+                    self._stock.give_up(program)
             case say.OpenTable(call, table):
                 return say.Done(call, info=self._open_table(table))
             case say.SetPolicy(call, dataset, policy):
@@ -212,7 +245,12 @@ class Worker:
         for name, words in outcome.results.items():
             self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
         report = Report(
-            outcome.attempt, outcome.rounds, outcome.sent_bytes, outcome.dealt_bytes, perf_counter() - started
+            outcome.attempt,
+            outcome.rounds,
+            outcome.sent_bytes,
+            outcome.dealt_bytes,
+            perf_counter() - started,
+            outcome.prepared,
         )
         return say.Done(call, report)
 
@@ -224,6 +262,23 @@ class Worker:
         if self._outside is not None:
             return Outcome(results=self._outside.run(program, job.job, job.partition, inputs))
         raise SessionError(f"worker {self.name} has not joined a lane")
+
+    def _prepare(self, call: int, job: Job, count: int) -> say.Answer | None:
+        """Put slots on disk, say so, wait for the driver's word, let them count."""
+        program, member = decode_program(job.program), self._dealer or self._as_party()
+        if self._stock is None:
+            self._open_stock(Directory.private())
+        if self._stock is None:
+            raise SessionError(f"{self.name} has no stock")
+        try:
+            batch = member.prepare(program, job.job, count)
+            self._say(say.Ready(call))
+            if not self._may_go(call):
+                return None
+            self._stock.add(batch)
+        finally:
+            self._stock.sweep()
+        return say.Done(call)
 
     def _check(self, program: Program) -> None:
         """What would stop this worker in the middle is said before the others begin."""
@@ -321,7 +376,7 @@ class Worker:
         for key in keys:
             self._tables.close(key)
             if self._party is not None:
-                self._party.store.pop(key, None)
+                self._party.forget(key)
             if self._dealer is not None:
                 self._dealer.forget(key)
 
@@ -333,6 +388,8 @@ class Worker:
             if link is not None:
                 link.close()
         self._listener.close()
+        if self._stock is not None:
+            self._stock.close()
 
 
 def given_frame(job: Job, step: int) -> Frame:

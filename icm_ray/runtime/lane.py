@@ -84,6 +84,7 @@ class Lane:
     def assemble(self) -> None:
         """Wait for the workers to start, tell each of the others, open the driver's links. Kills all if that fails."""
         deadline = monotonic() + self.config.start_timeout
+        joins: dict[str, Pending] = {}
         try:
             found = self._all({name: handle.endpoint() for name, handle in self.handles.items()}, deadline, "start")
             plan = LanePlan(
@@ -94,17 +95,40 @@ class Lane:
                 tuple(found[name] for name in self.handles),
                 (DRIVER, "", 0, self._identity.certificate),
             )
-            joins = {name: handle.join(plan) for name, handle in self.handles.items()}
+            joins.update({name: handle.join(plan) for name, handle in self.handles.items()})
             for name in self.handles:
                 self.data[name] = self._dial(plan, "data", name)
                 self.control[name] = self._dial(plan, "control", name)
             self._all(joins, deadline, "join")
+        except FaultError as error:
+            refusal = self._refusal(joins)
+            self.kill()
+            if refusal is not None:
+                raise refusal from error
+            raise
         except BaseException:
             self.kill()
             raise
         self.plan = plan
         for name in self.handles:
             self._listen(name)
+
+    @staticmethod
+    def _refusal(joins: Mapping[str, Pending]) -> SessionError | None:
+        """Why a member would not join, where one says so: others see no more than that it is gone."""
+        left, deadline = list(joins.values()), monotonic() + _GRACE
+        while left and monotonic() < deadline:
+            for pending in [item for item in left if item.done()]:
+                left.remove(pending)
+                try:
+                    pending.result()
+                except SessionError as error:
+                    return error
+                except FaultError:
+                    continue
+            if left:
+                sleep(0.005)
+        return None
 
     def _dial(self, plan: LanePlan, which: str, name: str) -> TcpLink:
         link = plan.driver_link(which, name)

@@ -25,7 +25,7 @@ from icm_ray.runtime.handle import Handle
 from icm_ray.runtime.jobs import Gather, Open
 from icm_ray.runtime.lane import Lane
 from icm_ray.runtime.mesh import DEALER, DRIVER
-from icm_ray.runtime.prepare import prepare
+from icm_ray.runtime.prepare import prepare, slots_by_lane
 from icm_ray.runtime.run import run
 from icm_ray.runtime.worker import END, TABLE
 from icm_ray.transport import Identity
@@ -178,10 +178,8 @@ class LaneEngine:
     def prepare(self, program: Program, partitions: int) -> None:
         """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are."""
         self._open()
-        if partitions < 1:
-            raise InputError(f"{partitions} partitions to prepare; one at least")
+        counts = slots_by_lane(program, partitions, self.parties, self.lanes)
         numbers = {lane: next(self._jobs) for lane in range(self.lanes)}
-        counts = Counter(lanes_of(partitions, self.lanes))
         self._together(
             [lambda lane=lane: prepare(self._lanes[lane], numbers[lane], program, counts[lane]) for lane in counts]  # type: ignore[misc]
         )

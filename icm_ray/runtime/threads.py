@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
@@ -21,10 +20,10 @@ from icm_ray.owner.tables import Tables
 from icm_ray.owner.tasks import PushedSource, Source
 from icm_ray.party.party import Observer, Outcome, Party
 from icm_ray.party.policy import Policy
-from icm_ray.planner.partitions import lanes_of
 from icm_ray.program.program import Program, decode_program, encode_program
 from icm_ray.protocols.edges import DRIVER, combine
 from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
+from icm_ray.runtime.prepare import slots_by_lane
 from icm_ray.stock.directory import Directory
 from icm_ray.stock.ledger import Batch
 from icm_ray.stock.stock import DealerStock, PartyStock
@@ -130,6 +129,9 @@ class ThreadLane:
         except StockMismatch:
             self._give_up(program.digest)
             raise
+        finally:
+            for member in self.members.values():
+                member.settle()
         return dict(zip((*self.parties, *program.owners), outcomes, strict=True))
 
     def counters(self, name: str, peer: str) -> int:
@@ -241,9 +243,7 @@ class ThreadEngine:
 
     def prepare(self, program: Program, partitions: int) -> None:
         self._open()
-        if partitions < 1:
-            raise InputError(f"{partitions} partitions to prepare; one at least")
-        for lane, count in Counter(lanes_of(partitions, self.lanes)).items():
+        for lane, count in slots_by_lane(program, partitions, self.parties, self.lanes).items():
             self._lanes[lane].prepare(program, count)
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:

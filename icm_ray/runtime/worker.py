@@ -180,6 +180,8 @@ class Worker:
                     self._say(answer)
             except FaultError:
                 continue  # the driver is gone: the control link or the lease ends this worker
+            if self._party is not None:
+                self._party.settle()
 
     def _carry_out(
         self,

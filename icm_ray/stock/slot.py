@@ -158,6 +158,10 @@ class StoredSlot:
         self.received += size
         return np.frombuffer(self._content, np.uint8, size, place[0]) if size else np.empty(0, np.uint8)
 
+    def holds(self, words: NDArray[np.generic]) -> bool:
+        """Whether an array lies in this slot's mapping, and so keeps all of it alive."""
+        return np.may_share_memory(words, np.frombuffer(self._content, np.uint8))
+
     def close(self) -> None:
         """Close and remove the file; arrays that were taken stay. Idempotent."""
         file, self._file = self._file, -1

@@ -37,7 +37,13 @@ class Stock:
 
     def __init__(self, directory: Directory, member: str, disk: Disk | None = None) -> None:
         self._directory, self._member, self._disk = directory, member, disk or Disk()
-        before = read_ledger(directory.path / _LEDGER, member)
+        try:
+            self._open(read_ledger(directory.path / _LEDGER, member))
+        except BaseException:
+            directory.close()
+            raise
+
+    def _open(self, before: Ledger) -> None:
         self._generation = before.generation + 1
         # A key of a weight names another mask in every session: what depends on one ends with its session.
         self._batches = {batch.store: batch for batch in before.batches if not batch.weights}

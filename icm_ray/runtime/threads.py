@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.dealer.dealer import Dealer
-from icm_ray.errors import InputError, OwnerError, SessionClosed, StockMismatch
+from icm_ray.errors import InputError, OwnerError, SessionClosed, SessionError, StockMismatch
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
 from icm_ray.owner.tasks import PushedSource, Source
@@ -67,7 +67,14 @@ class ThreadLane:
             self._open_stock(lambda name: Directory.at(*stock, name))
 
     def _open_stock(self, directory: Callable[[str], Directory]) -> None:
-        found = {name: directory(name) for name in (*self.parties, _DEALER)}
+        found: dict[str, Directory] = {}
+        try:
+            for name in (*self.parties, _DEALER):
+                found[name] = directory(name)
+        except SessionError:
+            for locked in found.values():
+                locked.close()
+            raise
         self.dealer.stock = DealerStock(found[_DEALER], _DEALER)
         for name, member in self.members.items():
             member.stock = PartyStock(found[name], name)

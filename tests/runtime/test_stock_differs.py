@@ -159,6 +159,12 @@ def test_members_that_end_between_consumption_and_use(tmp_path, monkeypatch):
         assert [compared(engine) for _ in range(3)] == [True, True, False]
 
 
+def test_a_session_that_finds_one_directory_in_use_lets_the_others_go(tmp_path):
+    with started(ThreadEngine, tmp_path, ("bob", "charlie")), pytest.raises(SessionError, match="bob is in use"):
+        started(ThreadEngine, tmp_path, ("alice", "bob"))
+    started(ThreadEngine, tmp_path).close()
+
+
 def test_a_directory_is_one_session_s(tmp_path):
     with started(ThreadEngine, tmp_path):
         with pytest.raises(SessionError, match="in use"):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
+
+from icm_ray.errors import InputError
 
 __all__ = ["EngineConfig", "from_environment"]
 
@@ -22,6 +25,8 @@ class EngineConfig:
     tls: encrypt and authenticate every link; only benchmarks on loopback switch it off.
     rtt_ms, mbit: a slow network put between the members of a lane, for benchmarks: milliseconds there and back,
         megabits a second each way on each link (0: as fast as it goes).
+    stock: directory, on every worker's own node, where prepared randomness outlives the session: an absolute path.
+        None: what is prepared lies in a private temporary directory of each worker and ends with it.
     """
 
     fraction_bits: int = 16
@@ -35,6 +40,11 @@ class EngineConfig:
     tls: bool = True
     rtt_ms: float = 0.0
     mbit: float = 0.0
+    stock: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.stock is not None and not Path(self.stock).is_absolute():
+            raise InputError(f"stock={self.stock!r}: workers run on nodes of their own and need an absolute path")
 
 
 def from_environment() -> EngineConfig:
@@ -49,6 +59,7 @@ def from_environment() -> EngineConfig:
         ("start_timeout", float),
         ("job_timeout", float),
         ("partition_bytes", int),
+        ("stock", str),
     ):
         text = os.environ.get(f"ICM_{name.upper()}")
         if text is not None:

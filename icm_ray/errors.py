@@ -21,7 +21,8 @@ IcmError
     ├── Desynchronised    a frame of another program, partition, attempt or step
     ├── AddressReused     an address of dealt randomness was asked for twice
     ├── BoundExceeded     the checked bound of a program was exceeded by a private value
-    └── PoolExhausted     a sort's random order needed more comparisons than were dealt (less than once in 2^40)
+    ├── PoolExhausted     a sort's random order needed more comparisons than were dealt (less than once in 2^40)
+    └── StockMismatch     members disagree on prepared randomness: a store was copied, rolled back or damaged
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ __all__ = [
     "SessionError",
     "ShapeError",
     "SourceError",
+    "StockMismatch",
     "UnsupportedError",
 ]
 
@@ -169,3 +171,10 @@ class BoundExceeded(FaultError):
 
 class PoolExhausted(FaultError):
     """A sort's random order needed more comparisons than were dealt: less than once in 2^40 sorts; repeat it."""
+
+
+class StockMismatch(FaultError):
+    """Members disagree on prepared randomness, or a member's store is damaged; `where["differs"]` says in what.
+
+    Nothing was shared. The stock of the program is given up, so that its next run is dealt live.
+    """

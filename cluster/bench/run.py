@@ -16,6 +16,7 @@ from cluster.bench.minionn import minionn
 from cluster.bench.profile import Profile, profile
 from cluster.bench.sorting import sort_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
+from icm_ray.errors import StockMismatch
 from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import LoadWeight
 from icm_ray.ops.values import ValueType
@@ -41,6 +42,7 @@ class Record(msgspec.Struct, frozen=True):
     shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation. held: the most that
     one worker held at a time, the inputs included.
     profile: where the time of one more run went, where it was asked for.
+    prepared: whether the dealer had dealt before the clock started.
     """
 
     workload: str
@@ -56,6 +58,7 @@ class Record(msgspec.Struct, frozen=True):
     shares: int = 0
     held: int = 0
     profile: Profile | None = None
+    prepared: bool = False
 
 
 def names() -> tuple[str, ...]:
@@ -72,10 +75,14 @@ def _makers() -> dict[str, Callable[[], Workload]]:
     return {**plain_workloads(), "sort_100k": sort_100k, **function_workloads(), "minionn_cifar_b8": minionn}
 
 
-def measure(engine: Engine, work: Workload, repeats: int, tls: bool, profiled: bool = False) -> Record:
-    """Run once to warm up, then `repeats` times, and where `profiled` as often again with every member's clock.
+def measure(
+    engine: Engine, work: Workload, repeats: int, tls: bool, *, profiled: bool = False, prepared: bool = False
+) -> Record:
+    """Run once to warm up, then `repeats` times; the error is the largest of all runs' outputs. Then once more,
+    counting memory, and where `profiled` as often again with every member's clock.
 
-    The error is that of the last run's output.
+    prepared: all randomness is dealt before the clock starts. Raises `StockMismatch` where a run was dealt live all the
+    same.
     """
     owner = engine.parties[0]
     keys = _prepare(engine, work, owner)
@@ -84,17 +91,22 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool, profiled: b
     result = work.build(builder, values)
     builder.add(Store("y"), result)
     program = builder.build()
-    cost, seconds = program.cost(), []
-    for _ in range(repeats + 1):
+    cost, seconds, errors = program.cost(), [], []
+    if prepared:
+        engine.prepare(program, (repeats + 1) * engine.lanes)
+    for repeat in range(repeats + 1):
         started = perf_counter()
-        engine.execute([LaneJob(0, program)])
+        (execution,) = engine.execute([LaneJob(0, program)])
         seconds.append(perf_counter() - started)
+        if execution.prepared is not prepared:
+            how = "live" if prepared else "ahead of time"
+            raise StockMismatch(f"run {repeat} of {work.name} was dealt {how}", party="dealer", step="bench")
+        errors.append(_error(engine, work, result.type))
     seconds = seconds[1:]
     (traced,) = engine.execute([LaneJob(0, program, trace=True)])
     given = sum(size_of(kind) for kind in work.types.values())
     job = LaneJob(0, program, profile=True)
     found = profile(lambda: engine.execute([job])[0], repeats) if profiled else None
-    error = _error(engine, work, result.type)
     engine.forget([*keys.values(), "y", *work.weights])
     return Record(
         work.name,
@@ -104,11 +116,12 @@ def measure(engine: Engine, work: Workload, repeats: int, tls: bool, profiled: b
         max(cost.sent),
         cost.dealt,
         sum(cost.sent) + cost.dealt,
-        error,
+        max(errors),
         tls,
         program.plan().shares,
         given + traced.peak_bytes,
         found,
+        prepared,
     )
 
 

@@ -23,12 +23,15 @@ def bench(
     mbit: Annotated[float, typer.Option(min=0, help="and so many megabits a second at most; 0: no limit")] = 0.0,
     tls: Annotated[bool, typer.Option("--tls", help="authenticate and encrypt every link")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="run as often again, and say where the time goes")] = False,
+    prepared: Annotated[
+        bool, typer.Option("--prepared", help="deal before the clock starts: the online phase alone")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="write a list of records to this file")] = None,
 ) -> None:
     """Time workloads that other engines are measured on.
 
-    Inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside it. The
-    links are plain TCP unless --tls is given, as other engines' benchmarks have it.
+    Inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside it, but
+    for --prepared. The links are plain TCP unless --tls is given, as other engines' benchmarks have it.
     """
     from cluster.bench.profile import HEADS, rows
     from cluster.bench.run import Record, measure, names, workload
@@ -43,12 +46,13 @@ def bench(
     with ProcessEngine(_NAMES[:parties], config=EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit)) as engine:
         for name in chosen:
             with console.status(f"{name} ..."):
-                records.append(measure(engine, workload(name), repeats, tls, profile))
+                records.append(measure(engine, workload(name), repeats, tls, profiled=profile, prepared=prepared))
             record = records[-1]
             console.print(
                 f"{name:20s} {record.seconds.min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
             )
-    table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback")
+    how = ", dealt before" if prepared else ""
+    table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback{how}")
     for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "held", "max abs error"):
         table.add_column(head, justify="left" if head == "workload" else "right")
     for record in records:

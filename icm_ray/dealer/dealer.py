@@ -2,49 +2,97 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, MutableMapping
+
 import msgspec
+import numpy as np
 
 from icm_ray.dealer.dealing import OperationDealing
+from icm_ray.errors import ProgramError
 from icm_ray.ops.seams import Address, Frame, Link
 from icm_ray.program.begin import Begin
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Program
 from icm_ray.protocols.table import TABLE
 from icm_ray.ring.clock import Part, spends
+from icm_ray.ring.prg import Key
+from icm_ray.stock.filling import END, Filling, check_preparable, weights_of
+from icm_ray.stock.keys import slot_key, slot_secret
+from icm_ray.stock.ledger import Batch
+from icm_ray.stock.stock import DealerStock
 
 __all__ = ["Dealer"]
 
 
 class Dealer:
     """links: to parties and outside owners; secrets: with parties. The links' bounded queues keep the dealer from
-    running too far ahead.
+    running too far ahead. stock: which slots were dealt ahead of time; None where none can be.
     """
 
-    def __init__(self, links: dict[str, Link], secrets: dict[str, bytes]) -> None:
-        self._links, self._secrets = links, secrets
+    def __init__(self, links: dict[str, Link], secrets: dict[str, bytes], stock: DealerStock | None = None) -> None:
+        self._links, self._secrets, self.stock = links, secrets, stock
         self._attempt = 0
         self._store: dict[str, object] = {}
 
     def run(self, program: Program, job: int, partition: int) -> int:
-        """Deal for one run of the program; returns its attempt number. Every call is a new attempt, with fresh
-        randomness.
+        """Deal for one run of the program, or name a slot that was dealt before; returns its attempt number. Every
+        call is a new attempt, with fresh randomness.
         """
-        plan = program.plan()
         self._attempt += 1
         address = Address(job, program.digest, partition, self._attempt)
-        begin = msgspec.msgpack.encode(Begin(job, address.program, partition, address.attempt))
+        slot = self.stock.take(address.program) if self.stock is not None else None  # consumed before it is named
+        begin = msgspec.msgpack.encode(Begin(job, address.program, partition, address.attempt, slot))
         with spends(Part.WIRE):
             for name in program.parties + program.owners:
                 self._links[name].send_message(begin)
-        keys = {name: key_for(self._secrets[name], "dealer", address) for name in program.parties}
+        if slot is None:
+            keys = {name: key_for(self._secrets[name], "dealer", address) for name in program.parties}
+            self._deal(program, address, keys, self._store)
+        return self._attempt
+
+    def prepare(self, program: Program, job: int, count: int) -> Batch:
+        """Deal `count` slots of the program; they count once the batch is added to the stock. Nothing of them is kept.
+
+        Raises `ProgramError` for a program that loads a weight, or uses one that is not loaded.
+        """
+        check_preparable(program)
+        if self.stock is None:
+            raise ProgramError("this dealer has no stock")
+        weights = weights_of(program)
+        if missing := [key for key in weights if key not in self._store]:
+            raise ProgramError(f"weight {missing[0]} was not loaded")
+        batch = self.stock.new_batch(program.digest, count, weights)
+        for offset in range(count):
+            self._attempt += 1
+            said = Filling(job, batch.program, batch.store, offset, self._attempt)
+            address = Address(job, batch.program, offset, self._attempt)
+            keys = {}
+            for name in program.parties:
+                secret = slot_secret(self._secrets[name], batch.program, batch.store, offset, said.attempt)
+                keys[name] = slot_key(secret, batch.program, batch.store, offset)
+                self._links[name].send_message(msgspec.msgpack.encode(said))
+            sent = self._deal(program, address, keys, dict(self._store))
+            for name in program.parties:
+                self._links[name].send(Frame(address, END, sent[name]), (np.empty(0, np.uint8),))
+        return batch
+
+    def _deal(
+        self, program: Program, address: Address, keys: Mapping[str, Key], store: MutableMapping[str, object]
+    ) -> Counter[str]:
+        """Walk the program once. keys: the streams of every party. Returns how many corrections each was sent."""
+        plan, sent = program.plan(), Counter[str]()
         for index, step in enumerate(plan.steps):
             corrected = plan.corrected[index]
             dealing = OperationDealing(
-                program.parties, keys, index, corrected, self._links[corrected], Frame(address, index), self._store
+                program.parties, keys, index, corrected, self._links[corrected], Frame(address, index), store
             )
             TABLE[type(step.op)].deal(step.op, plan.kinds(index), dealing, step.type)
-        return self._attempt
+            sent[corrected] += dealing.sent
+        return sent
 
     def forget(self, key: str) -> None:
         """Drop the mask of a weight that is no longer used."""
         self._store.pop(key, None)
+        if self.stock is not None:
+            self.stock.forget(key)

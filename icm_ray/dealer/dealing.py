@@ -20,7 +20,10 @@ Ring = NDArray[np.uint64]
 
 
 class OperationDealing:
-    """`Dealing` of one operation. `corrected` is the party that gets corrections; the others only expand."""
+    """`Dealing` of one operation. `corrected` is the party that gets corrections; the others only expand.
+
+    sent: how many corrections there were so far.
+    """
 
     def __init__(
         self,
@@ -32,7 +35,7 @@ class OperationDealing:
         frame: Frame,
         store: MutableMapping[str, Any],
     ) -> None:
-        self.parties, self.store = parties, store
+        self.parties, self.store, self.sent = parties, store, 0
         self._keys, self._operation, self._corrected = keys, operation, corrected
         self._link, self._frame = link, frame
         self._used: set[tuple[int, str]] = set()
@@ -93,5 +96,6 @@ class OperationDealing:
         return [self._stream(tag, party, count, dtype) for party in self.parties if party != self._corrected]
 
     def send(self, tag: int, correction: Words) -> None:
+        self.sent += 1
         with spends(Part.WIRE):
             self._link.send(Frame(self._frame.address, self._operation, tag), (correction,))

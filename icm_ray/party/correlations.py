@@ -4,6 +4,8 @@ sends.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,19 @@ from icm_ray.ops.seams import Address, Frame, Link, Words
 from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 
-__all__ = ["Corrections", "DealtShares"]
+__all__ = ["CorrectionSource", "Corrections", "DealtShares"]
+
+
+class CorrectionSource(Protocol):
+    """Where the corrections of one run come from: the dealer's link, or the slot that it filled before.
+
+    received: bytes taken so far.
+    """
+
+    received: int
+
+    def take(self, operation: int, tag: int, size: int) -> NDArray[np.uint8]:
+        """The correction of (operation, tag), of `size` bytes: writable, the caller's own."""
 
 
 class Corrections:
@@ -47,7 +61,7 @@ class DealtShares:
 
     __slots__ = ("_corrected", "_corrections", "_key", "_operation", "_used")
 
-    def __init__(self, key: Key, operation: int, corrected: bool, corrections: Corrections) -> None:
+    def __init__(self, key: Key, operation: int, corrected: bool, corrections: CorrectionSource) -> None:
         self._key, self._operation = key, operation
         self._corrected, self._corrections = corrected, corrections
         self._used: set[int] = set()

@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import AddressReused, Desynchronised, ProgramError
+from icm_ray.errors import AddressReused, Desynchronised, ProgramError, StockMismatch
 from icm_ray.ops.seams import Address, Frame, Link, Words
-from icm_ray.party.correlations import Corrections, DealtShares
+from icm_ray.party.correlations import Corrections, CorrectionSource, DealtShares
 from icm_ray.party.policy import Policy, check_policy
-from icm_ray.program.begin import read_begin
+from icm_ray.party.stocking import fill
+from icm_ray.program.begin import SlotName, read_begin
 from icm_ray.program.keys import key_for
 from icm_ray.program.plan import Plan
 from icm_ray.program.program import Program
 from icm_ray.protocols.base import Context, Exchange, Round, Share
 from icm_ray.protocols.table import TABLE
 from icm_ray.ring.clock import Part, spends
+from icm_ray.ring.prg import Key
+from icm_ray.stock.agreement import exchange_names
+from icm_ray.stock.ledger import Batch
+from icm_ray.stock.stock import PartyStock, SpentSlot
 
 __all__ = ["Outcome", "Party"]
 
@@ -29,13 +34,17 @@ Observer = Callable[[int, str, Ring], None]
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run left with this party: values revealed to it (ring elements) and what it took."""
+    """What a run left with this party: values revealed to it (ring elements) and what it took.
+
+    prepared: whether its randomness was dealt ahead of time.
+    """
 
     results: dict[str, Ring] = field(default_factory=dict)
     attempt: int = 0
     rounds: int = 0
     sent_bytes: int = 0
     dealt_bytes: int = 0
+    prepared: bool = False
 
 
 @dataclass(slots=True)
@@ -49,15 +58,23 @@ class Party:
     each peer.
 
     The secret with the dealer gives masks; those with parties and owners are known to neither dealer nor driver.
+    stock: randomness dealt ahead of time; None where there can be none.
     """
 
     def __init__(
-        self, me: str, links: Mapping[str, Link], dealer: Link, secrets: Mapping[str, bytes], dealer_secret: bytes
+        self,
+        me: str,
+        links: Mapping[str, Link],
+        dealer: Link,
+        secrets: Mapping[str, bytes],
+        dealer_secret: bytes,
+        stock: PartyStock | None = None,
     ) -> None:
-        self.me = me
+        self.me, self.stock = me, stock
         self._links, self._dealer = dict(links), dealer
         self._secrets, self._dealer_secret = dict(secrets), dealer_secret
         self._last_attempt = 0
+        self._spent: SpentSlot | None = None
         self.store: dict[str, Any] = {}
         self.policies: dict[str, Policy] = {}
 
@@ -79,24 +96,77 @@ class Party:
         """
         plan = program.plan()
         check_policy(program, self.policies, self.me)
-        address = self._begin(program, job, partition)
-        outcome = Outcome(attempt=address.attempt)
-        run = _Run(self, plan, address, inputs or {}, outcome, observe)
-        run.play()
+        self.settle()
+        address, name = self._begin(program, job, partition)
+        outcome = Outcome(attempt=address.attempt, prepared=name is not None)
+        slot = self._spent = self._consume(name, address)
+        try:
+            if name is not None:
+                self._agree(program, name, address)
+            key = key_for(self._dealer_secret, "dealer", address) if slot is None else slot.key
+            source = Corrections(self._dealer, address) if slot is None else slot.corrections
+            _Run(self, plan, address, key, source, inputs or {}, outcome, observe).play()
+        finally:
+            if slot is not None:
+                slot.corrections.close()
         return outcome
 
-    def _begin(self, program: Program, job: int, partition: int) -> Address:
+    def prepare(self, program: Program, job: int, count: int) -> Batch:
+        """Take `count` slots of the program from the dealer; they count once the batch is added to the stock."""
+        if self.stock is None:
+            raise ProgramError(f"{self.me} has no stock")
+        return fill(self.stock, self._dealer, self._dealer_secret, program, job, count, self._new_attempt)
+
+    def settle(self) -> None:
+        """Let go of the slot of the last run, once its results are out: to unmap a file that is removed takes 10 ms for
+        60 MB. A kept share that lies in it is moved out of it.
+        """
+        slot, self._spent = self._spent, None
+        if slot is not None:
+            for key, kept in self.store.items():
+                if isinstance(kept, np.ndarray) and slot.corrections.holds(kept):
+                    self.store[key] = kept.copy()
+
+    def forget(self, key: str) -> None:
+        """Drop a kept value or weight, and what was prepared for it."""
+        self.store.pop(key, None)
+        if self.stock is not None:
+            self.stock.forget(key)
+
+    def _consume(self, name: SlotName | None, address: Address) -> SpentSlot | None:
+        """The slot that the dealer names, consumed on disk. Nothing was sent yet; a difference raises."""
+        try:
+            if name is not None and self.stock is None:
+                raise StockMismatch(f"{self.me} has no stock", party=self.me, step="stock", differs="store")
+            if name is not None and self.stock is not None:
+                return self.stock.take(address.program, name)
+            if self.stock is not None:
+                self.stock.expect_none(address.program)
+        except StockMismatch as error:
+            raise StockMismatch(error.message, **{**error.where, "partition": address.partition}) from None
+        return None
+
+    def _agree(self, program: Program, name: SlotName, address: Address) -> None:
+        try:
+            exchange_names(name, address, [self._links[peer] for peer in program.parties if peer != self.me])
+        except StockMismatch:
+            if self.stock is not None:
+                self.stock.give_up(address.program)
+            raise
+
+    def _begin(self, program: Program, job: int, partition: int) -> tuple[Address, SlotName | None]:
         with spends(Part.DEALER):
             message = self._dealer.receive_message()
         begin = read_begin(message)
         if (begin.job, begin.program, begin.partition) != (job, program.digest, partition):
             raise Desynchronised("the dealer deals for another run", party="dealer", partition=partition, step="begin")
-        if begin.attempt <= self._last_attempt:
-            raise AddressReused(
-                f"attempt {begin.attempt} was used before", party="dealer", partition=partition, step="begin"
-            )
-        self._last_attempt = begin.attempt
-        return Address(job, begin.program, partition, begin.attempt)
+        self._new_attempt(begin.attempt, partition)
+        return Address(job, begin.program, partition, begin.attempt), begin.slot
+
+    def _new_attempt(self, attempt: int, partition: int | None = None) -> None:
+        if attempt <= self._last_attempt:
+            raise AddressReused(f"attempt {attempt} was used before", party="dealer", partition=partition, step="begin")
+        self._last_attempt = attempt
 
 
 class _Run:
@@ -107,6 +177,8 @@ class _Run:
         party: Party,
         plan: Plan,
         address: Address,
+        dealer_key: Key,
+        corrections: CorrectionSource,
         inputs: Mapping[str, NDArray[Any]],
         outcome: Outcome,
         observe: Observer | None,
@@ -114,8 +186,7 @@ class _Run:
         self.party, self.plan, self.address = party, plan, address
         self.inputs, self.outcome, self.observe = inputs, outcome, observe
         self.keys = {name: key_for(secret, "pair", address) for name, secret in party._secrets.items()}
-        self.dealer_key = key_for(party._dealer_secret, "dealer", address)
-        self.corrections = Corrections(party._dealer, address)
+        self.dealer_key, self.corrections = dealer_key, corrections
         self.values: dict[int, Share] = {}
         self.running: dict[int, _Running] = {}
         self.uses = [0] * len(plan.steps)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from icm_ray.ring.clock import Part, spends
 
-__all__ = ["KEY_BYTES", "Key", "derive_key", "fresh_secret"]
+__all__ = ["KEY_BYTES", "Key", "derive_key", "derive_secret", "fresh_secret"]
 
 KEY_BYTES = 16
 _CHUNK = 1 << 18
@@ -63,11 +63,22 @@ def derive_key(secret: bytes, *context: bytes | str | int) -> Key:
 
     Every part of the context is prefixed with its length, so that different contexts never give the same key.
     """
+    return Key(_derive(secret, KEY_BYTES, context))
+
+
+def derive_secret(secret: bytes, *context: bytes | str | int) -> bytes:
+    """32 bytes from which keys are derived later on. Of a shorter output with the same context they are the
+    continuation (RFC 5869, 2.3): no context may be used for both.
+    """
+    return _derive(secret, 32, context)
+
+
+def _derive(secret: bytes, size: int, context: tuple[bytes | str | int, ...]) -> bytes:
     info = bytearray()
     for part in context:
         raw = part if isinstance(part, bytes) else str(part).encode()
         info += struct.pack(">I", len(raw)) + raw
-    return Key(HKDF(hashes.SHA256(), KEY_BYTES, None, hashlib.sha256(info).digest()).derive(secret))
+    return HKDF(hashes.SHA256(), size, None, hashlib.sha256(info).digest()).derive(secret)
 
 
 def fresh_secret(size: int = 32) -> bytes:

@@ -56,7 +56,7 @@ class Execution:
     rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. spent: seconds by
     member (the dealer's name is "dealer"), by part, which add up to the member's own seconds; empty where the job asked
     for no profile. peak_bytes: the most that one worker, a party's or the dealer's, held of what a traced run
-    allocated.
+    allocated. prepared: whether the randomness was dealt ahead of time, by `Engine.prepare`.
     """
 
     results: dict[str, Ring]
@@ -66,6 +66,7 @@ class Execution:
     seconds: float = 0.0
     spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     peak_bytes: int = 0
+    prepared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,14 @@ class Engine(Protocol):
     def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
         """Run jobs: those of different lanes at the same time, those of one lane in order. Results in the jobs'
         order.
+        """
+
+    def prepare(self, program: Program, partitions: int) -> None:
+        """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are.
+
+        Each run of exactly this program on a lane takes one of the lane's, until there are none left; then the dealer
+        deals as it runs. A run that fails has used its own up. Raises `ProgramError` for a program that loads a weight,
+        or uses one that is not loaded.
         """
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:

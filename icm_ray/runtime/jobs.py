@@ -42,7 +42,7 @@ class Gather(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, frozen=True):
     """What a worker says of a run: nothing of its values. Where it was asked for, `spent`: seconds by part, and
-    peak_bytes: the most that it held of what the run allocated.
+    peak_bytes: the most that it held of what the run allocated. prepared: its randomness was dealt ahead of time.
     """
 
     attempt: int = 0
@@ -52,6 +52,7 @@ class Report(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     spent: dict[str, float] = {}
     peak_bytes: int = 0
+    prepared: bool = False
 
 
 class ResultMessage(msgspec.Struct, frozen=True, tag=True):

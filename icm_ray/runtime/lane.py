@@ -15,7 +15,16 @@ from time import monotonic, sleep
 from typing import Any, Final
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import BoundExceeded, FaultError, IcmError, PeerLost, PeerSilent, SessionClosed, SessionError
+from icm_ray.errors import (
+    BoundExceeded,
+    FaultError,
+    IcmError,
+    PeerLost,
+    PeerSilent,
+    SessionClosed,
+    SessionError,
+    StockMismatch,
+)
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.cause import Evidence, first_cause
 from icm_ray.runtime.handle import Handle, Pending
@@ -75,6 +84,7 @@ class Lane:
     def assemble(self) -> None:
         """Wait for the workers to start, tell each of the others, open the driver's links. Kills all if that fails."""
         deadline = monotonic() + self.config.start_timeout
+        joins: dict[str, Pending] = {}
         try:
             found = self._all({name: handle.endpoint() for name, handle in self.handles.items()}, deadline, "start")
             plan = LanePlan(
@@ -85,17 +95,40 @@ class Lane:
                 tuple(found[name] for name in self.handles),
                 (DRIVER, "", 0, self._identity.certificate),
             )
-            joins = {name: handle.join(plan) for name, handle in self.handles.items()}
+            joins.update({name: handle.join(plan) for name, handle in self.handles.items()})
             for name in self.handles:
                 self.data[name] = self._dial(plan, "data", name)
                 self.control[name] = self._dial(plan, "control", name)
             self._all(joins, deadline, "join")
+        except FaultError as error:
+            refusal = self._refusal(joins)
+            self.kill()
+            if refusal is not None:
+                raise refusal from error
+            raise
         except BaseException:
             self.kill()
             raise
         self.plan = plan
         for name in self.handles:
             self._listen(name)
+
+    @staticmethod
+    def _refusal(joins: Mapping[str, Pending]) -> SessionError | None:
+        """Why a member would not join, where one says so: others see no more than that it is gone."""
+        left, deadline = list(joins.values()), monotonic() + _GRACE
+        while left and monotonic() < deadline:
+            for pending in [item for item in left if item.done()]:
+                left.remove(pending)
+                try:
+                    pending.result()
+                except SessionError as error:
+                    return error
+                except FaultError:
+                    continue
+            if left:
+                sleep(0.005)
+        return None
 
     def _dial(self, plan: LanePlan, which: str, name: str) -> TcpLink:
         link = plan.driver_link(which, name)
@@ -173,15 +206,17 @@ class Lane:
         *,
         partition: int | None = None,
         on_result: Callable[[str, ResultMessage], None] | None = None,
+        limit: float | None = None,
     ) -> dict[str, say.Done]:
-        """Wait until every name answered `Ready`, or `Done`.
+        """Wait until every name answered `Ready`, or `Done`; `limit`: seconds, None for those of one partition.
 
         A member's refusal is raised when it arrives (in a run) or when all have answered; a fault breaks the lane.
         """
         done: dict[str, say.Done] = {}
         refused: IcmError | None = None
         answered: set[str] = set()
-        for name, answer in self._answers(partition, step, lambda: [item for item in names if item not in answered]):
+        left = lambda: [item for item in names if item not in answered]  # noqa: E731 - a name for what is waited for
+        for name, answer in self._answers(partition, step, left, limit):
             if isinstance(answer, ResultMessage):
                 if on_result is not None:
                     on_result(name, answer)
@@ -193,7 +228,7 @@ class Lane:
                 done[name] = answer
             elif isinstance(answer, say.Failed):
                 error = answer.error()
-                if isinstance(error, FaultError) and not isinstance(error, BoundExceeded):
+                if isinstance(error, FaultError) and not isinstance(error, BoundExceeded | StockMismatch):
                     raise self.fail(Evidence(name, error), partition, step)
                 refused = refused or error
                 if partition is not None:
@@ -241,6 +276,18 @@ class Lane:
         for name, handle in self.handles.items():
             if lost := handle.lost():
                 raise self.fail(Evidence(DRIVER, PeerLost(f"{name}: {lost}", party=name)), partition, step)
+
+    def abort(self, names: Sequence[str], call: int) -> None:
+        """End a call that did not end well though every member lives, and make the links anew."""
+        self.resume()
+        self.tell({name: say.Abort(call) for name in names})
+        self.drain(names)
+        self.relink()
+
+    def give_up(self, names: Sequence[str], program: bytes) -> None:
+        """Let those who noticed no difference discard what was prepared for a program, too."""
+        call = self.next_call()
+        self.ask({name: say.GiveUp(call, program) for name in names}, call, "give up")
 
     def relink(self) -> None:
         """Cut links replaced by new ones: after a run that did not end well though every member lives."""

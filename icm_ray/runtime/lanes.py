@@ -17,6 +17,7 @@ from icm_ray.owner.tables import Tables
 from icm_ray.owner.tasks import PushedSource, Source, TableInfo
 from icm_ray.party.policy import Policy
 from icm_ray.planner.partitions import lanes_of
+from icm_ray.program.program import Program
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.cause import Evidence
 from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
@@ -24,6 +25,7 @@ from icm_ray.runtime.handle import Handle
 from icm_ray.runtime.jobs import Gather, Open
 from icm_ray.runtime.lane import Lane
 from icm_ray.runtime.mesh import DEALER, DRIVER
+from icm_ray.runtime.prepare import prepare, slots_by_lane
 from icm_ray.runtime.run import run
 from icm_ray.runtime.worker import END, TABLE
 from icm_ray.transport import Identity
@@ -172,6 +174,15 @@ class LaneEngine:
 
         self._together([lambda lane=lane: of(lane) for lane in sorted({job.lane for job in jobs})])  # type: ignore[misc]
         return [found[index] for index in range(len(jobs))]
+
+    def prepare(self, program: Program, partitions: int) -> None:
+        """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are."""
+        self._open()
+        counts = slots_by_lane(program, partitions, self.parties, self.lanes)
+        numbers = {lane: next(self._jobs) for lane in range(self.lanes)}
+        self._together(
+            [lambda lane=lane: prepare(self._lanes[lane], numbers[lane], program, counts[lane]) for lane in counts]  # type: ignore[misc]
+        )
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
         """Move kept shares to lane 0, each party within itself, over a link that is opened when it is first needed."""

@@ -28,12 +28,14 @@ __all__ = [
     "Exit",
     "Failed",
     "Forget",
+    "GiveUp",
     "Go",
     "JoinHome",
     "Move",
     "OpenTable",
     "Order",
     "Preload",
+    "Prepare",
     "Ready",
     "Relink",
     "Run",
@@ -50,6 +52,23 @@ class Run(msgspec.Struct, frozen=True, tag=True):
 
     call: int
     job: Job
+
+
+class Prepare(msgspec.Struct, frozen=True, tag=True):
+    """Deal `count` slots of a program ahead of time. Answered by `Ready` when they are on disk; they count after `Go`,
+    which is answered by `Done`.
+    """
+
+    call: int
+    job: Job
+    count: int
+
+
+class GiveUp(msgspec.Struct, frozen=True, tag=True):
+    """Discard what was prepared for a program (its digest): members disagreed on it."""
+
+    call: int
+    program: bytes
 
 
 class Go(msgspec.Struct, frozen=True, tag=True):
@@ -123,7 +142,9 @@ class Exit(msgspec.Struct, frozen=True, tag=True):
     """Close the links and end."""
 
 
-Order = Union[Run, Go, Discard, Abort, Relink, OpenTable, SetPolicy, JoinHome, Move, Forget, Preload, Exit]  # noqa: UP007
+Order = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
+    Run, Prepare, GiveUp, Go, Discard, Abort, Relink, OpenTable, SetPolicy, JoinHome, Move, Forget, Preload, Exit
+]
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

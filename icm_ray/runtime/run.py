@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import Desynchronised, FaultError, OwnerError, ProgramError
+from icm_ray.errors import Desynchronised, FaultError, OwnerError, ProgramError, StockMismatch
 from icm_ray.ops.linear import Reveal
 from icm_ray.owner.tasks import Given, InputTask
 from icm_ray.program.program import encode_program
@@ -58,12 +58,11 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
         try:
             lane.tell({name: say.Go(call) for name in members})
             done = lane.collect(members, call, "run", partition=job.partition, on_result=result)
-        except BaseException:
+        except BaseException as error:
             if not lane.broken:
-                lane.resume()
-                lane.tell({name: say.Abort(call) for name in members})
-                lane.drain(members)
-                lane.relink()
+                lane.abort(members, call)
+                if isinstance(error, StockMismatch):
+                    lane.give_up((*program.parties, DEALER), program.digest)
             raise
     said = {name: done[name].report or Report() for name in members}
     reports = [said[name] for name in program.parties]
@@ -75,6 +74,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
         max(report.seconds for report in reports),
         {name: report.spent for name, report in said.items() if report.spent},
         max(item.report.peak_bytes for item in done.values() if item.report is not None),
+        all(report.prepared for report in reports),
     )
 
 

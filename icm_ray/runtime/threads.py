@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.dealer.dealer import Dealer
-from icm_ray.errors import InputError, OwnerError, SessionClosed
+from icm_ray.errors import InputError, OwnerError, SessionClosed, SessionError, StockMismatch
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
 from icm_ray.owner.tasks import PushedSource, Source
@@ -24,6 +25,10 @@ from icm_ray.program.program import Program, decode_program, encode_program
 from icm_ray.protocols.edges import DRIVER, combine
 from icm_ray.ring.clock import Clock
 from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
+from icm_ray.runtime.prepare import slots_by_lane
+from icm_ray.stock.directory import Directory
+from icm_ray.stock.ledger import Batch
+from icm_ray.stock.stock import DealerStock, PartyStock
 from icm_ray.transport import Transcript, TransportConfig, agree, memory_links
 
 __all__ = ["ThreadEngine", "ThreadLane"]
@@ -33,7 +38,10 @@ _DEALER = "dealer"
 
 
 class ThreadLane:
-    """Parties, owners and a dealer as threads; closes its links at the end of the `with` block."""
+    """Parties, owners and a dealer as threads; closes its links at the end of the `with` block.
+
+    stock: where prepared randomness is kept, and the lane's number there; None for temporary directories.
+    """
 
     def __init__(
         self,
@@ -41,6 +49,7 @@ class ThreadLane:
         owners: tuple[str, ...] = (),
         transcript: Transcript | None = None,
         timeout: float = 60.0,
+        stock: tuple[Path, int] | None = None,
     ) -> None:
         names = (*parties, *owners, _DEALER)
         self.parties, self.owners = parties, owners
@@ -56,6 +65,44 @@ class ThreadLane:
             name: OutsideOwner(name, self._links[name], self._links[name][_DEALER], mine[name]) for name in owners
         }
         self.dealer = Dealer(dict(self._links[_DEALER]), secrets[_DEALER])
+        if stock is not None:
+            self._open_stock(lambda name: Directory.at(*stock, name))
+
+    def _open_stock(self, directory: Callable[[str], Directory]) -> None:
+        found: dict[str, Directory] = {}
+        try:
+            for name in (*self.parties, _DEALER):
+                found[name] = directory(name)
+        except SessionError:
+            for locked in found.values():
+                locked.close()
+            raise
+        self.dealer.stock = DealerStock(found[_DEALER], _DEALER)
+        for name, member in self.members.items():
+            member.stock = PartyStock(found[name], name)
+
+    def prepare(self, program: Program, count: int) -> None:
+        """Deal the randomness of `count` runs of a program ahead of time."""
+        if self.dealer.stock is None:
+            self._open_stock(lambda _: Directory.private())
+        self._jobs += 1
+        job, payload = self._jobs, encode_program(program)
+        members: tuple[Dealer | Party, ...] = (self.dealer, *self.members.values())
+
+        def one(member: Dealer | Party) -> Batch:
+            return member.prepare(decode_program(payload), job, count)
+
+        batches = self._together([partial(one, member) for member in members])
+        for stock, batch in zip(self._stocks(), batches, strict=True):
+            stock.add(batch)
+
+    def _give_up(self, program: bytes) -> None:
+        for stock in self._stocks():
+            stock.give_up(program)
+
+    def _stocks(self) -> list[DealerStock | PartyStock]:
+        found = [self.dealer.stock, *(member.stock for member in self.members.values())]
+        return [stock for stock in found if stock is not None]
 
     def _agree(self, names: tuple[str, ...]) -> dict[str, dict[str, bytes]]:
         def one(name: str) -> dict[str, bytes]:
@@ -100,7 +147,14 @@ class ThreadLane:
         tasks: list[Callable[[], Any]] = [dealer]
         tasks += [partial(party, name) for name in self.parties]
         tasks += [partial(outsider, name) for name in program.owners]
-        _, *outcomes = self._together(tasks)
+        try:
+            _, *outcomes = self._together(tasks)
+        except StockMismatch:
+            self._give_up(program.digest)
+            raise
+        finally:
+            for member in self.members.values():
+                member.settle()
         return dict(zip((*self.parties, *program.owners), outcomes, strict=True))
 
     def counters(self, name: str, peer: str) -> int:
@@ -121,6 +175,8 @@ class ThreadLane:
         for links in self._links.values():
             for link in links.values():
                 link.close()
+        for stock in self._stocks():
+            stock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +197,9 @@ class ThreadEngine:
     ) -> None:
         self.parties, self.owners, self.lanes = parties, owners, lanes
         self.config = config or from_environment()
-        self._lanes = [ThreadLane(parties, owners) for _ in range(lanes)]
+        root = self.config.stock
+        stocks = [None if root is None else (Path(root), lane) for lane in range(lanes)]
+        self._lanes = [ThreadLane(parties, owners, stock=stock) for stock in stocks]
         self._tables = {name: [Tables() for _ in range(lanes)] for name in (*parties, *owners)}
         self._names = 0
         self._closed = False
@@ -205,7 +263,13 @@ class ThreadEngine:
         own = [outcomes[name] for name in self.parties]
         sent, dealt = sum(outcome.sent_bytes for outcome in own), sum(outcome.dealt_bytes for outcome in own)
         spent = {name: clock.spent() for name, clock in (clocks or {}).items()}
-        return Execution(results, own[0].rounds, sent, dealt, perf_counter() - started, spent)
+        prepared = all(outcome.prepared for outcome in own)
+        return Execution(results, own[0].rounds, sent, dealt, perf_counter() - started, spent, prepared=prepared)
+
+    def prepare(self, program: Program, partitions: int) -> None:
+        self._open()
+        for lane, count in slots_by_lane(program, partitions, self.parties, self.lanes).items():
+            self._lanes[lane].prepare(program, count)
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
         self._open()
@@ -219,7 +283,7 @@ class ThreadEngine:
         for lane in self._lanes:
             for key in keys:
                 for member in lane.members.values():
-                    member.store.pop(key, None)
+                    member.forget(key)
                 lane.dealer.forget(key)
 
     def set_policy(self, dataset: str, policy: Policy) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import Final
@@ -38,6 +39,8 @@ from icm_ray.ring.clock import Clock
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.mesh import DEALER, DRIVER, LanePlan, Mesh
+from icm_ray.stock.directory import Directory
+from icm_ray.stock.stock import DealerStock, PartyStock
 from icm_ray.transport import Endpoint, Identity, Lease, Listener, TcpLink, TransportConfig
 
 __all__ = ["END", "GIVEN", "TABLE", "Worker", "transport_config"]
@@ -90,6 +93,7 @@ class Worker:
         self._dealer: Dealer | None = None
         self._dealt_over: dict[str, Link] = {}
         self._outside: OutsideOwner | None = None
+        self._stock: PartyStock | DealerStock | None = None
         self._tables = Tables(config.partition_bytes)
         self._programs = Programs()
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
@@ -111,11 +115,26 @@ class Worker:
         names = [plan.driver_link(which, self.name) for which in ("data", "control")]
         for name in names:
             self._listener.expect(name, driver)
+        directory = self._directory(plan)
         self._link(0)
+        if directory is not None:  # every member lives: their generations are raised together, or not at all
+            self._open_stock(directory)
         self._driver, self._control = (self._mesh.dial(driver, name, False, self._to_driver) for name in names)
         self._lease.close()
         self._lease = Lease(self._config.lease, self._on_lapse)
         self._control.start_listening(self._ordered, self._lease.renew, lambda _: self._on_lapse())
+
+    def _directory(self, plan: LanePlan) -> Directory | None:
+        """Where this worker's stock lies, locked; None where there is none yet."""
+        if self._config.stock is None or self.name in plan.owners:
+            return None
+        return Directory.at(Path(self._config.stock), plan.lane, self.name)
+
+    def _open_stock(self, directory: Directory) -> None:
+        if self._dealer is not None:
+            self._stock = self._dealer.stock = DealerStock(directory, self.name)
+        elif self._party is not None:
+            self._stock = self._party.stock = PartyStock(directory, self.name)
 
     def _link(self, generation: int) -> None:
         """(Re)open the lane's links. A dealer counts its attempts on, and keeps what it dealt; a party its shares."""
@@ -132,6 +151,7 @@ class Worker:
             before, self._party = self._party, Party(self.name, links, dealer, others, secrets[DEALER])
             if before is not None:
                 self._party.store, self._party.policies = before.store, before.policies
+                self._party.stock = before.stock
         else:
             self._outside = OutsideOwner(self.name, links, dealer, others)
 
@@ -169,14 +189,29 @@ class Worker:
                     self._say(answer)
             except FaultError:
                 continue  # the driver is gone: the control link or the lease ends this worker
+            if self._party is not None:
+                self._party.settle()
 
     def _carry_out(
         self,
-        order: say.Run | say.Relink | say.OpenTable | say.SetPolicy | say.JoinHome | say.Move | say.Forget,
+        order: say.Run
+        | say.Prepare
+        | say.GiveUp
+        | say.Relink
+        | say.OpenTable
+        | say.SetPolicy
+        | say.JoinHome
+        | say.Move
+        | say.Forget,
     ) -> say.Answer | None:
         match order:
             case say.Run(call, job):
                 return self._run(call, job)
+            case say.Prepare(call, job, count):
+                return self._prepare(call, job, count)
+            case say.GiveUp(call, program):
+                if self._stock is not None:
+                    self._stock.give_up(program)
             case say.OpenTable(call, table):
                 return say.Done(call, info=self._open_table(table))
             case say.SetPolicy(call, dataset, policy):
@@ -236,6 +271,7 @@ class Worker:
             perf_counter() - started,
             clock.spent() if clock is not None else {},
             peak,
+            outcome.prepared,
         )
         return say.Done(call, report)
 
@@ -247,6 +283,23 @@ class Worker:
         if self._outside is not None:
             return Outcome(results=self._outside.run(program, job.job, job.partition, inputs))
         raise SessionError(f"worker {self.name} has not joined a lane")
+
+    def _prepare(self, call: int, job: Job, count: int) -> say.Answer | None:
+        """Put slots on disk, say so, wait for the driver's word, let them count."""
+        program, member = self._programs.decoded(job.program), self._dealer or self._as_party()
+        if self._stock is None:
+            self._open_stock(Directory.private())
+        if self._stock is None:
+            raise SessionError(f"{self.name} has no stock")
+        try:
+            batch = member.prepare(program, job.job, count)
+            self._say(say.Ready(call))
+            if not self._may_go(call):
+                return None
+            self._stock.add(batch)
+        finally:
+            self._stock.sweep()
+        return say.Done(call)
 
     def _check(self, program: Program) -> None:
         """What would stop this worker in the middle is said before the others begin."""
@@ -344,7 +397,7 @@ class Worker:
         for key in keys:
             self._tables.close(key)
             if self._party is not None:
-                self._party.store.pop(key, None)
+                self._party.forget(key)
             if self._dealer is not None:
                 self._dealer.forget(key)
 
@@ -356,6 +409,8 @@ class Worker:
             if link is not None:
                 link.close()
         self._listener.close()
+        if self._stock is not None:
+            self._stock.close()
 
 
 def given_frame(job: Job, step: int) -> Frame:

@@ -61,7 +61,7 @@ def test_a_profiled_measurement():
         lambda x: np.maximum(x, 0),
     )
     with ThreadEngine() as engine:
-        plain, profiled = (measure(engine, work, 1, False, asked) for asked in (False, True))
+        plain, profiled = (measure(engine, work, 1, False, profiled=asked) for asked in (False, True))
     assert plain.profile is None
     assert profiled.profile is not None
     assert list(profiled.profile.spent) == ["party", "dealer"]

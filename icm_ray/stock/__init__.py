@@ -1,0 +1,1 @@
+"""Randomness dealt ahead of time: kept on disk by each member, consumed once."""

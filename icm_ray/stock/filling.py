@@ -1,0 +1,45 @@
+"""How a slot is filled: what the dealer says before it, what ends it, and which programs can be prepared at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from icm_ray.errors import Desynchronised, ProgramError
+from icm_ray.ops.products import LoadWeight, OwnedProduct
+from icm_ray.program.program import Program
+
+__all__ = ["END", "Filling", "check_preparable", "read_filling", "weights_of"]
+
+END: Final = 0xFFFFFFFF
+"""The operation of the frame that ends a slot; its tag is the number of frames before it."""
+
+
+class Filling(msgspec.Struct, frozen=True, tag=True):
+    """The corrections of one slot follow."""
+
+    job: int
+    program: bytes
+    store: bytes
+    offset: int
+    attempt: int
+
+
+def read_filling(payload: bytes) -> Filling:
+    """The dealer's message; raises `Desynchronised` for anything else."""
+    try:
+        return msgspec.msgpack.decode(payload, type=Filling)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Desynchronised("the dealer sent something else than the start of a slot", party="dealer") from error
+
+
+def weights_of(program: Program) -> tuple[str, ...]:
+    """Keys of the fixed weights that the program uses: what is dealt for it holds for these very loads of them."""
+    return tuple(sorted({node.op.key for node in program.nodes if isinstance(node.op, OwnedProduct)}))
+
+
+def check_preparable(program: Program) -> None:
+    """Raise `ProgramError` for a program that loads a weight: the dealer keeps that mask, made when it is loaded."""
+    if loads := [node.op.key for node in program.nodes if isinstance(node.op, LoadWeight)]:
+        raise ProgramError(f"a program that loads a weight ({loads[0]}) cannot be prepared; prepare those that use it")

@@ -1,0 +1,60 @@
+"""What a member knows of its stock, as it stands on disk: nothing of it is secret."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from icm_ray.errors import StockMismatch
+
+__all__ = ["Batch", "Ledger", "encode_ledger", "read_ledger"]
+
+_MAGIC: Final = b"ICML\x01"
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Slots of one program that were prepared together.
+
+    store: 16 random bytes of the dealer. next: the first unused slot, of `count`. since: the directory's generation
+    when it was prepared. weights: keys of fixed weights that it depends on; with any, it ends with the session.
+    """
+
+    store: bytes
+    program: bytes
+    count: int
+    since: int
+    weights: tuple[str, ...] = ()
+    next: int = 0
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """generation: how often the directory was opened. batches: in the order of preparation, those with slots left."""
+
+    generation: int = 0
+    batches: tuple[Batch, ...] = ()
+
+
+def encode_ledger(ledger: Ledger) -> bytes:
+    """With a digest of its own, so that damage is found."""
+    payload = msgspec.msgpack.encode(ledger)
+    return _MAGIC + hashlib.sha256(payload).digest() + payload
+
+
+def read_ledger(path: Path, member: str) -> Ledger:
+    """The ledger; a new one where there is none. Raises `StockMismatch` for a file that is none or not whole."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Ledger()
+    digest, payload = data[len(_MAGIC) : len(_MAGIC) + 32], data[len(_MAGIC) + 32 :]
+    if not data.startswith(_MAGIC) or hashlib.sha256(payload).digest() != digest:
+        raise StockMismatch(
+            f"{member}: {path} is no ledger of a stock, or damaged; remove its directory",
+            party=member,
+            step="stock",
+            differs="ledger",
+        )
+    return msgspec.msgpack.decode(payload, type=Ledger)

@@ -130,7 +130,7 @@ class Products:
         e, f = yield from open_sum(context, x - a, y - b)
         # E.(B_p + [p = 0] F) + A_p.F
         share = op.form.apply(e, b + f if context.first else b)
-        share += op.form.apply(a, f)
+        share = op.form.apply(a, f, out=share)
         return (yield from _absorbed_run(context, share, op.finish, out))
 
     def cost(self, op: ops.Product, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:

@@ -5,7 +5,8 @@ Kernels are loaded at the first product, so that a process which only plans does
 
 from __future__ import annotations
 
-import threading
+import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,15 +33,16 @@ def matmul(a: Ring, b: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
     """
     if a.ndim < 1 or b.ndim != 2 or a.shape[-1] != b.shape[0]:
         raise ShapeError(f"shapes {a.shape} and {b.shape} do not fit a matrix product")
-    shape = (*a.shape[:-1], b.shape[1])
-    total = _total(out, shape)
-    if total.size and b.shape[0]:
-        flat = total.reshape(-1, shape[-1])
-        _multiply(_words(a.reshape(-1, a.shape[-1])), _words(b), flat, out is not None, threads)
-        if out is not None and not np.may_share_memory(flat, out):
-            total[...] = flat.reshape(shape)
-    elif out is None:
-        total[...] = 0
+    total = _total(out, (*a.shape[:-1], b.shape[1]))
+    if total.size:
+        # C order: the reshaped result is a view
+        _multiply(
+            _words(a.reshape(math.prod(a.shape[:-1]), a.shape[-1])),
+            _words(b),
+            total.reshape(math.prod(a.shape[:-1]), b.shape[1]),
+            out is not None,
+            threads,
+        )
     return total
 
 
@@ -182,23 +184,33 @@ def _tiled(
     add: bool,
     threads: int,
 ) -> None:
-    """`panels.product`, its columns split among threads."""
+    """`panels.product`, the longer side of the result split among threads."""
     from icm_ray.ring import panels
 
-    def work(first: int, last: int) -> None:
-        scratch = np.empty(panels.scratch_words(shape[1], shape[2], last - first), np.uint64)
+    groups, rows, inner = shape
+
+    def work(part: tuple[range, range]) -> None:
+        high, wide = part
+        scratch = np.empty(panels.scratch_words(len(high), inner, len(wide)), np.uint64)
         panels.product(
-            _address(a), _strides(a), _address(images), strides, _address(out), outs,
-            shape, sizes, pixels, windows, (first, last), add, _address(scratch),
+            _address(a) + high.start * a.strides[0], _strides(a), _address(images), strides,
+            _address(out) + high.start * outs[1] * 8, outs, (groups, len(high), inner), sizes, pixels, windows,
+            (wide.start, wide.stop), add, _address(scratch),
         )  # fmt: skip
 
-    share = -(-columns // (threads * panels.WIDTH)) * panels.WIDTH
-    others = [
-        threading.Thread(target=work, args=(first, min(first + share, columns)))
-        for first in range(share, columns, share)
-    ]
-    for thread in others:
-        thread.start()
-    work(0, min(share, columns))
-    for thread in others:
-        thread.join()
+    everything = range(rows), range(columns)
+    if threads == 1:
+        work(everything)
+        return
+    if groups == 1 and rows > columns:
+        parts = [(part, everything[1]) for part in _shares(rows, threads, panels.ROWS)]
+    else:
+        parts = [(everything[0], part) for part in _shares(columns, threads, panels.WIDTH)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, parts))
+
+
+def _shares(size: int, count: int, step: int) -> list[range]:
+    """`size` cut into at most `count` equal parts, whose lengths but the last are multiples of `step`."""
+    share = -(-size // (count * step)) * step
+    return [range(first, min(first + share, size)) for first in range(0, size, share)]

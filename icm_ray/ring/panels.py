@@ -20,15 +20,16 @@ __all__ = ["DEEP", "ROWS", "WIDE", "WIDTH", "narrow", "product", "scratch_words"
 _LANES, _ROWS, _VECTORS = MACHINE
 WIDTH = _LANES * _VECTORS
 """Columns of a tile."""
-DEEP = 128
-"""Rows of a panel: one of A and one of B fit the first-level cache together."""
-ROWS = _ROWS * (120 // _ROWS)
-"""Rows of A packed at a time, for the second-level cache."""
-WIDE = 1024
-"""Columns packed at a time."""
+DEEP = 512
+"""Rows of a panel: the fewer blocks, the fewer sums into the result."""
+ROWS = 72
+"""Rows of A packed at a time, for the second-level cache with room for B's panel; a multiple of a tile's."""
+WIDE = 512
+"""Columns packed at a time, for the cache of the third level."""
+_RUN = 8
+"""Vectors copied along a row before the next row is visited."""
 _BYTES = 8
-_ALL = np.uint64((1 << _LANES) - 1)
-_ONE = np.uint64(1)
+_ALL = np.uint8((1 << _LANES) - 1)
 
 _FULL, _FULL_SLIM = tile(_ROWS, _VECTORS), tile(_ROWS, 1)
 _HALF, _HALF_SLIM = tile(8, _VECTORS), tile(8, 1)
@@ -127,47 +128,128 @@ def _columns(first, count, pixels, sizes, windows, strides, outs, tables):  # ty
 
 
 @njit(cache=True, nogil=True)
-def _taps(first, depth, windows, strides, offsets, row_of, column_of):  # type: ignore[no-untyped-def]
-    """Row first + k of the matrix of windows: its distance in words from the window's first word."""
+def _taps(first, depth, windows, strides, taps):  # type: ignore[no-untyped-def]
+    """Row first + k of the matrix of windows: its distance in words from the window's first, its place in the kernel."""
     kernel, _, _, dilation = windows
+    offsets, row_of, column_of = taps
+    channel, inside = divmod(first, kernel[0] * kernel[1])
+    row, column = divmod(inside, kernel[1])
     for k in range(depth):
-        channel, inside = divmod(first + k, kernel[0] * kernel[1])
-        row, column = divmod(inside, kernel[1])
         offsets[k] = channel * strides[1] + row * dilation[0] * strides[2] + column * dilation[1] * strides[3]
         row_of[k], column_of[k] = row, column
+        column += 1
+        if column == kernel[1]:
+            column, row = 0, row + 1
+            if row == kernel[0]:
+                row, channel = 0, channel + 1
 
 
 @njit(cache=True, nogil=True)
-def _pack_columns(images, count, depth, tables, taps, contiguous, packed):  # type: ignore[no-untyped-def]
+def _within(segment, tables):  # type: ignore[no-untyped-def]
+    """Whether every word of the windows of a whole vector lies inside the image."""
+    _, _, rows, lanes, _, _ = tables
+    mask = _ALL
+    for i in range(rows.shape[1]):
+        mask &= rows[segment, i]
+    for i in range(lanes.shape[1]):
+        mask &= lanes[segment, i]
+    return mask == _ALL
+
+
+@njit(cache=True, nogil=True)
+def _pack_run(source, vectors, taps, depth, target):  # type: ignore[no-untyped-def]
+    """Whole vectors side by side, the first of them the first of its panel, row after row."""
+    for k in range(depth):
+        word, place = source + taps[0][k] * _BYTES, target + k * WIDTH * _BYTES
+        for vector in range(vectors):
+            beside = vector // _VECTORS * WIDTH * depth + vector % _VECTORS * _LANES
+            copy_vector(word + vector * _LANES * _BYTES, place + beside * _BYTES)
+
+
+@njit(cache=True, nogil=True)
+def _pack_segment(source, segment, fresh, tables, taps, depth, target):  # type: ignore[no-untyped-def]
+    """Lanes that lie side by side; zeros outside the image, and in the vector's other lanes where it is fresh."""
+    _, _, rows, lanes, _, _ = tables
+    offsets, row_of, column_of = taps
+    if _within(segment, tables):
+        for k in range(depth):
+            copy_vector(source + offsets[k] * _BYTES, target + k * WIDTH * _BYTES)
+        return
+    for k in range(depth):
+        mask = np.uint64(rows[segment, row_of[k]] & lanes[segment, column_of[k]])
+        if fresh:
+            copy_lanes(source + offsets[k] * _BYTES, mask, target + k * WIDTH * _BYTES)
+        else:
+            merge_lanes(source + offsets[k] * _BYTES, mask, target + k * WIDTH * _BYTES)
+
+
+@njit(cache=True, nogil=True)
+def _pack_lanes(source, first, last, across, adjacent, tables, taps, depth, target):  # type: ignore[no-untyped-def]
+    """One vector whose lanes are segments of their own, `across` words apart within a row of the image."""
+    _, bases, rows, lanes, _, _ = tables
+    offsets, row_of, column_of = taps
+    done = 0
+    if adjacent and last - first == _LANES:
+        beside = True
+        for lane in range(1, _LANES):
+            beside = beside and bases[first + lane] + lane == bases[first] + lane * across
+        if beside:
+            done = depth - depth % _LANES
+            for k in range(0, done, _LANES):
+                word = source + (bases[first] + offsets[k]) * _BYTES
+                transpose(word, across, target + k * WIDTH * _BYTES, WIDTH)
+    for lane in range(_LANES):
+        segment = min(first + lane, last - 1)
+        base = source + (bases[segment] + lane) * _BYTES
+        for k in range(done, depth):
+            inside = first + lane < last and rows[segment, row_of[k]] & lanes[segment, column_of[k]] != 0
+            store(load(base, offsets[k]) if inside else np.uint64(0), target, k * WIDTH + lane)
+
+
+@njit(cache=True, nogil=True)
+def _pack_columns(images, count, depth, windows, strides, tables, taps, packed):  # type: ignore[no-untyped-def]
     """Panels of WIDTH columns of the matrix of windows, row by row; lanes beyond the last column are zero."""
     starts, bases, rows, lanes, _, _ = tables
-    offsets, row_of, column_of = taps
-    for vector in range(-(-count // _LANES)):
-        panel, side = divmod(vector, _VECTORS)
-        target = packed + (panel * WIDTH * depth + side * _LANES) * _BYTES
-        for segment in range(starts[vector], starts[vector + 1]):
-            base = images + bases[segment] * _BYTES
-            fresh = segment == starts[vector]
-            if contiguous:
-                for k in range(depth):
-                    mask = np.uint64(rows[segment, row_of[k]] & lanes[segment, column_of[k]])
-                    source = base + offsets[k] * _BYTES
-                    if mask == _ALL:
-                        copy_vector(source, target + k * WIDTH * _BYTES)
-                    elif fresh:
-                        copy_lanes(source, mask, target + k * WIDTH * _BYTES)
-                    else:
-                        merge_lanes(source, mask, target + k * WIDTH * _BYTES)
-            else:
-                lane = segment - starts[vector]
-                for k in range(depth):
-                    inside = rows[segment, row_of[k]] & lanes[segment, column_of[k]] != 0
-                    word = load(base, offsets[k] + lane) if inside else np.uint64(0)
-                    store(word, target, k * WIDTH + lane)
-        if not contiguous:
-            for lane in range(starts[vector + 1] - starts[vector], _LANES):
-                for k in range(depth):
-                    store(np.uint64(0), target, k * WIDTH + lane)
+    kernel, step, _, _ = windows
+    single = kernel[0] == 1 and kernel[1] == 1
+    across = step[1] * strides[3]
+    vectors = -(-count // _LANES)
+    vector = 0
+    while vector < vectors:
+        first, last = starts[vector], starts[vector + 1]
+        place = vector // _VECTORS * WIDTH * depth + vector % _VECTORS * _LANES
+        target = packed + place * _BYTES
+        vector += 1
+        if across != 1:
+            # one word of every window, the next channel's beside it, none of it outside: the transpose of a matrix
+            adjacent = single and strides[1] == 1 and _inside(first, last, tables)
+            _pack_lanes(images, first, last, across, adjacent, tables, taps, depth, target)
+            continue
+        source = images + bases[first] * _BYTES
+        run = 1
+        if single and place % (WIDTH * depth) == 0 and _within(first, tables):
+            while run < _RUN and vector < vectors:
+                segment = starts[vector]
+                if not _within(segment, tables) or bases[segment] != bases[first] + run * _LANES:
+                    break
+                run += 1
+                vector += 1
+        if run > 1:
+            _pack_run(source, run, taps, depth, target)
+            continue
+        for segment in range(first, last):
+            source = images + bases[segment] * _BYTES
+            _pack_segment(source, segment, segment == first, tables, taps, depth, target)
+
+
+@njit(cache=True, nogil=True)
+def _inside(first, last, tables):  # type: ignore[no-untyped-def]
+    """Whether no window of the segments, of one word each, lies outside the image."""
+    _, _, rows, lanes, _, _ = tables
+    for segment in range(first, last):
+        if rows[segment, 0] & lanes[segment, 0] == 0:
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -210,7 +292,7 @@ def _block(size, most, step):  # type: ignore[no-untyped-def]
 
 
 def scratch_words(rows: int, inner: int, columns: int) -> int:
-    """Words of scratch that `product` asks for: 1.2 MB at most."""
+    """Words of scratch that `product` asks for: 2.5 MB at most."""
     deep = min(DEEP, inner + _LANES)
     wide = min(WIDE, columns + WIDTH)
     return deep * (min(ROWS, rows + _ROWS) + wide) + _ROWS * WIDTH + 8
@@ -228,6 +310,7 @@ def product(a, a_strides, images, strides, out, outs, shape, sizes, pixels, wind
     kernel = windows[0]
     per_group = inner // (kernel[0] * kernel[1])
     deep, high = _block(inner, DEEP, _LANES), _block(height, ROWS, _ROWS)
+    taps = (np.empty(deep, np.int64), np.empty(deep, np.int64), np.empty(deep, np.int64))
     held = (scratch + 63) // 64 * 64
     packed_a = held + _ROWS * WIDTH * _BYTES
     packed_b = packed_a + deep * high * _BYTES
@@ -240,8 +323,6 @@ def product(a, a_strides, images, strides, out, outs, shape, sizes, pixels, wind
         np.empty(most, np.int64),
         np.empty(-(-most // _LANES), np.bool_),
     )
-    taps = (np.empty(DEEP, np.int64), np.empty(DEEP, np.int64), np.empty(DEEP, np.int64))
-    contiguous = windows[1][1] * strides[3] == 1
     for first in range(columns[0], columns[1], WIDE):
         count = min(WIDE, columns[1] - first)
         _columns(first, count, pixels, sizes, windows, strides, outs, tables)
@@ -251,8 +332,8 @@ def product(a, a_strides, images, strides, out, outs, shape, sizes, pixels, wind
             target = out + group * height * outs[1] * _BYTES
             for k in range(0, inner, deep):
                 depth = min(deep, inner - k)
-                _taps(k, depth, windows, strides, *taps)
-                _pack_columns(source, count, depth, tables, taps, contiguous, packed_b)
+                _taps(k, depth, windows, strides, taps)
+                _pack_columns(source, count, depth, windows, strides, tables, taps, packed_b)
                 more = 1 if add or k else 0
                 for top in range(0, height, high):
                     rows = min(high, height - top)

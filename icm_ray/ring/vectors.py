@@ -70,13 +70,27 @@ def _declared(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
     return module.globals.get(name) or ir.Function(module, ir.FunctionType(result, arguments), name)
 
 
+def _prefetch(builder: Any, address: Any, index: Any) -> None:
+    flag = ir.IntType(32)
+    pointer = _at(builder, address, index, ir.IntType(8))
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, flag, flag, flag])
+    module = builder.module
+    call = module.globals.get("llvm.prefetch.p0") or ir.Function(module, kind, "llvm.prefetch.p0")
+    builder.call(call, [pointer, flag(0), flag(3), flag(1)])
+
+
 def _masked_read(builder: Any, address: Any, flags: Any) -> Any:
     pointer = _at(builder, address, 0, _VECTOR)
     call = _declared(builder, "masked.load", _VECTOR, pointer.type, ir.IntType(32), _FLAGS, _VECTOR)
     return builder.call(call, [pointer, ir.IntType(32)(_BYTES), flags, _VECTOR(None)])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+def _instruction(function: Callable[..., Any]) -> Any:
+    """An intrinsic of Numba; kernels, which have no annotations, call it without the typing context."""
+    return intrinsic(function)
+
+
+@_instruction
 def load(typing, address, index):  # type: ignore[no-untyped-def]
     """The word at `index`."""
 
@@ -86,7 +100,7 @@ def load(typing, address, index):  # type: ignore[no-untyped-def]
     return types.uint64(types.int64, types.int64), lower
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def store(typing, value, address, index):  # type: ignore[no-untyped-def]
     """Write a word at `index`."""
 
@@ -97,7 +111,7 @@ def store(typing, value, address, index):  # type: ignore[no-untyped-def]
     return types.void(types.uint64, types.int64, types.int64), lower
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def copy_vector(typing, source, target):  # type: ignore[no-untyped-def]
     """Copy one vector."""
 
@@ -108,7 +122,7 @@ def copy_vector(typing, source, target):  # type: ignore[no-untyped-def]
     return types.void(types.int64, types.int64), lower
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def copy_lanes(typing, source, mask, target):  # type: ignore[no-untyped-def]
     """Write one vector: the lanes of the mask from `source`, whose other words are not touched, zero elsewhere."""
 
@@ -119,7 +133,7 @@ def copy_lanes(typing, source, mask, target):  # type: ignore[no-untyped-def]
     return types.void(types.int64, types.uint64, types.int64), lower
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def merge_lanes(typing, source, mask, target):  # type: ignore[no-untyped-def]
     """As copy_lanes, but the other lanes of `target` stay."""
 
@@ -132,7 +146,7 @@ def merge_lanes(typing, source, mask, target):  # type: ignore[no-untyped-def]
     return types.void(types.int64, types.uint64, types.int64), lower
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def transpose(typing, source, step, target, spacing):  # type: ignore[no-untyped-def]
     """Write the transpose of a square of one vector's width: rows `step` words apart become rows `spacing` apart."""
 
@@ -160,7 +174,7 @@ def transpose(typing, source, step, target, spacing):  # type: ignore[no-untyped
     return types.void(*[types.int64] * 4), lower
 
 
-def tile(rows: int, vectors: int) -> Callable[..., None]:
+def tile(rows: int, vectors: int) -> Any:
     """The micro-kernel of `rows` by `vectors`: C = A B, or C += A B where `add` is not zero.
 
     a: `depth` columns of MACHINE.rows words; b: `depth` rows of MACHINE.vectors vectors; c: the addresses of the first
@@ -176,10 +190,10 @@ def tile(rows: int, vectors: int) -> Callable[..., None]:
             return c[v], builder.mul(step, _WORD(i))
 
         begin = builder.block
-        old, loop, done = (builder.append_basic_block(name) for name in ("old", "loop", "done"))
-        builder.cbranch(builder.icmp_signed("!=", add, _WORD(0)), old, loop)
-        builder.position_at_end(old)
-        held = [_read(builder, *spot(*place)) for place in places]
+        loop, old, done = (builder.append_basic_block(name) for name in ("loop", "old", "done"))
+        # what is added to arrives while the loop runs
+        for place in places:
+            _prefetch(builder, *spot(*place))
         builder.branch(loop)
         builder.position_at_end(loop)
         k = builder.phi(_WORD)
@@ -195,20 +209,23 @@ def tile(rows: int, vectors: int) -> Callable[..., None]:
             spread = builder.shuffle_vector(spread, spread, picks)
             fresh += [builder.add(sums[i * vectors + v], builder.mul(spread, row[v])) for v in range(vectors)]
         following = builder.add(k, _WORD(1))
-        for phi, start, loaded, after in zip(
-            [k, *sums], [_WORD(0), *[zero] * len(sums)], [_WORD(0), *held], [following, *fresh], strict=True
-        ):
+        for phi, start, after in zip([k, *sums], [_WORD(0), *[zero] * len(sums)], [following, *fresh], strict=True):
             phi.add_incoming(start, begin)
-            phi.add_incoming(loaded, old)
             phi.add_incoming(after, loop)
-        builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+        builder.cbranch(builder.icmp_signed("<", following, depth), loop, old)
+        builder.position_at_end(old)
+        with builder.if_else(builder.icmp_signed("!=", add, _WORD(0))) as (more, alone):
+            with more:
+                for total, place in zip(fresh, places, strict=True):
+                    _write(builder, builder.add(total, _read(builder, *spot(*place))), *spot(*place))
+            with alone:
+                for total, place in zip(fresh, places, strict=True):
+                    _write(builder, total, *spot(*place))
+        builder.branch(done)
         builder.position_at_end(done)
-        for total, place in zip(fresh, places, strict=True):
-            _write(builder, total, *spot(*place))
         return context.get_dummy_value()
 
     def micro(typing, a, b, depth, c0, c1, step, add):  # type: ignore[no-untyped-def]
         return types.void(*[types.int64] * 7), lower
 
-    made: Callable[..., None] = intrinsic(micro)
-    return made
+    return _instruction(micro)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from icm_ray.ring import bits, finish, groups, order, piecewise, select, waves
+from icm_ray.ring.gemm import matmul
 
 __all__ = ["warm"]
 
@@ -42,6 +43,9 @@ def warm() -> None:
     finish.select(r, plane, r, r, r, r.copy())
     _warm_order(words)
     _warm_functions()
+    for size in (1, 32):  # without panels and with them; kernels of products have one signature each
+        square = np.zeros((size, size), np.uint64)
+        matmul(square, square)
 
 
 def _warm_order(words: tuple[type[np.unsignedinteger], ...]) -> None:

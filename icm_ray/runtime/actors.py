@@ -1,6 +1,6 @@
 """Workers as Ray actors: shells that start, place and end them. Public data alone passes through Ray, as msgpack.
 
-The actor sets the threads of products (OMP) before torch is loaded; compiled kernels run in one thread each.
+The actor sets the threads of numeric libraries before they are loaded; compiled kernels run in one thread each.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class LaneWorker:
         known = msgspec.msgpack.decode(settings, type=Settings)
         util: Any = ray.util
         host = known.host or util.get_node_ip_address()
-        self._worker = Worker(name, known.config, host, partial(os._exit, 3), known.preload_torch)
+        self._worker = Worker(name, known.config, host, partial(os._exit, 3))
 
     def endpoint(self) -> bytes:
         """The process, and where it listens. Public."""

@@ -28,7 +28,6 @@ class Settings(msgspec.Struct, frozen=True):
 
     config: EngineConfig
     host: str
-    preload_torch: bool = False
 
 
 def main() -> None:
@@ -38,7 +37,7 @@ def main() -> None:
     pipe = Connection(int(descriptor))
     try:
         settings = msgspec.msgpack.decode(pipe.recv_bytes(), type=Settings)
-        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3), settings.preload_torch)
+        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3))
         pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
         plan = msgspec.msgpack.decode(pipe.recv_bytes(), type=LanePlan)
         try:

@@ -33,7 +33,6 @@ __all__ = [
     "Move",
     "OpenTable",
     "Order",
-    "Preload",
     "Ready",
     "Relink",
     "Run",
@@ -115,15 +114,11 @@ class Forget(msgspec.Struct, frozen=True, tag=True):
     keys: tuple[str, ...]
 
 
-class Preload(msgspec.Struct, frozen=True, tag=True):
-    """Load in the background what products need. Not answered."""
-
-
 class Exit(msgspec.Struct, frozen=True, tag=True):
     """Close the links and end."""
 
 
-Order = Union[Run, Go, Discard, Abort, Relink, OpenTable, SetPolicy, JoinHome, Move, Forget, Preload, Exit]  # noqa: UP007
+Order = Union[Run, Go, Discard, Abort, Relink, OpenTable, SetPolicy, JoinHome, Move, Forget, Exit]  # noqa: UP007
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

@@ -48,7 +48,7 @@ class _Answer:
 class ProcessHandle:
     """A worker in a process of its own. threads: of its kernels."""
 
-    def __init__(self, name: str, config: EngineConfig, threads: int = 1, preload_torch: bool = False) -> None:
+    def __init__(self, name: str, config: EngineConfig, threads: int = 1) -> None:
         self.name = name
         self.pipe, theirs = Pipe()
         environment = dict(os.environ) | dict.fromkeys(_THREADS, str(threads))
@@ -59,7 +59,7 @@ class ProcessHandle:
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
         theirs.close()
-        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, _HOST, preload_torch)))
+        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, _HOST)))
 
     @staticmethod
     def _send(pipe: Connection, payload: bytes) -> None:
@@ -110,14 +110,13 @@ class ProcessEngine(LaneEngine):
         lanes: int = 1,
         config: EngineConfig | None = None,
         threads: int = 1,
-        preload_torch: bool = False,
     ) -> None:
         settings = config or from_environment()
         checked_names(parties, owners)
         self.handles: list[ProcessHandle] = []
 
         def start(name: str) -> ProcessHandle:
-            self.handles.append(ProcessHandle(name, settings, threads, preload_torch))
+            self.handles.append(ProcessHandle(name, settings, threads))
             return self.handles[-1]
 
         super().__init__(parties, owners, lanes, settings, start)

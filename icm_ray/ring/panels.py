@@ -129,7 +129,7 @@ def _columns(first, count, pixels, sizes, windows, strides, outs, tables):  # ty
 
 @njit(cache=True, nogil=True)
 def _taps(first, depth, windows, strides, taps):  # type: ignore[no-untyped-def]
-    """Row first + k of the matrix of windows: its distance in words from the window's first, its place in the kernel."""
+    """Row first + k of the matrix of windows: its distance in words from the window's first, and its place."""
     kernel, _, _, dilation = windows
     offsets, row_of, column_of = taps
     channel, inside = divmod(first, kernel[0] * kernel[1])
@@ -209,7 +209,7 @@ def _pack_lanes(source, first, last, across, adjacent, tables, taps, depth, targ
 @njit(cache=True, nogil=True)
 def _pack_columns(images, count, depth, windows, strides, tables, taps, packed):  # type: ignore[no-untyped-def]
     """Panels of WIDTH columns of the matrix of windows, row by row; lanes beyond the last column are zero."""
-    starts, bases, rows, lanes, _, _ = tables
+    starts, bases, _, _, _, _ = tables
     kernel, step, _, _ = windows
     single = kernel[0] == 1 and kernel[1] == 1
     across = step[1] * strides[3]
@@ -275,7 +275,7 @@ def _tiles(packed_a, packed_b, rows, count, depth, out, step, places, straight, 
             a = packed_a + top * depth * _BYTES
             low = min(_ROWS, rows - top)
             corner = out + top * step * _BYTES
-            if whole and (low == _ROWS or low == 8 or low == 4 or low == 1):
+            if whole and low in (_ROWS, 8, 4, 1):
                 c0 = corner + places[first] * _BYTES
                 c1 = corner + places[first + (vectors - 1) * _LANES] * _BYTES
                 _multiply(a, b, depth, c0, c1, step, add, low, vectors)

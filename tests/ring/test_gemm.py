@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from icm_ray.errors import ShapeError
@@ -121,6 +121,7 @@ LAYOUTS = {
     near(*ROW_EDGES), near(*INNER_EDGES), near(*COLUMN_EDGES), st.sampled_from(sorted(LAYOUTS)),
     st.sampled_from(sorted(LAYOUTS)), st.integers(0, 2**32),
 )  # fmt: skip
+@example(panels.ROWS + 1, 2 * panels.DEEP + 1, panels.WIDE + 1, "plain", "transposed", 0)
 @settings(max_examples=120, deadline=None)
 def test_every_edge_of_the_blocks(rows, inner, columns, of_a, of_b, seed):
     rng = np.random.default_rng(seed)

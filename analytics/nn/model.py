@@ -68,7 +68,6 @@ class SecureModel:
             raise OwnerError(f"the owner of a model is a party; {owner!r} is none of {', '.join(session.parties)}")
         if batch_size is not None and batch_size < 1:
             raise InputError(f"a batch has one image or more, not {batch_size}")
-        session.preload()  # while the network is traced here
         self.owner = owner
         self._session, self._net, self._example = session, net, example_inputs
         self._members = Members(session.parties, session.owners, owner)

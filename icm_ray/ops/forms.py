@@ -26,8 +26,12 @@ class Elementwise(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ShapeError(f"shapes {x} and {y} do not broadcast together") from None
 
     @spends(Part.KERNELS)
-    def apply(self, x: Ring, y: Ring) -> Ring:
-        return x * y
+    def apply(self, x: Ring, y: Ring, out: Ring | None = None) -> Ring:
+        """The product, added to `out` where that is given."""
+        if out is None:
+            return x * y
+        out += x * y
+        return out
 
     def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
         """Factor by which sums inside one output exceed a single product."""
@@ -44,9 +48,9 @@ class Matrix(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ShapeError(f"shapes {x} and {y} do not fit a matrix product")
         return (*x[:-1], y[0 if self.transposed else 1])
 
-    def apply(self, x: Ring, y: Ring) -> Ring:
-        flat = x.reshape(-1, x.shape[-1])
-        return matmul(flat, y.T if self.transposed else y).reshape(self.shape(x.shape, y.shape))
+    def apply(self, x: Ring, y: Ring, out: Ring | None = None) -> Ring:
+        """The product, added to `out` where that is given."""
+        return matmul(x, y.T if self.transposed else y, out)
 
     def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
         return x[-1]
@@ -76,8 +80,9 @@ class Convolution(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ShapeError(f"weights of shape {y} do not fit a convolution that takes {geometry.weight_shape}")
         return (x[0], *geometry.out_shape)
 
-    def apply(self, x: Ring, y: Ring) -> Ring:
-        return convolve(x, y, self.geometry(x.shape, y.shape[0]))
+    def apply(self, x: Ring, y: Ring, out: Ring | None = None) -> Ring:
+        """The product, added to `out` where that is given."""
+        return convolve(x, y, self.geometry(x.shape, y.shape[0]), out)
 
     def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
         return self.geometry(x, y[0]).fan_in

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from icm_ray.errors import AddressReused, ProgramError, ShapeError
 from icm_ray.ops import products as ops
 from icm_ray.ops.cost import Cost
+from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.products import Finish
 from icm_ray.ops.seams import Words
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, mask, open_sum
 from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, word_type
+from icm_ray.ring import finish as kernels
 from icm_ray.ring.clock import Part, spends
 
 __all__ = ["Finisher", "FixedWeight", "Products", "Squares", "WeightLoading"]
@@ -93,14 +95,28 @@ def _absorbed_deal(dealing: Dealing, product: Ring, finish: Finish | None) -> No
     deal_finish(dealing, _FINISH, r, finish, own_mask=False)
 
 
+def _last_words(context: Context, count: int, finish: Finish | None) -> Ring:
+    """What is added to the share of a product: C as it was dealt, or the mask q of what follows."""
+    corr = context.correlations
+    words: Ring = (corr.dealt(_Q, count) if finish is None else corr.words(_Q, count)).view(np.uint64)
+    return words
+
+
 def _absorbed_run(context: Context, share: Ring, finish: Finish | None, out: ValueType) -> Round:
-    flat = share.reshape(-1)
-    if finish is None:
-        return Share(mask(flat, context.correlations.dealt(_Q, flat.size)).reshape(out.shape))
-    q = context.correlations.words(_Q, flat.size)
     with spends(Part.KERNELS):
-        masked = (flat + q).astype(word_type(finish.width), copy=False)
+        flat = share.reshape(-1)
+        flat += _last_words(context, flat.size, finish)
+        if finish is not None:
+            flat = flat.astype(word_type(finish.width), copy=False)
+    del share
+    return (yield from _finished(context, flat, finish, out))
+
+
+def _finished(context: Context, masked: Words, finish: Finish | None, out: ValueType) -> Round:
+    if finish is None:
+        return Share(masked.view(np.uint64).reshape(out.shape))
     x_hat = yield from _opened(context, masked)
+    del masked
     words = yield from run_finish(context, _FINISH, x_hat, finish, None)
     return Share(words.reshape(out.shape))
 
@@ -135,9 +151,20 @@ class Products:
         with spends(Part.KERNELS):
             masked = x - a, y - b
         e, f = yield from open_sum(context, *masked)
+        del masked  # the larger arrays go as soon as they were used: what a party holds is bounded
+        if isinstance(op.form, Elementwise) and e.shape == f.shape:
+            words = np.empty(out.count, np.uint64 if op.finish is None else word_type(op.finish.width))
+            last = _last_words(context, out.count, op.finish)
+            kernels.share_of_product(*(part.reshape(-1) for part in (e, f, a, b)), last, context.first, words)
+            del e, f, a, b, last
+            return (yield from _finished(context, words, op.finish, out))
         with spends(Part.KERNELS):  # E.(B_p + [p = 0] F) + A_p.F
-            share = op.form.apply(e, b + f if context.first else b)
-            share += op.form.apply(a, f)
+            if context.first:
+                b += f
+            share = op.form.apply(e, b)
+            del e, b
+            share = op.form.apply(a, f, out=share)
+            del a, f
         return (yield from _absorbed_run(context, share, op.finish, out))
 
     def cost(self, op: ops.Product, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:

@@ -17,9 +17,18 @@ __all__ = [
     "relu_full",
     "relu_parts",
     "select",
+    "share_of_product",
     "signs",
     "truncated",
 ]
+
+
+@kernel
+def share_of_product(e, f, a, b, last, first, out):  # type: ignore[no-untyped-def]
+    """E (B_p + [p = 0] F) + A_p F + what comes last, in the words of `out`."""
+    for i in range(out.size):
+        factor = b[i] + f[i] if first else b[i]
+        out[i] = e[i] * factor + a[i] * f[i] + last[i]
 
 
 @kernel

@@ -1,11 +1,12 @@
-"""Matrix products and convolutions over Z_2^64, at the speed of the machine's int64 kernels.
+"""Matrix products and convolutions over Z_2^64: geometry and arrays; the kernels are in `panels`.
 
-torch's int64 product wraps around as the ring does and is 25 times faster than numpy's; torch is loaded on first use.
-Convolutions are sums of shifted products (im2col), so that one kernel serves both.
+Kernels are loaded at the first product, so that a process which only plans does not pay for Numba.
 """
 
 from __future__ import annotations
 
+import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,31 +17,77 @@ from numpy.typing import NDArray
 from icm_ray.errors import ShapeError
 from icm_ray.ring.clock import Part, spends
 
-__all__ = ["ConvShape", "convolve", "load", "matmul"]
+__all__ = ["ConvShape", "convolve", "matmul"]
 
 Ring = NDArray[np.uint64]
-
-
-def load(threads: int | None = None) -> None:
-    """Load torch now (2 to 3 s) rather than at the first product; `threads` limits its pool."""
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
+_FEW = 2
+"""Rows or columns too few for panels."""
+_LITTLE = 4096
+"""Products of words too few for panels."""
 
 
 @spends(Part.PRODUCTS)
-def matmul(a: Ring, b: Ring) -> Ring:
-    """a @ b over Z_2^64; shapes as numpy's matmul for two or more dimensions."""
-    import torch
+def matmul(a: Ring, b: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
+    """a @ b over Z_2^64; b: (inner, columns), a: (..., inner); strides as they come.
 
-    left, right = torch.from_numpy(_plain(a).view(np.int64)), torch.from_numpy(_plain(b).view(np.int64))
-    product: Ring = torch.matmul(left, right).numpy().view(np.uint64)
-    return product
+    out: an array of the result's shape to which the product is added, and which is returned. threads: how many may
+    work on one product, this one included; the words are the same.
+    """
+    if a.ndim < 1 or b.ndim != 2 or a.shape[-1] != b.shape[0]:
+        raise ShapeError(f"shapes {a.shape} and {b.shape} do not fit a matrix product")
+    total = _total(out, (*a.shape[:-1], b.shape[1]))
+    if total.size:
+        # C order: the reshaped result is a view
+        _multiply(
+            _words(a.reshape(math.prod(a.shape[:-1]), a.shape[-1])),
+            _words(b),
+            total.reshape(math.prod(a.shape[:-1]), b.shape[1]),
+            out is not None,
+            threads,
+        )
+    return total
 
 
-def _plain(a: Ring) -> Ring:
-    return a if a.flags.c_contiguous and a.flags.writeable else np.array(a, order="C")
+def _total(out: Ring | None, shape: tuple[int, ...]) -> Ring:
+    if out is None:
+        return np.empty(shape, np.uint64)
+    if out.shape != shape or out.dtype != np.uint64 or not (out.flags.c_contiguous and out.flags.writeable):
+        raise ShapeError(f"out is {out.dtype} {out.shape}; it must be writeable uint64 {shape} in C order")
+    return out
+
+
+def _words(array: Ring) -> Ring:
+    """The array itself, or a copy where its strides are not whole words."""
+    plain = array.flags.aligned and not any(stride % 8 for stride in array.strides)
+    return array if plain else np.ascontiguousarray(array)
+
+
+def _strides(array: Ring) -> tuple[int, ...]:
+    return tuple(stride // 8 for stride in array.strides)
+
+
+def _address(array: Ring) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _multiply(a: Ring, b: Ring, out: Ring, add: bool, threads: int) -> None:
+    from icm_ray.ring import panels
+
+    (rows, inner), columns = a.shape, b.shape[1]
+    if min(rows, columns) <= _FEW or rows * inner * columns <= _LITTLE:
+        if columns < rows:
+            a, b, out = b.T, a.T, out.T
+        panels.narrow(
+            _address(a), _strides(a), _address(b), _strides(b), _address(out), _strides(out),
+            (a.shape[0], inner, b.shape[1]), add,
+        )  # fmt: skip
+        return
+    (row, word), (line, column) = _strides(b), _strides(out)
+    _tiled(
+        a, b, (0, row, 0, word), out, (0, line, 0, column),
+        (1, rows, inner), (1, columns), (1, columns), ((1, 1), (1, 1), (0, 0), (1, 1)), columns, add, threads,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -106,37 +153,67 @@ class ConvShape:
 
 
 @spends(Part.PRODUCTS)
-def convolve(images: Ring, weight: Ring, shape: ConvShape) -> Ring:
+def convolve(images: Ring, weight: Ring, shape: ConvShape, out: Ring | None = None, threads: int = 1) -> Ring:
     """Cross-correlation over Z_2^64 as torch.nn.functional.conv2d computes it, without bias.
 
-    images: (batch, channels, height, width); weight: `shape.weight_shape`. Returns (batch, *shape.out_shape).
+    images: (batch, channels, height, width); weight: `shape.weight_shape`. Returns (batch, *shape.out_shape); `out` and
+    `threads` as for `matmul`.
     """
-    batch, groups = images.shape[0], shape.groups
-    if groups > 1 and shape.channels == groups == shape.out_channels:
-        return _depthwise(images, weight, shape)
-    per_group = shape.channels // groups
-    area = shape.rows * shape.columns
-    out = np.empty((batch, shape.out_channels, shape.rows, shape.columns), np.uint64)
-    windows = shape.windows(images)
-    kernels = weight.reshape(groups, shape.out_channels // groups, shape.fan_in)
-    direct = shape.kernel == (1, 1) and shape.stride == (1, 1) and not any(shape.padding)
-    for group in range(groups):
-        chosen = slice(group * per_group, (group + 1) * per_group)
-        # the batch lies beside the columns: one large product instead of many small ones, and one copy
-        # (channels, kernel rows, kernel columns, batch, rows, columns): unit stride along the image's rows
-        whole = images[:, chosen, None, None].transpose(1, 2, 3, 0, 4, 5)
-        columns = whole if direct else windows[:, chosen].transpose(1, 4, 5, 0, 2, 3)
-        flat = columns.reshape(shape.fan_in, batch * area)
-        product = matmul(kernels[group], flat).reshape(-1, batch, shape.rows, shape.columns)
-        size = shape.out_channels // groups
-        out[:, group * size : (group + 1) * size] = product.transpose(1, 0, 2, 3)
-    return out
+    total = _total(out, (images.shape[0], *shape.out_shape))
+    images = _words(images)
+    weights = _words(weight.reshape(shape.out_channels, shape.fan_in))
+    top, _, left, _ = shape.padding
+    if total.size:
+        _tiled(
+            weights, images, _strides(images), total, _strides(total),
+            (shape.groups, shape.out_channels // shape.groups, shape.fan_in), (shape.height, shape.width),
+            (shape.rows, shape.columns), (shape.kernel, shape.stride, (top, left), shape.dilation),
+            images.shape[0] * shape.rows * shape.columns, out is not None, threads,
+        )  # fmt: skip
+    return total
 
 
-def _depthwise(images: Ring, weight: Ring, shape: ConvShape) -> Ring:
-    windows = shape.windows(images)
-    out = np.zeros((images.shape[0], *shape.out_shape), np.uint64)
-    for row in range(shape.kernel[0]):
-        for column in range(shape.kernel[1]):
-            out += windows[..., row, column] * weight[None, :, 0, row, column, None, None]
-    return out
+def _tiled(
+    a: Ring,
+    images: Ring,
+    strides: tuple[int, ...],
+    out: Ring,
+    outs: tuple[int, ...],
+    shape: tuple[int, int, int],
+    sizes: tuple[int, int],
+    pixels: tuple[int, int],
+    windows: tuple[tuple[int, int], ...],
+    columns: int,
+    add: bool,
+    threads: int,
+) -> None:
+    """`panels.product`, the longer side of the result split among threads."""
+    from icm_ray.ring import panels
+
+    groups, rows, inner = shape
+
+    def work(part: tuple[range, range]) -> None:
+        high, wide = part
+        scratch = np.empty(panels.scratch_words(len(high), inner, len(wide)), np.uint64)
+        panels.product(
+            _address(a) + high.start * a.strides[0], _strides(a), _address(images), strides,
+            _address(out) + high.start * outs[1] * 8, outs, (groups, len(high), inner), sizes, pixels, windows,
+            (wide.start, wide.stop), add, _address(scratch),
+        )  # fmt: skip
+
+    everything = range(rows), range(columns)
+    if threads == 1:
+        work(everything)
+        return
+    if groups == 1 and rows > columns:
+        parts = [(part, everything[1]) for part in _shares(rows, threads, panels.ROWS)]
+    else:
+        parts = [(everything[0], part) for part in _shares(columns, threads, panels.WIDTH)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, parts))
+
+
+def _shares(size: int, count: int, step: int) -> list[range]:
+    """`size` cut into at most `count` equal parts, whose lengths but the last are multiples of `step`."""
+    share = -(-size // (count * step)) * step
+    return [range(first, min(first + share, size)) for first in range(0, size, share)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from icm_ray.ring import bits, finish, groups, order, piecewise, select, waves
+from icm_ray.ring.gemm import matmul
 
 __all__ = ["warm"]
 
@@ -36,12 +37,17 @@ def warm() -> None:
             for opened in words:
                 finish.truncated(np.zeros(n, opened), r, np.zeros(n, dtype), 3, 8, first, r.copy())
     for first in (True, False):
+        for dtype in words:
+            finish.share_of_product(r, r, r, r, r, first, np.zeros(n, dtype))
         finish.relu_full(r, plane, r, r, r, first, r.copy())
         finish.bit_words(plane, r, first, r.copy())
         finish.count_bits(plane, r, first, n)
     finish.select(r, plane, r, r, r, r.copy())
     _warm_order(words)
     _warm_functions()
+    for size in (1, 32):  # without panels and with them; kernels of products have one signature each
+        square = np.zeros((size, size), np.uint64)
+        matmul(square, square)
 
 
 def _warm_order(words: tuple[type[np.unsignedinteger], ...]) -> None:

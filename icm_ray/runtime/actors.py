@@ -1,6 +1,6 @@
 """Workers as Ray actors: shells that start, place and end them. Public data alone passes through Ray, as msgpack.
 
-The actor sets the threads of products (OMP) before torch is loaded; compiled kernels run in one thread each.
+The actor sets the threads of numeric libraries before they are loaded; compiled kernels run in one thread each.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from icm_ray.errors import IcmError, PeerLost
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.child import Settings
+from icm_ray.runtime.heap import keep_freed_memory
 from icm_ray.runtime.mesh import LanePlan
 
 __all__ = ["ActorHandle", "LaneWorker"]
@@ -40,7 +41,8 @@ class LaneWorker:
         known = msgspec.msgpack.decode(settings, type=Settings)
         util: Any = ray.util
         host = known.host or util.get_node_ip_address()
-        self._worker = Worker(name, known.config, host, partial(os._exit, 3), known.preload_torch)
+        keep_freed_memory()
+        self._worker = Worker(name, known.config, host, partial(os._exit, 3))
 
     def endpoint(self) -> bytes:
         """The process, and where it listens. Public."""

@@ -17,6 +17,7 @@ import msgspec
 from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError
 from icm_ray.runtime import messages as say
+from icm_ray.runtime.heap import keep_freed_memory
 from icm_ray.runtime.mesh import LanePlan
 from icm_ray.runtime.worker import Worker
 
@@ -28,7 +29,6 @@ class Settings(msgspec.Struct, frozen=True):
 
     config: EngineConfig
     host: str
-    preload_torch: bool = False
 
 
 def main() -> None:
@@ -38,7 +38,8 @@ def main() -> None:
     pipe = Connection(int(descriptor))
     try:
         settings = msgspec.msgpack.decode(pipe.recv_bytes(), type=Settings)
-        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3), settings.preload_torch)
+        keep_freed_memory()
+        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3))
         pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
         plan = msgspec.msgpack.decode(pipe.recv_bytes(), type=LanePlan)
         try:

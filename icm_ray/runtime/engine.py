@@ -138,8 +138,5 @@ class Engine(Protocol):
     def forget(self, keys: Sequence[str]) -> None:
         """Drop kept shares, weights or tables in every lane."""
 
-    def preload(self) -> None:
-        """Let every worker load in the background what products need (torch, some seconds); returns at once."""
-
     def set_policy(self, dataset: str, policy: Policy) -> None:
         """Tell every party's workers what may be revealed of a dataset."""

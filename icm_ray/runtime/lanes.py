@@ -231,13 +231,6 @@ class LaneEngine:
                 call = lane.next_call()
                 lane.ask({name: say.SetPolicy(call, dataset, policy) for name in self.parties}, call, "policy")
 
-    def preload(self) -> None:
-        """Let every worker load in the background what products need; returns at once."""
-        self._open()
-        for lane in self._lanes:
-            with lane.using():
-                lane.tell({name: say.Preload() for name in (*self.parties, DEALER)})
-
     def close(self) -> None:
         """End all workers, whatever state they are in. Idempotent."""
         with self._closing:

@@ -34,7 +34,6 @@ __all__ = [
     "Move",
     "OpenTable",
     "Order",
-    "Preload",
     "Prepare",
     "Ready",
     "Relink",
@@ -134,16 +133,12 @@ class Forget(msgspec.Struct, frozen=True, tag=True):
     keys: tuple[str, ...]
 
 
-class Preload(msgspec.Struct, frozen=True, tag=True):
-    """Load in the background what products need. Not answered."""
-
-
 class Exit(msgspec.Struct, frozen=True, tag=True):
     """Close the links and end."""
 
 
 Order = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
-    Run, Prepare, GiveUp, Go, Discard, Abort, Relink, OpenTable, SetPolicy, JoinHome, Move, Forget, Preload, Exit
+    Run, Prepare, GiveUp, Go, Discard, Abort, Relink, OpenTable, SetPolicy, JoinHome, Move, Forget, Exit
 ]
 
 

@@ -56,7 +56,6 @@ class ProcessHandle:
         name: str,
         config: EngineConfig,
         threads: int = 1,
-        preload_torch: bool = False,
         host: str = _HOST,
         launcher: tuple[str, ...] = (),
     ) -> None:
@@ -70,7 +69,7 @@ class ProcessHandle:
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
         theirs.close()
-        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, host, preload_torch)))
+        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, host)))
 
     @staticmethod
     def _send(pipe: Connection, payload: bytes) -> None:
@@ -121,14 +120,13 @@ class ProcessEngine(LaneEngine):
         lanes: int = 1,
         config: EngineConfig | None = None,
         threads: int = 1,
-        preload_torch: bool = False,
     ) -> None:
         settings = config or from_environment()
         checked_names(parties, owners)
         self.handles: list[ProcessHandle] = []
 
         def start(name: str) -> ProcessHandle:
-            self.handles.append(ProcessHandle(name, settings, threads, preload_torch))
+            self.handles.append(ProcessHandle(name, settings, threads))
             return self.handles[-1]
 
         super().__init__(parties, owners, lanes, settings, start)

@@ -24,8 +24,8 @@ class Session(LaneEngine):
     parties: two names or more; each computes on its shares in a worker of its own. owners: further names that bring
     data or receive results and compute nothing. address: None for a Ray that this process has initialised (it is left
     running), else RAY_ADDRESS, else a new cluster on this machine; or "auto", or host:port. lanes: None for as many as
-    the cluster carries. preload_torch: workers import torch in the background, for models. Further settings: the fields
-    of `EngineConfig`, such as `fraction_bits=20`; they are put over `config`, that over the environment's.
+    the cluster carries. Further settings: the fields of `EngineConfig`, such as `fraction_bits=20`; they are put over
+    `config`, that over the environment's.
 
     Raises `OwnerError` for names that cannot be, `SessionError` where no cluster is found, `PlacementError` where the
     cluster has no room or no node for a party, `FaultError` where a worker fails to start.
@@ -38,8 +38,6 @@ class Session(LaneEngine):
         address: str | None = None,
         lanes: int | None = None,
         config: EngineConfig | None = None,
-        *,
-        preload_torch: bool = False,
         **settings: Any,
     ) -> None:
         parties, owners = checked_names(parties, owners)
@@ -58,7 +56,7 @@ class Session(LaneEngine):
             raise
         here = self._cluster.here()
         self.local = self._cluster.single()
-        worker = Settings(chosen, "", preload_torch)
+        worker = Settings(chosen, "")
 
         def start(name: str) -> ActorHandle:
             return ActorHandle(name, worker, placed.cpus, dict(placed.selectors[name]), here)

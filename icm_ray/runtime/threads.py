@@ -291,9 +291,6 @@ class ThreadEngine:
             for member in lane.members.values():
                 member.policies[dataset] = policy
 
-    def preload(self) -> None:
-        self._open()
-
     def close(self) -> None:
         self._closed = True
         for lane in self._lanes:

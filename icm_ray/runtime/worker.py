@@ -7,12 +7,10 @@ data link, shares over the links to the other members of the lane and to the sam
 
 from __future__ import annotations
 
-import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
@@ -63,20 +61,10 @@ def transport_config(config: EngineConfig) -> TransportConfig:
     )
 
 
-def _preload() -> None:
-    """Import torch in a thread of its own: it takes seconds when it is first needed."""
-    threading.Thread(target=import_module, args=("torch",), name="icm-preload", daemon=True).start()
-
-
 class Worker:
-    """name: the party's or owner's, or "dealer". on_lapse: called when the driver was not heard for the lease's limit.
+    """name: the party's or owner's, or "dealer". on_lapse: called when the driver was silent for the lease's limit."""
 
-    preload_torch: import torch in the background, for it takes seconds when it is first needed.
-    """
-
-    def __init__(
-        self, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None], preload_torch: bool = False
-    ) -> None:
+    def __init__(self, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None]) -> None:
         self.name, self._config, self._on_lapse = name, config, on_lapse
         transport = transport_config(config)
         self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
@@ -98,8 +86,6 @@ class Worker:
         self._programs = Programs()
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
         self._verdicts: SimpleQueue[say.Go | say.Discard | say.Abort] = SimpleQueue()
-        if preload_torch:
-            _preload()
 
     # --- assembly -------------------------------------------------------------------------------------------------
 
@@ -169,15 +155,13 @@ class Worker:
             if isinstance(order, say.Abort):
                 self._mesh.cut()
             self._verdicts.put(order)
-        elif isinstance(order, say.Preload):
-            _preload()
         else:
             self._orders.put(order)
 
     def serve(self) -> None:
         """Carry out orders, one after the other, until told to exit."""
         while not isinstance(order := self._orders.get(), say.Exit):
-            if isinstance(order, say.Go | say.Discard | say.Abort | say.Preload):
+            if isinstance(order, say.Go | say.Discard | say.Abort):
                 continue
             answer: say.Answer | None
             try:

@@ -1,13 +1,19 @@
 """Products over Z_2^64 against Python's integers, and convolutions against torch's own."""
 
+import subprocess
+import sys
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from icm_ray.errors import ShapeError
+from icm_ray.ring import panels
 from icm_ray.ring.gemm import ConvShape, convolve, matmul
+from icm_ray.ring.vectors import MACHINE
 
 EDGES = np.array([0, 1, 2**63 - 1, 2**63, 2**64 - 1], np.uint64)
 
@@ -83,3 +89,126 @@ def test_geometry_that_cannot_be_is_refused(wrong):
     ConvShape(**good)
     with pytest.raises(ShapeError):
         ConvShape(**{**good, **wrong})
+
+
+def test_workers_of_products_need_no_torch():
+    code = (
+        "import sys, numpy as np; from icm_ray.ring.gemm import matmul; assert 'numba' not in sys.modules; "
+        "a = np.full((20, 20), 2**63, np.uint64); assert not matmul(a, a).any(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def near(*edges):
+    """One less, the edge itself, one more."""
+    return st.sampled_from(sorted({max(1, edge + by) for edge in edges for by in (-1, 0, 1)}))
+
+
+ROW_EDGES = (1, 4, 8, MACHINE.rows, 2 * MACHINE.rows, panels.ROWS, panels.ROWS + MACHINE.rows)
+COLUMN_EDGES = (MACHINE.lanes, panels.WIDTH, 2 * panels.WIDTH, 8 * MACHINE.lanes, panels.WIDE)
+INNER_EDGES = (1, MACHINE.lanes, panels.DEEP, 2 * panels.DEEP)
+LAYOUTS = {
+    "plain": lambda x: x,
+    "transposed": np.asfortranarray,
+    "every second": lambda x: np.repeat(np.repeat(x, 2, axis=0), 2, axis=1)[::2, ::2],
+    "backwards": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+    "no whole words": lambda x: np.rec.fromarrays([x, x.astype(np.uint8)], dtype=[("x", "u8"), ("y", "u1")])["x"],
+    "read only": lambda x: np.frombuffer(x.tobytes(), np.uint64).reshape(x.shape),
+}
+
+
+@given(
+    near(*ROW_EDGES), near(*INNER_EDGES), near(*COLUMN_EDGES), st.sampled_from(sorted(LAYOUTS)),
+    st.sampled_from(sorted(LAYOUTS)), st.integers(0, 2**32),
+)  # fmt: skip
+@example(panels.ROWS + 1, 2 * panels.DEEP + 1, panels.WIDE + 1, "plain", "transposed", 0)
+@settings(max_examples=120, deadline=None)
+def test_every_edge_of_the_blocks(rows, inner, columns, of_a, of_b, seed):
+    rng = np.random.default_rng(seed)
+    a, b, before = ring(rng, rows, inner), ring(rng, inner, columns), ring(rng, rows, columns)
+    exact = a @ b  # numpy's own loop wraps around
+    a, b = LAYOUTS[of_a](a), LAYOUTS[of_b](b)
+    np.testing.assert_array_equal(matmul(a, b), exact)
+    np.testing.assert_array_equal(matmul(a, b, threads=2), exact)
+    out = before.copy()
+    assert matmul(a, b, out) is out
+    np.testing.assert_array_equal(out, before + exact)
+    out = before.copy()
+    np.testing.assert_array_equal(matmul(a, b, out, threads=3), before + exact)
+
+
+def test_products_without_words():
+    for rows, inner, columns in ((0, 3, 4), (3, 0, 40), (40, 0, 40), (3, 4, 0)):
+        a, b = np.ones((rows, inner), np.uint64), np.ones((inner, columns), np.uint64)
+        np.testing.assert_array_equal(matmul(a, b), a @ b)
+        out = np.ones((rows, columns), np.uint64)
+        np.testing.assert_array_equal(matmul(a, b, out), np.ones((rows, columns), np.uint64))
+
+
+@pytest.mark.parametrize("out", [np.zeros((2, 2), np.uint64), np.zeros((2, 3)), np.zeros((3, 2), np.uint64).T])
+def test_a_result_that_cannot_be_added_to_is_refused(out):
+    with pytest.raises(ShapeError, match="out is"):
+        matmul(np.ones((2, 4), np.uint64), np.ones((4, 3), np.uint64), out)
+
+
+def test_factors_that_do_not_fit_are_refused():
+    for a, b in (((2, 3), (2, 3)), ((3,), (3,)), ((2, 3), (3, 2, 2))):
+        with pytest.raises(ShapeError, match="do not fit"):
+            matmul(np.ones(a, np.uint64), np.ones(b, np.uint64))
+
+
+def by_loops(images, weight, shape):
+    """The definition, one output channel and one word of the kernel at a time."""
+    windows = shape.windows(images)
+    out = np.zeros((images.shape[0], *shape.out_shape), np.uint64)
+    size, per_group = shape.out_channels // shape.groups, shape.channels // shape.groups
+    for o in range(shape.out_channels):
+        for c in range(per_group):
+            for row, column in np.ndindex(*shape.kernel):
+                out[:, o] += windows[:, o // size * per_group + c, :, :, row, column] * weight[o, c, row, column]
+    return out
+
+
+@st.composite
+def convolutions(draw):
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    kernel, step, spread = (draw(st.tuples(st.integers(1, most), st.integers(1, most))) for most in (4, 3, 2))
+    padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
+    reach = [max(1, d * (k - 1) + 1) for d, k in zip(spread, kernel, strict=True)]
+    height, width = reach[0] + draw(st.integers(0, 9)), reach[1] + draw(st.integers(0, 20))
+    channels, out = groups * draw(st.integers(1, 40)), groups * draw(st.sampled_from([1, 2, 5, 13, 25]))
+    return ConvShape(channels, height, width, out, kernel, step, padding, spread, groups), draw(st.integers(1, 9))
+
+
+@given(convolutions(), st.booleans(), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_any_convolution(geometry, turned, seed):
+    (shape, batch), rng = geometry, np.random.default_rng(seed)
+    images, weight = ring(rng, batch, shape.channels, shape.height, shape.width), ring(rng, *shape.weight_shape)
+    exact, before = by_loops(images, weight, shape), ring(rng, batch, *shape.out_shape)
+    if turned:
+        images, weight = (np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) for x in (images, weight))
+        images.flags.writeable = False
+    np.testing.assert_array_equal(convolve(images, weight, shape), exact)
+    np.testing.assert_array_equal(convolve(images, weight, shape, threads=2), exact)
+    out = before.copy()
+    assert convolve(images, weight, shape, out) is out
+    np.testing.assert_array_equal(out, before + exact)
+
+
+def test_memory_of_a_convolution_is_bounded():
+    shape = ConvShape(16, 64, 64, 16, (5, 5), padding=(2, 2, 2, 2))
+    rng = np.random.default_rng(0)
+    images, weight = ring(rng, 16, 16, 64, 64), ring(rng, *shape.weight_shape)  # 8 MB; its windows would be 200
+    convolve(images, weight, shape)
+    tracemalloc.start()
+    out = convolve(images, weight, shape)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most - out.nbytes < 4e6
+
+
+def test_kernels_have_one_signature():
+    matmul(*[np.ones((32, 32), np.uint64)] * 2)
+    matmul(*[np.ones((2, 2), np.uint64).T] * 2)
+    assert len(panels.product.signatures) == len(panels.narrow.signatures) == 1

@@ -42,7 +42,7 @@ def main(folder: Path, ray_folder: str, pause: Callable[[], None]) -> None:
             "env_vars": {"ICM_TEST_CONTROL": str(brought["control environment"][0])},
         },
     )
-    with icm.Session(("alice", "bob"), preload_torch=True) as session:
+    with icm.Session(("alice", "bob")) as session:
         made: dict[str, Any] = {}
         statistics(session, brought, folder, made)
         refusals(session, brought, folder)

@@ -82,8 +82,8 @@ class Dealer:
     ) -> Counter[str]:
         """Walk the program once. keys: the streams of every party. Returns how many corrections each was sent."""
         plan, sent = program.plan(), Counter[str]()
-        for index, step in enumerate(plan.steps):
-            corrected = plan.corrected[index]
+        for index in plan.order:
+            step, corrected = plan.steps[index], plan.corrected[index]
             dealing = OperationDealing(
                 program.parties, keys, index, corrected, self._links[corrected], Frame(address, index), store
             )

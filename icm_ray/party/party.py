@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from icm_ray.errors import AddressReused, Desynchronised, ProgramError, StockMis
 from icm_ray.ops.seams import Address, Frame, Link, Words
 from icm_ray.party.correlations import Corrections, CorrectionSource, DealtShares
 from icm_ray.party.policy import Policy, check_policy
+from icm_ray.party.relief import Relief
 from icm_ray.party.stocking import fill
 from icm_ray.program.begin import SlotName, read_begin
 from icm_ray.program.keys import key_for
@@ -30,6 +32,8 @@ __all__ = ["Outcome", "Party"]
 
 Ring = NDArray[np.uint64]
 Observer = Callable[[int, str, Ring], None]
+_FITS = 256 << 10
+"""Corrections of so many bytes never fill a line up."""
 
 
 @dataclass(slots=True)
@@ -105,7 +109,12 @@ class Party:
                 self._agree(program, name, address)
             key = key_for(self._dealer_secret, "dealer", address) if slot is None else slot.key
             source = Corrections(self._dealer, address) if slot is None else slot.corrections
-            _Run(self, plan, address, key, source, inputs or {}, outcome, observe).play()
+            playing = _Run(self, plan, address, key, source, inputs or {}, outcome, observe)
+            if slot is None and plan.cost.dealt > _FITS:
+                with Relief(self._dealer.read_ahead) as relief:
+                    playing.play(relief.waiting)
+            else:
+                playing.play(nullcontext)
         finally:
             if slot is not None:
                 slot.corrections.close()
@@ -196,7 +205,8 @@ class _Run:
             for source in step.inputs:
                 self.uses[source] += 1
 
-    def play(self) -> None:
+    def play(self, waiting: Callable[[], AbstractContextManager[None]]) -> None:
+        """waiting: what a wait for a peer is wrapped in."""
         for round_, begins in enumerate(self.begins):
             for index in list(self.running):
                 self._advance(index, round_)
@@ -204,7 +214,7 @@ class _Run:
                 self._begin(index)
                 self._advance(index, round_)
             if round_ < self.plan.rounds:
-                self._exchange()
+                self._exchange(waiting)
         self.outcome.dealt_bytes = self.corrections.received
         if self.running:
             raise ProgramError("a program ended with operations that are still running")
@@ -245,7 +255,7 @@ class _Run:
                 if not self.uses[source]:
                     self.values.pop(source, None)
 
-    def _exchange(self) -> None:
+    def _exchange(self, waiting: Callable[[], AbstractContextManager[None]]) -> None:
         """One round: to every peer one frame with the parts of all running operations, then one from every peer."""
         sends: dict[str, list[Words]] = {}
         receives: dict[str, list[Words]] = {}
@@ -261,7 +271,7 @@ class _Run:
                 self._link(name).send(frame, out)
             self.outcome.sent_bytes += sum(part.nbytes for part in out)
         for name, into in receives.items():
-            with spends(Part.PEERS):
+            with spends(Part.PEERS), waiting():
                 self._link(name).receive(frame, into)
         self.outcome.rounds += 1
 

@@ -46,7 +46,7 @@ def working_set(op: Operation, cost: Cost, out: ValueType) -> int:
         return 0
     parties = len(cost.sent)
     opened = max(cost.sent) // (parties - 1)
-    return (1 + parties) * opened + cost.dealt + size_of(out)
+    return (1 + parties) * opened + 9 * cost.dealt // 8 + size_of(out)
 
 
 def in_flight_for(steps: tuple[Step, ...]) -> int:
@@ -55,7 +55,7 @@ def in_flight_for(steps: tuple[Step, ...]) -> int:
     The shares that count are those that the program is given and leaves, or those of its largest operation.
     """
     # the result is there twice for a moment: in blocks, and put together
-    return max(_LEAST, *(3 * taken + 2 * made for taken, made in _shares(steps)))
+    return max(_LEAST, *(15 * (3 * taken + 2 * made) // 16 for taken, made in _shares(steps)))
 
 
 def shares_of(steps: tuple[Step, ...]) -> int:

@@ -38,8 +38,8 @@ _BITS = 512
 _MOST_BLOCKS = 1 << 12
 _COMPARISON = 110
 """Bytes that a party holds for each comparison of a batch of a sort."""
-_OVERLAP = 32 << 10
-"""Elements from which on two blocks in flight, one computing while the other travels, beat one of twice the size."""
+_FEWEST = 8 << 10
+"""Comparisons of a sort that are always made at once."""
 
 
 Cut = Callable[[Any, Sequence[ValueType], int], Operation | None]
@@ -60,7 +60,8 @@ def _by_row(op: Any, inputs: Sequence[ValueType], rows: int) -> Operation | None
 
 
 def _product(op: products.Product, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    return op if isinstance(op.form, Elementwise) and inputs[0].shape == inputs[1].shape else None
+    x, y = (kind.shape for kind in inputs)
+    return op if isinstance(op.form, Elementwise) and len(x) == len(y) else None
 
 
 def _owned_product(op: products.OwnedProduct, inputs: Sequence[ValueType], rows: int) -> Operation | None:
@@ -146,11 +147,10 @@ def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int)
         if weight <= in_flight or rows < 2:
             continue
         elements = max(kind.count for kind in (*kinds, step.type)) // rows
-        fit = rows * in_flight // weight
-        if fit * elements >= 2 * _OVERLAP:
-            fit //= 2
-        fit = max(fit, 1, -(-rows // _MOST_BLOCKS))
-        sizes[rows] = min(sizes.get(rows, rows), max(fit // _BITS, 1) * _BITS if elements == 1 else fit)
+        fit = max(rows * in_flight // weight, 1, -(-rows // _MOST_BLOCKS))
+        fit = max(fit // _BITS, 1) * _BITS if elements == 1 else fit
+        even = -(-rows // -(-rows // fit))  # as many blocks, but alike
+        sizes[rows] = min(sizes.get(rows, rows), -(-even // _BITS) * _BITS if elements == 1 else even)
     return {rows: size for rows, size in sizes.items() if size < rows}
 
 
@@ -161,7 +161,7 @@ def _comparisons_at_once(count: int, in_flight: int) -> int:
     most = max((size for stage in schedule(count) for size in stage.batches), default=0)
     if most * _COMPARISON <= in_flight:
         return 0
-    return max(count // 5, _OVERLAP // 4) // _BITS * _BITS
+    return max(count // 5, _FEWEST) // _BITS * _BITS
 
 
 def _unrolled(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int) -> tuple[Step, ...]:

@@ -267,7 +267,7 @@ class _Run:
                 receives.setdefault(name, []).extend(parts)
         frame = Frame(self.address, self.outcome.rounds)
         for name, out in sends.items():
-            with spends(Part.WIRE):
+            with spends(Part.WIRE), waiting():
                 self._link(name).send(frame, out)
             self.outcome.sent_bytes += sum(part.nbytes for part in out)
         for name, into in receives.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, MutableMapping
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -23,6 +24,10 @@ from icm_ray.stock.ledger import Batch
 from icm_ray.stock.stock import DealerStock
 
 __all__ = ["Dealer"]
+
+_AHEAD: Final = (512 << 10, 64 << 20)
+"""Bytes that the dealer keeps for each party beyond what the system's buffers hold, at least and at most: a quarter of
+what a worker may hold in flight."""
 
 
 class Dealer:
@@ -82,6 +87,8 @@ class Dealer:
     ) -> Counter[str]:
         """Walk the program once. keys: the streams of every party. Returns how many corrections each was sent."""
         plan, sent = program.plan(), Counter[str]()
+        for name in program.parties:
+            self._links[name].allow(min(max(plan.in_flight // 4, _AHEAD[0]), _AHEAD[1]))
         for index in plan.order:
             step, corrected = plan.steps[index], plan.corrected[index]
             dealing = OperationDealing(

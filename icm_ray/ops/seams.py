@@ -78,6 +78,9 @@ class Link(Protocol):
     def read_ahead(self) -> int:
         """Take in one frame, where one is there and nobody is receiving; the next `receive*` gets it. Bytes taken."""
 
+    def allow(self, queued: int) -> None:
+        """From now on let so many bytes wait to be sent; a single larger frame may, where nothing else waits."""
+
     def send_message(self, payload: bytes) -> None:
         """Queue a control message (msgpack or so) of any length."""
 

@@ -104,20 +104,16 @@ class Party:
         address, name = self._begin(program, job, partition)
         outcome = Outcome(attempt=address.attempt, prepared=name is not None)
         slot = self._spent = self._consume(name, address)
-        try:
-            if name is not None:
-                self._agree(program, name, address)
-            key = key_for(self._dealer_secret, "dealer", address) if slot is None else slot.key
-            source = Corrections(self._dealer, address) if slot is None else slot.corrections
-            playing = _Run(self, plan, address, key, source, inputs or {}, outcome, observe)
-            if slot is None and plan.cost.dealt > _FITS:
-                with Relief(self._dealer.read_ahead) as relief:
-                    playing.play(relief.waiting)
-            else:
-                playing.play(nullcontext)
-        finally:
-            if slot is not None:
-                slot.corrections.close()
+        if name is not None:
+            self._agree(program, name, address)
+        key = key_for(self._dealer_secret, "dealer", address) if slot is None else slot.key
+        source = Corrections(self._dealer, address) if slot is None else slot.corrections
+        playing = _Run(self, plan, address, key, source, inputs or {}, outcome, observe)
+        if slot is None and plan.cost.dealt > _FITS:
+            with Relief(self._dealer.read_ahead) as relief:
+                playing.play(relief.waiting)
+        else:
+            playing.play(nullcontext)
         return outcome
 
     def prepare(self, program: Program, job: int, count: int) -> Batch:
@@ -127,14 +123,10 @@ class Party:
         return fill(self.stock, self._dealer, self._dealer_secret, program, job, count, self._new_attempt)
 
     def settle(self) -> None:
-        """Let go of the slot of the last run, once its results are out: to unmap a file that is removed takes 10 ms for
-        60 MB. A kept share that lies in it is moved out of it.
-        """
+        """Remove the slot of the last run, once its results are out: that takes milliseconds for a large one."""
         slot, self._spent = self._spent, None
         if slot is not None:
-            for key, kept in self.store.items():
-                if isinstance(kept, np.ndarray) and slot.corrections.holds(kept):
-                    self.store[key] = kept.copy()
+            slot.corrections.close()
 
     def forget(self, key: str) -> None:
         """Drop a kept value or weight, and what was prepared for it."""

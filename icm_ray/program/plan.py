@@ -22,10 +22,11 @@ __all__ = ["Plan", "plan_of"]
 class Plan:
     """steps: in an order in which inputs come first. costs: of each. starts: the round in which each begins.
 
-    rounds: of the whole. shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation.
-    order: of dealing, that in which the steps begin. corrected: the party that gets the dealer's corrections of each
-    step: of all that begin in one round the one that had least so far, since a party that waits for corrections behind
-    another's, of a step beside, would wait for that one.
+    rounds: of the whole. in_flight: bytes of working sets that a worker may hold at once. shares: bytes of a party's
+    shares of inputs and outputs, or of those of the largest operation. order: of dealing, that in which the steps
+    begin. corrected: the party that gets the dealer's corrections of each step: of all that begin in one round the one
+    that had least so far, since a party that waits for corrections behind another's, of a step beside, would wait for
+    that one.
     """
 
     parties: tuple[str, ...]
@@ -33,6 +34,7 @@ class Plan:
     costs: tuple[Cost, ...]
     starts: tuple[int, ...]
     rounds: int
+    in_flight: int
     shares: int
     order: tuple[int, ...]
     corrected: tuple[str, ...]
@@ -63,7 +65,7 @@ def plan_of(parties: tuple[str, ...], nodes: tuple[Node, ...], types: tuple[Valu
     starts, rounds = _schedule(steps, costs, room)
     order = tuple(sorted(range(len(steps)), key=lambda index: (starts[index], index)))
     corrected = _corrected(parties, costs, starts, order)
-    return Plan(parties, steps, costs, starts, rounds, shares_of(given), order, corrected)
+    return Plan(parties, steps, costs, starts, rounds, room, shares_of(given), order, corrected)
 
 
 def _corrected(

@@ -13,7 +13,7 @@ from icm_ray.ring.wide import LIMBS
 
 __all__ = ["Step", "cost_of", "in_flight_for", "shares_of", "size_of", "working_set"]
 
-_LEAST: int = 2 << 20
+_LEAST: int = 3 << 19
 """Bytes that are always allowed in flight: below, cutting costs more than it saves."""
 _COMPARISONS = (compare.AtLeast, compare.CountAtLeast, compare.Maximum, compare.Select, products.Relu)
 """They hold chunk words first, then the tree's masks, then what selects: never all of them."""
@@ -57,7 +57,7 @@ def in_flight_for(steps: tuple[Step, ...]) -> int:
     The shares that count are those that the program is given and leaves, or those of its largest operation.
     """
     # the result is there twice for a moment: in blocks, and put together
-    return max(_LEAST, *(15 * (3 * taken + 2 * made) // 16 for taken, made in _shares(steps)))
+    return max(_LEAST, *(7 * (3 * taken + 2 * made) // 8 for taken, made in _shares(steps)))
 
 
 def shares_of(steps: tuple[Step, ...]) -> int:

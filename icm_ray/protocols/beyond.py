@@ -127,8 +127,7 @@ class Domain:
             context.opened("x_hat_2", y_hat)
             inner = yield from run_finish(context, _FINISH, y_hat, self._finish, r_y)
             return Share(inner)
-        public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-        finish.high_part(x_hat, 0, beyond.width, public)
+        public = comparison.public_words(x_hat, beyond.width)
         edges = [edge << beyond.drop for edge in beyond.edges]
         planes = yield from comparison.compare(context, _CHUNKS, _TREE, public, self._shape, edges, beyond.drop)
         if context.first:

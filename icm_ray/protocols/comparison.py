@@ -16,10 +16,10 @@ from collections.abc import Generator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.ops.seams import Correlations
+from icm_ray.ops.seams import Correlations, Words
 from icm_ray.ops.tree import TreeShape
 from icm_ray.protocols.base import Context, Dealing, Exchange, open_xor
-from icm_ray.ring import bits
+from icm_ray.ring import bits, finish
 from icm_ray.ring.clock import Part, spends
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "deal_chunks",
     "deal_tree",
     "greater",
+    "public_words",
     "take_chunks",
     "tree_bytes",
 ]
@@ -65,6 +66,16 @@ def deal_chunks(dealing: Dealing, tag: int, r: Ring, shape: TreeShape) -> None:
         top = dealing.others_xor(tag + 1, low.size, np.uint8)
         bits.top_chunk_one_hot(low, 4 * shape.wide_chunks, shape.top_bits, top)
         dealing.send(tag + 1, top)
+
+
+def public_words(x_hat: Words, width: int) -> Ring:
+    """What was opened as words of 64 bits, in whole blocks: itself where it is that. Bits beyond `width` say nothing."""
+    if x_hat.dtype == np.uint64 and x_hat.size % bits.BLOCK == 0:
+        same: Ring = x_hat.view(np.uint64)
+        return same
+    words = np.empty(bits.blocks_of(x_hat.size) * bits.BLOCK, np.uint64)
+    finish.high_part(x_hat, 0, width, words)
+    return words
 
 
 def take_chunks(correlations: Correlations, tag: int, count: int, shape: TreeShape) -> OneHot:

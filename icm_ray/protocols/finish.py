@@ -103,8 +103,11 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: W
         finish.truncated(x_hat, rho, t, f, w, context.first, out)
         return out
     nbits, shape = w - f - 1, _tree(op)
-    high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-    finish.high_part(x_hat, f, w, high)
+    if f or w < FULL_WIDTH:
+        high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
+        finish.high_part(x_hat, f, w, high)
+    else:
+        high = comparison.public_words(x_hat, w)
     (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, high, shape)
     # d^ = [z >= 0] xor r_d with r_d = s xor t, so that t cancels: G xor s xor m xor 1
     with spends(Part.KERNELS):

@@ -134,8 +134,7 @@ class ArgMaximum:
                 y = np.ascontiguousarray(index[:, picked] - index[:, rest]).reshape(-1)
             r, r_y = corr.words(tag + _R, x.size), corr.words(tag + _RY, y.size)
             x_hat, y_hat = yield from open_sum(context, mask(x, r), mask(y, r_y))
-            public = np.empty(bits.blocks_of(x.size) * bits.BLOCK, np.uint64)
-            finish.high_part(x_hat, 0, op.width, public)
+            public = comparison.public_words(x_hat, op.width)
             (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, public, shape)
             with spends(Part.KERNELS):
                 plane ^= corr.words(tag + _S, plane.size)

@@ -92,8 +92,7 @@ def _compare(
     masked = corr.words(tag + _R, count, word_type(width))
     order.add_differences(y, left, right, masked)
     (hats,) = yield from open_sum(context, masked)
-    public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-    finish.high_part(hats, 0, width, public)
+    public = comparison.public_words(hats, width)
     (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, public, shape)
     with spends(Part.KERNELS):
         plane ^= corr.dealt(tag + _TOP, plane.size)

@@ -54,8 +54,7 @@ def _open_bits(
     masked = mask(x, context.correlations.words(_R, count, dtype))
     x_hat, *opened = yield from open_sum(context, masked, *beside)
     context.opened("x_hat", x_hat)
-    public = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-    finish.high_part(x_hat, 0, width, public)
+    public = comparison.public_words(x_hat, width)
     planes = yield from comparison.compare(context, _CHUNKS, _TREE, public, shape, thresholds)
     with spends(Part.KERNELS):
         planes ^= context.correlations.words(_S, planes.size).reshape(planes.shape)

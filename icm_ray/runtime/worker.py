@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -47,8 +46,6 @@ GIVEN, TABLE, END = b"given", b"table", b"end"
 """How messages of values begin: an array follows as a frame; an Arrow stream (after 4 bytes of partition); no more."""
 
 Ring = NDArray[np.uint64]
-_AHEAD: Final = 1 << 19
-"""Bytes that the dealer keeps for each party beyond what the system's buffers hold: what it runs ahead by."""
 
 
 def transport_config(config: EngineConfig) -> TransportConfig:
@@ -70,8 +67,7 @@ class Worker:
         self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
         identity = Identity.create(name)
         self._listener = Listener(identity, host=host, tls=config.tls, config=transport)
-        ahead = replace(transport, queue_bytes=_AHEAD) if name == DEALER else transport
-        self._mesh = Mesh(identity, self._listener, ahead, config)
+        self._mesh = Mesh(identity, self._listener, transport, config)
         self._driver: TcpLink | None = None
         self._control: TcpLink | None = None
         self._homes: dict[int, TcpLink] = {}

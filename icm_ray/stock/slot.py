@@ -10,7 +10,6 @@ place say that the slot was used.
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 from pathlib import Path
@@ -89,7 +88,8 @@ def erase(disk: Disk, path: Path) -> None:
 class StoredSlot:
     """A slot that is used: `Corrections` from its file. Raises `StockMismatch` for a file that is not this very slot.
 
-    Payloads are views of a private, writable mapping: read from the page cache, copied only where a protocol writes.
+    Payloads are read when they are asked for, each into an array of its own: a mapping would cost a page fault for
+    every 4 KiB, and milliseconds to be unmapped.
     """
 
     def __init__(self, disk: Disk, path: Path, member: str, program: bytes, store: bytes, offset: int) -> None:
@@ -103,7 +103,6 @@ class StoredSlot:
         try:
             self._key = self._read_key((program, store, offset))
             self._index()
-            self._content = mmap.mmap(self._file, 0, access=mmap.ACCESS_COPY)
         except BaseException:
             os.close(self._file)
             raise
@@ -155,15 +154,17 @@ class StoredSlot:
         if place is None or place[1] != size:
             found = "none" if place is None else f"one of {place[1]} bytes"
             self._refuse(f"has {found} for {(operation, tag)} where a correction of {size} bytes was due")
+        payload = np.empty(size, np.uint8)
+        done = 0
+        while done < size:
+            if not (count := os.preadv(self._file, [payload.data[done:]], place[0] + done)):
+                self._refuse("was cut off while it was read")
+            done += count
         self.received += size
-        return np.frombuffer(self._content, np.uint8, size, place[0]) if size else np.empty(0, np.uint8)
-
-    def holds(self, words: NDArray[np.generic]) -> bool:
-        """Whether an array lies in this slot's mapping, and so keeps all of it alive."""
-        return np.may_share_memory(words, np.frombuffer(self._content, np.uint8))
+        return payload
 
     def close(self) -> None:
-        """Close and remove the file; arrays that were taken stay. Idempotent."""
+        """Close and remove the file. Idempotent."""
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)

@@ -61,6 +61,9 @@ class DelayedLink:
     def read_ahead(self) -> int:
         return self._link.read_ahead()
 
+    def allow(self, queued: int) -> None:
+        self._link.allow(queued)
+
     def send_message(self, payload: bytes) -> None:
         self._put(None, len(payload), lambda: self._link.send_message(payload))
 

@@ -66,6 +66,9 @@ class FaultLink:
     def read_ahead(self) -> int:
         return self._link.read_ahead()
 
+    def allow(self, queued: int) -> None:
+        self._link.allow(queued)
+
     def send_message(self, payload: bytes) -> None:
         if Misdeed.DROP not in self._due(None):
             self._link.send_message(payload)

@@ -132,6 +132,9 @@ class MemoryLink:
     def read_ahead(self) -> int:
         return 0  # pipes take in everything anyway
 
+    def allow(self, queued: int) -> None:
+        pass
+
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:
             raise ShapeError(f"a message of {len(payload)} bytes; the limit is {self._config.max_message_bytes}")

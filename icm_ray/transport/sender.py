@@ -49,6 +49,7 @@ class Sender:
         relieve: Callable[[], object],
     ) -> None:
         self.failure: Failure | None = None
+        self.limit = config.queue_bytes
         self._peer = peer
         self._stream = stream
         self._config = config
@@ -77,7 +78,7 @@ class Sender:
                     self._write_now(views, frame)
                     if not views:
                         return
-                if not self._weight or self._weight + weight <= self._config.queue_bytes:
+                if not self._weight or self._weight + weight <= self.limit:
                     self._queue.append(_Outgoing(views, weight))
                     self._weight += weight
                     self._changed.notify_all()

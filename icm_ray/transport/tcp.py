@@ -85,6 +85,9 @@ class TcpLink:
     def read_ahead(self) -> int:
         return self._receiver.read_ahead()
 
+    def allow(self, queued: int) -> None:
+        self._sender.limit = queued
+
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:
             raise ShapeError(f"a message of {len(payload)} bytes; the limit is {self._config.max_message_bytes}")

@@ -136,8 +136,6 @@ def test_the_secret_is_overwritten_before_the_slot_is_handed_out(tmp_path):
         array = spent.corrections.take(3, 7, 100)
         array += np.uint8(1)
         assert path.read_bytes() == content, "what a protocol writes stays in memory"
-        assert spent.corrections.holds(array[5:])
-        assert not spent.corrections.holds(array.copy())
         spent.corrections.close()
         spent.corrections.close()
         assert not path.exists()

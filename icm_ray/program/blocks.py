@@ -36,6 +36,8 @@ _BITS = 512
 _MOST_BLOCKS = 1 << 12
 _OVERLAP = 32 << 10
 """Elements from which on two blocks in flight, one computing while the other travels, beat one of twice the size."""
+_WORTH = 512 << 10
+"""Bytes of the least working set that is cut off for a further thread: with less, Python takes as long as kernels."""
 
 
 Cut = Callable[[Any, Sequence[ValueType], int], Operation | None]
@@ -118,10 +120,12 @@ def _axis(step: Step, kinds: Sequence[ValueType]) -> int:
     return step.type.shape[0] if _of_rows(step.op, kinds, step.type, 1) is not None else 0
 
 
-def in_blocks(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int) -> tuple[Step, ...]:
-    """The same computation in steps whose working sets are at most `in_flight` bytes each, where they can be cut."""
+def in_blocks(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int, threads: int = 1) -> tuple[Step, ...]:
+    """The same computation in steps whose working sets are at most `in_flight` bytes each, where they can be cut; and
+    at most that of all `threads` together, where each gets enough.
+    """
     unrolled = _unrolled(parties, steps, in_flight)
-    sizes = _block_rows(parties, unrolled, in_flight)
+    sizes = _block_rows(parties, unrolled, in_flight, threads)
     return _Cutting(parties, unrolled, sizes).steps() if sizes else unrolled
 
 
@@ -133,20 +137,26 @@ def _weight(parties: tuple[str, ...], steps: Sequence[Step], step: Step) -> int:
     return working_set(step.op, cost_of(step.op, _kinds(steps, step), parties, step.type), step.type)
 
 
-def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int) -> dict[int, int]:
+def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int, threads: int) -> dict[int, int]:
     """Rows of a block, for every number of rows that has to be cut."""
     sizes: dict[int, int] = {}
     for step in steps:
         kinds = _kinds(steps, step)
         weight, rows = _weight(parties, steps, step), _axis(step, kinds)
-        if weight <= in_flight or rows < 2:
+        if not weight or rows < 2:
             continue
         elements = max(kind.count for kind in (*kinds, step.type)) // rows
-        fit = rows * in_flight // weight
-        if fit * elements >= 2 * _OVERLAP:
+        fit = min(rows, rows * in_flight // weight)
+        at_once = min(threads, min(weight, in_flight) // _WORTH)
+        if weight <= in_flight and at_once < 2:
+            continue
+        whole = _BITS if elements == 1 else 1
+        if at_once > 1:  # rounded down: all of them have to fit
+            fit = fit // (at_once * whole) * whole
+        elif fit * elements >= 2 * _OVERLAP:
             fit //= 2
         fit = max(fit, 1, -(-rows // _MOST_BLOCKS))
-        sizes[rows] = min(sizes.get(rows, rows), -(-fit // _BITS) * _BITS if elements == 1 else fit)
+        sizes[rows] = min(sizes.get(rows, rows), -(-fit // whole) * whole)
     return {rows: size for rows, size in sizes.items() if size < rows}
 
 

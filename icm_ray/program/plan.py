@@ -46,13 +46,15 @@ class Plan:
         return Cost(self.rounds, total.sent, total.dealt)
 
 
-def plan_of(parties: tuple[str, ...], nodes: tuple[Node, ...], types: tuple[ValueType, ...], in_flight: int) -> Plan:
+def plan_of(
+    parties: tuple[str, ...], nodes: tuple[Node, ...], types: tuple[ValueType, ...], in_flight: int, threads: int = 1
+) -> Plan:
     """in_flight: bytes of working sets that a worker may hold at once; 0: as much as keeps it within four times its
-    shares of inputs and outputs.
+    shares of inputs and outputs. threads: how many blocks of them can be worked on at once.
     """
     given = tuple(Step(node.op, node.inputs, kind) for node, kind in zip(nodes, types, strict=True))
     room = in_flight or in_flight_for(given)
-    steps = in_blocks(parties, given, room)
+    steps = in_blocks(parties, given, room, threads)
     costs = tuple(
         cost_of(step.op, [steps[source].type for source in step.inputs], parties, step.type) for step in steps
     )

@@ -14,6 +14,7 @@ import mmap
 import os
 import struct
 from pathlib import Path
+from threading import Lock
 from typing import Final, NoReturn
 
 import numpy as np
@@ -94,6 +95,7 @@ class StoredSlot:
 
     def __init__(self, disk: Disk, path: Path, member: str, program: bytes, store: bytes, offset: int) -> None:
         self.received = 0
+        self._counting = Lock()
         self._disk, self._path, self._member = disk, path, member
         self._places: dict[tuple[int, int], tuple[int, int]] = {}
         try:
@@ -155,7 +157,8 @@ class StoredSlot:
         if place is None or place[1] != size:
             found = "none" if place is None else f"one of {place[1]} bytes"
             self._refuse(f"has {found} for {(operation, tag)} where a correction of {size} bytes was due")
-        self.received += size
+        with self._counting:  # several threads take
+            self.received += size
         return np.frombuffer(self._content, np.uint8, size, place[0]) if size else np.empty(0, np.uint8)
 
     def holds(self, words: NDArray[np.generic]) -> bool:

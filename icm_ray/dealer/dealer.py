@@ -98,21 +98,25 @@ class Dealer:
             TABLE[type(step.op)].deal(step.op, plan.kinds(index), dealing, step.type)
             return dealing.sent
 
-        if self._threads == 1:
-            for index, corrected in enumerate(plan.corrected):
-                sent[corrected] += deal(index, self._links[corrected], alone)
-            return sent
         dealt = [index for index, step in enumerate(plan.steps) if plan.costs[index].dealt or keeps(step.op)]
-        turns, counts = Turns(), [0] * len(dealt)
-        with Crew(self._threads) as crew:
+        bulky = sum(plan.bulky[index] for index in dealt)
+        with Crew(self._threads if bulky else 1) as crew:
 
-            def take(place: int) -> None:
+            def lent(index: int) -> Threads:
+                return crew.lent if plan.bulky[index] else alone
+
+            if crew.threads == 1 or 2 * bulky < len(dealt):
+                for index in dealt:
+                    sent[plan.corrected[index]] += deal(index, self._links[plan.corrected[index]], lent(index))
+                return sent
+            turns, counts = Turns(), [0] * len(dealt)
+
+            def in_turn(place: int) -> None:
                 index = dealt[place]
-                link = turns.outlet(place, self._links[plan.corrected[index]])
-                counts[place] = deal(index, link, crew.lent)
+                counts[place] = deal(index, turns.outlet(place, self._links[plan.corrected[index]]), lent(index))
                 turns.end(place)
 
-            crew.carry_out(needs_by_key([plan.steps[index].op for index in dealt]), take, self._threads + 1)
+            crew.carry_out(needs_by_key([plan.steps[index].op for index in dealt]), in_turn, crew.threads + 1)
         for index, count in zip(dealt, counts, strict=True):
             sent[plan.corrected[index]] += count
         return sent

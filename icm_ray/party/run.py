@@ -73,15 +73,14 @@ class _Running:
 class Run:
     """One walk over a plan: begins what the round begins, merges the rounds of all that run, resumes them.
 
-    The crew's threads advance the operations of a round together; what is sent, once all have advanced, is the same
-    for any number of them.
+    The crew's threads advance the operations of a round together, where several are worth it; what is sent, once all
+    have advanced, is the same for any number of them.
     """
 
     def __init__(self, mine: Mine, plan: Plan, address: Address, outcome: Outcome, crew: Crew) -> None:
         self._mine, self._plan, self._address, self._outcome = mine, plan, address, outcome
         self._crew, self._several = crew, crew.threads > 1
         self._lock = Lock()
-        self._threads = crew.lent if self._several else alone
         self._observe = self._observed if self._several and mine.observe is not None else mine.observe
         self._values: dict[int, Share] = {}
         self._running: dict[int, _Running] = {}
@@ -96,7 +95,7 @@ class Run:
         """Walk the plan; the outcome is filled in."""
         for round_, begins in enumerate(self._begins):
             indices = [*sorted(self._running), *begins]
-            if self._several and len(indices) > 1:
+            if self._several and sum(self._plan.bulky[index] for index in indices) > 1:
                 self._together(indices, round_)
             else:
                 for index in indices:
@@ -143,7 +142,7 @@ class Run:
             store=mine.store,
             results=self._outcome.results,
             observe=self._observe,
-            threads=self._threads,
+            threads=self._crew.lent if self._several and self._plan.bulky[index] else alone,
         )
 
     def _observed(self, operation: int, what: str, value: Ring) -> None:

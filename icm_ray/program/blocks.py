@@ -23,6 +23,7 @@ from icm_ray.ops import compare, domain, linear, products, smooth, wide
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.products import Finish
 from icm_ray.ops.values import Kind, ValueType
+from icm_ray.program import bulk
 from icm_ray.program.nodes import Operation
 from icm_ray.program.steps import Step, cost_of, working_set
 
@@ -36,8 +37,6 @@ _BITS = 512
 _MOST_BLOCKS = 1 << 12
 _OVERLAP = 32 << 10
 """Elements from which on two blocks in flight, one computing while the other travels, beat one of twice the size."""
-_WORTH = 512 << 10
-"""Bytes of the least working set that is cut off for a further thread: with less, Python takes as long as kernels."""
 
 
 Cut = Callable[[Any, Sequence[ValueType], int], Operation | None]
@@ -122,7 +121,7 @@ def _axis(step: Step, kinds: Sequence[ValueType]) -> int:
 
 def in_blocks(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int, threads: int = 1) -> tuple[Step, ...]:
     """The same computation in steps whose working sets are at most `in_flight` bytes each, where they can be cut; and
-    at most that of all `threads` together, where each gets enough.
+    at most that of all `threads` together, where each is worth a thread.
     """
     unrolled = _unrolled(parties, steps, in_flight)
     sizes = _block_rows(parties, unrolled, in_flight, threads)
@@ -147,7 +146,7 @@ def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int,
             continue
         elements = max(kind.count for kind in (*kinds, step.type)) // rows
         fit = min(rows, rows * in_flight // weight)
-        at_once = min(threads, min(weight, in_flight) // _WORTH)
+        at_once = min(threads, min(weight, in_flight) // bulk.LEAST)
         if weight <= in_flight and at_once < 2:
             continue
         whole = _BITS if elements == 1 else 1

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.program.blocks import in_blocks
+from icm_ray.program.bulk import is_bulky
 from icm_ray.program.nodes import Node
 from icm_ray.program.steps import Step, cost_of, in_flight_for, shares_of, working_set
 
@@ -23,6 +24,7 @@ class Plan:
 
     shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation.
     corrected: the party that gets the dealer's corrections of each step; they are given to whoever had least so far.
+    bulky: which steps are worth a thread of their own.
     """
 
     parties: tuple[str, ...]
@@ -32,6 +34,7 @@ class Plan:
     rounds: int
     shares: int
     corrected: tuple[str, ...]
+    bulky: tuple[bool, ...]
 
     def kinds(self, index: int) -> list[ValueType]:
         """The types of what a step takes."""
@@ -58,8 +61,13 @@ def plan_of(
     costs = tuple(
         cost_of(step.op, [steps[source].type for source in step.inputs], parties, step.type) for step in steps
     )
-    starts, rounds = _schedule(steps, costs, room)
-    return Plan(parties, steps, costs, starts, rounds, shares_of(given), _corrected(parties, costs))
+    weights = [working_set(step.op, cost, step.type) for step, cost in zip(steps, costs, strict=True)]
+    starts, rounds = _schedule(steps, costs, weights, room)
+    bulky = tuple(
+        is_bulky(step.op, [steps[source].type for source in step.inputs], step.type, weight)
+        for step, weight in zip(steps, weights, strict=True)
+    )
+    return Plan(parties, steps, costs, starts, rounds, shares_of(given), _corrected(parties, costs), bulky)
 
 
 def _corrected(parties: tuple[str, ...], costs: tuple[Cost, ...]) -> tuple[str, ...]:
@@ -71,13 +79,14 @@ def _corrected(parties: tuple[str, ...], costs: tuple[Cost, ...]) -> tuple[str, 
     return tuple(chosen)
 
 
-def _schedule(steps: tuple[Step, ...], costs: tuple[Cost, ...], room: int) -> tuple[tuple[int, ...], int]:
+def _schedule(
+    steps: tuple[Step, ...], costs: tuple[Cost, ...], weights: list[int], room: int
+) -> tuple[tuple[int, ...], int]:
     """Every step begins as soon as its inputs are there and its working set fits, in order; one alone always fits."""
     waits, users = [len(set(step.inputs)) for step in steps], [[] for _ in steps]  # type: list[int], list[list[int]]
     for index, step in enumerate(steps):
         for source in set(step.inputs):
             users[source].append(index)
-    weights = [working_set(step.op, cost, step.type) for step, cost in zip(steps, costs, strict=True)]
     starts, held, now = [0] * len(steps), 0, 0
     ready = [index for index, count in enumerate(waits) if not count]
     ending: list[tuple[int, int]] = []

@@ -9,6 +9,7 @@ from analytics.histogram import Histogram
 from analytics.measures import Measure
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.linear import Input
+from icm_ray.program.explain import widths
 from icm_ray.program.program import Program
 
 __all__ = ["explain"]
@@ -49,6 +50,7 @@ def _costs(planned: Plan, parties: tuple[str, ...]) -> list[str]:
         total = total.beside(program.cost())
     total = total.then(planned.last.program.cost())
     lines = [_inputs(program) for program in (*first, planned.last.program)]
+    lines += dict.fromkeys(line for program in (*first, planned.last.program) for line in widths(program))
     lanes = f" in {len(first)} lanes, joined in the first" if first else ""
     opened = sum(reveal.type.count for reveal in planned.reveals)
     lines.append(

@@ -61,7 +61,8 @@ What the figures are, and are not:
 Payload over all links: what every party and the dealer send. CrypTen is counted in all three processes between it and
 torch.distributed; "+" are its requests to the third party, there and back between two rounds. SPU's figures are its own
 profile's: bytes that both parties send, and how often one of them does. Rounds are exchanges of the parties that wait
-for one another; our dealer is asked for nothing, it runs ahead.
+for one another; our dealer is asked for nothing, it runs ahead. Ours are those of the timed runs, in which large
+operations go block by block to stay within four times their inputs and outputs; the next table has those of whole ones.
 
 {traffic}
 {less}
@@ -77,7 +78,7 @@ SLOW = """
 {table}
 By its counts a peer takes at least (rounds + 2 requests) x {rtt_ms} ms / 2, and its bytes over the rate: half of what
 the parties send (they send at the same time), all of what the third party sends (it is waited for). Handshakes, TCP and
-computing come on top.
+computing come on top. icm-ray runs with `in_flight` unlimited here: whole operations, fewest rounds.
 {faster}"""
 MEASURED = """
 Every process runs in a network namespace of its own, and plain TCP ({tcp}) between them goes over links with that
@@ -88,13 +89,19 @@ The peers were not measured here ({why}); icm-ray was, with `icm bench --rtt-ms 
 PROFILE = """
 ## Where the time goes
 
-Milliseconds of one run of median length; a party: the slower one. orders: between the driver and the workers.
+Milliseconds of one run of median length and their part of it; a party: the slower one. prg: AES; kernels: compiled
+loops and whole-array arithmetic; products: matrix products and convolutions; wire: sending and copying what arrives;
+peers, dealer: waiting for these; orders: between the driver and the workers. Four processes share the cores, so that
+every part holds the time in which others ran.
 
 """
 MEMORY = """
 ## Memory
 
-The most that a worker holds at a time, beside the inputs and outputs that it holds anyway.
+The most that one worker holds at a time of a run, a party with its share of the inputs, the dealer without (it has
+none), against a party's shares of the program's inputs and outputs or, where these are larger, of its largest
+operation's (the CNN's). Counted by Python's tracemalloc in a run of its own: arrays and messages, not the kernel's
+socket buffers, the interpreter, or freed memory that the allocator keeps.
 
 """
 
@@ -151,7 +158,7 @@ def page(report, workloads):
         less=listed("Where a peer sends less:", list(sends_less(workloads)), "No peer sends less in any of them."),
     )
     text = text.rstrip() + "\n" + slow_part(report)
-    for head, part in ((PROFILE, profile_table(workloads)), (MEMORY, memory_table(report.get("memory", [])))):
+    for head, part in ((PROFILE, profile_table(workloads)), (MEMORY, memory_table(workloads))):
         text += head + part if part else ""
     return text
 

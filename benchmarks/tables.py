@@ -120,7 +120,11 @@ def slow_table(slow, bounds):
     head = ["workload"]
     if measured:
         head += ["icm-ray", *PEERS, "best peer / icm-ray"]
-    head += ["icm-ray, delay within the engine", *(f"{peer}, at least by its counts" for peer in PEERS)]
+    head += [
+        "icm-ray's rounds",
+        "icm-ray, delay within the engine",
+        *(f"{peer}, at least by its counts" for peer in PEERS),
+    ]
 
     def row(name, entry):
         took = entry.get("seconds", {})
@@ -128,38 +132,41 @@ def slow_table(slow, bounds):
         if measured:
             own = took.get("icm-ray")
             cells += [seconds(own), *(seconds(took.get(peer)) for peer in PEERS), times(ratio(took, own))]
+        cells.append(str(entry.get("rounds", NONE)))
         return (*cells, seconds(entry.get("engine")), *(seconds(bounds[name].get(peer)) for peer in PEERS))
 
     return table(tuple(head), (row(name, entry) for name, entry in slow.items()))
 
 
 def profile_table(workloads):
-    """Milliseconds of a run by part; a party: the slower one. Empty where no workload was profiled."""
+    """Milliseconds of a run by part, and per cent; a party: the slower one. Empty where no workload was profiled."""
     found = {name: entry["profile"] for name, entry in workloads.items() if entry.get("profile")}
     parts = dict.fromkeys(part for one in found.values() for spent in one["spent"].values() for part in spent)
+
+    def cell(value, total):
+        return f"{1e3 * value:.2f} ({value / total:.0%})" if total else NONE
 
     def rows():
         for name, one in found.items():
             for member, spent in one["spent"].items():
                 total = one["seconds"] if member == "party" else sum(spent.values())
-                cells = (f"{1e3 * spent.get(part, 0):.2f}" for part in parts)
-                rest = f"{1e3 * max(total - sum(spent.values()), 0):.2f}" if member == "party" else ""
-                yield f"{name}, {member}", f"{1e3 * total:.2f}", *cells, rest
+                rest = cell(max(total - sum(spent.values()), 0), total) if member == "party" else ""
+                yield (
+                    f"{name}, {member}",
+                    f"{1e3 * total:.2f}",
+                    *(cell(spent.get(part, 0), total) for part in parts),
+                    rest,
+                )
 
     return table(("workload, member", "ms", *parts, "orders"), rows()) if found else ""
 
 
-def memory_table(memory):
-    """memory: [{"workload", "worker", "inputs", "outputs", "peak"}], bytes held. Empty where there is none."""
-
-    def row(one):
-        held = (one[what] for what in ("inputs", "outputs", "peak"))
-        return (
-            one["workload"],
-            one["worker"],
-            *map(megabytes, held),
-            times(one["peak"] / (one["inputs"] + one["outputs"])),
-        )
-
-    head = ("workload", "worker", "inputs MB", "outputs MB", "peak held MB", "peak / (inputs + outputs)")
-    return table(head, map(row, memory)) if memory else ""
+def memory_table(workloads):
+    """What a worker held at the most. Empty where that was not measured."""
+    found = {name: entry["record"] for name, entry in workloads.items() if entry["record"].get("held")}
+    head = ("workload", "inputs and outputs, MB", "held at the most, MB", "times")
+    rows = (
+        (name, megabytes(one["shares"]), megabytes(one["held"]), times(one["held"] / one["shares"]))
+        for name, one in found.items()
+    )
+    return table(head, rows) if found else ""

@@ -1,6 +1,6 @@
 """What a further thread is worth to one worker alone: a party against recorded frames, the dealer into the void.
 
-    python benchmarks/threads.py [--threads 2] [--repeats 5] [workload ...]
+    python benchmarks/threads.py [--threads 2] [--repeats 5] [--in-flight MIB] [workload ...]
 
 A whole lane on one small machine says nothing: its processes share the cores. So a lane runs once inside this process
 and everything that its first party receives is recorded; then that party alone plays the same run again, with one
@@ -53,6 +53,9 @@ class Recording:
         self.got.append((step, tag, payload.copy()))
         return step, tag, payload
 
+    def read_ahead(self):
+        return 0
+
     def receive_message(self, timeout=None):
         self.got.append(self.link.receive_message(timeout))
         return self.got[-1]
@@ -78,6 +81,9 @@ class Replay:
     def receive_any(self, frame):
         return next(self.left)
 
+    def read_ahead(self):
+        return 0
+
     def receive_message(self, timeout=None):
         return next(self.left)
 
@@ -85,7 +91,7 @@ class Replay:
 class Case:
     """One workload as it is cut for `threads`: recorded, and ready to be played again."""
 
-    def __init__(self, name, threads):
+    def __init__(self, name, threads, in_flight):
         work = workload(name)
         self.stores = {member: {} for member in (*PARTIES, "dealer")}
         for key, kind in work.types.items():
@@ -97,7 +103,7 @@ class Case:
             load.add(LoadWeight("alice", key, key, ValueType(shape=plain.shape, f=F)))
         if work.weights:
             self.record(load.build(), {key: encode(plain, F, 62 - F) for key, plain in work.weights.items()})
-        builder = Builder(PARTIES, threads=threads)
+        builder = Builder(PARTIES, in_flight=in_flight, threads=threads)
         values = {key: builder.add(Load(key, kind)) for key, kind in work.types.items()}
         builder.add(Store("result"), work.build(builder, values))
         self.program = builder.build()
@@ -154,12 +160,13 @@ def main():
     parser.add_argument("workloads", nargs="*", help=", ".join(names()))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--in-flight", type=int, default=0, help="MiB of a worker, as `icm bench --in-flight` has it")
     asked = parser.parse_args()
     keep_freed_memory()
     print(f"milliseconds, least (median) of {asked.repeats} turns; gain: of {asked.threads} threads, each as it is cut")
     print(f"{'workload':18s}{'member':8s}{'one thread':>18s}{'one, cut':>18s}{asked.threads:>10d} threads{'gain':>7s}")
     for name in asked.workloads or WORKLOADS:
-        one, several = Case(name, 1), Case(name, asked.threads)
+        one, several = (Case(name, threads, asked.in_flight << 20) for threads in (1, asked.threads))
         for member in ("party", "dealer"):
             ways = [(one, 1), (several, 1), (several, asked.threads)]
             times = [[] for _ in ways]

@@ -22,6 +22,8 @@ class EngineConfig:
     start_timeout: seconds that the workers of a lane may take to start.
     job_timeout: seconds that one partition may take.
     partition_bytes: plaintext bytes of one partition, about.
+    in_flight: bytes that a worker may hold of what is between the inputs and outputs of a program, about; 0: as much as
+        keeps it within four times these. More means fewer rounds, which a slow network is grateful for.
     tls: encrypt and authenticate every link; only benchmarks on loopback switch it off.
     rtt_ms, mbit: a slow network put between the members of a lane, for benchmarks: milliseconds there and back,
         megabits a second each way on each link (0: as fast as it goes).
@@ -37,6 +39,7 @@ class EngineConfig:
     start_timeout: float = 90.0
     job_timeout: float = 600.0
     partition_bytes: int = 64 * 1024 * 1024
+    in_flight: int = 0
     tls: bool = True
     rtt_ms: float = 0.0
     mbit: float = 0.0
@@ -59,6 +62,7 @@ def from_environment() -> EngineConfig:
         ("start_timeout", float),
         ("job_timeout", float),
         ("partition_bytes", int),
+        ("in_flight", int),
         ("stock", str),
     ):
         text = os.environ.get(f"ICM_{name.upper()}")

@@ -42,11 +42,14 @@ _FEWEST, _ENOUGH = 12, 20  # fractional bits of weights: fewer are refused; more
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Who takes part: the parties, the owners that are none, and whose the weights are; threads: of each worker."""
+    """Who takes part: the parties, the owners that are none, and whose the weights are; in_flight: a worker's bytes,
+    threads: and its threads.
+    """
 
     parties: tuple[str, ...]
     owners: tuple[str, ...]
     weights: str
+    in_flight: int = 0
     threads: int = 1
 
 
@@ -99,7 +102,7 @@ class Compiled:
         self, members: Members, keys: Mapping[str, str], count: int, images: str, output: str, to: str
     ) -> Program:
         """The program for a batch of `count` images of the owner `images`; `output` goes to `to`, and nothing else."""
-        builder = Builder(members.parties, members.owners, threads=members.threads)
+        builder = Builder(members.parties, members.owners, in_flight=members.in_flight, threads=members.threads)
         x = builder.add(linear.Input(images, IMAGES, self.images_type(count)))
         emitted = emit(builder, self.graph, self.scheme, members.weights, keys, x)
         result = emitted.result

@@ -115,7 +115,7 @@ def prepared(options, name, entry):
 
 
 def within_engine(_, name, entry):
-    entry["engine"] = slow.within_engine(name)
+    entry["engine"], entry["rounds"] = slow.within_engine(name)
 
 
 def slowly(engine):

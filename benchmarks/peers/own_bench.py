@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import network
+import slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(network.__file__)
@@ -29,7 +30,7 @@ def main():
     from icm_ray.runtime.lanes import LaneEngine
     from icm_ray.runtime.processes import ProcessHandle
 
-    config, members = EngineConfig(tls=False), ("alice", "bob", "dealer")
+    config, members = EngineConfig(tls=False, in_flight=slow.IN_FLIGHT << 20), ("alice", "bob", "dealer")
 
     def start(name):
         number = members.index(name)

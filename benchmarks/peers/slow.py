@@ -12,6 +12,8 @@ import network
 
 WORKLOADS = ("minionn_cifar_b8", "relu_1m", "softmax_1000x64")
 RTT_MS, MBIT = 40, 100
+IN_FLIGHT = 1 << 20
+"""Megabytes that icm-ray may hold: whole operations, for few rounds."""
 
 
 def at_least(count):
@@ -30,5 +32,7 @@ def measured(folder, engine, name):
 
 
 def within_engine(name):
-    """Seconds of icm-ray with the delay that its own links can put on."""
-    return engines.own(name, 1, "--rtt-ms", str(RTT_MS), "--mbit", str(MBIT))["seconds"]["min"]
+    """Seconds and rounds of icm-ray with the delay that its own links can put on."""
+    network_of = ("--rtt-ms", str(RTT_MS), "--mbit", str(MBIT), "--in-flight", str(IN_FLIGHT))
+    record = engines.own(name, 1, *network_of)
+    return record["seconds"]["min"], record["rounds"]

@@ -87,7 +87,7 @@ def measure(
     """
     owner = engine.parties[0]
     keys = _prepare(engine, work, owner)
-    builder = Builder(engine.parties, threads=engine.threads)
+    builder = Builder(engine.parties, in_flight=engine.config.in_flight, threads=engine.threads)
     values = {name: builder.add(Load(keys[name], kind)) for name, kind in work.types.items()}
     result = work.build(builder, values)
     builder.add(Store("y"), result)
@@ -120,7 +120,7 @@ def measure(
         max(errors),
         tls,
         program.plan().shares,
-        given + traced.peak_bytes,
+        max(given + traced.peaks[name] if name in engine.parties else size for name, size in traced.peaks.items()),
         found,
         prepared,
         engine.threads,

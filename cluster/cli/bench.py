@@ -21,6 +21,9 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1, help="timed runs of each workload, after one to warm up")] = 3,
     rtt_ms: Annotated[float, typer.Option(min=0, help="put so many milliseconds, there and back, on the links")] = 0.0,
     mbit: Annotated[float, typer.Option(min=0, help="and so many megabits a second at most; 0: no limit")] = 0.0,
+    in_flight: Annotated[
+        int, typer.Option(min=0, help="megabytes that a worker may hold between inputs and outputs; 0: by their sizes")
+    ] = 0,
     tls: Annotated[bool, typer.Option("--tls", help="authenticate and encrypt every link")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="run as often again, and say where the time goes")] = False,
     prepared: Annotated[
@@ -44,7 +47,7 @@ def bench(
     if unknown:
         raise typer.BadParameter(f"unknown workload {', '.join(unknown)}; there are {', '.join(names())}")
     records: list[Record] = []
-    config = EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit)
+    config = EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit, in_flight=in_flight << 20)
     with ProcessEngine(_NAMES[:parties], config=config, threads=threads) as engine:
         for name in chosen:
             with console.status(f"{name} ..."):

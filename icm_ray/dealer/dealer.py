@@ -98,7 +98,7 @@ class Dealer:
             TABLE[type(step.op)].deal(step.op, plan.kinds(index), dealing, step.type)
             return dealing.sent
 
-        dealt = [index for index, step in enumerate(plan.steps) if plan.costs[index].dealt or keeps(step.op)]
+        dealt = [index for index in plan.order if plan.costs[index].dealt or keeps(plan.steps[index].op)]
         bulky = sum(plan.bulky[index] for index in dealt)
         with Crew(self._threads if bulky else 1) as crew:
 

@@ -75,6 +75,9 @@ class Link(Protocol):
     def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
         """Wait for the next frame of `frame.address`; returns its step, tag and payload. Other addresses raise."""
 
+    def read_ahead(self) -> int:
+        """Take in one frame, where one is there and nobody is receiving; the next `receive*` gets it. Bytes taken."""
+
     def send_message(self, payload: bytes) -> None:
         """Queue a control message (msgpack or so) of any length."""
 

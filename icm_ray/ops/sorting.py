@@ -37,6 +37,11 @@ def _keys(key: ValueType, what: str) -> None:
         )
 
 
+def _sizes(at_once: int) -> None:
+    if at_once < 0 or at_once % 512:
+        raise ProgramError(f"comparisons are made in multiples of 512 at once, not {at_once}")
+
+
 class Shuffle(msgspec.Struct, frozen=True, tag_field="op", tag=True):
     """The rows of x (n, ...) in a uniformly random order that no n - 1 parties know."""
 
@@ -46,26 +51,41 @@ class Shuffle(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
 
 class Sort(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """The values of x (n,) from smallest to largest; the width of x and log2 n together are at most 63 bits."""
+    """The values of x (n,) from smallest to largest; the width of x and log2 n together are at most 63 bits.
+
+    at_once: the most comparisons of one go, which bounds what a party holds and takes more rounds; 0: all that there
+    are.
+    """
+
+    at_once: int = 0
 
     def infer(self, x: ValueType) -> ValueType:
         _keys(x, "a sort")
+        _sizes(self.at_once)
         return x
 
 
 class ArgSort(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """The indices (n,) that sort x (n,), stable: among equal values the first comes first."""
+    """The indices (n,) that sort x (n,), stable: among equal values the first comes first. at_once: as for `Sort`."""
+
+    at_once: int = 0
 
     def infer(self, x: ValueType) -> ValueType:
         _keys(x, "a sort")
+        _sizes(self.at_once)
         return ValueType(shape=x.shape, width=log2_ceil(x.count) + 2)
 
 
 class SortBy(msgspec.Struct, frozen=True, tag_field="op", tag=True):
-    """The rows (n, ...) in the order of their keys (n,), stable: rows with equal keys keep their order."""
+    """The rows (n, ...) in the order of their keys (n,), stable: rows with equal keys keep their order. at_once: as for
+    `Sort`.
+    """
+
+    at_once: int = 0
 
     def infer(self, key: ValueType, rows: ValueType) -> ValueType:
         _keys(key, "a sort")
+        _sizes(self.at_once)
         _rows(rows, "a sort")
         if rows.shape[0] != key.count:
             raise ShapeError(f"{key.count} keys for rows of shape {rows.shape}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from icm_ray.errors import AddressReused, Desynchronised, ProgramError, StockMis
 from icm_ray.ops.seams import Address, Link
 from icm_ray.party.correlations import Corrections, SharedCorrections
 from icm_ray.party.policy import Policy, check_policy
+from icm_ray.party.relief import Relief
 from icm_ray.party.run import Mine, Observer, Outcome, Run
 from icm_ray.party.stocking import fill
 from icm_ray.program.begin import SlotName, read_begin
@@ -24,6 +26,9 @@ from icm_ray.stock.ledger import Batch
 from icm_ray.stock.stock import PartyStock, SpentSlot
 
 __all__ = ["Observer", "Outcome", "Party"]
+
+_FITS = 256 << 10
+"""Corrections of so many bytes never fill a line up."""
 
 
 class Party:
@@ -83,7 +88,12 @@ class Party:
             keys = {peer: key_for(secret, "pair", address) for peer, secret in self._secrets.items()}
             mine = Mine(self.me, self._links, keys, key, source, self.store, inputs or {}, observe)
             with Crew(self._threads) as crew:
-                Run(mine, plan, address, outcome, crew).play()
+                playing = Run(mine, plan, address, outcome, crew)
+                if slot is None and plan.cost.dealt > _FITS:
+                    with Relief(self._dealer.read_ahead) as relief:
+                        playing.play(relief.waiting)
+                else:
+                    playing.play(nullcontext)
         finally:
             if slot is not None:
                 slot.corrections.close()

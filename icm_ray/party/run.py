@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
@@ -91,8 +92,8 @@ class Run:
             for source in step.inputs:
                 self._uses[source] += 1
 
-    def play(self) -> None:
-        """Walk the plan; the outcome is filled in."""
+    def play(self, waiting: Callable[[], AbstractContextManager[None]]) -> None:
+        """Walk the plan; the outcome is filled in. waiting: what a wait for a peer is wrapped in."""
         for round_, begins in enumerate(self._begins):
             indices = [*sorted(self._running), *begins]
             if self._several and sum(self._plan.bulky[index] for index in indices) > 1:
@@ -101,7 +102,7 @@ class Run:
                 for index in indices:
                     self._advance(index, round_)
             if round_ < self._plan.rounds:
-                self._exchange()
+                self._exchange(waiting)
         self._outcome.dealt_bytes = self._mine.corrections.received
         if self._running:
             raise ProgramError("a program ended with operations that are still running")
@@ -173,7 +174,7 @@ class Run:
             if not self._uses[source]:
                 self._values.pop(source, None)
 
-    def _exchange(self) -> None:
+    def _exchange(self, waiting: Callable[[], AbstractContextManager[None]]) -> None:
         """One round: to every peer one frame with the parts of all running operations, then one from every peer."""
         sends: dict[str, list[Words]] = {}
         receives: dict[str, list[Words]] = {}
@@ -189,7 +190,7 @@ class Run:
                 self._link(name).send(frame, out)
             self._outcome.sent_bytes += sum(part.nbytes for part in out)
         for name, into in receives.items():
-            with spends(Part.PEERS):
+            with spends(Part.PEERS), waiting():
                 self._link(name).receive(frame, into)
         self._outcome.rounds += 1
 

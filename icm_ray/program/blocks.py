@@ -19,9 +19,10 @@ from typing import Any
 
 import msgspec
 
-from icm_ray.ops import compare, domain, linear, products, smooth, wide
+from icm_ray.ops import compare, domain, linear, products, smooth, sorting, wide
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.products import Finish
+from icm_ray.ops.schedule import schedule
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program import bulk
 from icm_ray.program.nodes import Operation
@@ -32,11 +33,14 @@ __all__ = ["in_blocks"]
 _OVER_ROWS = (
     linear.Sum, products.SumOfSquares, compare.CountAtLeast, domain.GroupCount, domain.GroupSum, wide.SquareParts,
 )  # fmt: skip
+_SORTS = (sorting.ArgSort, sorting.Sort, sorting.SortBy)
 _BITS = 512
 """Values in one block of bits: rows are cut at multiples of it, where rows are single values."""
 _MOST_BLOCKS = 1 << 12
-_OVERLAP = 32 << 10
-"""Elements from which on two blocks in flight, one computing while the other travels, beat one of twice the size."""
+_COMPARISON = 110
+"""Bytes that a party holds for each comparison of a batch of a sort."""
+_FEWEST = 8 << 10
+"""Comparisons of a sort that are always made at once."""
 
 
 Cut = Callable[[Any, Sequence[ValueType], int], Operation | None]
@@ -57,7 +61,8 @@ def _by_row(op: Any, inputs: Sequence[ValueType], rows: int) -> Operation | None
 
 
 def _product(op: products.Product, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    return op if isinstance(op.form, Elementwise) and inputs[0].shape == inputs[1].shape else None
+    x, y = (kind.shape for kind in inputs)
+    return op if isinstance(op.form, Elementwise) and len(x) == len(y) else None
 
 
 def _owned_product(op: products.OwnedProduct, inputs: Sequence[ValueType], rows: int) -> Operation | None:
@@ -145,22 +150,29 @@ def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int,
         if not weight or rows < 2:
             continue
         elements = max(kind.count for kind in (*kinds, step.type)) // rows
-        fit = min(rows, rows * in_flight // weight)
-        at_once = min(threads, min(weight, in_flight) // bulk.LEAST)
-        if weight <= in_flight and at_once < 2:
+        at_once = max(1, min(threads, min(weight, in_flight) // bulk.LEAST))
+        if weight <= in_flight and at_once == 1:
             continue
-        whole = _BITS if elements == 1 else 1
-        if at_once > 1:  # rounded down: all of them have to fit
-            fit = fit // (at_once * whole) * whole
-        elif fit * elements >= 2 * _OVERLAP:
-            fit //= 2
-        fit = max(fit, 1, -(-rows // _MOST_BLOCKS))
-        sizes[rows] = min(sizes.get(rows, rows), -(-fit // whole) * whole)
+        fit = max(min(rows, rows * in_flight // weight) // at_once, 1, -(-rows // _MOST_BLOCKS))
+        fit = max(fit // _BITS, 1) * _BITS if elements == 1 else fit
+        blocks = -(-rows // fit)
+        even = -(-rows // (-(-blocks // at_once) * at_once))  # blocks alike, and work for all threads at the end, too
+        sizes[rows] = min(sizes.get(rows, rows), -(-even // _BITS) * _BITS if elements == 1 else even)
     return {rows: size for rows, size in sizes.items() if size < rows}
 
 
+def _comparisons_at_once(count: int, in_flight: int) -> int:
+    """How many comparisons a sort of `count` rows makes in one go; 0: a whole batch. Positions and keys take 47 bytes a
+    row, a comparison 75 or so, which together stay below what is allowed where a row has one word.
+    """
+    most = max((size for stage in schedule(count) for size in stage.batches), default=0)
+    if most * _COMPARISON <= in_flight:
+        return 0
+    return max(count // 5, _FEWEST) // _BITS * _BITS
+
+
 def _unrolled(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int) -> tuple[Step, ...]:
-    """Maxima of single rows that are too long for one go, as levels of max(a, b) = b + ReLU(a - b)."""
+    """Sorts in goes; maxima of single rows that are too long for one go as levels of max(a, b) = b + ReLU(a - b)."""
     out: list[Step] = []
     at: list[int] = []
 
@@ -169,7 +181,9 @@ def _unrolled(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int)
         return len(out) - 1
 
     for step in steps:
-        inputs = tuple(at[source] for source in step.inputs)
+        inputs, op = tuple(at[source] for source in step.inputs), step.op
+        if isinstance(op, _SORTS) and not op.at_once:
+            op = msgspec.structs.replace(op, at_once=_comparisons_at_once(out[inputs[0]].type.count, in_flight))
         if isinstance(step.op, compare.Maximum) and len(out[inputs[0]].type.shape) == 1:
             row, kind = inputs[0], out[inputs[0]].type
             relu = products.Relu(Finish(relu=True, width=step.op.width))
@@ -177,15 +191,15 @@ def _unrolled(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int)
                 pairs = kind.count // 2
                 half, odd = _rows_of(kind, pairs), kind.count % 2
                 apart = msgspec.structs.replace(half, width=kind.width + 1)
-                a = add(linear.Slice(((0, 2 * pairs, 2),)), half, row)
-                b = add(linear.Slice(((1, 2 * pairs, 2),)), half, row)
+                a = add(linear.Slice(((0, pairs, 1),)), half, row)
+                b = add(linear.Slice(((pairs, 2 * pairs, 1),)), half, row)
                 larger = add(linear.Add(), half, b, add(relu, apart, add(linear.Subtract(), apart, a, b)))
                 if odd:
                     last = add(linear.Slice(((2 * pairs, kind.count, 1),)), _rows_of(kind, 1), row)
                     larger = add(linear.Concatenate(), _rows_of(kind, pairs + 1), larger, last)
                 row, kind = larger, _rows_of(kind, pairs + odd)
             inputs = (row,)
-        at.append(add(step.op, step.type, *inputs))
+        at.append(add(op, step.type, *inputs))
     return tuple(out)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import groupby
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
@@ -20,11 +21,12 @@ __all__ = ["Plan", "plan_of"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """steps: in the order of dealing. costs: of each. starts: the round in which each begins. rounds: of the whole.
+    """steps: in an order in which inputs come first. costs: of each. starts: the round in which each begins.
 
-    shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation.
-    corrected: the party that gets the dealer's corrections of each step; they are given to whoever had least so far.
-    bulky: which steps are worth a thread of their own.
+    rounds: of the whole. shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation.
+    order: of dealing, that in which the steps begin. corrected: the party that gets the dealer's corrections of each
+    step: of all that begin in one round the one that had least so far, since a party that waits for corrections behind
+    another's, of a step beside, would wait for that one. bulky: which steps are worth a thread of their own.
     """
 
     parties: tuple[str, ...]
@@ -33,6 +35,7 @@ class Plan:
     starts: tuple[int, ...]
     rounds: int
     shares: int
+    order: tuple[int, ...]
     corrected: tuple[str, ...]
     bulky: tuple[bool, ...]
 
@@ -63,19 +66,24 @@ def plan_of(
     )
     weights = [working_set(step.op, cost, step.type) for step, cost in zip(steps, costs, strict=True)]
     starts, rounds = _schedule(steps, costs, weights, room)
+    order = tuple(sorted(range(len(steps)), key=lambda index: (starts[index], index)))
+    corrected = _corrected(parties, costs, starts, order)
     bulky = tuple(
         is_bulky(step.op, [steps[source].type for source in step.inputs], step.type, weight)
         for step, weight in zip(steps, weights, strict=True)
     )
-    return Plan(parties, steps, costs, starts, rounds, shares_of(given), _corrected(parties, costs), bulky)
+    return Plan(parties, steps, costs, starts, rounds, shares_of(given), order, corrected, bulky)
 
 
-def _corrected(parties: tuple[str, ...], costs: tuple[Cost, ...]) -> tuple[str, ...]:
-    given, chosen = [0] * len(parties), []
-    for cost in costs:
+def _corrected(
+    parties: tuple[str, ...], costs: tuple[Cost, ...], starts: tuple[int, ...], order: tuple[int, ...]
+) -> tuple[str, ...]:
+    given, chosen = [0] * len(parties), [parties[0]] * len(costs)
+    for _, begun in groupby(order, lambda index: starts[index]):
         least = given.index(min(given))
-        given[least] += cost.dealt
-        chosen.append(parties[least])
+        for index in begun:
+            given[least] += costs[index].dealt
+            chosen[index] = parties[least]
     return tuple(chosen)
 
 

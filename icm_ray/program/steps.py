@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icm_ray.ops import linear, products
-from icm_ray.ops.compare import Guard
+from icm_ray.ops import compare, linear, products
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.nodes import Operation
@@ -16,7 +15,9 @@ __all__ = ["Step", "cost_of", "in_flight_for", "shares_of", "size_of", "working_
 
 _LEAST: int = 2 << 20
 """Bytes that are always allowed in flight: below, cutting costs more than it saves."""
-_EDGES = (linear.Input, linear.Load, linear.Store, linear.Reveal, products.LoadWeight, Guard)
+_COMPARISONS = (compare.AtLeast, compare.CountAtLeast, compare.Maximum, compare.Select, products.Relu)
+"""They hold chunk words first, then the tree's masks, then what selects: never all of them."""
+_EDGES = (linear.Input, linear.Load, linear.Store, linear.Reveal, products.LoadWeight, compare.Guard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def working_set(op: Operation, cost: Cost, out: ValueType) -> int:
         return 0
     parties = len(cost.sent)
     opened = max(cost.sent) // (parties - 1)
-    return (1 + parties) * opened + cost.dealt + size_of(out)
+    held = (1 + parties) * opened + 9 * cost.dealt // 8 + size_of(out)
+    return 3 * held // 4 if isinstance(op, _COMPARISONS) else held
 
 
 def in_flight_for(steps: tuple[Step, ...]) -> int:
@@ -55,7 +57,7 @@ def in_flight_for(steps: tuple[Step, ...]) -> int:
     The shares that count are those that the program is given and leaves, or those of its largest operation.
     """
     # the result is there twice for a moment: in blocks, and put together
-    return max(_LEAST, *(3 * taken + 2 * made for taken, made in _shares(steps)))
+    return max(_LEAST, *(15 * (3 * taken + 2 * made) // 16 for taken, made in _shares(steps)))
 
 
 def shares_of(steps: tuple[Step, ...]) -> int:

@@ -74,9 +74,20 @@ def _deal_batch(dealing: Dealing, tag: int, count: int, width: int) -> None:
 
 
 def _compare_batch(
+    context: Context, tag: int, y: Ring, left: Positions, right: Positions, width: int, at_once: int
+) -> Generator[Exchange, None, Ring]:
+    """The plane of bits [y[left] > y[right]], opened to every party, at most `at_once` of them in one go."""
+    planes = []
+    for start, stop in _goes(left.size, at_once):
+        plane = yield from _compare(context, tag, y, left[start:stop], right[start:stop], width)
+        planes.append(plane)
+        tag += _STRIDE
+    return np.concatenate(planes) if len(planes) > 1 else planes[0]
+
+
+def _compare(
     context: Context, tag: int, y: Ring, left: Positions, right: Positions, width: int
 ) -> Generator[Exchange, None, Ring]:
-    """The plane of bits [y[left] > y[right]], opened to every party."""
     count, corr, shape = left.size, context.correlations, tree_shape(width - 1)
     masked = corr.words(tag + _R, count, word_type(width))
     order.add_differences(y, left, right, masked)
@@ -106,12 +117,20 @@ def _batch_cost(parties: int, count: int, width: int) -> Cost:
 # --- the order of shuffled elements -----------------------------------------------------------------------------------
 
 
-def _batches(count: int) -> list[int]:
-    return [size for stage in schedule(count) for size in stage.batches]
+def _goes(size: int, at_once: int) -> list[tuple[int, int]]:
+    """A batch in goes of at most `at_once` (a multiple of a block of bits) comparisons; 0: in one."""
+    step = at_once or size
+    return [(start, min(start + step, size)) for start in range(0, size, step)]
+
+
+def _batches(count: int, at_once: int) -> list[int]:
+    """Comparisons of every go."""
+    sizes = (size for stage in schedule(count) for size in stage.batches)
+    return [stop - start for size in sizes for start, stop in _goes(size, at_once)]
 
 
 def _insert(
-    context: Context, tag: int, stage: Stage, y: Ring, pivots: Positions, width: int
+    context: Context, tag: int, stage: Stage, y: Ring, pivots: Positions, width: int, at_once: int
 ) -> Generator[Exchange, None, Positions]:
     """The positions in sorted order, `stage.inserted` more than the pivots (which have the first positions)."""
     first, rest = pivots.size, stage.depth
@@ -120,9 +139,9 @@ def _insert(
         rest -= fan
         left, right = np.empty(size, np.int32), np.empty(size, np.int32)
         order.search_pairs(first, below, pivots, fan, rest, left, right)
-        plane = yield from _compare_batch(context, tag, y, left, right, width)
+        plane = yield from _compare_batch(context, tag, y, left, right, width, at_once)
         order.descend(below, plane, fan)
-        tag += _STRIDE
+        tag += _STRIDE * len(_goes(size, at_once))
     starts, members = np.zeros(first + 2, np.int32), np.empty(stage.inserted, np.int32)
     order.gaps_of(first, below, starts, members)
     left, right = np.zeros(stage.pairs, np.int32), np.zeros(stage.pairs, np.int32)
@@ -134,18 +153,18 @@ def _insert(
         )
     plane = np.zeros(0, np.uint64)
     if stage.pairs:
-        plane = yield from _compare_batch(context, tag, y, left, right, width)
+        plane = yield from _compare_batch(context, tag, y, left, right, width, at_once)
     merged = np.empty(first + stage.inserted, np.int32)
     order.merge(starts, members, plane, pivots, merged)
     return merged
 
 
-def _sorted_positions(context: Context, y: Ring, width: int) -> Generator[Exchange, None, Positions]:
+def _sorted_positions(context: Context, y: Ring, width: int, at_once: int) -> Generator[Exchange, None, Positions]:
     """The shuffled elements' positions from smallest to largest: public."""
     tag, positions = _BATCHES, np.empty(0, np.int32)
     for stage in schedule(y.size):
-        positions = yield from _insert(context, tag, stage, y, positions, width)
-        tag += _STRIDE * len(stage.batches)
+        positions = yield from _insert(context, tag, stage, y, positions, width, at_once)
+        tag += _STRIDE * sum(len(_goes(size, at_once)) for size in stage.batches)
     context.opened("order", positions.astype(np.uint64))
     return positions
 
@@ -173,7 +192,7 @@ class Sorting:
         if isinstance(op, Sort):
             tags = permutation(dealing.words(_TAGS_FROM, count + order.SPARE_WORDS), count)
             dealing.give(_TAGS, tags.astype(np.uint64))
-        for index, size in enumerate(_batches(count)):
+        for index, size in enumerate(_batches(count, op.at_once)):
             _deal_batch(dealing, _BATCHES + _STRIDE * index, size, width)
 
     def run(
@@ -193,10 +212,12 @@ class Sorting:
         with spends(Part.KERNELS):
             unsorted = np.concatenate(columns, axis=1)
         rows = yield from run_shuffle(context, 0, unsorted)
+        del columns, unsorted
         tags = context.correlations.dealt(_TAGS, count) if isinstance(op, Sort) else rows[:, 1]
         with spends(Part.KERNELS):
             y = (rows[:, 0] << np.uint64(tag_bits(count))) + tags
-        positions = yield from _sorted_positions(context, y, _width(types[0]))
+        del tags
+        positions = yield from _sorted_positions(context, y, _width(types[0]), op.at_once)
         kept = {Sort: slice(0, 1), ArgSort: slice(1, 2), SortBy: slice(2, None)}[type(op)]
         with spends(Part.KERNELS):
             words = rows[:, kept].take(positions, axis=0).reshape(out.shape)
@@ -209,7 +230,7 @@ class Sorting:
         total = shuffle_cost(len(parties), count, _columns(op, types))
         if isinstance(op, Sort):
             total = total.then(Cost(0, (0,) * len(parties), 8 * count))
-        for size in _batches(count):
+        for size in _batches(count, op.at_once):
             total = total.then(_batch_cost(len(parties), size, width))
         return total
 

@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from icm_ray.ring.kernel import kernel
+from icm_ray.ring.lookup import look_up_narrow, look_up_wide
 
 __all__ = [
     "BLOCK",
@@ -57,38 +58,27 @@ def look_up(x, offset, drop, wide, top, chunks, top_bits, p, g):  # type: ignore
     """Shares of [r_j == c_j] and [r_j > c_j] for every chunk c_j of the public numbers: no communication.
 
     The public numbers are (x - offset) >> drop, x: (n,) uint64; wide: (wide chunks, n) uint16 shares of one-hot words;
-    top: (n or 0,) uint8; p, g: planes out.
-    eq is bit c_j of the word's share, gt the parity of the bits above it: both linear in the word.
+    top: (n or 0,) uint8; p, g: planes out, contiguous (`ring.lookup` goes by addresses).
     """
-    top_mask = np.uint64((1 << top_bits) - 1)
+    halves = np.empty((4, 64), np.uint16)
+    hot, low, planes, above = wide.ctypes.data, top.ctypes.data, p.ctypes.data, g.ctypes.data
+    row = 2 * x.size
     for block in range(p.shape[0]):
-        for j in range(chunks):
-            shift = np.uint64(4 * j + drop)
-            for lane in range(8):
-                start = block * 512 + lane * 64
-                eq = np.uint64(0)
-                gt = np.uint64(0)
+        for lane in range(8):
+            start = block * 512 + lane * 64
+            for e in range(64):
+                public = (x[start + e] - offset) >> np.uint64(drop)
+                for quarter in range(4):
+                    halves[quarter, e] = np.uint16(public >> np.uint64(16 * quarter))
+            at = ((block * p.shape[1]) * 8 + lane) * 8
+            for j in range(chunks):
+                public = halves.ctypes.data + 128 * (j >> 2)
+                shift = 4 * (j & 3)
                 if j < wide.shape[0]:
-                    for e in range(64):
-                        c = ((x[start + e] - offset) >> shift) & np.uint64(15)
-                        s = np.uint64(wide[j, start + e]) >> c
-                        t = s >> np.uint64(1)
-                        t ^= t >> np.uint64(8)
-                        t ^= t >> np.uint64(4)
-                        t = np.uint64(0x6996) >> (t & np.uint64(15))
-                        eq |= (s & np.uint64(1)) << np.uint64(e)
-                        gt |= (t & np.uint64(1)) << np.uint64(e)
+                    look_up_wide(hot + row * j + 2 * start, public, shift, planes + at, above + at)
                 else:
-                    for e in range(64):
-                        c = ((x[start + e] - offset) >> shift) & top_mask
-                        s = np.uint64(top[start + e]) >> c
-                        t = s >> np.uint64(1)
-                        t ^= t >> np.uint64(4)
-                        t = np.uint64(0x6996) >> (t & np.uint64(15))
-                        eq |= (s & np.uint64(1)) << np.uint64(e)
-                        gt |= (t & np.uint64(1)) << np.uint64(e)
-                p[block, j, lane] = eq
-                g[block, j, lane] = gt
+                    look_up_narrow(low + start, public, shift, planes + at, above + at, (1 << top_bits) - 1)
+                at += 64
 
 
 @kernel

@@ -15,7 +15,18 @@ from numba import types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-__all__ = ["MACHINE", "Machine", "copy_lanes", "copy_vector", "load", "merge_lanes", "store", "tile", "transpose"]
+__all__ = [
+    "MACHINE",
+    "Machine",
+    "copy_lanes",
+    "copy_vector",
+    "instruction",
+    "load",
+    "merge_lanes",
+    "store",
+    "tile",
+    "transpose",
+]
 
 _WORD = ir.IntType(64)
 _BYTES = 8
@@ -85,12 +96,12 @@ def _masked_read(builder: Any, address: Any, flags: Any) -> Any:
     return builder.call(call, [pointer, ir.IntType(32)(_BYTES), flags, _VECTOR(None)])
 
 
-def _instruction(function: Callable[..., Any]) -> Any:
+def instruction(function: Callable[..., Any]) -> Any:
     """An intrinsic of Numba; kernels, which have no annotations, call it without the typing context."""
     return intrinsic(function)
 
 
-@_instruction
+@instruction
 def load(typing, address, index):  # type: ignore[no-untyped-def]
     """The word at `index`."""
 
@@ -100,7 +111,7 @@ def load(typing, address, index):  # type: ignore[no-untyped-def]
     return types.uint64(types.int64, types.int64), lower
 
 
-@_instruction
+@instruction
 def store(typing, value, address, index):  # type: ignore[no-untyped-def]
     """Write a word at `index`."""
 
@@ -111,7 +122,7 @@ def store(typing, value, address, index):  # type: ignore[no-untyped-def]
     return types.void(types.uint64, types.int64, types.int64), lower
 
 
-@_instruction
+@instruction
 def copy_vector(typing, source, target):  # type: ignore[no-untyped-def]
     """Copy one vector."""
 
@@ -122,7 +133,7 @@ def copy_vector(typing, source, target):  # type: ignore[no-untyped-def]
     return types.void(types.int64, types.int64), lower
 
 
-@_instruction
+@instruction
 def copy_lanes(typing, source, mask, target):  # type: ignore[no-untyped-def]
     """Write one vector: the lanes of the mask from `source`, whose other words are not touched, zero elsewhere."""
 
@@ -133,7 +144,7 @@ def copy_lanes(typing, source, mask, target):  # type: ignore[no-untyped-def]
     return types.void(types.int64, types.uint64, types.int64), lower
 
 
-@_instruction
+@instruction
 def merge_lanes(typing, source, mask, target):  # type: ignore[no-untyped-def]
     """As copy_lanes, but the other lanes of `target` stay."""
 
@@ -146,7 +157,7 @@ def merge_lanes(typing, source, mask, target):  # type: ignore[no-untyped-def]
     return types.void(types.int64, types.uint64, types.int64), lower
 
 
-@_instruction
+@instruction
 def transpose(typing, source, step, target, spacing):  # type: ignore[no-untyped-def]
     """Write the transpose of a square of one vector's width: rows `step` words apart become rows `spacing` apart."""
 
@@ -228,4 +239,4 @@ def tile(rows: int, vectors: int) -> Any:
     def micro(typing, a, b, depth, c0, c1, step, add):  # type: ignore[no-untyped-def]
         return types.void(*[types.int64] * 7), lower
 
-    return _instruction(micro)
+    return instruction(micro)

@@ -55,8 +55,8 @@ class Execution:
 
     rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. spent: seconds by
     member (the dealer's name is "dealer"), by part, which add up to the member's own seconds; empty where the job asked
-    for no profile. peak_bytes: the most that one worker, a party's or the dealer's, held of what a traced run
-    allocated. prepared: whether the randomness was dealt ahead of time, by `Engine.prepare`.
+    for no profile. peaks: the most that a traced run allocated at a time, bytes by member. prepared:
+    whether the randomness was dealt ahead of time, by `Engine.prepare`.
     """
 
     results: dict[str, Ring]
@@ -65,7 +65,7 @@ class Execution:
     dealt_bytes: int = 0
     seconds: float = 0.0
     spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    peak_bytes: int = 0
+    peaks: Mapping[str, int] = field(default_factory=dict)
     prepared: bool = False
 
 

@@ -73,7 +73,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
         sum(report.dealt_bytes for report in reports),
         max(report.seconds for report in reports),
         {name: report.spent for name, report in said.items() if report.spent},
-        max(item.report.peak_bytes for item in done.values() if item.report is not None),
+        {name: report.peak_bytes for name, report in said.items() if report.peak_bytes},
         all(report.prepared for report in reports),
     )
 

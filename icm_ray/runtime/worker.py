@@ -47,7 +47,7 @@ GIVEN, TABLE, END = b"given", b"table", b"end"
 """How messages of values begin: an array follows as a frame; an Arrow stream (after 4 bytes of partition); no more."""
 
 Ring = NDArray[np.uint64]
-_AHEAD: Final = 1 << 20
+_AHEAD: Final = 1 << 19
 """Bytes that the dealer keeps for each party beyond what the system's buffers hold: what it runs ahead by."""
 
 

@@ -31,10 +31,14 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """generation: how often the directory was opened. batches: in the order of preparation, those with slots left."""
+    """generation: how often the directory was opened. batches: in the order of preparation, those with slots left.
+
+    engine: the digest of the engine that wrote it.
+    """
 
     generation: int = 0
     batches: tuple[Batch, ...] = ()
+    engine: bytes = b""
 
 
 def encode_ledger(ledger: Ledger) -> bytes:

@@ -20,6 +20,7 @@ from icm_ray.program.begin import SlotName
 from icm_ray.ring.prg import Key, fresh_secret
 from icm_ray.stock.directory import Directory
 from icm_ray.stock.disk import Disk
+from icm_ray.stock.engine import engine_digest
 from icm_ray.stock.ledger import Batch, Ledger, encode_ledger, read_ledger
 from icm_ray.stock.slot import SlotWriter, StoredSlot, erase
 
@@ -30,13 +31,17 @@ _STORE_BYTES: Final = 16
 
 
 class Stock:
-    """Opens a member's directory: its generation is raised, on disk, before anything else.
+    """Opens a member's directory: its generation is raised, on disk, before anything else. What another engine prepared
+    (engine: the digest of this one) is discarded.
 
     Raises `StockMismatch` for a damaged ledger.
     """
 
-    def __init__(self, directory: Directory, member: str, disk: Disk | None = None) -> None:
+    def __init__(
+        self, directory: Directory, member: str, disk: Disk | None = None, engine: bytes | None = None
+    ) -> None:
         self._directory, self._member, self._disk = directory, member, disk or Disk()
+        self._engine = engine or engine_digest()
         try:
             self._open(read_ledger(directory.path / _LEDGER, member))
         except BaseException:
@@ -46,14 +51,15 @@ class Stock:
     def _open(self, before: Ledger) -> None:
         self._generation = before.generation + 1
         # A key of a weight names another mask in every session: what depends on one ends with its session.
-        self._batches = {batch.store: batch for batch in before.batches if not batch.weights}
+        same = before.engine == self._engine
+        self._batches = {batch.store: batch for batch in before.batches if same and not batch.weights}
         self._opened = {batch.store: batch.next for batch in before.batches}
         self._save()
         self.sweep()
 
     def _save(self) -> None:
         """Memory first, then disk: where the disk fails, this process still knows what is used up."""
-        ledger = Ledger(self._generation, tuple(self._batches.values()))
+        ledger = Ledger(self._generation, tuple(self._batches.values()), self._engine)
         self._disk.replace(self._directory.path / _LEDGER, encode_ledger(ledger))
 
     def batch(self, program: bytes, store: bytes, count: int, weights: tuple[str, ...]) -> Batch:

@@ -58,6 +58,9 @@ class DelayedLink:
     def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
         return self._link.receive_any(frame)
 
+    def read_ahead(self) -> int:
+        return self._link.read_ahead()
+
     def send_message(self, payload: bytes) -> None:
         self._put(None, len(payload), lambda: self._link.send_message(payload))
 

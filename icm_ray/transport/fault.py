@@ -63,6 +63,9 @@ class FaultLink:
     def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
         return self._link.receive_any(frame)
 
+    def read_ahead(self) -> int:
+        return self._link.read_ahead()
+
     def send_message(self, payload: bytes) -> None:
         if Misdeed.DROP not in self._due(None):
             self._link.send_message(payload)

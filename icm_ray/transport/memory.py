@@ -129,6 +129,9 @@ class MemoryLink:
             raise self._desynchronised(frame, kind, got, payload.nbytes)
         return got.step, got.tag, payload
 
+    def read_ahead(self) -> int:
+        return 0  # pipes take in everything anyway
+
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:
             raise ShapeError(f"a message of {len(payload)} bytes; the limit is {self._config.max_message_bytes}")

@@ -89,20 +89,22 @@ class Receiver:
                 self._mismatch(head, NO_FRAME, None)
             return payload.tobytes()
 
-    def read_ahead(self) -> None:
+    def read_ahead(self) -> int:
         """Take in one frame if one is there and nobody is receiving, so that two peers with full queues both get on."""
         if self.failure is not None or not self.lock.acquire(blocking=False):
-            return
+            return 0
         try:
             if self._available() and self._backlog_bytes < self._config.read_ahead_bytes:
                 head = self._header(NO_FRAME, monotonic())
                 payload = self._payload(head, NO_FRAME)
                 self._backlog.append((head, payload))
                 self._backlog_bytes += payload.nbytes
+                return HEADER_BYTES + payload.nbytes
         except (PeerSilent, PeerLost, Desynchronised):
-            return  # heartbeats alone, or a failure that is kept and raised to whoever receives next
+            return 0  # heartbeats alone, or a failure that is kept and raised to whoever receives next
         finally:
             self.lock.release()
+        return 0
 
     def _available(self) -> bool:
         return self._start < self._end or self._stream.pending() or self._stream.unread() > 0

@@ -46,7 +46,7 @@ class Sender:
         stream: Stream,
         config: TransportConfig,
         patience: Callable[[float], Failure | None],
-        relieve: Callable[[], None],
+        relieve: Callable[[], object],
     ) -> None:
         self.failure: Failure | None = None
         self._peer = peer

@@ -82,6 +82,9 @@ class TcpLink:
         self._received(payload.nbytes)
         return step, tag, payload
 
+    def read_ahead(self) -> int:
+        return self._receiver.read_ahead()
+
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:
             raise ShapeError(f"a message of {len(payload)} bytes; the limit is {self._config.max_message_bytes}")

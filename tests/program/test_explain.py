@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.linear import Input, Reveal, Sum
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.program.explain import explain
+from icm_ray.program.explain import explain, widths
 from tests.program.sample import every_operation
 
 
@@ -39,3 +40,16 @@ def test_every_opening_that_is_told_is_one():
     reveals = sum(isinstance(node.op, Reveal) for node in every_operation().nodes)
     assert text.count("opened to") == reveals + 1
     assert np.isfinite([float(part.split()[0]) for part in text.split("error at most ")[1:]]).all()
+
+
+def test_narrow_values_send_and_deal_less_and_it_shows():
+    lines = []
+    for width in (64, 20):
+        builder = Builder(("alice", "bob"))
+        x = builder.add(Input("alice", "x", ValueType(shape=(1024,), width=width - 1)))
+        builder.add(Reveal("bob", "y"), builder.add(AtLeast(0, width), x))
+        lines += widths(builder.build())
+    assert lines == [
+        "AtLeast at 64 of 64 bits: 1024 values, at most 12.2 B sent by a party and 51.0 B dealt for each",
+        "AtLeast at 20 of 64 bits: 1024 values, at most 5.1 B sent by a party and 19.0 B dealt for each",
+    ]

@@ -72,7 +72,8 @@ def test_the_opened_order_is_uniform_whatever_the_keys(op, values):
 
 
 def run_watched(op, keys, width):
-    builder, opened, transcript = Builder(NAMES[:3]), {}, Transcript()
+    # whole batches, so that each is opened as one plane
+    builder, opened, transcript = Builder(NAMES[:3], in_flight=1 << 40), {}, Transcript()
     builder.add(op, builder.add(Input(NAMES[0], "x", ValueType(shape=keys.shape, width=width))))
 
     def observe(operation, what, value):

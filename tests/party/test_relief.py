@@ -1,0 +1,61 @@
+"""A party that waits for a peer takes in what the dealer sends, and only then."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from icm_ray.config import EngineConfig
+from icm_ray.ops.linear import Declare, Input, Reveal, Sum
+from icm_ray.ops.products import Finish, Relu, Truncate
+from icm_ray.ops.values import ValueType
+from icm_ray.party.relief import Relief
+from icm_ray.program.build import Builder
+from icm_ray.protocols.edges import DRIVER
+from icm_ray.runtime.engine import LaneJob
+from icm_ray.runtime.processes import ProcessEngine
+
+
+def test_a_wait_that_lasts_takes_in():
+    taken = threading.Event()
+
+    def take_in():
+        taken.set()
+        return 1
+
+    with Relief(take_in) as relief, relief.waiting():
+        assert taken.wait(20)
+
+
+def test_who_does_not_wait_takes_nothing_in():
+    calls = []
+    with Relief(lambda: calls.append(1) or 1) as relief:
+        with relief.waiting():
+            pass
+        before = len(calls)
+        threading.Event().wait(0.05)  # ten looks
+        assert len(calls) == before
+
+
+def test_the_thread_ends_with_the_run():
+    with pytest.raises(KeyError), Relief(lambda: 0):
+        raise KeyError
+    assert not [thread for thread in threading.enumerate() if thread.name == "icm-relief"]
+
+
+@pytest.mark.slow
+def test_parties_and_dealer_do_not_wait_for_each_other_in_a_circle():
+    """Two operations side by side, the later one's corrections for bob behind more of alice's than a line holds."""
+    rows = 6_000_000
+    with ProcessEngine(config=EngineConfig(tls=False, job_timeout=60)) as engine:
+        builder, kind = Builder(engine.parties, in_flight=1 << 40), ValueType(shape=(rows,), width=60)
+        x, y = (builder.add(Input("alice", name, kind)) for name in "xy")
+        later = builder.add(Declare(60), builder.add(Truncate(Finish(shift=1)), y))
+        for name, value in (("x", x), ("y", later)):
+            above = builder.add(Declare(40), builder.add(Relu(Finish(relu=True)), value))
+            builder.add(Reveal(DRIVER, f"sum of {name}"), builder.add(Sum(), above))
+        values = np.arange(rows, dtype=np.int64) - rows // 2
+        given = {"alice": {"x": values.view(np.uint64), "y": values.view(np.uint64)}}
+        (done,) = engine.execute([LaneJob(0, builder.build(), given=given)])
+    assert int(done.results["sum of x"][0]) == np.maximum(values, 0).sum()
+    assert abs(int(done.results["sum of y"][0]) - np.maximum(values, 0).sum() / 2) <= rows

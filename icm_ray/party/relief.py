@@ -33,7 +33,7 @@ class Relief:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """A wait for a peer."""
+        """A wait for a peer: for what it sends, or until it takes what it is sent."""
         self._since = monotonic()
         try:
             yield

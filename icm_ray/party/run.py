@@ -186,7 +186,7 @@ class Run:
                 receives.setdefault(name, []).extend(parts)
         frame = Frame(self._address, self._outcome.rounds)
         for name, out in sends.items():
-            with spends(Part.WIRE):
+            with spends(Part.WIRE), waiting():
                 self._link(name).send(frame, out)
             self._outcome.sent_bytes += sum(part.nbytes for part in out)
         for name, into in receives.items():

@@ -8,11 +8,13 @@ the same places, so that a block passes through all of them before the next one 
 only for an operation that needs it whole. A maximum of one long row is first unrolled into its larger levels.
 
 Blocks come out in the order of dealing: whole operations of a segment, then block after block. What is opened and dealt
-for a row does not change; rounds do, since blocks that do not fit in flight together follow one another.
+for a row does not change (but for the last block's padding); rounds do, since blocks that do not fit in flight together
+follow one another. Products of two shared matrices and the index of the largest in one long row stay whole.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -153,11 +155,12 @@ def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int,
         at_once = max(1, min(threads, min(weight, in_flight) // bulk.LEAST))
         if weight <= in_flight and at_once == 1:
             continue
-        fit = max(min(rows, rows * in_flight // weight) // at_once, 1, -(-rows // _MOST_BLOCKS))
-        fit = max(fit // _BITS, 1) * _BITS if elements == 1 else fit
+        whole = _BITS // math.gcd(_BITS, elements)  # rows whose values fill blocks of bits
+        fit = max(min(rows, rows * in_flight // weight) // at_once // whole, 1) * whole
+        fit = max(fit, -(-rows // _MOST_BLOCKS))
         blocks = -(-rows // fit)
         even = -(-rows // (-(-blocks // at_once) * at_once))  # blocks alike, and work for all threads at the end, too
-        sizes[rows] = min(sizes.get(rows, rows), -(-even // _BITS) * _BITS if elements == 1 else even)
+        sizes[rows] = min(sizes.get(rows, rows), -(-even // whole) * whole)
     return {rows: size for rows, size in sizes.items() if size < rows}
 
 

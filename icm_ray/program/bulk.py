@@ -19,8 +19,8 @@ __all__ = ["LEAST", "is_bulky"]
 
 LEAST: int = 12 << 20
 """Bytes of such a step's working set."""
-_PRODUCTS: int = 1 << 25
-"""Products of words in such a matrix product or convolution: about a millisecond."""
+_PRODUCTS: int = 1 << 27
+"""Products of words in such a matrix product or convolution: about 5 ms."""
 
 
 def is_bulky(op: Operation, inputs: Sequence[ValueType], out: ValueType, weight: int) -> bool:

@@ -11,6 +11,7 @@ from icm_ray.errors import IcmError, OwnerError, ProgramError
 from icm_ray.ops import linear, products
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
+from icm_ray.program.engine import engine_digest
 from icm_ray.program.nodes import ARITY, Node, Operation
 from icm_ray.program.plan import Plan, plan_of
 from icm_ray.protocols.edges import DRIVER
@@ -84,8 +85,8 @@ class Program(msgspec.Struct, frozen=True, dict=True):  # dict: a place for what
 
     @cached_property
     def digest(self) -> bytes:
-        """16 bytes that name the program: in every frame, and in every key."""
-        return hashlib.sha256(encode_program(self)).digest()[:16]
+        """16 bytes that name the program and the engine that runs it: in every frame, and in every key."""
+        return hashlib.sha256(engine_digest() + encode_program(self)).digest()[:16]
 
     def plan(self) -> Plan:
         """How the program is dealt and run."""

@@ -17,10 +17,10 @@ import msgspec
 
 from icm_ray.errors import AddressReused, StockMismatch
 from icm_ray.program.begin import SlotName
+from icm_ray.program.engine import engine_digest
 from icm_ray.ring.prg import Key, fresh_secret
 from icm_ray.stock.directory import Directory
 from icm_ray.stock.disk import Disk
-from icm_ray.stock.engine import engine_digest
 from icm_ray.stock.ledger import Batch, Ledger, encode_ledger, read_ledger
 from icm_ray.stock.slot import SlotWriter, StoredSlot, erase
 

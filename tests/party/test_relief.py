@@ -43,6 +43,21 @@ def test_the_thread_ends_with_the_run():
     assert not [thread for thread in threading.enumerate() if thread.name == "icm-relief"]
 
 
+@pytest.mark.parametrize("in_flight", [0, 1 << 40])
+def test_a_chain_and_one_beside_it_get_through_bounded_lines(in_flight):
+    rows = 500_000
+    builder, kind = Builder(("alice", "bob"), in_flight=in_flight), ValueType(shape=(rows,), width=40)
+    x, y = (builder.add(Input(owner, name, kind)) for owner, name in (("alice", "x"), ("bob", "y")))
+    for _ in range(3):
+        x = builder.add(Relu(Finish(relu=True)), x)
+    for name, value in (("x", x), ("y", builder.add(Relu(Finish(relu=True)), y))):
+        builder.add(Reveal(DRIVER, name), builder.add(Sum(), value))
+    words = np.arange(rows, dtype=np.uint64)
+    with ProcessEngine(config=EngineConfig(tls=False, job_timeout=30)) as engine:
+        (done,) = engine.execute([LaneJob(0, builder.build(), given={"alice": {"x": words}, "bob": {"y": words}})])
+    assert [int(done.results[name][0]) for name in "xy"] == [int(words.sum())] * 2
+
+
 @pytest.mark.slow
 def test_parties_and_dealer_do_not_wait_for_each_other_in_a_circle():
     """Two operations side by side, the later one's corrections for bob behind more of alice's than a line holds."""

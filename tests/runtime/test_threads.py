@@ -34,7 +34,7 @@ NAMES, WAIT = ("alice", "bob"), 30.0
 RNG = np.random.default_rng(11)
 X = RNG.integers(-(1 << 19), 1 << 19, 20_000).view(np.uint64)
 COLUMN = ValueType(shape=X.shape, width=FULL_WIDTH)
-IMAGES, FILTERS = ValueType(shape=(6, 2, 8, 8), width=20, f=4), ValueType(shape=(3, 2, 3, 3), width=10, f=4)
+IMAGES, FILTERS = ValueType(shape=(8, 2, 8, 8), width=20, f=4), ValueType(shape=(4, 2, 3, 3), width=10, f=4)
 CONV = Convolution((3, 3), padding=(1, 1, 1, 1))
 FLOOD = 1 << 18
 """Bytes in flight at which the programs here are cut into many blocks."""
@@ -87,7 +87,7 @@ def products():
 
 def loads():
     builder = writing()
-    builder.add(LoadWeight("bob", "w", "m/1", FILTERS, "b", 3))
+    builder.add(LoadWeight("bob", "w", "m/1", FILTERS, "b", 4))
     builder.add(LoadWeight("bob", "v", "m/2", FILTERS))
     return builder.build()
 
@@ -95,8 +95,8 @@ def loads():
 def model():
     builder = Builder(NAMES, in_flight=1 << 13, threads=3)
     x = builder.add(Input("alice", "x", IMAGES))
-    for key, size in (("m/1", 3), ("m/2", 0)):
-        op = OwnedProduct("bob", key, CONV, FILTERS, size and 10, size, 1, Finish(4, True))
+    for key, bias in (("m/1", 3), ("m/2", None)):
+        op = OwnedProduct("bob", key, CONV, FILTERS, 10, bias, 1, Finish(4, True))
         builder.add(Reveal("bob", key), builder.add(op, x))
     return builder.build()
 
@@ -104,13 +104,13 @@ def model():
 SMALL = {"alice": {"x": X[:600]}, "bob": {"y": X[600:1200]}}
 MATRICES = {"alice": {"x": X[:2000].reshape(40, 50)}, "bob": {"y": X[:1500].reshape(50, 30)}}
 WEIGHTS = {name: RNG.integers(-8, 8, FILTERS.shape).view(np.uint64) for name in ("w", "v")}
-WEIGHTS["b"] = np.arange(3, dtype=np.uint64)
+WEIGHTS["b"] = np.arange(4, dtype=np.uint64)
 RUNS = {
     "relus": [(relus, {"alice": {"x": X}})],
     "chain": [(chain, {"alice": {"x": X}})],
     "sort": [(sort, SMALL)],
     "products": [(products, MATRICES)],
-    "model": [(loads, {"bob": WEIGHTS}), (model, {"alice": {"x": X[:768].reshape(IMAGES.shape) % np.uint64(99)}})],
+    "model": [(loads, {"bob": WEIGHTS}), (model, {"alice": {"x": X[:1024].reshape(IMAGES.shape) % np.uint64(99)}})],
 }
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from icm_ray.errors import AddressReused, SessionError, StockMismatch
 from icm_ray.stock.directory import Directory
-from icm_ray.stock.engine import engine_digest
 from icm_ray.stock.ledger import read_ledger
 from icm_ray.stock.stock import DealerStock, PartyStock
 from tests.stock.members import CORRECTION, OTHER, PROGRAM, both, copied, dealer, drawn, fill, party, secret
@@ -255,13 +254,3 @@ def test_what_another_engine_prepared_is_discarded(tmp_path):
         assert not stock.left(PROGRAM)
         stock.expect_none(PROGRAM)
     assert not list(tmp_path.rglob("*.slot"))
-
-
-def test_an_engine_is_named_by_its_source(tmp_path):
-    (tmp_path / "a.py").write_text("x = 1\n")
-    first = engine_digest(tmp_path)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "a.py").write_text("x = 2\n")
-    assert len(first) == 16
-    assert len({first, engine_digest(other), engine_digest()}) == 3

@@ -19,8 +19,8 @@ __all__ = ["LEAST", "is_bulky"]
 
 LEAST: int = 12 << 20
 """Bytes of such a step's working set."""
-_PRODUCTS: int = 1 << 27
-"""Products of words in such a matrix product or convolution: about 5 ms."""
+_PRODUCTS: int = 1 << 28
+"""Products of words in such a matrix product or convolution: about 10 ms; with fewer, starting the threads takes what they gain."""
 
 
 def is_bulky(op: Operation, inputs: Sequence[ValueType], out: ValueType, weight: int) -> bool:

@@ -103,7 +103,7 @@ class Dealer:
         with Crew(self._threads if bulky else 1) as crew:
 
             def lent(index: int) -> Threads:
-                return crew.lent if plan.bulky[index] else alone
+                return crew.lent if plan.large[index] else alone
 
             if crew.threads == 1 or 2 * bulky < len(dealt):
                 for index in dealt:

@@ -143,7 +143,7 @@ class Run:
             store=mine.store,
             results=self._outcome.results,
             observe=self._observe,
-            threads=self._crew.lent if self._several and self._plan.bulky[index] else alone,
+            threads=self._crew.lent if self._several and self._plan.large[index] else alone,
         )
 
     def _observed(self, operation: int, what: str, value: Ring) -> None:

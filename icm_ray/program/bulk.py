@@ -15,18 +15,17 @@ from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.values import ValueType
 from icm_ray.program.nodes import Operation
 
-__all__ = ["LEAST", "is_bulky"]
+__all__ = ["LEAST", "is_large"]
 
 LEAST: int = 12 << 20
-"""Bytes of such a step's working set."""
+"""Bytes of the working set of such a step, if it is no large product."""
 _PRODUCTS: int = 1 << 28
-"""Products of words in such a matrix product or convolution: about 10 ms; with fewer, starting the threads takes what they gain."""
+"""Products of words in a large matrix product or convolution: about 10 ms; with fewer, starting
+the threads takes what they gain."""
 
 
-def is_bulky(op: Operation, inputs: Sequence[ValueType], out: ValueType, weight: int) -> bool:
-    """Whether it is; weight: its working set in bytes, `program.steps.working_set`."""
-    if weight >= max(LEAST, 1):
-        return True
+def is_large(op: Operation, inputs: Sequence[ValueType], out: ValueType) -> bool:
+    """Whether the operation is a product that is worth several threads of its own."""
     if not isinstance(op, products.Product | products.OwnedProduct) or isinstance(op.form, Elementwise):
         return False
     other = op.weight if isinstance(op, products.OwnedProduct) else inputs[1]

@@ -11,8 +11,8 @@ from itertools import groupby
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
+from icm_ray.program import bulk
 from icm_ray.program.blocks import in_blocks
-from icm_ray.program.bulk import is_bulky
 from icm_ray.program.nodes import Node
 from icm_ray.program.steps import Step, cost_of, in_flight_for, shares_of, working_set
 
@@ -26,7 +26,8 @@ class Plan:
     rounds: of the whole. shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation.
     order: of dealing, that in which the steps begin. corrected: the party that gets the dealer's corrections of each
     step: of all that begin in one round the one that had least so far, since a party that waits for corrections behind
-    another's, of a step beside, would wait for that one. bulky: which steps are worth a thread of their own.
+    another's, of a step beside, would wait for that one. bulky: which steps are worth a thread of their own;
+    large: which of them are products that are worth several.
     """
 
     parties: tuple[str, ...]
@@ -38,6 +39,7 @@ class Plan:
     order: tuple[int, ...]
     corrected: tuple[str, ...]
     bulky: tuple[bool, ...]
+    large: tuple[bool, ...]
 
     def kinds(self, index: int) -> list[ValueType]:
         """The types of what a step takes."""
@@ -68,11 +70,9 @@ def plan_of(
     starts, rounds = _schedule(steps, costs, weights, room)
     order = tuple(sorted(range(len(steps)), key=lambda index: (starts[index], index)))
     corrected = _corrected(parties, costs, starts, order)
-    bulky = tuple(
-        is_bulky(step.op, [steps[source].type for source in step.inputs], step.type, weight)
-        for step, weight in zip(steps, weights, strict=True)
-    )
-    return Plan(parties, steps, costs, starts, rounds, shares_of(given), order, corrected, bulky)
+    large = tuple(bulk.is_large(step.op, [steps[source].type for source in step.inputs], step.type) for step in steps)
+    bulky = tuple(one or weight >= bulk.LEAST for one, weight in zip(large, weights, strict=True))
+    return Plan(parties, steps, costs, starts, rounds, shares_of(given), order, corrected, bulky, large)
 
 
 def _corrected(

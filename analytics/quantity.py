@@ -118,7 +118,7 @@ class LaneBuild:
 
     def __init__(self, engine: Engine, lane: int, rows: int) -> None:
         self.lane = lane
-        self.builder = Builder(engine.parties, engine.owners, rows, engine.config.in_flight)
+        self.builder = Builder(engine.parties, engine.owners, rows, engine.config.in_flight, engine.threads)
         self._tasks: dict[str, dict[str, InputTask]] = {}
 
     def bring(self, owner: str, name: str, task: InputTask, kind: ValueType) -> Value:

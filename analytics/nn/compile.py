@@ -42,12 +42,15 @@ _FEWEST, _ENOUGH = 12, 20  # fractional bits of weights: fewer are refused; more
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Who takes part: the parties, the owners that are none, and whose the weights are; in_flight: a worker's bytes."""
+    """Who takes part: the parties, the owners that are none, and whose the weights are; in_flight: a worker's bytes,
+    threads: and its threads.
+    """
 
     parties: tuple[str, ...]
     owners: tuple[str, ...]
     weights: str
     in_flight: int = 0
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Compiled:
 
     def load(self, members: Members, keys: Mapping[str, str]) -> Program:
         """The program in which the owner masks its weights, once for each lane; `keys`: where they stay, by node."""
-        builder = Builder(members.parties, members.owners)
+        builder = Builder(members.parties, members.owners, threads=members.threads)
         for name, kind in self.weight_types.items():
             _, bias = _names(self.graph.node(name))
             size = 0 if bias is None else kind.shape[0]
@@ -99,7 +102,7 @@ class Compiled:
         self, members: Members, keys: Mapping[str, str], count: int, images: str, output: str, to: str
     ) -> Program:
         """The program for a batch of `count` images of the owner `images`; `output` goes to `to`, and nothing else."""
-        builder = Builder(members.parties, members.owners, in_flight=members.in_flight)
+        builder = Builder(members.parties, members.owners, in_flight=members.in_flight, threads=members.threads)
         x = builder.add(linear.Input(images, IMAGES, self.images_type(count)))
         emitted = emit(builder, self.graph, self.scheme, members.weights, keys, x)
         result = emitted.result

@@ -70,7 +70,7 @@ class SecureModel:
             raise InputError(f"a batch has one image or more, not {batch_size}")
         self.owner = owner
         self._session, self._net, self._example = session, net, example_inputs
-        self._members = Members(session.parties, session.owners, owner, session.config.in_flight)
+        self._members = Members(session.parties, session.owners, owner, session.config.in_flight, session.threads)
         imported = importer.import_model(net, example_inputs)
         self._compiled: Compiled = compile_graph(
             relu_after_max_pool(fold_scales(imported, keep_powers_of_two=True)),

@@ -5,7 +5,7 @@ checked.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 
 import msgspec
@@ -42,7 +42,7 @@ class Record(msgspec.Struct, frozen=True):
     shares: bytes of a party's shares of inputs and outputs, or of those of the largest operation. held: the most that
     one worker held at a time, the inputs included.
     profile: where the time of one more run went, where it was asked for.
-    prepared: whether the dealer had dealt before the clock started.
+    prepared: whether the dealer had dealt before the clock started. threads: of each worker.
     """
 
     workload: str
@@ -59,6 +59,7 @@ class Record(msgspec.Struct, frozen=True):
     held: int = 0
     profile: Profile | None = None
     prepared: bool = False
+    threads: int = 1
 
 
 def names() -> tuple[str, ...]:
@@ -86,7 +87,7 @@ def measure(
     """
     owner = engine.parties[0]
     keys = _prepare(engine, work, owner)
-    builder = Builder(engine.parties, in_flight=engine.config.in_flight)
+    builder = Builder(engine.parties, in_flight=engine.config.in_flight, threads=engine.threads)
     values = {name: builder.add(Load(keys[name], kind)) for name, kind in work.types.items()}
     result = work.build(builder, values)
     builder.add(Store("y"), result)
@@ -119,16 +120,22 @@ def measure(
         max(errors),
         tls,
         program.plan().shares,
-        max(given + traced.peaks[name] if name in engine.parties else size for name, size in traced.peaks.items()),
+        _held(given, engine.parties, traced.peaks),
         found,
         prepared,
+        engine.threads,
     )
+
+
+def _held(given: int, parties: tuple[str, ...], peaks: Mapping[str, int]) -> int:
+    """The most that one worker held: a party has its share of the inputs besides. 0: an engine that does not say."""
+    return max((given + size if name in parties else size for name, size in peaks.items()), default=0)
 
 
 def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
     """Share the inputs and load the weights; returns the inputs' keys."""
     keys = {name: engine.new_name("bench") for name in work.types}
-    builder = Builder(engine.parties)
+    builder = Builder(engine.parties, threads=engine.threads)
     bits = {name: kind.f for name, kind in work.types.items()}
     brought = {**work.inputs, **work.weights}
     given = {name: encode(plain, bits.get(name, F), 62 - bits.get(name, F)) for name, plain in brought.items()}
@@ -141,7 +148,7 @@ def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
 
 
 def _error(engine: Engine, work: Workload, kind: ValueType) -> float:
-    builder = Builder(engine.parties)
+    builder = Builder(engine.parties, threads=engine.threads)
     builder.add(Reveal(DRIVER, "y"), builder.add(Load("y", kind)))
     (execution,) = engine.execute([LaneJob(0, builder.build())])
     plain = work.plain(work.inputs)

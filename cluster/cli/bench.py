@@ -29,6 +29,7 @@ def bench(
     prepared: Annotated[
         bool, typer.Option("--prepared", help="deal before the clock starts: the online phase alone")
     ] = False,
+    threads: Annotated[int, typer.Option(min=1, help="that each worker, a party's or the dealer's, keeps at work")] = 1,
     json: Annotated[Path | None, typer.Option(help="write a list of records to this file")] = None,
 ) -> None:
     """Time workloads that other engines are measured on.
@@ -46,9 +47,8 @@ def bench(
     if unknown:
         raise typer.BadParameter(f"unknown workload {', '.join(unknown)}; there are {', '.join(names())}")
     records: list[Record] = []
-    with ProcessEngine(
-        _NAMES[:parties], config=EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit, in_flight=in_flight << 20)
-    ) as engine:
+    config = EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit, in_flight=in_flight << 20)
+    with ProcessEngine(_NAMES[:parties], config=config, threads=threads) as engine:
         for name in chosen:
             with console.status(f"{name} ..."):
                 records.append(measure(engine, workload(name), repeats, tls, profiled=profile, prepared=prepared))
@@ -56,7 +56,7 @@ def bench(
             console.print(
                 f"{name:20s} {record.seconds.min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
             )
-    how = ", dealt before" if prepared else ""
+    how = (f", {threads} threads each" if threads > 1 else "") + (", dealt before" if prepared else "")
     table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback{how}")
     for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "held", "max abs error"):
         table.add_column(head, justify="left" if head == "workload" else "right")

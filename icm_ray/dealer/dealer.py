@@ -9,12 +9,16 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from icm_ray.dealer.dealing import OperationDealing
+from icm_ray.dealer.dealing import OperationDealing, Outlet
+from icm_ray.dealer.turns import Turns
 from icm_ray.errors import ProgramError
 from icm_ray.ops.seams import Address, Frame, Link
 from icm_ray.program.begin import Begin
+from icm_ray.program.crew import Crew
 from icm_ray.program.keys import key_for
+from icm_ray.program.order import keeps, needs_by_key
 from icm_ray.program.program import Program
+from icm_ray.protocols.base import Threads, alone
 from icm_ray.protocols.table import TABLE
 from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
@@ -32,11 +36,13 @@ what a worker may hold in flight."""
 
 class Dealer:
     """links: to parties and outside owners; secrets: with parties. The links' bounded queues keep the dealer from
-    running too far ahead. stock: which slots were dealt ahead of time; None where none can be.
+    running too far ahead. stock: which slots were dealt ahead of time; None where none can be. threads: that deal.
     """
 
-    def __init__(self, links: dict[str, Link], secrets: dict[str, bytes], stock: DealerStock | None = None) -> None:
-        self._links, self._secrets, self.stock = links, secrets, stock
+    def __init__(
+        self, links: dict[str, Link], secrets: dict[str, bytes], stock: DealerStock | None = None, threads: int = 1
+    ) -> None:
+        self._links, self._secrets, self.stock, self._threads = links, secrets, stock, threads
         self._attempt = 0
         self._store: dict[str, object] = {}
 
@@ -85,17 +91,41 @@ class Dealer:
     def _deal(
         self, program: Program, address: Address, keys: Mapping[str, Key], store: MutableMapping[str, object]
     ) -> Counter[str]:
-        """Walk the program once. keys: the streams of every party. Returns how many corrections each was sent."""
+        """Walk the program once. keys: the streams of every party. Returns how many corrections each was sent.
+
+        Several threads deal several steps at once, a few steps ahead; what leaves is the same.
+        """
         plan, sent = program.plan(), Counter[str]()
         for name in program.parties:
             self._links[name].allow(min(max(plan.in_flight // 4, _AHEAD[0]), _AHEAD[1]))
-        for index in plan.order:
-            step, corrected = plan.steps[index], plan.corrected[index]
-            dealing = OperationDealing(
-                program.parties, keys, index, corrected, self._links[corrected], Frame(address, index), store
-            )
+
+        def deal(index: int, link: Outlet, threads: Threads) -> int:
+            step, frame = plan.steps[index], Frame(address, index)
+            dealing = OperationDealing(program.parties, keys, index, plan.corrected[index], link, frame, store, threads)
             TABLE[type(step.op)].deal(step.op, plan.kinds(index), dealing, step.type)
-            sent[corrected] += dealing.sent
+            return dealing.sent
+
+        dealt = [index for index in plan.order if plan.costs[index].dealt or keeps(plan.steps[index].op)]
+        bulky = sum(plan.bulky[index] for index in dealt)
+        with Crew(self._threads if bulky else 1) as crew:
+
+            def lent(index: int) -> Threads:
+                return crew.lent if plan.large[index] else alone
+
+            if crew.threads == 1 or 2 * bulky < len(dealt):
+                for index in dealt:
+                    sent[plan.corrected[index]] += deal(index, self._links[plan.corrected[index]], lent(index))
+                return sent
+            turns, counts = Turns(), [0] * len(dealt)
+
+            def in_turn(place: int) -> None:
+                index = dealt[place]
+                counts[place] = deal(index, turns.outlet(place, self._links[plan.corrected[index]]), lent(index))
+                turns.end(place)
+
+            crew.carry_out(needs_by_key([plan.steps[index].op for index in dealt]), in_turn, crew.threads + 1)
+        for index, count in zip(dealt, counts, strict=True):
+            sent[plan.corrected[index]] += count
         return sent
 
     def forget(self, key: str) -> None:

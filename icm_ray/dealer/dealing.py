@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused
-from icm_ray.ops.seams import Frame, Link, Words
+from icm_ray.ops.seams import Frame, Words
+from icm_ray.protocols.base import Threads, alone
 from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
-__all__ = ["OperationDealing"]
+__all__ = ["OperationDealing", "Outlet"]
 
 Ring = NDArray[np.uint64]
+
+
+class Outlet(Protocol):
+    """Where corrections go: the link to a party, or a place in the queue for it."""
+
+    def send(self, frame: Frame, parts: Sequence[Words]) -> None:
+        """As `Link.send`."""
 
 
 class OperationDealing:
@@ -31,11 +39,12 @@ class OperationDealing:
         keys: Mapping[str, Key],
         operation: int,
         corrected: str,
-        link: Link,
+        link: Outlet,
         frame: Frame,
         store: MutableMapping[str, Any],
+        threads: Threads = alone,
     ) -> None:
-        self.parties, self.store, self.sent = parties, store, 0
+        self.parties, self.store, self.threads, self.sent = parties, store, threads, 0
         self._keys, self._operation, self._corrected = keys, operation, corrected
         self._link, self._frame = link, frame
         self._used: set[tuple[int, str]] = set()

@@ -26,8 +26,8 @@ class Elementwise(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ShapeError(f"shapes {x} and {y} do not broadcast together") from None
 
     @spends(Part.KERNELS)
-    def apply(self, x: Ring, y: Ring, out: Ring | None = None) -> Ring:
-        """The product, added to `out` where that is given."""
+    def apply(self, x: Ring, y: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
+        """The product, added to `out` where that is given; so many threads may work on it."""
         if out is None:
             return x * y
         out += x * y
@@ -48,9 +48,9 @@ class Matrix(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ShapeError(f"shapes {x} and {y} do not fit a matrix product")
         return (*x[:-1], y[0 if self.transposed else 1])
 
-    def apply(self, x: Ring, y: Ring, out: Ring | None = None) -> Ring:
-        """The product, added to `out` where that is given."""
-        return matmul(x, y.T if self.transposed else y, out)
+    def apply(self, x: Ring, y: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
+        """The product, added to `out` where that is given; so many threads may work on it."""
+        return matmul(x, y.T if self.transposed else y, out, threads)
 
     def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
         return x[-1]
@@ -80,9 +80,9 @@ class Convolution(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ShapeError(f"weights of shape {y} do not fit a convolution that takes {geometry.weight_shape}")
         return (x[0], *geometry.out_shape)
 
-    def apply(self, x: Ring, y: Ring, out: Ring | None = None) -> Ring:
-        """The product, added to `out` where that is given."""
-        return convolve(x, y, self.geometry(x.shape, y.shape[0]), out)
+    def apply(self, x: Ring, y: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
+        """The product, added to `out` where that is given; so many threads may work on it."""
+        return convolve(x, y, self.geometry(x.shape, y.shape[0]), out, threads)
 
     def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
         return self.geometry(x, y[0]).fan_in

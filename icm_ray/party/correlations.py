@@ -4,17 +4,18 @@ sends.
 
 from __future__ import annotations
 
+from threading import Condition
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import AddressReused, Desynchronised
+from icm_ray.errors import AddressReused, Desynchronised, FaultError
 from icm_ray.ops.seams import Address, Frame, Link, Words
 from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 
-__all__ = ["CorrectionSource", "Corrections", "DealtShares"]
+__all__ = ["CorrectionSource", "Corrections", "DealtShares", "SharedCorrections"]
 
 
 class CorrectionSource(Protocol):
@@ -42,10 +43,16 @@ class Corrections:
         """The correction of (operation, tag), of `size` bytes."""
         wanted = (operation, tag)
         while wanted not in self._early:
-            with spends(Part.DEALER):
-                step, found, payload = self._link.receive_any(self._frame)
-            self.received += payload.nbytes
-            self._early[step, found] = payload
+            self._read()
+        return self._checked(wanted, size)
+
+    def _read(self) -> None:
+        with spends(Part.DEALER):
+            step, found, payload = self._link.receive_any(self._frame)
+        self.received += payload.nbytes
+        self._early[step, found] = payload
+
+    def _checked(self, wanted: tuple[int, int], size: int) -> NDArray[np.uint8]:
         payload = self._early.pop(wanted)
         if payload.nbytes != size:
             raise Desynchronised(
@@ -54,6 +61,40 @@ class Corrections:
                 step=str(wanted),
             )
         return payload
+
+
+class SharedCorrections(Corrections):
+    """The same, for several threads: one of those that wait reads the link, for all of them."""
+
+    def __init__(self, link: Link, address: Address) -> None:
+        super().__init__(link, address)
+        self._changed = Condition()
+        self._reading = False
+        self._failed: FaultError | None = None
+
+    def take(self, operation: int, tag: int, size: int) -> NDArray[np.uint8]:
+        """The correction of (operation, tag), of `size` bytes. What the link raises, it raises to all who wait."""
+        wanted = (operation, tag)
+        with self._changed:
+            while wanted not in self._early:
+                if self._failed is not None:
+                    raise self._failed
+                if self._reading:
+                    with spends(Part.DEALER):
+                        self._changed.wait()
+                    continue
+                self._reading = True
+                self._changed.release()
+                try:
+                    self._read()
+                except FaultError as error:
+                    self._failed = error
+                    raise
+                finally:
+                    self._changed.acquire()
+                    self._reading = False
+                    self._changed.notify_all()
+            return self._checked(wanted, size)
 
 
 class DealtShares:

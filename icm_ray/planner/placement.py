@@ -61,15 +61,16 @@ def place(
                 f"{name}: no free CPU on {_named(allowed)}; end what uses it, or add a node", party=name, missing="CPU"
             )
     shared = _shared(groups)
+    most = math.inf if lanes is not None else 1.0  # whoever asks for few lanes gets wide ones
     if lanes is None:
         lanes = int(budget // len(names))
         for together, allowed in shared:
             lanes = min(lanes, _room(allowed, 1.0) // len(together))
         lanes = max(lanes, 1)
-    cpus = min(1.0, budget / (lanes * len(names)))
+    cpus = min(most, budget / (lanes * len(names)))
     for together, allowed in shared:
         cpus = min(cpus, _largest(allowed, lanes * len(together), cpus))
-    cpus = math.floor(cpus * _STEP) / _STEP
+    cpus = math.floor(cpus) if cpus > 1 else math.floor(cpus * _STEP) / _STEP  # a worker has whole threads
     if cpus < _LEAST:
         raise PlacementError(
             f"{names[0]}: {lanes} lanes of {len(names)} workers do not fit {free:g} free CPUs; ask for fewer lanes",

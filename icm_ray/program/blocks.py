@@ -26,6 +26,7 @@ from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.products import Finish
 from icm_ray.ops.schedule import schedule
 from icm_ray.ops.values import Kind, ValueType
+from icm_ray.program import bulk
 from icm_ray.program.nodes import Operation
 from icm_ray.program.steps import Step, cost_of, working_set
 
@@ -125,10 +126,12 @@ def _axis(step: Step, kinds: Sequence[ValueType]) -> int:
     return step.type.shape[0] if _of_rows(step.op, kinds, step.type, 1) is not None else 0
 
 
-def in_blocks(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int) -> tuple[Step, ...]:
-    """The same computation in steps whose working sets are at most `in_flight` bytes each, where they can be cut."""
+def in_blocks(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int, threads: int = 1) -> tuple[Step, ...]:
+    """The same computation in steps whose working sets are at most `in_flight` bytes each, where they can be cut; and
+    at most that of all `threads` together, where each is worth a thread.
+    """
     unrolled = _unrolled(parties, steps, in_flight)
-    sizes = _block_rows(parties, unrolled, in_flight)
+    sizes = _block_rows(parties, unrolled, in_flight, threads)
     return _Cutting(parties, unrolled, sizes).steps() if sizes else unrolled
 
 
@@ -140,19 +143,23 @@ def _weight(parties: tuple[str, ...], steps: Sequence[Step], step: Step) -> int:
     return working_set(step.op, cost_of(step.op, _kinds(steps, step), parties, step.type), step.type)
 
 
-def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int) -> dict[int, int]:
+def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int, threads: int) -> dict[int, int]:
     """Rows of a block, for every number of rows that has to be cut."""
     sizes: dict[int, int] = {}
     for step in steps:
         kinds = _kinds(steps, step)
         weight, rows = _weight(parties, steps, step), _axis(step, kinds)
-        if weight <= in_flight or rows < 2:
+        if not weight or rows < 2:
             continue
         elements = max(kind.count for kind in (*kinds, step.type)) // rows
+        at_once = max(1, min(threads, min(weight, in_flight) // bulk.LEAST))
+        if weight <= in_flight and at_once == 1:
+            continue
         whole = _BITS // math.gcd(_BITS, elements)  # rows whose values fill blocks of bits
-        fit = max(rows * in_flight // weight // whole, 1) * whole
+        fit = max(min(rows, rows * in_flight // weight) // at_once // whole, 1) * whole
         fit = max(fit, -(-rows // _MOST_BLOCKS))
-        even = -(-rows // -(-rows // fit))  # as many blocks, but alike
+        blocks = -(-rows // fit)
+        even = -(-rows // (-(-blocks // at_once) * at_once))  # blocks alike, and work for all threads at the end, too
         sizes[rows] = min(sizes.get(rows, rows), -(-even // whole) * whole)
     return {rows: size for rows, size in sizes.items() if size < rows}
 

@@ -22,9 +22,15 @@ class Builder:
     """Collects nodes; every addition is checked at once."""
 
     def __init__(
-        self, parties: tuple[str, ...], owners: tuple[str, ...] = (), rows: int = 0, in_flight: int = 0
+        self,
+        parties: tuple[str, ...],
+        owners: tuple[str, ...] = (),
+        rows: int = 0,
+        in_flight: int = 0,
+        threads: int = 1,
     ) -> None:
-        self.parties, self._owners, self._rows, self._in_flight = parties, owners, rows, in_flight
+        self.parties, self._owners, self._rows = parties, owners, rows
+        self._in_flight, self._threads = in_flight, threads
         self._nodes: list[Node] = []
 
     def add(self, op: Operation, *inputs: Value) -> Value:
@@ -35,6 +41,6 @@ class Builder:
 
     def build(self) -> Program:
         """The program so far, checked as a whole."""
-        program = Program(self.parties, tuple(self._nodes), self._owners, self._rows, self._in_flight)
+        program = Program(self.parties, tuple(self._nodes), self._owners, self._rows, self._in_flight, self._threads)
         program.types()
         return program

@@ -11,6 +11,7 @@ from itertools import groupby
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
+from icm_ray.program import bulk
 from icm_ray.program.blocks import in_blocks
 from icm_ray.program.nodes import Node
 from icm_ray.program.steps import Step, cost_of, in_flight_for, shares_of, working_set
@@ -26,7 +27,8 @@ class Plan:
     shares of inputs and outputs, or of those of the largest operation. order: of dealing, that in which the steps
     begin. corrected: the party that gets the dealer's corrections of each step: of all that begin in one round the one
     that had least so far, since a party that waits for corrections behind another's, of a step beside, would wait for
-    that one.
+    that one. bulky: which steps are worth a thread of their own; large: which of them are products that are worth
+    several.
     """
 
     parties: tuple[str, ...]
@@ -38,6 +40,8 @@ class Plan:
     shares: int
     order: tuple[int, ...]
     corrected: tuple[str, ...]
+    bulky: tuple[bool, ...]
+    large: tuple[bool, ...]
 
     def kinds(self, index: int) -> list[ValueType]:
         """The types of what a step takes."""
@@ -52,20 +56,25 @@ class Plan:
         return Cost(self.rounds, total.sent, total.dealt)
 
 
-def plan_of(parties: tuple[str, ...], nodes: tuple[Node, ...], types: tuple[ValueType, ...], in_flight: int) -> Plan:
+def plan_of(
+    parties: tuple[str, ...], nodes: tuple[Node, ...], types: tuple[ValueType, ...], in_flight: int, threads: int = 1
+) -> Plan:
     """in_flight: bytes of working sets that a worker may hold at once; 0: as much as keeps it within four times its
-    shares of inputs and outputs.
+    shares of inputs and outputs. threads: how many blocks of them can be worked on at once.
     """
     given = tuple(Step(node.op, node.inputs, kind) for node, kind in zip(nodes, types, strict=True))
     room = in_flight or in_flight_for(given)
-    steps = in_blocks(parties, given, room)
+    steps = in_blocks(parties, given, room, threads)
     costs = tuple(
         cost_of(step.op, [steps[source].type for source in step.inputs], parties, step.type) for step in steps
     )
-    starts, rounds = _schedule(steps, costs, room)
+    weights = [working_set(step.op, cost, step.type) for step, cost in zip(steps, costs, strict=True)]
+    starts, rounds = _schedule(steps, costs, weights, room)
     order = tuple(sorted(range(len(steps)), key=lambda index: (starts[index], index)))
     corrected = _corrected(parties, costs, starts, order)
-    return Plan(parties, steps, costs, starts, rounds, room, shares_of(given), order, corrected)
+    large = tuple(bulk.is_large(step.op, [steps[source].type for source in step.inputs], step.type) for step in steps)
+    bulky = tuple(one or weight >= bulk.LEAST for one, weight in zip(large, weights, strict=True))
+    return Plan(parties, steps, costs, starts, rounds, room, shares_of(given), order, corrected, bulky, large)
 
 
 def _corrected(
@@ -80,13 +89,14 @@ def _corrected(
     return tuple(chosen)
 
 
-def _schedule(steps: tuple[Step, ...], costs: tuple[Cost, ...], room: int) -> tuple[tuple[int, ...], int]:
+def _schedule(
+    steps: tuple[Step, ...], costs: tuple[Cost, ...], weights: list[int], room: int
+) -> tuple[tuple[int, ...], int]:
     """Every step begins as soon as its inputs are there and its working set fits, in order; one alone always fits."""
     waits, users = [len(set(step.inputs)) for step in steps], [[] for _ in steps]  # type: list[int], list[list[int]]
     for index, step in enumerate(steps):
         for source in set(step.inputs):
             users[source].append(index)
-    weights = [working_set(step.op, cost, step.type) for step, cost in zip(steps, costs, strict=True)]
     starts, held, now = [0] * len(steps), 0, 0
     ready = [index for index, count in enumerate(waits) if not count]
     ending: list[tuple[int, int]] = []

@@ -25,6 +25,7 @@ class Program(msgspec.Struct, frozen=True, dict=True):  # dict: a place for what
     rows: the public number of rows behind what is revealed (0: not a statistic); policies judge it.
     in_flight: bytes that a worker may hold of what is between its inputs and its outputs, about; larger operations run
     in blocks of rows, which takes more rounds. 0: as much as keeps it within four times its inputs and outputs.
+    threads: the most that a worker has; so many blocks are in flight, within the same memory.
     """
 
     parties: tuple[str, ...]
@@ -32,6 +33,7 @@ class Program(msgspec.Struct, frozen=True, dict=True):  # dict: a place for what
     owners: tuple[str, ...] = ()
     rows: int = 0
     in_flight: int = 0
+    threads: int = 1
 
     def types(self) -> tuple[ValueType, ...]:
         """The type of every node; raises `ProgramError`, `ShapeError`, `BoundError` or `OwnerError` where one is
@@ -48,6 +50,8 @@ class Program(msgspec.Struct, frozen=True, dict=True):  # dict: a place for what
             raise OwnerError(f"parties and owners have names of their own, not {members}")
         if self.in_flight < 0:
             raise ProgramError(f"a worker cannot hold {self.in_flight} bytes")
+        if self.threads < 1:
+            raise ProgramError(f"a worker has one thread at least, not {self.threads}")
         types: list[ValueType] = []
         for index, node in enumerate(self.nodes):
             wanted = ARITY.get(type(node.op), 1)
@@ -90,7 +94,7 @@ class Program(msgspec.Struct, frozen=True, dict=True):  # dict: a place for what
 
     @cached_property
     def _plan(self) -> Plan:
-        return plan_of(self.parties, self.nodes, self.types(), self.in_flight)
+        return plan_of(self.parties, self.nodes, self.types(), self.in_flight, self.threads)
 
     def cost(self) -> Cost:
         """The whole: bytes add up; rounds are those of the plan, in which independent operations share theirs."""

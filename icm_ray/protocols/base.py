@@ -10,6 +10,7 @@ of independent operations travel together. `deal` walks the same tags in the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -22,11 +23,21 @@ from icm_ray.ops.values import ValueType
 from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 
-__all__ = ["Coins", "Context", "Dealing", "Exchange", "Faces", "Round", "Share", "mask", "open_sum", "open_xor"]
+__all__ = [
+    "Coins", "Context", "Dealing", "Exchange", "Faces", "Round", "Share", "Threads",
+    "alone", "mask", "open_sum", "open_xor",
+]  # fmt: skip
 
 Ring = NDArray[np.uint64]
 Coins = Mapping[str, NDArray[np.uint64]]
 Op = TypeVar("Op", contravariant=True)
+Threads = Callable[[], AbstractContextManager[int]]
+"""Borrows threads for the block: how many it may keep at work, its own included. No `yield` inside."""
+
+
+def alone() -> AbstractContextManager[int]:
+    """`Threads` of a worker that has one."""
+    return nullcontext(1)
 
 
 class Share:
@@ -69,7 +80,8 @@ class Context:
 
     keys: for every other party or owner a key that dealer and driver do not know, for this address alone.
     inputs: the values that this party brings, by name. store: what it keeps between runs. results: what is revealed
-    to it. observe: told of what is opened to all parties (tests need the public coins).
+    to it. observe: told of what is opened to all parties (tests need the public coins). threads: for operations that
+    can use several.
     """
 
     me: str
@@ -81,6 +93,7 @@ class Context:
     store: MutableMapping[str, Any]
     results: MutableMapping[str, Ring]
     observe: Callable[[int, str, Ring], None] | None = None
+    threads: Threads = alone
 
     @property
     def first(self) -> bool:
@@ -101,6 +114,7 @@ class Dealing(Protocol):
 
     parties: tuple[str, ...]
     store: MutableMapping[str, Any]
+    threads: Threads
 
     def words(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         """The sum of all parties' words of `tag`: a mask."""

@@ -69,7 +69,7 @@ def deal_chunks(dealing: Dealing, tag: int, r: Ring, shape: TreeShape) -> None:
 
 
 def public_words(x_hat: Words, width: int) -> Ring:
-    """What was opened as words of 64 bits, in whole blocks: itself where it is that. Bits beyond `width` say nothing."""
+    """What was opened in words of 64 bits, in whole blocks: itself where it is that. Bits beyond `width` are noise."""
     if x_hat.dtype == np.uint64 and x_hat.size % bits.BLOCK == 0:
         same: Ring = x_hat.view(np.uint64)
         return same

@@ -134,12 +134,15 @@ class Products:
     def reference(
         self, op: ops.Product, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
     ) -> Ring:
-        raw = op.form.apply(*inputs)
+        x, y = inputs
+        raw = op.form.apply(x, y)
         return raw if op.finish is None else finish_reference(op.finish, raw, coins.get("x_hat"))
 
     def deal(self, op: ops.Product, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         a, b = (dealing.words(tag, t.count).reshape(t.shape) for tag, t in zip((_A, _B), types, strict=True))
-        _absorbed_deal(dealing, op.form.apply(a, b), op.finish)
+        with dealing.threads() as threads:
+            product = op.form.apply(a, b, threads=threads)
+        _absorbed_deal(dealing, product, op.finish)
 
     def run(
         self, op: ops.Product, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
@@ -158,12 +161,12 @@ class Products:
             kernels.share_of_product(*(part.reshape(-1) for part in (e, f, a, b)), last, context.first, words)
             del e, f, a, b, last
             return (yield from _finished(context, words, op.finish, out))
-        with spends(Part.KERNELS):  # E.(B_p + [p = 0] F) + A_p.F
+        with spends(Part.KERNELS), context.threads() as threads:  # E.(B_p + [p = 0] F) + A_p.F
             if context.first:
                 b += f
-            share = op.form.apply(e, b)
+            share = op.form.apply(e, b, threads=threads)
             del e, b
-            share = op.form.apply(a, f, out=share)
+            share = op.form.apply(a, f, out=share, threads=threads)
             del a, f
         return (yield from _absorbed_run(context, share, op.finish, out))
 
@@ -234,7 +237,9 @@ class FixedWeight:
                     a += dealing.party_words(_A, name, a.size).reshape(shape)
         if op.key not in dealing.store:
             raise ProgramError(f"weight {op.key} was not loaded")
-        _absorbed_deal(dealing, op.form.apply(a, dealing.store[op.key]), op.finish)
+        with dealing.threads() as threads:
+            product = op.form.apply(a, dealing.store[op.key], threads=threads)
+        _absorbed_deal(dealing, product, op.finish)
 
     def run(
         self,
@@ -258,7 +263,8 @@ class FixedWeight:
                 total = x.copy()
                 for (part,) in parts.values():
                     total += part
-                share = op.form.apply(total, weight)
+                with context.threads() as threads:
+                    share = op.form.apply(total, weight, threads=threads)
                 if bias is not None:
                     share = _biased(share, bias, op.channel_axis)
         else:
@@ -266,7 +272,8 @@ class FixedWeight:
             with spends(Part.KERNELS):
                 masked = np.ascontiguousarray(x - a)
             yield Exchange({op.owner: (masked,)})
-            share = op.form.apply(a, weight)
+            with context.threads() as threads:
+                share = op.form.apply(a, weight, threads=threads)
         return (yield from _absorbed_run(context, share, op.finish, out))
 
     def cost(self, op: ops.OwnedProduct, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:

@@ -1,6 +1,7 @@
 """Workers as Ray actors: shells that start, place and end them. Public data alone passes through Ray, as msgpack.
 
-The actor sets the threads of numeric libraries before they are loaded; compiled kernels run in one thread each.
+The actor sets the threads of numeric libraries before they are loaded; each compiled kernel runs in one thread, and
+the worker has as many threads as the actor was given whole CPUs, one at least.
 """
 
 from __future__ import annotations
@@ -23,15 +24,20 @@ from icm_ray.runtime.child import Settings
 from icm_ray.runtime.heap import keep_freed_memory
 from icm_ray.runtime.mesh import LanePlan
 
-__all__ = ["ActorHandle", "LaneWorker"]
+__all__ = ["ActorHandle", "LaneWorker", "threads_of"]
 
 _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _FORCED: Final = 8.0
 """Ray ends a process that does not end by itself after 5 s."""
 
 
+def threads_of(cpus: float) -> int:
+    """How many threads an actor with so many CPUs may keep at work."""
+    return max(1, int(cpus))
+
+
 class LaneWorker:
-    """The actor: a `Worker` behind three methods. settings: msgpack of `Settings`; threads: of its kernels."""
+    """The actor: a `Worker` behind three methods. settings: msgpack of `Settings`; threads: that it keeps at work."""
 
     def __init__(self, name: str, settings: bytes, threads: int) -> None:
         os.environ.update(dict.fromkeys(_THREADS, str(threads)))
@@ -42,7 +48,7 @@ class LaneWorker:
         util: Any = ray.util
         host = known.host or util.get_node_ip_address()
         keep_freed_memory()
-        self._worker = Worker(name, known.config, host, partial(os._exit, 3))
+        self._worker = Worker(name, known.config, host, partial(os._exit, 3), threads)
 
     def endpoint(self) -> bytes:
         """The process, and where it listens. Public."""
@@ -91,7 +97,7 @@ class ActorHandle:
         remote: Any = ray.remote(LaneWorker)
         options: dict[str, Any] = {"label_selector": selector} if selector else {}
         actor = remote.options(max_restarts=0, max_task_retries=0, max_concurrency=4, num_cpus=cpus, **options)
-        self._actor: Any = actor.remote(name, msgspec.msgpack.encode(settings), max(1, int(cpus)))
+        self._actor: Any = actor.remote(name, msgspec.msgpack.encode(settings), threads_of(cpus))
         self._serving: Any = self._actor.serve.remote()
 
     def endpoint(self) -> _Answer:

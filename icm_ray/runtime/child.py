@@ -25,10 +25,11 @@ __all__ = ["Settings", "main"]
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a worker process is started with."""
+    """What a worker is started with. threads: that it may keep at work."""
 
     config: EngineConfig
     host: str
+    threads: int = 1
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
     try:
         settings = msgspec.msgpack.decode(pipe.recv_bytes(), type=Settings)
         keep_freed_memory()
-        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3))
+        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3), settings.threads)
         pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
         plan = msgspec.msgpack.decode(pipe.recv_bytes(), type=LanePlan)
         try:

@@ -108,6 +108,8 @@ class Engine(Protocol):
     """Owners that are no party."""
     lanes: int
     config: EngineConfig
+    threads: int
+    """That each worker may keep at work: `Program.threads` of what is run."""
     totals: Totals
     """Grows with every run that ended well."""
 

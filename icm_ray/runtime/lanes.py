@@ -38,12 +38,21 @@ Start = Callable[[str], Handle]
 
 
 class LaneEngine:
-    """`lanes` lanes of workers that `start` makes. Raises what assembling them raises, with no worker left."""
+    """`lanes` lanes of workers that `start` makes. Raises what assembling them raises, with no worker left.
+
+    threads: that each worker was given.
+    """
 
     def __init__(
-        self, parties: tuple[str, ...], owners: tuple[str, ...], lanes: int, config: EngineConfig, start: Start
+        self,
+        parties: tuple[str, ...],
+        owners: tuple[str, ...],
+        lanes: int,
+        config: EngineConfig,
+        start: Start,
+        threads: int = 1,
     ) -> None:
-        self.parties, self.owners, self.lanes, self.config = parties, owners, lanes, config
+        self.parties, self.owners, self.lanes, self.config, self.threads = parties, owners, lanes, config, threads
         self._session = secrets.token_hex(8)
         self._names, self._jobs = count(1), count(1)
         self.totals = Totals()

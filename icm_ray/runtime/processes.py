@@ -48,7 +48,8 @@ class _Answer:
 class ProcessHandle:
     """A worker in a process of its own.
 
-    threads: of its kernels. host: where it listens. launcher: the command that starts it, where that is not python.
+    threads: that it keeps at work. host: where it listens. launcher: the command that starts it, where that is not
+    python.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class ProcessHandle:
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
         theirs.close()
-        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, host)))
+        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, host, threads)))
 
     @staticmethod
     def _send(pipe: Connection, payload: bytes) -> None:
@@ -111,7 +112,7 @@ class ProcessHandle:
 
 
 class ProcessEngine(LaneEngine):
-    """`Engine` whose workers are processes on this machine. threads: of each worker's kernels."""
+    """`Engine` whose workers are processes on this machine. threads: that each worker keeps at work."""
 
     def __init__(
         self,
@@ -129,4 +130,4 @@ class ProcessEngine(LaneEngine):
             self.handles.append(ProcessHandle(name, settings, threads))
             return self.handles[-1]
 
-        super().__init__(parties, owners, lanes, settings, start)
+        super().__init__(parties, owners, lanes, settings, start, threads)

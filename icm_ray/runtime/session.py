@@ -9,7 +9,7 @@ from typing import Any
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import InputError, PeerSilent, PlacementError
-from icm_ray.runtime.actors import ActorHandle
+from icm_ray.runtime.actors import ActorHandle, threads_of
 from icm_ray.runtime.child import Settings
 from icm_ray.runtime.cluster import Cluster
 from icm_ray.runtime.lanes import LaneEngine
@@ -62,7 +62,7 @@ class Session(LaneEngine):
             return ActorHandle(name, worker, placed.cpus, dict(placed.selectors[name]), here)
 
         try:
-            super().__init__(parties, owners, placed.lanes, chosen, start)
+            super().__init__(parties, owners, placed.lanes, chosen, start, threads_of(placed.cpus))
         except PeerSilent as error:
             if error.step != "start":
                 raise

@@ -40,7 +40,8 @@ _DEALER = "dealer"
 class ThreadLane:
     """Parties, owners and a dealer as threads; closes its links at the end of the `with` block.
 
-    stock: where prepared randomness is kept, and the lane's number there; None for temporary directories.
+    stock: where prepared randomness is kept, and the lane's number there; None for temporary directories. threads: that
+    each party and the dealer keep at work.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class ThreadLane:
         transcript: Transcript | None = None,
         timeout: float = 60.0,
         stock: tuple[Path, int] | None = None,
+        threads: int = 1,
     ) -> None:
         names = (*parties, *owners, _DEALER)
         self.parties, self.owners = parties, owners
@@ -58,13 +60,15 @@ class ThreadLane:
         secrets = self._agree(names)
         mine = {name: {peer: secret for peer, secret in secrets[name].items() if peer != _DEALER} for name in names}
         self.members = {
-            name: Party(name, self._links[name], self._links[name][_DEALER], mine[name], secrets[name][_DEALER])
+            name: Party(
+                name, self._links[name], self._links[name][_DEALER], mine[name], secrets[name][_DEALER], None, threads
+            )
             for name in parties
         }
         self.outsiders = {
             name: OutsideOwner(name, self._links[name], self._links[name][_DEALER], mine[name]) for name in owners
         }
-        self.dealer = Dealer(dict(self._links[_DEALER]), secrets[_DEALER])
+        self.dealer = Dealer(dict(self._links[_DEALER]), secrets[_DEALER], threads=threads)
         if stock is not None:
             self._open_stock(lambda name: Directory.at(*stock, name))
 
@@ -194,12 +198,13 @@ class ThreadEngine:
         owners: tuple[str, ...] = (),
         lanes: int = 1,
         config: EngineConfig | None = None,
+        threads: int = 1,
     ) -> None:
-        self.parties, self.owners, self.lanes = parties, owners, lanes
+        self.parties, self.owners, self.lanes, self.threads = parties, owners, lanes, threads
         self.config = config or from_environment()
         root = self.config.stock
         stocks = [None if root is None else (Path(root), lane) for lane in range(lanes)]
-        self._lanes = [ThreadLane(parties, owners, stock=stock) for stock in stocks]
+        self._lanes = [ThreadLane(parties, owners, stock=stock, threads=threads) for stock in stocks]
         self._tables = {name: [Tables() for _ in range(lanes)] for name in (*parties, *owners)}
         self._names = 0
         self._closed = False

@@ -59,10 +59,14 @@ def transport_config(config: EngineConfig) -> TransportConfig:
 
 
 class Worker:
-    """name: the party's or owner's, or "dealer". on_lapse: called when the driver was silent for the lease's limit."""
+    """name: the party's or owner's, or "dealer". on_lapse: called when the driver was silent for the lease's limit.
+    threads: that it keeps at work.
+    """
 
-    def __init__(self, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None]) -> None:
-        self.name, self._config, self._on_lapse = name, config, on_lapse
+    def __init__(
+        self, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None], threads: int = 1
+    ) -> None:
+        self.name, self._config, self._on_lapse, self._threads = name, config, on_lapse, threads
         transport = transport_config(config)
         self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
         identity = Identity.create(name)
@@ -126,11 +130,12 @@ class Worker:
         secrets = self._mesh.secrets
         if self.name == DEALER:
             self._dealt_over.update(links)
-            self._dealer = self._dealer or Dealer(self._dealt_over, secrets)
+            self._dealer = self._dealer or Dealer(self._dealt_over, secrets, threads=self._threads)
             return
         dealer, others = links.pop(DEALER), {peer: secrets[peer] for peer in links}
         if self.name in plan.parties:
-            before, self._party = self._party, Party(self.name, links, dealer, others, secrets[DEALER])
+            before = self._party
+            self._party = Party(self.name, links, dealer, others, secrets[DEALER], threads=self._threads)
             if before is not None:
                 self._party.store, self._party.policies = before.store, before.policies
                 self._party.stock = before.stock

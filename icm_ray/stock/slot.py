@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from threading import Lock
 from typing import Final, NoReturn
 
 import numpy as np
@@ -94,6 +95,7 @@ class StoredSlot:
 
     def __init__(self, disk: Disk, path: Path, member: str, program: bytes, store: bytes, offset: int) -> None:
         self.received = 0
+        self._counting = Lock()
         self._disk, self._path, self._member = disk, path, member
         self._places: dict[tuple[int, int], tuple[int, int]] = {}
         try:
@@ -160,7 +162,8 @@ class StoredSlot:
             if not (count := os.preadv(self._file, [payload.data[done:]], place[0] + done)):
                 self._refuse("was cut off while it was read")
             done += count
-        self.received += size
+        with self._counting:  # several threads take
+            self.received += size
         return payload
 
     def close(self) -> None:

@@ -35,6 +35,14 @@ def test_lanes_that_were_asked_for_share_what_there_is():
     assert placed.cpus == 0.25
 
 
+def test_few_lanes_that_were_asked_for_get_whole_cpus_each():
+    assert place([node("a", 16)], TWO, lanes=1).cpus == 5
+    assert place([node("a", 16)], TWO, lanes=2).cpus == 2
+    assert place([node("a", 16)], TWO, lanes=4).cpus == 1
+    assert place([node("a", 3, "alice"), node("b", 9, "bob"), node("d", 9)], TWO, lanes=1).cpus == 3
+    assert place([node("a", 16)], TWO).cpus == 1, "as many lanes as there is a CPU for each worker"
+
+
 def test_a_single_core_is_shared_too():
     assert 0 < place([node("a", 1)], TWO).cpus * 3 <= 0.5
 

@@ -74,7 +74,9 @@ def test_every_node_counts_in_the_digest(at):
 
 
 @pytest.mark.parametrize(
-    "change", [{"parties": ("bob", "alice")}, {"owners": ("olga", "otto")}, {"rows": 13}], ids=lambda c: next(iter(c))
+    "change",
+    [{"parties": ("bob", "alice")}, {"owners": ("olga", "otto")}, {"rows": 13}, {"threads": 2}],
+    ids=lambda c: next(iter(c)),
 )
 def test_every_field_counts_in_the_digest(change):
     assert msgspec.structs.replace(SAMPLE, **change).digest != SAMPLE.digest
@@ -86,6 +88,11 @@ def test_every_field_counts_in_the_digest(change):
 def test_what_is_no_program_is_refused(payload):
     with pytest.raises(ProgramError, match="not a program"):
         decode_program(payload)
+
+
+def test_a_worker_without_threads_is_refused():
+    with pytest.raises(ProgramError, match="one thread at least, not 0"):
+        decode_program(msgspec.msgpack.encode(Program(PARTIES, (X,), threads=0)))
 
 
 def test_an_unknown_operation_is_refused():

@@ -24,7 +24,7 @@ WHOLE = 1 << 40
 _MOST = 20_000
 """Values that an operation takes which costs much for each."""
 _WIDE_ROW = 16
-"""Columns, or channels, up to which a row gets constants or weights of its own."""
+"""Columns, or channels, up to which a row gets weights of its own."""
 _HEAVY = (
     compare.ArgMax, compare.AtLeast, compare.CountAtLeast, compare.Maximum, compare.Select, domain.GroupCount,
     domain.GroupSum, linear.Pad, products.OwnedProduct, products.Relu, sorting.ArgSort, sorting.Sort, sorting.SortBy,
@@ -89,7 +89,8 @@ class Drawing:
 
     def draw(self):
         for _ in range(self.number(1, 4)):
-            self.values.append(self.fresh((self.rows, *self.one_of(*COLUMNS)), f=self.one_of(0, 2)))
+            columns = self.one_of(*COLUMNS, (min(self.rows, 7),))  # also squares, whose axes are as long as the rows
+            self.values.append(self.fresh((self.rows, *columns), f=self.one_of(0, 2)))
         for _ in range(self.number(8, 24)):
             x = self.recent()
             try:
@@ -114,9 +115,8 @@ def random_program(seed):
 
 
 def _constants(d, x, top):
-    """One for each column, where they are few."""
-    columns = x.type.shape[-1]
-    return d.numbers(-top, top + 1, columns if columns < _WIDE_ROW else 1)
+    """One for each column, where they are not too many for a program."""
+    return d.numbers(-top, top + 1, min(x.type.shape[-1], 2000))
 
 
 def _permuted(d, x):
@@ -130,6 +130,8 @@ def _sliced(d, x):
         every = (0, size, 1)
         return d.one_of(every, every, every, (0, -1, 1), (1, size, 2), (-1, -size - 1, -1), (0, size + 5, 1))
 
+    if d.one_of(False, True):
+        return linear.Slice(((-1, -x.type.shape[0] - 1, -1), *((0, size, 1) for size in x.type.shape[1:]))), [x]
     return linear.Slice(tuple(part(size) for size in x.type.shape)), [x]
 
 

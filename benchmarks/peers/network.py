@@ -5,9 +5,10 @@ the other ends: a packet from a to b is put on the link when the one before it h
 
     leaves   t_k = max(now, t_{k-1}) + bits_k / rate          arrives   t_k + delay
 
-Both directions of each pair are links of their own, none loses packets; frames are jumbo (9000 bytes), so that the
-relay costs little of the processors that it shares with those it serves. Links with OBSERVER, who only tells the
-others what to do, are not slowed. Needs root and /dev/net/tun: `available()` says what is missing.
+Both directions of each pair are links of their own; a packet is dropped where 64 MB are on their way over its link
+already, more than TCP's windows let there be, or where its receiver has not joined or has gone. Frames are jumbo (9000
+bytes), so that the relay costs little of the processors that it shares with those it serves. Links with OBSERVER, who
+only tells the others what to do, are not slowed. Needs root and /dev/net/tun: `available()` says what is missing.
 
 usage: python network.py SOCKET NUMBER COMMAND...      runs a command inside, as that member
 """

@@ -43,6 +43,8 @@ class GroupSum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         _check(key, self.bits)
         if value.kind is not Kind.SHARE or key.shape != value.shape:
             raise ShapeError(f"keys of shape {key.shape} and values of shape {value.shape}")
+        if self.counts and value.f < 0:
+            raise ProgramError(f"counts have no place in sums of {value.f} fractional bits")
         width = value.width + log2_ceil(value.count)
         shape: tuple[int, ...] = (1 << self.bits,)
         if self.counts:

@@ -108,7 +108,7 @@ class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 
     gain: log2 of a bound on the sum of |weights| behind one output, plain units; whoever brings
     the weight checks it (`analytics.nn` does before anything is shared); the parties take it as declared.
-    bias_bound: log2 of a bound on |bias|. channel_axis: where the bias' axis lies in the output.
+    bias_bound: log2 of a bound on |bias|. channel_axis: where the bias' axis lies in the output, never its first.
     bound: log2 of a bound on |output|, which the owner declares in place of gain and bias_bound; it follows from its
     weights and the declared bounds of x.
     """
@@ -128,6 +128,9 @@ class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
             raise ProgramError("a product takes additive shares")
         f = x.f + self.weight.f
         shape = self.form.shape(x.shape, self.weight.shape)
+        axes = len(shape) if self.bias_bound is not None else max(len(shape), 2)  # without a bias a row alone will do
+        if not 0 < self.channel_axis < axes:
+            raise ProgramError(f"a product of shape {shape} has no channels along axis {self.channel_axis}")
         if self.bound is not None:  # the result and its plaintext twin both lie within the bound
             raw = ValueType(shape=shape, f=f, width=f + self.bound + 1, error=2.0 ** (self.bound + 1))
             raw = raw.checked("product with a fixed weight")

@@ -68,7 +68,7 @@ def _product(op: products.Product, inputs: Sequence[ValueType], rows: int) -> Op
 
 
 def _owned_product(op: products.OwnedProduct, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    return op if not isinstance(op.form, Elementwise) and len(inputs[0].shape) > 1 and op.channel_axis else None
+    return op if not isinstance(op.form, Elementwise) and len(inputs[0].shape) > 1 else None
 
 
 def _expand(op: linear.Expand, inputs: Sequence[ValueType], rows: int) -> Operation | None:

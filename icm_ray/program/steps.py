@@ -22,7 +22,7 @@ _EDGES = (linear.Input, linear.Load, linear.Store, linear.Reveal, products.LoadW
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operation on earlier steps, and the type of its result. `heavy`: its working set counts."""
+    """One operation on earlier steps, and the type of its result."""
 
     op: Operation
     inputs: tuple[int, ...]

@@ -34,7 +34,7 @@ def _deal_keys(dealing: Dealing, count: int, bits: int) -> NDArray[np.uint8]:
 
 def _deal_groups(dealing: Dealing, tag: int, r: NDArray[np.uint8], a: Ring, bits: int) -> None:
     words = dealing.others_sum(tag, r.size << bits)
-    groups.deal_groups(r, a, words.reshape(r.size, -1))
+    groups.deal_groups(r, a, words.reshape(r.size, 1 << bits))
     dealing.send(tag, words)
 
 
@@ -67,8 +67,9 @@ class GroupCounts:
         self, op: GroupCount, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
         (k_hat,) = yield from open_sum(context, _masked_key(context, inputs[0].words, op.bits))
+        hot = context.correlations.dealt(_H, k_hat.size << op.bits).reshape(k_hat.size, 1 << op.bits)
         sums = np.zeros(2 << op.bits, np.uint64)
-        groups.count_groups(k_hat, context.correlations.dealt(_H, k_hat.size << op.bits).reshape(k_hat.size, -1), sums)
+        groups.count_groups(k_hat, hot, sums)
         return Share(_folded(sums))
 
     def cost(self, op: GroupCount, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
@@ -101,7 +102,7 @@ class GroupSums:
             value = np.ascontiguousarray(inputs[1].words.reshape(-1))
         key = _masked_key(context, inputs[0].words, op.bits)
         k_hat, v_hat = yield from open_sum(context, key, mask(value, corr.words(_A, value.size)))
-        hot, masked = (corr.dealt(tag, value.size << op.bits).reshape(value.size, -1) for tag in (_H, _HA))
+        hot, masked = (corr.dealt(tag, value.size << op.bits).reshape(value.size, 1 << op.bits) for tag in (_H, _HA))
         sums = np.zeros(2 << op.bits, np.uint64)
         groups.sum_groups(k_hat, v_hat, hot, masked, sums)
         result = _folded(sums)

@@ -22,7 +22,6 @@ __all__ = [
     "deal_products",
     "look_up",
     "mask_level",
-    "pack",
     "padded",
     "reduce_level",
     "top_chunk_one_hot",
@@ -248,16 +247,6 @@ def deal_products(nodes, masks, out):  # type: ignore[no-untyped-def]
                         out[block, deal, lane] ^= table[s, lane] & masks[block, at, lane]
                     deal += 1
                 at += 1
-
-
-@kernel
-def pack(x, shift, out):  # type: ignore[no-untyped-def]
-    """Bit `shift` of every x as one plane: x (n,) uint64 of whole blocks, out (n / 64,) uint64."""
-    for word in range(out.size):
-        packed = np.uint64(0)
-        for e in range(64):
-            packed |= ((x[word * 64 + e] >> np.uint64(shift)) & np.uint64(1)) << np.uint64(e)
-        out[word] = packed
 
 
 @kernel

@@ -20,6 +20,7 @@ from icm_ray.ring.clock import Part, spends
 __all__ = ["ConvShape", "convolve", "matmul"]
 
 Ring = NDArray[np.uint64]
+_WORD = np.dtype(np.uint64)
 _FEW = 2
 """Rows or columns too few for panels."""
 _LITTLE = 4096
@@ -30,12 +31,12 @@ _LITTLE = 4096
 def matmul(a: Ring, b: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
     """a @ b over Z_2^64; b: (inner, columns), a: (..., inner); strides as they come.
 
-    out: an array of the result's shape to which the product is added, and which is returned. threads: how many may
-    work on one product, this one included; the words are the same.
+    out: an array of the result's shape, apart from a and b, to which the product is added, and which is returned.
+    threads: how many may work on one product, this one included; the words are the same. Raises `ShapeError`.
     """
     if a.ndim < 1 or b.ndim != 2 or a.shape[-1] != b.shape[0]:
         raise ShapeError(f"shapes {a.shape} and {b.shape} do not fit a matrix product")
-    total = _total(out, (*a.shape[:-1], b.shape[1]))
+    total = _total(a, b, out, (*a.shape[:-1], b.shape[1]))
     if total.size:
         # C order: the reshaped result is a view
         _multiply(
@@ -48,11 +49,16 @@ def matmul(a: Ring, b: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
     return total
 
 
-def _total(out: Ring | None, shape: tuple[int, ...]) -> Ring:
+def _total(x: Ring, y: Ring, out: Ring | None, shape: tuple[int, ...]) -> Ring:
+    """Where the product of x and y goes: kernels, which go by addresses, take whatever lies there for words."""
+    if x.dtype != _WORD or y.dtype != _WORD:
+        raise ShapeError(f"factors are {x.dtype.str} and {y.dtype.str}; both must be uint64 in native byte order")
     if out is None:
         return np.empty(shape, np.uint64)
-    if out.shape != shape or out.dtype != np.uint64 or not (out.flags.c_contiguous and out.flags.writeable):
+    if out.shape != shape or out.dtype != _WORD or not (out.flags.c_contiguous and out.flags.writeable):
         raise ShapeError(f"out is {out.dtype} {out.shape}; it must be writeable uint64 {shape} in C order")
+    if np.may_share_memory(out, x) or np.may_share_memory(out, y):
+        raise ShapeError("out overlaps a factor, which would change under the product")
     return out
 
 
@@ -159,7 +165,13 @@ def convolve(images: Ring, weight: Ring, shape: ConvShape, out: Ring | None = No
     images: (batch, channels, height, width); weight: `shape.weight_shape`. Returns (batch, *shape.out_shape); `out` and
     `threads` as for `matmul`.
     """
-    total = _total(out, (images.shape[0], *shape.out_shape))
+    if images.shape[1:] != (shape.channels, shape.height, shape.width) or weight.shape != shape.weight_shape:
+        raise ShapeError(f"images {images.shape} and weight {weight.shape} are not those of {shape}")
+    total = _total(images, weight, out, (images.shape[0], *shape.out_shape))
+    if not shape.fan_in:
+        if out is None:
+            total[...] = 0
+        return total
     images = _words(images)
     weights = _words(weight.reshape(shape.out_channels, shape.fan_in))
     top, _, left, _ = shape.padding

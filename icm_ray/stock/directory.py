@@ -33,7 +33,7 @@ class Directory:
         path = root / str(lane) / member
         for part in (root, path.parent, path):
             part.mkdir(mode=0o700, parents=part is root, exist_ok=True)
-        _check_private(path)
+            _check_private(part)  # whoever may write to one of them could put another in the place of the next
         lock = os.open(path / _LOCK, _OPEN | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import StockMismatch
+from icm_ray.errors import Desynchronised, StockMismatch
 from icm_ray.ring.prg import Key
 from icm_ray.stock.disk import Disk
 from icm_ray.stock.filling import END
@@ -151,11 +151,18 @@ class StoredSlot:
         return self._key
 
     def take(self, operation: int, tag: int, size: int) -> NDArray[np.uint8]:
-        """The correction of (operation, tag), of `size` bytes."""
+        """The correction of (operation, tag), of `size` bytes. Raises `Desynchronised` where the slot lacks it: others
+        may have had shares by now, so that this is no `StockMismatch`.
+        """
         place = self._places.pop((operation, tag), None)
         if place is None or place[1] != size:
             found = "none" if place is None else f"one of {place[1]} bytes"
-            self._refuse(f"has {found} for {(operation, tag)} where a correction of {size} bytes was due")
+            raise Desynchronised(
+                f"{self._member}: the slot {self._path.name} has {found} for {(operation, tag)} where a correction of "
+                f"{size} bytes was due",
+                party=self._member,
+                step=str((operation, tag)),
+            )
         payload = np.empty(size, np.uint8)
         done = 0
         while done < size:

@@ -114,4 +114,5 @@ def test_what_is_placed_fits_the_nodes(cores, parties, owners, lanes):
     assert lanes is None or placed.lanes == lanes
     assert sum(int((count + 1e-9) / placed.cpus) for count in cores) >= workers
     assert workers * placed.cpus <= max(sum(cores) - 1, 0.5) + 1e-9
-    assert 0 < placed.cpus <= 1
+    assert 0 < placed.cpus <= (1 if lanes is None else max(cores))
+    assert placed.cpus < 1 or placed.cpus == int(placed.cpus)

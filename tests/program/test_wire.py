@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from icm_ray.errors import BoundError, IcmError, OwnerError, ProgramError, ShapeError
 from icm_ray.ops.compare import AtLeast, Select
+from icm_ray.ops.domain import GroupSum
 from icm_ray.ops.forms import Convolution
 from icm_ray.ops.linear import (
     Add,
@@ -260,6 +261,13 @@ def test_constants_that_cannot_travel(op):
     wide = builder.add(Input("alice", "x", kind(3, width=100, kind=Kind.WIDE)))
     with pytest.raises(BoundError, match="64 bits"):
         builder.add(op, wide)
+
+
+def test_counts_with_fewer_than_no_fractional_bits_are_refused():
+    keys, values = (Node(Input("alice", name, kind(3, f=f))) for name, f in (("k", 0), ("v", -1)))
+    decoded(keys, values, Node(GroupSum(2), (0, 1)))
+    with pytest.raises(ProgramError, match="-1 fractional bits"):
+        decoded(keys, values, Node(GroupSum(2, counts=True), (0, 1)))
 
 
 def test_kinds_are_not_mixed():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from icm_ray.errors import BoundError, BoundExceeded, ProgramError, ShapeError
 from icm_ray.ops.compare import AtLeast, CountAtLeast, Guard
+from icm_ray.ops.domain import GroupCount, GroupSum
 from icm_ray.ops.linear import Add, Input, Load, Reveal, Scale, Store, Subtract, Sum
 from icm_ray.ops.products import Finish, Relu
 from icm_ray.ops.values import Kind, ValueType
@@ -16,6 +17,7 @@ from icm_ray.protocols.edges import DRIVER
 from icm_ray.ring.share import join
 from icm_ray.ring.wide import from_integers, to_integers, to_signed
 from icm_ray.runtime.threads import ThreadLane
+from tests.protocols.playing import hold
 
 NAMES = ("alice", "bob", "carol", "dora", "emil")
 KIND = ValueType(shape=(5,), width=40)
@@ -178,3 +180,10 @@ def test_wide_arithmetic(x, y, n):
     assert got["sum"] == [p + q for p, q in zip(x, y, strict=True)]
     assert got["difference"] == [p - 3 * q for p, q in zip(x, y, strict=True)]
     assert got["total"] == [sum(x)]
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("op", [GroupCount(3), GroupSum(3), GroupSum(3, counts=True)], ids=str)
+def test_sums_over_domains_of_no_rows_are_zero(op, n):
+    inputs = 1 if isinstance(op, GroupCount) else 2
+    assert not hold(op, [ValueType(shape=(0,), width=5)] * inputs, [[]] * inputs, n).any()

@@ -195,3 +195,16 @@ def test_the_owner_is_a_party():
     builder.add(op, builder.add(Input("olga", "x", ValueType(shape=(4, 6), width=20))))
     with pytest.raises(OwnerError, match="'olga' is none of"):
         builder.build()
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(-1, (4, 6)), (0, (4, 6)), (2, (4, 6)), (1, (6,)), (3, (2, 4, 6))])
+def test_a_bias_along_no_axis_of_the_columns_is_refused(axis, shape):
+    """Along the rows, too: a product may be cut into blocks of them."""
+    weight, x = ValueType(shape=(5, 6), width=20), ValueType(shape=shape, width=20)
+    with pytest.raises(ProgramError, match=f"channels along axis {axis}"):
+        OwnedProduct("alice", "m/1", Matrix(transposed=True), weight, 2, 3, axis).infer(x)
+
+
+def test_a_single_row_has_a_product_without_a_bias():
+    weight, x = ValueType(shape=(5, 6), width=20), ValueType(shape=(6,), width=20)
+    assert OwnedProduct("alice", "m/1", Matrix(transposed=True), weight, 2).infer(x).shape == (5,)

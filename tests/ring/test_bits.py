@@ -50,6 +50,11 @@ def test_chunks_are_looked_up(nbits):
         np.testing.assert_array_equal(plane_bits(g[0, j]), a > b)
 
 
+def packed(x, shift):
+    """Bit `shift` of every x as one plane."""
+    return np.packbits((x >> np.uint64(shift)).astype(np.uint8) & 1, bitorder="little").view(np.uint64)
+
+
 def compare_shared(r, public, nbits, parties, rng):
     """The whole tree on XOR shares, exchanged in the open: [low(r) > low(public)] as bits."""
     shape, blocks = tree_shape(nbits), r.size // 512
@@ -163,8 +168,7 @@ def test_high_parts(w):
 @pytest.mark.parametrize("shift", [0, 1, 31, 63])
 def test_planes_and_words(shift):
     x = np.random.default_rng(shift).integers(0, 2**64, 1024, dtype=np.uint64)
-    plane = np.empty(16, np.uint64)
-    bits.pack(x, shift, plane)
+    plane = packed(x, shift)
     wanted = [(int(v) >> shift) & 1 for v in x]
     assert plane_bits(plane).tolist() == wanted
     out = np.empty(1000, np.uint64)

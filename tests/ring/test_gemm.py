@@ -157,6 +157,56 @@ def test_factors_that_do_not_fit_are_refused():
             matmul(np.ones(a, np.uint64), np.ones(b, np.uint64))
 
 
+OTHER_WORDS = [np.int32, np.int64, np.float64, np.uint32, np.dtype(np.uint64).newbyteorder()]
+
+
+@pytest.mark.parametrize("dtype", OTHER_WORDS, ids=str)
+@pytest.mark.parametrize("which", [0, 1])
+def test_words_of_another_type_are_refused(dtype, which):
+    factors, shape = [np.ones((3, 3), np.uint64)] * 2, ConvShape(1, 3, 3, 1, (3, 3))
+    factors[which] = factors[which].astype(dtype)
+    with pytest.raises(ShapeError, match="native byte order"):
+        matmul(*factors)
+    with pytest.raises(ShapeError, match="native byte order"):
+        convolve(*(factor.reshape(1, 1, 3, 3) for factor in factors), shape)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_result_over_a_factor_is_refused(which):
+    square, batch = np.ones((3, 3), np.uint64), np.ones((2, 1, 1, 1), np.uint64)
+    factors = [square.copy(), square.copy()]
+    with pytest.raises(ShapeError, match="overlaps"):
+        matmul(*factors, factors[which])
+    images, weight = factors = [batch[:1].copy(), batch[:1].copy()]
+    with pytest.raises(ShapeError, match="overlaps"):
+        convolve(images, weight, ConvShape(1, 1, 1, 1, (1, 1)), factors[which])
+    convolve(batch[:1], weight, ConvShape(1, 1, 1, 1, (1, 1)), batch[1:])
+    assert batch.ravel().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("images", [(2, 3, 8, 8), (2, 3, 7, 7), (2, 2, 8, 7), (3, 8, 7), (1, 2, 3, 8, 7), (2, 168)])
+def test_images_of_another_shape_are_refused(images):
+    shape = ConvShape(3, 8, 7, 5, (3, 3))
+    with pytest.raises(ShapeError, match="are not those of"):
+        convolve(np.ones(images, np.uint64), np.ones(shape.weight_shape, np.uint64), shape)
+
+
+@pytest.mark.parametrize("weight", [(5, 27), (5, 3, 9, 1), (3, 5, 3, 3), (4, 3, 3, 3), (135,)])
+def test_a_weight_of_another_shape_is_refused(weight):
+    shape = ConvShape(3, 8, 7, 5, (3, 3))
+    with pytest.raises(ShapeError, match="are not those of"):
+        convolve(np.ones((2, 3, 8, 7), np.uint64), np.ones(weight, np.uint64), shape)
+
+
+def test_convolutions_without_words():
+    for batch, channels, outs in ((2, 0, 3), (0, 2, 3), (2, 2, 0)):
+        shape = ConvShape(channels, 5, 6, outs, (3, 3), padding=(1, 1, 1, 1))
+        images, weight = np.ones((batch, channels, 5, 6), np.uint64), np.ones(shape.weight_shape, np.uint64)
+        assert not convolve(images, weight, shape).any()
+        out = np.ones((batch, *shape.out_shape), np.uint64)
+        assert (convolve(images, weight, shape, out) == 1).all()
+
+
 def by_loops(images, weight, shape):
     """The definition, one output channel and one word of the kernel at a time."""
     windows = shape.windows(images)

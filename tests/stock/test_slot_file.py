@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from icm_ray.errors import StockMismatch
+from icm_ray.errors import Desynchronised, StockMismatch
 from icm_ray.stock.disk import Disk
 from icm_ray.stock.slot import erase
 from tests.stock.members import CORRECTION, PROGRAM, both, dealer, fill, party, secret
@@ -60,8 +60,9 @@ def test_a_foreign_or_damaged_file_is_refused(tmp_path, at, byte, match):
         return
     with dealer(tmp_path) as deals, party(tmp_path) as takes:
         spent = takes.take(PROGRAM, deals.take(PROGRAM))
-        with pytest.raises(StockMismatch, match=match):
+        with pytest.raises(Desynchronised, match=match) as error:
             spent.corrections.take(3, 7, 100)
+        assert (error.value.party, error.value.step) == ("alice", "(3, 7)")
         spent.corrections.close()
 
 
@@ -98,7 +99,7 @@ def test_another_size_is_refused(tmp_path):
     both(tmp_path, 1)
     with dealer(tmp_path) as deals, party(tmp_path) as takes:
         spent = takes.take(PROGRAM, deals.take(PROGRAM))
-        with pytest.raises(StockMismatch, match=r"one of 100 bytes .* of 96 bytes was due"):
+        with pytest.raises(Desynchronised, match=r"one of 100 bytes .* of 96 bytes was due"):
             spent.corrections.take(3, 7, 96)
         spent.corrections.close()
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from icm_ray.errors import AddressReused, SessionError, StockMismatch
+from icm_ray.errors import AddressReused, Desynchronised, SessionError, StockMismatch
 from icm_ray.stock.directory import Directory
 from icm_ray.stock.ledger import read_ledger
 from icm_ray.stock.stock import DealerStock, PartyStock
@@ -46,7 +46,7 @@ def test_slots_come_in_order_and_once(tmp_path):
             assert (correction == CORRECTION + offset).all()
             assert correction.flags.writeable
             assert spent.corrections.take(4, 0, 0).size == 0
-            with pytest.raises(StockMismatch):
+            with pytest.raises(Desynchronised):
                 spent.corrections.take(3, 7, 100)
             keys.add(drawn(spent))
             spent.corrections.close()
@@ -212,9 +212,10 @@ def test_one_process_at_a_time(tmp_path):
     party(tmp_path).close()
 
 
-def test_a_directory_that_others_can_read_is_refused(tmp_path):
+@pytest.mark.parametrize("part", ["", "0", "0/alice"])
+def test_a_directory_that_others_can_read_is_refused(tmp_path, part):
     both(tmp_path)
-    (tmp_path / "0" / "alice").chmod(0o750)
+    (tmp_path / part).chmod(0o750)
     with pytest.raises(SessionError, match="0700"):
         party(tmp_path)
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from icm_ray.ops import compare, domain, linear, products, smooth, sorting, wide
+from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.products import Finish
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.blocks import _CUTS, _OVER_ROWS
 from icm_ray.program.build import Builder
@@ -131,6 +133,28 @@ def test_the_programs_have_what_they_are_for():
     assert cut >= {None, *_CUTS, *_OVER_ROWS} - functions
     assert {program.types()[0].shape[0] for program in programs} == set(ROWS)
     assert {(len(program.parties), len(program.owners)) for program in programs} == {(2, 0), (2, 1), (3, 0), (3, 1)}
+
+
+SQUARES = {
+    "transposed": (linear.Permute((1, 0)), lambda x: np.maximum(x, 0).T),
+    "times a row": (products.Product(Elementwise()), lambda x: np.maximum(x, 0) * x[0]),
+}
+
+
+@pytest.mark.parametrize("name", SQUARES)
+def test_columns_as_many_as_rows_are_no_rows(name):
+    op, plain = SQUARES[name]
+    builder = Builder(("alice", "bob"), in_flight=1)
+    x = builder.add(linear.Input("alice", "x", ValueType(shape=(6, 6), width=8)))
+    row = builder.add(linear.Reshape((6,)), builder.add(linear.Slice(((0, 1, 1), (0, 6, 1))), x))
+    above = builder.add(products.Relu(Finish(relu=True, width=8)), x)
+    y = builder.add(op, above, row) if isinstance(op, products.Product) else builder.add(op, above)
+    builder.add(linear.Reveal("bob", "y"), y)
+    values = np.random.default_rng(0).integers(-127, 128, (6, 6))
+    assert sum(isinstance(step.op, products.Relu) for step in builder.build().plan().steps) == 6
+    with ThreadLane(builder.parties) as lane:
+        found = played(lane, builder.build(), {"alice": {"x": values.view(np.uint64)}})["y"]
+    np.testing.assert_array_equal(found.view(np.int64), plain(values))
 
 
 FUNCTIONS = {

@@ -118,7 +118,7 @@ class DealtShares:
 
     def dealt(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         self._once(tag)
-        if self._corrected:
+        if self._corrected and count:
             payload = self._corrections.take(self._operation, tag, count * np.dtype(dtype).itemsize)
             return payload.view(dtype)
         return self._key.words(self._operation, tag, count, dtype)

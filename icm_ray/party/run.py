@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import ProgramError
-from icm_ray.ops.linear import Reveal
+from icm_ray.ops.linear import Concatenate, Reveal
 from icm_ray.ops.seams import Address, Frame, Link, Words
+from icm_ray.ops.values import Kind
 from icm_ray.party.correlations import CorrectionSource, DealtShares
 from icm_ray.program.crew import Crew
 from icm_ray.program.order import needs_by_key
@@ -86,6 +87,8 @@ class Run:
         self._values: dict[int, Share] = {}
         self._running: dict[int, _Running] = {}
         self._uses = [0] * len(plan.steps)
+        self._homes = _homes(plan)
+        self._wholes: dict[int, Ring] = {}
         self._begins: list[list[int]] = [[] for _ in range(plan.rounds + 1)]
         for index, step in enumerate(plan.steps):
             self._begins[plan.starts[index]].append(index)
@@ -143,8 +146,19 @@ class Run:
             store=mine.store,
             results=self._outcome.results,
             observe=self._observe,
+            place=self._place(index),
             threads=self._crew.lent if self._several and self._plan.large[index] else alone,
         )
+
+    def _place(self, index: int) -> Ring | None:
+        """Where a block's result goes in the array that the blocks are put together in."""
+        if index not in self._homes:
+            return None
+        whole, start, stop = self._homes[index]
+        with self._lock:
+            if whole not in self._wholes:
+                self._wholes[whole] = np.empty(self._plan.steps[whole].type.count, np.uint64)
+            return self._wholes[whole][start:stop]
 
     def _observed(self, operation: int, what: str, value: Ring) -> None:
         if self._mine.observe is not None:
@@ -169,6 +183,7 @@ class Run:
     def _end(self, index: int, value: Share) -> None:
         if self._uses[index]:
             self._values[index] = value
+        self._wholes.pop(index, None)
         for source in self._plan.steps[index].inputs:
             self._uses[source] -= 1
             if not self._uses[source]:
@@ -199,3 +214,17 @@ class Run:
         if link is None:
             raise ProgramError(f"{self._mine.me} has no link to {name}")
         return link
+
+
+def _homes(plan: Plan) -> dict[int, tuple[int, int, int]]:
+    """For steps that are put together: in which step, and from which word of it to which."""
+    homes: dict[int, tuple[int, int, int]] = {}
+    for index, step in enumerate(plan.steps):
+        if not isinstance(step.op, Concatenate) or step.op.axis or step.type.kind is not Kind.SHARE:
+            continue
+        start = 0
+        for source in step.inputs:
+            stop = start + plan.steps[source].type.count
+            homes[source] = (index, start, stop)
+            start = stop
+    return homes

@@ -155,8 +155,10 @@ def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int,
         at_once = max(1, min(threads, min(weight, in_flight) // bulk.LEAST))
         if weight <= in_flight and at_once == 1:
             continue
-        whole = _BITS // math.gcd(_BITS, elements)  # rows whose values fill blocks of bits
-        fit = max(min(rows, rows * in_flight // weight) // at_once // whole, 1) * whole
+        fit = max(min(rows, rows * in_flight // weight) // at_once, 1)
+        whole = _BITS // math.gcd(_BITS, elements)  # rows whose values fill blocks of bits, where that is not too many
+        whole = whole if elements == 1 or fit >= whole else 1
+        fit = max(fit // whole, 1) * whole
         fit = max(fit, -(-rows // _MOST_BLOCKS))
         blocks = -(-rows // fit)
         even = -(-rows // (-(-blocks // at_once) * at_once))  # blocks alike, and work for all threads at the end, too

@@ -80,8 +80,8 @@ class Context:
 
     keys: for every other party or owner a key that dealer and driver do not know, for this address alone.
     inputs: the values that this party brings, by name. store: what it keeps between runs. results: what is revealed
-    to it. observe: told of what is opened to all parties (tests need the public coins). threads: for operations that
-    can use several.
+    to it. observe: told of what is opened to all parties (tests need the public coins). place: where this result
+    goes in a larger array, where it is known. threads: for operations that can use several.
     """
 
     me: str
@@ -93,7 +93,12 @@ class Context:
     store: MutableMapping[str, Any]
     results: MutableMapping[str, Ring]
     observe: Callable[[int, str, Ring], None] | None = None
+    place: Ring | None = None
     threads: Threads = alone
+
+    def empty(self, count: int) -> Ring:
+        """Where a flat result of `count` words goes: its place in a larger one, where it has one there."""
+        return self.place if self.place is not None and self.place.size == count else np.empty(count, np.uint64)
 
     @property
     def first(self) -> bool:

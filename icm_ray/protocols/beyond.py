@@ -144,7 +144,7 @@ class Domain:
 
     def _selected(self, context: Context, x: Ring, x_hat: Words, y_hat: Words, d_hat: Ring) -> Ring:
         dealt, count, beyond = context.correlations.dealt, x.size, self.beyond
-        out = np.empty(count, np.uint64)
+        out = context.empty(count)
         r_d, rho, rd_rho = (dealt(tag, count) for tag in (_RD, _RHO, _RD_RHO))
         t, rd_t = (dealt(tag, count, t_type(self._below)) for tag in (_T, _RD_T))
         first = context.first

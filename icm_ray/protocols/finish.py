@@ -96,7 +96,7 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool
 def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: Words | None) -> Round:
     """This party's share of the finished value, flat. own_mask: its share of r where it has one."""
     dealt, f, w, count = context.correlations.dealt, op.shift, op.width, x_hat.size
-    out = np.empty(count, np.uint64)
+    out = context.empty(count)
     if not op.relu:
         rho = dealt(tag + _RHO, count)
         t = dealt(tag + _T, count, t_type(w - 1 - f))

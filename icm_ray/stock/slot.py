@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import Desynchronised, StockMismatch
+from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
 from icm_ray.stock.disk import Disk
 from icm_ray.stock.filling import END
@@ -165,10 +166,11 @@ class StoredSlot:
             )
         payload = np.empty(size, np.uint8)
         done = 0
-        while done < size:
-            if not (count := os.preadv(self._file, [payload.data[done:]], place[0] + done)):
-                self._refuse("was cut off while it was read")
-            done += count
+        with spends(Part.DEALER):
+            while done < size:
+                if not (count := os.preadv(self._file, [payload.data[done:]], place[0] + done)):
+                    self._refuse("was cut off while it was read")
+                done += count
         with self._counting:  # several threads take
             self.received += size
         return payload

@@ -57,7 +57,10 @@ def in_flight_for(steps: tuple[Step, ...]) -> int:
     The shares that count are those that the program is given and leaves, or those of its largest operation.
     """
     # the result is there twice for a moment: in blocks, and put together
-    return max(_LEAST, *(7 * (3 * taken + 2 * made) // 8 for taken, made in _shares(steps)))
+    room = max(7 * (3 * taken + 2 * made) // 8 for taken, made in _shares(steps))
+    # the levels of a long row's maximum stand beside it: half of it each, differences and larger ones
+    rows = (steps[step.inputs[0]].type for step in steps if isinstance(step.op, compare.Maximum))
+    return max(_LEAST, room - max((size_of(row) for row in rows if len(row.shape) == 1), default=0))
 
 
 def shares_of(steps: tuple[Step, ...]) -> int:

@@ -247,7 +247,8 @@ class Worker:
                     self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
             peak = tracemalloc.get_traced_memory()[1] if job.trace else 0
         finally:
-            tracemalloc.stop()
+            if job.trace:
+                tracemalloc.stop()
         report = Report(
             outcome.attempt,
             outcome.rounds,

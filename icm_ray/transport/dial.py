@@ -43,7 +43,6 @@ def _introduce(
         sock = opened.enter_context(_connect(peer, name, config, deadline))
         sock.sendall(hello)
         if tls:
-            sock.getpeername()  # raises where the peer is gone: ssl would lose the socket without closing it
             secure = identity.client_context(peer.certificate).wrap_socket(sock, do_handshake_on_connect=False)
             sock = opened.enter_context(secure)
             secure.do_handshake()

@@ -6,6 +6,7 @@ trusts (the driver's). Mutual TLS 1.3 then proves that the peer holds the key.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
@@ -41,6 +42,19 @@ def is_pinned(sock: ssl.SSLSocket, certificate: bytes) -> bool:
     """Whether the other end of a finished handshake showed exactly this certificate (DER)."""
     shown = sock.getpeercert(binary_form=True)
     return shown is not None and hmac.compare_digest(shown, certificate)
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """Closes itself where its peer is gone before the handshake: `wrap_socket` would raise and lose it unclosed."""
+
+    def getpeername(self) -> Any:
+        try:
+            return super().getpeername()
+        except OSError as error:
+            if self.version() is None:
+                self.close()
+                raise ConnectionResetError(errno.ECONNRESET, "the peer hung up before the TLS handshake") from error
+            raise
 
 
 class Identity:
@@ -93,6 +107,7 @@ class Identity:
 
     def _context(self, protocol: int, peer_certificate: bytes) -> ssl.SSLContext:
         context = ssl.SSLContext(protocol)
+        context.sslsocket_class = _TlsSocket
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False  # addresses change, names prove nothing: the certificate itself is pinned
         context.verify_mode = ssl.CERT_REQUIRED

@@ -157,7 +157,6 @@ class Listener:
             if self._stopping.is_set():
                 return False
             admission.sock.settimeout(max(0.001, deadline - monotonic()))
-            admission.sock.getpeername()  # raises where the peer is gone: ssl would lose the socket without closing it
             secure = context.wrap_socket(admission.sock, server_side=True, do_handshake_on_connect=False)
             admission.sock = secure
         secure.do_handshake()

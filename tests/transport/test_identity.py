@@ -1,10 +1,13 @@
 """Keys that stay where they were made, and certificates that are the only thing trusted."""
 
 import copy
+import errno
 import os
 import pickle
+import select
 import socket
 import ssl
+import struct
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
@@ -105,6 +108,23 @@ def test_only_tls_13(alice, bob, quick, stack):
     sock.sendall(Hello(LINK, "alice", Direction.FORTH, True).encode())
     with pytest.raises((ssl.SSLError, ConnectionError)):
         context.wrap_socket(sock)
+
+
+@pytest.mark.parametrize("server_side", [True, False])
+def test_a_peer_that_hung_up_leaves_no_socket_behind(alice, bob, server_side, stack):
+    waiting = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    caller = socket.create_connection(waiting.getsockname())
+    sock, _ = waiting.accept()
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    caller.close()  # with a reset
+    select.select([sock], [], [], 5)
+    context = alice.server_context(bob.certificate) if server_side else alice.client_context(bob.certificate)
+    number = sock.fileno()
+    with pytest.raises(ConnectionResetError) as caught:  # holds the frames, and what they refer to
+        context.wrap_socket(sock, server_side=server_side, do_handshake_on_connect=False)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+    assert caught.value.errno == errno.ECONNRESET
 
 
 def test_it_is_tls_and_mutual(tcp_pair, at):

@@ -1,6 +1,6 @@
 """The sending half of a link: a bounded queue, one thread, and a heartbeat when there is nothing to say.
 
-Small frames leave from the caller's own thread while nothing is queued: a thread hand-over costs more than the frame.
+What the kernel takes at once leaves from the caller's own thread while nothing is queued: a thread hand-over costs more.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from icm_ray.transport.wire import HEADER_BYTES, HEARTBEAT, NO_FRAME, Kind, enco
 
 __all__ = ["Sender"]
 
+_SMALL: Final = 64 << 10
+"""What a caller that runs ahead still writes itself."""
 _ROOM_CHECK: Final = 0.01
 """How often a sender that waits for room looks whether it can take in what the peer sends meanwhile."""
 
@@ -49,7 +51,8 @@ class Sender:
         relieve: Callable[[], object],
     ) -> None:
         self.failure: Failure | None = None
-        self.limit = config.queue_bytes
+        self._limit = config.queue_bytes
+        self._direct = config.direct_bytes
         self._peer = peer
         self._stream = stream
         self._config = config
@@ -64,6 +67,11 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name=f"icm-send-{peer}", daemon=True)
         self._thread.start()
 
+    def run_ahead(self, limit: int) -> None:
+        """Let `limit` bytes wait. The caller has more to do meanwhile: it hands over all but small frames."""
+        self._limit = limit
+        self._direct = min(self._direct, _SMALL)
+
     def send(self, kind: Kind, frame: Frame, payload: list[memoryview], length: int) -> None:
         """Write or queue one frame; waits while the queue is full."""
         views = [memoryview(encode(kind, frame, length)), *payload]
@@ -74,11 +82,11 @@ class Sender:
                     raise self.failure.error(frame, "sending")
                 if self._closing:
                     raise Failure(PeerLost, self._peer, "the link was closed on this side").error(frame, "sending")
-                if not self._queue and weight <= self._config.direct_bytes:
+                if not self._queue and weight <= self._direct:
                     self._write_now(views, frame)
                     if not views:
                         return
-                if not self._weight or self._weight + weight <= self.limit:
+                if not self._weight or self._weight + weight <= self._limit:
                     self._queue.append(_Outgoing(views, weight))
                     self._weight += weight
                     self._changed.notify_all()

@@ -86,7 +86,7 @@ class TcpLink:
         return self._receiver.read_ahead()
 
     def allow(self, queued: int) -> None:
-        self._sender.limit = queued
+        self._sender.run_ahead(queued)
 
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:

@@ -6,7 +6,9 @@ Names as in the protocols: x_hat opened, rho and t the dealt parts of the mask, 
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
+from icm_ray.ring.choice import everywhere, opened, turned
 from icm_ray.ring.kernel import kernel
 
 __all__ = [
@@ -69,6 +71,13 @@ def signs(x, offset, shift, constant, plane):  # type: ignore[no-untyped-def]
         plane[word] ^= packed
 
 
+@njit(cache=True, nogil=True)
+def _relu_part(flip, mine, k, high, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
+    share = turned(high * r_d - rd_rho, flip) + (((high & mine) - rho) & flip)
+    carried = turned(np.uint64(rd_t), flip) + (np.uint64(t) & flip)
+    return share + turned(carried << k, opened(high, k))
+
+
 @kernel
 def relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, bits, first, out):  # type: ignore[no-untyped-def]
     """The ReLU of the high part, selected by the opened bit d^.
@@ -77,66 +86,76 @@ def relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, bits, first, out):  # typ
 
     high = x^ >> f with `bits` + 1 bits, m its top one; K = c + m 2^bits; kappa = (1 - 2m) 2^bits.
     """
-    one = np.uint64(1)
-    k = np.uint64(bits)
-    for e in range(out.size):
-        value = high[e]
-        m = (value >> k) & one
-        if (d_hat[e >> 6] >> np.uint64(e & 63)) & one:
-            share = -(value * r_d[e]) - rho[e] + rd_rho[e]
-            if first:
-                share += value
-            carried = (np.uint64(t[e]) - np.uint64(rd_t[e])) << k
-        else:
-            share = value * r_d[e] - rd_rho[e]
-            carried = np.uint64(rd_t[e]) << k
-        out[e] = share - carried if m else share + carried
+    k, mine = np.uint64(bits), everywhere(first)
+    for at in range(out.size >> 6):
+        word = d_hat[at]
+        for bit in range(64):
+            e = (at << 6) + bit
+            out[e] = _relu_part(opened(word, bit), mine, k, high[e], r_d[e], rho[e], rd_rho[e], t[e], rd_t[e])
+    for e in range(out.size & ~63, out.size):
+        flip = opened(d_hat[e >> 6], e & 63)
+        out[e] = _relu_part(flip, mine, k, high[e], r_d[e], rho[e], rd_rho[e], t[e], rd_t[e])
+
+
+@njit(cache=True, nogil=True)
+def _relu(flip, mine, x, r_d, r, rd_r):  # type: ignore[no-untyped-def]
+    return turned(x * r_d - rd_r, flip) + (((x & mine) - r) & flip)
 
 
 @kernel
 def relu_full(x_hat, d_hat, r_d, r, rd_r, first, out):  # type: ignore[no-untyped-def]
     """d x with d = d^ xor r_d:  d^ = 0: x^ [r_d] - [r_d r];  d^ = 1: x^ (1 - [r_d]) - ([r] - [r_d r])."""
-    for e in range(out.size):
-        x = x_hat[e]
-        if (d_hat[e >> 6] >> np.uint64(e & 63)) & np.uint64(1):
-            share = rd_r[e] - r[e] - x * r_d[e]
-            if first:
-                share += x
-        else:
-            share = x * r_d[e] - rd_r[e]
-        out[e] = share
+    mine = everywhere(first)
+    for at in range(out.size >> 6):
+        word = d_hat[at]
+        for bit in range(64):
+            e = (at << 6) + bit
+            out[e] = _relu(opened(word, bit), mine, x_hat[e], r_d[e], r[e], rd_r[e])
+    for e in range(out.size & ~63, out.size):
+        out[e] = _relu(opened(d_hat[e >> 6], e & 63), mine, x_hat[e], r_d[e], r[e], rd_r[e])
+
+
+@njit(cache=True, nogil=True)
+def _selected(flip, y_hat, r_d, y, rd_ry):  # type: ignore[no-untyped-def]
+    return turned(y_hat * r_d - rd_ry, flip) + (y & flip)
 
 
 @kernel
 def select(y_hat, d_hat, r_d, y, rd_ry, out):  # type: ignore[no-untyped-def]
     """d y with d = d^ xor r_d:  d^ = 0: y^ [r_d] - [r_d r_y];  d^ = 1: [y] minus that."""
-    for e in range(out.size):
-        kept = y_hat[e] * r_d[e] - rd_ry[e]
-        if (d_hat[e >> 6] >> np.uint64(e & 63)) & np.uint64(1):
-            out[e] = y[e] - kept
-        else:
-            out[e] = kept
+    for at in range(out.size >> 6):
+        word = d_hat[at]
+        for bit in range(64):
+            e = (at << 6) + bit
+            out[e] = _selected(opened(word, bit), y_hat[e], r_d[e], y[e], rd_ry[e])
+    for e in range(out.size & ~63, out.size):
+        out[e] = _selected(opened(d_hat[e >> 6], e & 63), y_hat[e], r_d[e], y[e], rd_ry[e])
+
+
+@njit(cache=True, nogil=True)
+def _bit(flip, mine, r_d):  # type: ignore[no-untyped-def]
+    return turned(r_d, flip) - (flip & mine)
 
 
 @kernel
 def bit_words(d_hat, r_d, first, out):  # type: ignore[no-untyped-def]
     """[b] = d^ + (1 - 2 d^) [r_d]: the additive share of an opened-and-masked bit."""
-    for e in range(out.size):
-        if (d_hat[e >> 6] >> np.uint64(e & 63)) & np.uint64(1):
-            out[e] = np.uint64(first) - r_d[e]
-        else:
-            out[e] = r_d[e]
+    mine = everywhere(first)
+    for at in range(out.size >> 6):
+        word = d_hat[at]
+        for bit in range(64):
+            e = (at << 6) + bit
+            out[e] = _bit(opened(word, bit), mine, r_d[e])
+    for e in range(out.size & ~63, out.size):
+        out[e] = _bit(opened(d_hat[e >> 6], e & 63), mine, r_d[e])
 
 
 @kernel
 def count_bits(d_hat, r_d, first, count):  # type: ignore[no-untyped-def]
     """The sum of `bit_words` over the first `count` values."""
-    total = np.uint64(0)
+    total, mine = np.uint64(0), everywhere(first)
     for e in range(count):
-        if (d_hat[e >> 6] >> np.uint64(e & 63)) & np.uint64(1):
-            total += np.uint64(first) - r_d[e]
-        else:
-            total += r_d[e]
+        total += _bit(opened(d_hat[e >> 6], e & 63), mine, r_d[e])
     return total
 
 

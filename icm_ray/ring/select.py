@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
+from icm_ray.ring.choice import everywhere, opened, turned
 from icm_ray.ring.kernel import kernel
 
 __all__ = ["deal_product", "deal_selection", "keep_opened", "keep_parts"]
@@ -26,6 +28,15 @@ def deal_selection(high, r_d, bits, rho, rd_rho, t, rd_t):  # type: ignore[no-un
         rd_t[e] = r_d[e] & top
 
 
+@njit(cache=True, nogil=True)
+def _kept_part(flip, mine, k, offset, mask, f, y_hat, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
+    high = ((np.uint64(y_hat) + offset) & mask) >> f
+    value = high - (offset >> f)
+    share = turned(value * r_d - rd_rho, flip) + (((value & mine) - rho) & flip)
+    carried = turned(np.uint64(rd_t), flip) + (np.uint64(t) & flip)
+    return share + turned(carried << k, opened(high, k))
+
+
 @kernel
 def keep_parts(y_hat, d_hat, r_d, rho, rd_rho, t, rd_t, f, w, first, out):  # type: ignore[no-untyped-def]
     """d (y >> f), d = d^ xor r_d, where d = 1 implies |y| <= 2^(w-2); y may be anything else.
@@ -33,22 +44,18 @@ def keep_parts(y_hat, d_hat, r_d, rho, rd_rho, t, rd_t, f, w, first, out):  # ty
     H = (y^ + 2^(w-2)) >> f with m its top bit, K = H - 2^(w-2-f), L = w - 1 - f, kappa = (1 - 2m) 2^L:
     d^ = 0: K [r_d] - [r_d rho] + kappa [r_d t];  d^ = 1: K (1 - [r_d]) - ([rho] - [r_d rho]) + kappa ([t] - [r_d t]).
     """
-    one = np.uint64(1)
-    k = np.uint64(w - 1 - f)
-    offset = one << np.uint64(w - 2)
+    k, drop, mine = np.uint64(w - 1 - f), np.uint64(f), everywhere(first)
+    offset = np.uint64(1) << np.uint64(w - 2)
     mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - w)
-    for e in range(out.size):
-        high = ((np.uint64(y_hat[e]) + offset) & mask) >> np.uint64(f)
-        value = high - (offset >> np.uint64(f))
-        if (d_hat[e >> 6] >> np.uint64(e & 63)) & one:
-            share = rd_rho[e] - rho[e] - value * r_d[e]
-            if first:
-                share += value
-            carried = (np.uint64(t[e]) - np.uint64(rd_t[e])) << k
-        else:
-            share = value * r_d[e] - rd_rho[e]
-            carried = np.uint64(rd_t[e]) << k
-        out[e] = share - carried if (high >> k) & one else share + carried
+    for at in range(out.size >> 6):
+        word = d_hat[at]
+        for bit in range(64):
+            e = (at << 6) + bit
+            dealt = r_d[e], rho[e], rd_rho[e], t[e], rd_t[e]
+            out[e] = _kept_part(opened(word, bit), mine, k, offset, mask, drop, y_hat[e], *dealt)
+    for e in range(out.size & ~63, out.size):
+        dealt = r_d[e], rho[e], rd_rho[e], t[e], rd_t[e]
+        out[e] = _kept_part(opened(d_hat[e >> 6], e & 63), mine, k, offset, mask, drop, y_hat[e], *dealt)
 
 
 @kernel
@@ -62,6 +69,13 @@ def deal_product(r, r_d, bits, rd_rho, rd_t):  # type: ignore[no-untyped-def]
         rd_t[e] = r_d[e] & ((x >> np.uint64(bits)) & one)
 
 
+@njit(cache=True, nogil=True)
+def _kept(flip, k, offset, mask, x, x_hat, r_d, rd_rho, rd_t):  # type: ignore[no-untyped-def]
+    value = (np.uint64(x_hat) + offset) & mask
+    kept = (value - offset) * r_d - rd_rho + turned(np.uint64(rd_t) << k, opened(value, k))
+    return turned(kept, flip) + (x & flip)
+
+
 @kernel
 def keep_opened(x, x_hat, d_hat, r_d, rd_rho, rd_t, bits, out):  # type: ignore[no-untyped-def]
     """out += d x, d = d^ xor r_d; |x| <= 2^(bits - 1), x^ opened in words of bits + 1.
@@ -69,16 +83,14 @@ def keep_opened(x, x_hat, d_hat, r_d, rd_rho, rd_t, bits, out):  # type: ignore[
     With H = x^ + 2^(bits-1), m its top bit:  r_d x = (H - 2^(bits-1)) [r_d] - [r_d rho] + (1 - 2m) 2^bits [r_d t];
     d^ = 0: that;  d^ = 1: [x] minus that.
     """
-    one = np.uint64(1)
     k = np.uint64(bits)
-    offset = one << np.uint64(bits - 1)
+    offset = np.uint64(1) << np.uint64(bits - 1)
     mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(63 - bits)
-    for e in range(out.size):
-        value = (np.uint64(x_hat[e]) + offset) & mask
-        kept = (value - offset) * r_d[e] - rd_rho[e]
-        carried = np.uint64(rd_t[e]) << k
-        kept = kept - carried if (value >> k) & one else kept + carried
-        if (d_hat[e >> 6] >> np.uint64(e & 63)) & one:
-            out[e] += x[e] - kept
-        else:
-            out[e] += kept
+    for at in range(out.size >> 6):
+        word = d_hat[at]
+        for bit in range(64):
+            e = (at << 6) + bit
+            out[e] += _kept(opened(word, bit), k, offset, mask, x[e], x_hat[e], r_d[e], rd_rho[e], rd_t[e])
+    for e in range(out.size & ~63, out.size):
+        flip = opened(d_hat[e >> 6], e & 63)
+        out[e] += _kept(flip, k, offset, mask, x[e], x_hat[e], r_d[e], rd_rho[e], rd_t[e])

@@ -1,6 +1,7 @@
 """The generator: AES-128-CTR as the standard has it, and no two streams alike."""
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -91,6 +92,25 @@ def test_other_keys_other_words():
     firsts = [key.words(0, 0, 2).tobytes() for key in keys]
     texts = [tuple(part if isinstance(part, bytes) else str(part).encode() for part in context) for context in contexts]
     assert len(set(firsts)) == 2 * len(set(texts))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 70)), min_size=2, max_size=8))
+def test_a_key_that_was_used_gives_what_a_fresh_one_gives(streams):
+    """Streams of any length, ended in the middle of a block too, leave nothing behind for the next."""
+    secret = fresh_secret(KEY_BYTES)
+    used = Key(secret)
+    for operation, tag, count in streams:
+        np.testing.assert_array_equal(
+            used.words(operation, tag, count, np.uint8), Key(secret).words(operation, tag, count, np.uint8)
+        )
+
+
+def test_threads_share_a_key():
+    key, secret = Key(NIST_KEY), NIST_KEY
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda tag: key.words(1, tag, 50_000 + tag), range(64)))
+    for tag, words in enumerate(found):
+        np.testing.assert_array_equal(words, Key(secret).words(1, tag, 50_000 + tag))
 
 
 @pytest.mark.parametrize("size", [0, 15, 17, 32])

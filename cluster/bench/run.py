@@ -10,6 +10,7 @@ from time import perf_counter
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from cluster.bench.functions import function_workloads
 from cluster.bench.minionn import minionn

@@ -10,7 +10,7 @@ but the lowest of its level. A node of one pair passes it on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 __all__ = ["CHUNK_BITS", "Level", "TreeShape", "tree_shape"]
 
@@ -31,22 +31,22 @@ def _products(m: int, with_p: bool) -> int:
     return among_p + with_g + (subsets - 1 if with_p else 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Level:
     """One level: the pair counts of its nodes, lowest first; bits opened and mask products dealt for each value."""
 
     nodes: tuple[int, ...]
 
-    @property
+    @cached_property
     def opened(self) -> int:
         return sum(_opened(m, index > 0) for index, m in enumerate(self.nodes))
 
-    @property
+    @cached_property
     def products(self) -> int:
         return sum(_products(m, index > 0) for index, m in enumerate(self.nodes))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TreeShape:
     """The tree for numbers of `bits` bits."""
 
@@ -54,26 +54,26 @@ class TreeShape:
     chunks: int
     levels: tuple[Level, ...]
 
-    @property
+    @cached_property
     def top_bits(self) -> int:
         """Bits of the most significant chunk, 1 to 4."""
         return self.bits - CHUNK_BITS * (self.chunks - 1)
 
-    @property
+    @cached_property
     def wide_chunks(self) -> int:
         """Chunks whose one-hot word takes 16 bits; the top one takes 8 where it has at most three bits."""
         return self.chunks - (1 if self.top_bits < CHUNK_BITS else 0)
 
-    @property
+    @cached_property
     def one_hot_bytes(self) -> int:
         """Bytes of the one-hot words of one value."""
         return 2 * self.wide_chunks + (self.chunks - self.wide_chunks)
 
-    @property
+    @cached_property
     def opened(self) -> int:
         return sum(level.opened for level in self.levels)
 
-    @property
+    @cached_property
     def products(self) -> int:
         return sum(level.products for level in self.levels)
 

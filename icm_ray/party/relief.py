@@ -8,8 +8,7 @@ waits do not, or a slow peer would let the dealer's work of the whole run pile u
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
 from typing import Final, Self
@@ -22,28 +21,38 @@ _AT_ONCE: Final = 1 << 20
 """Bytes that one look takes in at the most, but for the last frame."""
 
 
+class _Wait:
+    """A wait, one at a time; `since`: when it began, 0 where there is none."""
+
+    __slots__ = ("since",)
+
+    def __init__(self) -> None:
+        self.since = 0.0
+
+    def __enter__(self) -> None:
+        self.since = monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.since = 0.0
+
+
 class Relief:
     """A thread for the time of one run. take_in: takes in one frame if one is there, and returns its bytes."""
 
     def __init__(self, take_in: Callable[[], int]) -> None:
         self._take_in = take_in
-        self._since = 0.0
+        self._wait = _Wait()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="icm-relief", daemon=True)
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> _Wait:
         """A wait for a peer: for what it sends, or until it takes what it is sent."""
-        self._since = monotonic()
-        try:
-            yield
-        finally:
-            self._since = 0.0
+        return self._wait
 
     def _watch(self) -> None:
         while not self._ended.wait(_LOOK):
             taken = 0
-            while self._since and monotonic() - self._since > _LOOK and taken < _AT_ONCE:
+            while (since := self._wait.since) and monotonic() - since > _LOOK and taken < _AT_ONCE:
                 came = self._take_in()
                 if not came:
                     break

@@ -27,6 +27,7 @@ from icm_ray.ring.prg import Key
 __all__ = ["Mine", "Observer", "Outcome", "Run"]
 
 Ring = NDArray[np.uint64]
+_SENDING, _WAITING = spends(Part.WIRE), spends(Part.PEERS)
 
 
 class Observer(Protocol):
@@ -201,11 +202,11 @@ class Run:
                 receives.setdefault(name, []).extend(parts)
         frame = Frame(self._address, self._outcome.rounds)
         for name, out in sends.items():
-            with spends(Part.WIRE), waiting():
+            with _SENDING, waiting():
                 self._link(name).send(frame, out)
             self._outcome.sent_bytes += sum(part.nbytes for part in out)
         for name, into in receives.items():
-            with spends(Part.PEERS), waiting():
+            with _WAITING, waiting():
                 self._link(name).receive(frame, into)
         self._outcome.rounds += 1
 

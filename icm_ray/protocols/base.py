@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -107,11 +108,16 @@ class Context:
 
     @property
     def others(self) -> tuple[str, ...]:
-        return tuple(name for name in self.parties if name != self.me)
+        return _all_but(self.me, self.parties)
 
     def opened(self, what: str, value: Ring) -> None:
         if self.observe is not None:
             self.observe(self.operation, what, value)
+
+
+@cache
+def _all_but(me: str, parties: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in parties if name != me)
 
 
 class Dealing(Protocol):
@@ -181,8 +187,8 @@ def open_xor(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[
 
 
 def _swap(context: Context, mine: tuple[Words, ...]) -> Generator[Exchange, None, list[tuple[Words, ...]]]:
-    theirs = {name: tuple(np.empty_like(words) for words in mine) for name in context.others}
-    yield Exchange(dict.fromkeys(context.others, mine), dict(theirs))
+    theirs = {name: tuple([np.empty_like(words) for words in mine]) for name in context.others}
+    yield Exchange(dict.fromkeys(theirs, mine), theirs)
     return list(theirs.values())
 
 

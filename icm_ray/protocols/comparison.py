@@ -12,12 +12,13 @@ with the dealer.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.ops.seams import Correlations, Words
-from icm_ray.ops.tree import TreeShape
+from icm_ray.ops.tree import Level, TreeShape
 from icm_ray.protocols.base import Context, Dealing, Exchange, open_xor
 from icm_ray.ring import bits, finish
 from icm_ray.ring.clock import Part, spends
@@ -51,6 +52,11 @@ def tree_bytes(shape: TreeShape, count: int, trees: int = 1) -> tuple[tuple[int,
     """Bytes opened by one party at each level of its trees, and bytes of products dealt."""
     size = bits.blocks_of(count) * bits.BLOCK // 8 * trees
     return tuple(size * level.opened for level in shape.levels), size * shape.products
+
+
+@cache
+def _nodes(level: Level) -> NDArray[np.int64]:
+    return np.array(level.nodes)
 
 
 @spends(Part.KERNELS)
@@ -96,7 +102,7 @@ def deal_tree(dealing: Dealing, tag: int, count: int, shape: TreeShape, trees: i
     for depth, level in enumerate(shape.levels):
         masks = dealing.planes(tag + 2 * depth, blocks * level.opened * 8).reshape(blocks, level.opened, 8)
         products = dealing.others_xor(tag + 2 * depth + 1, blocks * level.products * 8)
-        bits.deal_products(np.array(level.nodes), masks, products.reshape(blocks, level.products, 8))
+        bits.deal_products(_nodes(level), masks, products.reshape(blocks, level.products, 8))
         dealing.send(tag + 2 * depth + 1, products)
 
 
@@ -123,7 +129,7 @@ def compare(
         bits.look_up(x, np.uint64(offset % 2**64), drop, *words, shape.chunks, shape.top_bits, p[rows], g[rows])
     del words  # what the parties hold is bounded, and this is the larger part of it
     for depth, level in enumerate(shape.levels):
-        nodes = np.array(level.nodes)
+        nodes = _nodes(level)
         masks = context.correlations.words(tag + 2 * depth, total * level.opened * 8)
         masks = masks.reshape(total, level.opened, 8)
         with spends(Part.KERNELS):

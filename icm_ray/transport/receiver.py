@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,18 @@ __all__ = ["Receiver"]
 _BUFFER: Final = 64 << 10
 _GRACE: Final = 1.0
 """Past its deadline a wait still takes what is there already; a peer that floods it must not make it endless."""
+_CARRYING: Final = frozenset({int(Kind.DATA), int(Kind.MESSAGE)})
 _DIRECT: Final = 32 << 10
 """From this size on, bytes go straight into the caller's array rather than through the buffer."""
+
+
+class _Whole(NamedTuple):
+    """A frame that came."""
+
+    head: bytes
+    kind: Kind
+    frame: Frame
+    payload: NDArray[np.uint8]
 
 
 class Receiver:
@@ -52,7 +62,7 @@ class Receiver:
         self._buffer = memoryview(bytearray(_BUFFER))
         self._start = 0
         self._end = 0
-        self._backlog: deque[tuple[bytes, NDArray[np.uint8]]] = deque()
+        self._backlog: deque[_Whole] = deque()
         self._backlog_bytes = 0
 
     def data(self, frame: Frame, views: list[memoryview], length: int) -> None:
@@ -60,12 +70,12 @@ class Receiver:
         expected = encode(Kind.DATA, frame, length)
         with self.lock:
             if self._backlog:
-                head, payload = self._from_backlog()
-                if head != expected:
-                    self._mismatch(head, frame, length)
-                _scatter(payload, views)
+                whole = self._from_backlog()
+                if whole.head != expected:
+                    self._mismatch(whole.head, frame, length)
+                _scatter(whole.payload, views)
                 return
-            head = self._header(frame, monotonic() + self._config.message_timeout)
+            head = self._header(frame, self._config.message_timeout)
             if head != expected:
                 self._mismatch(head, frame, length)
             self._fill(views, frame)
@@ -73,21 +83,20 @@ class Receiver:
     def any_data(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
         """Step, tag and payload of the next frame, which must be of the address of `frame`."""
         with self.lock:
-            head, payload = self._whole(frame, monotonic() + self._config.message_timeout)
-            kind, got, _ = self._decoded(head, frame)
-            if kind is not Kind.DATA or got.address != frame.address:
-                self._mismatch(head, frame, None)
-            return got.step, got.tag, payload
+            whole = self._whole(frame, self._config.message_timeout)
+            got = whole.frame
+            if whole.kind is not Kind.DATA or got.address != frame.address:
+                self._mismatch(whole.head, frame, None)
+            return got.step, got.tag, whole.payload
 
     def message(self, timeout: float | None) -> bytes:
         """The next frame, which must be a control message. A `timeout` that passes leaves the link as it was."""
         limit = self._config.message_timeout if timeout is None else timeout
         with self.lock:
-            head, payload = self._whole(NO_FRAME, monotonic() + limit)
-            kind, _, _ = self._decoded(head, NO_FRAME)
-            if kind is not Kind.MESSAGE:
-                self._mismatch(head, NO_FRAME, None)
-            return payload.tobytes()
+            whole = self._whole(NO_FRAME, limit)
+            if whole.kind is not Kind.MESSAGE:
+                self._mismatch(whole.head, NO_FRAME, None)
+            return whole.payload.tobytes()
 
     def read_ahead(self) -> int:
         """Take in one frame if one is there and nobody is receiving, so that two peers with full queues both get on."""
@@ -95,11 +104,10 @@ class Receiver:
             return 0
         try:
             if self._available() and self._backlog_bytes < self._config.read_ahead_bytes:
-                head = self._header(NO_FRAME, monotonic())
-                payload = self._payload(head, NO_FRAME)
-                self._backlog.append((head, payload))
-                self._backlog_bytes += payload.nbytes
-                return HEADER_BYTES + payload.nbytes
+                whole = self._read_whole(NO_FRAME, 0.0)
+                self._backlog.append(whole)
+                self._backlog_bytes += whole.payload.nbytes
+                return HEADER_BYTES + whole.payload.nbytes
         except (PeerSilent, PeerLost, Desynchronised):
             return 0  # heartbeats alone, or a failure that is kept and raised to whoever receives next
         finally:
@@ -109,36 +117,36 @@ class Receiver:
     def _available(self) -> bool:
         return self._start < self._end or self._stream.pending() or self._stream.unread() > 0
 
-    def _from_backlog(self) -> tuple[bytes, NDArray[np.uint8]]:
-        head, payload = self._backlog.popleft()
-        self._backlog_bytes -= payload.nbytes
-        return head, payload
+    def _from_backlog(self) -> _Whole:
+        whole = self._backlog.popleft()
+        self._backlog_bytes -= whole.payload.nbytes
+        return whole
 
-    def _whole(self, frame: Frame, deadline: float) -> tuple[bytes, NDArray[np.uint8]]:
-        if self._backlog:
-            return self._from_backlog()
-        head = self._header(frame, deadline)
-        return head, self._payload(head, frame)
+    def _whole(self, frame: Frame, timeout: float) -> _Whole:
+        return self._from_backlog() if self._backlog else self._read_whole(frame, timeout)
 
-    def _payload(self, head: bytes, frame: Frame) -> NDArray[np.uint8]:
-        kind, _, length = self._decoded(head, frame)
+    def _read_whole(self, frame: Frame, timeout: float) -> _Whole:
+        head = self._header(frame, timeout)
+        kind, got, length = self._decoded(head, frame)
         limit = self._config.max_message_bytes if kind is Kind.MESSAGE else self._config.max_frame_bytes
         if length > limit:
             self._broken(Failure(Desynchronised, self._peer, f"announced {length} bytes; the limit is {limit}"), frame)
         payload = np.empty(length, np.uint8)
         if length:
             self._fill([payload.data], frame)
-        return payload
+        return _Whole(head, kind, got, payload)
 
-    def _header(self, frame: Frame, deadline: float) -> bytes:
+    def _header(self, frame: Frame, timeout: float) -> bytes:
         """The next header that is no heartbeat. Until it is complete nothing is consumed, so a timeout does no harm."""
+        deadline = 0.0
         while True:
             while self._end - self._start < HEADER_BYTES:
+                deadline = deadline or monotonic() + timeout
                 self._pull(frame, deadline)
             head = bytes(self._buffer[self._start : self._start + HEADER_BYTES])
             self._start += HEADER_BYTES
             kind = kind_of(head)
-            if kind in (Kind.DATA, Kind.MESSAGE):
+            if kind in _CARRYING:
                 return head
             _, _, length = self._decoded(head, frame)
             if length:
@@ -152,19 +160,29 @@ class Receiver:
 
     @spends(Part.WIRE)  # whoever receives says whom it waits for, until here
     def _fill(self, views: list[memoryview], frame: Frame) -> None:
-        deadline = monotonic() + self._config.message_timeout
+        deadline = 0.0
         for whole in views:
-            view = whole
-            while len(view):
-                ready = min(self._end - self._start, len(view))
+            view, left = whole, len(whole)
+            while True:
+                start = self._start
+                ready = self._end - start
+                if ready >= left:
+                    view[:] = self._buffer[start : start + left]
+                    self._start = start + left
+                    break
+                deadline = deadline or monotonic() + self._config.message_timeout
                 if ready:
-                    view[:ready] = self._buffer[self._start : self._start + ready]
-                    self._start += ready
-                    view = view[ready:]
-                elif len(view) >= _DIRECT:
-                    view = view[self._read(view, frame, deadline, within=True) :]
+                    view[:ready] = self._buffer[start : self._end]
+                    self._start = self._end
+                elif left >= _DIRECT:
+                    ready = self._read(view, frame, deadline, within=True)
                 else:
                     self._pull(frame, deadline, within=True)
+                    continue
+                view = view[ready:]
+                left -= ready
+                if not left:
+                    break
 
     def _pull(self, frame: Frame, deadline: float, *, within: bool = False) -> None:
         """Add what arrives next to the buffer."""

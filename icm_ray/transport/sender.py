@@ -1,6 +1,6 @@
 """The sending half of a link: a bounded queue, one thread, and a heartbeat when there is nothing to say.
 
-What the kernel takes at once leaves from the caller's own thread while nothing is queued: a thread hand-over costs more.
+What the kernel takes at once leaves from the caller's own thread while nothing is queued: a hand-over costs more.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from icm_ray.errors import BoundError, ShapeError
@@ -43,6 +44,11 @@ class Kind(IntEnum):
     DATA = 1
     MESSAGE = 2
     GOODBYE = 3
+
+
+_KINDS: Final = tuple(Kind)
+_address = lru_cache(64)(Address)
+"""Thousands of frames have the same one."""
 
 
 def encode(kind: Kind, frame: Frame, length: int) -> bytes:
@@ -81,7 +87,7 @@ def decode(head: bytes) -> tuple[Kind, Frame, int] | None:
     magic, version, kind, zero, job, program, partition, attempt, step, tag, length = _HEADER.unpack(head)
     if magic != _MAGIC or version != _VERSION or zero != 0 or kind > Kind.GOODBYE:
         return None
-    return Kind(kind), Frame(Address(job, program, partition, attempt), step, tag), length
+    return _KINDS[kind], Frame(_address(job, program, partition, attempt), step, tag), length
 
 
 def describe(kind: Kind, frame: Frame, length: int | None) -> str:

@@ -77,8 +77,8 @@ class OperationDealing:
     def give(self, tag: int, value: Words) -> None:
         dtype = value.dtype.type
         correction = value
-        for index, words in enumerate(self._others(tag, value.size, dtype)):
-            correction = np.subtract(correction, words, out=None if index == 0 else correction)
+        for words in self._others(tag, value.size, dtype):
+            correction = np.subtract(correction, words, out=words)
         self.send(tag, correction)
 
     @spends(Part.KERNELS)

@@ -64,8 +64,7 @@ def deal_chunks(dealing: Dealing, tag: int, r: Ring, shape: TreeShape) -> None:
     """Share the one-hot words of the chunks of the low bits of r (already shifted, any length)."""
     low = bits.padded(r)
     wide = dealing.others_xor(tag, low.size * shape.wide_chunks, np.uint16).reshape(shape.wide_chunks, low.size)
-    for j in range(shape.wide_chunks):
-        bits.deal_one_hot(low, 4 * j, wide[j])
+    bits.deal_one_hot(low, wide)
     if shape.wide_chunks:
         dealing.send(tag, wide.reshape(-1))
     if shape.wide_chunks < shape.chunks:

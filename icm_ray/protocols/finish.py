@@ -64,11 +64,8 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool
     if not op.relu:
         if f == 0:
             return
-        low = np.uint64((1 << (w - 1)) - 1)
-        with spends(Part.KERNELS):
-            mask = r.astype(np.uint64, copy=False)
-            parts = (mask & low) >> np.uint64(f)
-            top = ((mask >> np.uint64(w - 1)) & np.uint64(1)).astype(t_type(w - 1 - f))
+        parts, top = np.empty(r.size, np.uint64), np.empty(r.size, t_type(w - 1 - f))
+        finish.deal_truncation(r, f, w, parts, top)
         dealing.give(tag + _RHO, parts)
         dealing.give(tag + _T, top)
         return
@@ -78,15 +75,16 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool
     comparison.deal_chunks(dealing, tag + _CHUNKS, high, shape)
     comparison.deal_tree(dealing, tag + _TREE, count, shape)
     s = dealing.planes(tag + _S, high.size // 64)
-    r_d, rho, rd_rho = (np.empty(count, np.uint64) for _ in range(3))
+    r_d, rd_rho = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    if _full(op, own_mask):
+        finish.deal_full(high, s, r_d, rd_rho)
+        dealing.give(tag + _RD, r_d)
+        dealing.give(tag + _RD_RHO, rd_rho)
+        return
+    rho = np.empty(count, np.uint64)
     t, rd_t = (np.empty(count, t_type(nbits)) for _ in range(2))
     finish.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
     dealing.give(tag + _RD, r_d)
-    if _full(op, own_mask):
-        with spends(Part.KERNELS):
-            product = r_d * r
-        dealing.give(tag + _RD_RHO, product)
-        return
     dealing.give(tag + _RHO, rho)
     dealing.give(tag + _RD_RHO, rd_rho)
     dealing.give(tag + _T, t)

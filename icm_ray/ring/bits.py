@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from icm_ray.ring.choice import everywhere
 from icm_ray.ring.kernel import kernel
 from icm_ray.ring.lookup import look_up_narrow, look_up_wide
 
@@ -81,10 +82,13 @@ def look_up(x, offset, drop, wide, top, chunks, top_bits, p, g):  # type: ignore
 
 
 @kernel
-def deal_one_hot(r, shift, out):  # type: ignore[no-untyped-def]
-    """XOR 2^(four bits of r from `shift` on) into out (uint16)."""
-    for e in range(out.size):
-        out[e] ^= np.uint16(1) << np.uint16((r[e] >> np.uint64(shift)) & np.uint64(15))
+def deal_one_hot(r, out):  # type: ignore[no-untyped-def]
+    """XOR 2^(bits 4 j to 4 j + 3 of r) into out (chunks, n) uint16; whole blocks, whose numbers stay in the cache."""
+    for block in range(r.size // 512):
+        for j in range(out.shape[0]):
+            for at in range(512):
+                e = block * 512 + at
+                out[j, e] ^= np.uint16(1) << np.uint16((r[e] >> np.uint64(4 * j)) & np.uint64(15))
 
 
 @kernel
@@ -133,15 +137,51 @@ def _fold(table, hats, low, k, scratch):  # type: ignore[no-untyped-def]
                 scratch[s, lane] = (hats[i, lane] & scratch[s, lane]) ^ scratch[s + half, lane]
 
 
+@njit(cache=True, nogil=True)
+def _last(h2, a2, q, alone, with_a2):  # type: ignore[no-untyped-def]
+    """Multiply (h2 ^ a2) out: shares of (q ^ b)(h2 ^ a2) a from those of a and a2 a, of b a, and of b a2 a."""
+    return (h2 & ((q & alone[0]) ^ alone[1])) ^ (q & a2) ^ with_a2
+
+
+@njit(cache=True, nogil=True)
+def _reduce_four(g, hats, masks, dealt, one, wanted, block, index, first, at, deal, new_p, new_g):  # type: ignore[no-untyped-def]
+    """`reduce_level` at a node of four pairs, which most are, with all but its inputs and outputs in registers."""
+    for lane in range(8):
+        h0, h1, h2 = hats[block, at, lane], hats[block, at + 1, lane], hats[block, at + 2, lane]
+        a0, a1, a2 = masks[block, at, lane], masks[block, at + 1, lane], masks[block, at + 2, lane]
+        a01, a02 = dealt[block, deal, lane], dealt[block, deal + 1, lane]
+        a12, a012 = dealt[block, deal + 2, lane], dealt[block, deal + 3, lane]
+        q, b = hats[block, at + 3, lane], masks[block, at + 3, lane]  # p3 p2 p1 g0
+        part = _last(h2, a2, q, (one, b), dealt[block, deal + 7, lane])
+        part0 = _last(h2, a02, q, (a0, dealt[block, deal + 4, lane]), dealt[block, deal + 8, lane])
+        part1 = _last(h2, a12, q, (a1, dealt[block, deal + 5, lane]), dealt[block, deal + 9, lane])
+        part01 = _last(h2, a012, q, (a01, dealt[block, deal + 6, lane]), dealt[block, deal + 10, lane])
+        total = (h0 & ((h1 & part) ^ part1)) ^ (h1 & part0) ^ part01
+        q, b = hats[block, at + 4, lane], masks[block, at + 4, lane]  # p3 p2 g1
+        part = _last(h2, a2, q, (one, b), dealt[block, deal + 12, lane])
+        part1 = _last(h2, a12, q, (a1, dealt[block, deal + 11, lane]), dealt[block, deal + 13, lane])
+        total ^= (h1 & part) ^ part1
+        q, b = hats[block, at + 5, lane], masks[block, at + 5, lane]  # p3 g2
+        total ^= _last(h2, a2, q, (one, b), dealt[block, deal + 14, lane])
+        new_g[block, index, lane] = total ^ g[block, first + 3, lane]
+        total = np.uint64(0)
+        if wanted:
+            q, b = hats[block, at + 6, lane], masks[block, at + 6, lane]  # p3 p2 p1 p0
+            part = _last(h2, a2, q, (one, b), dealt[block, deal + 18, lane])
+            part0 = _last(h2, a02, q, (a0, dealt[block, deal + 15, lane]), dealt[block, deal + 19, lane])
+            part1 = _last(h2, a12, q, (a1, dealt[block, deal + 16, lane]), dealt[block, deal + 20, lane])
+            part01 = _last(h2, a012, q, (a01, dealt[block, deal + 17, lane]), dealt[block, deal + 21, lane])
+            total = (h0 & ((h1 & part) ^ part1)) ^ (h1 & part0) ^ part01
+        new_p[block, index, lane] = total
+
+
 @kernel
 def reduce_level(p, g, nodes, hats, masks, dealt, first_party, new_p, new_g):  # type: ignore[no-untyped-def]
     """Shares of the P and G of every node, from what was opened (`hats`), own mask shares and dealt products.
 
     A product of opened-and-masked bits is multilinear: prod (h_i ^ a_i) = XOR over subsets S of h_(not S) [a_S].
     """
-    one = np.zeros(8, np.uint64)
-    if first_party:
-        one[:] = np.uint64(0xFFFFFFFFFFFFFFFF)
+    one = np.full(8, everywhere(first_party))
     table = np.empty((8, 8), np.uint64)
     part = np.empty((8, 8), np.uint64)
     scratch = np.empty((8, 8), np.uint64)
@@ -157,6 +197,13 @@ def reduce_level(p, g, nodes, hats, masks, dealt, first_party, new_p, new_g):  #
                     new_p[block, index, lane] = p[block, first, lane]
                     new_g[block, index, lane] = g[block, first, lane]
                 first += 1
+                continue
+            if m == 4:
+                wanted = index > 0
+                _reduce_four(g, hats, masks, dealt, one[0], wanted, block, index, first, at, deal, new_p, new_g)
+                first += 4
+                at += 7 if wanted else 6
+                deal += 22 if wanted else 15
                 continue
             k = m - 1
             # table[S]: share of the product of the masks of p_(i+1), i in S

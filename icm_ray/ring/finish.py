@@ -14,7 +14,9 @@ from icm_ray.ring.kernel import kernel
 __all__ = [
     "bit_words",
     "count_bits",
+    "deal_full",
     "deal_parts",
+    "deal_truncation",
     "high_part",
     "relu_full",
     "relu_parts",
@@ -163,16 +165,49 @@ def count_bits(d_hat, r_d, first, count):  # type: ignore[no-untyped-def]
 def deal_parts(high, s, bits, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
     """The dealer's parts of a ReLU's mask: high = r >> f; r_d = s xor t; rho its low `bits` bits, t the bit above.
 
-    Every output is the true value; whoever shares it corrects it.
+    Every output is the true value; whoever shares it corrects it. A loop for each: with more arrays in one the compiler
+    finds no vector instructions.
     """
-    one = np.uint64(1)
-    low = (one << np.uint64(bits)) - one
-    for e in range(r_d.size):
-        top = (high[e] >> np.uint64(bits)) & one
+    k, one = np.uint64(bits), np.uint64(1)
+    low = (one << k) - one
+    for at in range(r_d.size >> 6):
+        word, start = s[at], at << 6
+        for bit in range(64):
+            r_d[start + bit] = ((word >> np.uint64(bit)) ^ (high[start + bit] >> k)) & one
+        for e in range(64):
+            rho[start + e] = high[start + e] & low
+        for e in range(64):
+            rd_rho[start + e] = (np.uint64(0) - r_d[start + e]) & high[start + e] & low
+        for e in range(64):
+            t[start + e] = (high[start + e] >> k) & one
+        for e in range(64):
+            rd_t[start + e] = (high[start + e] >> k) & r_d[start + e]
+    for e in range(r_d.size & ~63, r_d.size):
+        top = (high[e] >> k) & one
         d = ((s[e >> 6] >> np.uint64(e & 63)) & one) ^ top
-        part = high[e] & low
-        r_d[e] = d
-        rho[e] = part
-        rd_rho[e] = d * part
-        t[e] = top
-        rd_t[e] = d & top
+        r_d[e], rho[e], rd_rho[e], t[e], rd_t[e] = d, high[e] & low, d * (high[e] & low), top, d & top
+
+
+@kernel
+def deal_full(r, s, r_d, rd_r):  # type: ignore[no-untyped-def]
+    """As `deal_parts` where r itself is shared: r_d = s xor msb(r), and r_d r."""
+    for at in range(r_d.size >> 6):
+        word = s[at]
+        for bit in range(64):
+            e = (at << 6) + bit
+            d = ((word >> np.uint64(bit)) ^ (r[e] >> np.uint64(63))) & np.uint64(1)
+            r_d[e] = d
+            rd_r[e] = (np.uint64(0) - d) & r[e]
+    for e in range(r_d.size & ~63, r_d.size):
+        d = ((s[e >> 6] >> np.uint64(e & 63)) ^ (r[e] >> np.uint64(63))) & np.uint64(1)
+        r_d[e], rd_r[e] = d, d * r[e]
+
+
+@kernel
+def deal_truncation(r, f, w, rho, t):  # type: ignore[no-untyped-def]
+    """rho = (r mod 2^(w-1)) >> f and t, the bit above."""
+    top = np.uint64(w - 1)
+    low = (np.uint64(1) << top) - np.uint64(1)
+    for e in range(rho.size):
+        rho[e] = (np.uint64(r[e]) & low) >> np.uint64(f)
+        t[e] = (np.uint64(r[e]) >> top) & np.uint64(1)

@@ -17,15 +17,14 @@ def deal_selection(high, r_d, bits, rho, rd_rho, t, rd_t):  # type: ignore[no-un
 
     high = r >> f; rho its low `bits` bits, t the bit above. Every output is the true value.
     """
-    one = np.uint64(1)
-    low = (one << np.uint64(bits)) - one
+    k, one = np.uint64(bits), np.uint64(1)
+    low = (one << k) - one
+    for e in range(r_d.size):  # two loops, each with as few arrays as vector instructions take
+        rho[e] = high[e] & low
+        rd_rho[e] = (np.uint64(0) - r_d[e]) & high[e] & low
     for e in range(r_d.size):
-        top = (high[e] >> np.uint64(bits)) & one
-        part = high[e] & low
-        rho[e] = part
-        rd_rho[e] = r_d[e] * part
-        t[e] = top
-        rd_t[e] = r_d[e] & top
+        t[e] = (high[e] >> k) & one
+        rd_t[e] = (high[e] >> k) & r_d[e]
 
 
 @njit(cache=True, nogil=True)
@@ -65,7 +64,7 @@ def deal_product(r, r_d, bits, rd_rho, rd_t):  # type: ignore[no-untyped-def]
     low = (one << np.uint64(bits)) - one
     for e in range(r_d.size):
         x = np.uint64(r[e])
-        rd_rho[e] = r_d[e] * (x & low)
+        rd_rho[e] = (np.uint64(0) - r_d[e]) & x & low
         rd_t[e] = r_d[e] & ((x >> np.uint64(bits)) & one)
 
 

@@ -18,7 +18,7 @@ def warm() -> None:
     wide, top = np.zeros((2, n), np.uint16), np.zeros(n, np.uint8)
     p, g = (np.zeros((1, 7, 8), np.uint64) for _ in range(2))
     bits.look_up(r, np.uint64(0), 0, wide, top, 3, 3, p[:, :3].copy(), g[:, :3].copy())
-    bits.deal_one_hot(r, 0, wide[0])
+    bits.deal_one_hot(r, wide)
     bits.top_chunk_one_hot(r, 0, 3, top)
     masks, dealt = np.zeros((1, 11, 8), np.uint64), np.zeros((1, 40, 8), np.uint64)
     bits.mask_level(p, g, nodes, masks)
@@ -31,11 +31,13 @@ def warm() -> None:
     words = (np.uint8, np.uint16, np.uint32, np.uint64)
     for dtype in words:
         finish.high_part(r.astype(dtype), 0, 8, r)
+        finish.deal_truncation(r.astype(dtype), 3, 8, r.copy(), np.zeros(n, dtype))
         finish.deal_parts(r, plane, 7, r, r.copy(), r.copy(), np.zeros(n, dtype), np.zeros(n, dtype))
         for first in (True, False):
             finish.relu_parts(r, plane, r, r, r, np.zeros(n, dtype), np.zeros(n, dtype), 7, first, r.copy())
             for opened in words:
                 finish.truncated(np.zeros(n, opened), r, np.zeros(n, dtype), 3, 8, first, r.copy())
+    finish.deal_full(r, plane, r.copy(), r.copy())
     for first in (True, False):
         for dtype in words:
             finish.share_of_product(r, r, r, r, r, first, np.zeros(n, dtype))

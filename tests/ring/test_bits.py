@@ -22,8 +22,7 @@ def numbers(rng, nbits, count=512):
 def one_hot_words(r, shape):
     size = r.size
     wide = np.zeros((shape.wide_chunks, size), np.uint16)
-    for j in range(shape.wide_chunks):
-        bits.deal_one_hot(r, 4 * j, wide[j])
+    bits.deal_one_hot(r, wide)
     top = np.zeros(size if shape.wide_chunks < shape.chunks else 0, np.uint8)
     if top.size:
         bits.top_chunk_one_hot(r, 4 * shape.wide_chunks, shape.top_bits, top)

@@ -1,7 +1,8 @@
 """Where the time of a run goes: seconds by part, exclusive of one another.
 
 Whoever spends time says on what, with `spends`, as a decorator or around a block; sections nest, and time inside an
-inner one counts there alone. Outside a measured run a section costs one look-up. No `yield` inside a section: the
+inner one counts there alone. Work counts for as long as the thread had a core; the rest of it, while others had them
+all, is a part of its own. Outside a measured run a section costs one look-up. No `yield` inside a section: the
 time until the generator is resumed would count.
 """
 
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
 from functools import wraps
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import ParamSpec, TypeVar
 
 __all__ = ["Clock", "Part", "present_clock", "spends"]
@@ -39,28 +40,45 @@ class Part(StrEnum):
     """Waiting for the dealer: for a run to begin, or for a correction."""
     PYTHON = "python"
     """All the rest: interpretation, scheduling, messages, freeing of arrays."""
+    CORES = "cores"
+    """Ready to work, but without a core (or, in a product, waiting for the threads that were lent to it)."""
+
+
+_WORK = frozenset({Part.PRG, Part.KERNELS, Part.PRODUCTS, Part.PYTHON})
 
 
 class _Times:
     """One thread's: the sections that it is in, and what it has spent so far."""
 
-    __slots__ = ("inside", "since", "spent")
+    __slots__ = ("inside", "since", "spent", "worked")
 
     def __init__(self) -> None:
         self.inside: list[Part] = []
-        self.since = 0.0
+        self.since = self.worked = 0.0
         self.spent = dict.fromkeys(Part, 0.0)
+
+    def count(self, now: float, worked: float) -> None:
+        """Until now, where the thread has had a core for `worked` in all, the section that it is in."""
+        if self.inside:
+            part, passed = self.inside[-1], now - self.since
+            if part in _WORK:
+                work = min(passed, worked - self.worked)
+                self.spent[Part.CORES] += passed - work
+                passed = work
+            self.spent[part] += passed
+        self.since, self.worked = now, worked
 
 
 class Clock:
-    """Seconds by part of one run; `now`: a monotonic counter of seconds.
+    """Seconds by part of one run. now: a monotonic counter of seconds; working: of those that the calling thread had a
+    core.
 
     Each thread has times of its own, which are added: where several work at once, parts add up to more than the run
     took, and a thread that is in no section spends nothing.
     """
 
-    def __init__(self, now: Callable[[], float] = perf_counter) -> None:
-        self._now = now
+    def __init__(self, now: Callable[[], float] = perf_counter, working: Callable[[], float] = thread_time) -> None:
+        self._now, self._working = now, working
         self._mine = threading.local()
         self._all: list[_Times] = []
         self._adding = threading.Lock()
@@ -75,17 +93,15 @@ class Clock:
 
     def enter(self, part: Part) -> None:
         """The calling thread spends its time on `part` from now on."""
-        times, now = self._times(), self._now()
-        if times.inside:
-            times.spent[times.inside[-1]] += now - times.since
+        times = self._times()
+        times.count(self._now(), self._working())
         times.inside.append(part)
-        times.since = now
 
     def leave(self) -> None:
         """... and from now on what it did before."""
-        times, now = self._times(), self._now()
-        times.spent[times.inside.pop()] += now - times.since
-        times.since = now
+        times = self._times()
+        times.count(self._now(), self._working())
+        times.inside.pop()
 
     @contextmanager
     def running(self) -> Iterator[None]:

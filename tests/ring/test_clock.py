@@ -19,7 +19,7 @@ def spent(clock: Clock) -> dict[str, float]:
 
 def test_time_inside_an_inner_section_counts_there_alone():
     now = Set()
-    clock = Clock(now)
+    clock = Clock(now, now)
     with clock.running():
         now.add(1)
         with spends(Part.DEALER):
@@ -34,7 +34,7 @@ def test_time_inside_an_inner_section_counts_there_alone():
 
 def test_a_section_in_itself_counts_once():
     now = Set()
-    clock = Clock(now)
+    clock = Clock(now, now)
     with clock.running(), spends(Part.KERNELS):
         now.add(1)
         with spends(Part.KERNELS):
@@ -45,7 +45,7 @@ def test_a_section_in_itself_counts_once():
 
 def test_a_decorated_function():
     now = Set()
-    clock = Clock(now)
+    clock = Clock(now, now)
 
     @spends(Part.WIRE)
     def wait(seconds: int, *, twice: bool) -> int:
@@ -63,7 +63,7 @@ def test_a_decorated_function():
 
 def test_an_error_ends_its_sections():
     now = Set()
-    clock = Clock(now)
+    clock = Clock(now, now)
 
     @spends(Part.PRG)
     def fail() -> None:
@@ -80,7 +80,7 @@ def test_an_error_ends_its_sections():
 
 def test_nothing_is_measured_outside_a_run():
     now = Counting()
-    clock = Clock(now)
+    clock = Clock(now, Counting())
     with spends(Part.WIRE):
         Key(bytes(16)).words(0, 0, 8)
     assert present_clock() is None
@@ -89,9 +89,24 @@ def test_nothing_is_measured_outside_a_run():
     assert list(clock.spent()) == list(Part)
 
 
+def test_work_without_a_core_counts_apart():
+    now, working = Set(), Set()
+    clock = Clock(now, working)
+    with clock.running():
+        with spends(Part.KERNELS):
+            now.add(10)
+            working.add(7)
+        with spends(Part.PEERS):  # a wait is a wait
+            now.add(100)
+            working.add(20)
+        now.add(1000)
+        working.add(1001)  # the counters tick apart
+    assert spent(clock) == {"kernels": 7, "cores": 3, "peers": 100, "python": 1000}
+
+
 def test_threads_are_added():
     now = Set()
-    clock = Clock(now)
+    clock = Clock(now, now)
 
     def work() -> None:
         now.add(10)  # in no section: an idle thread spends nothing
@@ -122,7 +137,7 @@ def test_threads_are_added():
 )
 def test_what_the_ring_spends(part, call):
     now = Counting()
-    clock = Clock(now)
+    clock = Clock(now, Counting())
     with clock.running():
         call()
     assert spent(clock) == {"python": 2, str(part): 1}  # read when the run begins, the section does, and at both ends

@@ -157,23 +157,25 @@ class StoredSlot:
         """
         place = self._places.pop((operation, tag), None)
         if place is None or place[1] != size:
-            found = "none" if place is None else f"one of {place[1]} bytes"
-            raise Desynchronised(
-                f"{self._member}: the slot {self._path.name} has {found} for {(operation, tag)} where a correction of "
-                f"{size} bytes was due",
-                party=self._member,
-                step=str((operation, tag)),
-            )
+            self._lacks("none" if place is None else f"one of {place[1]} bytes", operation, tag, size)
         payload = np.empty(size, np.uint8)
         done = 0
         with spends(Part.DEALER):
             while done < size:
                 if not (count := os.preadv(self._file, [payload.data[done:]], place[0] + done)):
-                    self._refuse("was cut off while it was read")
+                    self._lacks(f"one of {done} bytes left", operation, tag, size)
                 done += count
         with self._counting:  # several threads take
             self.received += size
         return payload
+
+    def _lacks(self, found: str, operation: int, tag: int, size: int) -> NoReturn:
+        raise Desynchronised(
+            f"{self._member}: the slot {self._path.name} has {found} for {(operation, tag)} where a correction of "
+            f"{size} bytes was due",
+            party=self._member,
+            step=str((operation, tag)),
+        )
 
     def close(self) -> None:
         """Close and remove the file. Idempotent."""

@@ -1,5 +1,7 @@
 """A slot's file is this very slot, whole, or a typed error."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -101,6 +103,18 @@ def test_another_size_is_refused(tmp_path):
         spent = takes.take(PROGRAM, deals.take(PROGRAM))
         with pytest.raises(Desynchronised, match=r"one of 100 bytes .* of 96 bytes was due"):
             spent.corrections.take(3, 7, 96)
+        spent.corrections.close()
+
+
+def test_a_file_cut_off_after_it_was_opened_is_no_difference_of_stocks(tmp_path):
+    """Others may have had shares by then."""
+    both(tmp_path, 1)
+    path = min(tmp_path.rglob("*.slot"))
+    with dealer(tmp_path) as deals, party(tmp_path) as takes:
+        spent = takes.take(PROGRAM, deals.take(PROGRAM))
+        os.truncate(path, 128 + 16 + 60)
+        with pytest.raises(Desynchronised, match=r"bytes left .* of 100 bytes was due"):
+            spent.corrections.take(3, 7, 100)
         spent.corrections.close()
 
 

@@ -25,16 +25,16 @@ def relu(parties):
 
 def test_parts_add_up_to_the_run():
     counters = {name: Counting() for name in ("alice", "bob", "dealer")}
-    clocks = {name: Clock(now) for name, now in counters.items()}
+    clocks = {name: Clock(now, Counting()) for name, now in counters.items()}
     with ThreadLane(("alice", "bob")) as lane:
         outcomes = lane.run(relu(lane.parties), VALUES, clocks=clocks)
     assert outcomes["bob"].results["y"].view(np.int64).tolist() == [max(x, 0) for x in range(-50, 50)]
     for name, clock in clocks.items():
         assert sum(clock.spent().values()) == counters[name].read - 1  # from the first reading to the last
     for name in lane.parties:
-        assert {part for part, seconds in clocks[name].spent().items() if not seconds} == {Part.PRODUCTS}
+        assert {part for part, seconds in clocks[name].spent().items() if not seconds} == {Part.PRODUCTS, Part.CORES}
     unspent = {part for part, seconds in clocks["dealer"].spent().items() if not seconds}
-    assert unspent == {Part.PRODUCTS, Part.PEERS, Part.DEALER}
+    assert unspent == {Part.PRODUCTS, Part.PEERS, Part.DEALER, Part.CORES}
 
 
 def test_every_member_reports(engine):

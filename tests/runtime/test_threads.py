@@ -291,7 +291,7 @@ def test_a_policy_refuses_as_before():
 
 
 def test_threads_of_a_crew_count_on_the_clock():
-    clocks = {name: Clock(Counting()) for name in (*NAMES, "dealer")}
+    clocks = {name: Clock(Counting(), Counting()) for name in (*NAMES, "dealer")}
     with ThreadLane(NAMES, threads=3) as lane:
         lane.run(relus(), {"alice": {"x": X}}, clocks=clocks)
     for name in (*NAMES, "dealer"):

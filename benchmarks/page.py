@@ -91,8 +91,9 @@ PROFILE = """
 
 Milliseconds of one run of median length and their part of it; a party: the slower one. prg: AES; kernels: compiled
 loops and whole-array arithmetic; products: matrix products and convolutions; wire: sending and copying what arrives;
-peers, dealer: waiting for these; orders: between the driver and the workers. Four processes share the cores, so that
-every part holds the time in which others ran.
+peers, dealer: waiting for these; python: interpreting all that, work that had a core, as prg, kernels and products are;
+cores: ready to work without one, since four processes share them (wire, peers, dealer and orders hold such time, too);
+orders: between the driver and the workers.
 
 """
 MEMORY = """

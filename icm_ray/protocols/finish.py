@@ -58,6 +58,15 @@ def _tree(op: Finish) -> TreeShape:
     return tree_shape(op.width - op.shift - 1)
 
 
+def _high(x: Words, f: int, w: int) -> Ring:
+    """(x mod 2^w) >> f in whole blocks of words: x itself where it is that."""
+    if not f and w == FULL_WIDTH:
+        return comparison.public_words(x, w)
+    high = np.empty(bits.blocks_of(x.size) * bits.BLOCK, np.uint64)
+    finish.high_part(x, f, w, high)
+    return high
+
+
 def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool) -> None:
     """Deal for a value opened under r (any word type, flat). own_mask: the parties hold shares of r themselves."""
     f, w = op.shift, op.width
@@ -70,8 +79,7 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Finish, own_mask: bool
         dealing.give(tag + _T, top)
         return
     count, nbits, shape = r.size, w - f - 1, _tree(op)
-    high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-    finish.high_part(r, f, w, high)
+    high = _high(r, f, w)
     comparison.deal_chunks(dealing, tag + _CHUNKS, high, shape)
     comparison.deal_tree(dealing, tag + _TREE, count, shape)
     s = dealing.planes(tag + _S, high.size // 64)
@@ -101,11 +109,7 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Finish, own_mask: W
         finish.truncated(x_hat, rho, t, f, w, context.first, out)
         return out
     nbits, shape = w - f - 1, _tree(op)
-    if f or w < FULL_WIDTH:
-        high = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-        finish.high_part(x_hat, f, w, high)
-    else:
-        high = comparison.public_words(x_hat, w)
+    high = _high(x_hat, f, w)
     (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, high, shape)
     # d^ = [z >= 0] xor r_d with r_d = s xor t, so that t cancels: G xor s xor m xor 1
     with spends(Part.KERNELS):

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from icm_ray.ring.choice import everywhere
+from icm_ray.ring.choice import ones_if
 from icm_ray.ring.kernel import kernel
 from icm_ray.ring.lookup import look_up_narrow, look_up_wide
 
@@ -138,9 +138,22 @@ def _fold(table, hats, low, k, scratch):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _last(h2, a2, q, alone, with_a2):  # type: ignore[no-untyped-def]
-    """Multiply (h2 ^ a2) out: shares of (q ^ b)(h2 ^ a2) a from those of a and a2 a, of b a, and of b a2 a."""
-    return (h2 & ((q & alone[0]) ^ alone[1])) ^ (q & a2) ^ with_a2
+def _pair(h, q, t, x, ta, xa):  # type: ignore[no-untyped-def]
+    """Shares of (q ^ b)(h ^ a) c, with q and h opened, from shares of c (t), b c (x), a c (ta) and b a c (xa)."""
+    return (h & ((q & t) ^ x)) ^ (q & ta) ^ xa
+
+
+@njit(cache=True, nogil=True)
+def _product_of_four(q, b, h0, h1, h2, t, dealt, block, at, lane):  # type: ignore[no-untyped-def]
+    """Shares of (q ^ b)(h0 ^ a0)(h1 ^ a1)(h2 ^ a2).
+
+    t: shares of the products of the a_i, by subset; of those times b, b itself, and the others in `dealt` from `at` on.
+    """
+    part = _pair(h2, q, t[0], b, t[4], dealt[block, at + 3, lane])
+    part0 = _pair(h2, q, t[1], dealt[block, at, lane], t[5], dealt[block, at + 4, lane])
+    part1 = _pair(h2, q, t[2], dealt[block, at + 1, lane], t[6], dealt[block, at + 5, lane])
+    part01 = _pair(h2, q, t[3], dealt[block, at + 2, lane], t[7], dealt[block, at + 6, lane])
+    return (h0 & ((h1 & part) ^ part1)) ^ (h1 & part0) ^ part01
 
 
 @njit(cache=True, nogil=True)
@@ -151,27 +164,19 @@ def _reduce_four(g, hats, masks, dealt, one, wanted, block, index, first, at, de
         a0, a1, a2 = masks[block, at, lane], masks[block, at + 1, lane], masks[block, at + 2, lane]
         a01, a02 = dealt[block, deal, lane], dealt[block, deal + 1, lane]
         a12, a012 = dealt[block, deal + 2, lane], dealt[block, deal + 3, lane]
+        t = (one, a0, a1, a01, a2, a02, a12, a012)
         q, b = hats[block, at + 3, lane], masks[block, at + 3, lane]  # p3 p2 p1 g0
-        part = _last(h2, a2, q, (one, b), dealt[block, deal + 7, lane])
-        part0 = _last(h2, a02, q, (a0, dealt[block, deal + 4, lane]), dealt[block, deal + 8, lane])
-        part1 = _last(h2, a12, q, (a1, dealt[block, deal + 5, lane]), dealt[block, deal + 9, lane])
-        part01 = _last(h2, a012, q, (a01, dealt[block, deal + 6, lane]), dealt[block, deal + 10, lane])
-        total = (h0 & ((h1 & part) ^ part1)) ^ (h1 & part0) ^ part01
+        total = _product_of_four(q, b, h0, h1, h2, t, dealt, block, deal + 4, lane)
         q, b = hats[block, at + 4, lane], masks[block, at + 4, lane]  # p3 p2 g1
-        part = _last(h2, a2, q, (one, b), dealt[block, deal + 12, lane])
-        part1 = _last(h2, a12, q, (a1, dealt[block, deal + 11, lane]), dealt[block, deal + 13, lane])
-        total ^= (h1 & part) ^ part1
+        total ^= h1 & _pair(h2, q, one, b, a2, dealt[block, deal + 12, lane])
+        total ^= _pair(h2, q, a1, dealt[block, deal + 11, lane], a12, dealt[block, deal + 13, lane])
         q, b = hats[block, at + 5, lane], masks[block, at + 5, lane]  # p3 g2
-        total ^= _last(h2, a2, q, (one, b), dealt[block, deal + 14, lane])
+        total ^= _pair(h2, q, one, b, a2, dealt[block, deal + 14, lane])
         new_g[block, index, lane] = total ^ g[block, first + 3, lane]
         total = np.uint64(0)
         if wanted:
             q, b = hats[block, at + 6, lane], masks[block, at + 6, lane]  # p3 p2 p1 p0
-            part = _last(h2, a2, q, (one, b), dealt[block, deal + 18, lane])
-            part0 = _last(h2, a02, q, (a0, dealt[block, deal + 15, lane]), dealt[block, deal + 19, lane])
-            part1 = _last(h2, a12, q, (a1, dealt[block, deal + 16, lane]), dealt[block, deal + 20, lane])
-            part01 = _last(h2, a012, q, (a01, dealt[block, deal + 17, lane]), dealt[block, deal + 21, lane])
-            total = (h0 & ((h1 & part) ^ part1)) ^ (h1 & part0) ^ part01
+            total = _product_of_four(q, b, h0, h1, h2, t, dealt, block, deal + 15, lane)
         new_p[block, index, lane] = total
 
 
@@ -181,7 +186,7 @@ def reduce_level(p, g, nodes, hats, masks, dealt, first_party, new_p, new_g):  #
 
     A product of opened-and-masked bits is multilinear: prod (h_i ^ a_i) = XOR over subsets S of h_(not S) [a_S].
     """
-    one = np.full(8, everywhere(first_party))
+    one = np.full(8, ones_if(first_party))
     table = np.empty((8, 8), np.uint64)
     part = np.empty((8, 8), np.uint64)
     scratch = np.empty((8, 8), np.uint64)

@@ -9,22 +9,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["everywhere", "opened", "turned"]
+__all__ = ["negated_where", "ones_at", "ones_if"]
 
 
 @njit(cache=True, nogil=True)
-def opened(word, bit):  # type: ignore[no-untyped-def]
+def ones_at(word, bit):  # type: ignore[no-untyped-def]
     """All ones where `bit` of a word is set, else zero."""
     return np.uint64(0) - ((word >> np.uint64(bit)) & np.uint64(1))
 
 
 @njit(cache=True, nogil=True)
-def everywhere(condition):  # type: ignore[no-untyped-def]
+def ones_if(condition):  # type: ignore[no-untyped-def]
     """All ones where it holds, else zero."""
     return np.uint64(0xFFFFFFFFFFFFFFFF) if condition else np.uint64(0)
 
 
 @njit(cache=True, nogil=True)
-def turned(x, flip):  # type: ignore[no-untyped-def]
+def negated_where(x, flip):  # type: ignore[no-untyped-def]
     """-x where `flip` is all ones, x where it is zero."""
     return (x ^ flip) - flip

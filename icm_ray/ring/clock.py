@@ -129,7 +129,10 @@ present_clock: Callable[[], Clock | None] = _PRESENT.get
 
 
 class spends:  # noqa: N801 - reads as the verb that it is, like contextlib's own
-    """A section: the block, or every call of the decorated function, spends its time on `part`. To be used often."""
+    """A section: the block, or every call of the decorated function, spends its time on `part`.
+
+    One may be entered any number of times, by several threads.
+    """
 
     __slots__ = ("_part",)
 

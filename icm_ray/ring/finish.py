@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from icm_ray.ring.choice import everywhere, opened, turned
+from icm_ray.ring.choice import negated_where, ones_at, ones_if
 from icm_ray.ring.kernel import kernel
 
 __all__ = [
@@ -75,9 +75,9 @@ def signs(x, offset, shift, constant, plane):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _relu_part(flip, mine, k, high, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
-    share = turned(high * r_d - rd_rho, flip) + (((high & mine) - rho) & flip)
-    carried = turned(np.uint64(rd_t), flip) + (np.uint64(t) & flip)
-    return share + turned(carried << k, opened(high, k))
+    share = negated_where(high * r_d - rd_rho, flip) + (((high & mine) - rho) & flip)
+    carried = negated_where(np.uint64(rd_t), flip) + (np.uint64(t) & flip)
+    return share + negated_where(carried << k, ones_at(high, k))
 
 
 @kernel
@@ -88,38 +88,38 @@ def relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, bits, first, out):  # typ
 
     high = x^ >> f with `bits` + 1 bits, m its top one; K = c + m 2^bits; kappa = (1 - 2m) 2^bits.
     """
-    k, mine = np.uint64(bits), everywhere(first)
+    k, mine = np.uint64(bits), ones_if(first)
     for at in range(out.size >> 6):
         word = d_hat[at]
         for bit in range(64):
             e = (at << 6) + bit
-            out[e] = _relu_part(opened(word, bit), mine, k, high[e], r_d[e], rho[e], rd_rho[e], t[e], rd_t[e])
+            out[e] = _relu_part(ones_at(word, bit), mine, k, high[e], r_d[e], rho[e], rd_rho[e], t[e], rd_t[e])
     for e in range(out.size & ~63, out.size):
-        flip = opened(d_hat[e >> 6], e & 63)
+        flip = ones_at(d_hat[e >> 6], e & 63)
         out[e] = _relu_part(flip, mine, k, high[e], r_d[e], rho[e], rd_rho[e], t[e], rd_t[e])
 
 
 @njit(cache=True, nogil=True)
 def _relu(flip, mine, x, r_d, r, rd_r):  # type: ignore[no-untyped-def]
-    return turned(x * r_d - rd_r, flip) + (((x & mine) - r) & flip)
+    return negated_where(x * r_d - rd_r, flip) + (((x & mine) - r) & flip)
 
 
 @kernel
 def relu_full(x_hat, d_hat, r_d, r, rd_r, first, out):  # type: ignore[no-untyped-def]
     """d x with d = d^ xor r_d:  d^ = 0: x^ [r_d] - [r_d r];  d^ = 1: x^ (1 - [r_d]) - ([r] - [r_d r])."""
-    mine = everywhere(first)
+    mine = ones_if(first)
     for at in range(out.size >> 6):
         word = d_hat[at]
         for bit in range(64):
             e = (at << 6) + bit
-            out[e] = _relu(opened(word, bit), mine, x_hat[e], r_d[e], r[e], rd_r[e])
+            out[e] = _relu(ones_at(word, bit), mine, x_hat[e], r_d[e], r[e], rd_r[e])
     for e in range(out.size & ~63, out.size):
-        out[e] = _relu(opened(d_hat[e >> 6], e & 63), mine, x_hat[e], r_d[e], r[e], rd_r[e])
+        out[e] = _relu(ones_at(d_hat[e >> 6], e & 63), mine, x_hat[e], r_d[e], r[e], rd_r[e])
 
 
 @njit(cache=True, nogil=True)
 def _selected(flip, y_hat, r_d, y, rd_ry):  # type: ignore[no-untyped-def]
-    return turned(y_hat * r_d - rd_ry, flip) + (y & flip)
+    return negated_where(y_hat * r_d - rd_ry, flip) + (y & flip)
 
 
 @kernel
@@ -129,35 +129,35 @@ def select(y_hat, d_hat, r_d, y, rd_ry, out):  # type: ignore[no-untyped-def]
         word = d_hat[at]
         for bit in range(64):
             e = (at << 6) + bit
-            out[e] = _selected(opened(word, bit), y_hat[e], r_d[e], y[e], rd_ry[e])
+            out[e] = _selected(ones_at(word, bit), y_hat[e], r_d[e], y[e], rd_ry[e])
     for e in range(out.size & ~63, out.size):
-        out[e] = _selected(opened(d_hat[e >> 6], e & 63), y_hat[e], r_d[e], y[e], rd_ry[e])
+        out[e] = _selected(ones_at(d_hat[e >> 6], e & 63), y_hat[e], r_d[e], y[e], rd_ry[e])
 
 
 @njit(cache=True, nogil=True)
 def _bit(flip, mine, r_d):  # type: ignore[no-untyped-def]
-    return turned(r_d, flip) - (flip & mine)
+    return negated_where(r_d, flip) - (flip & mine)
 
 
 @kernel
 def bit_words(d_hat, r_d, first, out):  # type: ignore[no-untyped-def]
     """[b] = d^ + (1 - 2 d^) [r_d]: the additive share of an opened-and-masked bit."""
-    mine = everywhere(first)
+    mine = ones_if(first)
     for at in range(out.size >> 6):
         word = d_hat[at]
         for bit in range(64):
             e = (at << 6) + bit
-            out[e] = _bit(opened(word, bit), mine, r_d[e])
+            out[e] = _bit(ones_at(word, bit), mine, r_d[e])
     for e in range(out.size & ~63, out.size):
-        out[e] = _bit(opened(d_hat[e >> 6], e & 63), mine, r_d[e])
+        out[e] = _bit(ones_at(d_hat[e >> 6], e & 63), mine, r_d[e])
 
 
 @kernel
 def count_bits(d_hat, r_d, first, count):  # type: ignore[no-untyped-def]
     """The sum of `bit_words` over the first `count` values."""
-    total, mine = np.uint64(0), everywhere(first)
+    total, mine = np.uint64(0), ones_if(first)
     for e in range(count):
-        total += _bit(opened(d_hat[e >> 6], e & 63), mine, r_d[e])
+        total += _bit(ones_at(d_hat[e >> 6], e & 63), mine, r_d[e])
     return total
 
 

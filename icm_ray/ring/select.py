@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from icm_ray.ring.choice import everywhere, opened, turned
+from icm_ray.ring.choice import negated_where, ones_at, ones_if
 from icm_ray.ring.kernel import kernel
 
 __all__ = ["deal_product", "deal_selection", "keep_opened", "keep_parts"]
@@ -31,9 +31,9 @@ def deal_selection(high, r_d, bits, rho, rd_rho, t, rd_t):  # type: ignore[no-un
 def _kept_part(flip, mine, k, offset, mask, f, y_hat, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
     high = ((np.uint64(y_hat) + offset) & mask) >> f
     value = high - (offset >> f)
-    share = turned(value * r_d - rd_rho, flip) + (((value & mine) - rho) & flip)
-    carried = turned(np.uint64(rd_t), flip) + (np.uint64(t) & flip)
-    return share + turned(carried << k, opened(high, k))
+    share = negated_where(value * r_d - rd_rho, flip) + (((value & mine) - rho) & flip)
+    carried = negated_where(np.uint64(rd_t), flip) + (np.uint64(t) & flip)
+    return share + negated_where(carried << k, ones_at(high, k))
 
 
 @kernel
@@ -43,7 +43,7 @@ def keep_parts(y_hat, d_hat, r_d, rho, rd_rho, t, rd_t, f, w, first, out):  # ty
     H = (y^ + 2^(w-2)) >> f with m its top bit, K = H - 2^(w-2-f), L = w - 1 - f, kappa = (1 - 2m) 2^L:
     d^ = 0: K [r_d] - [r_d rho] + kappa [r_d t];  d^ = 1: K (1 - [r_d]) - ([rho] - [r_d rho]) + kappa ([t] - [r_d t]).
     """
-    k, drop, mine = np.uint64(w - 1 - f), np.uint64(f), everywhere(first)
+    k, drop, mine = np.uint64(w - 1 - f), np.uint64(f), ones_if(first)
     offset = np.uint64(1) << np.uint64(w - 2)
     mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - w)
     for at in range(out.size >> 6):
@@ -51,10 +51,10 @@ def keep_parts(y_hat, d_hat, r_d, rho, rd_rho, t, rd_t, f, w, first, out):  # ty
         for bit in range(64):
             e = (at << 6) + bit
             dealt = r_d[e], rho[e], rd_rho[e], t[e], rd_t[e]
-            out[e] = _kept_part(opened(word, bit), mine, k, offset, mask, drop, y_hat[e], *dealt)
+            out[e] = _kept_part(ones_at(word, bit), mine, k, offset, mask, drop, y_hat[e], *dealt)
     for e in range(out.size & ~63, out.size):
         dealt = r_d[e], rho[e], rd_rho[e], t[e], rd_t[e]
-        out[e] = _kept_part(opened(d_hat[e >> 6], e & 63), mine, k, offset, mask, drop, y_hat[e], *dealt)
+        out[e] = _kept_part(ones_at(d_hat[e >> 6], e & 63), mine, k, offset, mask, drop, y_hat[e], *dealt)
 
 
 @kernel
@@ -71,8 +71,8 @@ def deal_product(r, r_d, bits, rd_rho, rd_t):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _kept(flip, k, offset, mask, x, x_hat, r_d, rd_rho, rd_t):  # type: ignore[no-untyped-def]
     value = (np.uint64(x_hat) + offset) & mask
-    kept = (value - offset) * r_d - rd_rho + turned(np.uint64(rd_t) << k, opened(value, k))
-    return turned(kept, flip) + (x & flip)
+    kept = (value - offset) * r_d - rd_rho + negated_where(np.uint64(rd_t) << k, ones_at(value, k))
+    return negated_where(kept, flip) + (x & flip)
 
 
 @kernel
@@ -89,7 +89,7 @@ def keep_opened(x, x_hat, d_hat, r_d, rd_rho, rd_t, bits, out):  # type: ignore[
         word = d_hat[at]
         for bit in range(64):
             e = (at << 6) + bit
-            out[e] += _kept(opened(word, bit), k, offset, mask, x[e], x_hat[e], r_d[e], rd_rho[e], rd_t[e])
+            out[e] += _kept(ones_at(word, bit), k, offset, mask, x[e], x_hat[e], r_d[e], rd_rho[e], rd_t[e])
     for e in range(out.size & ~63, out.size):
-        flip = opened(d_hat[e >> 6], e & 63)
+        flip = ones_at(d_hat[e >> 6], e & 63)
         out[e] += _kept(flip, k, offset, mask, x[e], x_hat[e], r_d[e], rd_rho[e], rd_t[e])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +30,14 @@ _DIRECT: Final = 32 << 10
 """From this size on, bytes go straight into the caller's array rather than through the buffer."""
 
 
-class _Whole(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Whole:
     """A frame that came."""
 
     head: bytes
     kind: Kind
     frame: Frame
-    payload: NDArray[np.uint8]
+    payload: NDArray[np.uint8] = field(repr=False)
 
 
 class Receiver:
@@ -162,27 +164,18 @@ class Receiver:
     def _fill(self, views: list[memoryview], frame: Frame) -> None:
         deadline = 0.0
         for whole in views:
-            view, left = whole, len(whole)
-            while True:
-                start = self._start
-                ready = self._end - start
-                if ready >= left:
-                    view[:] = self._buffer[start : start + left]
-                    self._start = start + left
-                    break
+            view = whole
+            while left := len(view):
+                if ready := min(self._end - self._start, left):
+                    view[:ready] = self._buffer[self._start : self._start + ready]
+                    self._start += ready
+                    view = view[ready:]
+                    continue
                 deadline = deadline or monotonic() + self._config.message_timeout
-                if ready:
-                    view[:ready] = self._buffer[start : self._end]
-                    self._start = self._end
-                elif left >= _DIRECT:
-                    ready = self._read(view, frame, deadline, within=True)
+                if left >= _DIRECT:
+                    view = view[self._read(view, frame, deadline, within=True) :]
                 else:
                     self._pull(frame, deadline, within=True)
-                    continue
-                view = view[ready:]
-                left -= ready
-                if not left:
-                    break
 
     def _pull(self, frame: Frame, deadline: float, *, within: bool = False) -> None:
         """Add what arrives next to the buffer."""

@@ -9,8 +9,8 @@ from typing import Any
 from analytics.frame import SecureFrame
 from analytics.held import HeldRows
 from icm_ray.errors import BoundError, ColumnError, InputError, OwnerError
-from icm_ray.owner.tasks import ColumnInfo
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import ColumnInfo
 from icm_ray.runtime.engine import Engine, Table
 
 __all__ = ["check_columns", "check_owners", "exponents", "frame_of"]

@@ -9,8 +9,8 @@ from typing import TypeVar
 from analytics.agreement import check_owners, exponents, frame_of
 from analytics.frame import SecureFrame
 from icm_ray.errors import IcmError, InputError, SourceError
-from icm_ray.owner.tasks import CsvSource, ParquetSource
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import CsvSource, ParquetSource
 from icm_ray.runtime.engine import Engine, Table
 
 __all__ = ["Paths", "read_csv", "read_parquet"]

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from analytics.quantity import LaneBuild, Quantity, QuantityKind, join
 from icm_ray.ops.linear import Scale
 from icm_ray.ops.values import Kind, ValueType, log2_ceil
-from icm_ray.owner.tasks import Aggregate, ColumnInfo
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
 from icm_ray.program.build import Value
+from icm_ray.query.tasks import Aggregate, ColumnInfo
 from icm_ray.runtime.engine import Engine, Table
 
 __all__ = ["HeldRows"]
 
-# The ranges that owners check themselves (icm_ray.owner.tasks.Aggregate), as types; exact, whatever the column's scale.
+# The ranges that owners check themselves (icm_ray.query.tasks.Aggregate), as types; exact, whatever the column's scale.
 _SUM = ValueType(kind=Kind.WIDE, shape=(1,), f=64, width=58 + 64 + 1)
 _SQUARES = ValueType(kind=Kind.WIDE, shape=(1,), f=128, width=88 + 128 + 1)
 _EXTREME = ValueType(shape=(1,), width=63)

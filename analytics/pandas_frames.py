@@ -8,8 +8,8 @@ from typing import Any
 from analytics.agreement import check_columns, check_owners, exponents, frame_of
 from analytics.frame import SecureFrame
 from icm_ray.errors import ColumnError, IcmError, InputError, NullError, OwnerError
-from icm_ray.owner.tasks import ColumnInfo, PushedSource
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import ColumnInfo, PushedSource
 from icm_ray.runtime.engine import Engine, Table
 
 __all__ = ["from_pandas"]

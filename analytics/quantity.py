@@ -14,9 +14,9 @@ from icm_ray.errors import BoundError
 from icm_ray.ops.compare import Maximum
 from icm_ray.ops.linear import Add, Concatenate, Input, Sum
 from icm_ray.ops.values import FULL_WIDTH, ValueType
-from icm_ray.owner.tasks import ColumnInfo, InputTask
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.tasks import ColumnInfo, InputTask
 from icm_ray.runtime.engine import Engine, LaneJob
 
 __all__ = ["LaneBuild", "Part", "Quantity", "QuantityKind", "Rows", "join", "largest"]

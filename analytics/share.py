@@ -9,7 +9,7 @@ from analytics.quantity import LaneBuild
 from analytics.shared import Encoding, SharedPartition, SharedRows, encoding_for
 from icm_ray.errors import ColumnError, IcmError
 from icm_ray.ops.linear import Store
-from icm_ray.owner.tasks import ColumnValues
+from icm_ray.query.tasks import ColumnValues
 from icm_ray.runtime.engine import LaneJob
 
 __all__ = ["share"]

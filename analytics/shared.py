@@ -14,9 +14,9 @@ from icm_ray.ops.linear import Concatenate, Load, Rescale, Scale, Slice, Subtrac
 from icm_ray.ops.products import SumOfSquares
 from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.ops.wide import SquareParts, Widen
-from icm_ray.owner.tasks import ColumnInfo
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.tasks import ColumnInfo
 from icm_ray.runtime.engine import Engine
 
 __all__ = ["Encoding", "SharedPartition", "SharedRows", "encoding_for"]

@@ -35,7 +35,7 @@ from icm_ray.errors import (
 )
 
 if TYPE_CHECKING:
-    from icm_ray.party.policy import Policy
+    from icm_ray.policy import Policy
     from icm_ray.runtime.session import Session
 
 __all__ = [
@@ -66,7 +66,7 @@ __all__ = [
     "reveal",
 ]
 
-_LATER = {"Policy": "icm_ray.party.policy", "Session": "icm_ray.runtime.session"}
+_LATER = {"Policy": "icm_ray.policy", "Session": "icm_ray.runtime.session"}
 
 
 def reveal(*queries: Any, to: str | None = None) -> Any:

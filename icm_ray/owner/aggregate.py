@@ -45,7 +45,7 @@ _EXTREME_BOUND = 62
 def aggregate(kind: str, edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
     """The words of an aggregate over partitions; `parts`: for each the blocks (rows,) of a column of finite numbers.
 
-    Blocks are of bool, int64 and uint64, or of float64. Shapes and units: `owner.tasks.Aggregate`. `name`: for errors.
+    Blocks are of bool, int64 and uint64, or of float64. Shapes and units: `query.tasks.Aggregate`. `name`: for errors.
     Errors: `BoundError` (beyond the range of the kind), `OwnerError` (least or largest of no rows), `ProgramError`
     (an unknown kind, or edges out of order).
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from icm_ray.errors import ColumnError
-from icm_ray.owner.tasks import ColumnInfo
+from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["NUMBERS", "agreed", "chosen", "kind_of"]
 

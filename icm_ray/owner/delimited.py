@@ -10,7 +10,7 @@ from icm_ray.errors import SourceError
 from icm_ray.owner.columns import NUMBERS, chosen, kind_of
 from icm_ray.owner.partitions import Group, Piece
 from icm_ray.owner.reading import FileTable, Stamp, expand, file_table
-from icm_ray.owner.tasks import ColumnInfo, CsvSource
+from icm_ray.query.tasks import ColumnInfo, CsvSource
 
 __all__ = ["open_csv"]
 

@@ -9,7 +9,7 @@ from icm_ray.errors import SourceError
 from icm_ray.owner.columns import NUMBERS, chosen
 from icm_ray.owner.partitions import Group, Piece
 from icm_ray.owner.reading import FileTable, Stamp, expand, file_table
-from icm_ray.owner.tasks import ColumnInfo, ParquetSource
+from icm_ray.query.tasks import ColumnInfo, ParquetSource
 
 __all__ = ["open_parquet"]
 

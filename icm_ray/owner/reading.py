@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from icm_ray.errors import ProgramError, SourceError
 from icm_ray.owner.columns import NUMBERS, agreed
 from icm_ray.owner.partitions import Group, Piece, cut
-from icm_ray.owner.tasks import ColumnInfo, TableInfo
+from icm_ray.query.tasks import ColumnInfo, TableInfo
 
 __all__ = ["FileTable", "Format", "PushedTable", "Readable", "Stamp", "expand", "file_table"]
 

@@ -13,7 +13,7 @@ from icm_ray.errors import ColumnError, NullError, ProgramError, ShapeError, Sou
 from icm_ray.owner.aggregate import aggregate
 from icm_ray.owner.columns import NUMBERS, agreed, chosen
 from icm_ray.owner.reading import PushedTable, Readable
-from icm_ray.owner.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, InputTask, ParquetSource, TableInfo
+from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, InputTask, ParquetSource, TableInfo
 from icm_ray.ring.fixed import encode
 
 __all__ = ["Tables"]
@@ -98,7 +98,7 @@ class Tables:
         return TableInfo(agreed(columns) if columns else (), rows)
 
     def make(self, task: InputTask) -> Ring:
-        """The ring elements (or words of an aggregate) that a task asks for; shapes: `owner.tasks`.
+        """The ring elements (or words of an aggregate) that a task asks for; shapes: `query.tasks`.
 
         Errors: `ProgramError` (unknown table or partition, another task), `ColumnError` (unknown, or no numbers),
         `NullError` (null, NaN, infinite), `BoundError` (beyond a bound). None of them tells a value or a row.

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from icm_ray.errors import AddressReused, Desynchronised, ProgramError, StockMismatch
 from icm_ray.ops.seams import Address, Link
 from icm_ray.party.correlations import Corrections, SharedCorrections
-from icm_ray.party.policy import Policy, check_policy
+from icm_ray.party.policy import check_policy
 from icm_ray.party.relief import Relief
 from icm_ray.party.run import Mine, Observer, Outcome, Run
 from icm_ray.party.stocking import fill
+from icm_ray.policy import Policy
 from icm_ray.program.begin import SlotName, read_begin
 from icm_ray.program.crew import Crew
 from icm_ray.program.keys import key_for

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from icm_ray.errors import PolicyError
 from icm_ray.ops.linear import Reveal
 from icm_ray.ops.products import OwnedProduct
+from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 
-__all__ = ["Policy", "check_policy"]
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be revealed of a dataset.
-
-    min_rows: the fewest rows behind a revealed number; the program states how many there are, and one that states none
-    is refused where more than one is asked for, unless it is a model's prediction.
-    recipients: who may receive (None: anyone in the session).
-    """
-
-    min_rows: int = 1
-    recipients: tuple[str, ...] | None = None
+__all__ = ["check_policy"]
 
 
 def check_policy(program: Program, policies: Mapping[str, Policy], me: str) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.config import EngineConfig
-from icm_ray.owner.tasks import InputTask, Source, TableInfo
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
 from icm_ray.program.program import Program
+from icm_ray.query.tasks import InputTask, Source, TableInfo
 
 __all__ = ["Engine", "Execution", "LaneJob", "Table", "Totals"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from icm_ray.owner.tasks import InputTask, Source
+from icm_ray.query.tasks import InputTask, Source
 
 __all__ = ["Gather", "Job", "Open", "Report", "ResultMessage"]
 

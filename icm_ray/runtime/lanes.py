@@ -14,10 +14,10 @@ from typing import Self, TypeVar
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError, InputError, OwnerError, SessionClosed
 from icm_ray.owner.tables import Tables
-from icm_ray.owner.tasks import PushedSource, Source, TableInfo
-from icm_ray.party.policy import Policy
 from icm_ray.planner.partitions import lanes_of
+from icm_ray.policy import Policy
 from icm_ray.program.program import Program
+from icm_ray.query.tasks import PushedSource, Source, TableInfo
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.cause import Evidence
 from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals

@@ -16,8 +16,8 @@ import msgspec
 
 from icm_ray import errors
 from icm_ray.errors import Desynchronised, FaultError, IcmError, InputError
-from icm_ray.owner.tasks import TableInfo
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import TableInfo
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
 
 __all__ = [

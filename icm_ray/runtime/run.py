@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import Desynchronised, FaultError, OwnerError, ProgramError, StockMismatch
 from icm_ray.ops.linear import Reveal
-from icm_ray.owner.tasks import Given, InputTask
 from icm_ray.program.program import encode_program
 from icm_ray.protocols.edges import combine
+from icm_ray.query.tasks import Given, InputTask
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.cause import Evidence
 from icm_ray.runtime.engine import Execution, LaneJob

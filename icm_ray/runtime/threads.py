@@ -18,11 +18,11 @@ from icm_ray.dealer.dealer import Dealer
 from icm_ray.errors import InputError, OwnerError, SessionClosed, SessionError, StockMismatch
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
-from icm_ray.owner.tasks import PushedSource, Source
 from icm_ray.party.party import Observer, Outcome, Party
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
 from icm_ray.program.program import Program, decode_program, encode_program
 from icm_ray.protocols.edges import DRIVER, combine
+from icm_ray.query.tasks import PushedSource, Source
 from icm_ray.ring.clock import Clock
 from icm_ray.runtime.engine import Execution, LaneJob, Table, Totals
 from icm_ray.runtime.prepare import slots_by_lane

@@ -26,12 +26,12 @@ from icm_ray.ops.linear import Input, Load
 from icm_ray.ops.seams import Address, Frame, Link
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
-from icm_ray.owner.tasks import Given, PushedSource, TableInfo
 from icm_ray.party.party import Outcome, Party
 from icm_ray.party.policy import check_policy
 from icm_ray.program.program import Program
 from icm_ray.program.received import Programs
 from icm_ray.protocols.edges import array_shape
+from icm_ray.query.tasks import Given, PushedSource, TableInfo
 from icm_ray.ring.clock import Clock
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage

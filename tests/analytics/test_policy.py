@@ -6,7 +6,7 @@ import analytics as an
 from analytics.quantity import LaneBuild, Quantity, QuantityKind
 from icm_ray.errors import PolicyError
 from icm_ray.ops.linear import Reveal
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
 
 VALUES = np.array([0, 0, 0, 1, 1, 2, 5, 5, 5, 5])
 

@@ -5,7 +5,7 @@ import pytest
 import analytics as an
 from analytics.shared import encoding_for
 from icm_ray.errors import BoundError, ColumnError
-from icm_ray.owner.tasks import ColumnInfo
+from icm_ray.query.tasks import ColumnInfo
 from tests.analytics.conftest import engine_of
 
 FRAME = pd.DataFrame({"age": [3, -5, 7, 8], "cost": [1.5, -2.25, 3.0, 16000.0], "ok": [True, False, True, True]})

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import sys
 from icm_ray.owner.tables import Tables
-from icm_ray.owner.tasks import CsvSource
+from icm_ray.query.tasks import CsvSource
 print(Tables().open("t", CsvSource((sys.argv[1],))).columns[0].kind)
 """
 

@@ -16,7 +16,7 @@ import pytest
 from icm_ray.errors import BoundError, ColumnError, NullError, ProgramError, SourceError
 from icm_ray.owner import parquet
 from icm_ray.owner.tables import Tables
-from icm_ray.owner.tasks import (
+from icm_ray.query.tasks import (
     Aggregate,
     ColumnInfo,
     ColumnValues,

@@ -15,10 +15,10 @@ from icm_ray.errors import (
     SourceError,
 )
 from icm_ray.ops.linear import Add, Input, Reveal
-from icm_ray.owner.tasks import ColumnValues, CsvSource, ParquetSource, PushedSource
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder
 from icm_ray.protocols.edges import DRIVER
+from icm_ray.query.tasks import ColumnValues, CsvSource, ParquetSource, PushedSource
 from icm_ray.runtime.engine import LaneJob
 from tests.runtime import programs
 

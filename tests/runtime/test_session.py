@@ -11,9 +11,9 @@ import pytest
 
 import icm_ray as icm
 from icm_ray.config import EngineConfig
-from icm_ray.owner.tasks import PushedSource
-from icm_ray.party.policy import Policy
 from icm_ray.planner.placement import NodeFacts
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import PushedSource
 from icm_ray.runtime.cluster import Cluster
 from icm_ray.runtime.engine import LaneJob
 from icm_ray.runtime.processes import ProcessEngine

@@ -16,7 +16,7 @@ from icm_ray.ops.seams import Address, Frame
 from icm_ray.ops.sorting import Sort
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.party.correlations import SharedCorrections
-from icm_ray.party.policy import Policy
+from icm_ray.policy import Policy
 from icm_ray.program import bulk
 from icm_ray.program.build import Builder
 from icm_ray.protocols.edges import DRIVER

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from analytics.frame import SecureFrame
 from analytics.held import HeldRows
 from icm_ray.errors import BoundError, ColumnError, InputError, OwnerError
@@ -64,8 +66,11 @@ def check_columns(found: Mapping[str, tuple[ColumnInfo, ...]]) -> tuple[ColumnIn
 def exponents(bounds: Mapping[str, float] | None, columns: Sequence[ColumnInfo] | None) -> dict[str, int]:
     """log2 of every declared bound, rounded up to a power of two. columns: None where they are not known yet.
 
-    Errors: `BoundError` (not a positive, finite number), `ColumnError` (a column that is not there, or has no numbers).
+    Errors: `InputError` (no mapping), `BoundError` (not a positive, finite number), `ColumnError` (a column that is not
+    there, or has no numbers).
     """
+    if bounds is not None and not isinstance(bounds, Mapping):
+        raise InputError(f"bounds must be a mapping from columns to numbers, not {type(bounds).__name__}")
     kinds = None if columns is None else {info.name: info.kind for info in columns}
     result: dict[str, int] = {}
     for name, bound in (bounds or {}).items():
@@ -73,15 +78,23 @@ def exponents(bounds: Mapping[str, float] | None, columns: Sequence[ColumnInfo] 
             raise ColumnError(f"a bound for {name!r}: there is no such column but {', '.join(kinds)}", column=name)
         if kinds is not None and kinds[name] not in _NUMBERS:
             raise ColumnError(f"a bound for {name!r}: the column holds {kinds[name]}, and no numbers", column=name)
-        if not _is_number(bound) or not 0 < bound < math.inf:
-            raise BoundError(f"the bound of {name!r} must be a positive number, not {bound!r}", column=name)
-        mantissa, exponent = math.frexp(bound)
-        result[name] = exponent - 1 if mantissa == 0.5 else exponent
+        result[name] = _log2(name, bound)
     return result
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _log2(name: str, bound: Any) -> int:
+    """log2 of a bound, rounded up. Errors: `BoundError` (not a positive, finite number)."""
+    try:
+        number = math.nan if isinstance(bound, bool | np.bool | str) else float(bound)
+    except OverflowError:
+        number = math.inf
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        shown = f"{bound!r:.50}"
+        raise BoundError(f"the bound of {name!r} must be a positive number to 2^1023, not {shown}", column=name)
+    mantissa, exponent = math.frexp(number)
+    return exponent - 1 if mantissa == 0.5 and bound <= number else exponent
 
 
 def frame_of(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from analytics.histogram import Histogram, edges_of
@@ -46,7 +48,7 @@ class SecureColumn:
         return self._rows
 
     def count(self) -> Query:
-        """Rows; public."""
+        """The number of values, which is that of the rows: an owner's missing values are refused (`NullError`)."""
         return Query(Count(self._rows, self.name))
 
     def sum(self) -> Query:
@@ -85,6 +87,10 @@ class SecureColumn:
 
 
 def _freedom(ddof: Any) -> int:
-    if isinstance(ddof, bool) or not isinstance(ddof, int) or ddof < 0:
+    number = -1
+    if not isinstance(ddof, bool):
+        with suppress(TypeError):
+            number = operator.index(ddof)
+    if number < 0:
         raise InputError(f"ddof must be a whole number from 0 on, not {ddof!r}")
-    return ddof
+    return number

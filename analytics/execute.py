@@ -48,8 +48,8 @@ class Plan:
 def check(measures: Sequence[Measure], to: str | None) -> Engine:
     """The engine that all measures share; refuses what need not reach a worker to be refused.
 
-    Errors: `InputError` (no measures, or of different sessions), `OwnerError` (a recipient that is not in the session),
-    `PolicyError` (too few rows, or a recipient that a policy does not allow).
+    Errors: `InputError` (no measures, of different sessions, or of rows that were forgotten), `OwnerError` (a recipient
+    that is not in the session), `PolicyError` (too few rows, or a recipient that a policy does not allow).
     """
     if not measures:
         raise InputError("there is nothing to reveal")
@@ -60,6 +60,8 @@ def check(measures: Sequence[Measure], to: str | None) -> Engine:
     if to is not None and to not in there:
         raise OwnerError(f"the recipient {to!r} is not in the session; there are {', '.join(there)}", recipient=to)
     for measure in measures:
+        if measure.rows.forgotten.is_set():
+            raise InputError(f"{measure.title}: its rows were forgotten; read (or share) them again")
         policy, rows = measure.rows.policy, measure.rows.count
         if policy is None:
             continue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Event
 
 from analytics.quantity import LaneBuild, Quantity, QuantityKind, join
 from icm_ray.ops.linear import Scale
@@ -28,6 +29,7 @@ _TASKS = {
     QuantityKind.LARGEST: "max",
     QuantityKind.NEGATED: "min",
     QuantityKind.COUNTS: "histogram",
+    QuantityKind.VALUES: "count",
 }
 
 
@@ -41,6 +43,7 @@ class HeldRows:
     columns: tuple[ColumnInfo, ...]
     tables: Mapping[str, Table]
     declared: Mapping[str, int]
+    forgotten: Event = field(default_factory=Event)
 
     @property
     def count(self) -> int:
@@ -69,6 +72,7 @@ class HeldRows:
         return replace(quantity, kind=QuantityKind.WIDE_TOTAL) if wide else quantity
 
     def forget(self) -> None:
+        self.forgotten.set()
         self.engine.forget([table.name for table in self.tables.values()])
 
     def partial(self, build: LaneBuild, quantity: Quantity) -> Value:
@@ -80,7 +84,7 @@ class HeldRows:
         self, build: LaneBuild, quantity: Quantity, owner: str, table: Table, parts: tuple[int, ...]
     ) -> Value:
         kind = _TASKS[quantity.kind]
-        task = Aggregate(table.name, quantity.column, parts, kind, quantity.edges)
+        task = Aggregate(table.name, quantity.column, parts, kind, quantity.edges, self._kind(quantity.column))
         rows = sum(table.info.rows[part] for part in parts)
         value = build.bring(owner, f"{kind} of {quantity.column}", task, self._type(quantity, rows))
         return build.builder.add(Scale(-1), value) if quantity.kind is QuantityKind.NEGATED else value
@@ -88,16 +92,19 @@ class HeldRows:
     def _type(self, quantity: Quantity, rows: int) -> ValueType:
         if quantity.kind is QuantityKind.COUNTS:
             return ValueType(shape=(len(quantity.edges) - 1,), width=log2_ceil(rows + 1) + 1)
+        if quantity.kind is QuantityKind.VALUES:
+            return ValueType(shape=(1,), width=log2_ceil(rows + 1) + 1)
         if quantity.kind is QuantityKind.WIDE_TOTAL:
             return _SUM
         if quantity.kind is QuantityKind.SQUARES:
             return _SQUARES
-        kinds = {column.name: column.kind for column in self.columns}
-        return _BIT if kinds[quantity.column] == "bool" else _EXTREME
+        return _BIT if self._kind(quantity.column) == "bool" else _EXTREME
+
+    def _kind(self, column: str) -> str:
+        return next(info.kind for info in self.columns if info.name == column)
 
     def rounding(self, column: str) -> float:
-        kinds = {info.name: info.kind for info in self.columns}
-        return _ROUNDING if kinds[column] == "float" else 0.0
+        return _ROUNDING if self._kind(column) == "float" else 0.0
 
     def step(self, column: str) -> int:
         return -1

@@ -104,7 +104,10 @@ class _OfColumn:
 
 @dataclass(frozen=True, slots=True)
 class Count(_OfColumn):
-    """The number of rows, an int. It is public; nothing is opened."""
+    """The number of values, an int: that of the rows, which is public. Owners see to it that no value is missing.
+
+    Shares have no missing values, so nothing is opened there.
+    """
 
     @property
     def title(self) -> str:
@@ -116,16 +119,18 @@ class Count(_OfColumn):
 
     @property
     def opens(self) -> str:
-        return "nothing: the number of rows is public"
+        if self.rows.shared:
+            return "nothing: the number of rows is public"
+        return f"the number of values: {self.rows.count}, that of the rows, which is public"
 
     def parts(self) -> tuple[Part, ...]:
-        return ()
+        return () if self.rows.shared else (self.part(QuantityKind.VALUES),)
 
     def finish(self, builder: Builder, values: Sequence[Value]) -> dict[str, Value]:
-        return {}
+        return {"count": values[0]} if values else {}
 
     def decode(self, opened: Mapping[str, Opened]) -> int:
-        return self.rows.count
+        return opened["count"].integers[0] if opened else self.rows.count
 
 
 @dataclass(frozen=True, slots=True)

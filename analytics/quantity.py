@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Event
 from typing import Protocol
 
 from icm_ray.errors import BoundError
@@ -23,7 +24,7 @@ __all__ = ["LaneBuild", "Part", "Quantity", "QuantityKind", "Rows", "join", "lar
 
 
 class QuantityKind(StrEnum):
-    """What is computed of a column's rows; every one but the last three is a number, shape (1,)."""
+    """What is computed of a column's rows; every one but `COUNTS` is a number, shape (1,)."""
 
     TOTAL = "sum"
     WIDE_TOTAL = "wide sum"
@@ -31,6 +32,7 @@ class QuantityKind(StrEnum):
     LARGEST = "maximum"
     NEGATED = "maximum of the negated values"
     COUNTS = "counts"
+    VALUES = "number of values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ class Rows(Protocol):
 
     def forget(self) -> None:
         """Let the workers drop the rows."""
+
+    @property
+    def forgotten(self) -> Event:
+        """Set once the rows were forgotten."""
 
     def partial(self, build: LaneBuild, quantity: Quantity) -> Value:
         """What the rows of one lane contribute."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from analytics.held import HeldRows
 from analytics.quantity import LaneBuild
 from analytics.shared import Encoding, SharedPartition, SharedRows, encoding_for
-from icm_ray.errors import ColumnError, IcmError
+from icm_ray.errors import ColumnError, IcmError, InputError
 from icm_ray.ops.linear import Store
 from icm_ray.query.tasks import ColumnValues
 from icm_ray.runtime.engine import LaneJob
@@ -24,6 +24,8 @@ def share(rows: HeldRows, names: tuple[str, ...]) -> SharedRows:
     shared; `BoundError` and `NullError` of the owner's worker.
     """
     engine = rows.engine
+    if rows.forgotten.is_set():
+        raise InputError("the frame's rows were forgotten; read them again")
     columns = tuple(info for name in names for info in rows.columns if info.name == name)
     bare = [f"{info.name!r} ({info.kind})" for info in columns if info.kind not in _NUMBERS]
     if bare:
@@ -55,8 +57,9 @@ def _job(
     rows: HeldRows, partition: SharedPartition, table: str, number: int, encodings: dict[str, Encoding]
 ) -> LaneJob:
     build = LaneBuild(rows.engine, partition.lane, rows.count)
+    kinds = {info.name: info.kind for info in rows.columns}
     for name, encoding in encodings.items():
-        task = ColumnValues(table, name, number, encoding.f, encoding.bound)
+        task = ColumnValues(table, name, number, encoding.f, encoding.bound, kinds[name])
         value = build.bring(partition.owner, name, task, encoding.type(partition.rows))
         build.builder.add(Store(partition.keys[name]), value)
     return build.job(number)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from threading import Event
 
 from analytics.quantity import LaneBuild, Quantity, QuantityKind, join, largest
 from icm_ray.errors import BoundError
@@ -89,6 +90,7 @@ class SharedRows:
     columns: tuple[ColumnInfo, ...]
     partitions: tuple[SharedPartition, ...]
     encodings: Mapping[str, Encoding]
+    forgotten: Event = field(default_factory=Event)
 
     @property
     def count(self) -> int:
@@ -123,6 +125,7 @@ class SharedRows:
         return quantity
 
     def forget(self) -> None:
+        self.forgotten.set()
         self.engine.forget([key for partition in self.partitions for key in partition.keys.values()])
 
     def partial(self, build: LaneBuild, quantity: Quantity) -> Value:

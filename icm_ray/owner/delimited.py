@@ -72,7 +72,7 @@ def _opened(path: str, types: Mapping[str, Any] | None) -> Any:
     """A stream of batches of the columns in `types`, of all columns with guessed types for None."""
     from pyarrow import csv
 
-    convert = csv.ConvertOptions(include_columns=list(types or ()), column_types=types)
+    convert = csv.ConvertOptions(include_columns=list(types or ()), column_types=types, strings_can_be_null=True)
     return csv.open_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=convert)
 
 

@@ -106,13 +106,15 @@ class Tables:
         with self._lock:
             if isinstance(task, ColumnValues):
                 return self._values(task)
+            if isinstance(task, Aggregate) and task.kind == "count":
+                return np.asarray([sum(self._present(task, part) for part in task.partitions)], np.uint64)
             if isinstance(task, Aggregate):
-                parts = (self._numbers(task.table, part, task.column) for part in task.partitions)
+                parts = (self._numbers(task.table, part, task.column, task.read_as) for part in task.partitions)
                 return aggregate(task.kind, task.edges, parts, task.column)
         raise ProgramError("what the driver gives does not come from a table")
 
     def _values(self, task: ColumnValues) -> Ring:
-        blocks = self._numbers(task.table, task.partition, task.column)
+        blocks = self._numbers(task.table, task.partition, task.column, task.read_as)
         rows = self._table(task.table).info.rows[task.partition]
         words, start = np.empty(rows, np.uint64), 0
         for block in blocks:
@@ -124,20 +126,34 @@ class Tables:
 
     def _table(self, name: str) -> Readable:
         if name not in self._tables:
-            raise ProgramError(f"there is no table {name!r} here")
+            raise ProgramError("the rows are not here any more: they were forgotten; read them again")
         return self._tables[name]
 
-    def _numbers(self, name: str, partition: int, column: str) -> Iterator[NDArray[np.generic]]:
+    def _numbers(self, name: str, partition: int, column: str, read_as: str) -> Iterator[NDArray[np.generic]]:
         """Blocks of a partition of a column; table, partition and column are checked at once."""
+        table, kind = self._checked(name, partition, column)
+        kind = read_as if read_as and kind in {read_as, "int"} else kind
+        if kind and kind not in NUMBERS:
+            raise ColumnError(f"{column}: numbers are needed, and its type is {kind}", column=column)
+        return (_plain(block, column, kind) for block in table.blocks(partition, column))
+
+    def _checked(self, name: str, partition: int, column: str) -> tuple[Readable, str]:
+        """A table that is there, and the kind of a column that is there, "" where this worker holds none of it."""
         table = self._table(name)
         kinds = {info.name: info.kind for info in table.info.columns}
         if not 0 <= partition < len(table.info.rows):
-            raise ProgramError(f"table {name!r} has {len(table.info.rows)} partitions, none of number {partition}")
+            raise ProgramError(f"a table of {len(table.info.rows)} partitions, none of number {partition}")
         if kinds and column not in kinds:
             raise ColumnError(f"there is no column {column!r}; there are {', '.join(kinds)}", column=column)
-        if kinds and kinds[column] not in NUMBERS:
-            raise ColumnError(f"{column}: numbers are needed, and its type is {kinds[column]}", column=column)
-        return (_plain(block, column) for block in table.blocks(partition, column))
+        return table, kinds.get(column, "")
+
+    def _present(self, task: Aggregate, partition: int) -> int:
+        """The rows of a partition, none of which lacks a value in the column."""
+        table, _ = self._checked(task.table, partition, task.column)
+        for block in table.blocks(partition, task.column):
+            if missing(block):
+                raise _null(task.column, "null or NaN")
+        return table.info.rows[partition]
 
 
 def _from_stream(part: int, payload: bytes) -> Any:
@@ -149,16 +165,46 @@ def _from_stream(part: int, payload: bytes) -> Any:
         raise SourceError(f"partition {part}: what was pushed is no Arrow IPC stream") from None
 
 
-def _plain(block: Any, column: str) -> NDArray[np.generic]:
-    """An Arrow array of numbers as bool, int64, uint64 or float64."""
+def missing(block: Any) -> bool:
+    """Whether an Arrow array has null or NaN values."""
+    if block.null_count or str(block.type) not in {"halffloat", "float", "double"}:
+        return bool(block.null_count)
+    return bool(np.isnan(block.to_numpy(zero_copy_only=False)).any())
+
+
+def _null(column: str, what: str) -> NullError:
+    reason = f"column {column!r} has {what} values; fill them or drop the rows first, or leave the column out"
+    return NullError(reason, column=column)
+
+
+def _plain(block: Any, column: str, kind: str) -> NDArray[np.generic]:
+    """An Arrow array of numbers as bool, int64, uint64 or float64. kind: of the column, which a block of it fits."""
     if block.null_count:
-        raise NullError(f"{column}: there are null values; fill or drop them first", column=column)
+        raise _null(column, "null")
     numbers: NDArray[np.generic] = block.to_numpy(zero_copy_only=False)
+    if kind == "float" and numbers.dtype.kind in "iu":
+        return _as_doubles(numbers, column)
     if numbers.dtype.kind == "f":
         numbers = numbers.astype(np.float64, copy=False)
         if not np.isfinite(numbers).all():
-            raise NullError(f"{column}: there are NaN or infinite values; fill or drop them first", column=column)
+            raise _null(column, "NaN or infinite")
         return numbers
     if numbers.dtype.kind in "iu":
         return numbers.astype(np.uint64 if numbers.dtype.kind == "u" else np.int64, copy=False)
     return numbers
+
+
+_EXACT = 1 << 53  # integers to here are doubles
+
+
+def _as_doubles(whole: NDArray[np.generic], column: str) -> NDArray[np.float64]:
+    """Integers of a column that has floats elsewhere. Errors: `ColumnError` where one is no double."""
+    if whole.size and (int(whole.max()) > _EXACT or int(whole.min()) < -_EXACT):
+        doubles = whole.astype(object) - whole.astype(np.float64).astype(object)  # Python compares exactly
+        if doubles.any():
+            raise ColumnError(
+                f"column {column!r} is int here and float elsewhere, and integers beyond 2^53 would be rounded; "
+                "make it the same kind everywhere, or leave it out: columns=[...]",
+                column=column,
+            )
+    return whole.astype(np.float64)

@@ -58,13 +58,17 @@ class TableInfo(msgspec.Struct, frozen=True):
 
 
 class ColumnValues(msgspec.Struct, frozen=True, tag_field="task", tag="values"):
-    """One partition of a column as ring elements (rows,), f fractional bits, magnitudes to 2^bound."""
+    """One partition of a column as ring elements (rows,), f fractional bits, magnitudes to 2^bound.
+
+    read_as: the kind that all owners agreed on, where this owner's may be another that fits into it; "": its own.
+    """
 
     table: str
     column: str
     partition: int
     f: int
     bound: int
+    read_as: str = ""
 
 
 class Aggregate(msgspec.Struct, frozen=True, tag_field="task", tag="aggregate"):
@@ -75,6 +79,9 @@ class Aggregate(msgspec.Struct, frozen=True, tag_field="task", tag="aggregate"):
     squares   wide (1, 4): the sum of squares, 128 fractional bits; below 2^88
     min, max  (1,): the least or largest value; integers as they are (below 2^62), floats as `ring.fixed.key_of_float`
     histogram (bins,): numpy.histogram's counts for `edges`
+    count     (1,): the number of values; columns of any kind, none missing
+
+    read_as: as for `ColumnValues`.
     """
 
     table: str
@@ -82,6 +89,7 @@ class Aggregate(msgspec.Struct, frozen=True, tag_field="task", tag="aggregate"):
     partitions: tuple[int, ...]
     kind: str
     edges: tuple[float, ...] = ()
+    read_as: str = ""
 
 
 class Given(msgspec.Struct, frozen=True, tag_field="task", tag="given"):

@@ -1,5 +1,11 @@
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 
+import analytics as an
+from icm_ray.errors import NullError
 from tests.analytics.conftest import both, numbers
 
 
@@ -12,8 +18,31 @@ def test_is_the_number_of_rows(engine, values):
         assert count == len(values) == len(column)
 
 
-def test_nothing_runs_for_what_is_public(fresh):
+def test_shares_lack_no_value_so_nothing_runs(fresh):
     held, shared = both(fresh, [1, 2, 3])
     fresh.jobs.clear()
-    assert held.count().reveal() == shared.count().reveal("carol") == 3
+    assert shared.count().reveal("carol") == 3
     assert not fresh.jobs
+    assert held.count().reveal("carol") == 3
+    assert fresh.revealed() == [("carol", "0: count (count of x)")]
+
+
+@pytest.mark.parametrize("lacking", [None, float("nan")])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_missing_value_is_refused_as_by_the_other_statistics(fresh, tmp_path, kind, lacking):
+    """pandas counts values, not rows."""
+    path = tmp_path / f"a.{kind}"
+    columns = {"x": [1.5, lacking], "n": pa.array([None, 1]), "who": pa.array(["a", None]), "full": ["a", "b"]}
+    table = pa.table(columns)
+    pc.write_csv(table, path) if kind == "csv" else pq.write_table(table, path)
+    frame = {"csv": an.read_csv, "parquet": an.read_parquet}[kind](fresh, {"bob": str(path)})
+    for name in ("x", "n", "who"):
+        with pytest.raises(NullError, match=f"bob: column '{name}' has null or NaN values"):
+            frame[name].count().reveal()
+    assert fresh.totals.rounds == 0
+    assert frame["full"].count().reveal() == 2
+
+
+def test_infinite_values_are_values(fresh, tmp_path):
+    pq.write_table(pa.table({"x": [1.5, float("inf")]}), tmp_path / "a")
+    assert an.read_parquet(fresh, {"bob": str(tmp_path / "a")})["x"].count().reveal() == 2

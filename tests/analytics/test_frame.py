@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 import analytics as an
-from icm_ray.errors import ColumnError
+from icm_ray.errors import ColumnError, InputError
 from icm_ray.runtime.engine import Engine
 
 
@@ -64,8 +64,8 @@ def test_columns_are_picked_by_name(frame):
 def test_text_has_no_statistics(fresh, frame, verb):
     with pytest.raises(ColumnError, match=r"'ward' holds .*string"):
         getattr(frame["ward"], verb)()
-    assert frame["ward"].count().reveal() == 3
     assert not fresh.jobs
+    assert frame["ward"].count().reveal() == 3
 
 
 def test_questions_are_no_numbers(frame):
@@ -81,3 +81,18 @@ def test_forget(fresh, frame):
     assert fresh.kept()
     shared.forget()
     assert not fresh.kept()
+
+
+def test_what_was_forgotten_is_refused_in_words(fresh, frame):
+    shared = frame[["age"]].share()
+    column = frame["age"]
+    for rows in (shared, frame):
+        query = rows["age"].sum()
+        rows.forget()
+        for use in (query.reveal, query.explain, rows["age"].count().reveal):
+            with pytest.raises(InputError, match=r"of age: its rows were forgotten; read \(or share\) them again"):
+                use()
+    with pytest.raises(InputError, match="rows were forgotten"):
+        frame[["cost"]].share()
+    with pytest.raises(InputError, match="forgotten"):
+        column.max().reveal()

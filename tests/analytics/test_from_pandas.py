@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -130,9 +132,25 @@ def test_what_is_no_frame(fresh):
     refused(fresh, InputError, "policy", {"bob": GOOD}, policy=3)
 
 
-@pytest.mark.parametrize("bound", [0, -3, np.inf, np.nan, True, "8"])
+@pytest.mark.parametrize("bound", [0, -3, np.inf, np.nan, True, "8", 10**400, -(10**400), None, [8], np.bool(1), 1j])
 def test_bounds_are_positive_numbers(fresh, bound):
     refused(fresh, BoundError, "'age' must be a positive number", {"bob": GOOD}, bounds={"age": bound})
+
+
+@pytest.mark.parametrize("bound", [np.int64(8), np.uint8(5), np.float32(8), Fraction(9, 2), np.array(7)])
+def test_bounds_are_numbers_of_any_kind(fresh, bound):
+    frame = an.from_pandas(fresh, {"bob": GOOD}, bounds={"age": bound})
+    assert frame._rows.declared == {"age": 3}
+
+
+def test_bounds_are_by_column(fresh):
+    for bounds in (3, [8], "age"):
+        refused(fresh, InputError, "bounds must be a mapping from columns to numbers", {"bob": GOOD}, bounds=bounds)
+
+
+def test_a_bound_just_beyond_a_power_of_two(fresh):
+    frame = an.from_pandas(fresh, {"bob": GOOD}, bounds={"age": 2**60 + 1, "cost": 2**60 - 1})
+    assert frame._rows.declared == {"age": 61, "cost": 60}
 
 
 def test_bounds_of_other_columns(fresh):

@@ -65,3 +65,16 @@ def test_many_rows_of_one_place(fresh):
     values = np.random.default_rng(3).integers(0, 97, 20000)
     frame = an.from_pandas(fresh, {"bob": pd.DataFrame({"x": values})}, bounds={"x": 100})
     assert frame.share()["x"].var().reveal() == float(variance(values, 1))
+
+
+@pytest.mark.parametrize("ddof", [np.int64(1), np.uint8(1)])
+def test_degrees_of_freedom_may_be_numpys(fresh, ddof):
+    held, _ = both(fresh, [1, 2, 4])
+    assert held.var(ddof).reveal() == pytest.approx(7 / 3)
+
+
+@pytest.mark.parametrize("ddof", [-1, 1.0, True, "1", None, np.bool(1)])
+def test_degrees_of_freedom_that_are_none(fresh, ddof):
+    held, _ = both(fresh, [1, 2, 4])
+    with pytest.raises(InputError, match="ddof must be a whole number"):
+        held.var(ddof)

@@ -174,4 +174,4 @@ def test_forgotten_tables_are_gone(lanes):
     x = builder.add(Input("alice", "x", programs.column(2)))
     builder.add(Reveal("bob", "x"), builder.add(Add(), x, x))
     tasks = {"alice": {"x": ColumnValues(table.name, "x", 0, 16, 20)}}
-    refused(lanes, ProgramError, "no table", LaneJob(0, builder.build(), 0, tasks))
+    refused(lanes, ProgramError, "forgotten; read them again", LaneJob(0, builder.build(), 0, tasks))

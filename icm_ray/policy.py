@@ -7,7 +7,7 @@ import msgspec
 __all__ = ["Policy"]
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What may be revealed of a dataset.
 
     min_rows: the fewest rows behind a revealed number; the program states how many there are, and one that states none

@@ -20,7 +20,7 @@ def _compared(x: ValueType, thresholds: tuple[int, ...], width: int, what: str) 
         raise BoundError(f"{what}: values of {x.width} bits and thresholds to {reach} at width {width}", width=x.width)
 
 
-class AtLeast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class AtLeast(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """[x >= threshold] as numbers 0 or 1; the threshold is an integer in units of 2^-f, width that of the
     difference.
     """
@@ -33,7 +33,7 @@ class AtLeast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return ValueType(shape=x.shape, width=2)
 
 
-class CountAtLeast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class CountAtLeast(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """For every threshold the number of elements x >= threshold, shape (thresholds,): one opening for all of them."""
 
     thresholds: tuple[int, ...]
@@ -47,7 +47,7 @@ class CountAtLeast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
 Thresholds = AtLeast | CountAtLeast
 
 
-class Select(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Select(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """y where x >= 0, else 0; `width` is that of x."""
 
     width: int = FULL_WIDTH
@@ -62,7 +62,7 @@ class Select(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return y
 
 
-class Maximum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Maximum(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The maximum along the last axis, which goes; a tree of max(a, b) = b + ReLU(a - b). width: that of a
     difference.
     """
@@ -77,7 +77,7 @@ class Maximum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, shape=x.shape[:-1] or (1,))
 
 
-class ArgMax(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class ArgMax(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The index of the maximum along the last axis, the first of equals; nothing else is opened."""
 
     width: int = FULL_WIDTH
@@ -87,7 +87,7 @@ class ArgMax(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return ValueType(shape=x.shape[:-1] or (1,), width=log2_ceil(x.shape[-1]) + 2)
 
 
-class Guard(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x, once the flag (one number, 0 or 1) was opened to all parties and found 0; else `BoundExceeded`."""
 
     what: str

@@ -19,7 +19,7 @@ def _check(key: ValueType, bits: int) -> None:
         raise ProgramError("group keys are shared integers")
 
 
-class GroupCount(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class GroupCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """How many keys have each of the 2^bits values; keys outside the domain count modulo 2^bits: owners check them."""
 
     bits: int
@@ -29,7 +29,7 @@ class GroupCount(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return ValueType(shape=(1 << self.bits,), width=log2_ceil(key.count + 1) + 1)
 
 
-class GroupSum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class GroupSum(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The sum of the values of each key's group, shape (2^bits,).
 
     counts: the groups' counts, too, from the same opening: shape (2, 2^bits), sums first, both with the values'

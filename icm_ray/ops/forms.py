@@ -16,7 +16,7 @@ __all__ = ["Convolution", "Elementwise", "Form", "Matrix"]
 Ring = NDArray[np.uint64]
 
 
-class Elementwise(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Elementwise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x * y, numpy's broadcasting."""
 
     def shape(self, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
@@ -38,7 +38,7 @@ class Elementwise(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return 1
 
 
-class Matrix(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x @ y with y (k, m); `transposed`: x @ y.T with y (m, k), as torch's Linear keeps its weight."""
 
     transposed: bool = False
@@ -56,7 +56,7 @@ class Matrix(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return x[-1]
 
 
-class Convolution(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Convolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """torch's conv2d of images (batch, channels, height, width) with weights (out, channels / groups, rows,
     columns).
     """

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-class Input(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """`owner` brings the value `name` and shares it; every other party expands its share from a key it has with the
     owner.
     """
@@ -47,7 +47,7 @@ class Input(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return self.type.checked(f"input {self.name}")
 
 
-class Load(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """A value that the parties keep under `key`."""
 
     key: str
@@ -57,7 +57,7 @@ class Load(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return self.type.checked(f"kept value {self.key}")
 
 
-class Store(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """Keep the value's shares under `key`, each party in its own worker."""
 
     key: str
@@ -66,7 +66,7 @@ class Store(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return x
 
 
-class Reveal(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Reveal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """Open the value for `to` alone, as `name`, behind fresh shares of zero."""
 
     to: str
@@ -94,21 +94,21 @@ def _travels(constant: int) -> None:
         raise BoundError(f"a program's constants have 64 bits, not {constant.bit_length() + 1}")
 
 
-class Add(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x + y."""
 
     def infer(self, x: ValueType, y: ValueType) -> ValueType:
         return _aligned(x, y, "addition")
 
 
-class Subtract(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Subtract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x - y."""
 
     def infer(self, x: ValueType, y: ValueType) -> ValueType:
         return _aligned(x, y, "subtraction")
 
 
-class AddPublic(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class AddPublic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x + constant; the constant is an integer in units of 2^-f."""
 
     constant: int
@@ -119,7 +119,7 @@ class AddPublic(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, width=width).checked("addition of a constant")
 
 
-class Scale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x times an integer; the result has `extra_f` fractional bits more (constant / 2^extra_f in plain units)."""
 
     constant: int
@@ -133,7 +133,7 @@ class Scale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return scaled.checked("multiplication by a constant")
 
 
-class Declare(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Declare(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x with a declared width: a promise about its range, to be checked by comparisons beside it or by whoever makes
     x.
 
@@ -149,7 +149,7 @@ class Declare(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return declared.checked("declared width")
 
 
-class Rescale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Rescale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The same ring elements read with `extra_f` more fractional bits: an exact division by 2^extra_f."""
 
     extra_f: int
@@ -159,7 +159,7 @@ class Rescale(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return rescaled.checked("rescaling")
 
 
-class Sum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Sum(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The sum of all elements, shape (1,)."""
 
     def infer(self, x: ValueType) -> ValueType:
@@ -169,7 +169,7 @@ class Sum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, shape=(1,), width=width, error=x.error * x.count).checked("sum")
 
 
-class SumAxis(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class SumAxis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """Sums along the last axis, which stays with size 1."""
 
     def infer(self, x: ValueType) -> ValueType:
@@ -182,7 +182,7 @@ class SumAxis(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return summed.checked("sum along an axis")
 
 
-class Expand(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Expand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The same elements repeated up to a larger shape, numpy's broadcasting."""
 
     shape: tuple[int, ...]
@@ -195,7 +195,7 @@ class Expand(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, shape=self.shape)
 
 
-class AddLast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class AddLast(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x plus a public number for each place of the last axis, integers in units of 2^-f."""
 
     constants: tuple[int, ...]
@@ -206,7 +206,7 @@ class AddLast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, width=width).checked("addition of constants")
 
 
-class ScaleLast(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class ScaleLast(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x times an integer for each place of the last axis; the result has `extra_f` fractional bits more."""
 
     constants: tuple[int, ...]
@@ -229,7 +229,7 @@ def _for_last(x: ValueType, constants: tuple[int, ...]) -> int:
     return max(map(abs, constants), default=0)
 
 
-class Reshape(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Reshape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The same elements in another shape."""
 
     shape: tuple[int, ...]
@@ -240,7 +240,7 @@ class Reshape(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, shape=self.shape)
 
 
-class Permute(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Permute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The same elements with the axes in another order: axis i of the result is axis axes[i] of x."""
 
     axes: tuple[int, ...]
@@ -251,7 +251,7 @@ class Permute(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, shape=tuple(x.shape[axis] for axis in self.axes))
 
 
-class Slice(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x[start:stop:step, ...] with one (start, stop, step) for each axis."""
 
     axes: tuple[tuple[int, int, int], ...]
@@ -265,7 +265,7 @@ class Slice(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, shape=shape)
 
 
-class Pad(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Pad(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """Zeros before and after, one (before, after) for each axis."""
 
     axes: tuple[tuple[int, int], ...]
@@ -279,7 +279,7 @@ class Pad(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, shape=shape)
 
 
-class Concatenate(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Concatenate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """Values one after the other along `axis`."""
 
     axis: int = 0
@@ -298,7 +298,7 @@ class Concatenate(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(first, shape=tuple(shape), width=width, error=error)
 
 
-class WindowSum(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class WindowSum(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """Sums over windows of images (batch, channels, height, width): average pooling without its division."""
 
     kernel: tuple[int, int]

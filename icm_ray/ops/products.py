@@ -11,7 +11,7 @@ from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
 __all__ = ["Finish", "LoadWeight", "OwnedProduct", "Product", "Relu", "SumOfSquares", "Truncate"]
 
 
-class Finish(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Finish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """What happens to a value x that is opened under a mask anyway.
 
     relu: max(x, 0) after dividing by 2^shift; else only the division (stochastic rounding with public coins).
@@ -41,7 +41,7 @@ class Finish(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, f=f, width=min(width, FULL_WIDTH), error=x.error + 2.0**-f)
 
 
-class Truncate(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Truncate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x / 2^shift, rounded up or down at random by a public coin."""
 
     finish: Finish
@@ -52,7 +52,7 @@ class Truncate(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return self.finish.infer(x, "truncation")
 
 
-class Relu(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Relu(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """max(x, 0), after division by 2^shift where the finish has one."""
 
     finish: Finish
@@ -73,7 +73,7 @@ def _product_type(form: Form, x: ValueType, y: ValueType, finish: Finish | None,
     return raw if finish is None else finish.infer(raw, what)
 
 
-class Product(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x times y, both shared, elementwise or as matrices or as a convolution; optionally finished in the same
     opening.
     """
@@ -85,7 +85,7 @@ class Product(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return _product_type(self.form, x, y, self.finish, "product")
 
 
-class LoadWeight(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class LoadWeight(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """`owner` brings the fixed weight `name`; F = W - B is opened for the others once, and kept under `key`.
 
     `type.width` bounds one weight, `gain` the sum of magnitudes behind one output (log2, in plain units).
@@ -103,7 +103,7 @@ class LoadWeight(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return self.type.checked(f"weight {self.name}")
 
 
-class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x times the fixed weight `key` that `owner`, a party, holds in the clear, plus its bias.
 
     gain: log2 of a bound on the sum of |weights| behind one output, plain units; whoever brings
@@ -147,7 +147,7 @@ class OwnedProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return raw if self.finish is None else self.finish.infer(raw, "product with a fixed weight")
 
 
-class SumOfSquares(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class SumOfSquares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The sum of x^2 over all elements, shape (1,); the result has 2 f fractional bits."""
 
     def infer(self, x: ValueType) -> ValueType:

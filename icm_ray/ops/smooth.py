@@ -16,7 +16,7 @@ MAX_PERIOD = 32
 MAX_HARMONICS = 64
 
 
-class Piecewise(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Piecewise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """p_i(lo) of the cell i that x lies in, cells 2^shift wide, 2^cell_bits of them, centred on zero.
 
     coefficients: for the cells i = -M/2 .. M/2 - 1, those of lo^0, lo^1, ..., as integers; lo = (x - i 2^shift) /
@@ -61,7 +61,7 @@ class Piecewise(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return ValueType(shape=x.shape, f=self.f, width=self.result_width, error=error)
 
 
-class Beyond(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Beyond(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """What a function is outside its domain: 0 below `low`, `above` (and x itself where it `follows`) from `high` on.
 
     width: w of the opening; drop: bits of x that the comparison leaves out, so that low and high count 2^drop; a
@@ -108,7 +108,7 @@ def _check_sizes(word: int, excess: int, result_width: int, error: float) -> Non
         raise ProgramError(f"an error bound of {error}")
 
 
-class Periodic(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Periodic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """A trigonometric sum of x, and a multiple of x: constant + linear x + sum a_k cos(k t) + b_k sin(k t).
 
     t = 2 pi x / 2^period, k in `harmonics`; cosines and sines: the a_k and b_k in units of 2^-(public_bits + 8), one of
@@ -167,7 +167,7 @@ class Periodic(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return ValueType(shape=x.shape, f=self.f, width=width, error=error).checked("trigonometric sum")
 
 
-class ExpNegative(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class ExpNegative(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """e^x of x <= 0 (its maker's promise), 0 below the domain.
 
     Cells are 2^shift wide, 2^cell_bits of them, the top one [0, 2^shift); x >= -(2^cell_bits - 1) 2^shift or cut

@@ -42,7 +42,7 @@ def _sizes(at_once: int) -> None:
         raise ProgramError(f"comparisons are made in multiples of 512 at once, not {at_once}")
 
 
-class Shuffle(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Shuffle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The rows of x (n, ...) in a uniformly random order that no n - 1 parties know."""
 
     def infer(self, x: ValueType) -> ValueType:
@@ -50,7 +50,7 @@ class Shuffle(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return x
 
 
-class Sort(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Sort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The values of x (n,) from smallest to largest; the width of x and log2 n together are at most 63 bits.
 
     at_once: the most comparisons of one go, which bounds what a party holds and takes more rounds; 0: all that there
@@ -65,7 +65,7 @@ class Sort(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return x
 
 
-class ArgSort(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class ArgSort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The indices (n,) that sort x (n,), stable: among equal values the first comes first. at_once: as for `Sort`."""
 
     at_once: int = 0
@@ -76,7 +76,7 @@ class ArgSort(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return ValueType(shape=x.shape, width=log2_ceil(x.count) + 2)
 
 
-class SortBy(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class SortBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The rows (n, ...) in the order of their keys (n,), stable: rows with equal keys keep their order. at_once: as for
     `Sort`.
     """

@@ -23,7 +23,7 @@ class Kind(StrEnum):
     WIDE = "wide"
 
 
-class ValueType(msgspec.Struct, frozen=True, kw_only=True):
+class ValueType(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The public facts of one shared value.
 
     shape: of the array; f: fractional bits; width: w with |x| < 2^(w-1), x the ring element as a signed number;

@@ -12,7 +12,7 @@ __all__ = ["SquareParts", "WideProduct", "Widen"]
 _ROOM = 63
 
 
-class WideProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class WideProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x * y, elementwise, in Z_2^256; fractional bits add up, nothing is truncated."""
 
     def infer(self, x: ValueType, y: ValueType) -> ValueType:
@@ -25,7 +25,7 @@ class WideProduct(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return out.checked("wide product")
 
 
-class Widen(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class Widen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The same numbers as shares in Z_2^256; |x| < 2^62."""
 
     def infer(self, x: ValueType) -> ValueType:
@@ -38,7 +38,7 @@ class Widen(msgspec.Struct, frozen=True, tag_field="op", tag=True):
         return msgspec.structs.replace(x, kind=Kind.WIDE)
 
 
-class SquareParts(msgspec.Struct, frozen=True, tag_field="op", tag=True):
+class SquareParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """Sums of hi^2, hi lo and lo^2 over all elements, shape (3,), for a split x = hi 2^shift + lo with |lo| < 2^shift.
 
     Their combination 2^(2 shift) hi^2 + 2^(shift + 1) hi lo + lo^2, taken in the wide ring, is the sum of x^2 where

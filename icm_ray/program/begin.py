@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import msgspec
 
-from icm_ray.errors import Desynchronised
+from icm_ray.payload import Digest16, Natural, Word32, decode
 
 __all__ = ["Begin", "SlotName", "read_begin"]
 
 
-class SlotName(msgspec.Struct, frozen=True):
+class SlotName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Prepared randomness for one run of one program, as all members must see it.
 
     store: names what was prepared together. offset: which slot of it. generation: how often the dealer's directory was
     opened since. opened: the first slot that was unused when the dealer opened it last.
     """
 
-    store: bytes
-    offset: int
-    generation: int
-    opened: int
+    store: Digest16
+    offset: Natural
+    generation: Natural
+    opened: Natural
 
 
-class Begin(msgspec.Struct, frozen=True):
+class Begin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The address of a run; its attempt number is the dealer's. slot: None where the dealer deals for this run."""
 
-    job: int
+    job: Natural
     program: bytes
-    partition: int
-    attempt: int
+    partition: Word32
+    attempt: Word32
     slot: SlotName | None = None
+
+
+_DECODER = msgspec.msgpack.Decoder(Begin)
 
 
 def read_begin(payload: bytes) -> Begin:
     """The dealer's message; raises `Desynchronised` for anything else."""
-    try:
-        return msgspec.msgpack.decode(payload, type=Begin)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Desynchronised("the dealer sent something else than the start of a run", party="dealer") from error
+    return decode(payload, _DECODER, "the start of a run", "dealer")

@@ -75,7 +75,7 @@ ARITY: dict[type, int | None] = {
 """Where it is not one; None: one or more."""
 
 
-class Node(msgspec.Struct, frozen=True):
+class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One operation and the earlier nodes that it takes."""
 
     op: Operation

@@ -7,10 +7,11 @@ from functools import cached_property
 
 import msgspec
 
-from icm_ray.errors import IcmError, OwnerError, ProgramError
+from icm_ray.errors import Desynchronised, IcmError, OwnerError, ProgramError
 from icm_ray.ops import linear, products
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
+from icm_ray.payload import decode
 from icm_ray.program.engine import engine_digest
 from icm_ray.program.nodes import ARITY, Node, Operation
 from icm_ray.program.plan import Plan, plan_of
@@ -19,7 +20,7 @@ from icm_ray.protocols.edges import DRIVER
 __all__ = ["Node", "Operation", "Program", "decode_program", "encode_program"]
 
 
-class Program(msgspec.Struct, frozen=True, dict=True):  # dict: a place for what is computed once
+class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):  # dict: for what is computed once
     """What a lane executes: the parties in order, owners that are no party, and nodes in the order of dealing.
 
     rows: the public number of rows behind what is revealed (0: not a statistic); policies judge it.
@@ -113,8 +114,8 @@ def encode_program(program: Program) -> bytes:
 def decode_program(payload: bytes) -> Program:
     """The program that a peer or driver sent, checked; raises `ProgramError` where it is not well formed."""
     try:
-        program = _DECODER.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ProgramError(f"not a program: {error}") from error
+        program = decode(payload, _DECODER, "a program", DRIVER)
+    except Desynchronised as error:
+        raise ProgramError(f"not a program: {error.__cause__ or error}") from error
     program.types()
     return program

@@ -20,21 +20,21 @@ __all__ = [
 ]
 
 
-class ParquetSource(msgspec.Struct, frozen=True, tag_field="source", tag="parquet"):
+class ParquetSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="parquet"):
     """Files on the owner's node; a path may hold wildcards. columns: None for all."""
 
     paths: tuple[str, ...]
     columns: tuple[str, ...] | None = None
 
 
-class CsvSource(msgspec.Struct, frozen=True, tag_field="source", tag="csv"):
+class CsvSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="csv"):
     """Files with a header line; a path may hold wildcards."""
 
     paths: tuple[str, ...]
     columns: tuple[str, ...] | None = None
 
 
-class PushedSource(msgspec.Struct, frozen=True, tag_field="source", tag="pushed"):
+class PushedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="pushed"):
     """Arrow IPC streams that the driver sends over its link, one for each partition."""
 
     partitions: int
@@ -43,21 +43,21 @@ class PushedSource(msgspec.Struct, frozen=True, tag_field="source", tag="pushed"
 Source = Union[ParquetSource, CsvSource, PushedSource]  # noqa: UP007 - msgspec takes a typing.Union
 
 
-class ColumnInfo(msgspec.Struct, frozen=True):
+class ColumnInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """kind: "int", "float" or "bool"; anything else is the Arrow type's name, and no arithmetic is offered."""
 
     name: str
     kind: str
 
 
-class TableInfo(msgspec.Struct, frozen=True):
+class TableInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The public facts of one owner's table: columns, and rows of each partition."""
 
     columns: tuple[ColumnInfo, ...]
     rows: tuple[int, ...]
 
 
-class ColumnValues(msgspec.Struct, frozen=True, tag_field="task", tag="values"):
+class ColumnValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="values"):
     """One partition of a column as ring elements (rows,), f fractional bits, magnitudes to 2^bound.
 
     read_as: the kind that all owners agreed on, where this owner's may be another that fits into it; "": its own.
@@ -71,7 +71,7 @@ class ColumnValues(msgspec.Struct, frozen=True, tag_field="task", tag="values"):
     read_as: str = ""
 
 
-class Aggregate(msgspec.Struct, frozen=True, tag_field="task", tag="aggregate"):
+class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="aggregate"):
     """What the owner computes itself over some partitions of a column.
 
     kind      result (uint64 words)
@@ -92,7 +92,7 @@ class Aggregate(msgspec.Struct, frozen=True, tag_field="task", tag="aggregate"):
     read_as: str = ""
 
 
-class Given(msgspec.Struct, frozen=True, tag_field="task", tag="given"):
+class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="given"):
     """An array that the driver, acting for the owner, sends over its link: uint64 ring elements."""
 
 

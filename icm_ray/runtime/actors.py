@@ -19,16 +19,19 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from icm_ray.errors import IcmError, PeerLost
+from icm_ray.payload import decode
 from icm_ray.runtime import messages as say
-from icm_ray.runtime.child import Settings
+from icm_ray.runtime.child import Settings, decode_settings
 from icm_ray.runtime.heap import keep_freed_memory
-from icm_ray.runtime.mesh import LanePlan
+from icm_ray.runtime.mesh import LanePlan, Member, decode_plan
 
 __all__ = ["ActorHandle", "LaneWorker", "threads_of"]
 
 _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _FORCED: Final = 8.0
 """Ray ends a process that does not end by itself after 5 s."""
+
+_STARTED: msgspec.msgpack.Decoder[tuple[int, Member]] = msgspec.msgpack.Decoder(tuple[int, Member])
 
 
 def threads_of(cpus: float) -> int:
@@ -44,7 +47,7 @@ class LaneWorker:
         from icm_ray.runtime.worker import Worker
 
         self._name = name
-        known = msgspec.msgpack.decode(settings, type=Settings)
+        known = decode_settings(settings)
         util: Any = ray.util
         host = known.host or util.get_node_ip_address()
         keep_freed_memory()
@@ -57,7 +60,7 @@ class LaneWorker:
     def join(self, plan: bytes) -> bytes:
         """Join a lane; how it went."""
         try:
-            self._worker.join(msgspec.msgpack.decode(plan, type=LanePlan))
+            self._worker.join(decode_plan(plan))
         except IcmError as error:
             return say.encode(say.failed(0, error, self._name))
         return say.encode(say.Done(0))
@@ -101,8 +104,8 @@ class ActorHandle:
         self._serving: Any = self._actor.serve.remote()
 
     def endpoint(self) -> _Answer:
-        def read(payload: bytes) -> tuple[str, str, int, bytes]:
-            pid, endpoint = msgspec.msgpack.decode(payload, type=tuple[int, tuple[str, str, int, bytes]])
+        def read(payload: bytes) -> Member:
+            pid, endpoint = decode(payload, _STARTED, "where it listens", self.name)
             if endpoint[1] == self._here:
                 self._pid = pid
             return endpoint

@@ -16,20 +16,29 @@ import msgspec
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError
+from icm_ray.payload import decode
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.heap import keep_freed_memory
-from icm_ray.runtime.mesh import LanePlan
+from icm_ray.runtime.mesh import decode_plan
 from icm_ray.runtime.worker import Worker
 
-__all__ = ["Settings", "main"]
+__all__ = ["Settings", "decode_settings", "main"]
 
 
-class Settings(msgspec.Struct, frozen=True):
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker is started with. threads: that it may keep at work."""
 
     config: EngineConfig
     host: str
     threads: int = 1
+
+
+_DECODER = msgspec.msgpack.Decoder(Settings)
+
+
+def decode_settings(payload: bytes) -> Settings:
+    """What the driver starts a worker with; raises `Desynchronised` for anything else."""
+    return decode(payload, _DECODER, "settings", "driver")
 
 
 def main() -> None:
@@ -38,11 +47,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the driver's to answer
     pipe = Connection(int(descriptor))
     try:
-        settings = msgspec.msgpack.decode(pipe.recv_bytes(), type=Settings)
+        settings = decode_settings(pipe.recv_bytes())
         keep_freed_memory()
         worker = Worker(name, settings.config, settings.host, partial(os._exit, 3), settings.threads)
         pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
-        plan = msgspec.msgpack.decode(pipe.recv_bytes(), type=LanePlan)
+        plan = decode_plan(pipe.recv_bytes())
         try:
             worker.join(plan)
         except IcmError as error:

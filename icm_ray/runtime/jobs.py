@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import msgspec
 
+from icm_ray.payload import Natural, Shape, Word32
 from icm_ray.query.tasks import InputTask, Source
 
 __all__ = ["Gather", "Job", "Open", "Report", "ResultMessage"]
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One run of one program. `tasks`: by owner, by input name, how the owner's worker makes the input.
 
     profile: whether every member says what it spent its time on. trace: whether it counts what it
     allocates.
     """
 
-    job: int
-    partition: int
+    job: Natural
+    partition: Word32
     program: bytes
     tasks: dict[str, dict[str, InputTask]] = {}
     profile: bool = False
     trace: bool = False
 
 
-class Open(msgspec.Struct, frozen=True):
+class Open(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Open a table under a name. `mine`: for a pushed source, the partitions that this worker gets, in their order."""
 
     table: str
@@ -32,15 +33,15 @@ class Open(msgspec.Struct, frozen=True):
     mine: tuple[int, ...] = ()
 
 
-class Gather(msgspec.Struct, frozen=True):
+class Gather(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Move shares that a party keeps in one lane to its own worker in the first lane: (key, shape of words)."""
 
-    job: int
-    lane: int
-    keys: tuple[tuple[str, tuple[int, ...]], ...]
+    job: Natural
+    lane: Word32
+    keys: tuple[tuple[str, Shape], ...]
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker says of a run: nothing of its values. Where it was asked for, `spent`: seconds by part, and
     peak_bytes: the most that it held of what the run allocated. prepared: its randomness was dealt ahead of time.
     """
@@ -55,7 +56,7 @@ class Report(msgspec.Struct, frozen=True):
     prepared: bool = False
 
 
-class ResultMessage(msgspec.Struct, frozen=True, tag=True):
+class ResultMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """One revealed array, from the worker of its recipient to the driver: words as little-endian uint64.
 
     For a reveal to the driver itself every party sends its share.
@@ -63,5 +64,5 @@ class ResultMessage(msgspec.Struct, frozen=True, tag=True):
 
     job: int
     name: str
-    shape: tuple[int, ...]
+    shape: Shape
     words: bytes

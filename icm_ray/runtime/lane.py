@@ -136,10 +136,7 @@ class Lane:
 
     def _listen(self, name: str) -> None:
         def answered(payload: bytes) -> None:
-            try:
-                self._heard.put((name, say.decode_answer(payload, name)))
-            except FaultError as error:
-                self._heard.put((name, error))
+            self._heard.put((name, say.decode_answer(payload, name)))
 
         self.data[name].start_listening(answered, None, lambda error: self._heard.put((name, error)))
         self.control[name].start_listening(answered, None, lambda error: self._heard.put((name, error)))

@@ -9,23 +9,26 @@ import msgspec
 from icm_ray.config import EngineConfig
 from icm_ray.errors import SessionError
 from icm_ray.ops.seams import Link
+from icm_ray.payload import Name, Port, decode
 from icm_ray.protocols.edges import DRIVER
 from icm_ray.transport import DelayedLink, Endpoint, Identity, Listener, TcpLink, TransportConfig, agree, open_link
 
-__all__ = ["DEALER", "DRIVER", "LanePlan", "Mesh"]
+__all__ = ["DEALER", "DRIVER", "LanePlan", "Member", "Mesh", "decode_member", "decode_plan"]
 
 DEALER = "dealer"
+Member = tuple[Name, Name, Port, bytes]
+"""Where a member listens: (name, host, port, certificate). Public."""
 
 
-class LanePlan(msgspec.Struct, frozen=True):
+class LanePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who is in a lane and where each listens: (name, host, port, certificate). All public."""
 
     session: str
     lane: int
     parties: tuple[str, ...]
     owners: tuple[str, ...]
-    members: tuple[tuple[str, str, int, bytes], ...]
-    driver: tuple[str, str, int, bytes]
+    members: tuple[Member, ...]
+    driver: Member
 
     def endpoint(self, name: str) -> Endpoint:
         """Where a member listens."""
@@ -46,6 +49,20 @@ class LanePlan(msgspec.Struct, frozen=True):
         """Whom a member is linked with: everyone; outside owners see parties and the dealer alone."""
         outside = set(self.owners) if name in self.owners else set()
         return sorted(member[0] for member in self.members if member[0] != name and member[0] not in outside)
+
+
+_PLANS = msgspec.msgpack.Decoder(LanePlan)
+_MEMBERS: msgspec.msgpack.Decoder[Member] = msgspec.msgpack.Decoder(Member)
+
+
+def decode_plan(payload: bytes) -> LanePlan:
+    """The plan that the driver sent; raises `Desynchronised` for anything else."""
+    return decode(payload, _PLANS, "the plan of a lane", DRIVER)
+
+
+def decode_member(payload: bytes, name: str) -> Member:
+    """Where the worker `name` says that it listens; raises `Desynchronised` for anything else."""
+    return decode(payload, _MEMBERS, "where it listens", name)
 
 
 class Mesh:

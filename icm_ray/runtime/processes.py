@@ -18,7 +18,7 @@ from icm_ray.errors import PeerLost
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.child import Settings
 from icm_ray.runtime.lanes import LaneEngine
-from icm_ray.runtime.mesh import LanePlan
+from icm_ray.runtime.mesh import LanePlan, decode_member
 from icm_ray.runtime.names import checked_names
 
 __all__ = ["ProcessEngine", "ProcessHandle"]
@@ -80,7 +80,7 @@ class ProcessHandle:
             return  # it is gone, which `lost` will say
 
     def endpoint(self) -> _Answer:
-        return _Answer(self, lambda payload: msgspec.msgpack.decode(payload, type=tuple[str, str, int, bytes]))
+        return _Answer(self, lambda payload: decode_member(payload, self.name))
 
     def join(self, plan: LanePlan) -> _Answer:
         self._send(self.pipe, msgspec.msgpack.encode(plan))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import Desynchronised, FaultError, OwnerError, ProgramError, StockMismatch
 from icm_ray.ops.linear import Reveal
-from icm_ray.program.program import encode_program
-from icm_ray.protocols.edges import combine
+from icm_ray.program.program import Program, encode_program
+from icm_ray.protocols.edges import array_shape, combine
 from icm_ray.query.tasks import Given, InputTask
 from icm_ray.runtime import messages as say
 from icm_ray.runtime.cause import Evidence
@@ -39,11 +41,18 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
         if name not in members:
             raise ProgramError(f"{name} is given tasks for a program that it has no part in")
     arrived: dict[str, dict[str, Ring]] = {}
+    due = _due(program)
 
     def result(name: str, message: ResultMessage) -> None:
-        if message.job == number:
-            words = np.frombuffer(message.words, np.uint64).reshape(message.shape)
-            arrived.setdefault(message.name, {})[name] = words
+        if message.job != number:
+            return
+        shape = due.pop((name, message.name), None)
+        if shape is None or shape != message.shape or len(message.words) != 8 * math.prod(shape):
+            wrong = f"{name} sent a result that the program does not reveal there, or not in this shape"
+            error = Desynchronised(wrong, party=name, step="result")
+            raise lane.fail(Evidence(name, error), job.partition, "result")
+        words = np.frombuffer(message.words, np.uint64).reshape(shape)
+        arrived.setdefault(message.name, {})[name] = words
 
     with lane.using():
         call = lane.next_call()
@@ -99,6 +108,16 @@ def _give(lane: Lane, order: Job, job: LaneJob) -> None:
             except BaseException:  # half of an array on its way: nothing can follow it
                 lane.kill("an input was cut off on its way to its owner")
                 raise
+
+
+def _due(program: Program) -> dict[tuple[str, str], tuple[int, ...]]:
+    """The shapes of the results that are sent here, by who sends each and its name."""
+    due: dict[tuple[str, str], tuple[int, ...]] = {}
+    for node, kind in zip(program.nodes, program.types(), strict=True):
+        if isinstance(node.op, Reveal):
+            for name in program.parties if node.op.to == DRIVER else (node.op.to,):
+                due[name, node.op.name] = array_shape(kind)
+    return due
 
 
 def _together(job: LaneJob, arrived: dict[str, dict[str, Ring]]) -> dict[str, Ring]:

@@ -7,6 +7,7 @@ data link, shares over the links to the other members of the lane and to the sam
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -21,13 +22,23 @@ from numpy.typing import NDArray
 
 from icm_ray.config import EngineConfig
 from icm_ray.dealer.dealer import Dealer
-from icm_ray.errors import FaultError, InputError, PeerLost, PeerSilent, ProgramError, SessionError, ShapeError
+from icm_ray.errors import (
+    Desynchronised,
+    FaultError,
+    InputError,
+    PeerLost,
+    PeerSilent,
+    ProgramError,
+    SessionError,
+    ShapeError,
+)
 from icm_ray.ops.linear import Input, Load
 from icm_ray.ops.seams import Address, Frame, Link
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
 from icm_ray.party.party import Outcome, Party
 from icm_ray.party.policy import check_policy
+from icm_ray.payload import Shape, decode
 from icm_ray.program.program import Program
 from icm_ray.program.received import Programs
 from icm_ray.protocols.edges import array_shape
@@ -46,6 +57,8 @@ GIVEN, TABLE, END = b"given", b"table", b"end"
 """How messages of values begin: an array follows as a frame; an Arrow stream (after 4 bytes of partition); no more."""
 
 Ring = NDArray[np.uint64]
+
+_SHAPES: msgspec.msgpack.Decoder[tuple[int, ...]] = msgspec.msgpack.Decoder(Shape)
 
 
 def transport_config(config: EngineConfig) -> TransportConfig:
@@ -319,7 +332,9 @@ class Worker:
         names = [name for name, task in job.tasks.get(self.name, {}).items() if isinstance(task, Given)]
         arrays: dict[str, Ring] = {}
         for step, name in enumerate(names):
-            shape = msgspec.msgpack.decode(self._message(GIVEN), type=tuple[int, ...])
+            shape = decode(self._message(GIVEN), _SHAPES, "the shape of an array", DRIVER)
+            if math.prod(shape) * 8 > self._to_driver.max_frame_bytes:
+                raise Desynchronised(f"an array of shape {shape} was announced", party=DRIVER, step="input")
             arrays[name] = np.empty(shape, np.uint64)
             self._to_and_fro().receive(given_frame(job, step), (arrays[name].reshape(-1),))
         return arrays

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from icm_ray.errors import Desynchronised, ProgramError
+from icm_ray.errors import ProgramError
 from icm_ray.ops.products import LoadWeight, OwnedProduct
+from icm_ray.payload import Digest16, Natural, Word32, decode
 from icm_ray.program.program import Program
 
 __all__ = ["END", "Filling", "check_preparable", "read_filling", "weights_of"]
@@ -16,22 +17,22 @@ END: Final = 0xFFFFFFFF
 """The operation of the frame that ends a slot; its tag is the number of frames before it."""
 
 
-class Filling(msgspec.Struct, frozen=True, tag=True):
+class Filling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """The corrections of one slot follow."""
 
-    job: int
+    job: Natural
     program: bytes
-    store: bytes
-    offset: int
-    attempt: int
+    store: Digest16
+    offset: Word32
+    attempt: Word32
+
+
+_DECODER = msgspec.msgpack.Decoder(Filling)
 
 
 def read_filling(payload: bytes) -> Filling:
     """The dealer's message; raises `Desynchronised` for anything else."""
-    try:
-        return msgspec.msgpack.decode(payload, type=Filling)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Desynchronised("the dealer sent something else than the start of a slot", party="dealer") from error
+    return decode(payload, _DECODER, "the start of a slot", "dealer")
 
 
 def weights_of(program: Program) -> tuple[str, ...]:

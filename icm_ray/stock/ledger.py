@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from icm_ray.errors import StockMismatch
+from icm_ray.errors import Desynchronised, StockMismatch
+from icm_ray.payload import decode
 
 __all__ = ["Batch", "Ledger", "encode_ledger", "read_ledger"]
 
 _MAGIC: Final = b"ICML\x01"
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Slots of one program that were prepared together.
 
     store: 16 random bytes of the dealer. next: the first unused slot, of `count`. since: the directory's generation
@@ -30,7 +32,7 @@ class Batch(msgspec.Struct, frozen=True):
     next: int = 0
 
 
-class Ledger(msgspec.Struct, frozen=True):
+class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """generation: how often the directory was opened. batches: in the order of preparation, those with slots left.
 
     engine: the digest of the engine that wrote it.
@@ -39,6 +41,9 @@ class Ledger(msgspec.Struct, frozen=True):
     generation: int = 0
     batches: tuple[Batch, ...] = ()
     engine: bytes = b""
+
+
+_DECODER = msgspec.msgpack.Decoder(Ledger)
 
 
 def encode_ledger(ledger: Ledger) -> bytes:
@@ -54,11 +59,12 @@ def read_ledger(path: Path, member: str) -> Ledger:
     except FileNotFoundError:
         return Ledger()
     digest, payload = data[len(_MAGIC) : len(_MAGIC) + 32], data[len(_MAGIC) + 32 :]
-    if not data.startswith(_MAGIC) or hashlib.sha256(payload).digest() != digest:
-        raise StockMismatch(
-            f"{member}: {path} is no ledger of a stock, or damaged; remove its directory",
-            party=member,
-            step="stock",
-            differs="ledger",
-        )
-    return msgspec.msgpack.decode(payload, type=Ledger)
+    if data.startswith(_MAGIC) and hashlib.sha256(payload).digest() == digest:
+        with suppress(Desynchronised):  # whole, but of another version
+            return decode(payload, _DECODER, "a ledger", member)
+    raise StockMismatch(
+        f"{member}: {path} is no ledger of a stock, or damaged; remove its directory",
+        party=member,
+        step="stock",
+        differs="ledger",
+    )

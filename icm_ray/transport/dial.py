@@ -39,6 +39,8 @@ def _introduce(
     identity: Identity, peer: Endpoint, name: str, hello: bytes, config: TransportConfig, tls: bool, deadline: float
 ) -> socket.socket:
     """One socket, authenticated and accepted."""
+    if tls and not peer.certificate:
+        raise _refused(peer, name, "announced no certificate")
     with ExitStack() as opened:
         sock = opened.enter_context(_connect(peer, name, config, deadline))
         sock.sendall(hello)
@@ -60,7 +62,7 @@ def _connect(peer: Endpoint, name: str, config: TransportConfig, deadline: float
         sock = socket.create_connection((peer.host, peer.port), timeout=max(0.001, deadline - monotonic()))
     except TimeoutError:
         raise
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter: no name of a machine
         raise PeerLost(
             f"{peer.name} cannot be reached at {peer.host}:{peer.port}: {error} (link {name!r})",
             party=peer.name,

@@ -152,6 +152,8 @@ class Listener:
         return self._expectations.deliver(expected, hello.direction, admission.sock)
 
     def _authenticated(self, admission: _Admission, hello: Hello, peer: Endpoint, deadline: float) -> bool:
+        if not peer.certificate:
+            return False
         context = self._identity.server_context(peer.certificate)
         with self._lock:
             if self._stopping.is_set():

@@ -105,9 +105,9 @@ class TcpLink:
     ) -> None:
         """Read control messages in a background thread from now on; `receive*` is then refused.
 
-        `on_message` gets each message; `on_heard` is called for every sign of life, heartbeats too: renew a lease
-        there, but do not close the link; `on_lost` once, when the link fails, but not after this side's own `close`.
-        All run in that thread.
+        `on_message` gets each message, and raises a `FaultError` for one that must not be; `on_heard` is called for
+        every sign of life, heartbeats too: renew a lease there, but do not close the link; `on_lost` once, when the
+        link fails or such a message came, but not after this side's own `close`. All run in that thread.
         """
         self._not_listening()
         self._receiver.on_heard = on_heard
@@ -115,12 +115,11 @@ class TcpLink:
         def listen() -> None:
             while True:
                 try:
-                    payload = self._message(float("inf"))
+                    on_message(self._message(float("inf")))
                 except FaultError as error:
                     if on_lost is not None and not self._closed:
                         on_lost(error)
                     return
-                on_message(payload)
 
         self._listening = threading.Thread(target=listen, name=f"icm-listen-{self.peer}", daemon=True)
         self._listening.start()

@@ -274,6 +274,19 @@ def test_a_listening_link_hands_over_messages_and_signs_of_life(tcp_pair, quick)
     assert [type(error) for error in errors] == [PeerLost]
 
 
+def test_a_message_that_must_not_be_ends_the_listening(tcp_pair):
+    alice, bob = tcp_pair()
+    lost, errors = threading.Event(), []
+
+    def refuse(payload):
+        raise Desynchronised("no order", party="alice")
+
+    bob.start_listening(refuse, None, lambda error: (errors.append(error), lost.set()))
+    alice.send_message(b"nonsense")
+    assert lost.wait(5)
+    assert [type(error) for error in errors] == [Desynchronised]
+
+
 def test_closing_a_listening_link_is_no_loss(tcp_pair):
     _, bob = tcp_pair()
     lost = []

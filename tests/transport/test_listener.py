@@ -113,6 +113,22 @@ def test_nobody_listens(people, quick, tls):
         open_link(people["alice"], None, Endpoint("bob", *address, people["bob"].certificate), LINK, True, quick, tls)
 
 
+@pytest.mark.parametrize(
+    ("host", "certificate"), [("a..b", b"x"), ("x" * 300, b"x"), ("no name", b"x"), ("127.0.0.1", b""), ("\x00", b"x")]
+)
+def test_an_endpoint_that_cannot_be_is_a_typed_error(people, quick, host, certificate):
+    with pytest.raises(FaultError, match="bob"):
+        open_link(people["alice"], None, Endpoint("bob", host, 9, certificate), LINK, True, quick)
+
+
+def test_a_peer_without_a_certificate_is_dropped(people, listen, quick):
+    listener = listen("bob", replace(quick, connect_timeout=0.5), True)
+    listener.expect(LINK, Endpoint("alice", "", 0, b""))
+    with pytest.raises(PeerRefused):
+        open_link(people["alice"], None, listener.endpoint, LINK, True, quick)
+    assert listener.dropped == 1
+
+
 def test_another_sender_than_expected_is_dropped(people, dialling, listen, quick, tls):
     listener = listen("bob", quick, tls)
     listener.expect(LINK, dialling["alice"])

@@ -14,11 +14,12 @@ from typing import Any
 from analytics.measures import Measure, Opened
 from analytics.quantity import LaneBuild, Part, Quantity, join
 from icm_ray.errors import BoundError, IcmError, InputError, OwnerError, PolicyError
+from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Load, Reveal, Store
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
-from icm_ray.protocols.edges import DRIVER, array_shape
-from icm_ray.runtime.engine import Engine, LaneJob
+from icm_ray.protocols.io import array_shape
+from icm_ray.runtime.driver.engine import Engine, LaneJob
 
 __all__ = ["Plan", "check", "plan", "run"]
 

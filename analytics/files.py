@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from analytics.agreement import check_owners, exponents, frame_of
 from analytics.frame import SecureFrame
+from analytics.source_checks import check_owners, frame_of, log2_bounds
 from icm_ray.errors import IcmError, InputError, SourceError
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import CsvSource, ParquetSource
-from icm_ray.runtime.engine import Engine, Table
+from icm_ray.runtime.driver.engine import Engine, Table
 
 __all__ = ["Paths", "read_csv", "read_parquet"]
 
@@ -58,7 +58,7 @@ def _read(
     policy: Policy | None,
 ) -> SecureFrame:
     check_owners(session, sources, policy)
-    exponents(bounds, None)
+    log2_bounds(bounds, None)
     if isinstance(columns, str):
         raise InputError(f"columns must be a list of names, not the string {columns!r}")
     # An engine whose workers share no file system with this process says local = False.

@@ -12,7 +12,7 @@ from icm_ray.ops.values import Kind, ValueType, log2_ceil
 from icm_ray.policy import Policy
 from icm_ray.program.build import Value
 from icm_ray.query.tasks import Aggregate, ColumnInfo
-from icm_ray.runtime.engine import Engine, Table
+from icm_ray.runtime.driver.engine import Engine, Table
 
 __all__ = ["HeldRows"]
 

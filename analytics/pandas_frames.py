@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from analytics.agreement import check_columns, check_owners, exponents, frame_of
 from analytics.frame import SecureFrame
+from analytics.source_checks import check_columns, check_owners, frame_of, log2_bounds
 from icm_ray.errors import ColumnError, IcmError, InputError, NullError, OwnerError
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import ColumnInfo, PushedSource
-from icm_ray.runtime.engine import Engine, Table
+from icm_ray.runtime.driver.engine import Engine, Table
 
 __all__ = ["from_pandas"]
 
@@ -42,7 +42,7 @@ def from_pandas(
             raise OwnerError(f"owner {owner!r} brings no rows", owner=owner)
         schemas[owner] = _schema(owner, frame)
         columns[owner] = _infos(schemas[owner])
-    exponents(bounds, check_columns(columns))
+    log2_bounds(bounds, check_columns(columns))
     for owner, frame in sources.items():
         _check_values(owner, frame, columns[owner])
     tables: dict[str, Table] = {}

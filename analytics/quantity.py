@@ -18,7 +18,7 @@ from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.tasks import ColumnInfo, InputTask
-from icm_ray.runtime.engine import Engine, LaneJob
+from icm_ray.runtime.driver.engine import Engine, LaneJob
 
 __all__ = ["LaneBuild", "Part", "Quantity", "QuantityKind", "Rows", "join", "largest"]
 

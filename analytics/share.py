@@ -10,7 +10,7 @@ from analytics.shared import Encoding, SharedPartition, SharedRows, encoding_for
 from icm_ray.errors import ColumnError, IcmError, InputError
 from icm_ray.ops.linear import Store
 from icm_ray.query.tasks import ColumnValues
-from icm_ray.runtime.engine import LaneJob
+from icm_ray.runtime.driver.engine import LaneJob
 
 __all__ = ["share"]
 

@@ -18,7 +18,7 @@ from icm_ray.ops.wide import SquareParts, Widen
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.tasks import ColumnInfo
-from icm_ray.runtime.engine import Engine
+from icm_ray.runtime.driver.engine import Engine
 
 __all__ = ["Encoding", "SharedPartition", "SharedRows", "encoding_for"]
 

@@ -26,7 +26,7 @@ from icm_ray.party.party import Party
 from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
 from icm_ray.ring.fixed import encode
-from icm_ray.runtime.heap import keep_freed_memory
+from icm_ray.runtime.worker.malloc import keep_freed_memory
 from icm_ray.transport import TransportConfig, memory_links
 
 F = 16

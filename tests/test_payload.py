@@ -14,14 +14,14 @@ from icm_ray import payload
 from icm_ray.config import EngineConfig
 from icm_ray.errors import Desynchronised, FaultError, ProgramError, SourceError
 from icm_ray.policy import Policy
-from icm_ray.program.begin import Begin, SlotName, read_begin
+from icm_ray.preprocessing.filling import Filling, read_filling
 from icm_ray.program.program import Program, decode_program, encode_program
+from icm_ray.program.run_header import Begin, SlotName, read_begin
 from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, Given, TableInfo
-from icm_ray.runtime import messages as say
-from icm_ray.runtime.child import Settings, decode_settings
-from icm_ray.runtime.jobs import Gather, Job, Open, Report, ResultMessage
-from icm_ray.runtime.mesh import LanePlan, decode_member, decode_plan
-from icm_ray.stock.filling import Filling, read_filling
+from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
+from icm_ray.runtime.worker.mesh import LanePlan, decode_member, decode_plan
+from icm_ray.runtime.worker.worker_main import Settings, decode_settings
 from tests.bad_payloads import CORPUS, nested
 from tests.program.sample import every_operation
 
@@ -40,7 +40,7 @@ ORDERS = [
     say.Go(1),
     say.OpenTable(2, Open("t", CsvSource(("a.csv",)), (0, 1))),
     say.SetPolicy(3, "d", Policy(min_rows=5, recipients=("alice",))),
-    say.JoinHome(4, 1, MEMBER, True),
+    say.LinkToFirstLane(4, 1, MEMBER, True),
     say.Move(5, Gather(9, 1, (("key", (3, 4)),))),
     say.Forget(6, ("a", "b")),
     say.Exit(),

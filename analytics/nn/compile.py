@@ -30,11 +30,11 @@ from icm_ray.ops import compare, linear, products
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.program import Program
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
 __all__ = ["IMAGES", "Compiled", "Members", "compile_graph"]
 
-Ring = NDArray[np.uint64]
 
 IMAGES = "images"
 _FEWEST, _ENOUGH = 12, 20  # fractional bits of weights: fewer are refused; more checks are made before fewer are taken
@@ -42,7 +42,7 @@ _FEWEST, _ENOUGH = 12, 20  # fractional bits of weights: fewer are refused; more
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Who takes part: the parties, the owners that are none, and whose the weights are; in_flight: a worker's bytes,
+    """Who takes part: the parties, the external owners, and whose the weights are; in_flight: a worker's bytes,
     threads: and its threads.
     """
 
@@ -77,9 +77,9 @@ class Compiled:
         f, bound = self.scheme.input_f, self.scheme.inputs
         return ValueType(shape=(count, *self.graph.input_shape), f=f, width=f + bound + 2, error=2.0 ** -(f + 1))
 
-    def weights(self) -> dict[str, Ring]:
+    def weights(self) -> dict[str, RingArray]:
         """Ring elements of the weights and biases, by the names that `load` gives them. Private: the owner's alone."""
-        found: dict[str, Ring] = {}
+        found: dict[str, RingArray] = {}
         for name, kind in self.weight_types.items():
             weight, bias = _arrays(self.graph, name)
             found[name] = encode(weight, kind.f, 62 - kind.f, name).reshape(kind.shape)
@@ -111,9 +111,9 @@ class Compiled:
                 raise UnsupportedError(f"a label needs one axis of classes; the network makes {result.type.shape[1:]}")
             result = builder.add(compare.ArgMax(result.type.width + 1), result)
         else:
-            result = builder.add(linear.Declare(result.type.width, self.error), result)
+            result = builder.add(linear.AssumeWidth(result.type.width, self.error), result)
         if emitted.exceeded:
-            result = builder.add(compare.Guard("the activations"), result, _flag(builder, emitted))
+            result = builder.add(compare.CheckFlag("the activations"), result, _flag(builder, emitted))
         builder.add(linear.Reveal(to, output), result)
         return builder.build()
 

@@ -148,15 +148,15 @@ class _Emission:
         """The value of `name` with few fractional bits beyond f: truncated, once for all of its readers, if need be."""
         value = self.values[name]
         if value.type.f > self.scheme.f + _SLACK:
-            finish = self._finish(value.type, relu=False)
-            value = self.values[name] = self.builder.add(products.Truncate(finish), value)
+            epilogue = self._finish(value.type, relu=False)
+            value = self.values[name] = self.builder.add(products.Truncate(epilogue), value)
             self._round(name, value.type.f)
         return value
 
-    def _finish(self, raw: ValueType, *, relu: bool, f: int | None = None) -> products.Finish:
+    def _finish(self, raw: ValueType, *, relu: bool, f: int | None = None) -> products.Epilogue:
         """What brings a value back to f bits, the scheme's unless given, at the smallest width that holds it."""
         shift = max(raw.f - (self.scheme.f if f is None else f), 0)
-        return products.Finish(shift, relu, max(raw.width + (1 if shift else 0), shift + 2))
+        return products.Epilogue(shift, relu, max(raw.width + (1 if shift else 0), shift + 2))
 
     def _relu_bits(self, name: str) -> int:
         """Fractional bits of a ReLU's values: before an average of k half of log2 k fewer, as rounding averages out."""
@@ -212,13 +212,13 @@ class _Emission:
         raw = op.infer(x.type)
         if self._relu_follows(node.name):
             op = msgspec.structs.replace(
-                op, finish=self._finish(raw, relu=True, f=self._relu_bits(self.readers[node.name][0]))
+                op, epilogue=self._finish(raw, relu=True, f=self._relu_bits(self.readers[node.name][0]))
             )
             self.fused.add(node.name)
         elif not lazy:
-            op = msgspec.structs.replace(op, finish=self._finish(raw, relu=False))
+            op = msgspec.structs.replace(op, epilogue=self._finish(raw, relu=False))
         y = self.builder.add(op, x)
-        if op.finish is not None:
+        if op.epilogue is not None:
             self._round(node.name, y.type.f)
         self.out.weights[node.name], self.out.result_bits[node.name] = weight, raw.f
         wanted = (self.batch, *node.shape)
@@ -281,13 +281,13 @@ class _Emission:
     def _relu(self, node: nodes.Relu, x: Value) -> Value:
         y = x
         if node.inputs[0] not in self.fused:
-            finish = self._finish(x.type, relu=True, f=self._relu_bits(node.name))
-            y = self.builder.add(products.Relu(finish), x)
-            if finish.shift:
+            epilogue = self._finish(x.type, relu=True, f=self._relu_bits(node.name))
+            y = self.builder.add(products.Relu(epilogue), x)
+            if epilogue.shift:
                 self._round(node.name, y.type.f)
         bound = self.scheme.bound
         if node.name not in self.scheme.checked or bound is None or y.type.width <= y.type.f + bound + 1:
             return y
         count = compare.CountAtLeast((2 ** (bound + y.type.f),), min(y.type.width + 1, FULL_WIDTH))
         self.out.exceeded.append(self.builder.add(count, y))
-        return self.builder.add(linear.Declare(y.type.f + bound + 1), y)
+        return self.builder.add(linear.AssumeWidth(y.type.f + bound + 1), y)

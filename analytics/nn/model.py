@@ -18,14 +18,14 @@ from analytics.nn.findings import Finding
 from analytics.nn.passes import fold_scales, relu_after_max_pool
 from analytics.nn.prediction import Prediction, Spent
 from icm_ray.errors import BoundError, IcmError, InputError, OwnerError, ShapeError, UnsupportedError
+from icm_ray.names import DRIVER
 from icm_ray.program.program import Program
-from icm_ray.protocols.edges import DRIVER
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import decode, decode_integers, encode
-from icm_ray.runtime.engine import Engine, Execution, LaneJob
+from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
 
 __all__ = ["SecureModel"]
 
-Ring = NDArray[np.uint64]
 Output: TypeAlias = Literal["logits", "label"]
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -157,7 +157,7 @@ class SecureModel:
         return LaneJob(lane, load, given={self.owner: self._compiled.weights()})
 
     def _run(
-        self, coded: Ring, owner: str, output: str, to: str, progress: Progress | None
+        self, coded: RingArray, owner: str, output: str, to: str, progress: Progress | None
     ) -> tuple[NDArray[Any], Spent]:
         began, parts, spent = perf_counter(), [], Spent()
         starts = range(0, len(coded), self.batch_size)
@@ -230,7 +230,7 @@ class SecureModel:
         self._known(to, "recipient")
         return to
 
-    def _encoded(self, images: Any) -> Ring:
+    def _encoded(self, images: Any) -> RingArray:
         """Ring elements of the images; every refusal happens here."""
         if type(images).__module__.partition(".")[0] == "ray":
             raise UnsupportedError("predicting a ray.data.Dataset is not supported yet; pass numpy or torch batches")

@@ -102,7 +102,7 @@ def add_maximum(builder: Builder, x: Value, node: MaxPool, *, zeros_lose: bool) 
     stacked = _joined(builder, cells, 4)
     largest = builder.add(compare.Maximum(stacked.type.width + 1), stacked)
     if lifted:
-        largest = builder.add(linear.Declare(width), builder.add(linear.AddPublic(-lift), largest))
+        largest = builder.add(linear.AssumeWidth(width), builder.add(linear.AddPublic(-lift), largest))
     return largest
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from icm_ray.runtime.engine import Execution, LaneJob
+from icm_ray.runtime.driver.engine import Execution, LaneJob
 
 __all__ = ["Prediction", "Spent"]
 

@@ -109,9 +109,9 @@ def profile(options, name, entry):
     entry["profile"] = engines.own(name, options.runs, "--profile")["profile"]
 
 
-def prepared(options, name, entry):
+def preprocessed(options, name, entry):
     """Our seconds where the dealer has dealt before the clock starts."""
-    entry["prepared"] = engines.own(name, options.runs, "--prepared")["seconds"]["min"]
+    entry["prepared"] = engines.own(name, options.runs, "--preprocessed")["seconds"]["min"]
 
 
 def within_engine(_, name, entry):
@@ -125,7 +125,7 @@ def slowly(engine):
     return step
 
 
-ALSO = {"profile": profile, "prepared": prepared}
+ALSO = {"profile": profile, "prepared": preprocessed}
 
 
 def steps(options, report, why):

@@ -27,8 +27,8 @@ def main():
     sys.path.insert(0, str(ROOT))
     from cluster.bench.run import measure, workload
     from icm_ray.config import EngineConfig
-    from icm_ray.runtime.lanes import LaneEngine
-    from icm_ray.runtime.processes import ProcessHandle
+    from icm_ray.runtime.carriers.processes import ProcessHandle
+    from icm_ray.runtime.driver.lane_engine import LaneEngine
 
     config, members = EngineConfig(tls=False, in_flight=slow.IN_FLIGHT << 20), ("alice", "bob", "dealer")
 

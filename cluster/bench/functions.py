@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from cluster.bench.workloads import Plain, Workload, normal, one
-from icm_ray.ops.domain import GroupSum
-from icm_ray.ops.linear import Declare, Scale, Subtract
-from icm_ray.ops.products import Finish, Relu
+from icm_ray.functions.activations import exp_negative, gelu, sigmoid
+from icm_ray.functions.row_functions import softmax
+from icm_ray.ops.groups import GroupSum
+from icm_ray.ops.linear import AssumeWidth, Scale, Subtract
+from icm_ray.ops.products import Epilogue, Relu
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
-from icm_ray.program.functions import exp_negative, gelu, sigmoid
-from icm_ray.program.rows import softmax
 
 __all__ = ["function_workloads"]
 
@@ -24,8 +24,8 @@ _ROWS = 100_000
 
 def _exp_of_minus_magnitude(builder: Builder, x: Value) -> Value:
     """e^-|x|, -|x| = x - 2 ReLU(x)."""
-    above = builder.add(Scale(2), builder.add(Relu(Finish(relu=True, width=x.type.width)), x))
-    negative = builder.add(Declare(x.type.width), builder.add(Subtract(), x, above))
+    above = builder.add(Scale(2), builder.add(Relu(Epilogue(relu=True, width=x.type.width)), x))
+    negative = builder.add(AssumeWidth(x.type.width), builder.add(Subtract(), x, above))
     return exp_negative(builder, negative)
 
 

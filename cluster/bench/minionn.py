@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from cluster.bench.workloads import F, Workload
 from icm_ray.ops.forms import Convolution, Matrix
-from icm_ray.ops.linear import Declare, Rescale, Reshape, WindowSum
-from icm_ray.ops.products import Finish, OwnedProduct
+from icm_ray.ops.linear import AssumeWidth, Rescale, Reshape, WindowSum
+from icm_ray.ops.products import Epilogue, OwnedProduct
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 
@@ -71,13 +71,13 @@ def _build(builder: Builder, values: Mapping[str, Value]) -> Value:
             _weight_type(layer.shape),
             gain=6,
         )
-        fitted = Finish(shift=x.type.f, relu=True, width=op.infer(x.type).width + 1)
-        x = builder.add(Declare(_ACTIVATION), builder.add(msgspec.structs.replace(op, finish=fitted), x))
+        fitted = Epilogue(shift=x.type.f, relu=True, width=op.infer(x.type).width + 1)
+        x = builder.add(AssumeWidth(_ACTIVATION), builder.add(msgspec.structs.replace(op, epilogue=fitted), x))
         if layer.pool:
             x = builder.add(Rescale(2), builder.add(WindowSum((2, 2), (2, 2)), x))
     flat = builder.add(Reshape((_BATCH, 1024)), x)
     last = OwnedProduct(
-        owner, f"w{len(_LAYERS)}", Matrix(transposed=True), _weight_type((10, 1024)), gain=7, finish=Finish(shift=F)
+        owner, f"w{len(_LAYERS)}", Matrix(transposed=True), _weight_type((10, 1024)), gain=7, epilogue=Epilogue(shift=F)
     )
     return builder.add(last, flat)
 

@@ -7,9 +7,9 @@ from time import perf_counter
 
 import msgspec
 
-from icm_ray.ring.clock import Part
-from icm_ray.runtime.engine import Execution
-from icm_ray.runtime.mesh import DEALER
+from icm_ray.names import DEALER
+from icm_ray.profile import Part
+from icm_ray.runtime.driver.engine import Execution
 
 __all__ = ["HEADS", "Profile", "markdown", "profile", "rows"]
 

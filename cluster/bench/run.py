@@ -18,14 +18,14 @@ from cluster.bench.profile import Profile, profile
 from cluster.bench.sorting import sort_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
 from icm_ray.errors import StockMismatch
+from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import LoadWeight
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.program.steps import size_of
-from icm_ray.protocols.edges import DRIVER
 from icm_ray.ring.fixed import decode, encode
-from icm_ray.runtime.engine import Engine, LaneJob
+from icm_ray.runtime.driver.engine import Engine, LaneJob
+from icm_ray.schedule.steps import size_of
 
 __all__ = ["Record", "Seconds", "measure", "names", "workload"]
 
@@ -59,7 +59,7 @@ class Record(msgspec.Struct, frozen=True):
     shares: int = 0
     held: int = 0
     profile: Profile | None = None
-    prepared: bool = False
+    preprocessed: bool = False
     threads: int = 1
 
 
@@ -78,7 +78,7 @@ def _makers() -> dict[str, Callable[[], Workload]]:
 
 
 def measure(
-    engine: Engine, work: Workload, repeats: int, tls: bool, *, profiled: bool = False, prepared: bool = False
+    engine: Engine, work: Workload, repeats: int, tls: bool, *, profiled: bool = False, preprocessed: bool = False
 ) -> Record:
     """Run once to warm up, then `repeats` times, one after the other; the error is the larger one of the first and the
     last run's output. Then once more, counting memory, and where `profiled` as often again with every member's clock.
@@ -95,14 +95,14 @@ def measure(
     builder.add(Store("y"), result)
     program = builder.build()
     cost, seconds, errors = program.cost(), [], []
-    if prepared:
-        engine.prepare(program, (repeats + 1) * engine.lanes)
+    if preprocessed:
+        engine.preprocess(program, (repeats + 1) * engine.lanes)
     for repeat in range(repeats + 1):
         started = perf_counter()
         (execution,) = engine.execute([LaneJob(0, program)])
         seconds.append(perf_counter() - started)
-        if execution.prepared is not prepared:
-            how = "live" if prepared else "ahead of time"
+        if execution.preprocessed is not preprocessed:
+            how = "live" if preprocessed else "ahead of time"
             raise StockMismatch(f"run {repeat} of {work.name} was dealt {how}", party="dealer", step="bench")
         if repeat in {0, repeats}:  # not between timed runs, which would find other work's data in the caches
             errors.append(_error(engine, plain, result.type))
@@ -125,7 +125,7 @@ def measure(
         program.plan().shares,
         _held(given, engine.parties, traced.peaks),
         found,
-        prepared,
+        preprocessed,
         engine.threads,
     )
 

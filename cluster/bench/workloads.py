@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from icm_ray.ops.compare import CountAtLeast, Maximum
 from icm_ray.ops.forms import Elementwise, Matrix
 from icm_ray.ops.linear import Scale, Slice, Subtract, Sum
-from icm_ray.ops.products import Finish, Product, Relu, SumOfSquares, Truncate
+from icm_ray.ops.products import Epilogue, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 
@@ -70,7 +70,7 @@ def one(
 
 
 def _product(name: str, what: str, x: Plain, y: Plain, width: int, form: Elementwise | Matrix) -> Workload:
-    op = Product(form, Finish(shift=F))
+    op = Product(form, Epilogue(shift=F))
     return Workload(
         name,
         what,
@@ -84,16 +84,16 @@ def _product(name: str, what: str, x: Plain, y: Plain, width: int, form: Element
 def _mean(builder: Builder, x: Value) -> Value:
     """sum * round(2^40 / N) / 2^40."""
     scaled = builder.add(Scale(round(2**40 / x.type.count), 40), builder.add(Sum(), x))
-    return builder.add(Truncate(Finish(shift=40)), scaled)
+    return builder.add(Truncate(Epilogue(shift=40)), scaled)
 
 
 def _variance(builder: Builder, x: Value) -> Value:
     """sum x^2 / (N-1) - mean^2 N/(N-1); the second factor is 1 within the fixed point's last bit."""
-    squares = builder.add(Truncate(Finish(shift=F)), builder.add(SumOfSquares(), x))
+    squares = builder.add(Truncate(Epilogue(shift=F)), builder.add(SumOfSquares(), x))
     scaled = builder.add(Scale(round(2**38 / (x.type.count - 1)), 38), squares)
-    first = builder.add(Truncate(Finish(shift=38)), scaled)
+    first = builder.add(Truncate(Epilogue(shift=38)), scaled)
     mean = _mean(builder, x)
-    return builder.add(Subtract(), first, builder.add(Product(Elementwise(), Finish(shift=F)), mean, mean))
+    return builder.add(Subtract(), first, builder.add(Product(Elementwise(), Epilogue(shift=F)), mean, mean))
 
 
 def _histogram(builder: Builder, x: Value) -> Value:
@@ -113,7 +113,7 @@ def plain_workloads() -> dict[str, Callable[[], Workload]]:
             "ReLU of 1,000,000 values",
             normal(million),
             64,
-            lambda builder, x: builder.add(Relu(Finish(relu=True)), x),
+            lambda builder, x: builder.add(Relu(Epilogue(relu=True)), x),
             lambda x: np.maximum(x, 0),
         ),
         "mul_1m": lambda: _product(

@@ -26,8 +26,8 @@ def bench(
     ] = 0,
     tls: Annotated[bool, typer.Option("--tls", help="authenticate and encrypt every link")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="run as often again, and say where the time goes")] = False,
-    prepared: Annotated[
-        bool, typer.Option("--prepared", help="deal before the clock starts: the online phase alone")
+    preprocessed: Annotated[
+        bool, typer.Option("--preprocessed", help="deal before the clock starts: the online phase alone")
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="that each worker, a party's or the dealer's, keeps at work")] = 1,
     json: Annotated[Path | None, typer.Option(help="write a list of records to this file")] = None,
@@ -35,12 +35,12 @@ def bench(
     """Time workloads that other engines are measured on.
 
     Inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside it, but
-    for --prepared. The links are plain TCP unless --tls is given, as other engines' benchmarks have it.
+    for --preprocessed. The links are plain TCP unless --tls is given, as other engines' benchmarks have it.
     """
     from cluster.bench.profile import HEADS, rows
     from cluster.bench.run import Record, measure, names, workload
     from icm_ray.config import EngineConfig
-    from icm_ray.runtime.processes import ProcessEngine
+    from icm_ray.runtime.carriers.processes import ProcessEngine
 
     console, chosen = Console(), workloads or list(names())
     unknown = [name for name in chosen if name not in names()]
@@ -51,12 +51,14 @@ def bench(
     with ProcessEngine(_NAMES[:parties], config=config, threads=threads) as engine:
         for name in chosen:
             with console.status(f"{name} ..."):
-                records.append(measure(engine, workload(name), repeats, tls, profiled=profile, prepared=prepared))
+                records.append(
+                    measure(engine, workload(name), repeats, tls, profiled=profile, preprocessed=preprocessed)
+                )
             record = records[-1]
             console.print(
                 f"{name:20s} {record.seconds.min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
             )
-    how = (f", {threads} threads each" if threads > 1 else "") + (", dealt before" if prepared else "")
+    how = (f", {threads} threads each" if threads > 1 else "") + (", dealt before" if preprocessed else "")
     table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback{how}")
     for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "held", "max abs error"):
         table.add_column(head, justify="left" if head == "workload" else "right")

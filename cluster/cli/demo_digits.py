@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from icm_ray.runtime.engine import Totals
+from icm_ray.runtime.driver.engine import Totals
 
 __all__ = ["Digits", "Predictions", "digits_table"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from icm_ray.runtime.engine import Totals
+from icm_ray.runtime.driver.engine import Totals
 
 __all__ = ["Hospitals", "Statistics", "histogram_bars", "statistics_table"]
 

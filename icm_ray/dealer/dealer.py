@@ -10,22 +10,22 @@ import msgspec
 import numpy as np
 
 from icm_ray.dealer.dealing import OperationDealing, Outlet
-from icm_ray.dealer.turns import Turns
+from icm_ray.dealer.ordered_sender import OrderedSender
 from icm_ray.errors import ProgramError
 from icm_ray.ops.seams import Address, Frame, Link
-from icm_ray.program.begin import Begin
-from icm_ray.program.crew import Crew
+from icm_ray.preprocessing.filling import END, Filling, check_preparable, weights_of
+from icm_ray.preprocessing.keys import slot_key, slot_secret
+from icm_ray.preprocessing.ledger import Batch
+from icm_ray.preprocessing.stock import DealerStock
+from icm_ray.profile import Part, spends
 from icm_ray.program.keys import key_for
-from icm_ray.program.order import keeps, needs_by_key
 from icm_ray.program.program import Program
+from icm_ray.program.run_header import Begin
 from icm_ray.protocols.base import Threads, alone
 from icm_ray.protocols.table import TABLE
-from icm_ray.ring.clock import Part, spends
 from icm_ray.ring.prg import Key
-from icm_ray.stock.filling import END, Filling, check_preparable, weights_of
-from icm_ray.stock.keys import slot_key, slot_secret
-from icm_ray.stock.ledger import Batch
-from icm_ray.stock.stock import DealerStock
+from icm_ray.schedule.dependencies import keeps, needs_by_key
+from icm_ray.schedule.thread_pool import ThreadPool
 
 __all__ = ["Dealer"]
 
@@ -62,7 +62,7 @@ class Dealer:
             self._deal(program, address, keys, self._store)
         return self._attempt
 
-    def prepare(self, program: Program, job: int, count: int) -> Batch:
+    def preprocess(self, program: Program, job: int, count: int) -> Batch:
         """Deal `count` slots of the program; they count once the batch is added to the stock. Nothing of them is kept.
 
         Raises `ProgramError` for a program that loads a weight, or uses one that is not loaded.
@@ -97,7 +97,7 @@ class Dealer:
         """
         plan, sent = program.plan(), Counter[str]()
         for name in program.parties:
-            self._links[name].allow(min(max(plan.in_flight // 4, _AHEAD[0]), _AHEAD[1]))
+            self._links[name].set_send_buffer(min(max(plan.in_flight // 4, _AHEAD[0]), _AHEAD[1]))
 
         def deal(index: int, link: Outlet, threads: Threads) -> int:
             step, frame = plan.steps[index], Frame(address, index)
@@ -107,23 +107,23 @@ class Dealer:
 
         dealt = [index for index in plan.order if plan.costs[index].dealt or keeps(plan.steps[index].op)]
         bulky = sum(plan.bulky[index] for index in dealt)
-        with Crew(self._threads if bulky else 1) as crew:
+        with ThreadPool(self._threads if bulky else 1) as pool:
 
-            def lent(index: int) -> Threads:
-                return crew.lent if plan.large[index] else alone
+            def borrow(index: int) -> Threads:
+                return pool.borrow if plan.large[index] else alone
 
-            if crew.threads == 1 or 2 * bulky < len(dealt):
+            if pool.threads == 1 or 2 * bulky < len(dealt):
                 for index in dealt:
-                    sent[plan.corrected[index]] += deal(index, self._links[plan.corrected[index]], lent(index))
+                    sent[plan.corrected[index]] += deal(index, self._links[plan.corrected[index]], borrow(index))
                 return sent
-            turns, counts = Turns(), [0] * len(dealt)
+            sender, counts = OrderedSender(), [0] * len(dealt)
 
             def in_turn(place: int) -> None:
                 index = dealt[place]
-                counts[place] = deal(index, turns.outlet(place, self._links[plan.corrected[index]]), lent(index))
-                turns.end(place)
+                counts[place] = deal(index, sender.outlet(place, self._links[plan.corrected[index]]), borrow(index))
+                sender.end(place)
 
-            crew.carry_out(needs_by_key([plan.steps[index].op for index in dealt]), in_turn, crew.threads + 1)
+            pool.carry_out(needs_by_key([plan.steps[index].op for index in dealt]), in_turn, pool.threads + 1)
         for index, count in zip(dealt, counts, strict=True):
             sent[plan.corrected[index]] += count
         return sent

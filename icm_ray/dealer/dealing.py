@@ -6,18 +6,16 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused
 from icm_ray.ops.seams import Frame, Words
+from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Threads, alone
-from icm_ray.ring.clock import Part, spends
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
 __all__ = ["OperationDealing", "Outlet"]
-
-Ring = NDArray[np.uint64]
 
 
 class Outlet(Protocol):
@@ -63,11 +61,11 @@ class OperationDealing:
         return total
 
     @spends(Part.KERNELS)
-    def planes(self, tag: int, count: int) -> Ring:
+    def planes(self, tag: int, count: int) -> RingArray:
         total, *rest = (self._stream(tag, party, count, np.uint64) for party in self.parties)
         for words in rest:
             total ^= words
-        plane: Ring = total.view(np.uint64)
+        plane: RingArray = total.view(np.uint64)
         return plane
 
     def party_words(self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
@@ -82,7 +80,7 @@ class OperationDealing:
         self.send(tag, correction)
 
     @spends(Part.KERNELS)
-    def give_wide(self, tag: int, value: Ring) -> None:
+    def give_wide(self, tag: int, value: RingArray) -> None:
         rows = [to_integers(value)]
         rows += [to_integers(words.reshape(-1, LIMBS)) for words in self._others(tag, value.size, np.uint64)]
         self.send(tag, from_integers(first - sum(rest) for first, *rest in zip(*rows, strict=True)).reshape(-1))

@@ -7,7 +7,7 @@ import msgspec
 from icm_ray.errors import BoundError, ProgramError, ShapeError
 from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
 
-__all__ = ["ArgMax", "AtLeast", "CountAtLeast", "Guard", "Maximum", "Select", "Thresholds"]
+__all__ = ["ArgMax", "AtLeast", "CheckFlag", "CountAtLeast", "Maximum", "Select", "Thresholds"]
 
 
 def _compared(x: ValueType, thresholds: tuple[int, ...], width: int, what: str) -> None:
@@ -87,7 +87,7 @@ class ArgMax(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
         return ValueType(shape=x.shape[:-1] or (1,), width=log2_ceil(x.shape[-1]) + 2)
 
 
-class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
+class CheckFlag(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x, once the flag (one number, 0 or 1) was opened to all parties and found 0; else `BoundExceeded`."""
 
     what: str

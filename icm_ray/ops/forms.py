@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.errors import ShapeError
 from icm_ray.ops.values import log2_ceil
-from icm_ray.ring.clock import Part, spends
+from icm_ray.profile import Part, spends
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.gemm import ConvShape, convolve, matmul
 
 __all__ = ["Convolution", "Elementwise", "Form", "Matrix"]
-
-Ring = NDArray[np.uint64]
 
 
 class Elementwise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
@@ -26,7 +24,7 @@ class Elementwise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
             raise ShapeError(f"shapes {x} and {y} do not broadcast together") from None
 
     @spends(Part.KERNELS)
-    def apply(self, x: Ring, y: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
+    def apply(self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
         """The product, added to `out` where that is given; so many threads may work on it."""
         if out is None:
             return x * y
@@ -48,7 +46,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
             raise ShapeError(f"shapes {x} and {y} do not fit a matrix product")
         return (*x[:-1], y[0 if self.transposed else 1])
 
-    def apply(self, x: Ring, y: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
+    def apply(self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
         """The product, added to `out` where that is given; so many threads may work on it."""
         return matmul(x, y.T if self.transposed else y, out, threads)
 
@@ -80,7 +78,7 @@ class Convolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
             raise ShapeError(f"weights of shape {y} do not fit a convolution that takes {geometry.weight_shape}")
         return (x[0], *geometry.out_shape)
 
-    def apply(self, x: Ring, y: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
+    def apply(self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
         """The product, added to `out` where that is given; so many threads may work on it."""
         return convolve(x, y, self.geometry(x.shape, y.shape[0]), out, threads)
 

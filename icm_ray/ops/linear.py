@@ -13,8 +13,8 @@ __all__ = [
     "Add",
     "AddLast",
     "AddPublic",
+    "AssumeWidth",
     "Concatenate",
-    "Declare",
     "Expand",
     "Input",
     "Load",
@@ -133,7 +133,7 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         return scaled.checked("multiplication by a constant")
 
 
-class Declare(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
+class AssumeWidth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x with a declared width: a promise about its range, to be checked by comparisons beside it or by whoever makes
     x.
 

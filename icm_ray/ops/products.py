@@ -8,10 +8,10 @@ from icm_ray.errors import BoundError, ProgramError
 from icm_ray.ops.forms import Form, growth_bits
 from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
 
-__all__ = ["Finish", "LoadWeight", "OwnedProduct", "Product", "Relu", "SumOfSquares", "Truncate"]
+__all__ = ["Epilogue", "LoadWeight", "OwnedProduct", "Product", "Relu", "SumOfSquares", "Truncate"]
 
 
-class Finish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
+class Epilogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """What happens to a value x that is opened under a mask anyway.
 
     relu: max(x, 0) after dividing by 2^shift; else only the division (stochastic rounding with public coins).
@@ -44,33 +44,33 @@ class Finish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 class Truncate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x / 2^shift, rounded up or down at random by a public coin."""
 
-    finish: Finish
+    epilogue: Epilogue
 
     def infer(self, x: ValueType) -> ValueType:
-        if self.finish.relu:
+        if self.epilogue.relu:
             raise ProgramError("a truncation with a ReLU in it is a ReLU: say so")
-        return self.finish.infer(x, "truncation")
+        return self.epilogue.infer(x, "truncation")
 
 
 class Relu(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
-    """max(x, 0), after division by 2^shift where the finish has one."""
+    """max(x, 0), after division by 2^shift where the epilogue has one."""
 
-    finish: Finish
+    epilogue: Epilogue
 
     def infer(self, x: ValueType) -> ValueType:
-        if not self.finish.relu:
-            raise ProgramError("a ReLU whose finish has none is a truncation: say so")
-        return self.finish.infer(x, "ReLU")
+        if not self.epilogue.relu:
+            raise ProgramError("a ReLU whose epilogue has none is a truncation: say so")
+        return self.epilogue.infer(x, "ReLU")
 
 
-def _product_type(form: Form, x: ValueType, y: ValueType, finish: Finish | None, what: str) -> ValueType:
+def _product_type(form: Form, x: ValueType, y: ValueType, epilogue: Epilogue | None, what: str) -> ValueType:
     if x.kind is not Kind.SHARE or y.kind is not Kind.SHARE:
         raise ProgramError(f"{what} takes additive shares")
     terms = form.growth(x.shape, y.shape)
     width = x.width + y.width - 1 + growth_bits(form, x.shape, y.shape)
     error = terms * (x.magnitude * y.error + y.magnitude * x.error + x.error * y.error)
     raw = ValueType(shape=form.shape(x.shape, y.shape), f=x.f + y.f, width=width, error=error).checked(what)
-    return raw if finish is None else finish.infer(raw, what)
+    return raw if epilogue is None else epilogue.infer(raw, what)
 
 
 class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
@@ -79,10 +79,10 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     """
 
     form: Form
-    finish: Finish | None = None
+    epilogue: Epilogue | None = None
 
     def infer(self, x: ValueType, y: ValueType) -> ValueType:
-        return _product_type(self.form, x, y, self.finish, "product")
+        return _product_type(self.form, x, y, self.epilogue, "product")
 
 
 class LoadWeight(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
@@ -120,7 +120,7 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     gain: int
     bias_bound: int | None = None
     channel_axis: int = 1
-    finish: Finish | None = None
+    epilogue: Epilogue | None = None
     bound: int | None = None
 
     def infer(self, x: ValueType) -> ValueType:
@@ -134,7 +134,7 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
         if self.bound is not None:  # the result and its plaintext twin both lie within the bound
             raw = ValueType(shape=shape, f=f, width=f + self.bound + 1, error=2.0 ** (self.bound + 1))
             raw = raw.checked("product with a fixed weight")
-            return raw if self.finish is None else self.finish.infer(raw, "product with a fixed weight")
+            return raw if self.epilogue is None else self.epilogue.infer(raw, "product with a fixed weight")
         # |sum w x| <= 2^gain max|x|; the weights' own rounding adds fan_in * 2^-(f_w+1) * max|x|
         terms = self.form.growth(x.shape, self.weight.shape)
         reach = (1 << max(self.weight.f + max(self.gain, 0), 0)) + terms // 2 + 1  # sum of |w|, in units of 2^-f_w
@@ -144,7 +144,7 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
         error = 2.0**self.gain * x.error + terms * self.weight.error * (x.magnitude + x.error) + 2.0 ** -(f + 1)
         raw = ValueType(shape=shape, f=f, width=width, error=error)
         raw = raw.checked("product with a fixed weight")
-        return raw if self.finish is None else self.finish.infer(raw, "product with a fixed weight")
+        return raw if self.epilogue is None else self.epilogue.infer(raw, "product with a fixed weight")
 
 
 class SumOfSquares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):

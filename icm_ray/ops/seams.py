@@ -78,7 +78,7 @@ class Link(Protocol):
     def read_ahead(self) -> int:
         """Take in one frame, where one is there and nobody is receiving; the next `receive*` gets it. Bytes taken."""
 
-    def allow(self, queued: int) -> None:
+    def set_send_buffer(self, queued: int) -> None:
         """From now on let so many bytes wait to be sent; a single larger frame may, where nothing else waits."""
 
     def send_message(self, payload: bytes) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from icm_ray.errors import BoundError, ProgramError
 from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType
 
-__all__ = ["MAX_CELL_BITS", "MAX_HARMONICS", "MAX_PERIOD", "Beyond", "ExpNegative", "Periodic", "Piecewise"]
+__all__ = ["MAX_CELL_BITS", "MAX_HARMONICS", "MAX_PERIOD", "DomainEdges", "ExpNegative", "Periodic", "Piecewise"]
 
 MAX_CELL_BITS = 8
 MAX_PERIOD = 32
@@ -61,7 +61,7 @@ class Piecewise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         return ValueType(shape=x.shape, f=self.f, width=self.result_width, error=error)
 
 
-class Beyond(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
+class DomainEdges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """What a function is outside its domain: 0 below `low`, `above` (and x itself where it `follows`) from `high` on.
 
     width: w of the opening; drop: bits of x that the comparison leaves out, so that low and high count 2^drop; a
@@ -133,7 +133,7 @@ class Periodic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     result_width: int
     error: float
     slope: float = 1.0
-    beyond: Beyond | None = None
+    edges: DomainEdges | None = None
 
     @property
     def excess(self) -> int:
@@ -155,12 +155,12 @@ class Periodic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
             raise BoundError(f"a coefficient of {largest.bit_length()} bits", width=largest.bit_length())
         _check_sizes(self.word, self.excess, self.result_width, self.error)
         width = self.result_width
-        if self.beyond is not None:
-            self.beyond.check(x, self.f)
-            low, high = ((edge or 0) << self.beyond.drop for edge in (self.beyond.low - 1, self.beyond.high))
-            if self.beyond.high is None or max(-low, high) > self.reach:
+        if self.edges is not None:
+            self.edges.check(x, self.f)
+            low, high = ((edge or 0) << self.edges.drop for edge in (self.edges.low - 1, self.edges.high))
+            if self.edges.high is None or max(-low, high) > self.reach:
                 raise ProgramError(f"a domain from {low} to {high} of a function that is one to {self.reach}")
-            width = max(width, self.beyond.above.bit_length() + 1, x.width if self.beyond.follows else 0) + 1
+            width = max(width, self.edges.above.bit_length() + 1, x.width if self.edges.follows else 0) + 1
         elif 2 ** (x.width - 1) > self.reach or x.width > self.period:
             raise BoundError(f"a function to {self.reach} of values of {x.width} bits", width=x.width)
         error = self.error + self.slope * x.error
@@ -182,7 +182,7 @@ class ExpNegative(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     f: int
     word: int
     error: float
-    beyond: Beyond | None = None
+    edges: DomainEdges | None = None
 
     @property
     def excess(self) -> int:
@@ -198,9 +198,9 @@ class ExpNegative(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
             raise ProgramError("an exponential of impossible sizes")
         _check_sizes(self.word, self.excess, self.f + 2, self.error)
         lowest = -(2**self.cell_bits - 1) << self.shift
-        if self.beyond is not None:
-            self.beyond.check(x, self.f)
-            if self.beyond.high is not None or (self.beyond.low - 1) << self.beyond.drop < lowest:
+        if self.edges is not None:
+            self.edges.check(x, self.f)
+            if self.edges.high is not None or (self.edges.low - 1) << self.edges.drop < lowest:
                 raise ProgramError("an exponential is cut off below, at a cell that it has")
         elif -(2 ** (x.width - 1)) < lowest:
             raise BoundError(f"an exponential to {lowest} of values of {x.width} bits", width=x.width)

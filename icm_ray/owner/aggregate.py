@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from icm_ray.errors import BoundError, OwnerError, ProgramError
 from icm_ray.owner import exact
 from icm_ray.ring import wide
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import key_of_float
 
 __all__ = ["KINDS", "aggregate"]
 
-Ring = NDArray[np.uint64]
 Numbers = NDArray[np.generic]
 
 KINDS = ("sum", "squares", "min", "max", "histogram")
@@ -42,7 +42,7 @@ _SQUARES_BOUND = 88
 _EXTREME_BOUND = 62
 
 
-def aggregate(kind: str, edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
+def aggregate(kind: str, edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
     """The words of an aggregate over partitions; `parts`: for each the blocks (rows,) of a column of finite numbers.
 
     Blocks are of bool, int64 and uint64, or of float64. Shapes and units: `query.tasks.Aggregate`. `name`: for errors.
@@ -129,14 +129,14 @@ def _moments(parts: Iterable[Iterable[Numbers]], squared: bool, name: str) -> It
         yield moments
 
 
-def _sum(parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
+def _sum(parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
     first = sum(moments.first() for moments in _moments(parts, squared=False, name=name))
     if abs(first) >= 1 << (_SUM_BOUND + SUM_FRACTION):
         raise _beyond(name, "sum", _SUM_BOUND)
     return wide.from_integers([first])
 
 
-def _squares(parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
+def _squares(parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
     second = sum(moments.second() for moments in _moments(parts, squared=True, name=name))
     if second >= 1 << (_SQUARES_BOUND + SQUARE_FRACTION):
         raise _beyond(name, "sum of squares", _SQUARES_BOUND)
@@ -150,7 +150,7 @@ def _beyond(name: str, what: str, bound: int) -> BoundError:
 # --- order and counts ---------------------------------------------------------------------------------------------
 
 
-def _extreme(kind: str, parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
+def _extreme(kind: str, parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
     least = kind == "min"
     blocks = (block for part in parts for block in part if block.size)
     # Python's numbers: blocks of int64 and of uint64 may both be there, and compare exactly.
@@ -166,7 +166,7 @@ def _extreme(kind: str, parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
     return np.asarray([whole], np.int64).view(np.uint64)
 
 
-def _histogram(edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], name: str) -> Ring:
+def _histogram(edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
     bounds = np.asarray(edges, np.float64)
     if bounds.size < 2 or not np.isfinite(bounds).all() or (np.diff(bounds) < 0).any():
         raise ProgramError(f"{name}: a histogram needs two or more finite edges in order", name=name)

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, Desynchronised, ProgramError
+from icm_ray.ops.catalogue import Operation
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.seams import Address, Frame, Link
-from icm_ray.program.begin import read_begin
+from icm_ray.profile import Part, spends
 from icm_ray.program.keys import key_for
-from icm_ray.program.nodes import Operation
-from icm_ray.program.plan import Plan
 from icm_ray.program.program import Program
-from icm_ray.protocols.edges import array_shape, combine, owner_share, receiver_of
-from icm_ray.ring.clock import Part, spends
+from icm_ray.program.run_header import read_begin
+from icm_ray.protocols.io import array_shape, owner_share, receiver_of, reconstruct
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
+from icm_ray.schedule.plan import Plan
 
 __all__ = ["OutsideOwner"]
-
-Ring = NDArray[np.uint64]
 
 
 class OutsideOwner:
@@ -32,7 +30,7 @@ class OutsideOwner:
         self._links, self._dealer, self._secrets = dict(links), dealer, dict(secrets)
         self._last_attempt = 0
 
-    def run(self, program: Program, job: int, partition: int, inputs: Mapping[str, Ring]) -> dict[str, Ring]:
+    def run(self, program: Program, job: int, partition: int, inputs: Mapping[str, RingArray]) -> dict[str, RingArray]:
         """Share this owner's inputs and put together what is revealed to it."""
         plan = program.plan()
         with spends(Part.DEALER):
@@ -45,7 +43,7 @@ class OutsideOwner:
         self._last_attempt = begin.attempt
         address = Address(job, begin.program, partition, begin.attempt)
         keys = {name: key_for(secret, "pair", address) for name, secret in self._secrets.items()}
-        results: dict[str, Ring] = {}
+        results: dict[str, RingArray] = {}
         mine = [index for index, step in enumerate(plan.steps) if self._is_mine(step.op)]
         for start in sorted({plan.starts[index] for index in mine}):
             frame, here = Frame(address, start), [index for index in mine if plan.starts[index] == start]
@@ -61,11 +59,11 @@ class OutsideOwner:
         frame: Frame,
         plan: Plan,
         steps: Sequence[int],
-        inputs: Mapping[str, Ring],
+        inputs: Mapping[str, RingArray],
         keys: Mapping[str, Key],
     ) -> None:
         """To every party that takes inputs of this round one frame with all of them, as parties send theirs."""
-        parts: dict[str, list[Ring]] = {}
+        parts: dict[str, list[RingArray]] = {}
         for index in steps:
             op = plan.steps[index].op
             if not isinstance(op, Input):
@@ -85,7 +83,7 @@ class OutsideOwner:
         frame: Frame,
         plan: Plan,
         steps: Sequence[int],
-        results: dict[str, Ring],
+        results: dict[str, RingArray],
     ) -> None:
         """From every party one frame with its shares of all that is revealed to this owner in this round."""
         reveals = [(index, op) for index in steps if isinstance(op := plan.steps[index].op, Reveal)]
@@ -101,4 +99,4 @@ class OutsideOwner:
         for (index, op), (first, *rest) in zip(reveals, zip(*parts.values(), strict=True), strict=True):
             results[op.name] = first
             for share in rest:
-                results[op.name] = combine(plan.steps[index].type, results[op.name], share)
+                results[op.name] = reconstruct(plan.steps[index].type, results[op.name], share)

@@ -14,11 +14,11 @@ from icm_ray.owner.aggregate import aggregate
 from icm_ray.owner.columns import NUMBERS, agreed, chosen
 from icm_ray.owner.reading import PushedTable, Readable
 from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, InputTask, ParquetSource, TableInfo
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
 __all__ = ["Tables"]
 
-Ring = NDArray[np.uint64]
 _PARTITION_BYTES = 64 * 1024 * 1024
 
 
@@ -97,7 +97,7 @@ class Tables:
         rows = tuple(sum(parts) for parts in zip(*(info.rows for info in infos), strict=True))
         return TableInfo(agreed(columns) if columns else (), rows)
 
-    def make(self, task: InputTask) -> Ring:
+    def make(self, task: InputTask) -> RingArray:
         """The ring elements (or words of an aggregate) that a task asks for; shapes: `query.tasks`.
 
         Errors: `ProgramError` (unknown table or partition, another task), `ColumnError` (unknown, or no numbers),
@@ -113,7 +113,7 @@ class Tables:
                 return aggregate(task.kind, task.edges, parts, task.column)
         raise ProgramError("what the driver gives does not come from a table")
 
-    def _values(self, task: ColumnValues) -> Ring:
+    def _values(self, task: ColumnValues) -> RingArray:
         blocks = self._numbers(task.table, task.partition, task.column, task.read_as)
         rows = self._table(task.table).info.rows[task.partition]
         words, start = np.empty(rows, np.uint64), 0

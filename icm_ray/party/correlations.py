@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, Desynchronised, FaultError
 from icm_ray.ops.seams import Address, Frame, Link, Words
-from icm_ray.ring.clock import Part, spends
+from icm_ray.profile import Part, spends
 from icm_ray.ring.prg import Key
 
 __all__ = ["CorrectionSource", "Corrections", "DealtShares", "SharedCorrections"]

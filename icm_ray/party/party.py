@@ -10,29 +10,29 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, Desynchronised, ProgramError, StockMismatch
 from icm_ray.ops.seams import Address, Link
+from icm_ray.party.correction_prefetch import CorrectionPrefetch
 from icm_ray.party.correlations import Corrections, SharedCorrections
 from icm_ray.party.policy import check_policy
-from icm_ray.party.relief import Relief
-from icm_ray.party.run import Mine, Observer, Outcome, Run
-from icm_ray.party.stocking import fill
+from icm_ray.party.preprocess import fill
+from icm_ray.party.run import Observer, PartyEnv, Run, RunResult
 from icm_ray.policy import Policy
-from icm_ray.program.begin import SlotName, read_begin
-from icm_ray.program.crew import Crew
+from icm_ray.preprocessing.ledger import Batch
+from icm_ray.preprocessing.slot_handshake import exchange_names
+from icm_ray.preprocessing.stock import PartyStock, SpentSlot
+from icm_ray.profile import Part, spends
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Program
-from icm_ray.ring.clock import Part, spends
-from icm_ray.stock.agreement import exchange_names
-from icm_ray.stock.ledger import Batch
-from icm_ray.stock.stock import PartyStock, SpentSlot
+from icm_ray.program.run_header import SlotName, read_begin
+from icm_ray.schedule.thread_pool import ThreadPool
 
-__all__ = ["Observer", "Outcome", "Party"]
+__all__ = ["Observer", "Party", "RunResult"]
 
 _FITS = 256 << 10
 """Corrections of so many bytes never fill a line up."""
 
 
 class Party:
-    """links: to the other parties, to owners that are none and to the driver, where there are such. secrets: with
+    """links: to the other parties, to external owners and to the driver, where there are such. secrets: with
     each peer.
 
     The secret with the dealer gives masks; those with parties and owners are known to neither dealer nor driver.
@@ -68,7 +68,7 @@ class Party:
         partition: int,
         inputs: Mapping[str, NDArray[Any]] | None = None,
         observe: Observer | None = None,
-    ) -> Outcome:
+    ) -> RunResult:
         """Run the program once. `inputs`: ring elements of what this party owns, by name.
 
         Raises `PolicyError` before a share leaves, `FaultError` when a peer fails, `ProgramError` for a bad program.
@@ -77,7 +77,7 @@ class Party:
         check_policy(program, self.policies, self.me)
         self.settle()
         address, name = self._begin(program, job, partition)
-        outcome = Outcome(attempt=address.attempt, prepared=name is not None)
+        outcome = RunResult(attempt=address.attempt, preprocessed=name is not None)
         slot = self._spent = self._consume(name, address)
         if name is not None:
             self._agree(program, name, address)
@@ -85,17 +85,17 @@ class Party:
         dealt = SharedCorrections if self._threads > 1 else Corrections
         source = dealt(self._dealer, address) if slot is None else slot.corrections
         keys = {peer: key_for(secret, "pair", address) for peer, secret in self._secrets.items()}
-        mine = Mine(self.me, self._links, keys, key, source, self.store, inputs or {}, observe)
-        with Crew(self._threads) as crew:
-            playing = Run(mine, plan, address, outcome, crew)
+        mine = PartyEnv(self.me, self._links, keys, key, source, self.store, inputs or {}, observe)
+        with ThreadPool(self._threads) as pool:
+            playing = Run(mine, plan, address, outcome, pool)
             if slot is None and sum(cost.dealt for cost in plan.costs) > _FITS:
-                with Relief(self._dealer.read_ahead) as relief:
+                with CorrectionPrefetch(self._dealer.read_ahead) as relief:
                     playing.play(relief.waiting)
             else:
                 playing.play(nullcontext)
         return outcome
 
-    def prepare(self, program: Program, job: int, count: int) -> Batch:
+    def preprocess(self, program: Program, job: int, count: int) -> Batch:
         """Take `count` slots of the program from the dealer; they count once the batch is added to the stock."""
         if self.stock is None:
             raise ProgramError(f"{self.me} has no stock")

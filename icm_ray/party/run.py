@@ -16,43 +16,43 @@ from icm_ray.ops.linear import Concatenate, Reveal
 from icm_ray.ops.seams import Address, Frame, Link, Words
 from icm_ray.ops.values import Kind
 from icm_ray.party.correlations import CorrectionSource, DealtShares
-from icm_ray.program.crew import Crew
-from icm_ray.program.order import needs_by_key
-from icm_ray.program.plan import Plan
+from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Context, Exchange, Round, Share, alone
 from icm_ray.protocols.table import TABLE
-from icm_ray.ring.clock import Part, spends
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
+from icm_ray.schedule.dependencies import needs_by_key
+from icm_ray.schedule.plan import Plan
+from icm_ray.schedule.thread_pool import ThreadPool
 
-__all__ = ["Mine", "Observer", "Outcome", "Run"]
+__all__ = ["Observer", "PartyEnv", "Run", "RunResult"]
 
-Ring = NDArray[np.uint64]
 _SENDING, _WAITING = spends(Part.WIRE), spends(Part.PEERS)
 
 
 class Observer(Protocol):
     """Told of the operation, the name and the words of what is opened to all parties."""
 
-    def __call__(self, operation: int, what: str, value: Ring, /) -> None: ...
+    def __call__(self, operation: int, what: str, value: RingArray, /) -> None: ...
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunResult:
     """What a run left with this party: values revealed to it (ring elements) and what it took.
 
     prepared: whether its randomness was dealt ahead of time.
     """
 
-    results: dict[str, Ring] = field(default_factory=dict)
+    results: dict[str, RingArray] = field(default_factory=dict)
     attempt: int = 0
     rounds: int = 0
     sent_bytes: int = 0
     dealt_bytes: int = 0
-    prepared: bool = False
+    preprocessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Mine:
+class PartyEnv:
     """What the party brings to a run: links by peer, keys with peers and with the dealer, corrections, what it keeps
     between runs, inputs by name.
     """
@@ -76,20 +76,20 @@ class _Running:
 class Run:
     """One walk over a plan: begins what the round begins, merges the rounds of all that run, resumes them.
 
-    The crew's threads advance the operations of a round together, where several are worth it; what is sent, once all
+    The pool's threads advance the operations of a round together, where several are worth it; what is sent, once all
     have advanced, is the same for any number of them.
     """
 
-    def __init__(self, mine: Mine, plan: Plan, address: Address, outcome: Outcome, crew: Crew) -> None:
+    def __init__(self, mine: PartyEnv, plan: Plan, address: Address, outcome: RunResult, pool: ThreadPool) -> None:
         self._mine, self._plan, self._address, self._outcome = mine, plan, address, outcome
-        self._crew, self._several = crew, crew.threads > 1
+        self._pool, self._several = pool, pool.threads > 1
         self._lock = Lock()
         self._observe = self._observed if self._several and mine.observe is not None else mine.observe
         self._values: dict[int, Share] = {}
         self._running: dict[int, _Running] = {}
         self._uses = [0] * len(plan.steps)
         self._homes = _homes(plan)
-        self._wholes: dict[int, Ring] = {}
+        self._wholes: dict[int, RingArray] = {}
         self._begins: list[list[int]] = [[] for _ in range(plan.rounds + 1)]
         for index, step in enumerate(plan.steps):
             self._begins[plan.starts[index]].append(index)
@@ -101,7 +101,7 @@ class Run:
         for round_, begins in enumerate(self._begins):
             indices = [*sorted(self._running), *begins]
             if self._several and sum(self._plan.bulky[index] for index in indices) > 1:
-                self._together(indices, round_)
+                self._in_parallel(indices, round_)
             else:
                 for index in indices:
                     self._advance(index, round_)
@@ -113,12 +113,12 @@ class Run:
         if self._several:
             self._sort_results()
 
-    def _together(self, indices: Sequence[int], round_: int) -> None:
+    def _in_parallel(self, indices: Sequence[int], round_: int) -> None:
         steps, places = self._plan.steps, {index: place for place, index in enumerate(indices)}
         needs = needs_by_key([steps[index].op for index in indices])
         for place, index in enumerate(indices):
             needs[place].update(places[source] for source in steps[index].inputs if source in places)
-        self._crew.carry_out(needs, lambda place: self._advance(indices[place], round_))
+        self._pool.carry_out(needs, lambda place: self._advance(indices[place], round_))
 
     def _sort_results(self) -> None:
         """In the order in which one thread finds them: it is that of what the driver is sent."""
@@ -148,10 +148,10 @@ class Run:
             results=self._outcome.results,
             observe=self._observe,
             place=self._place(index),
-            threads=self._crew.lent if self._several and self._plan.large[index] else alone,
+            threads=self._pool.borrow if self._several and self._plan.large[index] else alone,
         )
 
-    def _place(self, index: int) -> Ring | None:
+    def _place(self, index: int) -> RingArray | None:
         """Where a block's result goes in the array that the blocks are put together in."""
         if index not in self._homes:
             return None
@@ -161,7 +161,7 @@ class Run:
                 self._wholes[whole] = np.empty(self._plan.steps[whole].type.count, np.uint64)
             return self._wholes[whole][start:stop]
 
-    def _observed(self, operation: int, what: str, value: Ring) -> None:
+    def _observed(self, operation: int, what: str, value: RingArray) -> None:
         if self._mine.observe is not None:
             with self._lock:
                 self._mine.observe(operation, what, value)

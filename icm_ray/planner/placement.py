@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from icm_ray.errors import InputError, PlacementError
+from icm_ray.names import DEALER
 
 __all__ = ["LABEL", "LanePlacement", "NodeFacts", "place"]
 
 LABEL: Final = "icm-party"
 """The key of the node label that says whose node it is."""
-_DEALER: Final = "dealer"
 _STEP: Final = 10_000
 """Ray counts CPUs in steps of 1/10000."""
 _LEAST: Final = 0.001
@@ -51,7 +51,7 @@ def place(
     """
     if lanes is not None and lanes < 1:
         raise InputError(f"{lanes} lanes; a session has one at least")
-    names = (*parties, *owners, _DEALER)
+    names = (*parties, *owners, DEALER)
     groups = _groups(nodes, names)
     free = sum(node.cpus for node in nodes)
     budget = free - 1 if free > 1 else free / 2
@@ -92,11 +92,11 @@ def _groups(nodes: Sequence[NodeFacts], names: Iterable[str]) -> dict[str, _Grou
     for name in names:
         own = tuple(node for node in nodes if node.labels.get(LABEL) == name)
         selector = {LABEL: name}
-        if name == _DEALER and not own:
+        if name == DEALER and not own:
             own = tuple(node for node in nodes if LABEL not in node.labels)
             selector = {LABEL: f"!in({','.join(labels)})"}
         if not own:
-            also = ", and every node bears that label" if name == _DEALER else ""
+            also = ", and every node bears that label" if name == DEALER else ""
             raise PlacementError(
                 f"{name}: no node has the label {LABEL}={name}{also}; there are {', '.join(labels)}",
                 party=name,

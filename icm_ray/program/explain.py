@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from icm_ray.ops.compare import Guard
+from icm_ray.ops.catalogue import Operation
+from icm_ray.ops.compare import CheckFlag
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.products import OwnedProduct
 from icm_ray.ops.values import FULL_WIDTH
-from icm_ray.program.nodes import Operation
 from icm_ray.program.program import Program
-from icm_ray.program.steps import cost_of
+from icm_ray.schedule.steps import cost_of
 
 __all__ = ["explain", "widths"]
 
@@ -25,7 +25,7 @@ def _bytes(count: float) -> str:
 
 def _width(op: Operation) -> int:
     """Bits of what the operation opens of a value, where it says so; 0 where it does not."""
-    for place in (op, getattr(op, "finish", None), getattr(op, "beyond", None)):
+    for place in (op, getattr(op, "epilogue", None), getattr(op, "edges", None)):
         if (width := getattr(place, "width", None)) is not None:
             return int(width)
     return 0
@@ -66,7 +66,7 @@ def explain(program: Program, title: str = "program") -> str:
             lines.append(
                 f"  product with a weight that {op.owner} keeps: {'x'.join(map(str, op.weight.shape))}, public size"
             )
-        elif isinstance(op, Guard):
+        elif isinstance(op, CheckFlag):
             lines.append(f"  opened to all parties: one flag, whether the checked bound of {op.what} was exceeded")
         elif isinstance(op, Reveal):
             lines.append(f"  opened to {op.to}: {op.name} ({shape}), error at most {kind.error:.3g}")

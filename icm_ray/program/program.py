@@ -8,14 +8,14 @@ from functools import cached_property
 import msgspec
 
 from icm_ray.errors import Desynchronised, IcmError, OwnerError, ProgramError
+from icm_ray.names import DRIVER
 from icm_ray.ops import linear, products
+from icm_ray.ops.catalogue import ARITY, Node, Operation
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.payload import decode
-from icm_ray.program.engine import engine_digest
-from icm_ray.program.nodes import ARITY, Node, Operation
-from icm_ray.program.plan import Plan, plan_of
-from icm_ray.protocols.edges import DRIVER
+from icm_ray.program.source_fingerprint import engine_digest
+from icm_ray.schedule.plan import Plan, plan_of
 
 __all__ = ["Node", "Operation", "Program", "decode_program", "encode_program"]
 

@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.seams import Correlations, Words
 from icm_ray.ops.values import ValueType
-from icm_ray.ring.clock import Part, spends
+from icm_ray.profile import Part, spends
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
 
 __all__ = [
-    "Coins", "Context", "Dealing", "Exchange", "Faces", "Round", "Share", "Threads",
+    "Coins", "Context", "Dealing", "Exchange", "ProtocolKernel", "Round", "Share", "Threads",
     "alone", "mask", "open_sum", "open_xor",
 ]  # fmt: skip
 
-Ring = NDArray[np.uint64]
 Coins = Mapping[str, NDArray[np.uint64]]
 Op = TypeVar("Op", contravariant=True)
 Threads = Callable[[], AbstractContextManager[int]]
@@ -46,7 +46,7 @@ class Share:
 
     __slots__ = ("kind", "words")
 
-    def __init__(self, words: Ring, kind: str = "share") -> None:
+    def __init__(self, words: RingArray, kind: str = "share") -> None:
         self.words = words
         self.kind = kind
 
@@ -92,12 +92,12 @@ class Context:
     keys: Mapping[str, Key]
     inputs: Mapping[str, NDArray[Any]]
     store: MutableMapping[str, Any]
-    results: MutableMapping[str, Ring]
-    observe: Callable[[int, str, Ring], None] | None = None
-    place: Ring | None = None
+    results: MutableMapping[str, RingArray]
+    observe: Callable[[int, str, RingArray], None] | None = None
+    place: RingArray | None = None
     threads: Threads = alone
 
-    def empty(self, count: int) -> Ring:
+    def empty(self, count: int) -> RingArray:
         """Where a flat result of `count` words goes: its place in a larger one, where it has one there."""
         return self.place if self.place is not None and self.place.size == count else np.empty(count, np.uint64)
 
@@ -110,7 +110,7 @@ class Context:
     def others(self) -> tuple[str, ...]:
         return _all_but(self.me, self.parties)
 
-    def opened(self, what: str, value: Ring) -> None:
+    def opened(self, what: str, value: RingArray) -> None:
         if self.observe is not None:
             self.observe(self.operation, what, value)
 
@@ -130,7 +130,7 @@ class Dealing(Protocol):
     def words(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         """The sum of all parties' words of `tag`: a mask."""
 
-    def planes(self, tag: int, count: int) -> Ring:
+    def planes(self, tag: int, count: int) -> RingArray:
         """The XOR of all parties' words of `tag`: a mask of bits."""
 
     def party_words(self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
@@ -139,7 +139,7 @@ class Dealing(Protocol):
     def give(self, tag: int, value: Words) -> None:
         """Share `value` additively."""
 
-    def give_wide(self, tag: int, value: Ring) -> None:
+    def give_wide(self, tag: int, value: RingArray) -> None:
         """Share wide numbers (n, 4) additively in Z_2^256."""
 
     def others_xor(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
@@ -152,12 +152,12 @@ class Dealing(Protocol):
         """Hand a finished correction to the corrected party."""
 
 
-class Faces(Protocol[Op]):
+class ProtocolKernel(Protocol[Op]):
     """The four faces of a protocol; one object for each operation type."""
 
     def reference(
-        self, op: Op, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring: ...
+        self, op: Op, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray: ...
 
     def deal(self, op: Op, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None: ...
 

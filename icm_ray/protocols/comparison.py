@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from icm_ray.ops.seams import Correlations, Words
 from icm_ray.ops.tree import Level, TreeShape
+from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Context, Dealing, Exchange, open_xor
-from icm_ray.ring import bits, finish
-from icm_ray.ring.clock import Part, spends
+from icm_ray.ring import bits, epilogue
+from icm_ray.ring.array import RingArray
 
 __all__ = [
     "TREE_TAGS",
@@ -36,7 +37,6 @@ __all__ = [
     "tree_bytes",
 ]
 
-Ring = NDArray[np.uint64]
 TREE_TAGS = 8
 """Tags that one tree takes: a mask and a product tag for each of up to four levels."""
 
@@ -60,7 +60,7 @@ def _nodes(level: Level) -> NDArray[np.int64]:
 
 
 @spends(Part.KERNELS)
-def deal_chunks(dealing: Dealing, tag: int, r: Ring, shape: TreeShape) -> None:
+def deal_chunks(dealing: Dealing, tag: int, r: RingArray, shape: TreeShape) -> None:
     """Share the one-hot words of the chunks of the low bits of r (already shifted, any length)."""
     low = bits.padded(r)
     wide = dealing.others_xor(tag, low.size * shape.wide_chunks, np.uint16).reshape(shape.wide_chunks, low.size)
@@ -73,13 +73,13 @@ def deal_chunks(dealing: Dealing, tag: int, r: Ring, shape: TreeShape) -> None:
         dealing.send(tag + 1, top)
 
 
-def public_words(x_hat: Words, width: int) -> Ring:
+def public_words(x_hat: Words, width: int) -> RingArray:
     """What was opened in words of 64 bits, in whole blocks: itself where it is that. Bits beyond `width` are noise."""
     if x_hat.dtype == np.uint64 and x_hat.size % bits.BLOCK == 0:
-        same: Ring = x_hat.view(np.uint64)
+        same: RingArray = x_hat.view(np.uint64)
         return same
     words = np.empty(bits.blocks_of(x_hat.size) * bits.BLOCK, np.uint64)
-    finish.high_part(x_hat, 0, width, words)
+    epilogue.high_part(x_hat, 0, width, words)
     return words
 
 
@@ -109,11 +109,11 @@ def compare(
     context: Context,
     chunks_tag: int,
     tag: int,
-    x: Ring,
+    x: RingArray,
     shape: TreeShape,
     offsets: Sequence[int] = (0,),
     drop: int = 0,
-) -> Generator[Exchange, None, Ring]:
+) -> Generator[Exchange, None, RingArray]:
     """XOR shares of [ low(r) > low((x - offset) >> drop) ], a plane for each offset; x: whole blocks. A round a level.
 
     The public numbers share the chunk words; each has masks of its own in the tree.
@@ -146,7 +146,7 @@ def compare(
     return g.reshape(len(offsets), -1)
 
 
-def greater(r: Ring, public: Ring, nbits: int) -> Ring:
+def greater(r: RingArray, public: RingArray, nbits: int) -> RingArray:
     """The plaintext twin: [ low(r) > low(public) ] as words 0 or 1."""
     mask = np.uint64((1 << nbits) - 1)
     return ((r & mask) > (public & mask)).astype(np.uint64)

@@ -9,20 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.ops import linear as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
+from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share
-from icm_ray.ring.clock import Part, spends
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.gemm import ConvShape
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
 __all__ = ["LINEAR", "Local"]
 
-Ring = NDArray[np.uint64]
-Compute = Callable[[Any, Sequence[Ring], ValueType, bool], Ring]
+Compute = Callable[[Any, Sequence[RingArray], ValueType, bool], RingArray]
 
 
 class Local:
@@ -32,8 +31,8 @@ class Local:
         self._compute = compute
 
     def reference(
-        self, op: Any, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: Any, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         return self._compute(op, inputs, out, True)
 
     def deal(self, op: Any, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
@@ -51,21 +50,21 @@ class Local:
         return Cost.free(len(parties))
 
 
-def _wide(function: Callable[..., int], *xs: Ring) -> Ring:
+def _wide(function: Callable[..., int], *xs: RingArray) -> RingArray:
     shape = xs[0].shape
     numbers = [to_integers(x.reshape(-1, LIMBS)) for x in xs]
     return from_integers(function(*row) for row in zip(*numbers, strict=True)).reshape(shape)
 
 
-def _add(op: ops.Add, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _add(op: ops.Add, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return _wide(lambda x, y: x + y, *xs) if out.kind is Kind.WIDE else xs[0] + xs[1]
 
 
-def _subtract(op: ops.Subtract, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _subtract(op: ops.Subtract, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return _wide(lambda x, y: x - y, *xs) if out.kind is Kind.WIDE else xs[0] - xs[1]
 
 
-def _add_public(op: ops.AddPublic, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _add_public(op: ops.AddPublic, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     if not first:
         return xs[0]
     if out.kind is Kind.WIDE:
@@ -73,40 +72,40 @@ def _add_public(op: ops.AddPublic, xs: Sequence[Ring], out: ValueType, first: bo
     return xs[0] + np.uint64(op.constant % 2**64)
 
 
-def _scale(op: ops.Scale, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _scale(op: ops.Scale, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     if out.kind is Kind.WIDE:
         return _wide(lambda x: x * op.constant, xs[0])
     return xs[0] * np.uint64(op.constant % 2**64)
 
 
-def _same(op: Any, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _same(op: Any, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return xs[0]
 
 
-def _sum(op: ops.Sum, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _sum(op: ops.Sum, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     if out.kind is Kind.WIDE:
         return from_integers([sum(to_integers(xs[0].reshape(-1, LIMBS)))])
     return np.array([xs[0].sum(dtype=np.uint64)], np.uint64)
 
 
-def _sum_axis(op: ops.SumAxis, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
-    sums: Ring = xs[0].sum(axis=-1, dtype=np.uint64, keepdims=True)
+def _sum_axis(op: ops.SumAxis, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
+    sums: RingArray = xs[0].sum(axis=-1, dtype=np.uint64, keepdims=True)
     return sums
 
 
-def _expand(op: ops.Expand, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _expand(op: ops.Expand, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return np.ascontiguousarray(np.broadcast_to(xs[0], op.shape))
 
 
-def _constants(constants: tuple[int, ...]) -> Ring:
+def _constants(constants: tuple[int, ...]) -> RingArray:
     return np.array(constants, np.int64).view(np.uint64)
 
 
-def _add_last(op: ops.AddLast, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _add_last(op: ops.AddLast, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return xs[0] + _constants(op.constants) if first else xs[0]
 
 
-def _scale_last(op: ops.ScaleLast, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _scale_last(op: ops.ScaleLast, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return xs[0] * _constants(op.constants)
 
 
@@ -114,29 +113,29 @@ def _tail(out: ValueType) -> tuple[int, ...]:
     return (LIMBS,) if out.kind is Kind.WIDE else ()
 
 
-def _reshape(op: ops.Reshape, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _reshape(op: ops.Reshape, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return xs[0].reshape(op.shape + _tail(out))
 
 
-def _permute(op: ops.Permute, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _permute(op: ops.Permute, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     rest = range(len(op.axes), xs[0].ndim)  # the limbs of wide numbers stay last
     return np.ascontiguousarray(xs[0].transpose(*op.axes, *rest))
 
 
-def _slice(op: ops.Slice, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _slice(op: ops.Slice, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return np.ascontiguousarray(xs[0][tuple(slice(*axis) for axis in op.axes)])
 
 
-def _pad(op: ops.Pad, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _pad(op: ops.Pad, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return np.pad(xs[0], op.axes)
 
 
-def _concatenate(op: ops.Concatenate, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _concatenate(op: ops.Concatenate, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     whole = _side_by_side(xs) if op.axis == 0 else None
     return np.concatenate(xs, axis=op.axis) if whole is None else whole.reshape(out.shape + _tail(out))
 
 
-def _side_by_side(xs: Sequence[Ring]) -> Ring | None:
+def _side_by_side(xs: Sequence[RingArray]) -> RingArray | None:
     """The array whose parts these are, one after the other and nothing else: blocks made in their place."""
     whole = xs[0].base
     if not isinstance(whole, np.ndarray) or whole.dtype != np.uint64 or not whole.flags.c_contiguous:
@@ -149,7 +148,7 @@ def _side_by_side(xs: Sequence[Ring]) -> Ring | None:
     return whole if end == whole.ctypes.data + whole.nbytes else None
 
 
-def _window_sum(op: ops.WindowSum, xs: Sequence[Ring], out: ValueType, first: bool) -> Ring:
+def _window_sum(op: ops.WindowSum, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     x = xs[0]
     _, channels, height, width = x.shape
     windows = ConvShape(channels, height, width, channels, op.kernel, op.stride, op.padding).windows(x)
@@ -169,7 +168,7 @@ LINEAR: dict[type, Local] = {
     ops.ScaleLast: Local(_scale_last),
     ops.SumAxis: Local(_sum_axis),
     ops.Scale: Local(_scale),
-    ops.Declare: Local(_same),
+    ops.AssumeWidth: Local(_same),
     ops.Rescale: Local(_same),
     ops.Sum: Local(_sum),
     ops.Reshape: Local(_reshape),

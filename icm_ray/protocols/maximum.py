@@ -10,22 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.ops.compare import ArgMax, Maximum
 from icm_ray.ops.cost import Cost
-from icm_ray.ops.products import Finish
+from icm_ray.ops.products import Epilogue
 from icm_ray.ops.tree import tree_shape
 from icm_ray.ops.values import ValueType
+from icm_ray.profile import Part, spends
 from icm_ray.protocols import comparison
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, mask, open_sum, open_xor
-from icm_ray.protocols.finish import FINISH_TAGS, deal_finish, finish_cost, run_finish, word_type
-from icm_ray.ring import bits, finish
-from icm_ray.ring.clock import Part, spends
+from icm_ray.protocols.epilogue import FINISH_TAGS, deal_finish, finish_cost, run_finish, word_type
+from icm_ray.ring import bits, epilogue
+from icm_ray.ring.array import RingArray
 
 __all__ = ["ArgMaximum", "Maxima"]
 
-Ring = NDArray[np.uint64]
 _STRIDE = 2 * FINISH_TAGS
 _R = FINISH_TAGS
 _S, _RD, _CHUNKS, _RY, _RD_RY, _RV, _RD_RV, _TREE = 0, 1, 2, 4, 5, 6, 7, 8
@@ -44,7 +43,7 @@ def _rows(x: ValueType) -> int:
     return x.count // x.shape[-1]
 
 
-def _join(winners: Ring, rest: Ring) -> Ring:
+def _join(winners: RingArray, rest: RingArray) -> RingArray:
     """The next level's row: the winners, then the odd one out (later indices stay to the right)."""
     return np.concatenate([winners, rest], axis=1) if rest.shape[1] else winners
 
@@ -53,13 +52,13 @@ class Maxima:
     """The value alone."""
 
     def reference(
-        self, op: Maximum, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
-        largest: Ring = inputs[0].view(np.int64).max(axis=-1).reshape(out.shape).view(np.uint64)
+        self, op: Maximum, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
+        largest: RingArray = inputs[0].view(np.int64).max(axis=-1).reshape(out.shape).view(np.uint64)
         return largest
 
     def deal(self, op: Maximum, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
-        relu = Finish(relu=True, width=op.width)
+        relu = Epilogue(relu=True, width=op.width)
         for level, pairs in enumerate(_halves(types[0].shape[-1])):
             tag = level * _STRIDE
             r = dealing.words(tag + _R, _rows(types[0]) * pairs, word_type(op.width))
@@ -68,7 +67,7 @@ class Maxima:
     def run(
         self, op: Maximum, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
-        relu, dtype = Finish(relu=True, width=op.width), word_type(op.width)
+        relu, dtype = Epilogue(relu=True, width=op.width), word_type(op.width)
         row = inputs[0].words.reshape(-1, types[0].shape[-1])
         for level, pairs in enumerate(_halves(types[0].shape[-1])):
             tag = level * _STRIDE
@@ -88,7 +87,7 @@ class Maxima:
             count = _rows(types[0]) * pairs
             opening = Cost.opening(len(parties), np.dtype(word_type(op.width)).itemsize * count)
             total = total.then(opening)
-            total = total.then(finish_cost(Finish(relu=True, width=op.width), count, len(parties), own_mask=True))
+            total = total.then(finish_cost(Epilogue(relu=True, width=op.width), count, len(parties), own_mask=True))
         return total
 
 
@@ -96,9 +95,9 @@ class ArgMaximum:
     """The index alone: value and index are carried by the same bit; the value is dropped at the root."""
 
     def reference(
-        self, op: ArgMax, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
-        first: Ring = inputs[0].view(np.int64).argmax(axis=-1).reshape(out.shape).astype(np.uint64)
+        self, op: ArgMax, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
+        first: RingArray = inputs[0].view(np.int64).argmax(axis=-1).reshape(out.shape).astype(np.uint64)
         return first
 
     def deal(self, op: ArgMax, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
@@ -107,11 +106,11 @@ class ArgMaximum:
             tag, count = level * _STRIDE, _rows(types[0]) * pairs
             r = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
             r_x = dealing.words(tag + _R, count, np.uint64).astype(np.uint64, copy=False)
-            finish.high_part(r_x, 0, op.width, r)
+            epilogue.high_part(r_x, 0, op.width, r)
             comparison.deal_chunks(dealing, tag + _CHUNKS, r, shape)
             comparison.deal_tree(dealing, tag + _TREE, count, shape)
             plane = dealing.planes(tag + _S, r.size // 64).copy()
-            finish.signs(r, bits.ZERO, op.width - 1, 0, plane)
+            epilogue.signs(r, bits.ZERO, op.width - 1, 0, plane)
             r_d = np.empty(count, np.uint64)
             bits.unpack(plane, r_d)
             dealing.give(tag + _RD, r_d)
@@ -139,12 +138,12 @@ class ArgMaximum:
             with spends(Part.KERNELS):
                 plane ^= corr.words(tag + _S, plane.size)
             if context.first:
-                finish.signs(public, bits.ZERO, op.width - 1, 1, plane)
+                epilogue.signs(public, bits.ZERO, op.width - 1, 1, plane)
             (d_hat,) = yield from open_xor(context, plane)
             r_d = corr.dealt(tag + _RD, x.size)
             value, carried = np.empty_like(x), np.empty_like(y)
-            finish.select(x_hat, d_hat, r_d, x, corr.dealt(tag + _RD_RV, x.size), value)
-            finish.select(y_hat, d_hat, r_d, y, corr.dealt(tag + _RD_RY, y.size), carried)
+            epilogue.select(x_hat, d_hat, r_d, x, corr.dealt(tag + _RD_RV, x.size), value)
+            epilogue.select(y_hat, d_hat, r_d, y, corr.dealt(tag + _RD_RY, y.size), carried)
             pair_shape = (row.shape[0], pairs)
             with spends(Part.KERNELS):
                 row = _join(row[:, rest] + value.reshape(pair_shape), row[:, 2 * pairs :])

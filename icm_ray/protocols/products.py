@@ -15,23 +15,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, ProgramError, ShapeError
 from icm_ray.ops import products as ops
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.products import Finish
+from icm_ray.ops.products import Epilogue
 from icm_ray.ops.seams import Words
 from icm_ray.ops.values import ValueType
+from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, mask, open_sum
-from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, word_type
-from icm_ray.ring import finish as kernels
-from icm_ray.ring.clock import Part, spends
+from icm_ray.protocols.epilogue import deal_finish, finish_cost, finish_reference, run_finish, word_type
+from icm_ray.ring import epilogue as kernels
+from icm_ray.ring.array import RingArray
 
 __all__ = ["Finisher", "FixedWeight", "Products", "Squares", "WeightLoading"]
 
-Ring = NDArray[np.uint64]
 _A, _B, _Q, _FINISH = 0, 1, 2, 16
 
 
@@ -46,21 +45,21 @@ def _opening_bytes(width: int, count: int) -> int:
 
 
 class Finisher:
-    """Truncate and Relu on a value of their own: open x^ = x + r, then finish."""
+    """Truncate and Relu on a value of their own: open x^ = x + r, then epilogue."""
 
     def reference(
         self,
         op: ops.Truncate | ops.Relu,
         types: Sequence[ValueType],
-        inputs: Sequence[Ring],
+        inputs: Sequence[RingArray],
         coins: Coins,
         out: ValueType,
-    ) -> Ring:
-        return finish_reference(op.finish, inputs[0], coins.get("x_hat"))
+    ) -> RingArray:
+        return finish_reference(op.epilogue, inputs[0], coins.get("x_hat"))
 
     def deal(self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
-        r = dealing.words(_Q, out.count, word_type(op.finish.width))
-        deal_finish(dealing, _FINISH, r, op.finish, own_mask=True)
+        r = dealing.words(_Q, out.count, word_type(op.epilogue.width))
+        deal_finish(dealing, _FINISH, r, op.epilogue, own_mask=True)
 
     def run(
         self,
@@ -70,79 +69,79 @@ class Finisher:
         context: Context,
         out: ValueType,
     ) -> Round:
-        dtype = word_type(op.finish.width)
+        dtype = word_type(op.epilogue.width)
         r = context.correlations.words(_Q, out.count, dtype)
         x_hat = yield from _opened(context, mask(inputs[0].words, r))
-        words = yield from run_finish(context, _FINISH, x_hat, op.finish, r)
+        words = yield from run_finish(context, _FINISH, x_hat, op.epilogue, r)
         return Share(words.reshape(out.shape))
 
     def cost(
         self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType
     ) -> Cost:
-        opening = Cost.opening(len(parties), _opening_bytes(op.finish.width, out.count))
-        return opening.then(finish_cost(op.finish, out.count, len(parties), own_mask=True))
+        opening = Cost.opening(len(parties), _opening_bytes(op.epilogue.width, out.count))
+        return opening.then(finish_cost(op.epilogue, out.count, len(parties), own_mask=True))
 
 
-def _absorbed_deal(dealing: Dealing, product: Ring, finish: Finish | None) -> None:
+def _absorbed_deal(dealing: Dealing, product: RingArray, epilogue: Epilogue | None) -> None:
     """Deal for a product of masks: C = A.B itself, or what finishes a value opened under r = q - A.B."""
     flat = product.reshape(-1)
-    if finish is None:
+    if epilogue is None:
         dealing.give(_Q, flat)
         return
     q = dealing.words(_Q, flat.size)
     with spends(Part.KERNELS):
-        r = (q - flat).astype(word_type(finish.width), copy=False)
-    deal_finish(dealing, _FINISH, r, finish, own_mask=False)
+        r = (q - flat).astype(word_type(epilogue.width), copy=False)
+    deal_finish(dealing, _FINISH, r, epilogue, own_mask=False)
 
 
-def _last_words(context: Context, count: int, finish: Finish | None) -> Ring:
+def _last_words(context: Context, count: int, epilogue: Epilogue | None) -> RingArray:
     """What is added to the share of a product: C as it was dealt, or the mask q of what follows."""
     corr = context.correlations
-    words: Ring = (corr.dealt(_Q, count) if finish is None else corr.words(_Q, count)).view(np.uint64)
+    words: RingArray = (corr.dealt(_Q, count) if epilogue is None else corr.words(_Q, count)).view(np.uint64)
     return words
 
 
-def _absorbed_run(context: Context, share: Ring, finish: Finish | None, out: ValueType) -> Round:
+def _absorbed_run(context: Context, share: RingArray, epilogue: Epilogue | None, out: ValueType) -> Round:
     with spends(Part.KERNELS):
         flat = share.reshape(-1)
-        flat += _last_words(context, flat.size, finish)
-        if finish is not None:
-            flat = flat.astype(word_type(finish.width), copy=False)
+        flat += _last_words(context, flat.size, epilogue)
+        if epilogue is not None:
+            flat = flat.astype(word_type(epilogue.width), copy=False)
     del share
-    return (yield from _finished(context, flat, finish, out))
+    return (yield from _finished(context, flat, epilogue, out))
 
 
-def _finished(context: Context, masked: Words, finish: Finish | None, out: ValueType) -> Round:
-    if finish is None:
+def _finished(context: Context, masked: Words, epilogue: Epilogue | None, out: ValueType) -> Round:
+    if epilogue is None:
         return Share(masked.view(np.uint64).reshape(out.shape))
     x_hat = yield from _opened(context, masked)
     del masked
-    words = yield from run_finish(context, _FINISH, x_hat, finish, None)
+    words = yield from run_finish(context, _FINISH, x_hat, epilogue, None)
     return Share(words.reshape(out.shape))
 
 
-def _absorbed_cost(finish: Finish | None, count: int, parties: int) -> Cost:
-    if finish is None:
+def _absorbed_cost(epilogue: Epilogue | None, count: int, parties: int) -> Cost:
+    if epilogue is None:
         return Cost(0, (0,) * parties, 8 * count)
-    opening = Cost.opening(parties, _opening_bytes(finish.width, count))
-    return opening.then(finish_cost(finish, count, parties, own_mask=False))
+    opening = Cost.opening(parties, _opening_bytes(epilogue.width, count))
+    return opening.then(finish_cost(epilogue, count, parties, own_mask=False))
 
 
 class Products:
     """Both factors are shared: E and F opened in one round, 2n + 1 products in all."""
 
     def reference(
-        self, op: ops.Product, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: ops.Product, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         x, y = inputs
         raw = op.form.apply(x, y)
-        return raw if op.finish is None else finish_reference(op.finish, raw, coins.get("x_hat"))
+        return raw if op.epilogue is None else finish_reference(op.epilogue, raw, coins.get("x_hat"))
 
     def deal(self, op: ops.Product, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         a, b = (dealing.words(tag, t.count).reshape(t.shape) for tag, t in zip((_A, _B), types, strict=True))
         with dealing.threads() as threads:
             product = op.form.apply(a, b, threads=threads)
-        _absorbed_deal(dealing, product, op.finish)
+        _absorbed_deal(dealing, product, op.epilogue)
 
     def run(
         self, op: ops.Product, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
@@ -156,11 +155,11 @@ class Products:
         e, f = yield from open_sum(context, *masked)
         del masked  # the larger arrays go as soon as they were used: what a party holds is bounded
         if isinstance(op.form, Elementwise) and e.shape == f.shape:
-            words = np.empty(out.count, np.uint64 if op.finish is None else word_type(op.finish.width))
-            last = _last_words(context, out.count, op.finish)
+            words = np.empty(out.count, np.uint64 if op.epilogue is None else word_type(op.epilogue.width))
+            last = _last_words(context, out.count, op.epilogue)
             kernels.share_of_product(*(part.reshape(-1) for part in (e, f, a, b)), last, context.first, words)
             del e, f, a, b, last
-            return (yield from _finished(context, words, op.finish, out))
+            return (yield from _finished(context, words, op.epilogue, out))
         with spends(Part.KERNELS), context.threads() as threads:  # E.(B_p + [p = 0] F) + A_p.F
             if context.first:
                 b += f
@@ -168,11 +167,11 @@ class Products:
             del e, b
             share = op.form.apply(a, f, out=share, threads=threads)
             del a, f
-        return (yield from _absorbed_run(context, share, op.finish, out))
+        return (yield from _absorbed_run(context, share, op.epilogue, out))
 
     def cost(self, op: ops.Product, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         opening = Cost.opening(len(parties), 8 * (types[0].count + types[1].count))
-        return opening.then(_absorbed_cost(op.finish, out.count, len(parties)))
+        return opening.then(_absorbed_cost(op.epilogue, out.count, len(parties)))
 
 
 class WeightLoading:
@@ -181,8 +180,8 @@ class WeightLoading:
     """
 
     def reference(
-        self, op: ops.LoadWeight, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: ops.LoadWeight, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         return np.zeros(out.shape, np.uint64)
 
     def deal(self, op: ops.LoadWeight, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
@@ -220,13 +219,18 @@ class FixedWeight:
     """One factor is a party's own weight, loaded before."""
 
     def reference(
-        self, op: ops.OwnedProduct, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self,
+        op: ops.OwnedProduct,
+        types: Sequence[ValueType],
+        inputs: Sequence[RingArray],
+        coins: Coins,
+        out: ValueType,
+    ) -> RingArray:
         x, weight = inputs[:2]
         raw = op.form.apply(x, weight)
         if len(inputs) > 2:
             raw = _biased(raw, inputs[2], op.channel_axis)
-        return raw if op.finish is None else finish_reference(op.finish, raw, coins.get("x_hat"))
+        return raw if op.epilogue is None else finish_reference(op.epilogue, raw, coins.get("x_hat"))
 
     def deal(self, op: ops.OwnedProduct, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         shape = types[0].shape
@@ -239,7 +243,7 @@ class FixedWeight:
             raise ProgramError(f"weight {op.key} was not loaded")
         with dealing.threads() as threads:
             product = op.form.apply(a, dealing.store[op.key], threads=threads)
-        _absorbed_deal(dealing, product, op.finish)
+        _absorbed_deal(dealing, product, op.epilogue)
 
     def run(
         self,
@@ -274,14 +278,14 @@ class FixedWeight:
             yield Exchange({op.owner: (masked,)})
             with context.threads() as threads:
                 share = op.form.apply(a, weight, threads=threads)
-        return (yield from _absorbed_run(context, share, op.finish, out))
+        return (yield from _absorbed_run(context, share, op.epilogue, out))
 
     def cost(self, op: ops.OwnedProduct, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         sent = tuple(0 if name == op.owner else 8 * types[0].count for name in parties)
-        return Cost(1, sent, 0).then(_absorbed_cost(op.finish, out.count, len(parties)))
+        return Cost(1, sent, 0).then(_absorbed_cost(op.epilogue, out.count, len(parties)))
 
 
-def _biased(raw: Ring, bias: Ring, axis: int) -> Ring:
+def _biased(raw: RingArray, bias: RingArray, axis: int) -> RingArray:
     shape = [1] * raw.ndim
     shape[axis] = bias.size
     raw += bias.reshape(shape)
@@ -292,8 +296,13 @@ class Squares:
     """sum x^2 = sum x^ (x^ - 2 r) + sum r^2 with x^ = x + r opened once and [sum r^2] dealt: 8 bytes in all."""
 
     def reference(
-        self, op: ops.SumOfSquares, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self,
+        op: ops.SumOfSquares,
+        types: Sequence[ValueType],
+        inputs: Sequence[RingArray],
+        coins: Coins,
+        out: ValueType,
+    ) -> RingArray:
         return np.array([(inputs[0] * inputs[0]).sum(dtype=np.uint64)], np.uint64)
 
     def deal(self, op: ops.SumOfSquares, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:

@@ -30,13 +30,13 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.seams import Words
 from icm_ray.ops.sorting import Shuffle
 from icm_ray.ops.values import ValueType
+from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share
-from icm_ray.ring.clock import Part, spends
-from icm_ray.ring.order import SPARE_WORDS, draw
+from icm_ray.ring.array import RingArray
+from icm_ray.ring.sort_kernels import SPARE_WORDS, draw
 
 __all__ = ["SHUFFLE_TAGS", "Shuffles", "deal_shuffle", "permutation", "run_shuffle", "shuffle_cost"]
 
-Ring = NDArray[np.uint64]
 SHUFFLE_TAGS = 4
 _A, _C, _PI, _M = 0, 1, 2, 3
 
@@ -63,7 +63,7 @@ def deal_shuffle(dealing: Dealing, tag: int, rows: int, columns: int) -> None:
     dealing.give(tag + _M, -masks.reshape(-1))
 
 
-def run_shuffle(context: Context, tag: int, x: Ring) -> Generator[Exchange, None, Ring]:
+def run_shuffle(context: Context, tag: int, x: RingArray) -> Generator[Exchange, None, RingArray]:
     """This party's share of the rows x (rows, columns), shuffled."""
     corr, parties = context.correlations, context.parties
     rank, last = parties.index(context.me), len(parties) - 1
@@ -105,8 +105,8 @@ class Shuffles:
     """Shuffle. The reference takes the order from its coins ("order": which row comes where); in a run nobody knows."""
 
     def reference(
-        self, op: Shuffle, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: Shuffle, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         return inputs[0].take(coins["order"], axis=0)
 
     def deal(self, op: Shuffle, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:

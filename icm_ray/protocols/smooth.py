@@ -18,26 +18,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.ops.cost import Cost
-from icm_ray.ops.products import Finish
+from icm_ray.ops.products import Epilogue
 from icm_ray.ops.smooth import Piecewise
 from icm_ray.ops.values import ValueType
+from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, mask, open_sum
-from icm_ray.protocols.finish import deal_finish, finish_cost, finish_reference, run_finish, word_type
+from icm_ray.protocols.epilogue import deal_finish, finish_cost, finish_reference, run_finish, word_type
 from icm_ray.ring import piecewise
-from icm_ray.ring.clock import Part, spends
+from icm_ray.ring.array import RingArray
 
 __all__ = ["PiecewisePolynomials"]
 
-Ring = NDArray[np.uint64]
 _R, _CELLS, _OUT, _FINISH = 0, 1, 2, 16
 
 
-def _finish(op: Piecewise) -> Finish:
+def _finish(op: Piecewise) -> Epilogue:
     """The division that brings the sum to the result's fractional bits, and into Z_2^64."""
-    return Finish(shift=op.excess, width=op.word)
+    return Epilogue(shift=op.excess, width=op.word)
 
 
 def _width(op: Piecewise) -> int:
@@ -52,8 +51,8 @@ class PiecewisePolynomials:
     """One opening for cell and low part, a second for the division that follows."""
 
     def reference(
-        self, op: Piecewise, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: Piecewise, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         x, x_hat = inputs[0].reshape(-1).view(np.int64), coins["x_hat"].astype(np.uint64)
         low = np.uint64((1 << op.shift) - 1)
         # r_lo = c - x_lo, with a borrow where the coin moves x to the next cell

@@ -1,7 +1,7 @@
 """Sort: shuffle, then compare in the open; the order of shuffled elements is all that anyone sees.
 
 After a shuffle that nobody knows, every key gets a low part that makes it distinct, y = key 2^t + tag with t = log2 n.
-Elements are compared pair by pair on a schedule that is fixed by n alone (ops/schedule.py), and the bits are opened:
+Elements are compared pair by pair on a schedule that is fixed by n alone (ops/sort_schedule.py), and the bits are opened:
 
     [y_i > y_j] = 1 xor msb(d),  d = y_i - y_j,  d^ = d + r opened,
     msb(d) = msb(d^) xor msb(r) xor [low(r) > low(d^)]
@@ -34,20 +34,20 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import PoolExhausted
 from icm_ray.ops.cost import Cost
-from icm_ray.ops.schedule import Stage, schedule
+from icm_ray.ops.sort_schedule import Stage, schedule
 from icm_ray.ops.sorting import ArgSort, Sort, SortBy, tag_bits
 from icm_ray.ops.tree import tree_shape
 from icm_ray.ops.values import ValueType
+from icm_ray.profile import Part, spends
 from icm_ray.protocols import comparison
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum, open_xor
-from icm_ray.protocols.finish import word_type
+from icm_ray.protocols.epilogue import word_type
 from icm_ray.protocols.shuffle import SHUFFLE_TAGS, deal_shuffle, permutation, run_shuffle, shuffle_cost
-from icm_ray.ring import bits, finish, order
-from icm_ray.ring.clock import Part, spends
+from icm_ray.ring import bits, epilogue, sort_kernels
+from icm_ray.ring.array import RingArray
 
 __all__ = ["Sorting"]
 
-Ring = NDArray[np.uint64]
 Positions = NDArray[np.int32]
 _TAGS, _TAGS_FROM = SHUFFLE_TAGS, SHUFFLE_TAGS + 1
 _BATCHES, _STRIDE = 16, 16
@@ -65,17 +65,17 @@ def _width(key: ValueType) -> int:
 def _deal_batch(dealing: Dealing, tag: int, count: int, width: int) -> None:
     shape = tree_shape(width - 1)
     r = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-    finish.high_part(dealing.words(tag + _R, count, word_type(width)), 0, width, r)
+    epilogue.high_part(dealing.words(tag + _R, count, word_type(width)), 0, width, r)
     comparison.deal_chunks(dealing, tag + _CHUNKS, r, shape)
     comparison.deal_tree(dealing, tag + _TREE, count, shape)
-    top: Ring = dealing.others_xor(tag + _TOP, r.size // 64).view(np.uint64)
-    finish.signs(r, bits.ZERO, width - 1, 0, top)
+    top: RingArray = dealing.others_xor(tag + _TOP, r.size // 64).view(np.uint64)
+    epilogue.signs(r, bits.ZERO, width - 1, 0, top)
     dealing.send(tag + _TOP, top)
 
 
 def _compare_batch(
-    context: Context, tag: int, y: Ring, left: Positions, right: Positions, width: int, at_once: int
-) -> Generator[Exchange, None, Ring]:
+    context: Context, tag: int, y: RingArray, left: Positions, right: Positions, width: int, at_once: int
+) -> Generator[Exchange, None, RingArray]:
     """The plane of bits [y[left] > y[right]], opened to every party, at most `at_once` of them in one go."""
     planes = []
     for start, stop in _goes(left.size, at_once):
@@ -86,18 +86,18 @@ def _compare_batch(
 
 
 def _compare(
-    context: Context, tag: int, y: Ring, left: Positions, right: Positions, width: int
-) -> Generator[Exchange, None, Ring]:
+    context: Context, tag: int, y: RingArray, left: Positions, right: Positions, width: int
+) -> Generator[Exchange, None, RingArray]:
     count, corr, shape = left.size, context.correlations, tree_shape(width - 1)
     masked = corr.words(tag + _R, count, word_type(width))
-    order.add_differences(y, left, right, masked)
+    sort_kernels.add_differences(y, left, right, masked)
     (hats,) = yield from open_sum(context, masked)
     public = comparison.public_words(hats, width)
     (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, public, shape)
     with spends(Part.KERNELS):
         plane ^= corr.dealt(tag + _TOP, plane.size)
     if context.first:
-        finish.signs(public, bits.ZERO, width - 1, 1, plane)
+        epilogue.signs(public, bits.ZERO, width - 1, 1, plane)
     (opened,) = yield from open_xor(context, plane)
     context.opened(f"bits_{tag}", opened)
     return opened
@@ -129,7 +129,7 @@ def _batches(count: int, at_once: int) -> list[int]:
 
 
 def _insert(
-    context: Context, tag: int, stage: Stage, y: Ring, pivots: Positions, width: int, at_once: int
+    context: Context, tag: int, stage: Stage, y: RingArray, pivots: Positions, width: int, at_once: int
 ) -> Generator[Exchange, None, Positions]:
     """The positions in sorted order, `stage.inserted` more than the pivots (which have the first positions)."""
     first, rest = pivots.size, stage.depth
@@ -137,14 +137,14 @@ def _insert(
     for fan, size in zip(stage.fans, searches, strict=True):
         rest -= fan
         left, right = np.empty(size, np.int32), np.empty(size, np.int32)
-        order.search_pairs(first, below, pivots, fan, rest, left, right)
+        sort_kernels.search_pairs(first, below, pivots, fan, rest, left, right)
         plane = yield from _compare_batch(context, tag, y, left, right, width, at_once)
-        order.descend(below, plane, fan)
+        sort_kernels.descend(below, plane, fan)
         tag += _STRIDE * len(_goes(size, at_once))
     starts, members = np.zeros(first + 2, np.int32), np.empty(stage.inserted, np.int32)
-    order.gaps_of(first, below, starts, members)
+    sort_kernels.gaps_of(first, below, starts, members)
     left, right = np.zeros(stage.pairs, np.int32), np.zeros(stage.pairs, np.int32)
-    if not order.gap_pairs(starts, members, left, right):
+    if not sort_kernels.gap_pairs(starts, members, left, right):
         raise PoolExhausted(
             f"a random order of {first + stage.inserted} elements needs more than {stage.pairs} comparisons in one "
             "batch; run the program again",
@@ -154,11 +154,11 @@ def _insert(
     if stage.pairs:
         plane = yield from _compare_batch(context, tag, y, left, right, width, at_once)
     merged = np.empty(first + stage.inserted, np.int32)
-    order.merge(starts, members, plane, pivots, merged)
+    sort_kernels.merge(starts, members, plane, pivots, merged)
     return merged
 
 
-def _sorted_positions(context: Context, y: Ring, width: int, at_once: int) -> Generator[Exchange, None, Positions]:
+def _sorted_positions(context: Context, y: RingArray, width: int, at_once: int) -> Generator[Exchange, None, Positions]:
     """The shuffled elements' positions from smallest to largest: public."""
     tag, positions = _BATCHES, np.empty(0, np.int32)
     for stage in schedule(y.size):
@@ -175,10 +175,10 @@ class Sorting:
         self,
         op: Sort | ArgSort | SortBy,
         types: Sequence[ValueType],
-        inputs: Sequence[Ring],
+        inputs: Sequence[RingArray],
         coins: Coins,
         out: ValueType,
-    ) -> Ring:
+    ) -> RingArray:
         key = inputs[0].view(np.int64)
         if isinstance(op, Sort):
             return np.sort(key).view(np.uint64)
@@ -189,7 +189,7 @@ class Sorting:
         count, width = types[0].count, _width(types[0])
         deal_shuffle(dealing, 0, count, _columns(op, types))
         if isinstance(op, Sort):
-            tags = permutation(dealing.words(_TAGS_FROM, count + order.SPARE_WORDS), count)
+            tags = permutation(dealing.words(_TAGS_FROM, count + sort_kernels.SPARE_WORDS), count)
             dealing.give(_TAGS, tags.astype(np.uint64))
         for index, size in enumerate(_batches(count, op.at_once)):
             _deal_batch(dealing, _BATCHES + _STRIDE * index, size, width)

@@ -23,17 +23,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.ops.wide import SquareParts
+from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, open_sum
-from icm_ray.ring.clock import Part, spends
+from icm_ray.ring.array import RingArray
 
 __all__ = ["SquaresOfParts"]
 
-Ring = NDArray[np.uint64]
 _R, _RHO, _T, _T_RHO, _T_LOW, _CONSTANTS = 0, 1, 2, 3, 4, 5
 _TOP = np.uint64(63)
 _LOW63 = np.uint64((1 << 63) - 1)
@@ -41,15 +40,15 @@ _OFFSET = np.uint64(1 << 62)
 _ONE, _TWO = np.uint64(1), np.uint64(2)
 
 
-def _cut(words: Ring, shift: int) -> tuple[Ring, Ring, Ring]:
+def _cut(words: RingArray, shift: int) -> tuple[RingArray, RingArray, RingArray]:
     """msb, low63 >> shift, low `shift` bits."""
     low = words & _LOW63
     return words >> _TOP, low >> np.uint64(shift), low & np.uint64((1 << shift) - 1)
 
 
-def _dot(x: Ring, y: Ring) -> Ring:
+def _dot(x: RingArray, y: RingArray) -> RingArray:
     """The sum of x y, shape (1,): arrays wrap around in silence, scalars do not."""
-    product: Ring = np.dot(x, y).reshape(1)
+    product: RingArray = np.dot(x, y).reshape(1)
     return product
 
 
@@ -57,8 +56,8 @@ class SquaresOfParts:
     """SquareParts."""
 
     def reference(
-        self, op: SquareParts, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: SquareParts, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         x, low = inputs[0].reshape(-1), np.uint64((1 << op.shift) - 1)
         up = (x & low) > (coins["x_hat"] & low)
         high = ((x.view(np.int64) >> op.shift) + up).view(np.uint64)

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from icm_ray.ops import compare, domain, linear, products, smooth, sorting, wide
-from icm_ray.protocols import domain as domain_protocols
-from icm_ray.protocols import edges, maximum, shuffle, squares, thresholds, waves
+from icm_ray.ops import compare, groups, linear, products, smooth, sorting, wide
+from icm_ray.protocols import fourier, io, maximum, shuffle, squares, thresholds
+from icm_ray.protocols import groups as domain_protocols
 from icm_ray.protocols import products as product_protocols
 from icm_ray.protocols import smooth as smooth_protocols
 from icm_ray.protocols import sorting as sorting_protocols
 from icm_ray.protocols import wide as wide_protocols
-from icm_ray.protocols.base import Faces
+from icm_ray.protocols.base import ProtocolKernel
 from icm_ray.protocols.linear import LINEAR
 
 __all__ = ["TABLE"]
 
-TABLE: Mapping[type, Faces[Any]] = {
+TABLE: Mapping[type, ProtocolKernel[Any]] = {
     **LINEAR,
-    linear.Input: edges.Inputs(),
-    linear.Load: edges.Loading(),
-    linear.Store: edges.Keeping(),
-    linear.Reveal: edges.Reveals(),
+    linear.Input: io.Inputs(),
+    linear.Load: io.Loading(),
+    linear.Store: io.Keeping(),
+    linear.Reveal: io.Reveals(),
     products.Truncate: product_protocols.Finisher(),
     products.Relu: product_protocols.Finisher(),
     products.Product: product_protocols.Products(),
@@ -32,18 +32,18 @@ TABLE: Mapping[type, Faces[Any]] = {
     compare.AtLeast: thresholds.Counting(),
     compare.CountAtLeast: thresholds.Counting(),
     compare.Select: thresholds.Selection(),
-    compare.Guard: thresholds.Guarding(),
+    compare.CheckFlag: thresholds.Guarding(),
     compare.Maximum: maximum.Maxima(),
     compare.ArgMax: maximum.ArgMaximum(),
-    domain.GroupCount: domain_protocols.GroupCounts(),
-    domain.GroupSum: domain_protocols.GroupSums(),
+    groups.GroupCount: domain_protocols.GroupCounts(),
+    groups.GroupSum: domain_protocols.GroupSums(),
     sorting.ArgSort: sorting_protocols.Sorting(),
     sorting.Shuffle: shuffle.Shuffles(),
     sorting.Sort: sorting_protocols.Sorting(),
     sorting.SortBy: sorting_protocols.Sorting(),
     wide.SquareParts: squares.SquaresOfParts(),
-    smooth.ExpNegative: waves.Exponentials(),
-    smooth.Periodic: waves.TrigonometricSums(),
+    smooth.ExpNegative: fourier.Exponentials(),
+    smooth.Periodic: fourier.TrigonometricSums(),
     smooth.Piecewise: smooth_protocols.PiecewisePolynomials(),
     wide.WideProduct: wide_protocols.WideProducts(),
     wide.Widen: wide_protocols.Widening(),

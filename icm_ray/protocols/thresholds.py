@@ -10,35 +10,34 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.errors import BoundExceeded
-from icm_ray.ops.compare import AtLeast, Guard, Select, Thresholds
+from icm_ray.ops.compare import AtLeast, CheckFlag, Select, Thresholds
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.tree import TreeShape, tree_shape
 from icm_ray.ops.values import ValueType
+from icm_ray.profile import Part, spends
 from icm_ray.protocols import comparison
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, mask, open_sum, open_xor
-from icm_ray.protocols.finish import word_type
-from icm_ray.ring import bits, finish
-from icm_ray.ring.clock import Part, spends
+from icm_ray.protocols.epilogue import word_type
+from icm_ray.ring import bits, epilogue
+from icm_ray.ring.array import RingArray
 
 __all__ = ["Counting", "Guarding", "Selection"]
 
-Ring = NDArray[np.uint64]
 _R, _S, _RD, _CHUNKS, _RY, _RD_RY, _TREE = 0, 1, 2, 3, 5, 6, 16
 
 
-def _deal_bits(dealing: Dealing, count: int, width: int, trees: int) -> tuple[Ring, TreeShape]:
+def _deal_bits(dealing: Dealing, count: int, width: int, trees: int) -> tuple[RingArray, TreeShape]:
     """Deal everything for the bits of `trees` thresholds but [r_d]; returns r_d (trees, count)."""
     shape = tree_shape(width - 1)
     r = np.empty(bits.blocks_of(count) * bits.BLOCK, np.uint64)
-    finish.high_part(dealing.words(_R, count, word_type(width)), 0, width, r)
+    epilogue.high_part(dealing.words(_R, count, word_type(width)), 0, width, r)
     comparison.deal_chunks(dealing, _CHUNKS, r, shape)
     comparison.deal_tree(dealing, _TREE, count, shape, trees)
     s = dealing.planes(_S, trees * r.size // 64).reshape(trees, -1)
     top = np.zeros(r.size // 64, np.uint64)
-    finish.signs(r, bits.ZERO, width - 1, 0, top)
+    epilogue.signs(r, bits.ZERO, width - 1, 0, top)
     r_d = np.empty((trees, count), np.uint64)
     for tree in range(trees):
         with spends(Part.KERNELS):
@@ -47,8 +46,8 @@ def _deal_bits(dealing: Dealing, count: int, width: int, trees: int) -> tuple[Ri
 
 
 def _open_bits(
-    context: Context, x: Ring, width: int, thresholds: Sequence[int], beside: tuple[Ring, ...] = ()
-) -> Generator[Exchange, None, tuple[Ring, tuple[Ring, ...]]]:
+    context: Context, x: RingArray, width: int, thresholds: Sequence[int], beside: tuple[RingArray, ...] = ()
+) -> Generator[Exchange, None, tuple[RingArray, tuple[RingArray, ...]]]:
     """d^ planes (thresholds, words); `beside`: masked arrays to open in the same round as x^, returned opened."""
     count, dtype, shape = x.size, word_type(width), tree_shape(width - 1)
     masked = mask(x, context.correlations.words(_R, count, dtype))
@@ -60,7 +59,7 @@ def _open_bits(
         planes ^= context.correlations.words(_S, planes.size).reshape(planes.shape)
     if context.first:
         for plane, threshold in zip(planes, thresholds, strict=True):
-            finish.signs(public, np.uint64(threshold % 2**64), width - 1, 1, plane)
+            epilogue.signs(public, np.uint64(threshold % 2**64), width - 1, 1, plane)
     (d_hat,) = yield from open_xor(context, planes)
     return d_hat, tuple(opened)
 
@@ -82,8 +81,8 @@ class Counting:
     """AtLeast and CountAtLeast."""
 
     def reference(
-        self, op: Thresholds, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: Thresholds, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         x = inputs[0].view(np.int64)
         if isinstance(op, AtLeast):
             return (x >= op.threshold).astype(np.uint64)
@@ -101,9 +100,9 @@ class Counting:
         r_d = context.correlations.dealt(_RD, x.size * len(thresholds)).reshape(len(thresholds), x.size)
         if isinstance(op, AtLeast):
             words = np.empty(x.size, np.uint64)
-            finish.bit_words(d_hat[0], r_d[0], context.first, words)
+            epilogue.bit_words(d_hat[0], r_d[0], context.first, words)
             return Share(words.reshape(out.shape))
-        counts = [finish.count_bits(d, r, context.first, x.size) for d, r in zip(d_hat, r_d, strict=True)]
+        counts = [epilogue.count_bits(d, r, context.first, x.size) for d, r in zip(d_hat, r_d, strict=True)]
         return Share(np.array(counts, np.uint64))
 
     def cost(self, op: Thresholds, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
@@ -114,8 +113,8 @@ class Selection:
     """y where x >= 0: d y with y^ = y + r_y opened beside x^. Dealt beyond the bits: [r_d], [r_d r_y]."""
 
     def reference(
-        self, op: Select, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: Select, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         return np.where(inputs[0].view(np.int64) >= 0, inputs[1], np.uint64(0))
 
     def deal(self, op: Select, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
@@ -134,7 +133,7 @@ class Selection:
         d_hat, (y_hat,) = yield from _open_bits(context, x, op.width, (0,), (mask(y, r_y),))
         r_d, rd_ry = context.correlations.dealt(_RD, y.size), context.correlations.dealt(_RD_RY, y.size)
         words = np.empty(y.size, np.uint64)
-        finish.select(y_hat, d_hat[0], r_d, y, rd_ry, words)
+        epilogue.select(y_hat, d_hat[0], r_d, y, rd_ry, words)
         return Share(words.reshape(out.shape))
 
     def cost(self, op: Select, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
@@ -146,15 +145,15 @@ class Guarding:
     """Open a flag to all parties before anything else is; nothing but the flag is opened."""
 
     def reference(
-        self, op: Guard, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: CheckFlag, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         return inputs[0]
 
-    def deal(self, op: Guard, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
+    def deal(self, op: CheckFlag, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         pass
 
     def run(
-        self, op: Guard, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
+        self, op: CheckFlag, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
         flag = inputs[1].words.reshape(-1).copy()
         # shares of a computed flag depend on values: behind a fresh sharing of zero only their sum is seen
@@ -169,5 +168,5 @@ class Guarding:
             )
         return inputs[0]
 
-    def cost(self, op: Guard, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+    def cost(self, op: CheckFlag, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         return Cost.opening(len(parties), 8)

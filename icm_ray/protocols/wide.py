@@ -15,17 +15,16 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.ops.wide import Widen, WideProduct
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum
+from icm_ray.ring.array import RingArray
 from icm_ray.ring.wide import LIMBS, from_integers, to_integers
 
 __all__ = ["WideProducts", "Widening", "open_wide"]
 
-Ring = NDArray[np.uint64]
 _A, _B, _C = 0, 1, 2
 _R, _RHO, _T = 0, 1, 2
 _TOP = 63
@@ -33,7 +32,7 @@ _LOW = np.uint64((1 << _TOP) - 1)
 _OFFSET = 1 << 62
 
 
-def open_wide(context: Context, mine: Ring) -> Generator[Exchange, None, list[int]]:
+def open_wide(context: Context, mine: RingArray) -> Generator[Exchange, None, list[int]]:
     """Open additively shared wide numbers (n, 4) to every party."""
     theirs = {name: (np.empty_like(mine),) for name in context.others}
     yield Exchange(dict.fromkeys(context.others, (mine,)), dict(theirs))
@@ -49,8 +48,8 @@ class WideProducts:
     """WideProduct."""
 
     def reference(
-        self, op: WideProduct, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: WideProduct, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         x, y = (to_integers(value.reshape(-1, LIMBS)) for value in inputs)
         return from_integers(a * b for a, b in zip(x, y, strict=True)).reshape(inputs[0].shape)
 
@@ -86,8 +85,8 @@ class Widening:
     """Widen."""
 
     def reference(
-        self, op: Widen, types: Sequence[ValueType], inputs: Sequence[Ring], coins: Coins, out: ValueType
-    ) -> Ring:
+        self, op: Widen, types: Sequence[ValueType], inputs: Sequence[RingArray], coins: Coins, out: ValueType
+    ) -> RingArray:
         signed = inputs[0].reshape(-1).view(np.int64).tolist()
         return from_integers(signed).reshape(*out.shape, LIMBS)
 

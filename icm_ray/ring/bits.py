@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from icm_ray.ring.choice import ones_if
+from icm_ray.ring.branchless import ones_if
 from icm_ray.ring.kernel import kernel
 from icm_ray.ring.lookup import look_up_narrow, look_up_wide
 

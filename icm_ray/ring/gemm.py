@@ -12,14 +12,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from icm_ray.errors import ShapeError
-from icm_ray.ring.clock import Part, spends
+from icm_ray.profile import Part, spends
+from icm_ray.ring.array import RingArray
 
 __all__ = ["ConvShape", "convolve", "matmul"]
 
-Ring = NDArray[np.uint64]
 _WORD = np.dtype(np.uint64)
 _FEW = 2
 """Rows or columns too few for panels."""
@@ -28,7 +27,7 @@ _LITTLE = 4096
 
 
 @spends(Part.PRODUCTS)
-def matmul(a: Ring, b: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
+def matmul(a: RingArray, b: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
     """a @ b over Z_2^64; b: (inner, columns), a: (..., inner); strides as they come.
 
     out: an array of the result's shape, apart from a and b, to which the product is added, and which is returned.
@@ -49,7 +48,7 @@ def matmul(a: Ring, b: Ring, out: Ring | None = None, threads: int = 1) -> Ring:
     return total
 
 
-def _total(x: Ring, y: Ring, out: Ring | None, shape: tuple[int, ...]) -> Ring:
+def _total(x: RingArray, y: RingArray, out: RingArray | None, shape: tuple[int, ...]) -> RingArray:
     """Where the product of x and y goes: kernels, which go by addresses, take whatever lies there for words."""
     if x.dtype != _WORD or y.dtype != _WORD:
         raise ShapeError(f"factors are {x.dtype.str} and {y.dtype.str}; both must be uint64 in native byte order")
@@ -62,29 +61,29 @@ def _total(x: Ring, y: Ring, out: Ring | None, shape: tuple[int, ...]) -> Ring:
     return out
 
 
-def _words(array: Ring) -> Ring:
+def _words(array: RingArray) -> RingArray:
     """The array itself, or a copy where its strides are not whole words."""
     plain = array.flags.aligned and not any(stride % 8 for stride in array.strides)
     return array if plain else np.ascontiguousarray(array)
 
 
-def _strides(array: Ring) -> tuple[int, ...]:
+def _strides(array: RingArray) -> tuple[int, ...]:
     return tuple(stride // 8 for stride in array.strides)
 
 
-def _address(array: Ring) -> int:
+def _address(array: RingArray) -> int:
     address: int = array.__array_interface__["data"][0]
     return address
 
 
-def _multiply(a: Ring, b: Ring, out: Ring, add: bool, threads: int) -> None:
-    from icm_ray.ring import panels
+def _multiply(a: RingArray, b: RingArray, out: RingArray, add: bool, threads: int) -> None:
+    from icm_ray.ring import gemm_kernel
 
     (rows, inner), columns = a.shape, b.shape[1]
     if min(rows, columns) <= _FEW or rows * inner * columns <= _LITTLE:
         if columns < rows:
             a, b, out = b.T, a.T, out.T
-        panels.narrow(
+        gemm_kernel.narrow(
             _address(a), _strides(a), _address(b), _strides(b), _address(out), _strides(out),
             (a.shape[0], inner, b.shape[1]), add,
         )  # fmt: skip
@@ -148,18 +147,20 @@ class ConvShape:
         """Products behind one output."""
         return self.channels // self.groups * self.kernel[0] * self.kernel[1]
 
-    def windows(self, images: Ring) -> Ring:
+    def windows(self, images: RingArray) -> RingArray:
         """A view (batch, channels, rows, columns, kernel rows, kernel columns) of zero-padded images."""
         top, bottom, left, right = self.padding
         padded = np.pad(images, ((0, 0), (0, 0), (top, bottom), (left, right))) if any(self.padding) else images
         reach = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
         view = sliding_window_view(padded, reach, axis=(2, 3))
-        picked: Ring = view[:, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]]
+        picked: RingArray = view[:, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]]
         return picked
 
 
 @spends(Part.PRODUCTS)
-def convolve(images: Ring, weight: Ring, shape: ConvShape, out: Ring | None = None, threads: int = 1) -> Ring:
+def convolve(
+    images: RingArray, weight: RingArray, shape: ConvShape, out: RingArray | None = None, threads: int = 1
+) -> RingArray:
     """Cross-correlation over Z_2^64 as torch.nn.functional.conv2d computes it, without bias.
 
     images: (batch, channels, height, width); weight: `shape.weight_shape`. Returns (batch, *shape.out_shape); `out` and
@@ -186,10 +187,10 @@ def convolve(images: Ring, weight: Ring, shape: ConvShape, out: Ring | None = No
 
 
 def _tiled(
-    a: Ring,
-    images: Ring,
+    a: RingArray,
+    images: RingArray,
     strides: tuple[int, ...],
-    out: Ring,
+    out: RingArray,
     outs: tuple[int, ...],
     shape: tuple[int, int, int],
     sizes: tuple[int, int],
@@ -200,14 +201,14 @@ def _tiled(
     threads: int,
 ) -> None:
     """`panels.product`, the longer side of the result split among threads."""
-    from icm_ray.ring import panels
+    from icm_ray.ring import gemm_kernel
 
     groups, rows, inner = shape
 
     def work(part: tuple[range, range]) -> None:
         high, wide = part
-        scratch = np.empty(panels.scratch_words(len(high), inner, len(wide)), np.uint64)
-        panels.product(
+        scratch = np.empty(gemm_kernel.scratch_words(len(high), inner, len(wide)), np.uint64)
+        gemm_kernel.product(
             _address(a) + high.start * a.strides[0], _strides(a), _address(images), strides,
             _address(out) + high.start * outs[1] * 8, outs, (groups, len(high), inner), sizes, pixels, windows,
             (wide.start, wide.stop), add, _address(scratch),
@@ -218,9 +219,9 @@ def _tiled(
         work(everything)
         return
     if groups == 1 and rows > columns:
-        parts = [(part, everything[1]) for part in _shares(rows, threads, panels.ROWS)]
+        parts = [(part, everything[1]) for part in _shares(rows, threads, gemm_kernel.ROWS)]
     else:
-        parts = [(everything[0], part) for part in _shares(columns, threads, panels.WIDTH)]
+        parts = [(everything[0], part) for part in _shares(columns, threads, gemm_kernel.WIDTH)]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, parts))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from numba import njit
 
-from icm_ray.ring.clock import Part, present_clock
+from icm_ray.profile import Part, present_clock
 
 __all__ = ["kernel"]
 

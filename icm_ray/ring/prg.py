@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
-from icm_ray.ring.clock import Part, spends
+from icm_ray.profile import Part, spends
 
 __all__ = ["KEY_BYTES", "Key", "derive_key", "derive_secret", "fresh_secret"]
 

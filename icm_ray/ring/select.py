@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from icm_ray.ring.choice import negated_where, ones_at, ones_if
+from icm_ray.ring.branchless import negated_where, ones_at, ones_if
 from icm_ray.ring.kernel import kernel
 
 __all__ = ["deal_product", "deal_selection", "keep_opened", "keep_parts"]

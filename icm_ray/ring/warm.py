@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from icm_ray.ring import bits, finish, groups, order, piecewise, select, waves
+from icm_ray.ring import bits, epilogue, fourier, groups, piecewise, select, sort_kernels
 from icm_ray.ring.gemm import matmul
 
 __all__ = ["warm"]
@@ -27,24 +27,24 @@ def warm() -> None:
         bits.reduce_level(p, g, nodes, masks, masks, dealt, first, out, out.copy())
     bits.deal_products(nodes, masks, dealt)
     bits.unpack(plane, r)
-    finish.signs(r, np.uint64(0), 0, 1, plane)
+    epilogue.signs(r, np.uint64(0), 0, 1, plane)
     words = (np.uint8, np.uint16, np.uint32, np.uint64)
     for dtype in words:
-        finish.high_part(r.astype(dtype), 0, 8, r)
-        finish.deal_truncation(r.astype(dtype), 3, 8, r.copy(), np.zeros(n, dtype))
-        finish.deal_parts(r, plane, 7, r, r.copy(), r.copy(), np.zeros(n, dtype), np.zeros(n, dtype))
+        epilogue.high_part(r.astype(dtype), 0, 8, r)
+        epilogue.deal_truncation(r.astype(dtype), 3, 8, r.copy(), np.zeros(n, dtype))
+        epilogue.deal_parts(r, plane, 7, r, r.copy(), r.copy(), np.zeros(n, dtype), np.zeros(n, dtype))
         for first in (True, False):
-            finish.relu_parts(r, plane, r, r, r, np.zeros(n, dtype), np.zeros(n, dtype), 7, first, r.copy())
+            epilogue.relu_parts(r, plane, r, r, r, np.zeros(n, dtype), np.zeros(n, dtype), 7, first, r.copy())
             for opened in words:
-                finish.truncated(np.zeros(n, opened), r, np.zeros(n, dtype), 3, 8, first, r.copy())
-    finish.deal_full(r, plane, r.copy(), r.copy())
+                epilogue.truncated(np.zeros(n, opened), r, np.zeros(n, dtype), 3, 8, first, r.copy())
+    epilogue.deal_full(r, plane, r.copy(), r.copy())
     for first in (True, False):
         for dtype in words:
-            finish.share_of_product(r, r, r, r, r, first, np.zeros(n, dtype))
-        finish.relu_full(r, plane, r, r, r, first, r.copy())
-        finish.bit_words(plane, r, first, r.copy())
-        finish.count_bits(plane, r, first, n)
-    finish.select(r, plane, r, r, r, r.copy())
+            epilogue.share_of_product(r, r, r, r, r, first, np.zeros(n, dtype))
+        epilogue.relu_full(r, plane, r, r, r, first, r.copy())
+        epilogue.bit_words(plane, r, first, r.copy())
+        epilogue.count_bits(plane, r, first, n)
+    epilogue.select(r, plane, r, r, r, r.copy())
     _warm_order(words)
     _warm_functions()
     for size in (1, 32):  # without panels and with them; kernels of products have one signature each
@@ -54,32 +54,32 @@ def warm() -> None:
 
 def _warm_order(words: tuple[type[np.unsignedinteger], ...]) -> None:
     positions, none, plane = np.zeros(1, np.int32), np.zeros(0, np.int32), np.zeros(1, np.uint64)
-    order.draw(np.zeros(2, np.uint64), positions.copy())
+    sort_kernels.draw(np.zeros(2, np.uint64), positions.copy())
     for dtype in words:
-        order.add_differences(plane, positions, positions, np.zeros(1, dtype))
-    order.search_pairs(0, positions, positions, 1, 0, positions.copy(), positions.copy())
-    order.descend(positions.copy(), plane, 1)
+        sort_kernels.add_differences(plane, positions, positions, np.zeros(1, dtype))
+    sort_kernels.search_pairs(0, positions, positions, 1, 0, positions.copy(), positions.copy())
+    sort_kernels.descend(positions.copy(), plane, 1)
     starts = np.zeros(2, np.int32)
-    order.gaps_of(0, positions, starts, positions.copy())
-    order.gap_pairs(starts, positions, none, none)
-    order.merge(starts, positions, plane, none, positions.copy())
+    sort_kernels.gaps_of(0, positions, starts, positions.copy())
+    sort_kernels.gap_pairs(starts, positions, none, none)
+    sort_kernels.merge(starts, positions, plane, none, positions.copy())
 
 
 def _warm_functions() -> None:
     """Functions are opened in words of 32 bits and of 64, and summed in either; groups in words of 64."""
     n, sizes = bits.BLOCK, (np.uint32, np.uint64)
     r, plane, harmonics = np.zeros(n, np.uint64), np.zeros(n // 64, np.uint64), np.ones(1, np.int64)
-    waves_of, none = waves.wave_table(), np.zeros(0, np.int64)
-    powers, cells = waves.power_tables(17, 16), waves.cell_powers(3, 17, 16)
+    waves_of, none = fourier.wave_table(), np.zeros(0, np.int64)
+    powers, cells = fourier.power_tables(17, 16), fourier.cell_powers(3, 17, 16)
     for opened in sizes:
         x = np.zeros(n, opened)
         for word in sizes:
             pair, slots, out = np.zeros((n, 2), word), np.zeros((n, 8), word), np.zeros(n, word)
-            waves.deal_waves(x, 21, harmonics, 14, waves_of, pair)
+            fourier.deal_waves(x, 21, harmonics, 14, waves_of, pair)
             for cosines, sines in ((harmonics, none), (none, harmonics)):
-                waves.sum_waves(x, 21, harmonics, cosines, sines, pair, waves_of, out)
-            waves.deal_powers(x, 17, 16, 3, 15, powers, slots)
-            waves.sum_powers(x, 17, 16, 3, 14, powers, cells, slots, out)
+                fourier.sum_waves(x, 21, harmonics, cosines, sines, pair, waves_of, out)
+            fourier.deal_powers(x, 17, 16, 3, 15, powers, slots)
+            fourier.sum_powers(x, 17, 16, 3, 14, powers, cells, slots, out)
     rows = np.zeros((n, 3, 8), np.uint64)
     piecewise.deal_cells(r, 10, 0, 3, rows)
     table = piecewise.rotated_table([(1, 2, 3)] * 8, np.uint64)

@@ -9,11 +9,11 @@ from typing import Any
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import InputError, PeerSilent, PlacementError
-from icm_ray.runtime.actors import ActorHandle, threads_of
-from icm_ray.runtime.child import Settings
-from icm_ray.runtime.cluster import Cluster
-from icm_ray.runtime.lanes import LaneEngine
-from icm_ray.runtime.names import checked_names
+from icm_ray.runtime.carriers.actors import ActorHandle, threads_of
+from icm_ray.runtime.carriers.cluster import Cluster
+from icm_ray.runtime.driver.checked_names import checked_names
+from icm_ray.runtime.driver.lane_engine import LaneEngine
+from icm_ray.runtime.worker.worker_main import Settings
 
 __all__ = ["Session"]
 

@@ -2,30 +2,30 @@
 
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.delayed import DelayedLink
-from icm_ray.transport.expected import Endpoint
-from icm_ray.transport.fault import Fault, FaultLink, Misdeed
+from icm_ray.transport.fault import Fault, FaultKind, FaultLink
 from icm_ray.transport.identity import Identity, fingerprint_of
 from icm_ray.transport.lease import Lease
 from icm_ray.transport.listener import Listener
 from icm_ray.transport.memory import MemoryLink, Received, Transcript, memory_links
-from icm_ray.transport.secret import agree
+from icm_ray.transport.pending_links import Endpoint
+from icm_ray.transport.secret import derive_pair_secret
 from icm_ray.transport.tcp import TcpLink, open_link
 
 __all__ = [
     "DelayedLink",
     "Endpoint",
     "Fault",
+    "FaultKind",
     "FaultLink",
     "Identity",
     "Lease",
     "Listener",
     "MemoryLink",
-    "Misdeed",
     "Received",
     "TcpLink",
     "Transcript",
     "TransportConfig",
-    "agree",
+    "derive_pair_secret",
     "fingerprint_of",
     "memory_links",
     "open_link",

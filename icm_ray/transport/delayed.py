@@ -61,8 +61,8 @@ class DelayedLink:
     def read_ahead(self) -> int:
         return self._link.read_ahead()
 
-    def allow(self, queued: int) -> None:
-        self._link.allow(queued)
+    def set_send_buffer(self, queued: int) -> None:
+        self._link.set_send_buffer(queued)
 
     def send_message(self, payload: bytes) -> None:
         self._put(None, len(payload), lambda: self._link.send_message(payload))

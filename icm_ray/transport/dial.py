@@ -9,9 +9,9 @@ from time import monotonic
 
 from icm_ray.errors import FaultError, PeerLost, PeerRefused, PeerSilent
 from icm_ray.transport.config import TransportConfig
-from icm_ray.transport.expected import Endpoint
 from icm_ray.transport.hello import ACCEPTED, Direction, Hello, read_exact
 from icm_ray.transport.identity import Identity, is_pinned
+from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.stream import tune
 
 __all__ = ["dial"]

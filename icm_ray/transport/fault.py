@@ -14,10 +14,10 @@ from icm_ray.errors import PeerLost
 from icm_ray.ops.seams import Frame, Link, Words
 from icm_ray.transport.failure import Failure
 
-__all__ = ["Fault", "FaultLink", "Misdeed"]
+__all__ = ["Fault", "FaultKind", "FaultLink"]
 
 
-class Misdeed(Enum):
+class FaultKind(Enum):
     """What goes wrong."""
 
     DROP = "drop"
@@ -32,9 +32,9 @@ class Misdeed(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One misdeed at the `at`-th frame sent (from 0; messages count too). `seconds` is for DELAY."""
+    """One kind at the `at`-th frame sent (from 0; messages count too). `seconds` is for DELAY."""
 
-    misdeed: Misdeed
+    kind: FaultKind
     at: int
     seconds: float = 0.0
 
@@ -52,9 +52,9 @@ class FaultLink:
 
     def send(self, frame: Frame, parts: Sequence[Words]) -> None:
         due = self._due(frame)
-        if Misdeed.CORRUPT in due:
+        if FaultKind.CORRUPT in due:
             frame = replace(frame, step=frame.step + 1)
-        if Misdeed.DROP not in due:
+        if FaultKind.DROP not in due:
             self._link.send(frame, parts)
 
     def receive(self, frame: Frame, parts: Sequence[Words]) -> None:
@@ -66,11 +66,11 @@ class FaultLink:
     def read_ahead(self) -> int:
         return self._link.read_ahead()
 
-    def allow(self, queued: int) -> None:
-        self._link.allow(queued)
+    def set_send_buffer(self, queued: int) -> None:
+        self._link.set_send_buffer(queued)
 
     def send_message(self, payload: bytes) -> None:
-        if Misdeed.DROP not in self._due(None):
+        if FaultKind.DROP not in self._due(None):
             self._link.send_message(payload)
 
     def receive_message(self, timeout: float | None = None) -> bytes:
@@ -80,16 +80,16 @@ class FaultLink:
         self._interrupt.set()
         self._link.close()
 
-    def _due(self, frame: Frame | None) -> set[Misdeed]:
+    def _due(self, frame: Frame | None) -> set[FaultKind]:
         """The misdeeds for the next frame, those done that are done before sending."""
         number, self._sent = self._sent, self._sent + 1
-        due: set[Misdeed] = set()
+        due: set[FaultKind] = set()
         for fault in self._faults:
-            if fault.at == number or (fault.misdeed is Misdeed.DROP and fault.at < number):
-                due.add(fault.misdeed)
-                if fault.misdeed is Misdeed.DELAY:
+            if fault.at == number or (fault.kind is FaultKind.DROP and fault.at < number):
+                due.add(fault.kind)
+                if fault.kind is FaultKind.DELAY:
                     self._interrupt.wait(fault.seconds)
-        if Misdeed.CLOSE in due:
+        if FaultKind.CLOSE in due:
             self.close()
             raise Failure(PeerLost, self.peer, "a fault was injected: link closed").error(frame, "sending")
         return due

@@ -9,9 +9,9 @@ from time import monotonic
 from typing import Final, Self
 
 from icm_ray.transport.config import TransportConfig
-from icm_ray.transport.expected import Endpoint, Expectations
 from icm_ray.transport.hello import ACCEPTED, Direction, Hello, read_hello
 from icm_ray.transport.identity import Identity, is_pinned
+from icm_ray.transport.pending_links import Endpoint, PendingLinks
 from icm_ray.transport.stream import tune
 
 __all__ = ["Listener"]
@@ -48,7 +48,7 @@ class Listener:
         self.dropped = 0
         """Connections that were turned away: unexpected, late, malformed, or under a wrong certificate."""
         self._identity = identity
-        self._expectations = Expectations(identity.name, self.config.connect_timeout)
+        self._expectations = PendingLinks(identity.name, self.config.connect_timeout)
         self._lock = threading.Lock()
         self._admissions: set[_Admission] = set()
         self._stopping = threading.Event()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, PeerSilent, ShapeError
 from icm_ray.ops.seams import Counters, Frame, Words
-from icm_ray.ring.clock import Part, spends
+from icm_ray.profile import Part, spends
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure
 from icm_ray.transport.wire import NO_FRAME, Kind, byte_views, describe, encode, writable_views
@@ -132,7 +132,7 @@ class MemoryLink:
     def read_ahead(self) -> int:
         return 0  # pipes take in everything anyway
 
-    def allow(self, queued: int) -> None:
+    def set_send_buffer(self, queued: int) -> None:
         pass
 
     def send_message(self, payload: bytes) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import Desynchronised, PeerLost, PeerSilent
 from icm_ray.ops.seams import Frame
-from icm_ray.ring.clock import Part, spends
+from icm_ray.profile import Part, spends
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure, lost, silent
 from icm_ray.transport.stream import Stream

@@ -11,12 +11,12 @@ from icm_ray.errors import PeerRefused
 from icm_ray.ops.seams import Link
 from icm_ray.ring.prg import fresh_secret
 
-__all__ = ["agree"]
+__all__ = ["derive_pair_secret"]
 
 _NONCE_BYTES = 32
 
 
-def agree(link: Link, first: bool) -> bytes:
+def derive_pair_secret(link: Link, first: bool) -> bytes:
     """The common secret (32 bytes); exactly one side is `first`."""
     mine = fresh_secret(_NONCE_BYTES)
     link.send_message(mine)

@@ -14,7 +14,7 @@ from typing import Final
 
 from icm_ray.errors import PeerLost
 from icm_ray.ops.seams import Frame
-from icm_ray.ring.clock import Part, spends
+from icm_ray.profile import Part, spends
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure, lost
 from icm_ray.transport.stream import Stream

@@ -17,12 +17,12 @@ from icm_ray.errors import FaultError, PeerLost, SessionError, ShapeError
 from icm_ray.ops.seams import Counters, Frame, Words
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.dial import dial
-from icm_ray.transport.expected import Endpoint
 from icm_ray.transport.failure import Failure
 from icm_ray.transport.hello import Direction
 from icm_ray.transport.identity import Identity
 from icm_ray.transport.listener import Listener
-from icm_ray.transport.pulse import Pulse
+from icm_ray.transport.liveness import Liveness
+from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.receiver import Receiver
 from icm_ray.transport.sender import Sender
 from icm_ray.transport.stream import Stream, make_stream
@@ -49,8 +49,8 @@ class TcpLink:
         self._closing = threading.Lock()
         self._closed = False
         self._receiver = Receiver(peer, incoming, config, lambda: self._sender.failure)
-        pulse = Pulse(peer, config, incoming.unread, lambda: self._receiver.last_heard)
-        self._sender = Sender(peer, outgoing, config, pulse.lacking, self._receiver.read_ahead)
+        liveness = Liveness(peer, config, incoming.unread, lambda: self._receiver.last_heard)
+        self._sender = Sender(peer, outgoing, config, liveness.timed_out, self._receiver.read_ahead)
 
     @property
     def last_heard(self) -> float:
@@ -85,7 +85,7 @@ class TcpLink:
     def read_ahead(self) -> int:
         return self._receiver.read_ahead()
 
-    def allow(self, queued: int) -> None:
+    def set_send_buffer(self, queued: int) -> None:
         self._sender.run_ahead(queued)
 
     def send_message(self, payload: bytes) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import analytics as an
 from icm_ray.config import EngineConfig
-from icm_ray.runtime.threads import ThreadEngine
+from icm_ray.runtime.carriers.threads import ThreadEngine
 
 SETUPS = {
     "two parties": (("alice", "bob"), (), 1),

@@ -3,7 +3,7 @@ import pytest
 
 import analytics as an
 from icm_ray.errors import ColumnError, InputError
-from icm_ray.runtime.engine import Engine
+from icm_ray.runtime.driver.engine import Engine
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import analytics as an
 from icm_ray.config import EngineConfig
 from icm_ray.errors import NullError
-from icm_ray.runtime.threads import ThreadEngine
+from icm_ray.runtime.carriers.threads import ThreadEngine
 
 
 @pytest.fixture(scope="module")

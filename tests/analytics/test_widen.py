@@ -13,7 +13,7 @@ from icm_ray.ops.values import ValueType
 from icm_ray.ops.wide import SquareParts, Widen
 from icm_ray.program.build import Builder
 from icm_ray.ring.wide import to_integers, to_signed
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.cases import Case, signed
 from tests.protocols.test_against_reference import test_protocol_is_its_reference as hold_to_reference
 

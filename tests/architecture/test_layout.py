@@ -30,7 +30,7 @@ ALLOWED = {
     "cloudpickle": (),
 }
 # Loaded when used, not when the module is imported: a process that only plans does not pay for Numba.
-LAZY = {"icm_ray.ring.panels": "icm_ray"}
+LAZY = {"icm_ray.ring.gemm_kernel": "icm_ray"}
 
 
 def name(path: Path) -> str:

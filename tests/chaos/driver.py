@@ -14,7 +14,7 @@ def main() -> None:
         workers = [handle._pid for lane in engine._lanes for handle in lane.handles.values()]
         folder = engine._cluster._folder
     else:
-        from icm_ray.runtime.processes import ProcessEngine
+        from icm_ray.runtime.carriers.processes import ProcessEngine
 
         engine = ProcessEngine(owners=("carol",), config=QUICK)
         workers, folder = [handle.process.pid for handle in engine.handles], ""

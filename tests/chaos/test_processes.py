@@ -7,7 +7,7 @@ import pytest
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import PeerLost, PeerSilent, SessionClosed, SessionError
-from icm_ray.runtime.processes import ProcessEngine
+from icm_ray.runtime.carriers.processes import ProcessEngine
 from tests.chaos.victims import QUICK, ROWS, alive, fails_after, gone
 from tests.runtime import programs
 
@@ -81,7 +81,7 @@ def test_a_worker_that_dies_while_it_is_idle():
     with ProcessEngine(config=QUICK) as engine:
         os.kill(pids(engine)["bob"], signal.SIGKILL)
         program = programs.compared(engine, ROWS, "alice")
-        from icm_ray.runtime.engine import LaneJob
+        from icm_ray.runtime.driver.engine import LaneJob
 
         with pytest.raises(PeerLost, match="bob") as caught:
             engine.execute([LaneJob(0, program, given={"bob": {"x": programs.ring(range(ROWS))}})])
@@ -90,7 +90,7 @@ def test_a_worker_that_dies_while_it_is_idle():
 
 def test_a_worker_that_dies_at_its_start(monkeypatch):
     started = []
-    from icm_ray.runtime import processes
+    from icm_ray.runtime.carriers import processes
 
     class Dying(processes.ProcessHandle):
         def __init__(self, name, *settings):

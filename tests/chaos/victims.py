@@ -9,8 +9,8 @@ import numpy as np
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError
-from icm_ray.runtime.engine import LaneJob
-from icm_ray.runtime.lanes import LaneEngine
+from icm_ray.runtime.driver.engine import LaneJob
+from icm_ray.runtime.driver.lane_engine import LaneEngine
 from tests.runtime import programs
 
 QUICK = EngineConfig(heartbeat=0.5, silence=3.0, lease=5.0)

@@ -7,10 +7,10 @@ import pytest
 from cluster.bench.profile import HEADS, Profile, markdown, profile, rows
 from cluster.bench.run import Record, measure
 from cluster.bench.workloads import one
-from icm_ray.ops.products import Finish, Relu
-from icm_ray.ring.clock import Part
-from icm_ray.runtime.engine import Execution
-from icm_ray.runtime.threads import ThreadEngine
+from icm_ray.ops.products import Epilogue, Relu
+from icm_ray.profile import Part
+from icm_ray.runtime.carriers.threads import ThreadEngine
+from icm_ray.runtime.driver.engine import Execution
 
 SOME = Profile(0.1, {"party": {"kernels": 0.06, "python": 0.02}, "dealer": {"prg": 0.03, "python": 0.01}})
 
@@ -57,7 +57,7 @@ def test_a_profiled_measurement():
         "ReLU of 100 values",
         np.linspace(-1, 1, 100),
         64,
-        lambda builder, x: builder.add(Relu(Finish(relu=True)), x),
+        lambda builder, x: builder.add(Relu(Epilogue(relu=True)), x),
         lambda x: np.maximum(x, 0),
     )
     with ThreadEngine() as engine:

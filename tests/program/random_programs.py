@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from icm_ray.errors import IcmError
-from icm_ray.ops import compare, domain, linear, products, sorting, wide
+from icm_ray.ops import compare, groups, linear, products, sorting, wide
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
-from icm_ray.ops.products import Finish
+from icm_ray.ops.products import Epilogue
 from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Program
@@ -26,8 +26,8 @@ _MOST = 20_000
 _WIDE_ROW = 16
 """Columns, or channels, up to which a row gets weights of its own."""
 _HEAVY = (
-    compare.ArgMax, compare.AtLeast, compare.CountAtLeast, compare.Maximum, compare.Select, domain.GroupCount,
-    domain.GroupSum, linear.Pad, products.OwnedProduct, products.Relu, sorting.ArgSort, sorting.Sort, sorting.SortBy,
+    compare.ArgMax, compare.AtLeast, compare.CountAtLeast, compare.Maximum, compare.Select, groups.GroupCount,
+    groups.GroupSum, linear.Pad, products.OwnedProduct, products.Relu, sorting.ArgSort, sorting.Sort, sorting.SortBy,
 )  # fmt: skip
 
 
@@ -143,9 +143,9 @@ def _padded(d, x):
 def _finish(d, x):
     width = min(FULL_WIDTH, x.type.width + d.number(0, 4))
     return d.one_of(
-        products.Relu(Finish(relu=True, width=width)),
-        products.Relu(Finish(shift=1, relu=True, width=d.one_of(32, FULL_WIDTH))),
-        products.Truncate(Finish(shift=d.number(1, 3), width=width)),
+        products.Relu(Epilogue(relu=True, width=width)),
+        products.Relu(Epilogue(shift=1, relu=True, width=d.one_of(32, FULL_WIDTH))),
+        products.Truncate(Epilogue(shift=d.number(1, 3), width=width)),
     ), [x]
 
 
@@ -154,7 +154,7 @@ def _product(d, x):
     shape = x.type.shape
     of_y = d.one_of(None, None, (*shape[:-1], 1), (*shape[:-1], 1), (1, *shape[1:]), shape[1:])
     y = d.like(x) if of_y is None else d.fresh(of_y)
-    return products.Product(Elementwise(), d.one_of(None, Finish(shift=1))), d.one_of([x, y], [y, x])
+    return products.Product(Elementwise(), d.one_of(None, Epilogue(shift=1))), d.one_of([x, y], [y, x])
 
 
 def _weighted(d, x):
@@ -176,7 +176,7 @@ def _weighted(d, x):
         gain=9,
         bias_bound=8 if biased else None,
         channel_axis=1 if images else len(x.type.shape) - 1,
-        finish=d.one_of(None, Finish(shift=1), Finish(relu=True)),
+        epilogue=d.one_of(None, Epilogue(shift=1), Epilogue(relu=True)),
     )
     bias = f"{key}-bias" if biased else None
     d.loads.add(products.LoadWeight(owner, key, key, op.weight, bias, 4))
@@ -186,7 +186,7 @@ def _weighted(d, x):
 
 def _grouped(d, x):
     key = d.fresh(x.type.shape, width=3)
-    return d.one_of((domain.GroupCount(2), [key]), (domain.GroupSum(2, d.one_of(False, True)), [key, x]))
+    return d.one_of((groups.GroupCount(2), [key]), (groups.GroupSum(2, d.one_of(False, True)), [key, x]))
 
 
 _OPERATIONS = (
@@ -197,7 +197,7 @@ _OPERATIONS = (
     lambda d, x: (linear.Scale(d.number(-3, 4), d.number(0, 2)), [x]),
     lambda d, x: (linear.ScaleLast(_constants(d, x, 3), 1), [x]),
     lambda d, x: (linear.Rescale(1), [x]),
-    lambda d, x: (linear.Declare(x.type.width), [x]),
+    lambda d, x: (linear.AssumeWidth(x.type.width), [x]),
     lambda d, x: (linear.Sum(), [x]),
     lambda d, x: (linear.SumAxis(), [x]),
     lambda d, x: (linear.WindowSum((2, 2), (1, 1)), [x]),

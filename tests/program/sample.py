@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typing
 
-from icm_ray.ops.compare import ArgMax, AtLeast, CountAtLeast, Guard, Maximum, Select
-from icm_ray.ops.domain import GroupCount, GroupSum
+from icm_ray.ops.compare import ArgMax, AtLeast, CheckFlag, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
+from icm_ray.ops.groups import GroupCount, GroupSum
 from icm_ray.ops.linear import (
     Add,
     AddPublic,
+    AssumeWidth,
     Concatenate,
-    Declare,
     Input,
     Load,
     Pad,
@@ -26,7 +26,7 @@ from icm_ray.ops.linear import (
     Sum,
     WindowSum,
 )
-from icm_ray.ops.products import Finish, LoadWeight, OwnedProduct, Product, Relu, SumOfSquares, Truncate
+from icm_ray.ops.products import Epilogue, LoadWeight, OwnedProduct, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.smooth import Piecewise
 from icm_ray.ops.sorting import ArgSort, Shuffle, Sort, SortBy
 from icm_ray.ops.values import Kind, ValueType
@@ -53,7 +53,7 @@ def every_operation() -> Program:
     wide = add(Input("olga", "wide", kind(3, width=100, kind=Kind.WIDE)))
     kept = add(Load("kept", kind(3, 4)))
     add(LoadWeight("alice", "w", "m/1", kind(5, 4), "b", 5))
-    add(OwnedProduct("alice", "m/0", Matrix(True), kind(5, 4), 2, 3, 1, Finish(4, True, 40)), x)
+    add(OwnedProduct("alice", "m/0", Matrix(True), kind(5, 4), 2, 3, 1, Epilogue(4, True, 40)), x)
     add(Store("kept/2"), kept)
     total = add(Add(), x, y)
     less = add(
@@ -64,16 +64,16 @@ def every_operation() -> Program:
     add(AddPublic(-(2**18)), less)
     add(Scale(-3, 2), less)
     add(Rescale(2), less)
-    add(Declare(10, 0.5), less)
+    add(AssumeWidth(10, 0.5), less)
     add(Reshape((2, 6)), less)
     add(Permute((1, 0)), less)
     add(Pad(((0, 1), (2, 0))), less)
     add(WindowSum((2, 2), (1, 2), (0, 1, 1, 0)), images)
-    add(Product(Convolution((2, 2), (1, 1), (1, 0, 0, 1)), Finish(4)), images, filters)
+    add(Product(Convolution((2, 2), (1, 1), (1, 0, 0, 1)), Epilogue(4)), images, filters)
     add(Product(Elementwise()), x, y)
     add(SumOfSquares(), x)
-    add(Truncate(Finish(3, width=32)), x)
-    add(Relu(Finish(3, True, 32)), x)
+    add(Truncate(Epilogue(3, width=32)), x)
+    add(Relu(Epilogue(3, True, 32)), x)
     add(Maximum(21), x)
     add(ArgMax(21), x)
     add(Select(20), x, y)
@@ -84,11 +84,11 @@ def every_operation() -> Program:
     add(WideProduct(), wide, wide)
     add(Widen(), x)
     add(SquareParts(10), x)
-    add(Piecewise(10, 4, 2, ((1, 2), (3, 4), (5, 6), (-7, 8)), 4, 3, 32, 20, 0.01), add(Declare(10), x))
+    add(Piecewise(10, 4, 2, ((1, 2), (3, 4), (5, 6), (-7, 8)), 4, 3, 32, 20, 0.01), add(AssumeWidth(10), x))
     column = add(Reshape((12,)), x)
     add(Sort(), column)
     add(SortBy(), add(ArgSort(), column), add(Shuffle(), column))
-    guarded = add(Guard("x"), x, flag)
+    guarded = add(CheckFlag("x"), x, flag)
     add(Reveal("olga", "counts"), count)
     add(Reveal("driver", "x"), guarded)
     return builder.build()

@@ -5,11 +5,11 @@ import pytest
 
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.cost import Cost
-from icm_ray.ops.linear import Add, Declare, Input, Reveal, Sum
-from icm_ray.ops.products import Finish, Relu, SumOfSquares, Truncate
+from icm_ray.ops.linear import Add, AssumeWidth, Input, Reveal, Sum
+from icm_ray.ops.products import Epilogue, Relu, SumOfSquares, Truncate
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.program.sample import every_operation
 
 NAMES = ("alice", "bob", "carol")
@@ -67,8 +67,8 @@ def test_operations_of_unequal_length_run_beside_one_another():
     """A mixture of depths: rounds are those of the longest chain, values come out right."""
     builder = Builder(NAMES)
     x, y = builder.add(Input("alice", "x", KIND)), builder.add(Input("bob", "y", KIND))
-    deep = builder.add(Relu(Finish(4, True)), builder.add(Truncate(Finish(2)), builder.add(Add(), x, y)))
-    squares = builder.add(SumOfSquares(), builder.add(Declare(20), builder.add(Sum(), y)))
+    deep = builder.add(Relu(Epilogue(4, True)), builder.add(Truncate(Epilogue(2)), builder.add(Add(), x, y)))
+    squares = builder.add(SumOfSquares(), builder.add(AssumeWidth(20), builder.add(Sum(), y)))
     for name, value in (("deep", deep), ("squares", squares), ("bit", builder.add(AtLeast(50, 41), y))):
         builder.add(Reveal("carol", name), value)
     program = builder.build()

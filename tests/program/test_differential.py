@@ -6,18 +6,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from icm_ray.ops import compare, domain, linear, products, smooth, sorting, wide
+from icm_ray.functions.activations import exp_negative, gelu, sigmoid, tanh
+from icm_ray.functions.row_functions import softmax
+from icm_ray.ops import compare, groups, linear, products, smooth, sorting, wide
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.products import Finish
+from icm_ray.ops.products import Epilogue
 from icm_ray.ops.values import Kind, ValueType
-from icm_ray.program.blocks import _CUTS, _OVER_ROWS
 from icm_ray.program.build import Builder
-from icm_ray.program.functions import exp_negative, gelu, sigmoid, tanh
 from icm_ray.program.program import decode_program, encode_program
-from icm_ray.program.rows import softmax
-from icm_ray.program.steps import working_set
 from icm_ray.ring.fixed import encode
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadLane
+from icm_ray.schedule.blocks import _CUTS, _OVER_ROWS
+from icm_ray.schedule.steps import working_set
 from tests.program.random_programs import ROWS, WHOLE, random_program
 
 SEEDS = range(60)
@@ -27,7 +27,7 @@ FEW_ROWS = 7
 EXACT, ROUNDED, ANY = range(3)
 """What a result is in two runs: the same, within its errors, or on either side of a jump."""
 _JUMPS = (
-    compare.AtLeast, compare.CountAtLeast, compare.Select, compare.ArgMax, domain.GroupCount, domain.GroupSum,
+    compare.AtLeast, compare.CountAtLeast, compare.Select, compare.ArgMax, groups.GroupCount, groups.GroupSum,
     sorting.ArgSort, sorting.SortBy,
 )  # fmt: skip
 
@@ -37,10 +37,10 @@ def sureties(program):
     found = []
     for node in program.nodes:
         worst = max((found[source] for source in node.inputs), default=EXACT)
-        finish = getattr(node.op, "finish", None)
+        epilogue = getattr(node.op, "epilogue", None)
         if isinstance(node.op, wide.SquareParts) or (worst and isinstance(node.op, _JUMPS)):
             worst = ANY  # parts of a square depend on how it was split
-        elif finish is not None and finish.shift:
+        elif epilogue is not None and epilogue.shift:
             worst = max(worst, ROUNDED)
         found.append(worst)
     return found
@@ -147,7 +147,7 @@ def test_columns_as_many_as_rows_are_no_rows(name):
     builder = Builder(("alice", "bob"), in_flight=1)
     x = builder.add(linear.Input("alice", "x", ValueType(shape=(6, 6), width=8)))
     row = builder.add(linear.Reshape((6,)), builder.add(linear.Slice(((0, 1, 1), (0, 6, 1))), x))
-    above = builder.add(products.Relu(Finish(relu=True, width=8)), x)
+    above = builder.add(products.Relu(Epilogue(relu=True, width=8)), x)
     y = builder.add(op, above, row) if isinstance(op, products.Product) else builder.add(op, above)
     builder.add(linear.Reveal("bob", "y"), y)
     values = np.random.default_rng(0).integers(-127, 128, (6, 6))

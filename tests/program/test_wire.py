@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from icm_ray.errors import BoundError, IcmError, OwnerError, ProgramError, ShapeError
 from icm_ray.ops.compare import AtLeast, Select
-from icm_ray.ops.domain import GroupSum
 from icm_ray.ops.forms import Convolution
+from icm_ray.ops.groups import GroupSum
 from icm_ray.ops.linear import (
     Add,
     AddPublic,
+    AssumeWidth,
     Concatenate,
-    Declare,
     Input,
     Load,
     Pad,
@@ -24,7 +24,7 @@ from icm_ray.ops.linear import (
     Sum,
     WindowSum,
 )
-from icm_ray.ops.products import Finish, OwnedProduct, Product, Relu, Truncate
+from icm_ray.ops.products import Epilogue, OwnedProduct, Product, Relu, Truncate
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Node, Program, decode_program, encode_program
@@ -204,15 +204,15 @@ def test_members_that_cannot_be(parties, owners, error):
 @pytest.mark.parametrize(
     ("op", "error"),
     [
-        (Truncate(Finish(0)), ProgramError),
-        (Truncate(Finish(3, relu=True)), ProgramError),
-        (Relu(Finish(3)), ProgramError),
-        (Truncate(Finish(3, width=70)), ProgramError),
-        (Truncate(Finish(-1)), ProgramError),
-        (Truncate(Finish(31, width=32)), ProgramError),
-        (Relu(Finish(relu=True, width=1)), ProgramError),
-        (Truncate(Finish(3, width=20)), BoundError),
-        (Relu(Finish(relu=True, width=19)), BoundError),
+        (Truncate(Epilogue(0)), ProgramError),
+        (Truncate(Epilogue(3, relu=True)), ProgramError),
+        (Relu(Epilogue(3)), ProgramError),
+        (Truncate(Epilogue(3, width=70)), ProgramError),
+        (Truncate(Epilogue(-1)), ProgramError),
+        (Truncate(Epilogue(31, width=32)), ProgramError),
+        (Relu(Epilogue(relu=True, width=1)), ProgramError),
+        (Truncate(Epilogue(3, width=20)), BoundError),
+        (Relu(Epilogue(relu=True, width=19)), BoundError),
         (AtLeast(0, 65), BoundError),
         (AtLeast(1, 20), BoundError),
         (AddPublic(2**63 - 1), BoundError),
@@ -225,7 +225,7 @@ def test_members_that_cannot_be(parties, owners, error):
         (Concatenate(2), ShapeError),
         (Concatenate(-1), ShapeError),
         (WindowSum((2, 2), (1, 1)), ShapeError),
-        (Declare(0), ProgramError),
+        (AssumeWidth(0), ProgramError),
         (OwnedProduct("alice", "w", Convolution((1, 1)), kind(1, 1, 1, 1), 0), ShapeError),
     ],
     ids=str,

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.ops.compare import ArgMax, AtLeast, CountAtLeast, Maximum, Select
-from icm_ray.ops.domain import GroupCount, GroupSum
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
+from icm_ray.ops.groups import GroupCount, GroupSum
 from icm_ray.ops.linear import (
     Add,
     AddLast,
@@ -27,16 +26,16 @@ from icm_ray.ops.linear import (
     SumAxis,
     WindowSum,
 )
-from icm_ray.ops.products import Finish, Product, Relu, SumOfSquares, Truncate
-from icm_ray.ops.smooth import Beyond, ExpNegative, Periodic, Piecewise
+from icm_ray.ops.products import Epilogue, Product, Relu, SumOfSquares, Truncate
+from icm_ray.ops.smooth import DomainEdges, ExpNegative, Periodic, Piecewise
 from icm_ray.ops.values import ValueType
 from icm_ray.program.program import Operation
+from icm_ray.ring.array import RingArray
 
-Ring = NDArray[np.uint64]
-Draw = Callable[[np.random.Generator, ValueType], Ring]
+Draw = Callable[[np.random.Generator, ValueType], RingArray]
 
 
-def signed(rng: np.random.Generator, kind: ValueType) -> Ring:
+def signed(rng: np.random.Generator, kind: ValueType) -> RingArray:
     """Uniform over the type's range, with its edges, zero and the neighbours of zero among the values."""
     top = 2 ** (kind.width - 1)
     values = rng.integers(-top, top, kind.count, dtype=np.int64)
@@ -53,11 +52,11 @@ class Case:
     draw: Draw = signed
 
 
-def _keys(rng: np.random.Generator, kind: ValueType) -> Ring:
+def _keys(rng: np.random.Generator, kind: ValueType) -> RingArray:
     return rng.integers(0, 16, kind.count, dtype=np.int64).view(np.uint64).reshape(kind.shape)
 
 
-def _equals(rng: np.random.Generator, kind: ValueType) -> Ring:
+def _equals(rng: np.random.Generator, kind: ValueType) -> RingArray:
     return rng.integers(-2, 3, kind.count, dtype=np.int64).view(np.uint64).reshape(kind.shape)
 
 
@@ -68,7 +67,7 @@ def _v(*shape: int, width: int = 40, f: int = 16) -> ValueType:
 def _near(log: int) -> Draw:
     """Half of the values uniform over the type's range, half of them within 2^log of zero, and the borders of both."""
 
-    def draw(rng: np.random.Generator, kind: ValueType) -> Ring:
+    def draw(rng: np.random.Generator, kind: ValueType) -> RingArray:
         values = signed(rng, kind).reshape(-1).view(np.int64)
         values[1::2] = rng.integers(-(2**log), 2**log, values[1::2].size)
         cells = (np.arange(-60, 60) << (log - 4)) // 2
@@ -90,16 +89,16 @@ def _polynomials(degree: int, word: int) -> Piecewise:
     return Piecewise(12, 2, 4, rows, f=10, excess=12, word=word, result_width=word - 14, error=0.0)
 
 
-def _waves(word: int, beyond: Beyond | None, even: bool = True, odd: bool = True) -> Periodic:
+def _waves(word: int, edges: DomainEdges | None, even: bool = True, odd: bool = True) -> Periodic:
     a, b = (20000000, -3000000, 777777), (-12345678, 5000001, 1)
     return Periodic(
         20, (1, 3, 4), a if even else (), b if odd else (), constant=12345, linear=3, dealt_bits=13, public_bits=16,
-        f=16, word=word, reach=2**19, result_width=18, error=0.0, beyond=beyond,
+        f=16, word=word, reach=2**19, result_width=18, error=0.0, edges=edges,
     )  # fmt: skip
 
 
-def _powers(word: int, beyond: Beyond | None, shift: int = 16) -> ExpNegative:
-    return ExpNegative(shift, 4, dealt_bits=15, public_bits=14, f=16, word=word, error=0.0, beyond=beyond)
+def _powers(word: int, edges: DomainEdges | None, shift: int = 16) -> ExpNegative:
+    return ExpNegative(shift, 4, dealt_bits=15, public_bits=14, f=16, word=word, error=0.0, edges=edges)
 
 
 CASES = (
@@ -113,23 +112,23 @@ CASES = (
     Case("pad", Pad(((0, 1), (2, 0))), (_v(2, 3),)),
     Case("concatenate", Concatenate(1), (_v(2, 3), _v(2, 4))),
     Case("window_sum", WindowSum((2, 2), (2, 2)), (_v(2, 3, 4, 6),)),
-    Case("truncate_64", Truncate(Finish(shift=16)), (_v(600, width=63),)),
-    Case("truncate_32", Truncate(Finish(shift=7, width=32)), (_v(600, width=31),)),
-    Case("truncate_40", Truncate(Finish(shift=20, width=40)), (_v(600, width=39),)),
-    Case("relu_64", Relu(Finish(relu=True)), (_v(600, width=64),)),
-    Case("relu_33", Relu(Finish(relu=True, width=33)), (_v(600, width=33),)),
-    Case("relu_8", Relu(Finish(relu=True, width=8)), (_v(600, width=8, f=0),)),
-    Case("relu_shift_64", Relu(Finish(shift=16, relu=True)), (_v(600, width=63),)),
-    Case("relu_shift_32", Relu(Finish(shift=16, relu=True, width=32)), (_v(600, width=31),)),
-    Case("relu_shift_3_of_20", Relu(Finish(shift=3, relu=True, width=20)), (_v(600, width=19),)),
+    Case("truncate_64", Truncate(Epilogue(shift=16)), (_v(600, width=63),)),
+    Case("truncate_32", Truncate(Epilogue(shift=7, width=32)), (_v(600, width=31),)),
+    Case("truncate_40", Truncate(Epilogue(shift=20, width=40)), (_v(600, width=39),)),
+    Case("relu_64", Relu(Epilogue(relu=True)), (_v(600, width=64),)),
+    Case("relu_33", Relu(Epilogue(relu=True, width=33)), (_v(600, width=33),)),
+    Case("relu_8", Relu(Epilogue(relu=True, width=8)), (_v(600, width=8, f=0),)),
+    Case("relu_shift_64", Relu(Epilogue(shift=16, relu=True)), (_v(600, width=63),)),
+    Case("relu_shift_32", Relu(Epilogue(shift=16, relu=True, width=32)), (_v(600, width=31),)),
+    Case("relu_shift_3_of_20", Relu(Epilogue(shift=3, relu=True, width=20)), (_v(600, width=19),)),
     Case("product", Product(Elementwise()), (_v(5, 6, width=64), _v(6, width=1))),
-    Case("product_truncated", Product(Elementwise(), Finish(shift=16)), (_v(600, width=31), _v(600, width=31))),
-    Case("product_relu", Product(Elementwise(), Finish(shift=16, relu=True)), (_v(90, width=31), _v(90, width=31))),
+    Case("product_truncated", Product(Elementwise(), Epilogue(shift=16)), (_v(600, width=31), _v(600, width=31))),
+    Case("product_relu", Product(Elementwise(), Epilogue(shift=16, relu=True)), (_v(90, width=31), _v(90, width=31))),
     Case("matrix", Product(Matrix()), (_v(3, 5, width=30), _v(5, 4, width=30))),
-    Case("matrix_truncated", Product(Matrix(True), Finish(shift=9)), (_v(3, 5, width=28), _v(4, 5, width=28))),
+    Case("matrix_truncated", Product(Matrix(True), Epilogue(shift=9)), (_v(3, 5, width=28), _v(4, 5, width=28))),
     Case(
         "convolution",
-        Product(Convolution((3, 3), (2, 1), (1, 1, 0, 2), groups=2), Finish(shift=16, relu=True)),
+        Product(Convolution((3, 3), (2, 1), (1, 1, 0, 2), groups=2), Epilogue(shift=16, relu=True)),
         (_v(2, 4, 6, 5, width=26), _v(6, 2, 3, 3, width=26)),
     ),
     Case("sum_of_squares", SumOfSquares(), (_v(300, width=25),)),
@@ -149,16 +148,19 @@ CASES = (
     ),
     Case("periodic", _waves(32, None), (_v(600, width=20),)),
     Case("periodic_64_even", _waves(64, None, odd=False), (_v(600, width=20),)),
-    Case("periodic_within", _waves(32, Beyond(31, 13, -50, 50)), (_v(600, width=30),), _near(20)),
-    Case("periodic_within_48", _waves(64, Beyond(48, 0, -(2**18), 2**18, -5)), (_v(600, width=47),), _near(19)),
-    Case("periodic_follows", _waves(64, Beyond(32, 15, -12, 12, 99, True)), (_v(600, width=31),), _near(20)),
-    Case("periodic_follows_20", _waves(32, Beyond(22, 12, -3, 3, 0, True), even=False), (_v(600, width=21),)),
-    Case("periodic_follows_64", _waves(64, Beyond(64, 13, -50, 50, 0, True)), (_v(600, width=63),), _near(20)),
+    Case("periodic_within", _waves(32, DomainEdges(31, 13, -50, 50)), (_v(600, width=30),), _near(20)),
+    Case("periodic_within_48", _waves(64, DomainEdges(48, 0, -(2**18), 2**18, -5)), (_v(600, width=47),), _near(19)),
+    Case("periodic_follows", _waves(64, DomainEdges(32, 15, -12, 12, 99, True)), (_v(600, width=31),), _near(20)),
+    Case("periodic_follows_20", _waves(32, DomainEdges(22, 12, -3, 3, 0, True), even=False), (_v(600, width=21),)),
+    Case("periodic_follows_64", _waves(64, DomainEdges(64, 13, -50, 50, 0, True)), (_v(600, width=63),), _near(20)),
     Case("exp_negative", _powers(32, None), (_v(600, width=20),), _not_positive(signed)),
-    Case("exp_negative_within", _powers(32, Beyond(32, 14, -44)), (_v(600, width=31),), _not_positive(_near(20))),
-    Case("exp_negative_64", _powers(64, Beyond(64, 13, -58), 15), (_v(600, width=63),), _not_positive(_near(20))),
+    Case("exp_negative_within", _powers(32, DomainEdges(32, 14, -44)), (_v(600, width=31),), _not_positive(_near(20))),
+    Case("exp_negative_64", _powers(64, DomainEdges(64, 13, -58), 15), (_v(600, width=63),), _not_positive(_near(20))),
     Case(
-        "exp_negative_wide_cells", _powers(64, Beyond(32, 14, -118), 17), (_v(600, width=31),), _not_positive(_near(21))
+        "exp_negative_wide_cells",
+        _powers(64, DomainEdges(32, 14, -118), 17),
+        (_v(600, width=31),),
+        _not_positive(_near(21)),
     ),
     Case("expand", Expand((2, 3, 5)), (_v(3, 1),)),
     Case("sum_axis", SumAxis(), (_v(3, 4, 5),)),

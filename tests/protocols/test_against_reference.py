@@ -11,7 +11,7 @@ from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Program
 from icm_ray.protocols.table import TABLE
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.cases import CASES, Case
 
 NAMES = ("alice", "bob", "carol", "dora", "emil")

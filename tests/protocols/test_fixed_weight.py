@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from icm_ray.errors import AddressReused, OwnerError, ProgramError, ShapeError
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
 from icm_ray.ops.linear import Input, Load, Reveal, Store
-from icm_ray.ops.products import Finish, LoadWeight, OwnedProduct
+from icm_ray.ops.products import Epilogue, LoadWeight, OwnedProduct
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
 from icm_ray.protocols.table import TABLE
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.transport import Transcript
 
 NAMES = ("alice", "bob", "carol", "dora", "emil")
@@ -27,9 +27,9 @@ FORMS = {  # form, shape of x, shape of the weight, axis of the bias
 }
 FINISHES = {
     "none": None,
-    "truncate": Finish(shift=F),
-    "relu": Finish(shift=F, relu=True),
-    "relu_32": Finish(F, True, 32),
+    "truncate": Epilogue(shift=F),
+    "relu": Epilogue(shift=F, relu=True),
+    "relu_32": Epilogue(F, True, 32),
 }
 
 
@@ -57,15 +57,15 @@ def product_program(names, owner, op, kind, x_owner):
     return builder.build()
 
 
-@pytest.mark.parametrize("finish", FINISHES)
+@pytest.mark.parametrize("epilogue", FINISHES)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("n", "owner", "x_owner"), [(2, 0, 1), (2, 1, 1), (3, 2, 0), (5, 1, 4)])
-def test_a_weight_serves_several_batches(form, finish, n, owner, x_owner):
+def test_a_weight_serves_several_batches(form, epilogue, n, owner, x_owner):
     shape_of, x_shape, w_shape, axis = FORMS[form]
     names, rng, gain = NAMES[:n], np.random.default_rng(n), 2
     kind = ValueType(shape=x_shape, width=19, f=F)
     weight = ValueType(shape=w_shape, width=40, f=F)
-    op = OwnedProduct(names[owner], "m/1", shape_of, weight, gain, 3, axis, FINISHES[finish])
+    op = OwnedProduct(names[owner], "m/1", shape_of, weight, gain, 3, axis, FINISHES[epilogue])
     out_shape = shape_of.shape(x_shape, w_shape)
     plain = weights(rng, w_shape, gain).astype(np.int64).view(np.uint64)
     bias = rng.integers(-(2 ** (2 * F + 3)), 2 ** (2 * F + 3), out_shape[axis]).view(np.uint64)
@@ -101,7 +101,7 @@ def test_any_gain_and_width(gain, width, n, seed):
     rng, names = np.random.default_rng(seed), NAMES[:n]
     kind = ValueType(shape=(2, 3), width=width, f=0)
     weight = ValueType(shape=(4, 3), width=40, f=F)
-    op = OwnedProduct("alice", "m/1", Matrix(transposed=True), weight, gain, finish=None)
+    op = OwnedProduct("alice", "m/1", Matrix(transposed=True), weight, gain, epilogue=None)
     plain = weights(rng, (4, 3), gain).astype(np.int64)
     plain[0] = int(2.0 ** (gain + F) / 3)
     x = np.sign(rng.integers(0, 2, (2, 3)) * 2 - 1) * (2 ** (width - 1) - 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from icm_ray.ops.compare import ArgMax, AtLeast, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
-from icm_ray.ops.products import Finish, Product, Relu, SumOfSquares, Truncate
+from icm_ray.ops.products import Epilogue, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.values import ValueType
 from tests.protocols.playing import hold
 
@@ -47,7 +47,7 @@ def shifts(draw, least=1):
 def test_truncation(sizes, data, n):
     width, shift = sizes
     x = data.draw(numbers(width - 1))
-    op = Truncate(Finish(shift=shift, width=width))
+    op = Truncate(Epilogue(shift=shift, width=width))
     found = hold(op, [kind(x, width - 1)], [x], n)
     assert within(found, op.infer(kind(x, width - 1)).width)
     for value, result in zip(x, found.tolist(), strict=True):
@@ -58,7 +58,7 @@ def test_truncation(sizes, data, n):
 @few
 def test_relu(width, data, n):
     x = data.draw(numbers(width))
-    found = hold(Relu(Finish(relu=True, width=width)), [kind(x, width)], [x], n)
+    found = hold(Relu(Epilogue(relu=True, width=width)), [kind(x, width)], [x], n)
     assert found.tolist() == [max(value, 0) for value in x]
 
 
@@ -67,7 +67,7 @@ def test_relu(width, data, n):
 def test_relu_with_its_division(sizes, data, n):
     width, shift = sizes
     x = data.draw(numbers(width - 1))
-    op = Relu(Finish(shift=shift, relu=True, width=width))
+    op = Relu(Epilogue(shift=shift, relu=True, width=width))
     found = hold(op, [kind(x, width - 1)], [x], n)
     assert within(found, op.infer(kind(x, width - 1)).width)
     for value, result in zip(x, found.tolist(), strict=True):
@@ -127,7 +127,7 @@ def test_maximum_and_its_index(width, rows, columns, data, n):
 
 @st.composite
 def factors(draw, forms=("elementwise", "matrix", "transposed", "convolution")):
-    """A form with factors whose products just fit, and a finish or none."""
+    """A form with factors whose products just fit, and a epilogue or none."""
     name = draw(st.sampled_from(forms))
     size = st.integers(1, 5)
     if name == "elementwise":
@@ -140,36 +140,36 @@ def factors(draw, forms=("elementwise", "matrix", "transposed", "convolution")):
         rows, inner, columns = draw(size), draw(size), draw(size)
         form, terms = Matrix(name == "transposed"), inner
         x_shape, y_shape = (rows, inner), (columns, inner) if name == "transposed" else (inner, columns)
-    finish = draw(st.sampled_from(["none", "truncate", "relu", "relu_shift"]))
+    epilogue = draw(st.sampled_from(["none", "truncate", "relu", "relu_shift"]))
     width = draw(st.integers(16, 64))
-    room = (64 if finish == "none" else width if finish == "relu" else width - 1) - (terms - 1).bit_length() + 1
+    room = (64 if epilogue == "none" else width if epilogue == "relu" else width - 1) - (terms - 1).bit_length() + 1
     x_width = draw(st.integers(2, room - 2))
     shift = draw(st.integers(1, width - 2))
     made = {
         "none": None,
-        "truncate": Finish(shift=shift, width=width),
-        "relu": Finish(relu=True, width=width),
-        "relu_shift": Finish(shift=shift, relu=True, width=width),
-    }[finish]
+        "truncate": Epilogue(shift=shift, width=width),
+        "relu": Epilogue(relu=True, width=width),
+        "relu_shift": Epilogue(shift=shift, relu=True, width=width),
+    }[epilogue]
     return form, made, (x_shape, x_width), (y_shape, room - x_width)
 
 
 @given(factors(), st.data(), parties)
 @settings(max_examples=30)
 def test_products(made, data, n):
-    form, finish, (x_shape, x_width), (y_shape, y_width) = made
+    form, epilogue, (x_shape, x_width), (y_shape, y_width) = made
     kinds = [ValueType(shape=x_shape, width=x_width), ValueType(shape=y_shape, width=y_width)]
-    op = Product(form, finish)
+    op = Product(form, epilogue)
     out = op.infer(*kinds)
     x, y = (np.array(data.draw(numbers(k.width, k.count)), np.int64).reshape(k.shape) for k in kinds)
     found = hold(op, kinds, [x, y], n)
     assert within(found, out.width)
     exact = form.apply(x.view(np.uint64), y.view(np.uint64)).view(np.int64)
-    if finish is None:
+    if epilogue is None:
         np.testing.assert_array_equal(found, exact)
         return
-    low, high = exact >> finish.shift, -((-exact) >> finish.shift)
-    if finish.relu:
+    low, high = exact >> epilogue.shift, -((-exact) >> epilogue.shift)
+    if epilogue.relu:
         low, high = np.maximum(low, 0), np.maximum(high, 0)
     assert ((found == low) | (found == high)).all()
 
@@ -190,9 +190,9 @@ def test_every_width(width):
     rng = np.random.default_rng(width)
     top = 2 ** (width - 1)
     x = [*rng.integers(-top + 1, top, 600, dtype=np.int64).tolist(), -top + 1, top - 1, 0, -1 if top > 1 else 0]
-    assert hold(Relu(Finish(relu=True, width=width)), [kind(x, width)], [x]).tolist() == [max(v, 0) for v in x]
+    assert hold(Relu(Epilogue(relu=True, width=width)), [kind(x, width)], [x]).tolist() == [max(v, 0) for v in x]
     half = [value // 2 for value in x]
     assert hold(AtLeast(0, width), [kind(x, width - 1)], [half]).tolist() == [int(v >= 0) for v in half]
     for shift in range(1, width - 1):
-        hold(Truncate(Finish(shift=shift, width=width)), [kind(x, width - 1)], [half])
-        hold(Relu(Finish(shift=shift, relu=True, width=width)), [kind(x, width - 1)], [half], 3)
+        hold(Truncate(Epilogue(shift=shift, width=width)), [kind(x, width - 1)], [half])
+        hold(Relu(Epilogue(shift=shift, relu=True, width=width)), [kind(x, width - 1)], [half], 3)

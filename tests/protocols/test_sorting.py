@@ -9,13 +9,13 @@ import pytest
 
 from icm_ray.errors import BoundError, PoolExhausted, ProgramError, ShapeError
 from icm_ray.ops.linear import Input, Reveal
-from icm_ray.ops.schedule import Stage, gap_pairs_bound, schedule
+from icm_ray.ops.sort_schedule import Stage, gap_pairs_bound, schedule
 from icm_ray.ops.sorting import ArgSort, Shuffle, Sort, SortBy, tag_bits
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
 from icm_ray.protocols import sorting
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.playing import NAMES, hold, run_one
 
 WIDTH = 40

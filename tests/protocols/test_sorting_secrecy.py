@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from icm_ray.ops.linear import Input, Reveal
-from icm_ray.ops.schedule import schedule
+from icm_ray.ops.sort_schedule import schedule
 from icm_ray.ops.sorting import ArgSort, Shuffle, Sort
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.ring import order
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.ring import sort_kernels
+from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.transport import Transcript
 from tests.protocols.playing import NAMES
 from tests.protocols.test_sorting import HOW, keys_of
@@ -106,16 +106,16 @@ def test_the_order_simulates_every_opened_bit(how):
         for fan, size in zip(stage.fans, stage.batches, strict=False):
             rest -= fan
             left, right = np.empty(size, np.int32), np.empty(size, np.int32)
-            order.search_pairs(first, below, pivots, fan, rest, left, right)
-            order.descend(below, checked(left, right, size), fan)
+            sort_kernels.search_pairs(first, below, pivots, fan, rest, left, right)
+            sort_kernels.descend(below, checked(left, right, size), fan)
         starts, members = np.zeros(first + 2, np.int32), np.empty(stage.inserted, np.int32)
-        order.gaps_of(first, below, starts, members)
+        sort_kernels.gaps_of(first, below, starts, members)
         left, right = np.zeros(stage.pairs, np.int32), np.zeros(stage.pairs, np.int32)
-        assert order.gap_pairs(starts, members, left, right)
+        assert sort_kernels.gap_pairs(starts, members, left, right)
         sizes = np.diff(starts).astype(np.int64)
         plane = checked(left, right, int((sizes * (sizes - 1) // 2).sum()))
         merged = np.empty(first + stage.inserted, np.int32)
-        order.merge(starts, members, plane, pivots, merged)
+        sort_kernels.merge(starts, members, plane, pivots, merged)
         pivots = merged
     assert not planes
     np.testing.assert_array_equal(ranks[pivots], np.arange(n))

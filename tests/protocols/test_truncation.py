@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.products import Finish, Product, Relu, Truncate
+from icm_ray.ops.products import Epilogue, Product, Relu, Truncate
 from icm_ray.ops.values import ValueType
 from tests.protocols.playing import run_one
 
@@ -33,7 +33,7 @@ def inputs(how, width):
 @pytest.mark.parametrize("relu", [False, True])
 def test_the_result_is_that_of_the_published_coin(f, width, parties, how, relu):
     x = inputs(how, width - 1)
-    op = (Relu if relu else Truncate)(Finish(shift=f, relu=relu, width=width))
+    op = (Relu if relu else Truncate)(Epilogue(shift=f, relu=relu, width=width))
     found, coins = run_one(op, [ValueType(shape=x.shape, width=width - 1)], [x], parties)
     u = (coins["x_hat"] & np.uint64(2**f - 1)).astype(np.int64)
     wanted = [(value + 2**f - 1 - coin) // 2**f for value, coin in zip(x.tolist(), u.tolist(), strict=True)]
@@ -46,7 +46,7 @@ def test_the_coin_of_a_product_is_uniform_too(parties):
     """Its mask is q - A.B, not a word of its own."""
     x = inputs("one value", 24)
     kind = ValueType(shape=x.shape, width=24)
-    found, coins = run_one(Product(Elementwise(), Finish(shift=8)), [kind, kind], [x, x], parties)
+    found, coins = run_one(Product(Elementwise(), Epilogue(shift=8)), [kind, kind], [x, x], parties)
     u = (coins["x_hat"] & np.uint64(255)).astype(np.int64)
     assert found.view(np.int64).tolist() == [
         (v * v + 255 - c) // 256 for v, c in zip(x.tolist(), u.tolist(), strict=True)
@@ -66,6 +66,6 @@ def assert_uniform(u, f):
 def test_rounding_is_unbiased():
     """The mean of what is returned is x / 2^f, within six standard deviations (2e-9)."""
     f, x = 8, np.full(COUNT, 1000, np.int64)
-    found, _ = run_one(Truncate(Finish(shift=f)), [ValueType(shape=x.shape, width=20)], [x])
+    found, _ = run_one(Truncate(Epilogue(shift=f)), [ValueType(shape=x.shape, width=20)], [x])
     part = 1000 / 2**f % 1
     assert abs(found.view(np.int64).mean() - 1000 / 2**f) < 6 * (part * (1 - part) / COUNT) ** 0.5

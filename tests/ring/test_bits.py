@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icm_ray.ops.tree import tree_shape
-from icm_ray.ring import bits, finish
+from icm_ray.ring import bits, epilogue
 
 WIDTHS = range(1, 64)
 ZERO = np.uint64(0)
@@ -159,7 +159,7 @@ def test_high_parts(w):
     x = numbers(np.random.default_rng(w), w, 700)
     for f in {0, 1, w // 2, w - 1}:
         out = np.full(1024, 7, np.uint64)
-        finish.high_part(x, f, w, out)
+        epilogue.high_part(x, f, w, out)
         assert out[:700].tolist() == [(int(v) % 2**w) >> f for v in x]
         assert not out[700:].any()
 
@@ -174,7 +174,7 @@ def test_planes_and_words(shift):
     bits.unpack(plane, out)
     assert out.tolist() == wanted[:1000]
     signs = np.zeros(16, np.uint64)
-    finish.signs(x, ZERO, shift, 1, signs)
+    epilogue.signs(x, ZERO, shift, 1, signs)
     assert plane_bits(signs ^ plane).all()
 
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from icm_ray.errors import ShapeError
-from icm_ray.ring import panels
+from icm_ray.ring import gemm_kernel
 from icm_ray.ring.gemm import ConvShape, convolve, matmul
 from icm_ray.ring.vectors import MACHINE
 
@@ -104,9 +104,9 @@ def near(*edges):
     return st.sampled_from(sorted({max(1, edge + by) for edge in edges for by in (-1, 0, 1)}))
 
 
-ROW_EDGES = (1, 4, 8, MACHINE.rows, 2 * MACHINE.rows, panels.ROWS, panels.ROWS + MACHINE.rows)
-COLUMN_EDGES = (MACHINE.lanes, panels.WIDTH, 2 * panels.WIDTH, 8 * MACHINE.lanes, panels.WIDE)
-INNER_EDGES = (1, MACHINE.lanes, panels.DEEP, 2 * panels.DEEP)
+ROW_EDGES = (1, 4, 8, MACHINE.rows, 2 * MACHINE.rows, gemm_kernel.ROWS, gemm_kernel.ROWS + MACHINE.rows)
+COLUMN_EDGES = (MACHINE.lanes, gemm_kernel.WIDTH, 2 * gemm_kernel.WIDTH, 8 * MACHINE.lanes, gemm_kernel.WIDE)
+INNER_EDGES = (1, MACHINE.lanes, gemm_kernel.DEEP, 2 * gemm_kernel.DEEP)
 LAYOUTS = {
     "plain": lambda x: x,
     "transposed": np.asfortranarray,
@@ -121,7 +121,7 @@ LAYOUTS = {
     near(*ROW_EDGES), near(*INNER_EDGES), near(*COLUMN_EDGES), st.sampled_from(sorted(LAYOUTS)),
     st.sampled_from(sorted(LAYOUTS)), st.integers(0, 2**32),
 )  # fmt: skip
-@example(panels.ROWS + 1, 2 * panels.DEEP + 1, panels.WIDE + 1, "plain", "transposed", 0)
+@example(gemm_kernel.ROWS + 1, 2 * gemm_kernel.DEEP + 1, gemm_kernel.WIDE + 1, "plain", "transposed", 0)
 @settings(max_examples=120, deadline=None)
 def test_every_edge_of_the_blocks(rows, inner, columns, of_a, of_b, seed):
     rng = np.random.default_rng(seed)
@@ -261,4 +261,4 @@ def test_memory_of_a_convolution_is_bounded():
 def test_kernels_have_one_signature():
     matmul(*[np.ones((32, 32), np.uint64)] * 2)
     matmul(*[np.ones((2, 2), np.uint64).T] * 2)
-    assert len(panels.product.signatures) == len(panels.narrow.signatures) == 1
+    assert len(gemm_kernel.product.signatures) == len(gemm_kernel.narrow.signatures) == 1

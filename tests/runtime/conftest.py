@@ -6,8 +6,8 @@ import pytest
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import SessionError
-from icm_ray.runtime.processes import ProcessEngine
-from icm_ray.runtime.threads import ThreadEngine
+from icm_ray.runtime.carriers.processes import ProcessEngine
+from icm_ray.runtime.carriers.threads import ThreadEngine
 
 PARTIES, OWNERS, LANES = ("alice", "bob"), ("carol",), 2
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from icm_ray.ops.compare import AtLeast, Guard, Maximum
+from icm_ray.ops.compare import AtLeast, CheckFlag, Maximum
 from icm_ray.ops.linear import Add, Input, Load, Reveal, Scale, Store, Sum
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
@@ -71,7 +71,7 @@ def guarded(engine, to: str) -> Program:
     builder = Builder(engine.parties)
     value = builder.add(Input(engine.parties[0], "value", column(1)))
     flag = builder.add(Input(engine.parties[0], "flag", ValueType(shape=(1,), width=2)))
-    held = builder.add(Guard("the flag"), value, flag)
+    held = builder.add(CheckFlag("the flag"), value, flag)
     builder.add(Reveal(to, "value"), builder.add(Add(), held, builder.add(Maximum(), _pair(builder, value))))
     return builder.build()
 

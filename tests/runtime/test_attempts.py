@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from icm_ray.errors import BoundExceeded
+from icm_ray.names import DEALER, DRIVER
 from icm_ray.program.program import encode_program
-from icm_ray.protocols.edges import DRIVER
-from icm_ray.runtime import messages as say
-from icm_ray.runtime.engine import LaneJob
-from icm_ray.runtime.jobs import Job
-from icm_ray.runtime.mesh import DEALER
-from icm_ray.runtime.run import _give, _tasks
+from icm_ray.runtime.driver.engine import LaneJob
+from icm_ray.runtime.driver.run import _give, _tasks
+from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.jobs import Job
 from tests.runtime import programs
 
 
@@ -24,7 +23,7 @@ def shares(lane, number: int, job: LaneJob):
         lane.tell({name: say.Run(call, order) for name in members})
         _give(lane, order, job)
         lane.collect(members, call, "prepare", partition=0)
-        lane.tell({name: say.Go(call) for name in members})
+        lane.tell({name: say.Commit(call) for name in members})
         done = lane.collect(
             members,
             call,

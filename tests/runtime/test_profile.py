@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from icm_ray.ops.linear import Input, Reveal
-from icm_ray.ops.products import Finish, Relu
+from icm_ray.ops.products import Epilogue, Relu
 from icm_ray.ops.values import FULL_WIDTH, ValueType
+from icm_ray.profile import Clock, Part
 from icm_ray.program.build import Builder
-from icm_ray.ring.clock import Clock, Part
-from icm_ray.runtime.engine import LaneJob
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadLane
+from icm_ray.runtime.driver.engine import LaneJob
 from tests.ring.counters import Counting
 from tests.runtime import programs
 
@@ -19,7 +19,7 @@ VALUES = {"alice": {"x": np.arange(-50, 50).astype(np.uint64)}}
 def relu(parties):
     builder = Builder(parties)
     x = builder.add(Input("alice", "x", ValueType(shape=(100,), width=FULL_WIDTH)))
-    builder.add(Reveal("bob", "y"), builder.add(Relu(Finish(relu=True)), x))
+    builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
     return builder.build()
 
 

@@ -14,12 +14,12 @@ from icm_ray.errors import (
     ProgramError,
     SourceError,
 )
+from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Add, Input, Reveal
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder
-from icm_ray.protocols.edges import DRIVER
 from icm_ray.query.tasks import ColumnValues, CsvSource, ParquetSource, PushedSource
-from icm_ray.runtime.engine import LaneJob
+from icm_ray.runtime.driver.engine import LaneJob
 from tests.runtime import programs
 
 ONES = np.ones(8, np.uint64)

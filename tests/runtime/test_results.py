@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from icm_ray.errors import Desynchronised
+from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.protocols.edges import DRIVER
-from icm_ray.runtime import messages as say
-from icm_ray.runtime.engine import LaneJob
-from icm_ray.runtime.jobs import ResultMessage
-from icm_ray.runtime.run import run
+from icm_ray.runtime.driver.engine import LaneJob
+from icm_ray.runtime.driver.run import run
+from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.jobs import ResultMessage
 
 NUMBER = 7
 WORDS = np.arange(6, dtype=np.uint64).reshape(2, 3)

@@ -14,9 +14,9 @@ from icm_ray.config import EngineConfig
 from icm_ray.planner.placement import NodeFacts
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import PushedSource
-from icm_ray.runtime.cluster import Cluster
-from icm_ray.runtime.engine import LaneJob
-from icm_ray.runtime.processes import ProcessEngine
+from icm_ray.runtime.carriers.cluster import Cluster
+from icm_ray.runtime.carriers.processes import ProcessEngine
+from icm_ray.runtime.driver.engine import LaneJob
 from tests.chaos.victims import alive, gone
 from tests.runtime import programs
 

@@ -8,9 +8,9 @@ import pytest
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import InputError, PeerLost, SessionError, StockMismatch
 from icm_ray.party import party as party_module
-from icm_ray.runtime.engine import LaneJob
-from icm_ray.runtime.processes import ProcessEngine
-from icm_ray.runtime.threads import ThreadEngine
+from icm_ray.runtime.carriers.processes import ProcessEngine
+from icm_ray.runtime.carriers.threads import ThreadEngine
+from icm_ray.runtime.driver.engine import LaneJob
 from tests.runtime import programs
 
 ROWS = 200
@@ -27,12 +27,12 @@ def compared(engine, lane=0):
     program = programs.compared(engine, ROWS, "alice")
     (done,) = engine.execute([LaneJob(lane, program, given={engine.parties[-1]: {"x": X}})])
     assert done.results["count"].tolist() == [ROWS]
-    return done.prepared
+    return done.preprocessed
 
 
-def prepared(kind, root, count=3, parties=("alice", "bob"), lanes=1):
+def preprocessed(kind, root, count=3, parties=("alice", "bob"), lanes=1):
     with started(kind, root, parties, lanes) as engine:
-        engine.prepare(programs.compared(engine, ROWS, "alice"), count)
+        engine.preprocess(programs.compared(engine, ROWS, "alice"), count)
 
 
 def sent_data(transcript):
@@ -42,7 +42,7 @@ def sent_data(transcript):
 
 @pytest.mark.parametrize("kind", ENGINES)
 def test_a_stock_outlives_its_session(tmp_path, kind):
-    prepared(kind, tmp_path, 3)
+    preprocessed(kind, tmp_path, 3)
     with started(kind, tmp_path) as engine:
         assert compared(engine)
     with started(kind, tmp_path) as engine:
@@ -51,7 +51,7 @@ def test_a_stock_outlives_its_session(tmp_path, kind):
 
 
 def test_two_lanes_have_their_own(tmp_path):
-    prepared(ThreadEngine, tmp_path, 3, lanes=2)
+    preprocessed(ThreadEngine, tmp_path, 3, lanes=2)
     with started(ThreadEngine, tmp_path, lanes=2) as engine:
         assert [compared(engine, lane) for lane in (0, 1, 0, 1, 0)] == [True, True, True, False, False]
 
@@ -62,7 +62,7 @@ def test_two_lanes_have_their_own(tmp_path):
 def test_members_that_were_rolled_back_are_found(tmp_path, back):
     """Before the others' next use; afterwards the same run is live, and can be prepared anew."""
     root = tmp_path / "stock"
-    prepared(ThreadEngine, root, 3, THREE)
+    preprocessed(ThreadEngine, root, 3, THREE)
     shutil.copytree(root, tmp_path / "backup")
     with started(ThreadEngine, root, THREE) as engine:
         assert compared(engine)
@@ -77,15 +77,15 @@ def test_members_that_were_rolled_back_are_found(tmp_path, back):
         assert refused.value.step == "stock"
     with started(ThreadEngine, root, THREE) as engine:
         assert compared(engine) is False
-        engine.prepare(programs.compared(engine, ROWS, "alice"), 1)
+        engine.preprocess(programs.compared(engine, ROWS, "alice"), 1)
         assert compared(engine) is True
 
 
 def test_nothing_is_shared_where_members_differ(tmp_path):
-    from icm_ray.runtime.threads import ThreadLane
+    from icm_ray.runtime.carriers.threads import ThreadLane
     from icm_ray.transport import Transcript
 
-    prepared(ThreadEngine, tmp_path, 2)
+    preprocessed(ThreadEngine, tmp_path, 2)
     with started(ThreadEngine, tmp_path) as engine:
         program = programs.compared(engine, ROWS, "alice")
     shutil.rmtree(tmp_path / "0" / "bob")
@@ -101,7 +101,7 @@ def test_nothing_is_shared_where_members_differ(tmp_path):
 def test_the_session_goes_on_after_a_difference(tmp_path):
     """Of processes: the driver tells those who noticed nothing, and the next run is live."""
     root = tmp_path / "stock"
-    prepared(ProcessEngine, root, 3)
+    preprocessed(ProcessEngine, root, 3)
     shutil.copytree(root, tmp_path / "backup")
     with started(ProcessEngine, root) as engine:
         assert compared(engine)
@@ -113,7 +113,7 @@ def test_the_session_goes_on_after_a_difference(tmp_path):
         assert (refused.value.party, refused.value.partition) == ("bob", 0)
         assert not list(root.rglob("*.slot")), "every member gave it up"
         assert compared(engine) is False
-        engine.prepare(programs.compared(engine, ROWS, "alice"), 1)
+        engine.preprocess(programs.compared(engine, ROWS, "alice"), 1)
         assert compared(engine) is True
 
 
@@ -121,7 +121,7 @@ def test_parties_that_are_told_different_slots_find_out(tmp_path, monkeypatch):
     """A dealer that names one slot to alice and another to bob."""
     from icm_ray.dealer import dealer as dealer_module
 
-    prepared(ThreadEngine, tmp_path, 3)
+    preprocessed(ThreadEngine, tmp_path, 3)
     with started(ThreadEngine, tmp_path) as engine:
         program = programs.compared(engine, ROWS, "alice")
         dealer = engine._lanes[0].dealer
@@ -144,7 +144,7 @@ def test_parties_that_are_told_different_slots_find_out(tmp_path, monkeypatch):
 
 def test_members_that_end_between_consumption_and_use(tmp_path, monkeypatch):
     """The slot is lost, on every member; the next session goes on with the one after it."""
-    prepared(ThreadEngine, tmp_path, 3)
+    preprocessed(ThreadEngine, tmp_path, 3)
 
     def died(*_):
         raise PeerLost("the power failed", party="bob")

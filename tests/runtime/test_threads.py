@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 
 from icm_ray.errors import BoundExceeded, Desynchronised, PeerLost, PolicyError
-from icm_ray.ops.compare import Guard
+from icm_ray.names import DRIVER
+from icm_ray.ops.compare import CheckFlag
 from icm_ray.ops.forms import Convolution, Matrix
 from icm_ray.ops.linear import Add, Input, Reveal, Scale, Store, Sum
-from icm_ray.ops.products import Finish, LoadWeight, OwnedProduct, Product, Relu
+from icm_ray.ops.products import Epilogue, LoadWeight, OwnedProduct, Product, Relu
 from icm_ray.ops.seams import Address, Frame
 from icm_ray.ops.sorting import Sort
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.party.correlations import SharedCorrections
 from icm_ray.policy import Policy
-from icm_ray.program import bulk
+from icm_ray.profile import Clock, Part
 from icm_ray.program.build import Builder
-from icm_ray.protocols.edges import DRIVER
 from icm_ray.protocols.products import Finisher
-from icm_ray.ring.clock import Clock, Part
-from icm_ray.runtime import threads as lanes
-from icm_ray.runtime.engine import LaneJob
-from icm_ray.runtime.processes import ProcessEngine
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers import threads as lanes
+from icm_ray.runtime.carriers.processes import ProcessEngine
+from icm_ray.runtime.carriers.threads import ThreadLane
+from icm_ray.runtime.driver.engine import LaneJob
+from icm_ray.schedule import parallel_threshold
 from icm_ray.transport import Transcript, memory_links
 from icm_ray.transport.memory import MemoryLink
 from tests.ring.counters import Counting
@@ -42,8 +42,8 @@ FLOOD = 1 << 18
 
 @pytest.fixture(autouse=True)
 def _every_step_is_worth_a_thread(monkeypatch):
-    monkeypatch.setattr(bulk, "LEAST", 1)
-    monkeypatch.setattr(bulk, "_PRODUCTS", 1)
+    monkeypatch.setattr(parallel_threshold, "LEAST", 1)
+    monkeypatch.setattr(parallel_threshold, "_PRODUCTS", 1)
 
 
 def writing():
@@ -53,7 +53,7 @@ def writing():
 def relus():
     builder = writing()
     x = builder.add(Input("alice", "x", COLUMN))
-    builder.add(Reveal("bob", "y"), builder.add(Relu(Finish(relu=True)), x))
+    builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
     return builder.build()
 
 
@@ -61,7 +61,7 @@ def chain():
     """Local steps that begin in the round in which their inputs end, and reveals in another order than results end."""
     builder = writing()
     x = builder.add(Input("alice", "x", ValueType(shape=X.shape, width=21)))
-    y = builder.add(Relu(Finish(shift=2, relu=True)), x)
+    y = builder.add(Relu(Epilogue(shift=2, relu=True)), x)
     builder.add(Reveal(DRIVER, "last"), builder.add(Sum(), builder.add(Add(), y, builder.add(Scale(3, 0), y))))
     builder.add(Reveal("bob", "first"), builder.add(Sum(), x))
     builder.add(Store("kept"), y)
@@ -96,7 +96,7 @@ def model():
     builder = Builder(NAMES, in_flight=1 << 13, threads=3)
     x = builder.add(Input("alice", "x", IMAGES))
     for key, bias in (("m/1", 3), ("m/2", None)):
-        op = OwnedProduct("bob", key, CONV, FILTERS, 10, bias, 1, Finish(4, True))
+        op = OwnedProduct("bob", key, CONV, FILTERS, 10, bias, 1, Epilogue(4, True))
         builder.add(Reveal("bob", key), builder.add(op, x))
     return builder.build()
 
@@ -114,14 +114,14 @@ RUNS = {
 }
 
 
-def heard(runs, threads, prepared=False):
+def heard(runs, threads, preprocessed=False):
     """Everything that every member receives, the results in the order in which they were found, and what is kept."""
     transcript, results = Transcript(), []
     with ThreadLane(NAMES, transcript=transcript, threads=threads) as lane:
         for make, inputs in runs:
             program = make()
-            if prepared and make is not loads:
-                lane.prepare(program, 1)
+            if preprocessed and make is not loads:
+                lane.preprocess(program, 1)
             outcomes = lane.run(program, inputs)
             for name in NAMES:
                 found = outcomes[name]
@@ -143,7 +143,7 @@ def agreed(link, first):
 
 @pytest.mark.parametrize("runs", RUNS.values(), ids=RUNS)
 def test_the_same_bytes_whatever_the_threads(monkeypatch, runs):
-    monkeypatch.setattr(lanes, "agree", agreed)
+    monkeypatch.setattr(lanes, "derive_pair_secret", agreed)
     if runs is not RUNS["products"]:
         plan = runs[-1][0]().plan()
         assert max(Counter(plan.starts).values()) >= 3
@@ -155,7 +155,7 @@ def test_the_same_bytes_whatever_the_threads(monkeypatch, runs):
 
 @pytest.mark.parametrize("runs", [RUNS["relus"], RUNS["model"]], ids=["relus", "model"])
 def test_the_same_results_from_stock(runs):
-    stored, live = heard(runs, 3, prepared=True)[1], heard(runs, 1)[1]
+    stored, live = heard(runs, 3, preprocessed=True)[1], heard(runs, 1)[1]
     for mine, theirs in zip(stored, live, strict=True):
         assert mine[0] == theirs[0]
         for (key, words), (name, wanted) in zip(mine[1], theirs[1], strict=True):
@@ -251,8 +251,8 @@ def guards(*flags):
     x = builder.add(Input("alice", "x", COLUMN))
     for index in range(len(flags)):
         held = builder.add(Input("alice", f"flag {index}", ValueType(shape=(1,), width=2)))
-        builder.add(Reveal("bob", f"y {index}"), builder.add(Guard(f"flag {index}"), x, held))
-    builder.add(Reveal("bob", "y"), builder.add(Relu(Finish(relu=True)), x))
+        builder.add(Reveal("bob", f"y {index}"), builder.add(CheckFlag(f"flag {index}"), x, held))
+    builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
     return builder.build(), {f"flag {index}": np.array([flag], np.uint64) for index, flag in enumerate(flags)}
 
 
@@ -353,6 +353,6 @@ def test_processes_with_two_threads():
         assert engine.threads == 2
         builder = Builder(NAMES, threads=engine.threads)
         x = builder.add(Input("alice", "x", ValueType(shape=values.shape, width=FULL_WIDTH)))
-        builder.add(Reveal("bob", "y"), builder.add(Relu(Finish(relu=True)), x))
+        builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
         (done,) = engine.execute([LaneJob(0, builder.build(), given={"alice": {"x": values}})])
     assert np.array_equal(done.results["y"], np.maximum(values.view(np.int64), 0).view(np.uint64))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from icm_ray.errors import OwnerError
+from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
-from icm_ray.protocols.edges import DRIVER
 from icm_ray.query.tasks import Aggregate, ColumnValues, CsvSource, PushedSource
 from icm_ray.ring.wide import to_integers, to_signed
-from icm_ray.runtime.engine import Engine, LaneJob
+from icm_ray.runtime.driver.engine import Engine, LaneJob
 from tests.runtime import programs
 
 ROWS = 1000

@@ -12,9 +12,9 @@ from icm_ray.ops.values import ValueType
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.party.correlations import Corrections, DealtShares
 from icm_ray.party.party import Party
-from icm_ray.program.begin import Begin
 from icm_ray.program.build import Builder
 from icm_ray.program.keys import key_for
+from icm_ray.program.run_header import Begin
 from icm_ray.ring.prg import derive_key
 from icm_ray.transport import memory_links
 

@@ -9,7 +9,7 @@ that is opened and of the inputs. Checked for every case of tests/protocols/case
 import numpy as np
 import pytest
 
-from icm_ray.ops.compare import Guard
+from icm_ray.ops.compare import CheckFlag
 from icm_ray.ops.linear import Reveal
 from icm_ray.ops.smooth import Piecewise
 from icm_ray.ops.values import Kind, ValueType
@@ -169,7 +169,7 @@ def test_a_guard_opens_the_flag_and_no_one_s_part():
             }
             parts = {"alice": 0, "bob": part, "carol": -part % 2**64}
             shares = {name: [np.ones(1, np.uint64), np.array([value], np.uint64)] for name, value in parts.items()}
-            played = play(Guard("x"), [kind, flag], shares, {name: Streams(name) for name in NAMES}, keys=keys)
+            played = play(CheckFlag("x"), [kind, flag], shares, {name: Streams(name) for name in NAMES}, keys=keys)
             (messages,) = played.rounds
             view.append(tuple(int(messages[name, "alice"][0][0]) % 256 for name in ("bob", "carol")))
         seen.append(sorted(view))

@@ -12,14 +12,14 @@ from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.seams import Address, Frame
 from icm_ray.ops.values import ValueType
 from icm_ray.party.party import Party
+from icm_ray.preprocessing.directory import Directory
+from icm_ray.preprocessing.filling import END, Filling
+from icm_ray.preprocessing.keys import slot_key, slot_secret
+from icm_ray.preprocessing.stock import PartyStock
 from icm_ray.program.build import Builder
 from icm_ray.program.keys import key_for
 from icm_ray.ring.prg import derive_key, derive_secret
-from icm_ray.runtime.threads import ThreadLane
-from icm_ray.stock.directory import Directory
-from icm_ray.stock.filling import END, Filling
-from icm_ray.stock.keys import slot_key, slot_secret
-from icm_ray.stock.stock import PartyStock
+from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.transport import Transcript, memory_links
 
 NAMES = ("alice", "bob")
@@ -46,13 +46,13 @@ def played():
     transcript = Transcript()
     runs, marks = [], [0]
     with ThreadLane(NAMES, (), transcript) as lane:
-        lane.prepare(program(), 2)
+        lane.preprocess(program(), 2)
         marks.append(len(transcript))
         for _ in range(4):
             outcomes = lane.run(program(), X)
             assert not outcomes["bob"].results["y"].any()
-            runs.append((outcomes["alice"].prepared, len(transcript)))
-    assert [prepared for prepared, _ in runs] == [True, True, False, False]
+            runs.append((outcomes["alice"].preprocessed, len(transcript)))
+    assert [preprocessed for preprocessed, _ in runs] == [True, True, False, False]
     return transcript
 
 
@@ -149,7 +149,7 @@ def filling(**other):
 def test_a_slot_is_taken(taking):
     alice, link = taking
     send_slot(link, filling())
-    alice.stock.add(alice.prepare(program(), 1, 1))
+    alice.stock.add(alice.preprocess(program(), 1, 1))
     assert alice.stock.left(program().digest) == 1
 
 
@@ -167,14 +167,14 @@ def test_another_slot_is_refused(taking, said, error):
     alice, link = taking
     send_slot(link, filling(**said))
     with pytest.raises(error):
-        alice.prepare(program(), 1, 1)
+        alice.preprocess(program(), 1, 1)
 
 
 def test_a_slot_that_ends_early_is_refused(taking):
     alice, link = taking
     send_slot(link, filling(), told=3)
     with pytest.raises(Desynchronised, match="ended early"):
-        alice.prepare(program(), 1, 1)
+        alice.preprocess(program(), 1, 1)
 
 
 def test_attempts_grow_over_slots_and_stores_have_one_name(taking):
@@ -182,11 +182,11 @@ def test_attempts_grow_over_slots_and_stores_have_one_name(taking):
     for said in (filling(), filling(offset=1, attempt=1)):
         send_slot(link, said)
     with pytest.raises(AddressReused, match="attempt 1"):
-        alice.prepare(program(), 1, 2)
+        alice.preprocess(program(), 1, 2)
 
 
 def test_something_else_than_a_slot_is_refused(taking):
     alice, link = taking
     link.send_message(b"\xc1")
     with pytest.raises(Desynchronised, match="start of a slot"):
-        alice.prepare(program(), 1, 1)
+        alice.preprocess(program(), 1, 1)

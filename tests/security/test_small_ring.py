@@ -29,9 +29,9 @@ import numpy as np
 import pytest
 
 from icm_ray.ops.compare import AtLeast, CountAtLeast, Maximum, Select
-from icm_ray.ops.domain import GroupCount, GroupSum
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.products import Finish, OwnedProduct, Product, Relu, SumOfSquares, Truncate
+from icm_ray.ops.groups import GroupCount, GroupSum
+from icm_ray.ops.products import Epilogue, OwnedProduct, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.tree import tree_shape
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols.table import TABLE
@@ -129,7 +129,7 @@ def test_openings_of_a_truncation(n, honest, corrected, shift):
     e = Enumeration(range(-64, 64), 8)
     kind = ValueType(shape=(e.count,), width=7)
     chosen = {2: e.word(8, np.uint8)}
-    played = elementwise(Truncate(Finish(shift=shift, width=8)), [kind], [e.values], n, honest, corrected, chosen)
+    played = elementwise(Truncate(Epilogue(shift=shift, width=8)), [kind], [e.values], n, honest, corrected, chosen)
     assert len(played.rounds) == 1
     e.assert_uniform([(played.opened(0, "+"), 8)])
 
@@ -144,7 +144,7 @@ def test_openings_of_a_relu(n, honest, corrected, shift):
     kind = ValueType(shape=(e.count,), width=width)
     chosen = {2: e.word(8, np.uint8), **tree_masks(e, shape, 24), 21: planes(e.bits(1))}
     bits = tree_tags(shape, 24) | {21}
-    op = Relu(Finish(shift=shift, relu=True, width=8))
+    op = Relu(Epilogue(shift=shift, relu=True, width=8))
     played = elementwise(op, [kind], [e.values], n, honest, corrected, chosen, bits)
     e.assert_uniform([(played.opened(0, "+"), 8), *seen_of_tree(played, shape, e.count, 1)])
 
@@ -235,18 +235,18 @@ def test_openings_of_larger_trees_for_any_mask(n, honest, corrected, width):
 
 
 @every_coalition
-@pytest.mark.parametrize("finish", [None, Finish(shift=3, width=8)], ids=["plain", "truncated"])
-def test_openings_of_a_product_modulo_16(n, honest, corrected, finish):
-    e = Enumeration(list(itertools.product((-8, -3, 0, 1, 7), (-8, -1, 0, 5))), 8 if finish is None else 12)
-    width = 64 if finish is None else 4
+@pytest.mark.parametrize("epilogue", [None, Epilogue(shift=3, width=8)], ids=["plain", "truncated"])
+def test_openings_of_a_product_modulo_16(n, honest, corrected, epilogue):
+    e = Enumeration(list(itertools.product((-8, -3, 0, 1, 7), (-8, -1, 0, 5))), 8 if epilogue is None else 12)
+    width = 64 if epilogue is None else 4
     kind = ValueType(shape=(e.count,), width=min(width, 30))
     chosen = {0: e.word(4), 1: e.word(4)}
-    if finish is not None:
+    if epilogue is not None:
         chosen[2] = e.word(4)
     columns = [np.ascontiguousarray(e.values[:, axis]) for axis in (0, 1)]
-    played = elementwise(Product(Elementwise(), finish), [kind, kind], columns, n, honest, corrected, chosen)
+    played = elementwise(Product(Elementwise(), epilogue), [kind, kind], columns, n, honest, corrected, chosen)
     seen = [(played.opened(0, "+", part) & np.uint64(15), 4) for part in (0, 1)]
-    if finish is not None:
+    if epilogue is not None:
         seen.append((played.opened(1, "+") & np.uint8(15), 4))
     e.assert_uniform(seen)
 
@@ -257,11 +257,11 @@ def test_openings_of_a_product_with_a_fixed_weight_modulo_16(n, owner, honest):
     and w.
     """
     parties = NAMES[:n]
-    finish = Finish(shift=3, width=8)
+    epilogue = Epilogue(shift=3, width=8)
     e = Enumeration(list(itertools.product((-8, -3, 0, 1, 7), (-8, -1, 0, 5))), 8)
     x, w = (np.ascontiguousarray(e.values[:, axis]) for axis in (0, 1))
     weight = ValueType(shape=(e.count,), width=4)
-    op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2, finish=finish)
+    op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2, epilogue=epilogue)
     mask = np.full(e.count, 11, np.uint64)
     store = {name: {"w": (w if name == parties[owner] else w - mask, None)} for name in parties}
     chosen = {0: e.word(4), 2: e.word(4)}
@@ -282,7 +282,7 @@ def test_openings_against_the_owner_of_a_weight(n, owner, honest):
     x, w = (np.ascontiguousarray(e.values[:, axis]) for axis in (0, 1))
     weight = ValueType(shape=(e.count,), width=4)
     b, q = e.word(4), e.word(4)  # B is the owner's alone
-    op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2, finish=Finish(shift=3, width=8))
+    op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2, epilogue=Epilogue(shift=3, width=8))
     store = {name: {"w": (w if name == parties[owner] else w - b, None)} for name in parties}
     kind = ValueType(shape=(e.count,), width=4)
     played = elementwise(op, [kind], [x], n, honest, owner, {2: q}, store={"store": store, "dealer_store": {"w": b}})
@@ -315,7 +315,7 @@ def test_the_bench_computes_what_the_protocol_says():
     """The bench plays the real thing: its outputs add up to the reference."""
     rng = np.random.default_rng(1)
     x = rng.integers(-128, 128, 1000).view(np.uint64)
-    op, kind = Relu(Finish(relu=True, width=8)), ValueType(shape=(1000,), width=8)
+    op, kind = Relu(Epilogue(relu=True, width=8)), ValueType(shape=(1000,), width=8)
     given = split(x, NAMES, "bob")
     played = play(op, [kind], {name: [given[name]] for name in NAMES}, {name: Streams(name) for name in NAMES}, 1)
     np.testing.assert_array_equal(

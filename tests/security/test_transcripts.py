@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from icm_ray.ops.linear import Input, Reveal
-from icm_ray.ops.products import Finish, Relu
+from icm_ray.ops.products import Epilogue, Relu
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.runtime.threads import ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.transport import Transcript
 from tests.protocols.cases import CASES, signed
 from tests.protocols.test_against_reference import program_of
@@ -112,7 +112,7 @@ def test_the_uniformity_test_sees_what_is_not_uniform():
 def relu_program(parties, count=600):
     builder = Builder(parties)
     x = builder.add(Input(parties[0], "x", ValueType(shape=(count,), width=40)))
-    y = builder.add(Relu(Finish(shift=16, relu=True, width=41)), x)
+    y = builder.add(Relu(Epilogue(shift=16, relu=True, width=41)), x)
     builder.add(Reveal(parties[-1], "y"), y)
     return builder.build()
 
@@ -152,7 +152,7 @@ def test_the_dealer_hears_nothing(parties):
         for _ in range(2):
             builder = Builder(parties, owners=("olga",))
             x = builder.add(Input("olga", "x", ValueType(shape=(600,), width=40)))
-            y = builder.add(Relu(Finish(shift=16, relu=True, width=41)), x)
+            y = builder.add(Relu(Epilogue(shift=16, relu=True, width=41)), x)
             builder.add(Reveal("olga", "y"), y)
             lane.run(builder.build(), {"olga": {"x": np.zeros(600, np.uint64)}})
         assert transcript.of("dealer") == heard

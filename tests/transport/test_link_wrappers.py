@@ -9,7 +9,7 @@ import pytest
 
 from icm_ray.errors import BoundError, Desynchronised, PeerLost, PeerSilent, ShapeError
 from icm_ray.ops.seams import Link
-from icm_ray.transport import DelayedLink, Fault, FaultLink, Misdeed, Transcript, memory_links
+from icm_ray.transport import DelayedLink, Fault, FaultKind, FaultLink, Transcript, memory_links
 
 
 def word(value=0):
@@ -18,7 +18,7 @@ def word(value=0):
 
 def test_frames_vanish_from_a_point_on(pair, quick, at):
     alice, bob = pair(replace(quick, message_timeout=0.2, heartbeat=0.02, silence=0.1))
-    bad = FaultLink(alice, [Fault(Misdeed.DROP, at=2)])
+    bad = FaultLink(alice, [Fault(FaultKind.DROP, at=2)])
     assert isinstance(bad, Link)
     for step in range(5):
         bad.send(at(step), [word()])
@@ -31,7 +31,7 @@ def test_frames_vanish_from_a_point_on(pair, quick, at):
 
 def test_a_corrupted_header_is_noticed(pair, at):
     alice, bob = pair()
-    bad = FaultLink(alice, [Fault(Misdeed.CORRUPT, at=1)])
+    bad = FaultLink(alice, [Fault(FaultKind.CORRUPT, at=1)])
     bad.send(at(0), [word()])
     bad.send(at(1), [word()])
     bob.receive(at(0), [word()])
@@ -41,7 +41,7 @@ def test_a_corrupted_header_is_noticed(pair, at):
 
 def test_a_delayed_frame_arrives_late(pair, at):
     alice, bob = pair()
-    bad = FaultLink(alice, [Fault(Misdeed.DELAY, at=0, seconds=0.1)])
+    bad = FaultLink(alice, [Fault(FaultKind.DELAY, at=0, seconds=0.1)])
     start = monotonic()
     bad.send(at(0), [word()])
     bob.receive(at(0), [word()])
@@ -50,7 +50,7 @@ def test_a_delayed_frame_arrives_late(pair, at):
 
 def test_a_link_closed_in_the_middle(pair, at):
     alice, bob = pair()
-    bad = FaultLink(alice, [Fault(Misdeed.CLOSE, at=1)])
+    bad = FaultLink(alice, [Fault(FaultKind.CLOSE, at=1)])
     bad.send(at(0), [word(7)])
     with pytest.raises(PeerLost):
         bad.send(at(1), [word()])

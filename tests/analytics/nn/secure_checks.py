@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from analytics.nn.model import SecureModel
-from icm_ray.runtime.threads import ThreadEngine
+from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.analytics.nn.import_checks import settle
 
 torch.set_num_threads(1)

@@ -21,7 +21,7 @@ from analytics.nn.nodes import Conv
 from analytics.nn.norms import conv_norm, matrix_norm, schur_norm
 from analytics.nn.passes import fold_scales, relu_after_max_pool
 from analytics.nn.reference import run_reference
-from icm_ray.ops.compare import ArgMax, CountAtLeast, Guard
+from icm_ray.ops.compare import ArgMax, CheckFlag, CountAtLeast
 from icm_ray.ops.linear import Reveal
 from icm_ray.ops.products import OwnedProduct, Relu, Truncate
 from icm_ray.program.program import decode_program, encode_program
@@ -112,10 +112,10 @@ def test_products_and_relus_share_an_opening() -> None:
     program = program_of(minionn_compiled(8, None))
     assert len(ops_of(program, OwnedProduct)) == 8
     assert not ops_of(program, Relu) + ops_of(program, Truncate)
-    finishes = [op.finish for op in ops_of(program, OwnedProduct)]
-    assert all(finish.relu for finish in finishes[:-1])
+    finishes = [op.epilogue for op in ops_of(program, OwnedProduct)]
+    assert all(epilogue.relu for epilogue in finishes[:-1])
     assert finishes[-1] is None  # the logits are revealed as they are
-    widths = [finish.width - finish.shift for finish in finishes[:-1]]
+    widths = [epilogue.width - epilogue.shift for epilogue in finishes[:-1]]
     assert widths == sorted(widths)  # comparisons are as narrow as the layer's range allows
     assert widths[0] <= 24
 
@@ -125,14 +125,14 @@ def test_residual_sums_are_truncated_by_their_relu() -> None:
     program = program_of(compile_graph(graph_of(net, 3, 32, 32), 16, 2, 10, 6))
     assert not ops_of(program, Truncate)
     assert len(ops_of(program, Relu)) == 3
-    assert sum(op.finish is None for op in ops_of(program, OwnedProduct)) == 4
+    assert sum(op.epilogue is None for op in ops_of(program, OwnedProduct)) == 4
 
 
 def test_checks_are_made_where_ranges_would_not_fit() -> None:
     shallow = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
     compiled = compile_graph(graph_of(shallow, 3, 8, 8), 16, 2, 6, 3)
     assert not compiled.scheme.checked
-    assert not ops_of(program_of(compiled), Guard)
+    assert not ops_of(program_of(compiled), CheckFlag)
     compiled = minionn_compiled(6, 3)
     program = program_of(compiled)
     assert 0 < len(compiled.scheme.checked) < 7
@@ -145,7 +145,7 @@ def test_nothing_but_the_result_and_the_flag_is_opened(output: str) -> None:
     program = program_of(minionn_compiled(6, 3), output=output)
     (revealed,) = [node for node in program.nodes if isinstance(node.op, Reveal)]
     assert (revealed.op.to, revealed.op.name) == ("bob", output)
-    assert isinstance(program.nodes[revealed.inputs[0]].op, Guard)
+    assert isinstance(program.nodes[revealed.inputs[0]].op, CheckFlag)
     assert len(ops_of(program, ArgMax)) == (output == "label")
     assert decode_program(encode_program(program)) == program
 
@@ -157,7 +157,7 @@ def test_calibrated_programs_do_not_depend_on_weights() -> None:
         return [
             node
             for node in program_of(compiled, output="label").nodes
-            if type(node.op).__name__ != "Declare" or node.op.error is None
+            if type(node.op).__name__ != "AssumeWidth" or node.op.error is None
         ]
 
     assert program(1) == program(2)

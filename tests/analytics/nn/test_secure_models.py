@@ -12,7 +12,7 @@ from torch import nn
 
 from analytics.nn.model import SecureModel
 from icm_ray.errors import BoundError, BoundExceeded
-from icm_ray.runtime.threads import ThreadEngine
+from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.analytics.nn.models import CifarResNet, SkinNet, loaded, minionn
 from tests.analytics.nn.secure_checks import PARTIES, plain, secure
 

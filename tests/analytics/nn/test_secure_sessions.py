@@ -21,8 +21,8 @@ from icm_ray.errors import (
     UnsupportedError,
 )
 from icm_ray.ops.products import LoadWeight
-from icm_ray.runtime.engine import Execution, LaneJob
-from icm_ray.runtime.threads import ThreadEngine
+from icm_ray.runtime.carriers.threads import ThreadEngine
+from icm_ray.runtime.driver.engine import Execution, LaneJob
 from tests.analytics.nn.secure_checks import images, plain
 
 

@@ -1,0 +1,1 @@
+"""Functions made of operations: activations, functions of rows, reciprocals."""

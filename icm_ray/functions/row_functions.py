@@ -1,0 +1,100 @@
+"""Functions of whole rows, along the last axis: softmax, layer norm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from icm_ray.errors import ShapeError
+from icm_ray.functions.activations import exp_negative
+from icm_ray.functions.reciprocal import reciprocal, relative_error, rsqrt
+from icm_ray.ops.compare import Maximum
+from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.linear import AddLast, AddPublic, AssumeWidth, Expand, Reshape, Scale, ScaleLast, Subtract, SumAxis
+from icm_ray.ops.products import Epilogue, Product, Truncate
+from icm_ray.program.build import Builder, Value
+
+__all__ = ["layer_norm", "softmax"]
+
+_EXP_BITS = 22
+_CONSTANT_BITS = 24
+
+
+def _size(x: Value, what: str) -> int:
+    if len(x.type.shape) < 2 or x.type.shape[-1] < 3:
+        raise ShapeError(f"{what} takes rows of three values or more, not shape {x.type.shape}")
+    return x.type.shape[-1]
+
+
+def softmax(builder: Builder, x: Value) -> Value:
+    """e^x / sum e^x along the last axis, after subtracting the maximum; results have the fractional bits of x.
+
+    Error: below 1.3e-6 n + 1.5e-5 + 2^-f for rows of n (plus the input's own). Opened: uniform words alone.
+    """
+    size, f = _size(x, "softmax"), x.type.f
+    top = builder.add(Maximum(x.type.width + 1), x)
+    top = builder.add(Expand(x.type.shape), builder.add(Reshape((*x.type.shape[:-1], 1)), top))
+    below = builder.add(Subtract(), x, top)
+    exact = builder.add(AssumeWidth(below.type.width, 0.0), below)
+    powers = exp_negative(builder, exact, _EXP_BITS)
+    total = builder.add(SumAxis(), powers)
+    exact_total = builder.add(AssumeWidth(total.type.width, 0.0), total)
+    inverse = reciprocal(builder, exact_total, 0, max(2, (size - 1).bit_length()))
+    raw = Product(Elementwise()).infer(powers.type, inverse.type)
+    epilogue = Epilogue(shift=raw.f - f, width=raw.width + 1)
+    share = builder.add(Product(Elementwise(), epilogue), powers, inverse)
+    # |e^ - e| <= delta each, the sum is at least 1, and softmax is 1/2-Lipschitz for the largest difference
+    delta = powers.type.error
+    error = (size + 1) * delta * (1 + 2 * size * delta) + inverse.type.error * (1 + delta) + 2.0**-f
+    return builder.add(AssumeWidth(f + 2, error + 0.5 * x.type.error), share)
+
+
+def layer_norm(
+    builder: Builder,
+    x: Value,
+    low: int,
+    high: int,
+    gamma: Sequence[float] | None = None,
+    beta: Sequence[float] | None = None,
+    epsilon: float = 0.0,
+) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) along the last axis, times public gamma, plus public beta, where given.
+
+    2^low <= variance + epsilon <= 2^high (the population's variance) is the caller's to ensure; results have the
+    fractional bits of x. Error: about n 2^(-low/2) times twice x's rounding. Opened: uniform words alone.
+    """
+    size, f = _size(x, "layer norm"), x.type.f
+    total = builder.add(SumAxis(), x)
+    scaled = builder.add(Scale(round(2**_CONSTANT_BITS / size), _CONSTANT_BITS), total)
+    mean = builder.add(Truncate(Epilogue(shift=_CONSTANT_BITS, width=scaled.type.width + 1)), scaled)
+    # the constant's own rounding, times the largest sum
+    rounding = abs(round(2**_CONSTANT_BITS / size) / 2**_CONSTANT_BITS - 1 / size) * size * x.type.magnitude
+    mean = builder.add(AssumeWidth(x.type.width, x.type.error + 2.0**-f + rounding), mean)
+    away = builder.add(Subtract(), x, builder.add(Expand(x.type.shape), mean))
+    squares = builder.add(SumAxis(), builder.add(Product(Elementwise()), away, away))
+    squares = builder.add(AddPublic(round(size * epsilon * 2**squares.type.f)), squares)
+    least, most = math.floor(low + math.log2(size)), math.ceil(high + math.log2(size))
+    squares = builder.add(AssumeWidth(squares.type.f + most + 2), squares)
+    shift = squares.type.f - max(f, _CONSTANT_BITS - least)
+    if shift > 0:
+        squares = builder.add(Truncate(Epilogue(shift=shift, width=squares.type.width + 1)), squares)
+    root = math.sqrt(size)
+    inverse = rsqrt(builder, squares, least, most, _EXP_BITS, root)
+    raw = Product(Elementwise()).infer(away.type, inverse.type)
+    result = builder.add(Product(Elementwise(), Epilogue(shift=raw.f - f, width=raw.width + 1)), away, inverse)
+    # with S the sum of squares: |x - mean| <= sqrt S, so that relative errors of S^(-1/2) are what counts
+    nearest = 2.0 ** (-0.5 * least)
+    each = away.type.error * nearest
+    of_squares = 2 * root * each + size * each**2 + 1.1 * 2.0**-squares.type.f * nearest**2
+    relative = relative_error(-0.5, squares.type.f, most) + 0.5 * of_squares * (1 + of_squares)
+    error = root * (relative + each * (1 + relative)) + 2.0 ** (0.5 * most) * 1.1 * 2.0**-_EXP_BITS + 2.0**-f
+    result = builder.add(AssumeWidth(f + math.ceil(math.log2(root)) + 2, error), result)
+    if gamma is not None:
+        weights = tuple(round(value * 2**f) for value in gamma)
+        weighted = builder.add(ScaleLast(weights, f), result)
+        weighted = builder.add(AssumeWidth(weighted.type.width, weighted.type.error + root * 2.0 ** -(f + 1)), weighted)
+        result = builder.add(Truncate(Epilogue(shift=f, width=weighted.type.width + 1)), weighted)
+    if beta is not None:
+        result = builder.add(AddLast(tuple(round(value * 2**f) for value in beta)), result)
+        result = builder.add(AssumeWidth(result.type.width, result.type.error + 2.0 ** -(f + 1)), result)
+    return result

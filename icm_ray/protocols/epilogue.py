@@ -1,0 +1,152 @@
+"""What follows a masked opening x^ = x + r (mod 2^w): division by 2^f, ReLU, or both in one.
+
+Division (truncation). On x + 2^(w-2), with m = msb(x^), c = low(x^), rho = low(r) >> f, t = msb(r):
+    x >> f = (c >> f) - rho + (m xor t) 2^(w-1-f) - 2^(w-2-f)
+Dealt: [rho], [t]. Ideal functionality (ePrint 2024/1127 on why it matters): draw u in [0, 2^f) uniformly, publish u,
+return floor((x + 2^f - 1 - u) / 2^f). Here u = x^ mod 2^f, uniform because r is; it never fails, for any number of
+parties.
+
+ReLU, division fused: z = (x^ >> f) - (r >> f) mod 2^(w-f) is the truncated value, and its sign is
+    msb(x^ >> f) xor msb(r >> f) xor [ low(r >> f) > low(x^ >> f) ],
+so only w-f-1 bits are compared. The bit is opened as d^ = [z >= 0] xor r_d, and the product with z is linear in what is
+dealt: [r_d], [rho], [r_d rho], [t], [r_d t]  (`ring.epilogue.relu_parts`). Functionality: the division's, then max(., 0).
+
+Opened: masked bits, uniform whatever x is. Secure against any n-1 semi-honest parties that do not collude with the
+dealer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.products import Epilogue
+from icm_ray.ops.seams import Words
+from icm_ray.ops.tree import TreeShape, tree_shape
+from icm_ray.ops.values import FULL_WIDTH, container
+from icm_ray.profile import Part, spends
+from icm_ray.protocols import comparison
+from icm_ray.protocols.base import Context, Dealing, Round, open_xor
+from icm_ray.ring import bits, epilogue
+from icm_ray.ring.array import RingArray
+
+__all__ = ["FINISH_TAGS", "deal_finish", "finish_cost", "finish_reference", "run_finish", "t_type", "word_type"]
+
+
+FINISH_TAGS = 32
+_RHO, _T, _RD, _RD_RHO, _RD_T, _S, _CHUNKS, _TREE = 0, 1, 2, 3, 4, 5, 6, 8
+
+
+def word_type(width: int) -> type[np.unsignedinteger]:
+    """The word in which a value of `width` bits is opened."""
+    sizes: dict[int, type[np.unsignedinteger]] = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+    return sizes[container(width)]
+
+
+def t_type(bits_below: int) -> type[np.unsignedinteger]:
+    """t is used as t 2^bits_below: only its low 64 - bits_below bits matter."""
+    return word_type(max(64 - bits_below, 1))
+
+
+def _full(op: Epilogue, own_mask: bool) -> bool:
+    """Whether r itself is shared: then its product with r_d replaces the parts of r."""
+    return own_mask and op.shift == 0 and op.width == FULL_WIDTH
+
+
+def _tree(op: Epilogue) -> TreeShape:
+    return tree_shape(op.width - op.shift - 1)
+
+
+def _high(x: Words, f: int, w: int) -> RingArray:
+    """(x mod 2^w) >> f in whole blocks of words: x itself where it is that."""
+    if not f and w == FULL_WIDTH:
+        return comparison.public_words(x, w)
+    high = np.empty(bits.blocks_of(x.size) * bits.BLOCK, np.uint64)
+    epilogue.high_part(x, f, w, high)
+    return high
+
+
+def deal_finish(dealing: Dealing, tag: int, r: Words, op: Epilogue, own_mask: bool) -> None:
+    """Deal for a value opened under r (any word type, flat). own_mask: the parties hold shares of r themselves."""
+    f, w = op.shift, op.width
+    if not op.relu:
+        if f == 0:
+            return
+        parts, top = np.empty(r.size, np.uint64), np.empty(r.size, t_type(w - 1 - f))
+        epilogue.deal_truncation(r, f, w, parts, top)
+        dealing.give(tag + _RHO, parts)
+        dealing.give(tag + _T, top)
+        return
+    count, nbits, shape = r.size, w - f - 1, _tree(op)
+    high = _high(r, f, w)
+    comparison.deal_chunks(dealing, tag + _CHUNKS, high, shape)
+    comparison.deal_tree(dealing, tag + _TREE, count, shape)
+    s = dealing.planes(tag + _S, high.size // 64)
+    r_d, rd_rho = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    if _full(op, own_mask):
+        epilogue.deal_full(high, s, r_d, rd_rho)
+        dealing.give(tag + _RD, r_d)
+        dealing.give(tag + _RD_RHO, rd_rho)
+        return
+    rho = np.empty(count, np.uint64)
+    t, rd_t = (np.empty(count, t_type(nbits)) for _ in range(2))
+    epilogue.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
+    dealing.give(tag + _RD, r_d)
+    dealing.give(tag + _RHO, rho)
+    dealing.give(tag + _RD_RHO, rd_rho)
+    dealing.give(tag + _T, t)
+    dealing.give(tag + _RD_T, rd_t)
+
+
+def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask: Words | None) -> Round:
+    """This party's share of the finished value, flat. own_mask: its share of r where it has one."""
+    dealt, f, w, count = context.correlations.dealt, op.shift, op.width, x_hat.size
+    out = context.empty(count)
+    if not op.relu:
+        rho = dealt(tag + _RHO, count)
+        t = dealt(tag + _T, count, t_type(w - 1 - f))
+        epilogue.truncated(x_hat, rho, t, f, w, context.first, out)
+        return out
+    nbits, shape = w - f - 1, _tree(op)
+    high = _high(x_hat, f, w)
+    (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, high, shape)
+    # d^ = [z >= 0] xor r_d with r_d = s xor t, so that t cancels: G xor s xor m xor 1
+    with spends(Part.KERNELS):
+        plane ^= context.correlations.words(tag + _S, plane.size)
+    if context.first:
+        epilogue.signs(high, bits.ZERO, nbits, 1, plane)
+    (d_hat,) = yield from open_xor(context, plane)
+    r_d = dealt(tag + _RD, count)
+    if _full(op, own_mask is not None):
+        epilogue.relu_full(x_hat, d_hat, r_d, own_mask, dealt(tag + _RD_RHO, count), context.first, out)
+        return out
+    rho, rd_rho = dealt(tag + _RHO, count), dealt(tag + _RD_RHO, count)
+    t, rd_t = (dealt(tag + which, count, t_type(nbits)) for which in (_T, _RD_T))
+    epilogue.relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, nbits, context.first, out)
+    return out
+
+
+def finish_cost(op: Epilogue, count: int, parties: int, own_mask: bool) -> Cost:
+    """What `run_finish` declares, after the opening of x^."""
+    if not op.relu:
+        dealt = count * (8 + np.dtype(t_type(op.width - 1 - op.shift)).itemsize) if op.shift else 0
+        return Cost(0, (0,) * parties, dealt)
+    shape, nbits = _tree(op), op.width - op.shift - 1
+    levels, products = comparison.tree_bytes(shape, count)
+    words = 16 if _full(op, own_mask) else 24 + 2 * np.dtype(t_type(nbits)).itemsize
+    dealt = comparison.chunk_bytes(shape, count) + products + count * words
+    opened = sum(levels) + bits.blocks_of(count) * bits.BLOCK // 8
+    return Cost.opening(parties, opened, dealt, rounds=len(levels) + 1)
+
+
+def finish_reference(op: Epilogue, x: RingArray, x_hat: RingArray | None) -> RingArray:
+    """The functionality on ring elements; `x_hat` gives the public coin u = x^ mod 2^f."""
+    z = x.view(np.int64)
+    if op.shift:
+        if x_hat is None:
+            raise ValueError("a division needs the public coins of the run")
+        mask = np.uint64((1 << op.shift) - 1)
+        z = (z >> op.shift) + ((x & mask) > (x_hat.reshape(x.shape) & mask))
+    if op.relu:
+        z = np.maximum(z, 0)
+    return z.astype(np.int64).view(np.uint64)

@@ -1,0 +1,1 @@
+"""What carries workers: threads, processes, Ray actors."""

@@ -1,0 +1,133 @@
+"""Lanes of local processes over loopback TCP: for benchmarks, and for tests without Ray."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from icm_ray.config import EngineConfig, from_environment
+from icm_ray.errors import PeerLost
+from icm_ray.runtime.driver.checked_names import checked_names
+from icm_ray.runtime.driver.lane_engine import LaneEngine
+from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.worker.mesh import LanePlan, decode_member
+from icm_ray.runtime.worker.worker_main import Settings
+
+__all__ = ["ProcessEngine", "ProcessHandle"]
+
+_HOST: Final = "127.0.0.1"
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class _Answer:
+    """The next thing that comes out of a pipe."""
+
+    def __init__(self, handle: ProcessHandle, read: Callable[[bytes], Any]) -> None:
+        self._handle, self._read = handle, read
+
+    def done(self) -> bool:
+        return self._handle.pipe.poll() or bool(self._handle.lost())
+
+    def result(self) -> Any:
+        try:
+            return self._read(self._handle.pipe.recv_bytes())
+        except (EOFError, OSError):
+            lost = self._handle.lost() or "its process closed the pipe"
+            raise PeerLost(f"{self._handle.name}: {lost}", party=self._handle.name, step="start") from None
+
+
+class ProcessHandle:
+    """A worker in a process of its own.
+
+    threads: that it keeps at work. host: where it listens. launcher: the command that starts it, where that is not
+    python.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: EngineConfig,
+        threads: int = 1,
+        host: str = _HOST,
+        launcher: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.pipe, theirs = Pipe()
+        environment = dict(os.environ) | dict.fromkeys(_THREADS, str(threads))
+        paths = [str(_ROOT), *filter(None, [environment.get("PYTHONPATH")])]
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+        command = [*launcher, sys.executable, "-m", "icm_ray.runtime.worker.worker_main", name, str(theirs.fileno())]
+        self.process = subprocess.Popen(  # noqa: S603 - our own module, in our own interpreter
+            command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+        )
+        theirs.close()
+        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, host, threads)))
+
+    @staticmethod
+    def _send(pipe: Connection, payload: bytes) -> None:
+        try:
+            pipe.send_bytes(payload)
+        except OSError:
+            return  # it is gone, which `lost` will say
+
+    def endpoint(self) -> _Answer:
+        return _Answer(self, lambda payload: decode_member(payload, self.name))
+
+    def join(self, plan: LanePlan) -> _Answer:
+        self._send(self.pipe, msgspec.msgpack.encode(plan))
+
+        def joined(payload: bytes) -> None:
+            answer = say.decode_answer(payload, self.name)
+            if isinstance(answer, say.Failed):
+                raise answer.error()
+
+        return _Answer(self, joined)
+
+    def lost(self) -> str:
+        status = self.process.poll()
+        if status is None:
+            return ""
+        return f"its process ended with signal {-status}" if status < 0 else f"its process ended with status {status}"
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+
+    def ended(self, timeout: float) -> bool:
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        self.pipe.close()
+        return True
+
+
+class ProcessEngine(LaneEngine):
+    """`Engine` whose workers are processes on this machine. threads: that each worker keeps at work."""
+
+    def __init__(
+        self,
+        parties: tuple[str, ...] = ("alice", "bob"),
+        owners: tuple[str, ...] = (),
+        lanes: int = 1,
+        config: EngineConfig | None = None,
+        threads: int = 1,
+    ) -> None:
+        settings = config or from_environment()
+        checked_names(parties, owners)
+        self.handles: list[ProcessHandle] = []
+
+        def start(name: str) -> ProcessHandle:
+            self.handles.append(ProcessHandle(name, settings, threads))
+            return self.handles[-1]
+
+        super().__init__(parties, owners, lanes, settings, start, threads)

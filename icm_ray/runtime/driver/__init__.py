@@ -1,0 +1,1 @@
+"""The driver of lanes: assembles, runs, recovers, whatever carries the workers."""

@@ -1,0 +1,140 @@
+"""What analytics asks of a running engine, whatever carries its lanes: threads, processes or Ray actors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from icm_ray.config import EngineConfig
+from icm_ray.policy import Policy
+from icm_ray.program.program import Program
+from icm_ray.query.tasks import InputTask, Source, TableInfo
+from icm_ray.ring.array import RingArray
+
+__all__ = ["Engine", "Execution", "LaneJob", "Table", "Totals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An opened table of one owner: its public facts, and the lane whose worker holds (or reads) each partition."""
+
+    name: str
+    owner: str
+    info: TableInfo
+    lanes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneJob:
+    """One run of a program on one lane.
+
+    tasks: by owner, by input name, how the owner's worker makes the input. given: by owner, by input name, ring
+    elements that this process brings for the owner (their tasks are filled in); they go over the owner's link and
+    nowhere else. profile: whether the members measure what they spend their time on (`icm_ray.profile`).
+    trace: whether they count what the run allocates, which makes it slower.
+    """
+
+    lane: int
+    program: Program
+    partition: int = 0
+    tasks: Mapping[str, Mapping[str, InputTask]] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, RingArray]] = field(default_factory=dict)
+    trace: bool = False
+    profile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a run revealed, put together: ring elements by the name of the reveal (wide numbers: limbs on the last
+    axis).
+
+    rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. spent: seconds by
+    member (the dealer's name is "dealer"), by part, which add up to the member's own seconds; empty where the job asked
+    for no profile. peaks: the most that a traced run allocated at a time, bytes by member. prepared:
+    whether the randomness was dealt ahead of time, by `Engine.prepare`.
+    """
+
+    results: dict[str, RingArray]
+    rounds: int = 0
+    sent_bytes: int = 0
+    dealt_bytes: int = 0
+    seconds: float = 0.0
+    spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    preprocessed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What all runs of an engine took so far, added up: rounds, bytes of all parties, dealer's bytes, seconds of
+    runs.
+    """
+
+    rounds: int = 0
+    sent_bytes: int = 0
+    dealt_bytes: int = 0
+    seconds: float = 0.0
+
+    def plus(self, execution: Execution) -> Totals:
+        """With one more run."""
+        return Totals(
+            self.rounds + execution.rounds,
+            self.sent_bytes + execution.sent_bytes,
+            self.dealt_bytes + execution.dealt_bytes,
+            self.seconds + execution.seconds,
+        )
+
+    def since(self, before: Totals) -> Totals:
+        """The difference to an earlier reading."""
+        return Totals(
+            self.rounds - before.rounds,
+            self.sent_bytes - before.sent_bytes,
+            self.dealt_bytes - before.dealt_bytes,
+            self.seconds - before.seconds,
+        )
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A session's lanes. Every method raises `SessionClosed` after close, and `FaultError` when a worker fails."""
+
+    parties: tuple[str, ...]
+    owners: tuple[str, ...]
+    """Owners that are no party."""
+    lanes: int
+    config: EngineConfig
+    threads: int
+    """That each worker may keep at work: `Program.threads` of what is run."""
+    totals: Totals
+    """Grows with every run that ended well."""
+
+    def new_name(self, prefix: str) -> str:
+        """A name that this session has not used: for tables, kept shares, weights."""
+
+    def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
+        """Open a table of `owner`; for a pushed source `batches` are Arrow IPC streams, one a partition, taken one
+        by one.
+        """
+
+    def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
+        """Run jobs: those of different lanes at the same time, those of one lane in order. Results in the jobs'
+        order.
+        """
+
+    def preprocess(self, program: Program, partitions: int) -> None:
+        """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are.
+
+        Each run of exactly this program on a lane takes one of the lane's, until there are none left; then the dealer
+        deals as it runs. A run that fails has used its own up. Raises `ProgramError` for a program that loads a weight,
+        or uses one that is not loaded.
+        """
+
+    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
+        """Move kept shares (by lane: key to shape of words) to lane 0, each party within itself."""
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Drop kept shares, weights or tables in every lane."""
+
+    def set_policy(self, dataset: str, policy: Policy) -> None:
+        """Tell every party's workers what may be revealed of a dataset."""

@@ -1,0 +1,375 @@
+"""A lane, as the driver sees it: assembles the workers, speaks with each over two links, and finds out who failed.
+
+Every wait has an end and looks at every member while it lasts: at the links' heartbeats, at the processes, at what the
+workers say. The first cause is the one that is raised.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from time import monotonic, sleep
+from typing import Any, Final
+
+from icm_ray.config import EngineConfig
+from icm_ray.errors import (
+    BoundExceeded,
+    FaultError,
+    IcmError,
+    PeerLost,
+    PeerSilent,
+    SessionClosed,
+    SessionError,
+    StockMismatch,
+)
+from icm_ray.names import DRIVER
+from icm_ray.runtime.driver.first_cause import Evidence, first_cause
+from icm_ray.runtime.driver.handle import Handle, Pending
+from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.jobs import ResultMessage
+from icm_ray.runtime.worker.mesh import LanePlan
+from icm_ray.runtime.worker.worker import transport_config
+from icm_ray.transport import Identity, TcpLink, open_link
+
+__all__ = ["Interrupted", "Lane"]
+
+_POLL: Final = 0.1
+"""Seconds between two looks at the processes; what comes over a link is seen at once."""
+_LOOK: Final = 1.0
+"""... and at most, while answers come."""
+_GRACE: Final = 0.5
+"""How long other witnesses of a failure are waited for."""
+_EXIT: Final = 3.0
+"""Seconds that workers may take to end by themselves."""
+
+
+class Interrupted(SessionError):
+    """Another lane failed, or the user asked to stop; never leaves the engine."""
+
+
+class Lane:
+    """One worker of every party and owner, and the dealer's. `handles`: by name. One call at a time."""
+
+    def __init__(
+        self,
+        session: str,
+        index: int,
+        parties: tuple[str, ...],
+        owners: tuple[str, ...],
+        handles: Mapping[str, Handle],
+        identity: Identity,
+        config: EngineConfig,
+    ) -> None:
+        self.index, self.parties, self.owners, self.config = index, parties, owners, config
+        self.handles = dict(handles)
+        self.plan: LanePlan | None = None
+        self.data: dict[str, TcpLink] = {}
+        self.control: dict[str, TcpLink] = {}
+        self.first_lane_links = False
+        self._session, self._identity, self._transport = session, identity, transport_config(config)
+        self._heard: SimpleQueue[tuple[str, say.Answer | FaultError]] = SimpleQueue()
+        self._calls, self._generation = 0, 0
+        self._ended: set[str] = set()  # who has answered the present call for good
+        self._busy = threading.Lock()
+        self._forgotten: deque[str] = deque()
+        self._stopping = threading.Event()
+        self._look_at = 0.0
+        self._broken: str = ""
+        self._closed = False
+
+    # --- assembly -------------------------------------------------------------------------------------------------
+
+    def assemble(self) -> None:
+        """Wait for the workers to start, tell each of the others, open the driver's links. Kills all if that fails."""
+        deadline = monotonic() + self.config.start_timeout
+        joins: dict[str, Pending] = {}
+        try:
+            found = self._all({name: handle.endpoint() for name, handle in self.handles.items()}, deadline, "start")
+            plan = LanePlan(
+                self._session,
+                self.index,
+                self.parties,
+                self.owners,
+                tuple(found[name] for name in self.handles),
+                (DRIVER, "", 0, self._identity.certificate),
+            )
+            joins.update({name: handle.join(plan) for name, handle in self.handles.items()})
+            for name in self.handles:
+                self.data[name] = self._dial(plan, "data", name)
+                self.control[name] = self._dial(plan, "control", name)
+            self._all(joins, deadline, "join")
+        except FaultError as error:
+            refusal = self._refusal(joins)
+            self.kill()
+            if refusal is not None:
+                raise refusal from error
+            raise
+        except BaseException:
+            self.kill()
+            raise
+        self.plan = plan
+        for name in self.handles:
+            self._listen(name)
+
+    @staticmethod
+    def _refusal(joins: Mapping[str, Pending]) -> SessionError | None:
+        """Why a member would not join, where one says so: others see no more than that it is gone."""
+        left, deadline = list(joins.values()), monotonic() + _GRACE
+        while left and monotonic() < deadline:
+            for pending in [item for item in left if item.done()]:
+                left.remove(pending)
+                try:
+                    pending.result()
+                except SessionError as error:
+                    return error
+                except FaultError:
+                    continue
+            if left:
+                sleep(0.005)
+        return None
+
+    def _dial(self, plan: LanePlan, which: str, name: str) -> TcpLink:
+        link = plan.driver_link(which, name)
+        return open_link(self._identity, None, plan.endpoint(name), link, True, self._transport, self.config.tls)
+
+    def _listen(self, name: str) -> None:
+        def answered(payload: bytes) -> None:
+            self._heard.put((name, say.decode_answer(payload, name)))
+
+        self.data[name].start_listening(answered, None, lambda error: self._heard.put((name, error)))
+        self.control[name].start_listening(answered, None, lambda error: self._heard.put((name, error)))
+
+    def _all(self, pending: Mapping[str, Pending], deadline: float, step: str) -> dict[str, Any]:
+        """What every worker answered; raises the first error, or `PeerSilent` naming one that did not in time."""
+        left, results = dict(pending), {}
+        while left:
+            for name in [name for name, item in left.items() if item.done()]:
+                results[name] = left.pop(name).result()
+            for name in left:
+                if lost := self.handles[name].lost():
+                    raise PeerLost(f"{name}: {lost} (at {step})", party=name, step=step)
+            if self._stopping.is_set():
+                raise Interrupted("the start was interrupted")
+            if left and monotonic() > deadline:
+                name, limit = next(iter(left)), self.config.start_timeout
+                raise PeerSilent(f"{name} did not {step} within {limit:g} s", party=name, step=step)
+            if left:
+                sleep(0.005)
+        return results
+
+    # --- calls ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """The lane for one call. What fails for good in it breaks the lane."""
+        with self._busy:
+            self.usable()
+            self._send_forgotten()
+            yield
+
+    def usable(self) -> None:
+        """Raise `SessionClosed` or `SessionError` where the lane cannot be used any more."""
+        if self._closed:
+            raise SessionClosed("the session was closed")
+        if self._broken:
+            raise SessionError(f"the session cannot be used any more, open a new one: {self._broken}")
+
+    def next_call(self) -> int:
+        """A number for a call; answers to earlier ones are dropped from now on."""
+        self._calls += 1
+        self._ended = set()
+        return self._calls
+
+    def ask(self, orders: Mapping[str, say.Order], call: int, step: str) -> dict[str, say.Done]:
+        """Give orders to members and wait for all; raises the first error that one answers."""
+        self.tell(orders)
+        return self.collect(tuple(orders), call, step)
+
+    def tell(self, orders: Mapping[str, say.Order]) -> None:
+        """Send orders, without waiting."""
+        for name, order in orders.items():
+            try:
+                self.control[name].send_message(say.encode(order))
+            except FaultError as error:
+                raise self.fail(Evidence(DRIVER, error), None, "order") from error
+
+    def collect(
+        self,
+        names: Sequence[str],
+        call: int,
+        step: str,
+        *,
+        partition: int | None = None,
+        on_result: Callable[[str, ResultMessage], None] | None = None,
+        limit: float | None = None,
+    ) -> dict[str, say.Done]:
+        """Wait until every name answered `Prepared`, or `Done`; `limit`: seconds, None for those of one partition.
+
+        A member's refusal is raised when it arrives (in a run) or when all have answered; a fault breaks the lane.
+        """
+        done: dict[str, say.Done] = {}
+        refused: IcmError | None = None
+        answered: set[str] = set()
+        left = lambda: [item for item in names if item not in answered]  # noqa: E731 - a name for what is waited for
+        for name, answer in self._answers(partition, step, left, limit):
+            if isinstance(answer, ResultMessage):
+                if on_result is not None:
+                    on_result(name, answer)
+                continue
+            if answer.call != call:
+                continue
+            answered.add(name)
+            if isinstance(answer, say.Done):
+                done[name] = answer
+            elif isinstance(answer, say.Failed):
+                error = answer.error()
+                if isinstance(error, FaultError) and not isinstance(error, BoundExceeded | StockMismatch):
+                    raise self.fail(Evidence(name, error), partition, step)
+                refused = refused or error
+                if partition is not None:
+                    break
+            if len(answered) == len(names):
+                break
+        if refused is not None:
+            raise refused
+        return done
+
+    def drain(self, names: Sequence[str]) -> None:
+        """Wait until every name has ended the present call, which was aborted, however it ended."""
+        limit = self.config.silence + _EXIT
+        for _ in self._answers(None, "abort", lambda: [name for name in names if name not in self._ended], limit):
+            continue
+
+    def _answers(
+        self, partition: int | None, step: str, waited_for: Callable[[], Sequence[str]], limit: float | None = None
+    ) -> Iterator[tuple[str, say.Answer]]:
+        """What members say, for as long as they are asked; raises when one is gone, silent or late."""
+        limit = limit or self.config.job_timeout + _EXIT
+        deadline = monotonic() + limit
+        while waited_for():
+            if monotonic() > self._look_at:  # also where answers come so fast that nothing is ever waited for
+                self._look(partition, step)
+            try:
+                name, heard = self._heard.get(timeout=_POLL)
+            except Empty:
+                self._look(partition, step)
+                if monotonic() > deadline:
+                    late = waited_for()[0]
+                    error = PeerSilent(f"{late} lives but did not finish within {limit:g} s", party=late, step=step)
+                    raise self.fail(Evidence(DRIVER, error), partition, step) from None
+                continue
+            if isinstance(heard, FaultError):
+                raise self.fail(Evidence(DRIVER, heard), partition, step)
+            if isinstance(heard, say.Done | say.Failed) and heard.call == self._calls:
+                self._ended.add(name)
+            yield name, heard
+
+    def _look(self, partition: int | None, step: str) -> None:
+        self._look_at = monotonic() + _LOOK
+        if self._stopping.is_set():
+            raise Interrupted("the call was interrupted")
+        for name, handle in self.handles.items():
+            if lost := handle.lost():
+                raise self.fail(Evidence(DRIVER, PeerLost(f"{name}: {lost}", party=name)), partition, step)
+
+    def abort(self, names: Sequence[str], call: int) -> None:
+        """End a call that did not end well though every member lives, and make the links anew."""
+        self.resume()
+        self.tell({name: say.Abort(call) for name in names})
+        self.drain(names)
+        self.relink()
+
+    def give_up(self, names: Sequence[str], program: bytes) -> None:
+        """Let those who noticed no difference discard what was prepared for a program, too."""
+        call = self.next_call()
+        self.ask({name: say.GiveUp(call, program) for name in names}, call, "give up")
+
+    def relink(self) -> None:
+        """Cut links replaced by new ones: after a run that did not end well though every member lives."""
+        self._generation += 1
+        call = self.next_call()
+        self.ask({name: say.Relink(call, self._generation) for name in self.handles}, call, "relink")
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Drop keys now if the lane is idle, else before its next call: this may be called by a garbage collector."""
+        self._forgotten.extend(keys)
+        if self._busy.acquire(blocking=False):
+            try:
+                if not self._broken and not self._closed:
+                    self._send_forgotten()
+            finally:
+                self._busy.release()
+
+    def _send_forgotten(self) -> None:
+        keys: list[str] = []
+        while self._forgotten:
+            keys.append(self._forgotten.popleft())
+        if keys:
+            call = self.next_call()
+            self.ask({name: say.Forget(call, tuple(keys)) for name in self.handles}, call, "forget")
+
+    # --- ends -----------------------------------------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Let a call that another thread waits in end soon. For any thread."""
+        self._stopping.set()
+
+    def resume(self) -> None:
+        """Take an interruption back."""
+        self._stopping.clear()
+
+    @property
+    def broken(self) -> bool:
+        """Whether a fault ended it."""
+        return bool(self._broken)
+
+    def fail(self, first: Evidence, partition: int | None, step: str) -> FaultError:
+        """Hear other witnesses of a failure for a moment, end the lane, and return the error to raise."""
+        evidence, deadline = [first], monotonic() + _GRACE
+        while (left := deadline - monotonic()) > 0:
+            try:
+                name, heard = self._heard.get(timeout=left)
+            except Empty:
+                break
+            if isinstance(heard, FaultError):
+                evidence.append(Evidence(DRIVER, heard))
+            elif isinstance(heard, say.Failed) and isinstance(error := heard.error(), FaultError):
+                evidence.append(Evidence(name, error))
+        for name, handle in self.handles.items():
+            if lost := handle.lost():
+                evidence.append(Evidence(DRIVER, PeerLost(f"{name}: {lost}", party=name)))
+        error = first_cause(evidence, DRIVER, partition, step)
+        self.kill(str(error))
+        return error
+
+    def kill(self, why: str = "it was ended") -> None:
+        """End every worker at once; the lane is broken from then on. For any thread."""
+        if self._closed:
+            return
+        self._broken = self._broken or why
+        for handle in self.handles.values():
+            handle.kill()
+        for link in [*self.data.values(), *self.control.values()]:
+            link.abort()
+
+    def close(self) -> None:
+        """Let the workers end, and see to it that they do. Bounded; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        if not self._broken:
+            for name, link in self.control.items():
+                if not self.handles[name].lost():
+                    with suppress(FaultError):  # it is gone already, which is what was wanted
+                        link.send_message(say.encode(say.Exit()))
+        deadline = monotonic() + _EXIT
+        for handle in self.handles.values():
+            if self._broken or not handle.ended(max(0.0, deadline - monotonic())):
+                handle.kill()
+        for link in (*self.data.values(), *self.control.values()):
+            link.abort()
+        for handle in self.handles.values():
+            handle.ended(_EXIT)

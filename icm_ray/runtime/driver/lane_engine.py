@@ -1,0 +1,257 @@
+"""`Engine` over lanes of real workers, whatever carries them."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, suppress
+from itertools import count
+from typing import Self, TypeVar
+
+from icm_ray.config import EngineConfig
+from icm_ray.errors import FaultError, InputError, OwnerError, SessionClosed
+from icm_ray.names import DEALER, DRIVER
+from icm_ray.owner.tables import Tables
+from icm_ray.planner.partitions import lanes_of
+from icm_ray.policy import Policy
+from icm_ray.program.program import Program
+from icm_ray.query.tasks import PushedSource, Source, TableInfo
+from icm_ray.runtime.driver.engine import Execution, LaneJob, Table, Totals
+from icm_ray.runtime.driver.first_cause import Evidence
+from icm_ray.runtime.driver.handle import Handle
+from icm_ray.runtime.driver.lane import Lane
+from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
+from icm_ray.runtime.driver.run import run
+from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.jobs import Gather, Open
+from icm_ray.runtime.worker.worker import END, TABLE
+from icm_ray.transport import Identity
+
+__all__ = ["LaneEngine"]
+
+T = TypeVar("T")
+Start = Callable[[str], Handle]
+"""Starts a worker, by name, without waiting for it."""
+
+
+class LaneEngine:
+    """`lanes` lanes of workers that `start` makes. Raises what assembling them raises, with no worker left.
+
+    threads: that each worker was given.
+    """
+
+    def __init__(
+        self,
+        parties: tuple[str, ...],
+        owners: tuple[str, ...],
+        lanes: int,
+        config: EngineConfig,
+        start: Start,
+        threads: int = 1,
+    ) -> None:
+        self.parties, self.owners, self.lanes, self.config, self.threads = parties, owners, lanes, config, threads
+        self._session = secrets.token_hex(8)
+        self._names, self._jobs = count(1), count(1)
+        self.totals = Totals()
+        self._counting = threading.Lock()
+        self._closed = False
+        self._closing = threading.Lock()
+        self._lanes: list[Lane] = []
+        self._pool = ThreadPoolExecutor(max(lanes, 1), "icm-lane")
+        identity = Identity.create(DRIVER)
+        try:
+            for index in range(lanes):
+                handles: dict[str, Handle] = {}
+                lane = Lane(self._session, index, parties, owners, handles, identity, config)
+                self._lanes.append(lane)
+                for name in (*parties, *owners, DEALER):
+                    lane.handles[name] = start(name)
+            self._in_parallel([lane.assemble for lane in self._lanes])
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        if self._closed:
+            raise SessionClosed("the session was closed")
+        for lane in self._lanes:
+            lane.usable()
+
+    def _in_parallel(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
+        """Run one task for each lane at the same time; the first error ends the others."""
+        if len(tasks) == 1:
+            return [tasks[0]()]
+        futures: list[Future[T]] = [self._pool.submit(task) for task in tasks]
+        try:
+            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            failed = next((error for future in ended if (error := future.exception()) is not None), None)
+            if failed is not None:
+                raise failed
+        except BaseException as error:
+            for lane in self._lanes:
+                lane.interrupt()
+                if isinstance(error, FaultError) and any(other.broken for other in self._lanes):
+                    lane.kill(str(error))
+            wait(futures)
+            for lane in self._lanes:
+                lane.resume()
+            raise
+        return [future.result() for future in futures]
+
+    def new_name(self, prefix: str) -> str:
+        """A name that this session has not used."""
+        return f"{prefix}-{next(self._names)}"
+
+    def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
+        """Open a table of `owner` in the lanes' workers; pushed partitions go to the lanes in turn."""
+        self._open()
+        if owner not in self.parties + self.owners:
+            raise OwnerError(f"{owner!r} is not in the session; it has {', '.join(self.parties + self.owners)}")
+        name = self.new_name("table")
+        if isinstance(source, PushedSource):
+            lanes = lanes_of(source.partitions, self.lanes)
+            return Table(name, owner, self._push(owner, name, source, batches), lanes)
+
+        def read(lane: Lane) -> TableInfo:
+            with lane.using():
+                call = lane.next_call()
+                done = lane.ask({owner: say.OpenTable(call, Open(name, source))}, call, "open")
+                return done[owner].info or TableInfo((), ())
+
+        info = self._in_parallel([lambda lane=lane: read(lane) for lane in self._lanes])[0]  # type: ignore[misc]
+        return Table(name, owner, info, lanes_of(len(info.rows), self.lanes))
+
+    def _push(self, owner: str, name: str, source: PushedSource, batches: Iterable[bytes]) -> TableInfo:
+        """Stream partitions as they come, each to the worker that is to hold it."""
+        mine = {lane: tuple(range(lane.index, source.partitions, self.lanes)) for lane in self._lanes}
+        taking = [lane for lane in self._lanes if mine[lane]]
+        with ExitStack() as held:
+            for lane in taking:
+                held.enter_context(lane.using())
+            calls = {lane: lane.next_call() for lane in taking}
+            for lane in taking:
+                lane.tell({owner: say.OpenTable(calls[lane], Open(name, source, mine[lane]))})
+            sent: Counter[Lane] = Counter()
+            try:
+                self._stream(owner, source, batches, sent)
+            except BaseException:  # the workers are told, and say that they miss some, which is not news
+                for lane in taking:
+                    if not lane.broken:
+                        if sent[lane] < len(mine[lane]):
+                            self._send(lane, owner, END)
+                        with suppress(InputError):
+                            lane.collect((owner,), calls[lane], "table")
+                raise
+            done = [lane.collect((owner,), calls[lane], "table")[owner] for lane in taking]
+        return Tables.merged([item.info for item in done if item.info is not None])
+
+    def _stream(self, owner: str, source: PushedSource, batches: Iterable[bytes], sent: Counter[Lane]) -> None:
+        part = 0
+        for part, payload in enumerate(batches, start=1):
+            if part > source.partitions:
+                raise InputError(f"more than the {source.partitions} partitions that were announced")
+            lane = self._lanes[(part - 1) % self.lanes]
+            self._send(lane, owner, TABLE + (part - 1).to_bytes(4, "big") + payload)
+            sent[lane] += 1
+        if part < source.partitions:
+            raise InputError(f"{part} partitions where {source.partitions} were announced")
+
+    @staticmethod
+    def _send(lane: Lane, owner: str, message: bytes) -> None:
+        try:
+            lane.data[owner].send_message(message)
+        except FaultError as error:
+            raise lane.fail(Evidence(DRIVER, error), None, "table") from error
+
+    def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
+        """Run jobs: those of different lanes at the same time, those of one lane in order."""
+        self._open()
+        if wrong := [job.lane for job in jobs if not 0 <= job.lane < self.lanes]:
+            raise InputError(f"lane {wrong[0]} of a session with {self.lanes}")
+        numbers = [next(self._jobs) for _ in jobs]
+        found: dict[int, Execution] = {}
+
+        def of(lane: int) -> None:
+            for index, job in enumerate(jobs):
+                if job.lane == lane:
+                    found[index] = run(self._lanes[lane], numbers[index], job)
+                    with self._counting:
+                        self.totals = self.totals.plus(found[index])
+
+        self._in_parallel([lambda lane=lane: of(lane) for lane in sorted({job.lane for job in jobs})])  # type: ignore[misc]
+        return [found[index] for index in range(len(jobs))]
+
+    def preprocess(self, program: Program, partitions: int) -> None:
+        """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are."""
+        self._open()
+        counts = slots_by_lane(program, partitions, self.parties, self.lanes)
+        numbers = {lane: next(self._jobs) for lane in range(self.lanes)}
+        self._in_parallel(
+            [lambda lane=lane: preprocess(self._lanes[lane], numbers[lane], program, counts[lane]) for lane in counts]  # type: ignore[misc]
+        )
+
+    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
+        """Move kept shares to lane 0, each party within itself, over a link that is opened when it is first needed."""
+        self._open()
+        for index, held in keys.items():
+            if not 0 <= index < self.lanes:
+                raise InputError(f"lane {index} of a session with {self.lanes}")
+            if index and held:
+                self._gather(self._lanes[index], tuple(held.items()))
+
+    def _gather(self, lane: Lane, keys: tuple[tuple[str, tuple[int, ...]], ...]) -> None:
+        home = self._lanes[0]
+        with home.using(), lane.using():
+            if not lane.first_lane_links:
+                calls = {side: side.next_call() for side in (home, lane)}
+                for side, first in ((home, False), (lane, True)):
+                    orders = {name: self._home(calls[side], lane, home, lane, name, first) for name in self.parties}
+                    side.tell(orders)
+                for side in (lane, home):
+                    side.collect(self.parties, calls[side], "gather")
+                lane.first_lane_links = True
+            order = Gather(next(self._jobs), lane.index, keys)
+            calls = {side: side.next_call() for side in (home, lane)}
+            for side in (home, lane):
+                side.tell({name: say.GatherShares(calls[side], order) for name in self.parties})
+            for side in (lane, home):
+                side.collect(self.parties, calls[side], "gather")
+
+    @staticmethod
+    def _home(call: int, of: Lane, home: Lane, lane: Lane, name: str, initiator: bool) -> say.LinkToFirstLane:
+        plan = (lane if not initiator else home).plan
+        member = next(item for item in plan.members if item[0] == name) if plan is not None else (name, "", 0, b"")
+        return say.LinkToFirstLane(call, of.index, member, initiator)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Drop kept shares, weights or tables in every lane, now or before its next call."""
+        self._open()
+        for lane in self._lanes:
+            lane.forget(keys)
+
+    def set_policy(self, dataset: str, policy: Policy) -> None:
+        """Tell every party's workers what may be revealed of a dataset."""
+        self._open()
+        for lane in self._lanes:
+            with lane.using():
+                call = lane.next_call()
+                lane.ask({name: say.SetPolicy(call, dataset, policy) for name in self.parties}, call, "policy")
+
+    def close(self) -> None:
+        """End all workers, whatever state they are in. Idempotent."""
+        with self._closing:
+            self._closed = True
+            for lane in self._lanes:
+                lane.interrupt()
+            for lane in self._lanes:
+                lane.close()
+            self._pool.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

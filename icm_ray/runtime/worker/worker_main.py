@@ -1,0 +1,68 @@
+"""A worker as a process of its own: `python -m icm_ray.runtime.worker.worker_main NAME FD`, started by `processes`.
+
+The descriptor carries public data alone, as msgpack: settings in, endpoint out, plan in, how joining went out. The
+environment (threads of OpenMP, MKL, Numba) is set by whoever starts the process, before numpy is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from functools import partial
+from multiprocessing.connection import Connection
+
+import msgspec
+
+from icm_ray.config import EngineConfig
+from icm_ray.errors import IcmError
+from icm_ray.payload import decode
+from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.worker.malloc import keep_freed_memory
+from icm_ray.runtime.worker.mesh import decode_plan
+from icm_ray.runtime.worker.worker import Worker
+
+__all__ = ["Settings", "decode_settings", "main"]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a worker is started with. threads: that it may keep at work."""
+
+    config: EngineConfig
+    host: str
+    threads: int = 1
+
+
+_DECODER = msgspec.msgpack.Decoder(Settings)
+
+
+def decode_settings(payload: bytes) -> Settings:
+    """What the driver starts a worker with; raises `Desynchronised` for anything else."""
+    return decode(payload, _DECODER, "settings", "driver")
+
+
+def main() -> None:
+    """Serve one lane, then end."""
+    name, descriptor = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the driver's to answer
+    pipe = Connection(int(descriptor))
+    try:
+        settings = decode_settings(pipe.recv_bytes())
+        keep_freed_memory()
+        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3), settings.threads)
+        pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
+        plan = decode_plan(pipe.recv_bytes())
+        try:
+            worker.join(plan)
+        except IcmError as error:
+            pipe.send_bytes(say.encode(say.failed(0, error, name)))
+            os._exit(2)
+        pipe.send_bytes(say.encode(say.Done(0)))
+    except (EOFError, OSError):
+        os._exit(3)  # the driver is gone
+    worker.serve()
+    worker.close()
+
+
+if __name__ == "__main__":
+    main()

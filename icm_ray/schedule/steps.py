@@ -1,0 +1,75 @@
+"""What is really dealt and run: a program's nodes with their types, some of them cut into blocks of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from icm_ray.ops import compare, linear, products
+from icm_ray.ops.catalogue import Operation
+from icm_ray.ops.cost import Cost
+from icm_ray.ops.values import Kind, ValueType
+from icm_ray.protocols.table import TABLE
+from icm_ray.ring.wide import LIMBS
+
+__all__ = ["Step", "cost_of", "in_flight_for", "shares_of", "size_of", "working_set"]
+
+_LEAST: int = 3 << 19
+"""Bytes that are always allowed in flight: below, cutting costs more than it saves."""
+_COMPARISONS = (compare.AtLeast, compare.CountAtLeast, compare.Maximum, compare.Select, products.Relu)
+"""They hold chunk words first, then the tree's masks, then what selects: never all of them."""
+_EDGES = (linear.Input, linear.Load, linear.Store, linear.Reveal, products.LoadWeight, compare.CheckFlag)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation on earlier steps, and the type of its result."""
+
+    op: Operation
+    inputs: tuple[int, ...]
+    type: ValueType
+
+
+def size_of(kind: ValueType) -> int:
+    """Bytes of one party's share."""
+    return kind.count * 8 * (LIMBS if kind.kind is Kind.WIDE else 1)
+
+
+def cost_of(op: Operation, inputs: list[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
+    """What the operation declares."""
+    return TABLE[type(op)].cost(op, inputs, parties, out)
+
+
+def working_set(op: Operation, cost: Cost, out: ValueType) -> int:
+    """Bytes that a party holds while the operation runs, or a little more: what is opened, of itself and of every peer,
+    the masks of that, what is dealt, the result. 0 for local operations and those at the edges.
+    """
+    if isinstance(op, _EDGES) or not (cost.rounds or cost.dealt):
+        return 0
+    parties = len(cost.sent)
+    opened = max(cost.sent) // (parties - 1)
+    held = (1 + parties) * opened + 9 * cost.dealt // 8 + size_of(out)
+    return 3 * held // 4 if isinstance(op, _COMPARISONS) else held
+
+
+def in_flight_for(steps: tuple[Step, ...]) -> int:
+    """Bytes of working sets that a worker may hold at once: with inputs and outputs no more than four times these.
+
+    The shares that count are those that the program is given and leaves, or those of its largest operation.
+    """
+    # the result is there twice for a moment: in blocks, and put together
+    room = max(7 * (3 * taken + 2 * made) // 8 for taken, made in _shares(steps))
+    # the levels of a long row's maximum stand beside it: half of it each, differences and larger ones
+    rows = (steps[step.inputs[0]].type for step in steps if isinstance(step.op, compare.Maximum))
+    return max(_LEAST, room - max((size_of(row) for row in rows if len(row.shape) == 1), default=0))
+
+
+def shares_of(steps: tuple[Step, ...]) -> int:
+    """Bytes of a party's shares of inputs and outputs: the program's, or its largest operation's where that is more."""
+    return max(taken + made for taken, made in _shares(steps))
+
+
+def _shares(steps: tuple[Step, ...]) -> list[tuple[int, int]]:
+    given = sum(size_of(step.type) for step in steps if isinstance(step.op, linear.Load | linear.Input))
+    left = sum(size_of(step.type) for step in steps if isinstance(step.op, linear.Store | linear.Reveal))
+    each = [(sum(size_of(steps[source].type) for source in step.inputs), size_of(step.type)) for step in steps]
+    return [(given, left), *each]

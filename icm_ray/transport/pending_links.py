@@ -1,0 +1,130 @@
+"""The links that a listener expects, and the sockets that came for them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from dataclasses import dataclass, field
+from time import monotonic
+
+from icm_ray.errors import AddressReused, PeerRefused, PeerSilent, SessionClosed
+from icm_ray.transport.hello import Direction
+from icm_ray.transport.identity import fingerprint_of
+
+__all__ = ["Endpoint", "PendingLink", "PendingLinks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a peer listens and what it must show. Public: it may travel anywhere.
+
+    A peer that only dials has no address of its own: host "" and port 0. Without TLS the certificate may be empty.
+    """
+
+    name: str
+    host: str
+    port: int
+    certificate: bytes = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, in hex."""
+        return fingerprint_of(self.certificate)
+
+
+@dataclass(slots=True, eq=False)
+class PendingLink:
+    """One link that is waited for."""
+
+    link: str
+    peer: Endpoint
+    sockets: dict[Direction, socket.socket] = field(default_factory=dict)
+    reserved: set[Direction] = field(default_factory=set)
+    refusal: str = ""
+    claimed: bool = False
+
+
+class PendingLinks:
+    """Each name of a link is good for one link, ever."""
+
+    def __init__(self, owner: str, connect_timeout: float) -> None:
+        self._owner = owner
+        self._timeout = connect_timeout
+        self._changed = threading.Condition()
+        self._expected: dict[str, PendingLink] = {}
+        self._used: set[str] = set()
+        self._closed = False
+
+    def use(self, link: str) -> None:
+        """Mark a name as used, for a link that this side dials."""
+        with self._changed:
+            if self._closed:
+                raise SessionClosed(f"the listener of {self._owner} is closed")
+            if link in self._used:
+                raise AddressReused(f"a link named {link!r} was already opened at {self._owner}", step="connect")
+            self._used.add(link)
+
+    def expect(self, link: str, peer: Endpoint) -> PendingLink:
+        """Let `peer`, and nobody else, open `link`."""
+        with self._changed:
+            self.use(link)
+            self._expected[link] = PendingLink(link, peer)
+            self._changed.notify_all()
+            return self._expected[link]
+
+    def find(self, link: str, sender: str, deadline: float) -> PendingLink | None:
+        """Wait until `link` is expected, or was; None when it is not, or of somebody else."""
+        with self._changed:
+            left = max(0.0, deadline - monotonic())
+            self._changed.wait_for(lambda: self._closed or link in self._used, left)
+            expected = self._expected.get(link)
+            return expected if expected is not None and expected.peer.name == sender else None
+
+    def reserve(self, expected: PendingLink, direction: Direction) -> bool:
+        """Whether this direction is still wanted; True to the first who asks."""
+        with self._changed:
+            if self._expected.get(expected.link) is not expected or direction in expected.reserved:
+                return False
+            expected.reserved.add(direction)
+            return True
+
+    def deliver(self, expected: PendingLink, direction: Direction, sock: socket.socket) -> bool:
+        """Hand a socket to whoever waits for it; False when nobody does any more."""
+        with self._changed:
+            if self._expected.get(expected.link) is not expected:
+                return False
+            expected.sockets[direction] = sock
+            self._changed.notify_all()
+            return True
+
+    def claim(self, link: str, peer: Endpoint) -> dict[Direction, socket.socket]:
+        """Wait for both sockets of `link`. A link can be claimed once."""
+        with self._changed:
+            known = self._expected.get(link)
+            if known is None or known.claimed or known.peer != peer:
+                known = self.expect(link, peer)
+            known.claimed = True
+            wanted = known
+            self._changed.wait_for(lambda: self._closed or len(wanted.sockets) == len(Direction), self._timeout)
+            self._expected.pop(link, None)
+            if self._closed:
+                raise SessionClosed(f"the listener of {self._owner} was closed while {peer.name} was waited for")
+            if len(known.sockets) == len(Direction):
+                return known.sockets
+            for sock in known.sockets.values():
+                sock.close()
+        if known.refusal:
+            raise PeerRefused(f"{peer.name}: {known.refusal} (link {link!r})", party=peer.name, step="connect")
+        raise PeerSilent(
+            f"{peer.name} did not open link {link!r} within {self._timeout:g} s", party=peer.name, step="connect"
+        )
+
+    def close(self) -> None:
+        """Expect nothing any more and drop what nobody has claimed."""
+        with self._changed:
+            self._closed = True
+            for expected in self._expected.values():
+                for sock in expected.sockets.values():
+                    sock.close()
+            self._expected.clear()
+            self._changed.notify_all()

@@ -20,7 +20,7 @@ from icm_ray.program.run_header import Begin, SlotName, read_begin
 from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, Given, TableInfo
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
-from icm_ray.runtime.worker.mesh import LanePlan, decode_member, decode_plan
+from icm_ray.runtime.orders.lane_plan import LanePlan, decode_member, decode_plan
 from icm_ray.runtime.worker.worker_main import Settings, decode_settings
 from tests.bad_payloads import CORPUS, nested
 from tests.program.sample import every_operation
@@ -36,17 +36,17 @@ JOB = Job(
 )
 ORDERS = [
     say.Run(1, JOB),
-    say.Prepare(1, JOB, 2),
-    say.Go(1),
+    say.Preprocess(1, JOB, 2),
+    say.Commit(1),
     say.OpenTable(2, Open("t", CsvSource(("a.csv",)), (0, 1))),
     say.SetPolicy(3, "d", Policy(min_rows=5, recipients=("alice",))),
     say.LinkToFirstLane(4, 1, MEMBER, True),
-    say.Move(5, Gather(9, 1, (("key", (3, 4)),))),
+    say.GatherShares(5, Gather(9, 1, (("key", (3, 4)),))),
     say.Forget(6, ("a", "b")),
     say.Exit(),
 ]
 ANSWERS = [
-    say.Ready(1),
+    say.Prepared(1),
     say.Done(1, Report(1, 2, 3, 4, 0.5, {"wire": 0.1}), TableInfo((ColumnInfo("c", "int"),), (10, 20))),
     say.Failed(1, "PeerLost", "bob is gone", {"party": "bob", "partition": 3, "step": "open", "waited": 1.5}),
     ResultMessage(7, "total", (2,), bytes(16)),

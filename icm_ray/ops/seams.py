@@ -7,7 +7,7 @@ Both are filled by memory (tests) and by the real thing (TCP/TLS, AES); protocol
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -99,11 +99,3 @@ class Correlations(Protocol):
 
     def dealt(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         """This party's share of `count` words that the dealer chose: expanded, or the correction itself."""
-
-
-@dataclass(slots=True)
-class Traffic:
-    """Rounds and payload bytes of one run, for the test that holds them to the declaration."""
-
-    rounds: int = 0
-    links: dict[str, Counters] = field(default_factory=dict)

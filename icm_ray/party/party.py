@@ -57,10 +57,6 @@ class Party:
         self.store: dict[str, Any] = {}
         self.policies: dict[str, Policy] = {}
 
-    def add_link(self, name: str, link: Link) -> None:
-        """A link for revealing to someone who is no party."""
-        self._links[name] = link
-
     def run(
         self,
         program: Program,

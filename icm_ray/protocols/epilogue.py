@@ -9,7 +9,8 @@ parties.
 ReLU, division fused: z = (x^ >> f) - (r >> f) mod 2^(w-f) is the truncated value, and its sign is
     msb(x^ >> f) xor msb(r >> f) xor [ low(r >> f) > low(x^ >> f) ],
 so only w-f-1 bits are compared. The bit is opened as d^ = [z >= 0] xor r_d, and the product with z is linear in what is
-dealt: [r_d], [rho], [r_d rho], [t], [r_d t]  (`ring.epilogue.relu_parts`). Functionality: the division's, then max(., 0).
+dealt: [r_d], [rho], [r_d rho], [t], [r_d t]  (`ring.epilogue.relu_parts`). Functionality: the division's, then
+max(., 0).
 
 Opened: masked bits, uniform whatever x is. Secure against any n-1 semi-honest parties that do not collude with the
 dealer.

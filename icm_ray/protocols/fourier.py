@@ -10,7 +10,8 @@ e^x, x <= 0: x lies in the cell i = (k^ - r_hi) mod M of width 2^shift, lo = c -
     e^x = e^(i + c) e^(-r_lo) = sum over slots s of e^(cell of s) e^c [one-hot(r_hi)_s e^(-r_lo)]
 with one dealt word for each slot.
 
-All sines, cosines and powers are rounded integers, the public ones computed in integers. Around both: `ClampedFunction`.
+All sines, cosines and powers are rounded integers, the public ones computed in integers. Around both:
+`ClampedFunction`.
 Opened: what `protocols.clamped` opens, uniform. Functionality: that of `reference`, the coins of its divisions
 published. Secure against any n-1 semi-honest parties that do not collude with the dealer.
 """

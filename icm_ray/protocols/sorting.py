@@ -1,7 +1,8 @@
 """Sort: shuffle, then compare in the open; the order of shuffled elements is all that anyone sees.
 
 After a shuffle that nobody knows, every key gets a low part that makes it distinct, y = key 2^t + tag with t = log2 n.
-Elements are compared pair by pair on a schedule that is fixed by n alone (ops/sort_schedule.py), and the bits are opened:
+Elements are compared pair by pair on a schedule that is fixed by n alone (ops/sort_schedule.py), and the
+bits are opened:
 
     [y_i > y_j] = 1 xor msb(d),  d = y_i - y_j,  d^ = d + r opened,
     msb(d) = msb(d^) xor msb(r) xor [low(r) > low(d^)]

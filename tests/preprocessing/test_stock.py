@@ -222,7 +222,8 @@ def test_a_directory_that_others_can_read_is_refused(tmp_path, part):
 
 def test_temporary_directories_go_when_they_are_closed_or_abandoned():
     kept = Directory.private()
-    code = "import os; from icm_ray.preprocessing.directory import *; print(Directory.private().path, flush=True); os._exit(9)"
+    made = "print(Directory.private().path, flush=True)"
+    code = f"import os; from icm_ray.preprocessing.directory import *; {made}; os._exit(9)"
     left = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True).stdout.strip()
     assert os.path.isdir(left)
     other = Directory.private()

@@ -72,7 +72,10 @@ CASES = {
         lambda b, x: b.add(CountAtLeast((-7, 0, 12345), 41), x),
         lambda x: np.array([(x >= t).sum() for t in (-7, 0, 12345)]),
     ),
-    "sum": (lambda b, x: b.add(Sum(), b.add(Relu(Epilogue(relu=True, width=40)), x)), lambda x: [np.maximum(x, 0).sum()]),
+    "sum": (
+        lambda b, x: b.add(Sum(), b.add(Relu(Epilogue(relu=True, width=40)), x)),
+        lambda x: [np.maximum(x, 0).sum()],
+    ),
     "product": (lambda b, x: b.add(Product(Elementwise()), *[b.add(AssumeWidth(20), x)] * 2), lambda x: x * x),
     "whole after blocks": (
         lambda b, x: b.add(SumAxis(), b.add(Reshape((10, ROWS // 10)), b.add(Relu(Epilogue(relu=True, width=40)), x))),

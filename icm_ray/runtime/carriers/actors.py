@@ -21,8 +21,8 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from icm_ray.errors import IcmError, PeerLost
 from icm_ray.payload import decode
 from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.lane_plan import LanePlan, Member, decode_plan
 from icm_ray.runtime.worker.malloc import keep_freed_memory
-from icm_ray.runtime.worker.mesh import LanePlan, Member, decode_plan
 from icm_ray.runtime.worker.worker_main import Settings, decode_settings
 
 __all__ = ["ActorHandle", "LaneWorker", "threads_of"]

@@ -18,7 +18,7 @@ from icm_ray.errors import PeerLost
 from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from icm_ray.runtime.orders import messages as say
-from icm_ray.runtime.worker.mesh import LanePlan, decode_member
+from icm_ray.runtime.orders.lane_plan import LanePlan, decode_member
 from icm_ray.runtime.worker.worker_main import Settings
 
 __all__ = ["ProcessEngine", "ProcessHandle"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from icm_ray.runtime.worker.mesh import LanePlan
+from icm_ray.runtime.orders.lane_plan import LanePlan
 
 __all__ = ["Handle", "Pending"]
 

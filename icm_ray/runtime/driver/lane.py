@@ -30,8 +30,8 @@ from icm_ray.runtime.driver.first_cause import Evidence, first_cause
 from icm_ray.runtime.driver.handle import Handle, Pending
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import ResultMessage
-from icm_ray.runtime.worker.mesh import LanePlan
-from icm_ray.runtime.worker.worker import transport_config
+from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.orders.limits import transport_config
 from icm_ray.transport import Identity, TcpLink, open_link
 
 __all__ = ["Interrupted", "Lane"]

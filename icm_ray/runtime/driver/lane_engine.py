@@ -27,7 +27,7 @@ from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
 from icm_ray.runtime.driver.run import run
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Open
-from icm_ray.runtime.worker.worker import END, TABLE
+from icm_ray.runtime.orders.value_frames import END, TABLE
 from icm_ray.transport import Identity
 
 __all__ = ["LaneEngine"]

@@ -19,7 +19,7 @@ from icm_ray.runtime.driver.first_cause import Evidence
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Job, Report, ResultMessage
-from icm_ray.runtime.worker.worker import GIVEN, given_frame
+from icm_ray.runtime.orders.value_frames import GIVEN, given_frame
 
 __all__ = ["run"]
 

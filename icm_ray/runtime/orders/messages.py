@@ -20,7 +20,7 @@ from icm_ray.payload import decode
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import TableInfo
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
-from icm_ray.runtime.worker.mesh import Member
+from icm_ray.runtime.orders.lane_plan import Member
 
 __all__ = [
     "Abort",
@@ -56,8 +56,8 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
 
 
 class Preprocess(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Deal `count` slots of a program ahead of time. Answered by `Prepared` when they are on disk; they count after `Commit`,
-    which is answered by `Done`.
+    """Deal `count` slots of a program ahead of time. Answered by `Prepared` when they are on disk; they count after
+    `Commit`, which is answered by `Done`.
     """
 
     call: int

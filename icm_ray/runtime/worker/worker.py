@@ -49,26 +49,15 @@ from icm_ray.query.tasks import Given, PushedSource, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
-from icm_ray.runtime.worker.mesh import LanePlan, Mesh
-from icm_ray.transport import Endpoint, Identity, Lease, Listener, TcpLink, TransportConfig
+from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.orders.limits import transport_config
+from icm_ray.runtime.orders.value_frames import END, GIVEN, TABLE, given_frame
+from icm_ray.runtime.worker.mesh import Mesh
+from icm_ray.transport import Endpoint, Identity, Lease, Listener, TcpLink
 
-__all__ = ["END", "GIVEN", "TABLE", "Worker", "transport_config"]
-
-GIVEN, TABLE, END = b"given", b"table", b"end"
-"""How messages of values begin: an array follows as a frame; an Arrow stream (after 4 bytes of partition); no more."""
-
+__all__ = ["Worker"]
 
 _SHAPES: msgspec.msgpack.Decoder[tuple[int, ...]] = msgspec.msgpack.Decoder(Shape)
-
-
-def transport_config(config: EngineConfig) -> TransportConfig:
-    """The limits of a lane's links."""
-    return TransportConfig(
-        heartbeat=config.heartbeat,
-        silence=config.silence,
-        message_timeout=config.job_timeout,
-        connect_timeout=min(30.0, config.start_timeout),
-    )
 
 
 class Worker:
@@ -412,8 +401,3 @@ class Worker:
         self._listener.close()
         if self._stock is not None:
             self._stock.close()
-
-
-def given_frame(job: Job, step: int) -> Frame:
-    """Where an array that the driver brings belongs."""
-    return Frame(Address(job.job, bytes(16), job.partition, 0), step)

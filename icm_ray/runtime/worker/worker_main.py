@@ -18,8 +18,8 @@ from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError
 from icm_ray.payload import decode
 from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.lane_plan import decode_plan
 from icm_ray.runtime.worker.malloc import keep_freed_memory
-from icm_ray.runtime.worker.mesh import decode_plan
 from icm_ray.runtime.worker.worker import Worker
 
 __all__ = ["Settings", "decode_settings", "main"]

@@ -1,0 +1,60 @@
+"""Who is in a lane, and where each member listens."""
+
+from __future__ import annotations
+
+import msgspec
+
+from icm_ray.errors import SessionError
+from icm_ray.names import DRIVER
+from icm_ray.payload import Name, Port, decode
+from icm_ray.transport import Endpoint
+
+__all__ = ["LanePlan", "Member", "decode_member", "decode_plan"]
+
+Member = tuple[Name, Name, Port, bytes]
+"""Where a member listens: (name, host, port, certificate). Public."""
+
+
+class LanePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is in a lane and where each listens: (name, host, port, certificate). All public."""
+
+    session: str
+    lane: int
+    parties: tuple[str, ...]
+    owners: tuple[str, ...]
+    members: tuple[Member, ...]
+    driver: Member
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Where a member listens."""
+        for member in (*self.members, self.driver):
+            if member[0] == name:
+                return Endpoint(*member)
+        raise SessionError(f"{name} is not in lane {self.lane}")
+
+    def link_name(self, a: str, b: str, generation: int) -> str:
+        """The name of the link between two members. Links that were cut are replaced by those of a new generation."""
+        return f"{self.session}/{self.lane}/{generation}/{min(a, b)}-{max(a, b)}"
+
+    def driver_link(self, which: str, name: str) -> str:
+        """The name of a member's data or control link with the driver."""
+        return f"{self.session}/{self.lane}/driver-{which}-{name}"
+
+    def peers(self, name: str) -> list[str]:
+        """Whom a member is linked with: everyone; outside owners see parties and the dealer alone."""
+        outside = set(self.owners) if name in self.owners else set()
+        return sorted(member[0] for member in self.members if member[0] != name and member[0] not in outside)
+
+
+_PLANS = msgspec.msgpack.Decoder(LanePlan)
+_MEMBERS: msgspec.msgpack.Decoder[Member] = msgspec.msgpack.Decoder(Member)
+
+
+def decode_plan(payload: bytes) -> LanePlan:
+    """The plan that the driver sent; raises `Desynchronised` for anything else."""
+    return decode(payload, _PLANS, "the plan of a lane", DRIVER)
+
+
+def decode_member(payload: bytes, name: str) -> Member:
+    """Where the worker `name` says that it listens; raises `Desynchronised` for anything else."""
+    return decode(payload, _MEMBERS, "where it listens", name)

@@ -51,19 +51,23 @@ def peers_bytes(entry):
 
 def main_table(workloads):
     """Seconds of every engine."""
-    stocked = any("prepared" in entry for entry in workloads.values())
+    also = {
+        what: head
+        for what, head in (("session", "in a session"), ("prepared", "dealt before"))
+        if any(what in entry for entry in workloads.values())
+    }
 
     def row(name, entry):
         took = entry["seconds"]
         return (
             *short_row(name, entry),
             seconds(took["TLS"]),
-            *([seconds(entry.get("prepared"))] if stocked else []),
+            *(seconds(entry.get(what)) for what in also),
             f"{entry['record']['max_abs_error']:.1e}",
             str(OTHER_SECONDS.get(name, NONE)),
         )
 
-    head = (*SHORT, "icm-ray on TLS", *(["icm-ray, dealt before"] if stocked else []), "max error", OTHER_RUN)
+    head = (*SHORT, "icm-ray on TLS", *(f"icm-ray, {head}" for head in also.values()), "max error", OTHER_RUN)
     return table(head, (row(name, entry) for name, entry in workloads.items()))
 
 

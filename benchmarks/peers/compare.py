@@ -1,7 +1,7 @@
 """Run the workloads of all three engines in turn (ours, SPU, CrypTen, ours on TLS, ours, ...); write a comparison.
 
 usage: python benchmarks/peers/compare.py FOLDER OUT.json [WORKLOAD...] [--turns N] [--runs N] [--limit SECONDS]
-                                          [--parts loopback slow] [--also profile prepared]
+                                          [--parts loopback slow] [--also profile prepared session]
 FOLDER: where install.sh put the peers
 
 Each engine runs alone while the others are not there. A workload's time is the least of all its runs, so that a busy
@@ -114,6 +114,11 @@ def preprocessed(options, name, entry):
     entry["prepared"] = engines.own(name, options.runs, "--preprocessed")["seconds"]["min"]
 
 
+def session(options, name, entry):
+    """Our seconds in a session as it comes: Ray actors, TLS."""
+    entry["session"] = engines.own(name, options.runs, "--session")["seconds"]["min"]
+
+
 def within_engine(_, name, entry):
     entry["engine"], entry["rounds"] = slow.within_engine(name)
 
@@ -125,7 +130,7 @@ def slowly(engine):
     return step
 
 
-ALSO = {"profile": profile, "prepared": preprocessed}
+ALSO = {"profile": profile, "prepared": preprocessed, "session": session}
 
 
 def steps(options, report, why):

@@ -29,26 +29,40 @@ def bench(
     preprocessed: Annotated[
         bool, typer.Option("--preprocessed", help="deal before the clock starts: the online phase alone")
     ] = False,
+    session: Annotated[
+        bool, typer.Option("--session", help="through a session as it comes: Ray actors, one lane, TLS")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, help="that each worker, a party's or the dealer's, keeps at work")] = 1,
     json: Annotated[Path | None, typer.Option(help="write a list of records to this file")] = None,
 ) -> None:
     """Time workloads that other engines are measured on.
 
     Inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside it, but
-    for --preprocessed. The links are plain TCP unless --tls is given, as other engines' benchmarks have it.
+    for --preprocessed. The links are plain TCP unless --tls is given, as other engines' benchmarks have it; with
+    --session they are what every user gets, TLS, and the workers are Ray actors.
     """
     from cluster.bench.profile import HEADS, rows
     from cluster.bench.run import Record, measure, names, workload
     from icm_ray.config import EngineConfig
     from icm_ray.runtime.carriers.processes import ProcessEngine
+    from icm_ray.runtime.session import Session
 
     console, chosen = Console(), workloads or list(names())
     unknown = [name for name in chosen if name not in names()]
     if unknown:
         raise typer.BadParameter(f"unknown workload {', '.join(unknown)}; there are {', '.join(names())}")
     records: list[Record] = []
+    if session and threads > 1:
+        raise typer.BadParameter("a session gives each worker the threads of its CPUs: leave --threads out")
+    tls = tls or session
     config = EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit, in_flight=in_flight << 20)
-    with ProcessEngine(_NAMES[:parties], config=config, threads=threads) as engine:
+
+    def start() -> Session | ProcessEngine:
+        if session:
+            return Session(_NAMES[:parties], lanes=1, config=config)
+        return ProcessEngine(_NAMES[:parties], config=config, threads=threads)
+
+    with start() as engine:
         for name in chosen:
             with console.status(f"{name} ..."):
                 records.append(
@@ -58,7 +72,8 @@ def bench(
             console.print(
                 f"{name:20s} {record.seconds.min:8.4f} s  {record.rounds:3d} rounds  error {record.max_abs_error:.2e}"
             )
-    how = (f", {threads} threads each" if threads > 1 else "") + (", dealt before" if preprocessed else "")
+    how = ", Ray actors" if session else ""
+    how += (f", {threads} threads each" if threads > 1 else "") + (", dealt before" if preprocessed else "")
     table = Table(title=f"{parties} parties, {'TLS 1.3' if tls else 'plain TCP'} on loopback{how}")
     for head in ("workload", "seconds (min)", "median", "rounds", "MB a party", "MB dealt", "held", "max abs error"):
         table.add_column(head, justify="left" if head == "workload" else "right")

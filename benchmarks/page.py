@@ -70,8 +70,8 @@ operations go block by block to stay within four times their inputs and outputs;
 {traffic}
 {less}
 """
-SESSION = """"In a session" is what a user feels: `icm.Session` as it comes, Ray actors and TLS, in place of the bench's own
-processes.
+SESSION = """"In a session" is what a user feels: `icm.Session` as it comes, Ray actors and TLS, in place of the bench's
+own processes.
 """
 BEFORE = """"Dealt before" is what is left where the dealer's work is done before the clock starts. The peers' figures
 hold that work, so this column is in no ratio.

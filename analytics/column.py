@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from analytics.histogram import Histogram, edges_of
-from analytics.measures import Count, Extreme, Mean, Total, Variance
-from analytics.quantity import Rows
+from analytics.dataset import Dataset
 from analytics.query import Query
 from icm_ray.errors import ColumnError, InputError
+from icm_ray.query.rows import column_of
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.histogram import Histogram, edges_of
+from icm_ray.query.statistics.mean import Mean
+from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.sum import Sum
+from icm_ray.query.statistics.variance import Variance
 
 __all__ = ["SecureColumn"]
 
@@ -26,64 +32,67 @@ class SecureColumn:
     Errors of all statistics: `ColumnError` where there are no numbers.
     """
 
-    __slots__ = ("_rows", "kind", "name")
+    __slots__ = ("_dataset", "kind", "name")
 
-    def __init__(self, rows: Rows, name: str) -> None:
-        self._rows, self.name = rows, name
-        self.kind = next(info.kind for info in rows.columns if info.name == name)
+    def __init__(self, dataset: Dataset, name: str) -> None:
+        self._dataset, self.name = dataset, name
+        self.kind = column_of(dataset.facts, name).kind
 
     def __repr__(self) -> str:
-        held = "shares" if self._rows.shared else "held by"
-        return (
-            f"<SecureColumn {self.name!r}: {self.kind}, {self._rows.count} rows, {held} {', '.join(self._rows.owners)}>"
-        )
+        rows = self._dataset.facts
+        held = "shares" if rows.shared else "held by"
+        return f"<SecureColumn {self.name!r}: {self.kind}, {rows.count} rows, {held} {', '.join(rows.owners)}>"
 
     def __len__(self) -> int:
         """Rows of all owners together: public."""
-        return self._rows.count
+        return self._dataset.facts.count
 
-    def _number(self) -> Rows:
+    def _number(self) -> str:
         if self.kind not in _NUMBERS:
             raise ColumnError(f"column {self.name!r} holds {self.kind}, and no numbers", column=self.name)
-        return self._rows
+        return self._dataset.facts.name
+
+    def _query(self, statistic: Statistic) -> Query:
+        return Query(self._dataset, statistic)
 
     def count(self) -> Query:
         """The number of values, which is that of the rows: an owner's missing values are refused (`NullError`)."""
-        return Query(Count(self._rows, self.name))
+        return self._query(Count(self._dataset.facts.name, self.name))
 
     def sum(self) -> Query:
         """The sum, in the column's unit."""
-        return Query(Total(self._number(), self.name))
+        return self._query(Sum(self._number(), self.name))
 
     def mean(self) -> Query:
         """The arithmetic mean, in the column's unit. The sum is opened: the number of rows is public."""
-        return Query(Mean(self._number(), self.name))
+        return self._query(Mean(self._number(), self.name))
 
     def var(self, ddof: int = 1) -> Query:
         """The variance with divisor N - ddof, in the column's unit squared; NaN where N <= ddof. No sum is opened."""
-        return Query(Variance(self._number(), self.name, _freedom(ddof)))
+        return self._query(Variance(self._number(), self.name, _freedom(ddof)))
 
     def std(self, ddof: int = 1) -> Query:
         """The standard deviation with divisor N - ddof, in the column's unit; NaN where N <= ddof."""
-        return Query(Variance(self._number(), self.name, _freedom(ddof), root=True))
+        return self._query(Variance(self._number(), self.name, _freedom(ddof), root=True))
 
     def min(self) -> Query:
         """The least value."""
-        return Query(Extreme(self._number(), self.name, least=True))
+        return self._query(MinMax(self._number(), self.name, least=True))
 
     def max(self) -> Query:
         """The largest value."""
-        return Query(Extreme(self._number(), self.name))
+        return self._query(MinMax(self._number(), self.name))
 
     def histogram(self, bins: int | Sequence[float] = 16, range: tuple[float, float] | None = None) -> Query:
         """numpy.histogram: (counts int64 (bins,), edges (bins + 1,)).
 
         The last bin is closed, values outside of the range are not counted. bins: equal bins over `range`, which must
-        be given then, or the edges themselves. On shares of floats: `analytics.histogram` says what rounding does.
+        be given then, or the edges themselves. On shares of floats values are counted as they are shared, rounded:
+        `explain` says how far.
 
         Errors: `InputError` for edges that would depend on data.
         """
-        return Query(Histogram.of(self._number(), self.name, edges_of(bins, range)))
+        return self._query(Histogram.of(self._number(), self.name, edges_of(bins, range)))
 
 
 def _freedom(ddof: Any) -> int:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import overload
 
 from analytics.column import SecureColumn
-from analytics.held import HeldRows
-from analytics.quantity import Rows
-from analytics.share import share
+from analytics.dataset import Dataset
+from analytics.execute import share
 from icm_ray.errors import ColumnError
 
 __all__ = ["SecureFrame"]
@@ -21,11 +20,11 @@ class SecureFrame:
     Made by `read_csv`, `read_parquet` and `from_pandas`, and from another frame by `share` and by picking columns.
     """
 
-    __slots__ = ("_names", "_rows")
+    __slots__ = ("_dataset", "_names")
 
-    def __init__(self, rows: Rows, names: tuple[str, ...] | None = None) -> None:
-        self._rows = rows
-        self._names = names if names is not None else tuple(info.name for info in rows.columns)
+    def __init__(self, dataset: Dataset, names: tuple[str, ...] | None = None) -> None:
+        self._dataset = dataset
+        self._names = names if names is not None else tuple(info.name for info in dataset.facts.columns)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -35,27 +34,27 @@ class SecureFrame:
     @property
     def dtypes(self) -> dict[str, str]:
         """By column: "int", "float", "bool", or the Arrow type's name for what arithmetic is not offered on."""
-        kinds = {info.name: info.kind for info in self._rows.columns}
+        kinds = {info.name: info.kind for info in self._dataset.facts.columns}
         return {name: kinds[name] for name in self._names}
 
     @property
     def owners(self) -> dict[str, int]:
         """The rows of each owner."""
-        return dict(self._rows.owners)
+        return dict(self._dataset.facts.owners)
 
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
-        return self._rows.count, len(self._names)
+        return self._dataset.facts.count, len(self._names)
 
     @property
     def shared(self) -> bool:
         """Whether the rows are shares of the parties, rather than with their owners."""
-        return self._rows.shared
+        return self._dataset.facts.shared
 
     def __len__(self) -> int:
         """Rows of all owners together: public."""
-        return self._rows.count
+        return self._dataset.facts.count
 
     def __iter__(self) -> Iterator[str]:
         """Column names, as pandas has it."""
@@ -68,8 +67,8 @@ class SecureFrame:
         raise TypeError("a frame is neither true nor false; compare len(frame)")
 
     def __repr__(self) -> str:
-        brought = ", ".join(f"{owner}: {count}" for owner, count in self._rows.owners.items())
-        how = "shares of the parties" if self._rows.shared else "held by their owners"
+        brought = ", ".join(f"{owner}: {count}" for owner, count in self._dataset.facts.owners.items())
+        how = "shares of the parties" if self._dataset.facts.shared else "held by their owners"
         lines = [f"<SecureFrame: {len(self)} rows, {how} ({brought})"]
         width = max((len(name) for name in self._names), default=0)
         lines += [f"  {name:<{width}}  {kind}" for name, kind in self.dtypes.items()]
@@ -84,10 +83,10 @@ class SecureFrame:
     def __getitem__(self, names: str | list[str]) -> SecureColumn | SecureFrame:
         """A column by its name, or a frame of the columns of a list. Errors: `ColumnError`, with the closest name."""
         if isinstance(names, str):
-            return SecureColumn(self._rows, self._known(names))
+            return SecureColumn(self._dataset, self._known(names))
         if not isinstance(names, list):
             raise ColumnError(f"a column's name or a list of names is needed, not {names!r}")
-        return SecureFrame(self._rows, tuple(dict.fromkeys(self._known(name) for name in names)))
+        return SecureFrame(self._dataset, tuple(dict.fromkeys(self._known(name) for name in names)))
 
     def _known(self, name: str) -> str:
         if name in self._names:
@@ -104,10 +103,10 @@ class SecureFrame:
         Errors: `ColumnError` (a column without numbers), `BoundError` (a bound too large, or a value beyond it: the
         owner's worker refuses, naming the column), `NullError`, `FaultError`.
         """
-        if not isinstance(self._rows, HeldRows):
+        if self.shared:
             return self
-        return SecureFrame(share(self._rows, self._names), self._names)
+        return SecureFrame(share(self._dataset, self._names), self._names)
 
     def forget(self) -> None:
         """Let the workers drop the rows: opened tables, or shares. Frames of the same rows have none any more."""
-        self._rows.forget()
+        self._dataset.forget()

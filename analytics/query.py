@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from analytics.bound import ErrorBound
-from analytics.execute import check, run
-from analytics.explain import explain
-from analytics.measures import Measure
+from analytics.dataset import Dataset
+from analytics.execute import Part, check, explain, run
 from icm_ray.errors import InputError
+from icm_ray.query.error_bound import ErrorBound
+from icm_ray.query.statistics.catalogue import Statistic
 
 __all__ = ["Query"]
 
@@ -17,31 +17,36 @@ __all__ = ["Query"]
 class Query:
     """One statistic of a column. Nothing is computed, shared or opened before `reveal`."""
 
-    __slots__ = ("_measure",)
+    __slots__ = ("_part",)
 
-    def __init__(self, measure: Measure) -> None:
-        self._measure = measure
+    def __init__(self, dataset: Dataset, statistic: Statistic) -> None:
+        self._part: Part = dataset, statistic
+
+    @property
+    def _title(self) -> str:
+        return self._part[1].title
 
     def __repr__(self) -> str:
-        return f"<{self._measure.title}, not revealed: .explain() says what .reveal() opens>"
+        return f"<{self._title}, not revealed: .explain() says what .reveal() opens>"
 
     def __bool__(self) -> bool:
-        raise TypeError(f"{self._measure.title} has no value before .reveal()")
+        raise TypeError(f"{self._title} has no value before .reveal()")
 
     def __float__(self) -> float:
-        raise TypeError(f"{self._measure.title} has no value before .reveal()")
+        raise TypeError(f"{self._title} has no value before .reveal()")
 
     @property
     def error(self) -> ErrorBound:
         """A bound on the distance to the plaintext result, in the column's units; public, known beforehand."""
-        return self._measure.error
+        dataset, statistic = self._part
+        return statistic.error(dataset.facts)
 
     def explain(self, to: str | None = None) -> str:
         """What `reveal(to)` opens and to whom, public sizes, rounds, bytes, bytes from the dealer, error bound.
 
         Errors: those of `reveal` that are found before anything is shared.
         """
-        return explain([self._measure], to)
+        return explain([self._part], to)
 
     def reveal(self, to: str | None = None) -> Any:
         """The result: a number, or (counts, edges) of a histogram. to: who puts it together; None: the driver.
@@ -51,7 +56,7 @@ class Query:
         Errors: `OwnerError` (no such recipient), `PolicyError`, `BoundError`, `NullError`, `SessionClosed`,
         `FaultError`.
         """
-        return run([self._measure], to)[0]
+        return run([self._part], to)[0]
 
     @classmethod
     def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> tuple[Any, ...]:
@@ -63,13 +68,13 @@ class Query:
         for query in queries:
             if not isinstance(query, Query):
                 raise InputError(f"only statistics are revealed together, not {type(query).__name__}")
-        return tuple(run([query._measure for query in queries], to))
+        return tuple(run([query._part for query in queries], to))
 
     @classmethod
     def explain_together(cls, queries: Sequence[Query], to: str | None = None) -> str:
         """What `reveal_together` opens."""
-        return explain([query._measure for query in queries], to)
+        return explain([query._part for query in queries], to)
 
     def check(self, to: str | None = None) -> None:
         """Raise what `reveal(to)` would raise before anything is shared."""
-        check([self._measure], to)
+        check([self._part], to)

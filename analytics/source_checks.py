@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from analytics.dataset import Dataset
 from analytics.frame import SecureFrame
-from analytics.held import HeldRows
 from icm_ray.errors import BoundError, ColumnError, InputError, OwnerError
 from icm_ray.policy import Policy
+from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.tasks import ColumnInfo
 from icm_ray.runtime.driver.engine import Engine, Table
 
@@ -116,4 +117,5 @@ def frame_of(
     dataset = session.new_name("dataset")
     if policy is not None:
         session.set_policy(dataset, policy)
-    return SecureFrame(HeldRows(session, dataset, policy, columns, dict(tables), declared))
+    held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
+    return SecureFrame(Dataset(session, OwnerRows(dataset, columns, held, tuple(declared.items()), policy)))

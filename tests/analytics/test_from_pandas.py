@@ -140,7 +140,7 @@ def test_bounds_are_positive_numbers(fresh, bound):
 @pytest.mark.parametrize("bound", [np.int64(8), np.uint8(5), np.float32(8), Fraction(9, 2), np.array(7)])
 def test_bounds_are_numbers_of_any_kind(fresh, bound):
     frame = an.from_pandas(fresh, {"bob": GOOD}, bounds={"age": bound})
-    assert frame._rows.declared == {"age": 3}
+    assert dict(frame._dataset.facts.log2_bounds) == {"age": 3}
 
 
 def test_bounds_are_by_column(fresh):
@@ -150,7 +150,7 @@ def test_bounds_are_by_column(fresh):
 
 def test_a_bound_just_beyond_a_power_of_two(fresh):
     frame = an.from_pandas(fresh, {"bob": GOOD}, bounds={"age": 2**60 + 1, "cost": 2**60 - 1})
-    assert frame._rows.declared == {"age": 61, "cost": 60}
+    assert dict(frame._dataset.facts.log2_bounds) == {"age": 61, "cost": 60}
 
 
 def test_bounds_of_other_columns(fresh):

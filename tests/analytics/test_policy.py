@@ -3,10 +3,12 @@ import pandas as pd
 import pytest
 
 import analytics as an
-from analytics.quantity import LaneBuild, Quantity, QuantityKind
 from icm_ray.errors import PolicyError
 from icm_ray.ops.linear import Reveal
 from icm_ray.policy import Policy
+from icm_ray.query.lane_build import LaneBuild, Members
+from icm_ray.query.statistics.variance import SquaresOfColumn
+from icm_ray.runtime.driver.engine import LaneJob
 
 VALUES = np.array([0, 0, 0, 1, 1, 2, 5, 5, 5, 5])
 
@@ -39,13 +41,14 @@ def test_enough_rows(fresh):
 def test_every_partys_own_worker_refuses(fresh, party):
     """A driver that does not check (here: for one party alone knows of the policy) gets nothing."""
     frame = frame_of(fresh, None)
-    rows = frame._rows
+    rows = frame._dataset.facts
     fresh._lanes[0].members[party].policies["visits"] = Policy(min_rows=11)
-    build = LaneBuild(fresh, 0, len(frame))
-    value = rows.partial(build, Quantity(QuantityKind.SQUARES, "x"))
+    build = LaneBuild(Members(fresh.parties, fresh.owners), 0, len(frame))
+    value = rows.partial(build, SquaresOfColumn("x"))
     build.builder.add(Reveal("driver", "squares"), value)
+    written = build.program()
     with pytest.raises(PolicyError, match=f"{party} refuses: squares has 10 rows"):
-        fresh.execute([build.job()])
+        fresh.execute([LaneJob(0, written.program, tasks=written.tasks)])
 
 
 def test_recipients(fresh):

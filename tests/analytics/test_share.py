@@ -3,9 +3,7 @@ import pandas as pd
 import pytest
 
 import analytics as an
-from analytics.shared import encoding_for
 from icm_ray.errors import BoundError, ColumnError
-from icm_ray.query.tasks import ColumnInfo
 from tests.analytics.conftest import engine_of
 
 FRAME = pd.DataFrame({"age": [3, -5, 7, 8], "cost": [1.5, -2.25, 3.0, 16000.0], "ok": [True, False, True, True]})
@@ -61,18 +59,6 @@ def test_default_bounds(fresh):
         frame = an.from_pandas(fresh, {"alice": pd.DataFrame({name: values})})
         with pytest.raises(BoundError, match=name):
             frame.share()
-
-
-def test_fractional_bits_make_room_for_the_bound():
-    cost, age, ok = ColumnInfo("cost", "float"), ColumnInfo("age", "int"), ColumnInfo("ok", "bool")
-    assert encoding_for(cost, None, 2**23, 16, 20).f == 16
-    assert encoding_for(cost, 30, 2**20, 16, 20).f == 10
-    assert encoding_for(cost, None, 2**26, 16, 20).f == 14
-    assert encoding_for(age, None, 2**29, 16, 20).bound == 31
-    assert encoding_for(ok, None, 2**40, 16, 20).bound == 0
-    for column in (cost, age):
-        with pytest.raises(BoundError, match=f"column '{column.name}'.*bounds="):
-            encoding_for(column, 41, 2**20, 16, 20)
 
 
 @pytest.mark.parametrize("bound", [2**44, 2**52])

@@ -1,0 +1,158 @@
+"""From what is asked to programs: pure, so that every member derives the same.
+
+Statistics. One lane with rows: one program. Several: in every lane a program that keeps its partial shares; these move
+(each party's within itself) to the first lane, where a last program joins them and reveals. Sharing: a program for each
+partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from icm_ray.errors import BoundError
+from icm_ray.ops.linear import Load, Reveal, Store
+from icm_ray.ops.values import ValueType
+from icm_ray.program.build import Builder, Value
+from icm_ray.protocols.io import array_shape
+from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
+from icm_ray.query.opened import Known
+from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join
+from icm_ray.query.question import Asked, DatasetFacts, Question
+from icm_ray.query.sharing import lower_sharing
+
+__all__ = ["Lowered", "Revealed", "lower"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """What one number of a result is read from: `word` of which statistic; the name of a reveal and its type, or a
+    number that is public.
+    """
+
+    statistic: int
+    word: str
+    name: str
+    source: ValueType | Known
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """first: programs that run at the same time, one after the other in each lane. kept: by lane, names of the partial
+    shares that they leave, and their shapes. last: the program that reveals, after these moved to its lane; None where
+    nothing is opened.
+    """
+
+    first: tuple[LaneProgram, ...]
+    kept: Mapping[int, Mapping[str, tuple[int, ...]]]
+    last: LaneProgram | None
+    revealed: tuple[Revealed, ...] = ()
+
+    @property
+    def programs(self) -> tuple[LaneProgram, ...]:
+        """All of them, in their order."""
+        return self.first if self.last is None else (*self.first, self.last)
+
+    def stamped(self, in_flight: int, threads: int) -> Lowered:
+        """With what an engine gives its workers to work in: it does not change what is computed."""
+
+        def stamp(part: LaneProgram) -> LaneProgram:
+            program = msgspec.structs.replace(part.program, in_flight=in_flight, threads=threads)
+            return LaneProgram(part.lane, program, part.partition, part.tasks)
+
+        last = None if self.last is None else stamp(self.last)
+        return Lowered(tuple(map(stamp, self.first)), self.kept, last, self.revealed)
+
+
+def lower(asked: Asked, members: Members) -> Lowered:
+    """The programs of what is asked, for these members.
+
+    Errors: `BoundError` naming the column where a value would not fit its ring; `ColumnError`, `ProgramError` where
+    question and facts do not belong together.
+    """
+    if isinstance(asked.what, Question):
+        return _Lowering(asked, asked.what, members).lower()
+    return Lowered(lower_sharing(asked.what, asked.rows(asked.what.dataset), members), {}, None)
+
+
+class _Lowering:
+    def __init__(self, asked: Asked, question: Question, members: Members) -> None:
+        self._asked, self._question, self._members = asked, question, members
+        self._facts = {statistic.dataset: asked.rows(statistic.dataset) for statistic in question.statistics}
+        self._taken = [self._partials(statistic.dataset, index) for index, statistic in enumerate(question.statistics)]
+        known: dict[PartialOf, Known] = {}
+        parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
+        for part in (part for taken in self._taken for part in taken):
+            if isinstance(part.partial, RowCount):
+                known[part] = part.partial.known(self._facts[part.dataset])
+            else:
+                parts[part] = part.partial
+        self._known, self._parts = known, parts
+
+    def _partials(self, dataset: str, index: int) -> tuple[PartialOf, ...]:
+        rows = self._facts[dataset]
+        return tuple(
+            PartialOf(dataset, partial if isinstance(partial, RowCount) else partial.substitute(rows))
+            for partial in self._question.statistics[index].partials(rows)
+        )
+
+    def lower(self) -> Lowered:
+        """The programs."""
+        lanes = sorted(frozenset[int]().union(*(self._facts[part.dataset].lanes for part in self._parts)))
+        if not lanes:
+            builder = Builder(self._members.parties, self._members.owners)
+            return Lowered((), {}, None, self._reveal(builder, {}))
+        if len(lanes) == 1:
+            last = self._lane(lanes[0])
+            values = {part: self._partial(last, part) for part in self._parts}
+            revealed = self._reveal(last.builder, values)
+            return Lowered((), {}, last.program(), revealed)
+        first: list[LaneProgram] = []
+        kept: dict[int, dict[str, tuple[int, ...]]] = {}
+        pieces: dict[PartialOf, list[tuple[str, ValueType]]] = {part: [] for part in self._parts}
+        for lane in lanes:
+            build, kept[lane] = self._lane(lane), {}
+            for index, part in enumerate(self._parts):
+                if lane not in self._facts[part.dataset].lanes:
+                    continue
+                value, name = self._partial(build, part), f"partial-{self._asked.digest.hex()}-{lane}-{index}"
+                build.builder.add(Store(name), value)
+                kept[lane][name] = array_shape(value.type)
+                pieces[part].append((name, value.type))
+            first.append(build.program())
+        last = self._lane(0)
+        values = {}
+        for part, found in pieces.items():
+            loaded = [last.builder.add(Load(name, kind)) for name, kind in found]
+            values[part] = join(last.builder, self._parts[part].rule, loaded)
+        revealed = self._reveal(last.builder, values)
+        return Lowered(tuple(first), kept, last.program(), revealed)
+
+    def _lane(self, lane: int) -> LaneBuild:
+        """A program for a lane; it states the fewest rows that are behind any of what is opened."""
+        return LaneBuild(self._members, lane, min(self._facts[part.dataset].count for part in self._parts))
+
+    def _partial(self, build: LaneBuild, part: PartialOf) -> Value:
+        rows: DatasetFacts = self._facts[part.dataset]
+        partial = self._parts[part]
+        try:
+            return rows.partial(build, partial)
+        except BoundError as error:
+            column = partial.column
+            raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None
+
+    def _reveal(self, builder: Builder, values: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
+        found: dict[PartialOf, Taken] = {**self._known, **values}
+        revealed = []
+        for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):
+            taken = [found[part] for part in parts]
+            for word, value in statistic.finish(builder, taken, self._facts[statistic.dataset]).items():
+                name = f"{index}: {word} ({statistic.title})"
+                if isinstance(value, Known):
+                    revealed.append(Revealed(index, word, name, value))
+                    continue
+                builder.add(Reveal(self._question.to, name), value)
+                revealed.append(Revealed(index, word, name, value.type))
+        return tuple(revealed)

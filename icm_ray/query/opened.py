@@ -1,0 +1,54 @@
+"""What a result is read from: numbers that were opened, and numbers that are public anyway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.ops.values import Kind, ValueType
+from icm_ray.ring.wide import LIMBS, to_integers, to_signed
+
+__all__ = ["Known", "Number", "Opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A value that was opened, and its type."""
+
+    words: NDArray[np.uint64]
+    type: ValueType
+
+    @property
+    def integers(self) -> list[int]:
+        """Its numbers in units of 2^-f, flat."""
+        if self.type.kind is Kind.WIDE:
+            return to_signed(to_integers(self.words.reshape(-1, LIMBS)))
+        return self.words.reshape(-1).view(np.int64).tolist()
+
+    @property
+    def number(self) -> Fraction:
+        """The only number of a value (1,), exactly."""
+        return Fraction(self.integers[0], 1 << self.type.f)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A whole number that is public: it stands where a shared value could, and nothing is opened for it."""
+
+    value: int
+
+    @property
+    def integers(self) -> list[int]:
+        """As of `Opened`."""
+        return [self.value]
+
+    @property
+    def number(self) -> Fraction:
+        """As of `Opened`."""
+        return Fraction(self.value)
+
+
+Number = Opened | Known

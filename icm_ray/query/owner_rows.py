@@ -1,0 +1,89 @@
+"""Rows that their owners hold: each owner aggregates its own in the clear, and shares the aggregate alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from icm_ray.payload import Natural
+from icm_ray.policy import Policy
+from icm_ray.program.build import Value
+from icm_ray.query.lane_build import LaneBuild
+from icm_ray.query.partials import PartialAggregate, join
+from icm_ray.query.rows import column_of
+from icm_ray.query.tasks import ColumnInfo
+
+__all__ = ["OwnerRows", "OwnerTable"]
+
+_ROUNDING = 2.0**-63
+
+
+class OwnerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One owner's table: rows of each partition, and the lane whose worker holds (or reads) each."""
+
+    name: str
+    owner: str
+    rows: tuple[Natural, ...]
+    lanes: tuple[Natural, ...]
+
+    def parts_in(self, lane: int) -> tuple[int, ...]:
+        """The partitions that a lane's worker reads and that have rows."""
+        places = enumerate(zip(self.lanes, self.rows, strict=True))
+        return tuple(part for part, (at, count) in places if at == lane and count)
+
+
+class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="owners"):
+    """tables: one for each owner. log2_bounds: by column, of the largest magnitude, for the day it is shared."""
+
+    name: str
+    columns: tuple[ColumnInfo, ...]
+    tables: tuple[OwnerTable, ...]
+    log2_bounds: tuple[tuple[str, int], ...] = ()
+    policy: Policy | None = None
+
+    @property
+    def source(self) -> str:
+        return self.name
+
+    @property
+    def count(self) -> int:
+        return sum(self.owners.values())
+
+    @property
+    def owners(self) -> Mapping[str, int]:
+        return {table.owner: sum(table.rows) for table in self.tables}
+
+    @property
+    def shared(self) -> bool:
+        return False
+
+    @property
+    def lanes(self) -> frozenset[int]:
+        return frozenset(
+            lane for table in self.tables for lane, rows in zip(table.lanes, table.rows, strict=True) if rows
+        )
+
+    @property
+    def kept(self) -> Sequence[str]:
+        return [table.name for table in self.tables]
+
+    def rounding(self, column: str) -> float:
+        return _ROUNDING if column_of(self, column).kind == "float" else 0.0
+
+    def step(self, column: str) -> int:
+        return -1
+
+    def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
+        """What the rows of one lane contribute."""
+        values = self._aggregates(build, partial)
+        return join(build.builder, partial.rule, list(values))
+
+    def _aggregates(self, build: LaneBuild, partial: PartialAggregate) -> Iterable[Value]:
+        column = column_of(self, partial.column)
+        for table in self.tables:
+            if parts := table.parts_in(build.lane):
+                task = partial.task(table.name, parts, column)
+                kind = partial.type(column, sum(table.rows[part] for part in parts))
+                value = build.bring(table.owner, f"{task.kind} of {column.name}", task, kind)
+                yield partial.brought(build.builder, value)

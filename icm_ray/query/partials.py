@@ -1,0 +1,116 @@
+"""Partial aggregates: the shared values that statistics are made of, partial ones of every lane, joined into one.
+
+A partial aggregate has two faces, one for each place where rows are: what their owner aggregates in the clear and
+shares, and what the parties compute on shares. What is opened of it, and how that is read, statistics say.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import ClassVar
+
+from icm_ray.errors import BoundError, ProgramError
+from icm_ray.ops.compare import Maximum
+from icm_ray.ops.linear import Add, Concatenate, Sum
+from icm_ray.ops.values import FULL_WIDTH, ValueType
+from icm_ray.program.build import Builder, Value
+from icm_ray.query.opened import Known
+from icm_ray.query.rows import Rows
+from icm_ray.query.tasks import Aggregate, ColumnInfo
+
+__all__ = ["Join", "PartialAggregate", "PartialOf", "RowCount", "Taken", "join", "largest", "shared"]
+
+Taken = Value | Known
+"""What a statistic gets for a partial aggregate: a shared value, or a number that is public."""
+
+
+class Join(Enum):
+    """How the partial values of several places become one."""
+
+    SUM = auto()
+    PAIRS = auto()
+    """A sum too, in pairs: the width grows with the logarithm of their number."""
+    LARGEST = auto()
+
+
+def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
+    """One value from those of several places."""
+    if len(values) == 1:
+        return values[0]
+    if rule is Join.LARGEST:
+        return largest(builder, builder.add(Concatenate(), *values))
+    if rule is Join.SUM:
+        return builder.add(Sum(), builder.add(Concatenate(), *values))
+    level = list(values)
+    while len(level) > 1:
+        pairs = [builder.add(Add(), a, b) for a, b in zip(level[::2], level[1::2], strict=False)]
+        level = pairs + level[2 * len(pairs) :]
+    return level[0]
+
+
+def largest(builder: Builder, values: Value) -> Value:
+    """The largest of shared values (n,): shape (1,)."""
+    width = values.type.width + 1
+    if width > FULL_WIDTH:
+        raise BoundError(f"a maximum of values of {width - 1} bits does not fit; declare a smaller bound", width=width)
+    return builder.add(Maximum(width), values)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialAggregate(ABC):
+    """A partial aggregate of one column."""
+
+    words: ClassVar[str]
+    """What it is, for people."""
+    rule: ClassVar[Join]
+
+    column: str
+
+    def substitute(self, rows: Rows) -> PartialAggregate | RowCount:
+        """The partial aggregate to take in this one's place, where these rows serve both by the same value."""
+        return self
+
+    @abstractmethod
+    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
+        """What an owner computes over partitions of a table."""
+
+    @abstractmethod
+    def type(self, column: ColumnInfo, rows: int) -> ValueType:
+        """Of what an owner shares, of so many rows."""
+
+    def brought(self, builder: Builder, value: Value) -> Value:
+        """The partial value, from what an owner shared."""
+        return value
+
+    @abstractmethod
+    def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
+        """The partial value, from shares of partitions (rows,) of one lane; rows: all of the dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCount:
+    """The number of rows behind a statistic, a partial aggregate like others; of unfiltered rows it is public."""
+
+    column: str
+
+    def known(self, rows: Rows) -> Known:
+        """The number."""
+        return Known(rows.count)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialOf:
+    """A partial aggregate of certain rows: what lanes contribute to. Two that are equal are one value."""
+
+    dataset: str
+    partial: PartialAggregate | RowCount
+
+
+def shared(taken: Taken) -> Value:
+    """A value that is shared; raises `ProgramError` for a public one."""
+    if isinstance(taken, Known):
+        raise ProgramError("a public number where a shared value is needed")
+    return taken

@@ -1,0 +1,79 @@
+"""What is asked, as data: statistics over columns of datasets, or the sharing of a dataset; with the public facts of
+every dataset it refers to. Whoever has both derives the same programs (`icm_ray.query.lower`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Union
+
+import msgspec
+
+from icm_ray.errors import Desynchronised, ProgramError
+from icm_ray.payload import decode
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.statistics.catalogue import Statistic
+
+__all__ = ["Asked", "DatasetFacts", "Question", "Sharing", "decode_asked", "encode_asked"]
+
+DatasetFacts = Union[OwnerRows, SecretRows]  # noqa: UP007 - msgspec takes the members from a typing.Union
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="question"):
+    """Statistics, answered together. to: who receives the results; "driver": the parties' shares meet there."""
+
+    statistics: tuple[Statistic, ...]
+    to: str
+
+
+class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sharing"):
+    """Owners' rows of a dataset become shares of the parties, a dataset `into` of its own.
+
+    columns: those to share. f: fractional bits of floats, at most. default_bound: log2 of the largest magnitude of
+    floats for which none was declared.
+    """
+
+    dataset: str
+    into: str
+    columns: tuple[str, ...]
+    f: int
+    default_bound: int
+
+
+class Asked(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
+):  # dict: a place for what is computed once
+    """What is asked, and the public facts of the datasets that it refers to."""
+
+    what: Question | Sharing
+    facts: tuple[DatasetFacts, ...]
+
+    def rows(self, dataset: str) -> DatasetFacts:
+        """The facts of a dataset. Errors: `ProgramError` where there are none."""
+        for facts in self.facts:
+            if facts.name == dataset:
+                return facts
+        raise ProgramError(f"nothing is said of the dataset {dataset!r} that is asked for")
+
+    @cached_property
+    def digest(self) -> bytes:
+        """16 bytes that name the question and the facts."""
+        return hashlib.sha256(encode_asked(self)).digest()[:16]
+
+
+_DECODER = msgspec.msgpack.Decoder(Asked)
+
+
+def encode_asked(asked: Asked) -> bytes:
+    """As msgpack."""
+    return msgspec.msgpack.encode(asked)
+
+
+def decode_asked(payload: bytes) -> Asked:
+    """What someone else asked; raises `ProgramError` where it is not well formed."""
+    try:
+        return decode(payload, _DECODER, "a question", "the asker")
+    except Desynchronised as error:
+        raise ProgramError(f"not a question: {error.__cause__ or error}") from error

@@ -1,0 +1,138 @@
+"""Rows that are shares: every column of every partition secret-shared among the parties, in the partition's lane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from icm_ray.errors import BoundError, ColumnError
+from icm_ray.ops.linear import Load
+from icm_ray.ops.values import ValueType, log2_ceil
+from icm_ray.payload import Natural
+from icm_ray.policy import Policy
+from icm_ray.program.build import Value
+from icm_ray.query.lane_build import LaneBuild
+from icm_ray.query.names import derived_name
+from icm_ray.query.partials import PartialAggregate
+from icm_ray.query.tasks import ColumnInfo
+
+__all__ = ["Encoding", "SecretPartition", "SecretRows", "encoding_for"]
+
+_INT_BOUND = 31
+_ROOM = 60  # bits of f, bound and rows together: what a partition's sum, comparisons and split squares take
+
+
+class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a column is shared: f fractional bits, magnitudes to 2^bound inclusive; `rounded` for floats."""
+
+    f: Natural
+    bound: int
+    rounded: bool
+
+    @property
+    def error(self) -> float:
+        """How far a shared value may be from the plain one."""
+        return 2.0 ** -(self.f + 1) if self.rounded else 0.0
+
+    def type(self, rows: int) -> ValueType:
+        """Of one partition of the column."""
+        return ValueType(shape=(rows,), f=self.f, width=max(self.f + self.bound, 0) + 2, error=self.error)
+
+
+def encoding_for(column: ColumnInfo, declared: int | None, rows: int, f: int, default: int) -> Encoding:
+    """The encoding of a column in partitions of up to `rows` rows. f: the session's fractional bits, reduced where the
+    bound leaves no room; declared, default: log2 of the largest magnitude, of this column and of floats.
+
+    Errors: `BoundError` naming the column where the bound leaves no room at all.
+    """
+    room = _ROOM - log2_ceil(rows)
+    if column.kind == "bool":
+        return Encoding(0, 0, rounded=False)
+    if column.kind == "int":
+        bound = max(_INT_BOUND if declared is None else declared, 0)
+        fits = 0
+    else:
+        bound = default if declared is None else declared
+        fits = min(f, room - bound)
+    if fits < 0 or bound > room:
+        raise BoundError(
+            f"column {column.name!r}: magnitudes to 2^{bound} in partitions of {rows} rows do not fit; 2^{room} do. "
+            f"Declare a smaller bound: bounds={{{column.name!r}: ...}}",
+            column=column.name,
+            bound=bound,
+        )
+    return Encoding(fits, bound, rounded=column.kind == "float")
+
+
+class SecretPartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Partition `number` of an owner's table, as shares of the parties in one lane."""
+
+    owner: str
+    number: Natural
+    lane: Natural
+    rows: Natural
+
+
+class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="shares"):
+    """name: of these shares. source: of the dataset that they were made of. encodings: of the columns, in their order.
+
+    Keys under which parties keep shares follow from name, partition, column and encoding.
+    """
+
+    name: str
+    source: str
+    columns: tuple[ColumnInfo, ...]
+    encodings: tuple[Encoding, ...]
+    partitions: tuple[SecretPartition, ...]
+    policy: Policy | None = None
+
+    @property
+    def count(self) -> int:
+        return sum(self.owners.values())
+
+    @property
+    def owners(self) -> Mapping[str, int]:
+        rows: dict[str, int] = {}
+        for partition in self.partitions:
+            rows[partition.owner] = rows.get(partition.owner, 0) + partition.rows
+        return rows
+
+    @property
+    def shared(self) -> bool:
+        return True
+
+    @property
+    def lanes(self) -> frozenset[int]:
+        return frozenset(partition.lane for partition in self.partitions)
+
+    @property
+    def kept(self) -> Sequence[str]:
+        return [self.key(partition, column.name) for partition in self.partitions for column in self.columns]
+
+    def encoding(self, column: str) -> Encoding:
+        """How a column is shared. Errors: `ColumnError` (none of that name)."""
+        for info, encoding in zip(self.columns, self.encodings, strict=True):
+            if info.name == column:
+                return encoding
+        raise ColumnError(f"{self.name} has no column {column!r}", column=column)
+
+    def key(self, partition: SecretPartition, column: str) -> str:
+        """The name under which every party keeps its share of a partition's column."""
+        return derived_name("share", self.name, partition.owner, partition.number, column, self.encoding(column))
+
+    def rounding(self, column: str) -> float:
+        return self.encoding(column).error
+
+    def step(self, column: str) -> int:
+        return self.encoding(column).f
+
+    def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
+        """What the rows of one lane contribute."""
+        encoding = self.encoding(partial.column)
+        parts = [
+            build.builder.add(Load(self.key(partition, partial.column), encoding.type(partition.rows)))
+            for partition in self.partitions
+            if partition.lane == build.lane
+        ]
+        return partial.of_shares(build.builder, parts, self)

@@ -1,0 +1,58 @@
+"""Sharing a dataset: every partition's columns go from the owner's worker to the parties of the partition's lane."""
+
+from __future__ import annotations
+
+from icm_ray.errors import ColumnError, ProgramError
+from icm_ray.ops.linear import Store
+from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.question import DatasetFacts, Sharing
+from icm_ray.query.rows import column_of
+from icm_ray.query.secret_rows import SecretPartition, SecretRows, encoding_for
+from icm_ray.query.tasks import ColumnValues
+
+__all__ = ["lower_sharing", "secret_rows"]
+
+_NUMBERS = frozenset({"int", "float", "bool"})
+
+
+def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
+    """The dataset of shares that a sharing makes.
+
+    Errors: `ColumnError` for columns without numbers, `BoundError` for bounds that do not fit, `ProgramError` for rows
+    that are shares already.
+    """
+    if not isinstance(rows, OwnerRows):
+        raise ProgramError(f"the dataset {rows.name!r} is shared already")
+    columns = tuple(column_of(rows, name) for name in sharing.columns)
+    bare = [f"{info.name!r} ({info.kind})" for info in columns if info.kind not in _NUMBERS]
+    if bare:
+        raise ColumnError(f"only numbers can be shared, not {', '.join(bare)}; pick columns: frame[[...]].share()")
+    most = max((count for table in rows.tables for count in table.rows), default=0)
+    declared = dict(rows.log2_bounds)
+    encodings = tuple(
+        encoding_for(info, declared.get(info.name), most, sharing.f, sharing.default_bound) for info in columns
+    )
+    partitions = tuple(
+        SecretPartition(table.owner, number, lane, count)
+        for table in rows.tables
+        for number, (lane, count) in enumerate(zip(table.lanes, table.rows, strict=True))
+        if count
+    )
+    return SecretRows(sharing.into, rows.name, columns, encodings, partitions, rows.policy)
+
+
+def lower_sharing(sharing: Sharing, rows: DatasetFacts, members: Members) -> tuple[LaneProgram, ...]:
+    """A program for each partition, which keeps the shares of its columns."""
+    shares = secret_rows(sharing, rows)
+    tables = {table.owner: table.name for table in rows.tables} if isinstance(rows, OwnerRows) else {}
+    return tuple(_program(shares, partition, tables[partition.owner], members) for partition in shares.partitions)
+
+
+def _program(shares: SecretRows, partition: SecretPartition, table: str, members: Members) -> LaneProgram:
+    build = LaneBuild(members, partition.lane, shares.count)
+    for info, encoding in zip(shares.columns, shares.encodings, strict=True):
+        task = ColumnValues(table, info.name, partition.number, encoding.f, encoding.bound, info.kind)
+        value = build.bring(partition.owner, info.name, task, encoding.type(partition.rows))
+        build.builder.add(Store(shares.key(partition, info.name)), value)
+    return build.program(partition.number)

@@ -1,0 +1,23 @@
+"""The statistics that can be asked for: a row for each. Another one is a file beside, and a row here."""
+
+from __future__ import annotations
+
+from typing import Union
+
+from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.histogram import Histogram
+from icm_ray.query.statistics.mean import Mean
+from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.sum import Sum
+from icm_ray.query.statistics.variance import Variance
+
+__all__ = ["Statistic"]
+
+Statistic = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
+    Count,
+    Histogram,
+    Mean,
+    MinMax,
+    Sum,
+    Variance,
+]

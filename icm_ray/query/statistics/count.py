@@ -1,0 +1,67 @@
+"""The number of values, an int: that of the rows, which is public. Owners see to it that no value is missing.
+
+Shares have no missing values, so nothing is opened there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from icm_ray.errors import ProgramError
+from icm_ray.ops.values import ValueType, log2_ceil
+from icm_ray.program.build import Builder, Value
+from icm_ray.query.error_bound import EXACT, ErrorBound
+from icm_ray.query.opened import Number
+from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken
+from icm_ray.query.rows import Rows
+from icm_ray.query.statistics.base import OfColumn
+from icm_ray.query.tasks import Aggregate, ColumnInfo
+
+__all__ = ["Count", "ValuesOfColumn"]
+
+
+class Count(OfColumn, frozen=True, forbid_unknown_fields=True, tag="count"):
+    """The number of values."""
+
+    @property
+    def title(self) -> str:
+        return f"count of {self.column}"
+
+    def partials(self, rows: Rows) -> tuple[ValuesOfColumn]:
+        return (ValuesOfColumn(self.column),)
+
+    def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
+        return {"count": values[0]}
+
+    def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int:
+        return numbers["count"].integers[0]
+
+    def error(self, rows: Rows) -> ErrorBound:
+        return EXACT
+
+    def discloses(self, rows: Rows) -> str:
+        if rows.shared:
+            return "nothing: the number of rows is public"
+        return f"the number of values: {rows.count}, that of the rows, which is public"
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesOfColumn(PartialAggregate):
+    """The number of values, which owners count."""
+
+    words: ClassVar[str] = "number of values"
+    rule: ClassVar[Join] = Join.SUM
+
+    def substitute(self, rows: Rows) -> PartialAggregate | RowCount:
+        return RowCount(self.column) if rows.shared else self
+
+    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
+        return Aggregate(table, column.name, partitions, "count", read_as=column.kind)
+
+    def type(self, column: ColumnInfo, rows: int) -> ValueType:
+        return ValueType(shape=(1,), width=log2_ceil(rows + 1) + 1)
+
+    def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
+        raise ProgramError("shares lack no value: their number is that of the rows, which is public")

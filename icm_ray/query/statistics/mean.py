@@ -1,0 +1,39 @@
+"""The mean, a float: the sum is opened, and divided by the number of rows, which is public."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from icm_ray.program.build import Builder
+from icm_ray.query.error_bound import ErrorBound
+from icm_ray.query.opened import Number
+from icm_ray.query.partials import PartialAggregate, RowCount, Taken
+from icm_ray.query.rows import Rows
+from icm_ray.query.statistics.base import DOUBLE, OfColumn
+from icm_ray.query.statistics.sum import SumOfColumn
+
+__all__ = ["Mean"]
+
+
+class Mean(OfColumn, frozen=True, forbid_unknown_fields=True, tag="mean"):
+    """The arithmetic mean of a column."""
+
+    @property
+    def title(self) -> str:
+        return f"mean of {self.column}"
+
+    def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
+        return SumOfColumn(self.column), RowCount(self.column)
+
+    def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
+        total, count = values
+        return {"sum": total, "count": count}
+
+    def decode(self, numbers: Mapping[str, Number], rows: Rows) -> float:
+        return float(numbers["sum"].number / numbers["count"].number)
+
+    def error(self, rows: Rows) -> ErrorBound:
+        return ErrorBound(rows.rounding(self.column), DOUBLE)
+
+    def discloses(self, rows: Rows) -> str:
+        return f"the sum, to be divided by {rows.count}: the number of rows is public"

@@ -1,0 +1,76 @@
+"""The sum: an int for integers and booleans, exactly, else a float. The sum is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from icm_ray.ops.linear import Concatenate
+from icm_ray.ops.linear import Sum as Total
+from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
+from icm_ray.ops.wide import Widen
+from icm_ray.program.build import Builder, Value
+from icm_ray.query.error_bound import EXACT, ErrorBound
+from icm_ray.query.opened import Number
+from icm_ray.query.partials import Join, PartialAggregate, Taken, join
+from icm_ray.query.rows import Rows
+from icm_ray.query.statistics.base import DOUBLE, OfColumn
+from icm_ray.query.tasks import Aggregate, ColumnInfo
+
+__all__ = ["Sum", "SumOfColumn"]
+
+# The range that owners check themselves (icm_ray.query.tasks.Aggregate), as a type; exact, whatever the column's scale.
+_RANGE = ValueType(kind=Kind.WIDE, shape=(1,), f=64, width=58 + 64 + 1)
+
+
+class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
+    """The sum of a column."""
+
+    @property
+    def title(self) -> str:
+        return f"sum of {self.column}"
+
+    def partials(self, rows: Rows) -> tuple[SumOfColumn]:
+        return (SumOfColumn(self.column),)
+
+    def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
+        return {"sum": values[0]}
+
+    def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int | float:
+        total = numbers["sum"].number
+        return int(total) if self.whole(rows) else float(total)
+
+    def error(self, rows: Rows) -> ErrorBound:
+        return EXACT if self.whole(rows) else ErrorBound(rows.count * rows.rounding(self.column), DOUBLE)
+
+    def discloses(self, rows: Rows) -> str:
+        return "the sum"
+
+
+@dataclass(frozen=True, slots=True)
+class SumOfColumn(PartialAggregate):
+    """wide: in the wide ring, whatever its size; else in 64 bits where the sum of all rows fits them."""
+
+    words: ClassVar[str] = "sum"
+    rule: ClassVar[Join] = Join.SUM
+
+    wide: bool = False
+
+    def substitute(self, rows: Rows) -> SumOfColumn:
+        return self if rows.shared else replace(self, wide=True)  # what owners bring is wide
+
+    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
+        return Aggregate(table, column.name, partitions, "sum", read_as=column.kind)
+
+    def type(self, column: ColumnInfo, rows: int) -> ValueType:
+        return _RANGE
+
+    def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
+        sums = [builder.add(Total(), part) for part in parts]
+        width = max(part.type.width for part in parts)
+        if not self.wide and width + log2_ceil(rows.count) < FULL_WIDTH:
+            return join(builder, self.rule, sums)
+        together = sums[0] if len(sums) == 1 else builder.add(Concatenate(), *sums)
+        wide = builder.add(Widen(), together)
+        return wide if len(sums) == 1 else builder.add(Total(), wide)

@@ -1,0 +1,132 @@
+"""The variance (N S2 - S1^2) / (N (N - ddof)) or its root, a float; NaN where N <= ddof, as pandas has it.
+
+V = N S2 - S1^2, taken on shares in the wide ring, is opened, and the recipient divides; neither the sum S1 nor the sum
+of squares S2 is opened.
+
+With every value off by at most d, the root of a sum of N squares is off by at most d sqrt(N), so the standard deviation
+by e = d sqrt(N / (N - ddof)), and the variance by 2 e std + e^2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+from icm_ray.errors import BoundError
+from icm_ray.ops.linear import Concatenate, Rescale, Scale, Slice, Subtract
+from icm_ray.ops.linear import Sum as Total
+from icm_ray.ops.products import SumOfSquares
+from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
+from icm_ray.ops.wide import SquareParts, Widen, WideProduct
+from icm_ray.program.build import Builder, Value
+from icm_ray.query.error_bound import EXACT, ErrorBound
+from icm_ray.query.opened import Known, Number
+from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken, join, shared
+from icm_ray.query.rows import Rows
+from icm_ray.query.statistics.base import DOUBLE, OfColumn
+from icm_ray.query.statistics.sum import SumOfColumn
+from icm_ray.query.tasks import Aggregate, ColumnInfo
+
+__all__ = ["SquaresOfColumn", "Variance"]
+
+# The range that owners check themselves (icm_ray.query.tasks.Aggregate), as a type; exact, whatever the column's scale.
+_RANGE = ValueType(kind=Kind.WIDE, shape=(1,), f=128, width=88 + 128 + 1)
+
+
+class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"):
+    """root: the standard deviation."""
+
+    ddof: int = 1
+    root: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{'std' if self.root else 'var'} of {self.column} (ddof={self.ddof})"
+
+    def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
+        count = RowCount(self.column)
+        if not self._defined(count.known(rows)):
+            return (count,)
+        return count, SumOfColumn(self.column, wide=True), SquaresOfColumn(self.column)
+
+    def _defined(self, count: Number) -> bool:
+        """Whether there are more rows than ddof."""
+        return count.number > self.ddof
+
+    def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
+        count, *others = values
+        if not others:
+            return {"count": count}
+        total, squares = map(shared, others)
+        try:
+            scaled = _times(builder, count, squares)
+            value = builder.add(Subtract(), scaled, builder.add(WideProduct(), total, total))
+        except BoundError as error:
+            many = f"{count.value} rows" if isinstance(count, Known) else "these rows"
+            reason = f"{self.title}: {many} in so many parts need more than 256 bits ({error})"
+            raise BoundError(reason, column=self.column) from None
+        return {"V": value, "count": count}
+
+    def decode(self, numbers: Mapping[str, Number], rows: Rows) -> float:
+        if not self._defined(numbers["count"]):
+            return math.nan
+        count = numbers["count"].number
+        variance = float(max(numbers["V"].number, Fraction(0)) / (count * (count - self.ddof)))
+        return math.sqrt(variance) if self.root else variance
+
+    def error(self, rows: Rows) -> ErrorBound:
+        if rows.count <= self.ddof:
+            return EXACT
+        off = rows.rounding(self.column) * math.sqrt(rows.count / (rows.count - self.ddof))
+        return ErrorBound(off, DOUBLE) if self.root else ErrorBound(3 * off**2, DOUBLE, 2 * off)
+
+    def discloses(self, rows: Rows) -> str:
+        if rows.count <= self.ddof:
+            return f"nothing: the result of {rows.count} rows with ddof={self.ddof} is NaN"
+        return "V = N S2 - S1^2 alone, N the public number of rows; neither the sum S1 nor the sum of squares S2"
+
+
+def _times(builder: Builder, count: Taken, value: Value) -> Value:
+    """N S2, for a number of rows that is public or a wide share."""
+    return (
+        builder.add(Scale(count.value), value) if isinstance(count, Known) else builder.add(WideProduct(), count, value)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SquaresOfColumn(PartialAggregate):
+    """The sum of squares, in the wide ring."""
+
+    words: ClassVar[str] = "sum of squares"
+    rule: ClassVar[Join] = Join.SUM
+
+    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
+        return Aggregate(table, column.name, partitions, "squares", read_as=column.kind)
+
+    def type(self, column: ColumnInfo, rows: int) -> ValueType:
+        return _RANGE
+
+    def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
+        return join(builder, self.rule, [_squares(builder, part) for part in parts])
+
+
+def _squares(builder: Builder, x: Value) -> Value:
+    """The sum of x^2 of one partition (rows,), in the wide ring: at once where it fits, else from parts of a split."""
+    if 2 * x.type.width - 1 + log2_ceil(x.type.count) < FULL_WIDTH:
+        return builder.add(Widen(), builder.add(SumOfSquares(), x))
+    shift = max(x.type.width // 2, 1)
+    parts = builder.add(Widen(), builder.add(SquareParts(shift), x))
+    weighted = [
+        builder.add(Scale(1 << power), builder.add(Slice(((at, at + 1, 1),)), parts))
+        for at, power in enumerate((2 * shift, shift + 1, 0))
+    ]
+    total = builder.add(Total(), builder.add(Concatenate(), *weighted))
+    return _with_fraction(builder, total, 2 * x.type.f)
+
+
+def _with_fraction(builder: Builder, whole: Value, f: int) -> Value:
+    """The same ring elements, read with f fractional bits."""
+    return builder.add(Rescale(f), whole) if f else whole

@@ -1,0 +1,49 @@
+"""Datasets as public facts, and questions about all that can be asked of them."""
+
+from icm_ray.policy import Policy
+from icm_ray.query.lane_build import Members
+from icm_ray.query.owner_rows import OwnerRows, OwnerTable
+from icm_ray.query.question import Asked, Question, Sharing
+from icm_ray.query.sharing import secret_rows
+from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.histogram import Histogram
+from icm_ray.query.statistics.mean import Mean
+from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.sum import Sum
+from icm_ray.query.statistics.variance import Variance
+from icm_ray.query.tasks import ColumnInfo
+
+MEMBERS = Members(("alice", "bob", "carol"), ("dora",))
+VISITS = OwnerRows(
+    "visits",
+    (ColumnInfo("age", "int"), ColumnInfo("cost", "float"), ColumnInfo("ok", "bool"), ColumnInfo("ward", "string")),
+    (OwnerTable("table-1", "alice", (5, 7, 0, 2), (0, 1, 0, 1)), OwnerTable("table-2", "dora", (3, 4), (0, 1))),
+    (("cost", 12),),
+    Policy(min_rows=3),
+)
+ONE_LANE = OwnerRows("labs", (ColumnInfo("x", "float"),), (OwnerTable("table-3", "bob", (100,), (0,)),))
+SHARING = Sharing("visits", "shares-1", ("age", "cost", "ok"), 16, 20)
+SHARES = secret_rows(SHARING, VISITS)
+
+
+def every_statistic(dataset, column):
+    edges = Histogram(dataset, column, edges=(-1.5, 0.1, 2.0**60))
+    spread = Variance(dataset, column, 0), Variance(dataset, column, root=True)
+    ends = MinMax(dataset, column), MinMax(dataset, column, least=True)
+    return Count(dataset, column), Sum(dataset, column), Mean(dataset, column), *spread, *ends, edges
+
+
+def question(*facts, to="bob"):
+    """Every statistic of every number of some datasets."""
+    columns = [(rows.name, info.name) for rows in facts for info in rows.columns if info.kind != "string"]
+    statistics = [item for dataset, column in columns for item in every_statistic(dataset, column)]
+    return Asked(Question(tuple(statistics), to), facts)
+
+
+QUESTIONS = {
+    "owners' rows in two lanes": question(VISITS),
+    "owners' rows in one lane": question(ONE_LANE, to="driver"),
+    "shares": question(SHARES, to="dora"),
+    "all together": question(ONE_LANE, SHARES, VISITS),
+    "sharing": Asked(SHARING, (VISITS,)),
+}

@@ -31,6 +31,7 @@ from icm_ray.errors import (
     SessionError,
     ShapeError,
     SourceError,
+    StockError,
     UnsupportedError,
 )
 
@@ -62,6 +63,7 @@ __all__ = [
     "SessionError",
     "ShapeError",
     "SourceError",
+    "StockError",
     "UnsupportedError",
     "reveal",
 ]

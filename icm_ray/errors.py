@@ -13,7 +13,8 @@ IcmError
 ├── PolicyError           a party's policy refuses the program
 ├── SessionError          the session cannot be used
 │   ├── SessionClosed     it was closed
-│   └── PlacementError    a party's workers cannot be placed
+│   ├── PlacementError    a party's workers cannot be placed
+│   └── StockError        a member's directory of prepared randomness cannot be used, or is full
 └── FaultError            something failed in the middle; names party, partition and step
     ├── PeerLost          a peer's process or connection is gone
     ├── PeerSilent        a peer sent nothing for longer than the limit
@@ -51,6 +52,7 @@ __all__ = [
     "SessionError",
     "ShapeError",
     "SourceError",
+    "StockError",
     "StockMismatch",
     "UnsupportedError",
 ]
@@ -131,6 +133,13 @@ class SessionClosed(SessionError):
 
 class PlacementError(SessionError):
     """A party's workers cannot be placed on the cluster; names the party and what is missing."""
+
+
+class StockError(SessionError):
+    """A member's directory of prepared randomness cannot be made, opened or written; names the path and the cause.
+
+    A session that was open stays usable: what was to be prepared is dealt when it is needed.
+    """
 
 
 class FaultError(IcmError):

@@ -48,9 +48,13 @@ class Directory:
         for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
             _remove_abandoned(old)
         path = Path(tempfile.mkdtemp(prefix=_PREFIX))  # mode 0700
-        lock = os.open(path / f"{_LOCK}.new", _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        os.replace(path / f"{_LOCK}.new", path / _LOCK)  # never there under its name without being held
+        try:
+            lock = os.open(path / f"{_LOCK}.new", _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.replace(path / f"{_LOCK}.new", path / _LOCK)  # never there under its name without being held
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         return cls(path, lock, True)
 
     def close(self) -> None:

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["Disk"]
+from icm_ray.errors import StockError
+
+__all__ = ["Disk", "refusing"]
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def refusing(member: str, folder: Path) -> Iterator[None]:
+    """What the file system refuses in the block is a `StockError` of `member` that names path and cause."""
+    try:
+        yield
+    except OSError as error:
+        path, cause = error.filename or folder, error.strerror or type(error).__name__
+        raise StockError(
+            f"{member}: the stock in {path} cannot be written or opened: {cause}; make room or name another directory "
+            "(stock=, or TMPDIR where none is named)",
+            member=member,
+            path=str(path),
+            cause=cause,
+        ) from None
 
 
 class Disk:

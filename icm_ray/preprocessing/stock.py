@@ -72,7 +72,16 @@ class Stock:
         """Let a batch count, after every slot of it reached the disk."""
         self._opened[batch.store] = 0
         self._batches[batch.store] = batch
-        self._save()
+        try:
+            self._save()
+        except OSError:  # none of it was used, so that it may go again
+            del self._batches[batch.store]
+            raise
+
+    @property
+    def path(self) -> Path:
+        """Its directory."""
+        return self._directory.path
 
     def left(self, program: bytes) -> int:
         """How many unused slots there are for a program."""

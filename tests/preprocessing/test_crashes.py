@@ -167,3 +167,22 @@ def test_a_full_disk_uses_the_slot_up_without_using_it(tmp_path, who):
         assert name.offset == 1
         spent = takes.take(PROGRAM, name)
         spent.corrections.close()
+
+
+def test_a_batch_that_the_ledger_has_no_room_for_does_not_count(tmp_path):
+    class Full(Disk):
+        full = False
+
+        def replace(self, path, data):
+            if self.full:
+                raise OSError(28, "No space left on device")
+            super().replace(path, data)
+
+    disk = Full()
+    with party(tmp_path, disk=disk) as takes:
+        disk.full = True
+        with pytest.raises(OSError, match="No space"):
+            fill(takes, bytes(16), 3)
+        assert takes.left(PROGRAM) == 0
+        takes.sweep()
+        assert not list(tmp_path.rglob("*.slot"))

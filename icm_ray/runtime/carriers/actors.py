@@ -23,6 +23,7 @@ from icm_ray.payload import decode
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.lane_plan import LanePlan, Member, decode_plan
 from icm_ray.runtime.worker.malloc import keep_freed_memory
+from icm_ray.runtime.worker.sealed import seal_process
 from icm_ray.runtime.worker.worker_main import Settings, decode_settings
 
 __all__ = ["ActorHandle", "LaneWorker", "threads_of"]
@@ -43,6 +44,7 @@ class LaneWorker:
     """The actor: a `Worker` behind three methods. settings: msgpack of `Settings`; threads: that it keeps at work."""
 
     def __init__(self, name: str, settings: bytes, threads: int) -> None:
+        seal_process()
         os.environ.update(dict.fromkeys(_THREADS, str(threads)))
         from icm_ray.runtime.worker.worker import Worker
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from icm_ray.errors import InputError, OwnerError
+from icm_ray.errors import InputError, OwnerError, StockError
 from icm_ray.names import DEALER
 from icm_ray.planner.partitions import lanes_of
 from icm_ray.preprocessing.filling import check_preparable
@@ -41,7 +41,9 @@ def preprocess(lane: Lane, number: int, program: Program, count: int) -> None:
             lane.collect(members, call, "prepare", partition=0, limit=limit)
             lane.tell({name: say.Commit(call) for name in members})
             lane.collect(members, call, "prepare", partition=0)
-        except BaseException:
+        except BaseException as error:
             if not lane.broken:
                 lane.abort(members, call)
+                if isinstance(error, StockError):  # some may have counted it by then: nobody does
+                    lane.give_up(members, program.digest)
             raise

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from tempfile import gettempdir
 from time import perf_counter
 
 import msgspec
@@ -40,6 +41,7 @@ from icm_ray.party.party import Party, RunResult
 from icm_ray.party.policy import check_policy
 from icm_ray.payload import Shape, decode
 from icm_ray.preprocessing.directory import Directory
+from icm_ray.preprocessing.disk import refusing
 from icm_ray.preprocessing.stock import DealerStock, PartyStock
 from icm_ray.profile import Clock
 from icm_ray.program.program import Program
@@ -116,13 +118,16 @@ class Worker:
         """Where this worker's stock lies, locked; None where there is none yet."""
         if self._config.stock is None or self.name in plan.owners:
             return None
-        return Directory.at(Path(self._config.stock), plan.lane, self.name)
+        root = Path(self._config.stock)
+        with refusing(self.name, root):
+            return Directory.at(root, plan.lane, self.name)
 
     def _open_stock(self, directory: Directory) -> None:
-        if self._dealer is not None:
-            self._stock = self._dealer.stock = DealerStock(directory, self.name)
-        elif self._party is not None:
-            self._stock = self._party.stock = PartyStock(directory, self.name)
+        with refusing(self.name, directory.path):
+            if self._dealer is not None:
+                self._stock = self._dealer.stock = DealerStock(directory, self.name)
+            elif self._party is not None:
+                self._stock = self._party.stock = PartyStock(directory, self.name)
 
     def _link(self, generation: int) -> None:
         """(Re)open the lane's links. A dealer counts its attempts on, and keeps what it dealt; a party its shares."""
@@ -198,7 +203,8 @@ class Worker:
                 return self._prepare(call, job, count)
             case say.GiveUp(call, program):
                 if self._stock is not None:
-                    self._stock.give_up(program)
+                    with self._refusing_disk():
+                        self._stock.give_up(program)
             case say.OpenTable(call, table):
                 return say.Done(call, info=self._open_table(table))
             case say.SetPolicy(call, dataset, policy):
@@ -244,7 +250,8 @@ class Worker:
             tracemalloc.start()
         try:
             with clock.running() if clock is not None else nullcontext():
-                outcome = self._play(program, job, inputs)
+                with self._refusing_disk():
+                    outcome = self._play(program, job, inputs)
                 for name, words in outcome.results.items():
                     self._say(ResultMessage(job.job, name, words.shape, words.tobytes()))
             peak = tracemalloc.get_traced_memory()[1] if job.trace else 0
@@ -272,21 +279,27 @@ class Worker:
             return RunResult(results=self._outside.run(program, job.job, job.partition, inputs))
         raise SessionError(f"worker {self.name} has not joined a lane")
 
+    def _refusing_disk(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._stock is None else refusing(self.name, self._stock.path)
+
     def _prepare(self, call: int, job: Job, count: int) -> say.Answer | None:
         """Put slots on disk, say so, wait for the driver's word, let them count."""
         program, member = self._programs.decoded(job.program), self._dealer or self._as_party()
         if self._stock is None:
-            self._open_stock(Directory.private())
+            with refusing(self.name, Path(gettempdir())):
+                directory = Directory.private()
+            self._open_stock(directory)
         if self._stock is None:
             raise SessionError(f"{self.name} has no stock")
-        try:
-            batch = member.preprocess(program, job.job, count)
-            self._say(say.Prepared(call))
-            if not self._may_go(call):
-                return None
-            self._stock.add(batch)
-        finally:
-            self._stock.sweep()
+        with refusing(self.name, self._stock.path):
+            try:
+                batch = member.preprocess(program, job.job, count)
+                self._say(say.Prepared(call))
+                if not self._may_go(call):
+                    return None
+                self._stock.add(batch)
+            finally:
+                self._stock.sweep()
         return say.Done(call)
 
     def _check(self, program: Program) -> None:

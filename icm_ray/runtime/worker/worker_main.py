@@ -20,6 +20,7 @@ from icm_ray.payload import decode
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.lane_plan import decode_plan
 from icm_ray.runtime.worker.malloc import keep_freed_memory
+from icm_ray.runtime.worker.sealed import seal_process
 from icm_ray.runtime.worker.worker import Worker
 
 __all__ = ["Settings", "decode_settings", "main"]
@@ -43,6 +44,7 @@ def decode_settings(payload: bytes) -> Settings:
 
 def main() -> None:
     """Serve one lane, then end."""
+    seal_process()
     name, descriptor = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the driver's to answer
     pipe = Connection(int(descriptor))

@@ -12,8 +12,8 @@ from icm_ray.config import EngineConfig
 from icm_ray.runtime.carriers.processes import ProcessHandle
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 
-# Root may look into every process: without that one capability it is a user like others.
-PLAIN = ("setpriv", "--bounding-set", "-sys_ptrace") if os.geteuid() == 0 else ()
+# Root may look into every process: without these capabilities it is a user like others.
+PLAIN = ("setpriv", "--bounding-set", "-sys_ptrace,-perfmon,-sys_admin") if os.geteuid() == 0 else ()
 OPEN = "import sys; sys.stdin.read()"
 
 pytestmark = pytest.mark.skipif(bool(PLAIN) and shutil.which("setpriv") is None, reason="needs setpriv to leave root")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -48,11 +47,10 @@ class Session(LaneEngine):
         if lanes is not None and lanes < 1:
             raise InputError(f"{lanes} lanes; a session has one at least")
         self._cluster = Cluster(address)
-        atexit.register(self.close)
         try:
             placed = self._cluster.place(parties, owners, lanes)
         except BaseException:
-            self._leave()
+            self._cluster.close()
             raise
         here = self._cluster.here()
         self.local = self._cluster.single()
@@ -62,7 +60,7 @@ class Session(LaneEngine):
             return ActorHandle(name, worker, placed.cpus, dict(placed.selectors[name]), here)
 
         try:
-            super().__init__(parties, owners, placed.lanes, chosen, start, threads_of(placed.cpus))
+            super().__init__(parties, owners, placed.lanes, chosen, start, threads_of(placed.cpus), self._cluster.close)
         except PeerSilent as error:
             if error.step != "start":
                 raise
@@ -75,12 +73,7 @@ class Session(LaneEngine):
     def close(self) -> None:
         """End the workers and leave the cluster, whatever state they are in. Idempotent."""
         super().close()
-        self._leave()
-
-    def _leave(self) -> None:
-        atexit.unregister(self.close)
-        self._cluster.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
+        state = "closed" if self._ending.closed else "open"
         return f"Session(parties={self.parties}, owners={self.owners}, lanes={self.lanes}, {state})"

@@ -25,6 +25,7 @@ from icm_ray.runtime.driver.handle import Handle
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
 from icm_ray.runtime.driver.run import run
+from icm_ray.runtime.ending import Ending
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Open
 from icm_ray.runtime.orders.value_frames import END, TABLE
@@ -40,7 +41,7 @@ Start = Callable[[str], Handle]
 class LaneEngine:
     """`lanes` lanes of workers that `start` makes. Raises what assembling them raises, with no worker left.
 
-    threads: that each worker was given.
+    threads: that each worker was given. leave: called when all have ended.
     """
 
     def __init__(
@@ -51,16 +52,17 @@ class LaneEngine:
         config: EngineConfig,
         start: Start,
         threads: int = 1,
+        leave: Callable[[], None] | None = None,
     ) -> None:
         self.parties, self.owners, self.lanes, self.config, self.threads = parties, owners, lanes, config, threads
         self._session = secrets.token_hex(8)
         self._names, self._jobs = count(1), count(1)
         self.totals = Totals()
         self._counting = threading.Lock()
-        self._closed = False
-        self._closing = threading.Lock()
         self._lanes: list[Lane] = []
         self._pool = ThreadPoolExecutor(max(lanes, 1), "icm-lane")
+        self._ending = Ending(self._lanes, self._pool, leave)
+        self._ending.when_dropped(self)
         identity = Identity.create(DRIVER)
         try:
             for index in range(lanes):
@@ -75,7 +77,8 @@ class LaneEngine:
             raise
 
     def _open(self) -> None:
-        if self._closed:
+        self._ending.check_here()
+        if self._ending.closed:
             raise SessionClosed("the session was closed")
         for lane in self._lanes:
             lane.usable()
@@ -242,13 +245,7 @@ class LaneEngine:
 
     def close(self) -> None:
         """End all workers, whatever state they are in. Idempotent."""
-        with self._closing:
-            self._closed = True
-            for lane in self._lanes:
-                lane.interrupt()
-            for lane in self._lanes:
-                lane.close()
-            self._pool.shutdown()
+        self._ending.close()
 
     def __enter__(self) -> Self:
         return self

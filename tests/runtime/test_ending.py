@@ -12,7 +12,7 @@ import pytest
 from icm_ray.errors import SessionError
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.driver.engine import LaneJob
-from icm_ray.runtime.keeper import Keeper, keeper, stubbornly
+from icm_ray.runtime.driver.keeper import Keeper, keeper, stubbornly
 from tests.chaos.victims import alive, gone
 from tests.runtime import programs
 

@@ -19,13 +19,13 @@ from icm_ray.planner.partitions import lanes_of
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.query.tasks import PushedSource, Source, TableInfo
+from icm_ray.runtime.driver.ending import Ending
 from icm_ray.runtime.driver.engine import Execution, LaneJob, Table, Totals
 from icm_ray.runtime.driver.first_cause import Evidence
 from icm_ray.runtime.driver.handle import Handle
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
 from icm_ray.runtime.driver.run import run
-from icm_ray.runtime.ending import Ending
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Open
 from icm_ray.runtime.orders.value_frames import END, TABLE

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from icm_ray.errors import SessionError
+from icm_ray.runtime.driver.keeper import keeper, stubbornly
 from icm_ray.runtime.driver.lane import Lane
-from icm_ray.runtime.keeper import keeper, stubbornly
 
 __all__ = ["GIVE_BACK", "Ending"]
 

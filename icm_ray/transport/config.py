@@ -45,7 +45,13 @@ class TransportConfig:
     max_frame_bytes: int = 4 * GIB
     max_message_bytes: int = 256 * MIB
     max_pending: int = 128
-    """Connections that a listener examines or parks at once; more are dropped."""
+    """Connections that a listener examines or parks at once; for one more the oldest that says nothing is dropped."""
+    max_pending_per_source: int = 64
+    """The same, of connections from one address."""
+    hello_timeout: float = 5.0
+    """Seconds for a connection's first words, and again for its TLS handshake."""
+    dial_tries: int = 5
+    """How often a connection is tried that ends before it was answered, as it does where a listener is beset."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import ExitStack
-from time import monotonic
+from time import monotonic, sleep
+from typing import Final
 
 from icm_ray.errors import FaultError, PeerLost, PeerRefused, PeerSilent
 from icm_ray.transport.config import TransportConfig
@@ -15,6 +16,11 @@ from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.stream import tune
 
 __all__ = ["dial"]
+
+_PAUSE: Final = 0.05
+"""Seconds; before each further try twice as many."""
+_UNEXPECTED: Final = "does not expect this link from us, or not under this name any more"
+_DENIED: Final = "TLSV1_ALERT_ACCESS_DENIED"
 
 
 def dial(
@@ -38,7 +44,23 @@ def dial(
 def _introduce(
     identity: Identity, peer: Endpoint, name: str, hello: bytes, config: TransportConfig, tls: bool, deadline: float
 ) -> socket.socket:
-    """One socket, authenticated and accepted."""
+    """One socket, authenticated and accepted. Tried again where the other side hung up without an answer: it may have
+    had to make room.
+    """
+    for number in range(1, config.dial_tries):
+        try:
+            return _attempt(identity, peer, name, hello, config, tls, deadline)
+        except (ConnectionError, ssl.SSLEOFError):
+            pause = _PAUSE * 2**number
+            if monotonic() + pause > deadline:
+                raise
+            sleep(pause)
+    return _attempt(identity, peer, name, hello, config, tls, deadline)
+
+
+def _attempt(
+    identity: Identity, peer: Endpoint, name: str, hello: bytes, config: TransportConfig, tls: bool, deadline: float
+) -> socket.socket:
     if tls and not peer.certificate:
         raise _refused(peer, name, "announced no certificate")
     with ExitStack() as opened:
@@ -51,8 +73,11 @@ def _introduce(
             if not is_pinned(secure, peer.certificate):
                 raise _refused(peer, name, "showed another certificate than the one pinned")
             secure.sendall(hello)
-        if read_exact(sock, len(ACCEPTED), deadline) != ACCEPTED:
-            raise _refused(peer, name, "does not expect this link from us, or not under this name any more")
+        answer = read_exact(sock, len(ACCEPTED), deadline)
+        if answer is None:
+            raise ConnectionResetError("hung up without an answer")
+        if answer != ACCEPTED:
+            raise _refused(peer, name, _UNEXPECTED)
         opened.pop_all()
         return sock
 
@@ -83,6 +108,8 @@ def _explain(error: OSError, peer: Endpoint, name: str, config: TransportConfig)
             party=peer.name,
             step="connect",
         )
+    if isinstance(error, ssl.SSLError) and error.reason == _DENIED:
+        return _refused(peer, name, _UNEXPECTED)
     if isinstance(error, ssl.SSLError):
         return _refused(peer, name, f"and we did not authenticate each other: {error.reason or type(error).__name__}")
     return _refused(peer, name, f"broke the connection off before it accepted it: {type(error).__name__}")

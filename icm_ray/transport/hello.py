@@ -14,7 +14,7 @@ from typing import Final
 
 from icm_ray.errors import ShapeError
 
-__all__ = ["ACCEPTED", "Direction", "Hello", "read_exact", "read_hello"]
+__all__ = ["ACCEPTED", "REFUSED", "REFUSED_TLS", "Direction", "Hello", "read_exact", "read_hello"]
 
 _FIXED: Final = struct.Struct("<4sB?BHH")
 _MAGIC: Final = b"ICMH"
@@ -22,6 +22,10 @@ _VERSION: Final = 1
 _LONGEST: Final = 1024
 ACCEPTED: Final = b"ICMA"
 """The listener's answer: the socket belongs to an expected link of this very peer."""
+REFUSED: Final = b"ICMR"
+"""... or it does not, and to try again is of no use."""
+REFUSED_TLS: Final = bytes.fromhex("15 0303 0002 02 31")
+"""The same to a dialler that waits for a TLS handshake: a fatal alert, access denied."""
 
 
 class Direction(IntEnum):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from dataclasses import dataclass
+from enum import IntEnum
 from time import monotonic
 from typing import Final, Self
 
 from icm_ray.transport.config import TransportConfig
-from icm_ray.transport.hello import ACCEPTED, Direction, Hello, read_hello
+from icm_ray.transport.hello import ACCEPTED, REFUSED, REFUSED_TLS, Direction, Hello, read_hello
 from icm_ray.transport.identity import Identity, is_pinned
 from icm_ray.transport.pending_links import Endpoint, PendingLinks
 from icm_ray.transport.stream import tune
@@ -19,19 +21,39 @@ __all__ = ["Listener"]
 _BACKLOG: Final = 128
 _PAUSE: Final = 0.1
 """After a failed accept (no file descriptors left, most likely), so that it is not tried in a tight loop."""
+_LINGER: Final = 1.0
+"""Seconds in which one that was refused may take its answer; its unread bytes would destroy that otherwise."""
+_UNREAD: Final = 64 << 10
+
+
+class _Stage(IntEnum):
+    """How far a connection has come. The one that has come least far is the first to go."""
+
+    SILENT = 0
+    NAMED = 1
+    EXPECTED = 2
 
 
 @dataclass(slots=True, eq=False)
 class _Admission:
-    """A connection under examination; `sock` is exchanged when TLS takes it over."""
+    """A connection under examination; `sock` is exchanged when TLS takes it over.
+
+    evicted: to make room. dropped: it was counted as turned away.
+    """
 
     sock: socket.socket
+    source: str
+    stage: _Stage = _Stage.SILENT
+    evicted: bool = False
+    dropped: bool = False
     thread: threading.Thread | None = None
 
 
 class Listener:
     """Accepts connections in the background, from the moment of its making to `close`.
 
+    Whoever can reach it can open connections that say nothing, or nonsense: each is given seconds, and where they are
+    too many (from one address, or together) the oldest of those that have come least far makes room.
     With `tls=False` nothing is authenticated and everything can be read: for tests and benchmarks on one machine.
     """
 
@@ -50,7 +72,7 @@ class Listener:
         self._identity = identity
         self._expectations = PendingLinks(identity.name, self.config.connect_timeout)
         self._lock = threading.Lock()
-        self._admissions: set[_Admission] = set()
+        self._admissions: dict[_Admission, None] = {}  # the oldest first
         self._stopping = threading.Event()
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
@@ -59,6 +81,10 @@ class Listener:
         self.endpoint = Endpoint(identity.name, address[0], address[1], identity.certificate)
         self._thread = threading.Thread(target=self._accept, name=f"icm-accept-{identity.name}", daemon=True)
         self._thread.start()
+
+    def only(self, session: str) -> None:
+        """Drop at once, from now on, what asks for links of other sessions: names of links begin with the session's."""
+        self._expectations.only(session)
 
     def expect(self, name: str, peer: Endpoint) -> None:
         """Let `peer` open the link `name` before anybody here waits for it.
@@ -104,21 +130,35 @@ class Listener:
     def _accept(self) -> None:
         while not self._stopping.is_set():
             try:
-                sock, _ = self._socket.accept()
+                sock, source = self._socket.accept()
             except ConnectionError:
                 continue  # the caller hung up before it was answered
             except OSError:
                 self._stopping.wait(_PAUSE)
                 continue
-            admission = _Admission(sock)
+            admission = _Admission(sock, source[0])
             with self._lock:
-                if self._stopping.is_set() or len(self._admissions) >= self.config.max_pending:
-                    self.dropped += 1
+                if self._stopping.is_set():
                     sock.close()
-                    continue
+                    return
+                self._make_room(admission.source)
                 admission.thread = threading.Thread(target=self._admit, args=(admission,), daemon=True)
                 admission.thread.start()
-                self._admissions.add(admission)
+                self._admissions[admission] = None
+            self._expectations.look()
+
+    def _make_room(self, source: str) -> None:
+        """For one connection more from this address. The lock is held."""
+        crowd = [admission for admission in self._admissions if not admission.evicted]
+        same = [admission for admission in crowd if admission.source == source]
+        if len(same) >= self.config.max_pending_per_source:
+            crowd = same
+        elif len(crowd) < self.config.max_pending:
+            return
+        goes = min(crowd, key=lambda admission: admission.stage)  # the first of them: the oldest
+        goes.evicted = True
+        self._drop(goes)
+        _shut(goes.sock)
 
     def _admit(self, admission: _Admission) -> None:
         """Examine one connection, in a thread of its own: a slow or hostile one must not hold up the others."""
@@ -129,45 +169,87 @@ class Listener:
             kept = False  # broken off, timed out or (ssl.SSLError) not authenticated
         finally:
             with self._lock:
-                self._admissions.discard(admission)
+                self._admissions.pop(admission, None)
                 if not kept:
-                    self.dropped += 1
+                    self._drop(admission)
                     admission.sock.close()
 
+    def _drop(self, admission: _Admission) -> None:
+        """Count it, once. The lock is held."""
+        self.dropped += not admission.dropped
+        admission.dropped = True
+
     def _examine(self, admission: _Admission, deadline: float) -> bool:
-        hello = read_hello(admission.sock, deadline)
-        if hello is None or hello.tls != self.tls:
+        hello = read_hello(admission.sock, self._soon(deadline))
+        if hello is None:
             return False
-        expected = self._expectations.find(hello.link, hello.sender, deadline)
-        if expected is None:
+        admission.stage = _Stage.NAMED
+        expected = None
+        if hello.tls == self.tls:
+            expected = self._expectations.find(hello.link, hello.sender, deadline, lambda: admission.evicted)
+        if expected is None or (self.tls and not expected.peer.certificate):
+            if not admission.evicted:
+                self._refuse(admission, REFUSED_TLS if hello.tls else REFUSED)
             return False
+        admission.stage = _Stage.EXPECTED
         if self.tls:
             expected.refusal = "a connection in its name did not pass authentication"
-            if not self._authenticated(admission, hello, expected.peer, deadline):
+            if not self._authenticated(admission, hello, expected.peer, self._soon(deadline)):
+                self._refuse(admission, REFUSED)
                 return False
             expected.refusal = ""
         if not self._expectations.reserve(expected, hello.direction):
+            self._refuse(admission, REFUSED)
             return False
         admission.sock.sendall(ACCEPTED)
-        return self._expectations.deliver(expected, hello.direction, admission.sock)
+        with self._lock:  # who is evicted until here tries again, in vain: this direction is taken
+            if admission.evicted:
+                return False
+            return self._expectations.deliver(expected, hello.direction, admission.sock)
+
+    def _soon(self, deadline: float) -> float:
+        return min(deadline, monotonic() + self.config.hello_timeout)
+
+    def _refuse(self, admission: _Admission, answer: bytes) -> None:
+        """Tell the dialler that to try again is of no use."""
+        with self._lock:
+            self._drop(admission)
+        admission.sock.settimeout(_LINGER)
+        admission.sock.sendall(answer)
+        self._linger(admission)
+
+    def _linger(self, admission: _Admission) -> None:
+        """Wait a moment until the dialler hangs up, which has been told why."""
+        sock, deadline, unread = admission.sock, monotonic() + _LINGER, _UNREAD
+        admission.stage = _Stage.SILENT
+        with self._lock:
+            self._drop(admission)
+        _shut(sock, socket.SHUT_WR)
+        while unread > 0 and (left := deadline - monotonic()) > 0:
+            sock.settimeout(left)
+            if not (piece := socket.socket.recv(sock, unread)):
+                return
+            unread -= len(piece)
 
     def _authenticated(self, admission: _Admission, hello: Hello, peer: Endpoint, deadline: float) -> bool:
-        if not peer.certificate:
-            return False
         context = self._identity.server_context(peer.certificate)
         with self._lock:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or admission.evicted:
                 return False
             admission.sock.settimeout(max(0.001, deadline - monotonic()))
             secure = context.wrap_socket(admission.sock, server_side=True, do_handshake_on_connect=False)
             admission.sock = secure
-        secure.do_handshake()
+        try:
+            secure.do_handshake()
+        except ssl.SSLError:  # OpenSSL has told the dialler by itself
+            self._linger(admission)
+            raise
         return is_pinned(secure, peer.certificate) and read_hello(secure, deadline) == hello
 
 
-def _shut(sock: socket.socket) -> None:
+def _shut(sock: socket.socket, how: int = socket.SHUT_RDWR) -> None:
     """Wake whoever waits in this socket."""
     try:
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, how)
     except OSError:
         return  # not connected any more

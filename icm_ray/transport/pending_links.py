@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -53,7 +54,14 @@ class PendingLinks:
         self._changed = threading.Condition()
         self._expected: dict[str, PendingLink] = {}
         self._used: set[str] = set()
+        self._session = ""
         self._closed = False
+
+    def only(self, session: str) -> None:
+        """From now on links of this session alone can be expected: their names begin with its own."""
+        with self._changed:
+            self._session = f"{session}/"
+            self._changed.notify_all()
 
     def use(self, link: str) -> None:
         """Mark a name as used, for a link that this side dials."""
@@ -72,13 +80,23 @@ class PendingLinks:
             self._changed.notify_all()
             return self._expected[link]
 
-    def find(self, link: str, sender: str, deadline: float) -> PendingLink | None:
-        """Wait until `link` is expected, or was; None when it is not, or of somebody else."""
+    def find(self, link: str, sender: str, deadline: float, gone: Callable[[], bool]) -> PendingLink | None:
+        """Wait until `link` is expected, or was; None when it is not, or of somebody else, or its sender is gone.
+
+        The name of a link of another session is not waited for.
+        """
         with self._changed:
             left = max(0.0, deadline - monotonic())
-            self._changed.wait_for(lambda: self._closed or link in self._used, left)
+            self._changed.wait_for(
+                lambda: self._closed or gone() or link in self._used or not link.startswith(self._session), left
+            )
             expected = self._expected.get(link)
             return expected if expected is not None and expected.peer.name == sender else None
+
+    def look(self) -> None:
+        """Let those who wait in `find` look whether their sender is gone."""
+        with self._changed:
+            self._changed.notify_all()
 
     def reserve(self, expected: PendingLink, direction: Direction) -> bool:
         """Whether this direction is still wanted; True to the first who asks."""

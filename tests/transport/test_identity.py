@@ -18,7 +18,7 @@ from cryptography import x509
 
 from icm_ray.errors import PeerRefused
 from icm_ray.transport import Endpoint, Identity, Listener, fingerprint_of, open_link
-from icm_ray.transport.hello import Direction, Hello
+from icm_ray.transport.hello import REFUSED, Direction, Hello
 
 LINK = "session/lane0/alice-bob/0"
 
@@ -183,7 +183,7 @@ def test_a_peer_cannot_use_the_link_of_another_peer(alice, bob, quick, stack):
     with context.wrap_socket(sock) as secure:
         secure.sendall(Hello(LINK, "alice", Direction.FORTH, True).encode())
         with suppress(ConnectionError):
-            assert secure.recv(4) == b""
+            assert secure.recv(4) == REFUSED
 
 
 def test_bytes_in_the_clear_do_not_pass_for_tls(alice, bob, quick, stack):

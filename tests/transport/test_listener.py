@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
@@ -21,6 +22,7 @@ from icm_ray.errors import (
     ShapeError,
 )
 from icm_ray.transport import Endpoint, Identity, Listener, TransportConfig, open_link
+from icm_ray.transport.hello import ACCEPTED, Direction, Hello
 
 LINK = "session/lane0/alice-bob/0"
 NAMES = ("alice", "bob", "carol", "dave")
@@ -153,15 +155,131 @@ def test_noise_is_dropped(listen, quick, noise):
     assert listener.dropped == 1
 
 
-def test_connections_that_say_nothing_are_bounded(listen, quick, stack):
-    listener = listen("bob", replace(quick, max_pending=2), True)
-    socks = [
-        stack.enter_context(socket.create_connection((listener.endpoint.host, listener.endpoint.port)))
-        for _ in range(3)
-    ]
-    socks[2].settimeout(3)
-    assert socks[2].recv(1) == b""
+def knock(stack, listener, said=b"", source="127.0.0.1"):
+    sock = socket.create_connection((listener.endpoint.host, listener.endpoint.port), 5, (source, 0))
+    sock.sendall(said)
+    return stack.enter_context(sock)
+
+
+def ended(sock, within=5):
+    """Whether the other side hangs up; what it says before is dropped."""
+    sock.settimeout(within)
+    try:
+        while sock.recv(100):
+            continue
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+    return True
+
+
+def linked(people, dialling, listener, config, tls, name=LINK):
+    """Both ends of a link that alice dials."""
+    listener.expect(name, dialling["alice"])
+    one = open_link(people["alice"], None, listener.endpoint, name, True, config, tls)
+    return one, open_link(people["bob"], listener, dialling["alice"], name, False, config, tls)
+
+
+def hello(link=LINK, sender="alice", tls=True):
+    return Hello(link, sender, Direction.FORTH, tls).encode()
+
+
+def test_the_oldest_that_says_nothing_makes_room(listen, quick, stack):
+    listener = listen("bob", replace(quick, max_pending=3), True)
+    named = knock(stack, listener, hello())
+    silent = [knock(stack, listener) for _ in range(3)]
+    assert ended(silent[0])
+    assert not ended(silent[2], 0.05)
+    assert not ended(named, 0.05)
     assert listener.dropped == 1
+
+
+def test_one_address_does_not_take_the_room_of_others(listen, quick, stack):
+    listener = listen("bob", replace(quick, max_pending_per_source=2), True)
+    other = knock(stack, listener, source="127.0.0.2")
+    mine = [knock(stack, listener) for _ in range(4)]
+    assert ended(mine[0])
+    assert ended(mine[1])
+    assert not ended(other, 0.05)
+    assert listener.dropped == 2
+
+
+@pytest.mark.parametrize("said", [b"", hello()[:9], hello(tls=True)[:-1]])
+def test_first_words_have_seconds(listen, quick, stack, said):
+    listener = listen("bob", replace(quick, hello_timeout=0.1), True)
+    assert ended(knock(stack, listener, said), 3)  # connect_timeout is 5 s
+
+
+def test_a_handshake_has_seconds(dialling, listen, quick, stack):
+    listener = listen("bob", replace(quick, hello_timeout=0.1), True)
+    listener.expect(LINK, dialling["alice"])
+    assert ended(knock(stack, listener, hello()), 3)
+
+
+def test_links_of_another_session_are_not_waited_for(people, listen, quick, tls, stack):
+    listener = listen("bob", quick, tls)
+    early = knock(stack, listener, hello("another/lane0/alice-bob/0", tls=tls))
+    ours = knock(stack, listener, hello(tls=tls))
+    assert not ended(early, 0.05)  # which session is not known yet
+    listener.only("session")
+    assert ended(early, 3)
+    with pytest.raises(PeerRefused, match="does not expect this link"):
+        open_link(people["alice"], None, listener.endpoint, "another/lane0/alice-bob/1", True, quick, tls)
+    assert not ended(ours, 0.05)
+
+
+@pytest.mark.parametrize("said", [b"", hello(), hello("another/x"), b"GET / HTTP/1.1\r\n\r\n", os.urandom(60)])
+def test_links_open_while_a_listener_is_beset(people, dialling, listen, quick, tls, stack, said):
+    """More connections than it takes, of each useless kind; a link needs none of their places."""
+    listener = listen("bob", replace(quick, max_pending=16, max_pending_per_source=8), tls)
+    for number in range(4):
+        for _ in range(10):
+            knock(stack, listener, said)
+        for link in linked(people, dialling, listener, quick, tls, f"{LINK}{number}"):
+            link.close()
+
+
+def test_a_dialler_that_had_to_make_room_tries_again(people, quick):
+    """A listener that hangs up twice on every socket before it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        peer = Endpoint("bob", *server.getsockname(), people["bob"].certificate)
+
+        def answer():
+            sockets = []
+            for turn in range(6):
+                sock, _ = server.accept()
+                if turn % 3 == 2:
+                    sock.sendall(ACCEPTED)
+                    sockets.append(sock)
+                else:
+                    sock.close()
+            return sockets
+
+        answered = pool.submit(answer)
+        link = open_link(people["alice"], None, peer, LINK, True, quick, tls=False)
+        link.abort()
+        for sock in answered.result(5):
+            sock.close()
+
+
+def test_a_dialler_gives_up(people, quick, tls):
+    tried = []
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        peer = Endpoint("bob", *server.getsockname(), people["bob"].certificate)
+
+        def hang_up():
+            with suppress(OSError):
+                while True:
+                    sock, _ = server.accept()
+                    tried.append(1)
+                    sock.close()
+
+        pool.submit(hang_up)
+        with pytest.raises(PeerRefused, match=r"broke the connection off|did not authenticate"):
+            open_link(people["alice"], None, peer, LINK, True, replace(quick, dial_tries=3), tls)
+        server.shutdown(socket.SHUT_RDWR)
+    assert len(tried) == 3
 
 
 def test_closing_a_listener_ends_every_wait(people, dialling, listen, quick, threads, engine_threads):

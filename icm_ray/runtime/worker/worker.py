@@ -102,6 +102,7 @@ class Worker:
         """Open the links of the lane and agree on secrets. Raises `FaultError` naming the member that failed."""
         self._plan = plan
         driver = plan.endpoint(DRIVER)
+        self._listener.only(plan.session)
         names = [plan.driver_link(which, self.name) for which in ("data", "control")]
         for name in names:
             self._listener.expect(name, driver)

@@ -1,78 +1,227 @@
-"""The nodes of a program: which operations there are, and how many earlier nodes each takes."""
+"""The operations, a row for each: all that other layers have to know of one beside its type and its kernel.
+
+An operation is added by its type (here in `ops`, with its typing rule), a row of `CATALOGUE` and its kernel's row in
+`protocols.table`. How it is cut, ordered, counted and explained follows from its row.
+"""
 
 from __future__ import annotations
 
-from typing import Union
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final, Protocol, Union
 
 import msgspec
 
-from icm_ray.ops import compare, groups, linear, products, smooth, sorting, wide
+from icm_ray.ops import compare, cuts, groups, linear, products, smooth, sorting, wide
+from icm_ray.ops.cuts import Cut
+from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.values import ValueType
 
-__all__ = ["ARITY", "Node", "Operation"]
+__all__ = ["CATALOGUE", "Access", "Edge", "Long", "Node", "Operation", "Row", "row_of"]
 
-Operation = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
-    linear.Add,
-    linear.AddLast,
-    linear.AddPublic,
-    linear.Concatenate,
-    linear.AssumeWidth,
-    linear.Expand,
-    linear.Input,
-    linear.Load,
-    linear.Pad,
-    linear.Permute,
-    linear.Rescale,
-    linear.Reshape,
-    linear.Reveal,
-    linear.Scale,
-    linear.ScaleLast,
-    linear.Slice,
-    linear.Store,
-    linear.Subtract,
-    linear.Sum,
-    linear.SumAxis,
-    linear.WindowSum,
-    products.LoadWeight,
-    products.OwnedProduct,
-    products.Product,
-    products.Relu,
-    products.SumOfSquares,
-    products.Truncate,
-    compare.ArgMax,
-    compare.AtLeast,
-    compare.CountAtLeast,
-    compare.CheckFlag,
-    compare.Maximum,
-    compare.Select,
-    groups.GroupCount,
-    groups.GroupSum,
-    sorting.ArgSort,
-    sorting.Shuffle,
-    sorting.Sort,
-    sorting.SortBy,
-    wide.SquareParts,
-    smooth.ExpNegative,
-    smooth.Periodic,
-    smooth.Piecewise,
-    wide.WideProduct,
-    wide.Widen,
-]
 
-ARITY: dict[type, int | None] = {
-    linear.Input: 0,
-    linear.Load: 0,
-    products.LoadWeight: 0,
-    linear.Add: 2,
-    linear.Subtract: 2,
-    products.Product: 2,
-    compare.Select: 2,
-    compare.CheckFlag: 2,
-    groups.GroupSum: 2,
-    sorting.SortBy: 2,
-    wide.WideProduct: 2,
-    linear.Concatenate: None,
+class Edge(Enum):
+    """Where a value stands in a program: what is at an edge has no working set of its own."""
+
+    NONE = auto()
+    GIVEN = auto()
+    """It comes from an owner or from what is kept."""
+    LEFT = auto()
+    """It is kept or revealed."""
+    REVEALED = auto()
+    """The same, and it is opened for one recipient."""
+    OTHER = auto()
+    """What passes is no value of the program: a weight that is masked, a flag."""
+
+
+class Access(Enum):
+    """What is done with the place that `Row.place` names: steps that touch one place keep their order."""
+
+    NONE = auto()
+    READS = auto()
+    WRITES = auto()
+    NAMES = auto()
+    """A name is given to a result; nothing is kept between runs."""
+
+
+class Long(Enum):
+    """What is done with more rows than fit in flight where blocks of rows are none."""
+
+    NONE = auto()
+    GOES = auto()
+    """`at_once` bounds the comparisons of one go."""
+    LEVELS = auto()
+    """A single row is folded in halves before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """arity: how many earlier nodes it takes; None: one or more.
+
+    cut: the same operation on some of its rows; None where it needs them all. sums_rows: the whole is the sum of its
+    blocks. long: see `Long`. compares: it holds chunk words first, then the tree's masks, then what selects, never all
+    of them. multiplications: of words, for a product that may be worth several threads. edge, access: see there. place:
+    the key or the name that it reads or writes. owner: the member that it names as such. weight: it loads or uses a
+    fixed weight, whose owner is a party. passes_value: whether others may take what it makes. width: bits of what it
+    opens of a value, where it says so. words: what people are told of it, with the type of its result.
+    """
+
+    arity: int | None = 1
+    cut: Cut | None = None
+    sums_rows: bool = False
+    long: Long = Long.NONE
+    compares: bool = False
+    multiplications: Callable[[Any, Sequence[ValueType], ValueType], int] | None = None
+    edge: Edge = Edge.NONE
+    access: Access = Access.NONE
+    place: Callable[[Any], str] | None = None
+    owner: Callable[[Any], str] | None = None
+    weight: bool = False
+    passes_value: bool = True
+    width: Callable[[Any], int] | None = None
+    words: Callable[[Any, ValueType], str] | None = None
+
+
+def _key(op: linear.Load | linear.Store | products.LoadWeight | products.OwnedProduct) -> str:
+    return op.key
+
+
+def _owner(op: linear.Input | products.LoadWeight | products.OwnedProduct) -> str:
+    return op.owner
+
+
+def _name(op: linear.Reveal) -> str:
+    return op.name
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "1"
+
+
+def _shared(op: linear.Input, kind: ValueType) -> str:
+    return f"shared by {op.owner}: {op.name} ({_size(kind.shape)}, public size)"
+
+
+def _revealed(op: linear.Reveal, kind: ValueType) -> str:
+    return f"opened to {op.to}: {op.name} ({_size(kind.shape)}), error at most {kind.error:.3g}"
+
+
+def _weighted(op: products.OwnedProduct, _: ValueType) -> str:
+    return f"product with a weight that {op.owner} keeps: {_size(op.weight.shape)}, public size"
+
+
+def _flagged(op: compare.CheckFlag, _: ValueType) -> str:
+    return f"opened to all parties: one flag, whether the checked bound of {op.what} was exceeded"
+
+
+def _multiplied(op: products.Product, inputs: Sequence[ValueType], out: ValueType) -> int:
+    x, y = (kind.shape for kind in inputs)
+    return 0 if isinstance(op.form, Elementwise) else math.prod(out.shape) * op.form.growth(x, y)
+
+
+def _multiplied_owned(op: products.OwnedProduct, inputs: Sequence[ValueType], out: ValueType) -> int:
+    if isinstance(op.form, Elementwise):
+        return 0
+    return math.prod(out.shape) * op.form.growth(inputs[0].shape, op.weight.shape)
+
+
+def _width(op: compare.AtLeast | compare.CountAtLeast | compare.Select | compare.Maximum | compare.ArgMax) -> int:
+    return op.width
+
+
+def _epilogue_width(op: products.Truncate | products.Relu | products.Product | products.OwnedProduct) -> int:
+    return op.epilogue.width if op.epilogue is not None else 0
+
+
+def _edges_width(op: smooth.ExpNegative | smooth.Periodic) -> int:
+    return op.edges.width if op.edges is not None else 0
+
+
+_LOCAL: Final = Row(cut=cuts.as_it_is)
+_LAST_AXIS: Final = Row(cut=cuts.by_row)
+_SORT: Final = Row(long=Long.GOES)
+
+CATALOGUE: Final[Mapping[type, Row]] = {
+    linear.Add: Row(arity=2, cut=cuts.as_it_is),
+    linear.AddLast: _LAST_AXIS,
+    linear.AddPublic: _LOCAL,
+    linear.AssumeWidth: _LOCAL,
+    linear.Concatenate: Row(arity=None),
+    linear.Expand: Row(cut=cuts.expand),
+    linear.Input: Row(arity=0, edge=Edge.GIVEN, owner=_owner, words=_shared),
+    linear.Load: Row(arity=0, edge=Edge.GIVEN, access=Access.READS, place=_key),
+    linear.Pad: Row(cut=cuts.pad),
+    linear.Permute: Row(cut=cuts.permute),
+    linear.Rescale: _LOCAL,
+    linear.Reshape: Row(cut=cuts.reshape),
+    linear.Reveal: Row(edge=Edge.REVEALED, access=Access.NAMES, place=_name, words=_revealed),
+    linear.Scale: _LOCAL,
+    linear.ScaleLast: _LAST_AXIS,
+    linear.Slice: Row(cut=cuts.slice_),
+    linear.Store: Row(edge=Edge.LEFT, access=Access.WRITES, place=_key),
+    linear.Subtract: Row(arity=2, cut=cuts.as_it_is),
+    linear.Sum: Row(sums_rows=True),
+    linear.SumAxis: _LAST_AXIS,
+    linear.WindowSum: _LOCAL,
+    products.LoadWeight: Row(
+        arity=0,
+        edge=Edge.OTHER,
+        access=Access.WRITES,
+        place=_key,
+        owner=_owner,
+        weight=True,
+        passes_value=False,
+    ),
+    products.OwnedProduct: Row(
+        cut=cuts.owned_product,
+        multiplications=_multiplied_owned,
+        access=Access.READS,
+        place=_key,
+        owner=_owner,
+        weight=True,
+        width=_epilogue_width,
+        words=_weighted,
+    ),
+    products.Product: Row(arity=2, cut=cuts.product, multiplications=_multiplied, width=_epilogue_width),
+    products.Relu: Row(cut=cuts.as_it_is, compares=True, width=_epilogue_width),
+    products.SumOfSquares: Row(sums_rows=True),
+    products.Truncate: Row(cut=cuts.as_it_is, width=_epilogue_width),
+    compare.ArgMax: Row(cut=cuts.by_row, width=_width),
+    compare.AtLeast: Row(cut=cuts.as_it_is, compares=True, width=_width),
+    compare.CheckFlag: Row(arity=2, edge=Edge.OTHER, words=_flagged),
+    compare.CountAtLeast: Row(sums_rows=True, compares=True, width=_width),
+    compare.Maximum: Row(cut=cuts.by_row, long=Long.LEVELS, compares=True, width=_width),
+    compare.Select: Row(arity=2, cut=cuts.as_it_is, compares=True, width=_width),
+    groups.GroupCount: Row(sums_rows=True),
+    groups.GroupSum: Row(arity=2, sums_rows=True),
+    smooth.ExpNegative: Row(cut=cuts.as_it_is, width=_edges_width),
+    smooth.Periodic: Row(cut=cuts.as_it_is, width=_edges_width),
+    smooth.Piecewise: _LOCAL,
+    sorting.ArgSort: _SORT,
+    sorting.Shuffle: Row(),
+    sorting.Sort: _SORT,
+    sorting.SortBy: Row(arity=2, long=Long.GOES),
+    wide.SquareParts: Row(sums_rows=True),
+    wide.WideProduct: Row(arity=2),
+    wide.Widen: Row(),
 }
-"""Where it is not one; None: one or more."""
+
+if TYPE_CHECKING:
+
+    class Operation(Protocol):
+        """Any type of the catalogue."""
+
+        def infer(self, *inputs: Any, **none: Any) -> ValueType:
+            """The type of the result from those of the inputs; raises where there is none."""
+else:
+    Operation = Union[tuple(CATALOGUE)]  # noqa: UP007 - msgspec takes the members from a typing.Union
+
+
+def row_of(op: Operation) -> Row:
+    """What the catalogue says of it."""
+    return CATALOGUE[type(op)]
 
 
 class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from icm_ray.errors import ProgramError
-from icm_ray.ops.products import LoadWeight, OwnedProduct
+from icm_ray.ops.catalogue import Access, row_of
 from icm_ray.payload import Digest16, Natural, Word32, decode
 from icm_ray.program.program import Program
 
@@ -37,10 +37,15 @@ def read_filling(payload: bytes) -> Filling:
 
 def weights_of(program: Program) -> tuple[str, ...]:
     """Keys of the fixed weights that the program uses: what is dealt for it holds for these very loads of them."""
-    return tuple(sorted({node.op.key for node in program.nodes if isinstance(node.op, OwnedProduct)}))
+    return tuple(sorted(set(_weights(program, Access.READS))))
+
+
+def _weights(program: Program, access: Access) -> list[str]:
+    rows = [(node.op, row_of(node.op)) for node in program.nodes]
+    return [row.place(op) for op, row in rows if row.weight and row.access is access and row.place is not None]
 
 
 def check_preparable(program: Program) -> None:
     """Raise `ProgramError` for a program that loads a weight: the dealer keeps that mask, made when it is loaded."""
-    if loads := [node.op.key for node in program.nodes if isinstance(node.op, LoadWeight)]:
+    if loads := _weights(program, Access.WRITES):
         raise ProgramError(f"a program that loads a weight ({loads[0]}) cannot be prepared; prepare those that use it")

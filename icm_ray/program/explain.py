@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from icm_ray.ops.catalogue import Operation
-from icm_ray.ops.compare import CheckFlag
-from icm_ray.ops.linear import Input, Reveal
-from icm_ray.ops.products import OwnedProduct
+from icm_ray.ops.catalogue import Edge, row_of
 from icm_ray.ops.values import FULL_WIDTH
 from icm_ray.program.program import Program
 from icm_ray.schedule.steps import cost_of
@@ -23,14 +20,6 @@ def _bytes(count: float) -> str:
     raise AssertionError
 
 
-def _width(op: Operation) -> int:
-    """Bits of what the operation opens of a value, where it says so; 0 where it does not."""
-    for place in (op, getattr(op, "epilogue", None), getattr(op, "edges", None)):
-        if (width := getattr(place, "width", None)) is not None:
-            return int(width)
-    return 0
-
-
 def widths(program: Program) -> list[str]:
     """What each kind of operation sends and deals for a value, and at how many bits: narrower values cost less."""
     types = program.types()
@@ -38,9 +27,10 @@ def widths(program: Program) -> list[str]:
     for node, kind in zip(program.nodes, types, strict=True):
         taken = [types[source] for source in node.inputs]
         cost = cost_of(node.op, taken, program.parties, kind)
-        if isinstance(node.op, Reveal) or not taken or not (cost.rounds or cost.dealt):
+        row = row_of(node.op)
+        if row.edge is Edge.REVEALED or not taken or not (cost.rounds or cost.dealt):
             continue
-        total = found[type(node.op).__name__, _width(node.op)]
+        total = found[type(node.op).__name__, row.width(node.op) if row.width is not None else 0]
         sizes = (max(item.count for item in (*taken, kind)), max(cost.sent), cost.dealt)
         total[:] = [before + more for before, more in zip(total, sizes, strict=True)]
     lines = []
@@ -57,19 +47,9 @@ def explain(program: Program, title: str = "program") -> str:
     """A short text: inputs and their public shapes, what is opened to whom, cost and error bound of each result."""
     types, cost = program.types(), program.cost()
     lines = [f"{title}: {len(program.nodes)} operations for {', '.join(program.parties)}"]
-    for index, node in enumerate(program.nodes):
-        op, kind = node.op, types[index]
-        shape = "x".join(map(str, kind.shape)) or "1"
-        if isinstance(op, Input):
-            lines.append(f"  shared by {op.owner}: {op.name} ({shape}, public size)")
-        elif isinstance(op, OwnedProduct):
-            lines.append(
-                f"  product with a weight that {op.owner} keeps: {'x'.join(map(str, op.weight.shape))}, public size"
-            )
-        elif isinstance(op, CheckFlag):
-            lines.append(f"  opened to all parties: one flag, whether the checked bound of {op.what} was exceeded")
-        elif isinstance(op, Reveal):
-            lines.append(f"  opened to {op.to}: {op.name} ({shape}), error at most {kind.error:.3g}")
+    for node, kind in zip(program.nodes, types, strict=True):
+        if (words := row_of(node.op).words) is not None:
+            lines.append(f"  {words(node.op, kind)}")
     lines += [f"  {line}" for line in widths(program)]
     lines.append(
         f"  {cost.rounds} rounds, at most {_bytes(max(cost.sent))} sent by a party, {_bytes(cost.dealt)} dealt"

@@ -9,9 +9,9 @@ import msgspec
 
 from icm_ray.errors import Desynchronised, IcmError, OwnerError, ProgramError
 from icm_ray.names import DRIVER
-from icm_ray.ops import linear, products
-from icm_ray.ops.catalogue import ARITY, Node, Operation
+from icm_ray.ops.catalogue import Node, Operation, row_of
 from icm_ray.ops.cost import Cost
+from icm_ray.ops.linear import Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.payload import decode
 from icm_ray.program.source_fingerprint import engine_digest
@@ -55,7 +55,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             raise ProgramError(f"a worker has one thread at least, not {self.threads}")
         types: list[ValueType] = []
         for index, node in enumerate(self.nodes):
-            wanted = ARITY.get(type(node.op), 1)
+            wanted = row_of(node.op).arity
             if wanted is not None and len(node.inputs) != wanted:
                 raise ProgramError(
                     f"node {index}: {type(node.op).__name__} takes {wanted} inputs, not {len(node.inputs)}"
@@ -64,7 +64,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
                 raise ProgramError(f"node {index}: {type(node.op).__name__} takes inputs")
             if any(not 0 <= source < index for source in node.inputs):
                 raise ProgramError(f"node {index} takes {node.inputs}, which are not earlier nodes")
-            if any(isinstance(self.nodes[source].op, products.LoadWeight) for source in node.inputs):
+            if not all(row_of(self.nodes[source].op).passes_value for source in node.inputs):
                 raise ProgramError(f"node {index} takes a weight as a value; fixed weights are used by their keys")
             self._check_names(node.op)
             try:
@@ -76,12 +76,14 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         return tuple(types)
 
     def _check_names(self, op: Operation) -> None:
-        owner = getattr(op, "owner", None)
-        if isinstance(op, (products.LoadWeight, products.OwnedProduct)) and owner not in self.parties:
-            raise OwnerError(f"the owner of a fixed weight is a party; {owner!r} is none of {self.parties}")
-        if owner is not None and owner not in self.parties + self.owners:
-            raise OwnerError(f"owner {owner!r} is none of {self.parties + self.owners}")
-        if isinstance(op, linear.Reveal) and op.to not in (*self.parties, *self.owners, DRIVER):
+        row = row_of(op)
+        if row.owner is not None:
+            owner = row.owner(op)
+            if row.weight and owner not in self.parties:
+                raise OwnerError(f"the owner of a fixed weight is a party; {owner!r} is none of {self.parties}")
+            if owner not in self.parties + self.owners:
+                raise OwnerError(f"owner {owner!r} is none of {self.parties + self.owners}")
+        if isinstance(op, Reveal) and op.to not in (*self.parties, *self.owners, DRIVER):
             raise OwnerError(f"recipient {op.to!r} is none of {(*self.parties, *self.owners, DRIVER)}")
 
     @cached_property

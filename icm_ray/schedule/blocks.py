@@ -15,15 +15,14 @@ follow one another. Products of two shared matrices and the index of the largest
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import msgspec
 
-from icm_ray.ops import compare, groups, linear, products, smooth, sorting, wide
-from icm_ray.ops.catalogue import Operation
-from icm_ray.ops.forms import Elementwise
+from icm_ray.ops import compare, linear, products, sorting
+from icm_ray.ops.catalogue import Long, Operation, row_of
 from icm_ray.ops.products import Epilogue
 from icm_ray.ops.sort_schedule import schedule
 from icm_ray.ops.values import Kind, ValueType
@@ -32,10 +31,7 @@ from icm_ray.schedule.steps import Step, cost_of, working_set
 
 __all__ = ["in_blocks"]
 
-_OVER_ROWS = (
-    linear.Sum, products.SumOfSquares, compare.CountAtLeast, groups.GroupCount, groups.GroupSum, wide.SquareParts,
-)  # fmt: skip
-_SORTS = (sorting.ArgSort, sorting.Sort, sorting.SortBy)
+_Sort = sorting.ArgSort | sorting.Sort | sorting.SortBy
 _BITS = 512
 """Values in one block of bits: rows are cut at multiples of it, where rows are single values."""
 _MOST_BLOCKS = 1 << 12
@@ -45,73 +41,13 @@ _FEWEST = 8 << 10
 """Comparisons of a sort that are always made at once."""
 
 
-Cut = Callable[[Any, Sequence[ValueType], int], Operation | None]
-"""From an operation, the types of its inputs and a number of rows: the same on so many rows; None where that is none.
-All inputs and the result have the same number of rows.
-"""
-
-
-def _as_it_is(op: Any, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    found: Operation = op
-    return found
-
-
-def _by_row(op: Any, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    """Operations along the last axis, which must not be that of the rows."""
-    found: Operation | None = op if len(inputs[0].shape) > 1 else None
-    return found
-
-
-def _product(op: products.Product, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    x, y = (kind.shape for kind in inputs)
-    return op if isinstance(op.form, Elementwise) and len(x) == len(y) else None
-
-
-def _owned_product(op: products.OwnedProduct, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    return op if not isinstance(op.form, Elementwise) and len(inputs[0].shape) > 1 else None
-
-
-def _expand(op: linear.Expand, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    return linear.Expand((rows, *op.shape[1:])) if len(inputs[0].shape) == len(op.shape) else None
-
-
-def _reshape(op: linear.Reshape, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    return linear.Reshape((rows, *op.shape[1:]))
-
-
-def _slice(op: linear.Slice, inputs: Sequence[ValueType], rows: int) -> Operation | None:
-    size = inputs[0].shape[0]
-    return linear.Slice(((0, rows, 1), *op.axes[1:])) if slice(*op.axes[0]).indices(size) == (0, size, 1) else None
-
-
-_CUTS: Mapping[type, Cut] = {
-    **dict.fromkeys(
-        (
-            linear.Add, linear.AddPublic, linear.AssumeWidth, linear.Rescale, linear.Scale, linear.Subtract,
-            linear.WindowSum, products.Relu, products.Truncate, compare.AtLeast, compare.Select,
-            smooth.ExpNegative, smooth.Periodic, smooth.Piecewise,
-        ),
-        _as_it_is,
-    ),
-    **dict.fromkeys(
-        (linear.AddLast, linear.ScaleLast, linear.SumAxis, compare.ArgMax, compare.Maximum), _by_row
-    ),
-    products.Product: _product,
-    products.OwnedProduct: _owned_product,
-    linear.Expand: _expand,
-    linear.Reshape: _reshape,
-    linear.Permute: lambda op, inputs, rows: op if op.axes[0] == 0 else None,
-    linear.Pad: lambda op, inputs, rows: op if op.axes[0] == (0, 0) else None,
-    linear.Slice: _slice,
-}  # fmt: skip
-
-
 def _of_rows(op: Operation, inputs: Sequence[ValueType], out: ValueType, rows: int) -> Operation | None:
     """The operation on `rows` of its rows; None where a row of the result is not made of the same rows alone."""
-    cut = _CUTS.get(type(op))
+    cut = row_of(op).cut
     if cut is None or any(kind.kind is not Kind.SHARE or not kind.shape for kind in (*inputs, out)):
         return None
-    return cut(op, inputs, rows) if all(kind.shape[0] == out.shape[0] for kind in inputs) else None
+    found: Operation | None = cut(op, inputs, rows) if all(kind.shape[0] == out.shape[0] for kind in inputs) else None
+    return found
 
 
 def _rows_of(kind: ValueType, rows: int) -> ValueType:
@@ -120,7 +56,7 @@ def _rows_of(kind: ValueType, rows: int) -> ValueType:
 
 def _axis(step: Step, kinds: Sequence[ValueType]) -> int:
     """How many rows the operation can be cut along; 0 where it cannot."""
-    if isinstance(step.op, _OVER_ROWS):
+    if row_of(step.op).sums_rows:
         fits = all(kind.kind is Kind.SHARE and kind.shape and kind.shape == kinds[0].shape for kind in kinds)
         return kinds[0].shape[0] if fits else 0
     return step.type.shape[0] if _of_rows(step.op, kinds, step.type, 1) is not None else 0
@@ -187,11 +123,12 @@ def _unrolled(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int)
 
     for step in steps:
         inputs, op = tuple(at[source] for source in step.inputs), step.op
-        if isinstance(op, _SORTS) and not op.at_once:
-            op = msgspec.structs.replace(op, at_once=_comparisons_at_once(out[inputs[0]].type.count, in_flight))
-        if isinstance(step.op, compare.Maximum) and len(out[inputs[0]].type.shape) == 1:
+        how = row_of(op).long
+        if how is Long.GOES and not (sort := cast(_Sort, op)).at_once:
+            op = msgspec.structs.replace(sort, at_once=_comparisons_at_once(out[inputs[0]].type.count, in_flight))
+        if how is Long.LEVELS and len(out[inputs[0]].type.shape) == 1:
             row, kind = inputs[0], out[inputs[0]].type
-            relu = products.Relu(Epilogue(relu=True, width=step.op.width))
+            relu = products.Relu(Epilogue(relu=True, width=cast(compare.Maximum, step.op).width))
             while kind.count > 2 and _weight(parties, out, Step(step.op, (row,), step.type)) > in_flight:
                 pairs = kind.count // 2
                 half, odd = _rows_of(kind, pairs), kind.count % 2
@@ -233,7 +170,7 @@ class _Cutting:
             following = rows in self._sizes and any(source in self._blocks for source in step.inputs)
             if not (heavy or following):
                 self._whole[index] = self._add_whole(step.op, step.type, [self._take(source) for source in step.inputs])
-            elif isinstance(step.op, _OVER_ROWS):
+            elif row_of(step.op).sums_rows:
                 self._whole[index] = self._sum(step, self._cut(step, rows))
             else:
                 self._blocks[index] = self._cut(step, rows)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from icm_ray.ops import linear, products
-from icm_ray.ops.catalogue import Operation
+from icm_ray.ops.catalogue import Access, Operation, row_of
 
 __all__ = ["keeps", "needs_by_key"]
-
-_READS = (linear.Load, products.OwnedProduct)
-_WRITES = (linear.Store, products.LoadWeight)
 
 
 def keeps(op: Operation) -> bool:
     """Whether the operation reads or writes what a worker keeps between runs."""
-    return isinstance(op, _READS + _WRITES)
+    return row_of(op).access in {Access.READS, Access.WRITES}
 
 
 def needs_by_key(ops: Sequence[Operation]) -> list[set[int]]:
@@ -25,15 +21,16 @@ def needs_by_key(ops: Sequence[Operation]) -> list[set[int]]:
     needs: list[set[int]] = []
     wrote: dict[tuple[bool, str], int] = {}
     read: dict[tuple[bool, str], set[int]] = {}
-    for place, op in enumerate(ops):
-        if isinstance(op, _READS):
-            key = (True, op.key)
-            needs.append({wrote[key]} if key in wrote else set())
-            read.setdefault(key, set()).add(place)
-        elif isinstance(op, (*_WRITES, linear.Reveal)):
-            key = (False, op.name) if isinstance(op, linear.Reveal) else (True, op.key)
-            needs.append(read.pop(key, set()) | ({wrote[key]} if key in wrote else set()))
-            wrote[key] = place
-        else:
+    for at, op in enumerate(ops):
+        row = row_of(op)
+        if row.place is None:
             needs.append(set())
+            continue
+        place = (row.access is not Access.NAMES, row.place(op))
+        if row.access is Access.READS:
+            needs.append({wrote[place]} if place in wrote else set())
+            read.setdefault(place, set()).add(at)
+        else:
+            needs.append(read.pop(place, set()) | ({wrote[place]} if place in wrote else set()))
+            wrote[place] = at
     return needs

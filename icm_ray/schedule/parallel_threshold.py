@@ -7,12 +7,9 @@ than a second core gives: measured, two threads gain 1.3 to 1.5 from blocks of 1
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from icm_ray.ops import products
-from icm_ray.ops.catalogue import Operation
-from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.catalogue import Operation, row_of
 from icm_ray.ops.values import ValueType
 
 __all__ = ["LEAST", "is_large"]
@@ -26,7 +23,5 @@ the threads takes what they gain."""
 
 def is_large(op: Operation, inputs: Sequence[ValueType], out: ValueType) -> bool:
     """Whether the operation is a product that is worth several threads of its own."""
-    if not isinstance(op, products.Product | products.OwnedProduct) or isinstance(op.form, Elementwise):
-        return False
-    other = op.weight if isinstance(op, products.OwnedProduct) else inputs[1]
-    return math.prod(out.shape) * op.form.growth(inputs[0].shape, other.shape) >= _PRODUCTS
+    count = row_of(op).multiplications
+    return count is not None and count(op, inputs, out) >= _PRODUCTS

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icm_ray.ops import compare, linear, products
-from icm_ray.ops.catalogue import Operation
+from icm_ray.ops.catalogue import Edge, Long, Operation, row_of
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.protocols.table import TABLE
@@ -15,9 +14,6 @@ __all__ = ["Step", "cost_of", "in_flight_for", "shares_of", "size_of", "working_
 
 _LEAST: int = 3 << 19
 """Bytes that are always allowed in flight: below, cutting costs more than it saves."""
-_COMPARISONS = (compare.AtLeast, compare.CountAtLeast, compare.Maximum, compare.Select, products.Relu)
-"""They hold chunk words first, then the tree's masks, then what selects: never all of them."""
-_EDGES = (linear.Input, linear.Load, linear.Store, linear.Reveal, products.LoadWeight, compare.CheckFlag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +39,13 @@ def working_set(op: Operation, cost: Cost, out: ValueType) -> int:
     """Bytes that a party holds while the operation runs, or a little more: what is opened, of itself and of every peer,
     the masks of that, what is dealt, the result. 0 for local operations and those at the edges.
     """
-    if isinstance(op, _EDGES) or not (cost.rounds or cost.dealt):
+    row = row_of(op)
+    if row.edge is not Edge.NONE or not (cost.rounds or cost.dealt):
         return 0
     parties = len(cost.sent)
     opened = max(cost.sent) // (parties - 1)
     held = (1 + parties) * opened + 9 * cost.dealt // 8 + size_of(out)
-    return 3 * held // 4 if isinstance(op, _COMPARISONS) else held
+    return 3 * held // 4 if row.compares else held
 
 
 def in_flight_for(steps: tuple[Step, ...]) -> int:
@@ -59,7 +56,7 @@ def in_flight_for(steps: tuple[Step, ...]) -> int:
     # the result is there twice for a moment: in blocks, and put together
     room = max(7 * (3 * taken + 2 * made) // 8 for taken, made in _shares(steps))
     # the levels of a long row's maximum stand beside it: half of it each, differences and larger ones
-    rows = (steps[step.inputs[0]].type for step in steps if isinstance(step.op, compare.Maximum))
+    rows = (steps[step.inputs[0]].type for step in steps if row_of(step.op).long is Long.LEVELS)
     return max(_LEAST, room - max((size_of(row) for row in rows if len(row.shape) == 1), default=0))
 
 
@@ -69,7 +66,7 @@ def shares_of(steps: tuple[Step, ...]) -> int:
 
 
 def _shares(steps: tuple[Step, ...]) -> list[tuple[int, int]]:
-    given = sum(size_of(step.type) for step in steps if isinstance(step.op, linear.Load | linear.Input))
-    left = sum(size_of(step.type) for step in steps if isinstance(step.op, linear.Store | linear.Reveal))
+    given = sum(size_of(step.type) for step in steps if row_of(step.op).edge is Edge.GIVEN)
+    left = sum(size_of(step.type) for step in steps if row_of(step.op).edge in {Edge.LEFT, Edge.REVEALED})
     each = [(sum(size_of(steps[source].type) for source in step.inputs), size_of(step.type)) for step in steps]
     return [(given, left), *each]

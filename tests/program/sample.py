@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import typing
-
+from icm_ray.ops.catalogue import CATALOGUE
 from icm_ray.ops.compare import ArgMax, AtLeast, CheckFlag, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
 from icm_ray.ops.groups import GroupCount, GroupSum
@@ -32,10 +31,10 @@ from icm_ray.ops.sorting import ArgSort, Shuffle, Sort, SortBy
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
 from icm_ray.program.build import Builder
-from icm_ray.program.program import Operation, Program
+from icm_ray.program.program import Program
 
 PARTIES = ("alice", "bob")
-OPERATIONS = typing.get_args(Operation)
+OPERATIONS = tuple(CATALOGUE)
 
 
 def kind(*shape, width=20, f=4, **more):

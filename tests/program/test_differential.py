@@ -9,6 +9,7 @@ import pytest
 from icm_ray.functions.activations import exp_negative, gelu, sigmoid, tanh
 from icm_ray.functions.row_functions import softmax
 from icm_ray.ops import compare, groups, linear, products, smooth, sorting, wide
+from icm_ray.ops.catalogue import CATALOGUE
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.products import Epilogue
 from icm_ray.ops.values import Kind, ValueType
@@ -16,7 +17,6 @@ from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
 from icm_ray.ring.fixed import encode
 from icm_ray.runtime.carriers.threads import ThreadLane
-from icm_ray.schedule.blocks import _CUTS, _OVER_ROWS
 from icm_ray.schedule.steps import working_set
 from tests.program.random_programs import ROWS, WHOLE, random_program
 
@@ -130,7 +130,8 @@ def test_the_programs_have_what_they_are_for():
     programs = [random_program(seed).program for seed in SEEDS]
     cut = {op for program in programs for op in cut_in(program)}
     functions = {smooth.ExpNegative, smooth.Periodic, smooth.Piecewise}  # below
-    assert cut >= {None, *_CUTS, *_OVER_ROWS} - functions
+    whole = {op for op, row in CATALOGUE.items() if row.cut is None and not row.sums_rows}
+    assert cut >= {None, *CATALOGUE} - whole - functions
     assert {program.types()[0].shape[0] for program in programs} == set(ROWS)
     assert {(len(program.parties), len(program.owners)) for program in programs} == {(2, 0), (2, 1), (3, 0), (3, 1)}
 

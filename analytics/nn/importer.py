@@ -1,4 +1,4 @@
-"""Import of a torch module in eval mode: export, one lowering for each operation, constants computed on the way.
+"""Import of a torch module in eval mode: export, one translation for each operation, constants computed on the way.
 
 What does not depend on the input (parameters, buffers, and everything computed from them) is evaluated here in
 float64. Every value that does depend on it becomes a `Wire`; what the tables do not have becomes a `Finding`, and
@@ -18,23 +18,25 @@ import torch
 from torch import fx
 
 from analytics.nn.findings import Finding, hint_for, unsupported
-from analytics.nn.graph import Graph
-from analytics.nn.lower_layout import LAYOUT
-from analytics.nn.lower_pointwise import POINTWISE
-from analytics.nn.lower_pools import POOLS
-from analytics.nn.lower_products import PRODUCTS
-from analytics.nn.lowering import Builder, Call, Lowering, Refused, Wire
-from analytics.nn.nodes import INPUT, Shape
-from analytics.nn.passes import drop_unused, fold_affines, merge_reshapes
+from analytics.nn.folding import fold_affines
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.layout import LAYOUT
+from analytics.nn.torch_ops.pointwise import POINTWISE
+from analytics.nn.torch_ops.pools import POOLS
+from analytics.nn.torch_ops.products import PRODUCTS
 from analytics.nn.tracing import Traced, module_path, trace
+from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import NullError
+from icm_ray.network.graph import Graph
+from icm_ray.network.layer import INPUT, Shape
+from icm_ray.network.passes import drop_unused, merge_reshapes
 
 __all__ = ["import_model", "preflight"]
 
-_LOWERINGS: Mapping[Any, Lowering] = MappingProxyType({**PRODUCTS, **POOLS, **POINTWISE, **LAYOUT})
+_TRANSLATIONS: Mapping[Any, Translation] = MappingProxyType({**PRODUCTS, **POOLS, **POINTWISE, **LAYOUT})
 
 
-def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Graph:
+def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> WeightedGraph:
     """The graph of `net`, a module in eval mode, for inputs shaped as the one batch in `example_inputs`.
 
     Batch normalisation is folded into the product before it where that has no other reader. The network is not
@@ -55,9 +57,9 @@ def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Graph
         nodes=tuple(walk.build.nodes),
         input_shape=_shape(traced.input)[1:],
         output=output.name,
-        weights=walk.build.weights,
     )
-    return fold_affines(merge_reshapes(drop_unused(graph)))
+    network = WeightedGraph(graph, walk.build.weights)
+    return fold_affines(network.simplified(drop_unused).simplified(merge_reshapes))
 
 
 def preflight(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> tuple[Finding, ...]:
@@ -79,12 +81,12 @@ class _Walk:
 
     traced: Traced
     findings: list[Finding] = field(default_factory=list)
-    build: Builder = field(init=False)
+    build: GraphBuilder = field(init=False)
     _values: dict[fx.Node, Any] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         shape = _shape(self.traced.input)
-        self.build = Builder(batch=shape[0])
+        self.build = GraphBuilder(batch=shape[0])
         self._values[self.traced.input] = Wire(INPUT, shape[1:])
         self._values.update({node: tensor for node, (_, tensor) in self.traced.constants.items()})
 
@@ -112,8 +114,8 @@ class _Walk:
         arguments = [self._values[source] for source in node.all_input_nodes]
         if not any(_depends(value) for value in arguments):
             return self._constant(node)
-        lowering = _LOWERINGS.get(node.target)
-        if lowering is None or not isinstance(node.target, torch._ops.OpOverload):
+        translation = _TRANSLATIONS.get(node.target)
+        if translation is None or not isinstance(node.target, torch._ops.OpOverload):
             return self._find(node, hint_for(str(node.target)))
         call = Call(self._bind(node, node.target), _shape(node))
         wires = list(call.wires())
@@ -122,7 +124,7 @@ class _Walk:
             return _broken(node)  # an earlier finding moved the batch; nothing to add about what follows from it
         self.build.module = module_path(node)
         try:
-            value = lowering(self.build, call)
+            value = translation(self.build, call)
             if not self._batched(node):
                 raise Refused("it mixes or drops the batch dimension, which must stay in front")
         except Refused as refusal:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, Literal, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from analytics.nn import importer
-from analytics.nn.compile import IMAGES, Compiled, Members, compile_graph
+from analytics.nn.compile import Compiled, compile_graph
 from analytics.nn.findings import Finding
-from analytics.nn.passes import fold_scales, relu_after_max_pool
+from analytics.nn.folding import fold_scales
 from analytics.nn.prediction import Prediction, Spent
 from icm_ray.errors import BoundError, IcmError, InputError, OwnerError, ShapeError, UnsupportedError
 from icm_ray.names import DRIVER
+from icm_ray.network.model import IMAGES, PublicModel
+from icm_ray.network.passes import relu_after_max_pool
+from icm_ray.network.programs import Output, WeightLoad, program_of
 from icm_ray.program.program import Program
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import decode, decode_integers, encode
@@ -26,7 +31,6 @@ from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
 
 __all__ = ["SecureModel"]
 
-Output: TypeAlias = Literal["logits", "label"]
 Progress: TypeAlias = Callable[[int, int], None]
 
 _LARGEST = 2**22  # numbers of one shared activation of a batch, about
@@ -70,36 +74,38 @@ class SecureModel:
             raise InputError(f"a batch has one image or more, not {batch_size}")
         self.owner = owner
         self._session, self._net, self._example = session, net, example_inputs
-        self._members = Members(session.parties, session.owners, owner, session.config.in_flight, session.threads)
         imported = importer.import_model(net, example_inputs)
         self._compiled: Compiled = compile_graph(
-            relu_after_max_pool(fold_scales(imported, keep_powers_of_two=True)),
+            fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool),
             session.config.fraction_bits if fraction_bits is None else fraction_bits,
             _log2(input_bound, "input_bound"),
             _log2(weight_gain, "weight_gain"),
             None if bound == "sound" else _log2(bound, "bound"),
         )
-        self.batch_size = batch_size or max(1, min(_BATCH, _LARGEST // self._compiled.widest))
-        self._programs: dict[tuple[Any, ...], Program] = {}
+        self.batch_size = batch_size or max(1, min(_BATCH, _LARGEST // self._public.widest))
         self._new_version()
 
     def __repr__(self) -> str:
         return f"<SecureModel of {self.owner}: {self.input_shape} to {self.output_shape}>"
 
     @property
+    def _public(self) -> PublicModel:
+        return self._compiled.model
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one image."""
-        return self._compiled.graph.input_shape
+        return self._public.graph.input_shape
 
     @property
     def output_shape(self) -> tuple[int, ...]:
         """The shape of one result."""
-        return self._compiled.graph.output_shape
+        return self._public.graph.output_shape
 
     @property
     def error(self) -> float:
         """A bound on the difference of any logit to real arithmetic."""
-        return self._compiled.error
+        return self._public.error
 
     def preflight(self) -> tuple[Finding, ...]:
         """Every unsupported operation with its module path; none, since a model with one is refused when it is made."""
@@ -134,7 +140,7 @@ class SecureModel:
 
     def close(self) -> None:
         """Let all lanes forget the weights; a later prediction loads them again."""
-        keys = list(self._keys.values()) if self._loaded else []
+        keys = list(self._load.keys.values()) if self._loaded else []
         self._new_version()
         self._session.forget(keys)
 
@@ -142,22 +148,31 @@ class SecureModel:
 
     def _new_version(self) -> None:
         """Weights are masked once under a key: a reload takes new ones."""
+        session = self._session
         self._loaded: set[int] = set()
-        self._programs.clear()
-        self._keys: Mapping[str, str] = {name: self._session.new_name("weight") for name in self._compiled.weight_types}
+        self._programs: dict[tuple[int, str, str, str], Program] = {}
+        self._load = WeightLoad(
+            model=self._public,
+            version=uuid4().hex[:16],
+            parties=session.parties,
+            owners=session.owners,
+            owner=self.owner,
+        )
 
-    def _program(self, count: int, owner: str, output: str, to: str) -> Program:
+    def _program(self, count: int, owner: str, output: Output, to: str) -> Program:
         key = count, owner, output, to
         if key not in self._programs:
-            self._programs[key] = self._compiled.predict(self._members, self._keys, *key)
+            derived = program_of(self._load.prediction(images=owner, count=count, output=output, to=to))
+            in_flight, threads = self._session.config.in_flight, self._session.threads
+            self._programs[key] = replace(derived, in_flight=in_flight, threads=threads)
         return self._programs[key]
 
-    def _load(self, lane: int) -> LaneJob:
-        load = self._compiled.load(self._members, self._keys)
+    def _load_job(self, lane: int) -> LaneJob:
+        load = replace(program_of(self._load), threads=self._session.threads)
         return LaneJob(lane, load, given={self.owner: self._compiled.weights()})
 
     def _run(
-        self, coded: RingArray, owner: str, output: str, to: str, progress: Progress | None
+        self, coded: RingArray, owner: str, output: Output, to: str, progress: Progress | None
     ) -> tuple[NDArray[Any], Spent]:
         began, parts, spent = perf_counter(), [], Spent()
         starts = range(0, len(coded), self.batch_size)
@@ -168,7 +183,7 @@ class SecureModel:
             for index in range(first, min(first + wave, len(starts))):
                 lane = index % self._session.lanes
                 if lane not in self._loaded and all(job.lane != lane for job in jobs):
-                    jobs.append(self._load(lane))
+                    jobs.append(self._load_job(lane))
                 images = coded[starts[index] : starts[index] + self.batch_size]
                 program = self._program(len(images), owner, output, to)
                 results.append(len(jobs))
@@ -179,7 +194,7 @@ class SecureModel:
             if progress is not None:
                 progress(min(starts[min(first + wave, len(starts)) - 1] + self.batch_size, len(coded)), len(coded))
         words = np.concatenate(parts)
-        plain: NDArray[Any] = decode(words, self._compiled.result.f) if output == "logits" else decode_integers(words)
+        plain: NDArray[Any] = decode(words, self._public.result.f) if output == "logits" else decode_integers(words)
         return plain, spent.lasted(perf_counter() - began)
 
     def _execute(self, jobs: list[LaneJob]) -> list[Execution]:
@@ -187,7 +202,7 @@ class SecureModel:
         try:
             done = self._session.execute(jobs)
         except BaseException:
-            keys = list(self._keys.values())
+            keys = list(self._load.keys.values())
             self._new_version()
             with suppress(IcmError):  # whatever is wrong with the session, the first error is the one to tell
                 self._session.forget(keys)
@@ -195,11 +210,11 @@ class SecureModel:
         self._loaded |= {job.lane for job in jobs}
         return done
 
-    def _explain(self, count: int, owner: str, output: str, to: str) -> str:
+    def _explain(self, count: int, owner: str, output: Output, to: str) -> str:
         from icm_ray.program.explain import explain
 
         size = min(count, self.batch_size)
-        scheme, batches = self._compiled.scheme, -(-count // self.batch_size)
+        scheme, batches = self._public.scheme, -(-count // self.batch_size)
         title = f"prediction of {output} for {count} images in {batches} batches, of which one"
         lines = [explain(self._program(size, owner, output, to), title)]
         if scheme.bound is None:
@@ -244,7 +259,7 @@ class SecureModel:
             raise ShapeError(
                 f"the network takes (n, {', '.join(map(str, shape))}) with n > 0; images are {images.shape}"
             )
-        scheme = self._compiled.scheme
+        scheme = self._public.scheme
         return encode(np.ascontiguousarray(images), scheme.input_f, scheme.inputs, IMAGES)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from analytics.nn.nodes import Conv, Shape
+from icm_ray.network.layer import Shape
+from icm_ray.network.layers import Conv
 
 __all__ = ["conv_norm", "matrix_norm", "schur_norm"]
 

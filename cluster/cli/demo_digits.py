@@ -55,14 +55,14 @@ class Digits:
 
     def train(self) -> None:
         """alice's model, trained on the first images."""
-        from analytics.nn.digits import train_digits
+        from cluster.cli.digits_model import train_digits
 
         self._net = train_digits(self._images[:_TRAINING], self._labels[:_TRAINING])
 
     def predict(self, session: Any, console: Console) -> Predictions:
         """bob's labels, without anyone seeing weights or images."""
         import analytics as an
-        from analytics.nn.digits import plain_logits
+        from cluster.cli.digits_model import plain_logits
 
         images, truth = self._images[-_IMAGES:], self._labels[-_IMAGES:]
         model = an.SecureModel(session, self._net, owner="alice", example_inputs=(self._images[:2],))

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from analytics.nn.graph import Graph
 from analytics.nn.importer import import_model
 from analytics.nn.reference import run_reference
+from analytics.nn.weighted import WeightedGraph
+from icm_ray.network.layers import kind_of
 
 
 def settle(net: nn.Module) -> nn.Module:
@@ -27,16 +28,16 @@ def settle(net: nn.Module) -> nn.Module:
     return net.eval()
 
 
-def same(graph: Graph, net: nn.Module, x: torch.Tensor) -> None:
+def same(graph: WeightedGraph, net: nn.Module, x: torch.Tensor) -> None:
     """The graph's output is the network's, in float64, to 1e-9 of the largest value."""
     with torch.no_grad():
         expected = copy.deepcopy(net).double()(x.double()).numpy()
     actual = run_reference(graph, x.double().numpy())
-    assert actual.shape == expected.shape == (len(x), *graph.output_shape)
+    assert actual.shape == expected.shape == (len(x), *graph.graph.output_shape)
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9 * max(float(np.abs(expected).max()), 1e-300))
 
 
-def imported(net: nn.Module, *shape: int, batch: int = 2) -> Graph:
+def imported(net: nn.Module, *shape: int, batch: int = 2) -> WeightedGraph:
     """Import `net` on a batch of per-sample `shape`, and compare on another batch size where the network takes it."""
     settle(net)
     generator = torch.Generator().manual_seed(3)
@@ -46,6 +47,6 @@ def imported(net: nn.Module, *shape: int, batch: int = 2) -> Graph:
     return graph
 
 
-def kinds(graph: Graph) -> list[str]:
+def kinds(graph: WeightedGraph) -> list[str]:
     """The kinds of the nodes, in order."""
-    return [entry["kind"] for entry in graph.structure()["nodes"]]
+    return [kind_of(node) for node in graph.nodes]

@@ -9,43 +9,47 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from torch import nn
 from torch.nn import functional
 
 from analytics.nn.analysis import bits_of, ranges
-from analytics.nn.compile import Compiled, Members, compile_graph
-from analytics.nn.emit import Scheme
-from analytics.nn.graph import Graph
+from analytics.nn.compile import Compiled, compile_graph
+from analytics.nn.folding import fold_scales
 from analytics.nn.importer import import_model
-from analytics.nn.nodes import Conv
 from analytics.nn.norms import conv_norm, matrix_norm, schur_norm
-from analytics.nn.passes import fold_scales, relu_after_max_pool
 from analytics.nn.reference import run_reference
+from analytics.nn.weighted import WeightedGraph, named
+from icm_ray.network.layers import Conv
+from icm_ray.network.passes import relu_after_max_pool
+from icm_ray.network.programs import Output, WeightLoad, program_of
+from icm_ray.network.scheme import Scheme
 from icm_ray.ops.compare import ArgMax, CheckFlag, CountAtLeast
 from icm_ray.ops.linear import Reveal
 from icm_ray.ops.products import OwnedProduct, Relu, Truncate
-from icm_ray.program.program import decode_program, encode_program
+from icm_ray.program.program import Program, decode_program, encode_program
 from tests.analytics.nn.import_checks import settle
 from tests.analytics.nn.models import CifarResNet, SkinNet, minionn
 
-MEMBERS = Members(("alice", "bob"), (), "alice")
 
-
-def graph_of(net: nn.Module, *shape: int) -> Graph:
+def network_of(net: nn.Module, *shape: int) -> WeightedGraph:
     settle(net)
     imported = import_model(net, (torch.zeros(1, *shape),))
-    return relu_after_max_pool(fold_scales(imported, keep_powers_of_two=True))
+    return fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool)
 
 
 @cache
 def minionn_compiled(gain: int, bound: int | None) -> Compiled:
     torch.manual_seed(1)
-    return compile_graph(graph_of(minionn(), 3, 32, 32), 16, 2, gain, bound)
+    return compile_graph(network_of(minionn(), 3, 32, 32), 16, 2, gain, bound)
 
 
-def program_of(compiled: Compiled, count: int = 2, output: str = "logits"):
-    keys = {name: f"k{name}" for name in compiled.weight_types}
-    return compiled.predict(MEMBERS, keys, count, "bob", output, "bob")
+def load_of(compiled: Compiled) -> WeightLoad:
+    return WeightLoad(model=compiled.model, version="1", parties=("alice", "bob"), owners=(), owner="alice")
+
+
+def predicting(compiled: Compiled, count: int = 2, output: Output = "logits") -> Program:
+    return program_of(load_of(compiled).prediction(images="bob", count=count, output=output, to="bob"))
 
 
 def ops_of(program, kind: type) -> list:
@@ -99,17 +103,18 @@ def test_matrix_norm() -> None:
     ("net", "shape"), [(CifarResNet(1), (3, 32, 32)), (SkinNet(), (3, 28, 28)), (minionn(), (3, 32, 32))]
 )
 def test_ranges_hold(net: nn.Module, shape: tuple[int, ...]) -> None:
-    graph = graph_of(net, *shape)
+    network = network_of(net, *shape)
+    graph = network.graph
     x = np.random.default_rng(3).choice([-2.0, 2.0, 0.5], size=(4, *shape))  # the ends of the range among them
-    found = ranges(graph, Scheme(16, 1, 8, least=12))
+    found = ranges(network, Scheme(16, 1, 8, least=12))
     for node in graph.nodes:
-        values = run_reference(Graph(graph.nodes, graph.input_shape, node.name, graph.weights), x)
+        values = run_reference(named(replace(graph, output=node.name), network.weights), x)
         assert (values >= found[node.name].low.numpy()).all()
         assert (values <= found[node.name].high.numpy()).all()
 
 
 def test_products_and_relus_share_an_opening() -> None:
-    program = program_of(minionn_compiled(8, None))
+    program = predicting(minionn_compiled(8, None))
     assert len(ops_of(program, OwnedProduct)) == 8
     assert not ops_of(program, Relu) + ops_of(program, Truncate)
     finishes = [op.epilogue for op in ops_of(program, OwnedProduct)]
@@ -122,7 +127,7 @@ def test_products_and_relus_share_an_opening() -> None:
 
 def test_residual_sums_are_truncated_by_their_relu() -> None:
     net = CifarResNet(1)
-    program = program_of(compile_graph(graph_of(net, 3, 32, 32), 16, 2, 10, 6))
+    program = predicting(compile_graph(network_of(net, 3, 32, 32), 16, 2, 10, 6))
     assert not ops_of(program, Truncate)
     assert len(ops_of(program, Relu)) == 3
     assert sum(op.epilogue is None for op in ops_of(program, OwnedProduct)) == 4
@@ -130,19 +135,19 @@ def test_residual_sums_are_truncated_by_their_relu() -> None:
 
 def test_checks_are_made_where_ranges_would_not_fit() -> None:
     shallow = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
-    compiled = compile_graph(graph_of(shallow, 3, 8, 8), 16, 2, 6, 3)
-    assert not compiled.scheme.checked
-    assert not ops_of(program_of(compiled), CheckFlag)
+    compiled = compile_graph(network_of(shallow, 3, 8, 8), 16, 2, 6, 3)
+    assert not compiled.model.scheme.checked
+    assert not ops_of(predicting(compiled), CheckFlag)
     compiled = minionn_compiled(6, 3)
-    program = program_of(compiled)
-    assert 0 < len(compiled.scheme.checked) < 7
-    assert len(ops_of(program, CountAtLeast)) == len(compiled.scheme.checked)
+    program = predicting(compiled)
+    assert 0 < len(compiled.model.scheme.checked) < 7
+    assert len(ops_of(program, CountAtLeast)) == len(compiled.model.scheme.checked)
     assert {op.thresholds for op in ops_of(program, CountAtLeast)} <= {(2**19,), (2**18,)}  # 15 or 16 fractional bits
 
 
 @pytest.mark.parametrize("output", ["logits", "label"])
 def test_nothing_but_the_result_and_the_flag_is_opened(output: str) -> None:
-    program = program_of(minionn_compiled(6, 3), output=output)
+    program = predicting(minionn_compiled(6, 3), output=output)
     (revealed,) = [node for node in program.nodes if isinstance(node.op, Reveal)]
     assert (revealed.op.to, revealed.op.name) == ("bob", output)
     assert isinstance(program.nodes[revealed.inputs[0]].op, CheckFlag)
@@ -153,10 +158,10 @@ def test_nothing_but_the_result_and_the_flag_is_opened(output: str) -> None:
 def test_calibrated_programs_do_not_depend_on_weights() -> None:
     def program(seed: int):
         torch.manual_seed(seed)
-        compiled = compile_graph(graph_of(CifarResNet(1), 3, 32, 32), 16, 2, 12, 6)
+        compiled = compile_graph(network_of(CifarResNet(1), 3, 32, 32), 16, 2, 12, 6)
         return [
             node
-            for node in program_of(compiled, output="label").nodes
+            for node in predicting(compiled, output="label").nodes
             if type(node.op).__name__ != "AssumeWidth" or node.op.error is None
         ]
 
@@ -165,6 +170,5 @@ def test_calibrated_programs_do_not_depend_on_weights() -> None:
 
 def test_weights_are_not_in_the_programs() -> None:
     compiled = minionn_compiled(8, None)
-    keys = {name: name for name in compiled.weight_types}
-    for program in (compiled.load(MEMBERS, keys), program_of(compiled)):
+    for program in (program_of(load_of(compiled)), predicting(compiled)):
         assert len(encode_program(program)) < 20_000

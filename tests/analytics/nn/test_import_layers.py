@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from analytics.nn.importer import import_model
-from analytics.nn.nodes import AvgPool, Conv, Scale
+from icm_ray.network.layers import AvgPool, Conv, Scale
 
 torch.set_num_threads(1)
 

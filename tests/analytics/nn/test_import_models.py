@@ -13,10 +13,10 @@ from models import CifarResNet, SkinNet, loaded, minionn
 from safetensors.torch import load_file
 from torch import nn
 
+from analytics.nn.folding import fold_scales
 from analytics.nn.importer import import_model, preflight
-from analytics.nn.nodes import Relu
-from analytics.nn.passes import fold_scales
 from analytics.nn.reference import run_reference
+from icm_ray.network.layers import Relu
 
 torch.set_num_threads(1)
 
@@ -71,7 +71,7 @@ def test_minionn() -> None:
     graph = imported(minionn(), 3, 32, 32)
     assert kinds(graph).count("relu") == 7
     assert all(getattr(node, "bias", None) is None for node in graph.nodes)
-    assert graph.output_shape == (10,)
+    assert graph.graph.output_shape == (10,)
 
 
 def test_the_network_is_left_as_it_was() -> None:

@@ -114,7 +114,7 @@ def test_the_bound_is_checked_exactly(value: float, kept: bool) -> None:
     x = torch.tensor([[0.5, 1.0], [value, 0.25]])
     with ThreadEngine() as session:
         model = SecureModel(session, net, "alice", (x[:1],), input_bound=1024.0, bound=4.0)
-        assert model._compiled.scheme.checked
+        assert model._compiled.model.scheme.checked
         prediction = model.predict(x, owner="bob")
         if kept:
             np.testing.assert_allclose(prediction.reveal(to="bob"), x.clamp(min=0).numpy(), atol=prediction.error)

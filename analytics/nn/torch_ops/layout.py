@@ -1,4 +1,4 @@
-"""Lowerings of what only moves values: reshaping, slicing, padding, joining, copies."""
+"""Translations of what only moves values: reshaping, slicing, padding, joining, copies."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from typing import Any
 
 import torch
 
-from analytics.nn.lowering import Builder, Call, Lowering, Refused, Wire
-from analytics.nn.nodes import Concat, Pad, Permute, Slice
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from icm_ray.network.layers import Concat, Pad, Permute, Slice
 
 __all__ = ["LAYOUT"]
 
 aten = torch.ops.aten
 
 
-def _same(_build: Builder, call: Call) -> Wire:
+def _same(_build: GraphBuilder, call: Call) -> Wire:
     return call.wire("self") if "self" in call.arguments else call.wire("input")
 
 
-def _dropout(_build: Builder, call: Call) -> Wire:
+def _dropout(_build: GraphBuilder, call: Call) -> Wire:
     if call["train"] and call["p"] > 0:
         raise Refused("dropout is on although the network is in eval mode; pass training=self.training")
     return call.wire("input")
 
 
-def _cast(_build: Builder, call: Call) -> Wire:
+def _cast(_build: GraphBuilder, call: Call) -> Wire:
     dtype = call["dtype"]
     if dtype is not None and not dtype.is_floating_point:
         raise Refused(f"a conversion of activations to {dtype} is not supported")
     return call.wire("self")
 
 
-def _reshape(build: Builder, call: Call) -> Wire:
+def _reshape(build: GraphBuilder, call: Call) -> Wire:
     # Row-major order: as long as the batch stays in front, each sample is reshaped by itself.
     if call.full_shape[:1] != (build.batch,):
         raise Refused("it moves the batch dimension; keep it in front, as x.flatten(1) or x.view(x.size(0), -1) do")
     return build.reshape(call.wire("self"), call.shape)
 
 
-def _permute(build: Builder, call: Call) -> Wire:
+def _permute(build: GraphBuilder, call: Call) -> Wire:
     rank = len(call.wire("self").shape) + 1
     return _permuted(build, call, [dim % rank for dim in call["dims"]])
 
 
-def _transpose(build: Builder, call: Call) -> Wire:
+def _transpose(build: GraphBuilder, call: Call) -> Wire:
     rank = len(call.wire("self").shape) + 1
     dims = list(range(rank))
     first, second = call["dim0"] % rank, call["dim1"] % rank
@@ -53,7 +53,7 @@ def _transpose(build: Builder, call: Call) -> Wire:
     return _permuted(build, call, dims)
 
 
-def _permuted(build: Builder, call: Call, dims: list[int]) -> Wire:
+def _permuted(build: GraphBuilder, call: Call, dims: list[int]) -> Wire:
     if dims[0] != 0:
         raise Refused("it moves the batch dimension, which must stay in front")
     if dims == sorted(dims):
@@ -62,7 +62,7 @@ def _permuted(build: Builder, call: Call, dims: list[int]) -> Wire:
     return build.emit(Permute, call.wire("self"), shape=call.shape, axes=axes)
 
 
-def _cut(build: Builder, wire: Wire, axis: int, start: int, stop: int, step: int = 1) -> Wire:
+def _cut(build: GraphBuilder, wire: Wire, axis: int, start: int, stop: int, step: int = 1) -> Wire:
     size = wire.shape[axis]
     start, stop, _ = slice(start, stop).indices(size)
     if (start, stop, step) == (0, size, 1):
@@ -73,7 +73,7 @@ def _cut(build: Builder, wire: Wire, axis: int, start: int, stop: int, step: int
     return build.emit(Slice, wire, shape=shape, axis=axis, start=start, stop=stop, step=step)
 
 
-def _slice(build: Builder, call: Call) -> Wire:
+def _slice(build: GraphBuilder, call: Call) -> Wire:
     wire = call.wire("self")
     start, end = call["start"] or 0, call["end"]
     rank = len(wire.shape) + 1
@@ -83,14 +83,14 @@ def _slice(build: Builder, call: Call) -> Wire:
     return _cut(build, wire, call.axis(call["dim"], rank), start, size if end is None else end, call["step"])
 
 
-def _select(build: Builder, call: Call) -> Wire:
+def _select(build: GraphBuilder, call: Call) -> Wire:
     wire = call.wire("self")
     axis = call.axis(call["dim"], len(wire.shape) + 1)
     index = call["index"] % wire.shape[axis]
     return build.reshape(_cut(build, wire, axis, index, index + 1), call.shape)
 
 
-def _split(build: Builder, call: Call) -> tuple[Wire, ...]:
+def _split(build: GraphBuilder, call: Call) -> tuple[Wire, ...]:
     wire = call.wire("self")
     axis = call.axis(call["dim"], len(wire.shape) + 1)
     size = wire.shape[axis]
@@ -98,7 +98,7 @@ def _split(build: Builder, call: Call) -> tuple[Wire, ...]:
     return tuple(_cut(build, wire, axis, start, min(start + step, size)) for start in range(0, size, step))
 
 
-def _split_sizes(build: Builder, call: Call) -> tuple[Wire, ...]:
+def _split_sizes(build: GraphBuilder, call: Call) -> tuple[Wire, ...]:
     wire = call.wire("self")
     axis = call.axis(call["dim"], len(wire.shape) + 1)
     parts, start = [], 0
@@ -108,7 +108,7 @@ def _split_sizes(build: Builder, call: Call) -> tuple[Wire, ...]:
     return tuple(parts)
 
 
-def _pad(build: Builder, call: Call) -> Wire:
+def _pad(build: GraphBuilder, call: Call) -> Wire:
     wire = call.wire("self")
     if call.get("mode", "constant") != "constant" or call["value"] not in (None, 0):
         raise Refused("only padding with zeros is supported")
@@ -127,7 +127,7 @@ def _pad(build: Builder, call: Call) -> Wire:
     return build.emit(Pad, wire, shape=call.shape, pads=final)
 
 
-def _concat(build: Builder, call: Call) -> Wire:
+def _concat(build: GraphBuilder, call: Call) -> Wire:
     parts = list(call["tensors"])
     if not all(isinstance(part, Wire) for part in parts):
         raise Refused("it joins activations with constants; only activations can be joined")
@@ -135,7 +135,7 @@ def _concat(build: Builder, call: Call) -> Wire:
     return parts[0] if len(parts) == 1 else build.emit(Concat, *parts, shape=call.shape, axis=axis)
 
 
-LAYOUT: Mapping[Any, Lowering] = MappingProxyType(
+LAYOUT: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.alias.default: _same,
         aten.clone.default: _same,

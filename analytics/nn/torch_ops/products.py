@@ -1,4 +1,4 @@
-"""Lowerings of products with constants: convolutions, linear layers and batch normalisation."""
+"""Translations of products with constants: convolutions, linear layers and batch normalisation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from analytics.nn.lowering import Builder, Call, Lowering, Refused, Wire
-from analytics.nn.nodes import Affine, Conv, Linear, Pair
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from icm_ray.network.layer import Pair
+from icm_ray.network.layers import Affine, Conv, Linear
 
 __all__ = ["PRODUCTS", "pair"]
 
@@ -22,7 +23,7 @@ def pair(value: Any) -> Pair:
     return (values[0], values[0]) if len(values) == 1 else (values[0], values[1])
 
 
-def _conv2d(build: Builder, call: Call) -> Wire:
+def _conv2d(build: GraphBuilder, call: Call) -> Wire:
     source, weight = call.wire("input"), call.constant("weight")
     if len(source.shape) != 3:
         raise Refused("its input has no batch dimension; give example inputs of shape (batch, channels, height, width)")
@@ -42,7 +43,7 @@ def _conv2d(build: Builder, call: Call) -> Wire:
     )
 
 
-def _conv1d(build: Builder, call: Call) -> Wire:
+def _conv1d(build: GraphBuilder, call: Call) -> Wire:
     source, weight = call.wire("input"), call.constant("weight")
     if len(source.shape) != 2:
         raise Refused("its input has no batch dimension; give example inputs of shape (batch, channels, length)")
@@ -80,11 +81,11 @@ def _padding(padding: Any, kernel: Pair, dilation: Pair) -> tuple[Pair, Pair]:
     return (height, height), (width, width)
 
 
-def _linear(build: Builder, call: Call) -> Wire:
+def _linear(build: GraphBuilder, call: Call) -> Wire:
     return _product(build, call, call.wire("input"), call.constant("weight"), call.optional("bias"))
 
 
-def _matmul(build: Builder, call: Call) -> Wire:
+def _matmul(build: GraphBuilder, call: Call) -> Wire:
     right = call["other"] if "other" in call.arguments else call["mat2"]
     if isinstance(right, Wire):
         left_private = isinstance(call["self"], Wire)
@@ -98,7 +99,7 @@ def _matmul(build: Builder, call: Call) -> Wire:
     return _product(build, call, call.wire("self"), right.t(), None)
 
 
-def _addmm(build: Builder, call: Call) -> Wire:
+def _addmm(build: GraphBuilder, call: Call) -> Wire:
     bias = call.constant("self") * call["beta"]
     weight = call.constant("mat2").t() * call["alpha"]
     if bias.ndim > 1 and any(size != 1 for size in bias.shape[:-1]):
@@ -106,13 +107,13 @@ def _addmm(build: Builder, call: Call) -> Wire:
     return _product(build, call, call.wire("mat1"), weight, bias.reshape(-1).expand(weight.shape[0]))
 
 
-def _product(build: Builder, call: Call, source: Wire, weight: torch.Tensor, bias: torch.Tensor | None) -> Wire:
+def _product(build: GraphBuilder, call: Call, source: Wire, weight: torch.Tensor, bias: torch.Tensor | None) -> Wire:
     if not source.shape or weight.ndim != 2:
         raise Refused("it takes the batch dimension for features; give example inputs of shape (batch, features)")
     return build.emit(Linear, source, shape=call.shape, weight=weight, bias=bias)
 
 
-def _batch_norm(build: Builder, call: Call) -> Wire:
+def _batch_norm(build: GraphBuilder, call: Call) -> Wire:
     # y = w (x - mean) / sqrt(var + eps) + b  =  scale x + (b - scale mean)
     mean, variance = call["running_mean"], call["running_var"]
     if call.get("training", False) or mean is None or variance is None:
@@ -124,11 +125,11 @@ def _batch_norm(build: Builder, call: Call) -> Wire:
     return build.emit(Affine, source, shape=call.shape, scale=scale, shift=shift)
 
 
-def _batch_norm_triple(build: Builder, call: Call) -> tuple[Wire, None, None]:
+def _batch_norm_triple(build: GraphBuilder, call: Call) -> tuple[Wire, None, None]:
     return _batch_norm(build, call), None, None
 
 
-PRODUCTS: Mapping[Any, Lowering] = MappingProxyType(
+PRODUCTS: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.conv2d.default: _conv2d,
         aten.conv2d.padding: _conv2d,

@@ -1,4 +1,4 @@
-"""Lowerings of pooling, and of sums, means and maxima over the axes after the channels."""
+"""Translations of pooling, and of sums, means and maxima over the axes after the channels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from analytics.nn.lower_products import pair
-from analytics.nn.lowering import Builder, Call, Lowering, Refused, Wire
-from analytics.nn.nodes import AvgPool, MaxPool, Pair, Pairs, Shape
-from analytics.nn.shapes import ceil_padding, windows
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.products import pair
+from icm_ray.network.layer import Pair, Pairs, Shape
+from icm_ray.network.layers import AvgPool, MaxPool
+from icm_ray.network.layers.windows import ceil_padding, windows
 
 __all__ = ["POOLS"]
 
@@ -24,7 +25,7 @@ def _flat(value: Any) -> Any:
     return [1, *values] if values else values
 
 
-def _lifted(build: Builder, call: Call) -> tuple[Wire, bool]:
+def _lifted(build: GraphBuilder, call: Call) -> tuple[Wire, bool]:
     """The input as (channels, height, width), and whether a height was added."""
     source = call.wire("self")
     if len(source.shape) == 2:
@@ -58,7 +59,7 @@ def _window(call: Call, lifted: bool) -> tuple[Pair, Pair, Pair, Pair]:
     return kernel, stride, (0, padding[1]) if lifted else padding, dilation
 
 
-def _max_pool(build: Builder, call: Call) -> Wire:
+def _max_pool(build: GraphBuilder, call: Call) -> Wire:
     source, lifted = _lifted(build, call)
     kernel, stride, plain, dilation = _window(call, lifted)
     padding = _paddings(source, kernel, stride, plain, dilation, call["ceil_mode"])
@@ -66,18 +67,18 @@ def _max_pool(build: Builder, call: Call) -> Wire:
 
 
 def _maximum(
-    build: Builder, call: Call, source: Wire, kernel: Pair, stride: Pair, padding: Pairs, dilation: Pair
+    build: GraphBuilder, call: Call, source: Wire, kernel: Pair, stride: Pair, padding: Pairs, dilation: Pair
 ) -> Wire:
     shape = _slid(source, kernel, stride, padding, dilation)
     facts = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     return build.reshape(build.emit(MaxPool, source, shape=shape, **facts), call.shape)
 
 
-def _max_pool_indices(build: Builder, call: Call) -> tuple[Wire, None]:
+def _max_pool_indices(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
     return _max_pool(build, call), None
 
 
-def _avg_pool(build: Builder, call: Call) -> Wire:
+def _avg_pool(build: GraphBuilder, call: Call) -> Wire:
     source, lifted = _lifted(build, call)
     kernel, stride, plain, _ = _window(call, lifted)
     padding = _paddings(source, kernel, stride, plain, (1, 1), call["ceil_mode"])
@@ -101,7 +102,7 @@ def _counts(size: int, kernel: int, stride: int, plain: int, padding: Pair, incl
 
 
 def _average(
-    build: Builder,
+    build: GraphBuilder,
     call: Call,
     source: Wire,
     kernel: Pair,
@@ -129,19 +130,19 @@ def _adaptive(call: Call, source: Wire) -> Pair:
     return sizes[0] // wanted[0], sizes[1] // wanted[1]
 
 
-def _adaptive_avg(build: Builder, call: Call) -> Wire:
+def _adaptive_avg(build: GraphBuilder, call: Call) -> Wire:
     source, _ = _lifted(build, call)
     kernel = _adaptive(call, source)
     return _average(build, call, source, kernel, kernel, _NONE, divisor=float(kernel[0] * kernel[1]))
 
 
-def _adaptive_max(build: Builder, call: Call) -> tuple[Wire, None]:
+def _adaptive_max(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
     source, _ = _lifted(build, call)
     kernel = _adaptive(call, source)
     return _maximum(build, call, source, kernel, kernel, _NONE, (1, 1)), None
 
 
-def _reduced(build: Builder, call: Call) -> tuple[Wire, Pair]:
+def _reduced(build: GraphBuilder, call: Call) -> tuple[Wire, Pair]:
     """The input as an image, and the window that covers the axes that a reduction names."""
     source, lifted = _lifted(build, call)
     rank = len(call.wire("self").shape) + 1
@@ -153,22 +154,22 @@ def _reduced(build: Builder, call: Call) -> tuple[Wire, Pair]:
     return source, (source.shape[1] if 1 in axes else 1, source.shape[2] if 2 in axes else 1)
 
 
-def _mean(build: Builder, call: Call) -> Wire:
+def _mean(build: GraphBuilder, call: Call) -> Wire:
     source, kernel = _reduced(build, call)
     return _average(build, call, source, kernel, kernel, _NONE, divisor=float(kernel[0] * kernel[1]))
 
 
-def _sum(build: Builder, call: Call) -> Wire:
+def _sum(build: GraphBuilder, call: Call) -> Wire:
     source, kernel = _reduced(build, call)
     return _average(build, call, source, kernel, kernel, _NONE, divisor=1.0)
 
 
-def _amax(build: Builder, call: Call) -> Wire:
+def _amax(build: GraphBuilder, call: Call) -> Wire:
     source, kernel = _reduced(build, call)
     return _maximum(build, call, source, kernel, kernel, _NONE, (1, 1))
 
 
-POOLS: Mapping[Any, Lowering] = MappingProxyType(
+POOLS: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.max_pool2d.default: _max_pool,
         aten.max_pool1d.default: _max_pool,

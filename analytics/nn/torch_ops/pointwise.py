@@ -1,4 +1,4 @@
-"""Lowerings of what acts on each value by itself: ReLU, sums, and products with constants."""
+"""Translations of what acts on each value by itself: ReLU, sums, and products with constants."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 
 import torch
 
-from analytics.nn.lowering import Builder, Call, Lowering, Refused, Wire
-from analytics.nn.nodes import Add, Affine, Relu, Scale
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from icm_ray.network.layers import Add, Affine, Relu, Scale
 
 __all__ = ["POINTWISE"]
 
 aten = torch.ops.aten
 
 
-def _relu(build: Builder, call: Call) -> Wire:
+def _relu(build: GraphBuilder, call: Call) -> Wire:
     return build.emit(Relu, call.wire("self"), shape=call.shape)
 
 
-def _clamp(build: Builder, call: Call) -> Wire:
+def _clamp(build: GraphBuilder, call: Call) -> Wire:
     if call["min"] != 0 or call.get("max") is not None:
         raise Refused("of clamps, only max(x, 0) is supported: train with ReLU in its place")
     return _relu(build, call)
 
 
-def _scaled(build: Builder, wire: Wire, factor: float) -> Wire:
+def _scaled(build: GraphBuilder, wire: Wire, factor: float) -> Wire:
     return wire if factor == 1.0 else build.emit(Scale, wire, shape=wire.shape, factor=float(factor))
 
 
-def _channels(build: Builder, wire: Wire, call: Call, constant: Any) -> torch.Tensor:
+def _channels(build: GraphBuilder, wire: Wire, call: Call, constant: Any) -> torch.Tensor:
     """A number or tensor as one value for each channel."""
     if call.full_shape != (build.batch, *wire.shape):
         raise Refused(f"it broadcasts {wire.shape} to {call.shape}; only the constant may be broadcast")
@@ -43,7 +43,7 @@ def _channels(build: Builder, wire: Wire, call: Call, constant: Any) -> torch.Te
     return tensor.reshape(-1).expand(wire.shape[0])
 
 
-def _sum(build: Builder, call: Call, left: Any, right: Any) -> Wire:
+def _sum(build: GraphBuilder, call: Call, left: Any, right: Any) -> Wire:
     """left + right, each a wire or a constant, at least one a wire."""
     if isinstance(left, Wire) and isinstance(right, Wire):
         if left.shape != right.shape:
@@ -54,27 +54,27 @@ def _sum(build: Builder, call: Call, left: Any, right: Any) -> Wire:
     return build.emit(Affine, wire, shape=call.shape, scale=None, shift=shift)
 
 
-def _times(build: Builder, value: Any, factor: float) -> Any:
+def _times(build: GraphBuilder, value: Any, factor: float) -> Any:
     return _scaled(build, value, factor) if isinstance(value, Wire) else value * factor
 
 
-def _add(build: Builder, call: Call) -> Wire:
+def _add(build: GraphBuilder, call: Call) -> Wire:
     return _sum(build, call, call["self"], _times(build, call["other"], call.get("alpha", 1)))
 
 
-def _sub(build: Builder, call: Call) -> Wire:
+def _sub(build: GraphBuilder, call: Call) -> Wire:
     return _sum(build, call, call["self"], _times(build, call["other"], -call.get("alpha", 1)))
 
 
-def _rsub(build: Builder, call: Call) -> Wire:
+def _rsub(build: GraphBuilder, call: Call) -> Wire:
     return _sum(build, call, call["other"], _times(build, call["self"], -call.get("alpha", 1)))
 
 
-def _neg(build: Builder, call: Call) -> Wire:
+def _neg(build: GraphBuilder, call: Call) -> Wire:
     return _scaled(build, call.wire("self"), -1.0)
 
 
-def _mul(build: Builder, call: Call) -> Wire:
+def _mul(build: GraphBuilder, call: Call) -> Wire:
     left, right = call["self"], call["other"]
     if isinstance(left, Wire) and isinstance(right, Wire):
         raise Refused("a product of two private activations is not supported; only constants may multiply")
@@ -82,7 +82,7 @@ def _mul(build: Builder, call: Call) -> Wire:
     return _by(build, call, wire, constant)
 
 
-def _div(build: Builder, call: Call) -> Wire:
+def _div(build: GraphBuilder, call: Call) -> Wire:
     if call.get("rounding_mode") is not None:
         raise Refused("a division that rounds is not supported")
     if not isinstance(call["self"], Wire) or isinstance(call["other"], Wire):
@@ -96,14 +96,14 @@ def _div(build: Builder, call: Call) -> Wire:
     return _by(build, call, call["self"], inverse.item())
 
 
-def _by(build: Builder, call: Call, wire: Wire, constant: Any) -> Wire:
+def _by(build: GraphBuilder, call: Call, wire: Wire, constant: Any) -> Wire:
     if isinstance(constant, torch.Tensor):
         scale = _channels(build, wire, call, constant)
         return build.emit(Affine, wire, shape=call.shape, scale=scale, shift=None)
     return _scaled(build, wire, constant)
 
 
-POINTWISE: Mapping[Any, Lowering] = MappingProxyType(
+POINTWISE: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.relu.default: _relu,
         aten.clamp.default: _clamp,

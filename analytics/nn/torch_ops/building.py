@@ -1,4 +1,4 @@
-"""What a lowering of one torch operation works with: values, the call, and the graph under construction."""
+"""What a translation of one torch operation works with: values, the call, and the graph under construction."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from analytics.nn.nodes import Flatten, Node, Reshape, Shape, kind_of
+from icm_ray.network.layer import Shape
+from icm_ray.network.layers import AnyLayer, Flatten, Reshape, kind_of
 
-__all__ = ["Builder", "Call", "Lowering", "Refused", "Wire"]
+__all__ = ["Call", "GraphBuilder", "Refused", "Translation", "Wire"]
 
 
 class Refused(Exception):
-    """A lowering does not take this use of its operation; the message is the hint of the finding."""
+    """A translation does not take this use of its operation; the message is the hint of the finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,16 @@ class Wire:
 
 
 @dataclass(slots=True)
-class Builder:
-    """The graph so far. `module` is the path of the operation that is being lowered."""
+class GraphBuilder:
+    """The graph so far. `module` is the path of the operation that is being translated."""
 
     batch: int
     module: str = ""
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[AnyLayer] = field(default_factory=list)
     weights: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
     _counts: dict[str, int] = field(default_factory=dict)
 
-    def emit(self, kind: type[Node], *inputs: Wire, shape: Shape, **facts: Any) -> Wire:
+    def emit(self, kind: type[AnyLayer], *inputs: Wire, shape: Shape, **facts: Any) -> Wire:
         """Append a node. A fact that is a tensor becomes a weight, and the node gets its key."""
         word = kind_of(kind)
         self._counts[word] = self._counts.get(word, 0) + 1
@@ -118,4 +119,4 @@ def _is_wire(value: Any) -> bool:
     return isinstance(value, Wire)
 
 
-Lowering: TypeAlias = Callable[[Builder, Call], Any]
+Translation: TypeAlias = Callable[[GraphBuilder, Call], Any]

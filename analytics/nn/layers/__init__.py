@@ -1,0 +1,50 @@
+"""What needs tensors of each kind of layer, one file for each kind and one row each below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from analytics.nn.layers.add import AddRules
+from analytics.nn.layers.affine import AffineRules
+from analytics.nn.layers.avg_pool import AvgPoolRules
+from analytics.nn.layers.concat import ConcatRules
+from analytics.nn.layers.conv import ConvRules
+from analytics.nn.layers.linear import LinearRules
+from analytics.nn.layers.max_pool import MaxPoolRules
+from analytics.nn.layers.pad import PadRules
+from analytics.nn.layers.permute import PermuteRules
+from analytics.nn.layers.relu import ReluRules
+from analytics.nn.layers.reshape import ReshapeRules
+from analytics.nn.layers.rules import LayerRules
+from analytics.nn.layers.scale import ScaleRules
+from analytics.nn.layers.slice import SliceRules
+from icm_ray.network import layers
+from icm_ray.network.layer import Layer
+
+__all__ = ["RULES", "rules_of"]
+
+RULES: Mapping[type[Layer], LayerRules[Any]] = MappingProxyType(
+    {
+        layers.Add: AddRules(),
+        layers.Affine: AffineRules(),
+        layers.AvgPool: AvgPoolRules(),
+        layers.Concat: ConcatRules(),
+        layers.Conv: ConvRules(),
+        layers.Flatten: ReshapeRules(),
+        layers.Linear: LinearRules(),
+        layers.MaxPool: MaxPoolRules(),
+        layers.Pad: PadRules(),
+        layers.Permute: PermuteRules(),
+        layers.Relu: ReluRules(),
+        layers.Reshape: ReshapeRules(),
+        layers.Scale: ScaleRules(),
+        layers.Slice: SliceRules(),
+    }
+)
+
+
+def rules_of(layer: Layer) -> LayerRules[Any]:
+    """The rules of a layer's kind."""
+    return RULES[type(layer)]

@@ -1,0 +1,36 @@
+"""Scales, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from analytics.nn.layers.rules import Deviation, Incoming, LayerRules, Range, Tensor, Tensors
+from icm_ray.network.layers import Scale
+from icm_ray.network.model import Lowered
+from icm_ray.network.scheme import Scheme
+
+__all__ = ["ScaleRules"]
+
+
+class ScaleRules(LayerRules[Scale]):
+    """A public factor, which fixed point may round."""
+
+    def evaluate(self, layer: Scale, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
+        return inputs[0] * layer.factor
+
+    def interval(self, layer: Scale, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
+        (x,) = inputs
+        rounding = layer.factor_error * x.magnitude
+        ends = x.low * layer.factor, x.high * layer.factor
+        return Range(torch.minimum(*ends) - rounding, torch.maximum(*ends) + rounding)
+
+    def deviate(
+        self, layer: Scale, inputs: Sequence[Incoming], weights: Tensors, lowered: Lowered
+    ) -> tuple[Deviation, float]:
+        (x,) = inputs
+        d, factor, off = x.deviation, abs(layer.factor), layer.factor_error
+        cells = factor * d.cells + off * (x.range.magnitude + d.cells)
+        length = factor * d.length + off * (x.length + d.length)
+        return Deviation(cells, length), x.length * (factor + off)

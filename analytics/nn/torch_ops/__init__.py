@@ -1,0 +1,1 @@
+"""Translations of torch's operations into layers: one table for each family."""

@@ -1,0 +1,188 @@
+"""What every kind of layer says of itself, and the program under construction that a layer adds itself to.
+
+A layer holds public facts alone: its name, where its inputs come from, sizes and strides. Weights are named by key.
+Shapes are per sample: the batch dimension is left out, and axis 0 is the channel axis. Pairs are (height, width);
+paddings are ((top, bottom), (left, right)). Layers of one-dimensional data are written as two-dimensional ones with a
+height of 1, between two `Reshape`s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeAlias
+
+import msgspec
+
+from icm_ray.errors import ProgramError
+from icm_ray.network.scheme import SLACK, Scheme
+from icm_ray.ops import linear, products
+from icm_ray.ops.values import FULL_WIDTH, ValueType
+from icm_ray.program.build import Builder, Value
+from icm_ray.program.program import Operation
+
+__all__ = ["INPUT", "Layer", "Lowering", "Pair", "Pairs", "Shape"]
+
+Shape: TypeAlias = tuple[int, ...]
+Pair: TypeAlias = tuple[int, int]
+Pairs: TypeAlias = tuple[Pair, Pair]
+
+INPUT = "input"  # the name of the network's input, which no layer may take
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """A unique name, the torch module that the layer came from, its inputs' names, its output's shape."""
+
+    name: str
+    module: str
+    inputs: tuple[str, ...]
+    shape: Shape
+
+    homogeneous: ClassVar[bool] = False  # f(s x) = s f(x) for one input, without weights: scales move through it
+    carries: ClassVar[bool] = False  # its values are its inputs', moved or summed: truncation can wait for its readers
+    rectifies: ClassVar[bool] = False  # a ReLU: never below zero, and it truncates in the same opening
+
+    @property
+    def averaged(self) -> int:
+        """How many values of its input are averaged into one; 1 for all but average pools."""
+        return 1
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """The per-sample shape that the layer makes of inputs of these shapes; `ProgramError` when they do not fit."""
+        raise ProgramError(f"node {self.name!r} is of an unknown kind, {type(self).__name__}")
+
+    def weight_shapes(self, source: Shape) -> dict[str, Shape]:
+        """The shape of each of its weights, by key, for an (only) input of shape `source`."""
+        return {}
+
+    def lower(self, program: Lowering) -> Value:
+        """Add the layer to the program; raises `BoundError` where its values do not fit the ring."""
+        raise ProgramError(f"node {self.name!r} is of an unknown kind, {type(self).__name__}")
+
+    def only(self, inputs: Sequence[Shape]) -> Shape:
+        """The shape of the one input."""
+        self.arity(len(inputs) == 1, inputs)
+        return inputs[0]
+
+    def arity(self, fits: bool, inputs: Sequence[Shape]) -> None:
+        """Refuse another number of inputs."""
+        if not fits:
+            raise ProgramError(f"node {self.name!r} cannot have {len(inputs)} inputs")
+
+    def need(self, fits: bool, shape: Shape) -> None:
+        """Refuse an input of this shape."""
+        if not fits:
+            raise ProgramError(
+                f"node {self.name!r} ({type(self).__name__}) does not fit an input of shape {shape}: {self}"
+            )
+
+
+class Lowering:
+    """A program under construction: the values of the layers so far, and what is known of their neighbours.
+
+    Every value carries its own fractional bits: a product adds those of its weights, an average pool by a power of two
+    its logarithm. They are cut back to the scheme's f where a masked opening is needed anyway (ReLU), or before they
+    would become too many for the next product. A product that a ReLU follows is finished with it in one opening; a
+    product whose readers all end in ReLUs or in the result (a residual sum) is left untruncated, and the ReLU truncates
+    the sum.
+
+    layers, readers: by name; '' stands for the result as a reader. owner: whose the weights are. keys: where they are
+    kept, by layer. values: by name. fused: ReLUs' inputs that the product has rectified already. exceeded: counts of
+    values beyond the bound. weights, result_bits: of every product, by name. rounded: by name, the sum of the rounding
+    units of the divisions behind it (none where there is none).
+    """
+
+    def __init__(
+        self,
+        builder: Builder,
+        layers: Mapping[str, Layer],
+        readers: Mapping[str, tuple[str, ...]],
+        scheme: Scheme,
+        owner: str,
+        keys: Mapping[str, str],
+        x: Value,
+    ) -> None:
+        self._builder, self._layers, self._readers = builder, layers, readers
+        self.scheme, self.owner, self.keys = scheme, owner, keys
+        self.batch = x.type.shape[0]
+        self.values: dict[str, Value] = {INPUT: x}
+        self.fused: set[str] = set()
+        self.exceeded: list[Value] = []
+        self.weights: dict[str, ValueType] = {}
+        self.result_bits: dict[str, int] = {}
+        self.rounded: dict[str, float] = {}
+        self._absorbed = self._find_absorbed()
+
+    def add(self, op: Operation, *inputs: Value) -> Value:
+        """Append an operation."""
+        return self._builder.add(op, *inputs)
+
+    def value(self, layer: Layer) -> Value:
+        """The value of a layer's first input."""
+        return self.values[layer.inputs[0]]
+
+    # --------------------------------------------------------------------------------------------------- neighbours
+
+    def maker(self, name: str) -> Layer | None:
+        """The layer of that name; None for the network's input and its result."""
+        return None if name in {"", INPUT} else self._layers[name]
+
+    def readers(self, name: str) -> list[Layer | None]:
+        """The layers that read a value, once for each reading; None for the result."""
+        return [self.maker(reader) for reader in self._readers[name]]
+
+    def relu_behind(self, name: str) -> Layer | None:
+        """The ReLU that is the only reader of a value."""
+        readers = self.readers(name)
+        return readers[0] if len(readers) == 1 and readers[0] is not None and readers[0].rectifies else None
+
+    def absorbed(self, name: str) -> bool:
+        """Whether every reader, through sums and layouts, is a ReLU or the result: then truncation can wait for it."""
+        return self._absorbed[name]
+
+    def _find_absorbed(self) -> dict[str, bool]:
+        found: dict[str, bool] = {}
+        for name in reversed(tuple(self._layers)):  # readers come after what they read
+            found[name] = all(
+                reader is None or reader.rectifies or (reader.carries and found[reader.name])
+                for reader in self.readers(name)
+            )
+        return found
+
+    # ---------------------------------------------------------------------------------------------- fractional bits
+
+    def settled(self, name: str) -> Value:
+        """The value of `name` with few fractional bits beyond f: truncated, once for all of its readers, if need be."""
+        value = self.values[name]
+        if value.type.f > self.scheme.f + SLACK:
+            epilogue = self.epilogue(value.type, relu=False)
+            value = self.values[name] = self.add(products.Truncate(epilogue), value)
+            self.round(name, value.type.f)
+        return value
+
+    def epilogue(self, raw: ValueType, *, relu: bool, f: int | None = None) -> products.Epilogue:
+        """What brings a value back to f bits, the scheme's unless given, at the smallest width that holds it."""
+        shift = max(raw.f - (self.scheme.f if f is None else f), 0)
+        return products.Epilogue(shift, relu, max(raw.width + (1 if shift else 0), shift + 2))
+
+    def relu_bits(self, name: str) -> int:
+        """Fractional bits of a ReLU's values: before an average of k half of log2 k fewer, as rounding averages out."""
+        areas = [1 if reader is None else reader.averaged for reader in self.readers(name)]
+        return self.scheme.f - round(math.log2(min(areas, default=1)) / 2)
+
+    def round(self, name: str, f: int) -> None:
+        """Note a division behind `name` that rounds to f fractional bits."""
+        self.rounded[name] = self.rounded.get(name, 0.0) + 2.0**-f
+
+    def aligned(self, names: Sequence[str]) -> list[Value]:
+        """The values with the same fractional bits: the most of any, unless another would not fit the ring then."""
+        most = max(self.values[name].type.f for name in names)
+        if any(self.values[name].type.width + most - self.values[name].type.f > FULL_WIDTH - 2 for name in names):
+            for name in names:
+                self.settled(name)
+            most = max(self.values[name].type.f for name in names)
+        return [self._raised(self.values[name], most) for name in names]
+
+    def _raised(self, value: Value, f: int) -> Value:
+        more = f - value.type.f
+        return self.add(linear.Scale(2**more, more), value) if more else value

@@ -1,0 +1,31 @@
+"""Public factors: values times a number that is written in the network's code."""
+
+from __future__ import annotations
+
+import math
+
+from icm_ray.network.layer import Lowering
+from icm_ray.ops import linear
+from icm_ray.program.build import Value
+
+__all__ = ["factor_error", "times"]
+
+_EXTRA = 20  # fractional bits of a public factor that is no power of two
+
+
+def times(program: Lowering, x: Value, factor: float, *, exact: bool = True) -> Value:
+    """x times a positive factor. Powers of two are exact and leave the ring elements alone; otherwise f grows by 20.
+
+    exact=False: f grows by 20 whatever the factor is, so that several results can be joined.
+    """
+    mantissa, exponent = math.frexp(factor)
+    if exact and mantissa == 0.5:
+        power = exponent - 1
+        return program.add(linear.Rescale(-power) if power < 0 else linear.Scale(2**power), x)
+    return program.add(linear.Scale(round(factor * 2**_EXTRA), _EXTRA), x)
+
+
+def factor_error(factor: float, *, exact: bool = True) -> float:
+    """By how much the factor that `times` takes differs from `factor`."""
+    power = exact and math.frexp(factor)[0] == 0.5
+    return 0.0 if power else abs(round(factor * 2**_EXTRA) / 2**_EXTRA - factor)

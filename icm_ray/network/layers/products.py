@@ -1,0 +1,95 @@
+"""Products with weights that one party holds: what convolutions, linear and affine layers have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import msgspec
+
+from icm_ray.errors import ProgramError
+from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.scheme import WEIGHT_BITS, TooWide
+from icm_ray.ops import linear, products
+from icm_ray.ops.forms import Form
+from icm_ray.ops.values import FULL_WIDTH, ValueType
+from icm_ray.program.build import Value
+
+__all__ = ["ProductLayer"]
+
+_RESERVE = 3  # bits kept free for the sums that an untruncated product goes through
+
+
+class ProductLayer(Layer, frozen=True, kw_only=True):
+    """y = W x + b in one form or another; W, b or both are named by key."""
+
+    channels_last: ClassVar[bool] = False  # the bias' axis: the last, or the first of a sample
+
+    @property
+    def weight_key(self) -> str | None:
+        """The key of W, None where it is all ones."""
+        raise ProgramError(f"node {self.name!r} has no weights")
+
+    @property
+    def bias_key(self) -> str | None:
+        """The key of b, None where there is none."""
+        raise ProgramError(f"node {self.name!r} has no weights")
+
+    def with_weights(self, weight: str | None, bias: str | None) -> Self:
+        """The layer with other keys."""
+        raise ProgramError(f"node {self.name!r} has no weights")
+
+    def product(self, source: Shape) -> tuple[Form, Shape, Shape]:
+        """The product's form, its weight's shape in it, and the per-sample shape in which it takes its input."""
+        raise ProgramError(f"node {self.name!r} has no weights")
+
+    def lower(self, program: Lowering) -> Value:
+        """One product, finished in the same opening where a ReLU or a truncation follows."""
+        x = program.settled(self.inputs[0])
+        form, weight_shape, source = self.product(x.type.shape[1:])
+        if source != x.type.shape[1:]:
+            x = program.add(linear.Reshape((program.batch, *source)), x)
+        lazy = program.absorbed(self.name)
+        bits = self._weight_bits(program, x.type, self._reserve(program) if lazy else 0)
+        weight = ValueType(shape=weight_shape, f=bits, width=FULL_WIDTH, error=2.0 ** -(bits + 1))
+        declared, gain = program.scheme.layers.get(self.name), program.scheme.gain
+        op = products.OwnedProduct(
+            program.owner,
+            program.keys[self.name],
+            form,
+            weight,
+            gain=0 if declared is not None else gain,
+            bias_bound=gain if self.bias_key is not None and declared is None else None,
+            channel_axis=len(self.shape) if self.channels_last else 1,
+            bound=declared,
+        )
+        raw, relu = op.infer(x.type), program.relu_behind(self.name)
+        if relu is not None:
+            op = msgspec.structs.replace(op, epilogue=program.epilogue(raw, relu=True, f=program.relu_bits(relu.name)))
+            program.fused.add(self.name)
+        elif not lazy:
+            op = msgspec.structs.replace(op, epilogue=program.epilogue(raw, relu=False))
+        y = program.add(op, x)
+        if op.epilogue is not None:
+            program.round(self.name, y.type.f)
+        program.weights[self.name], program.result_bits[self.name] = weight, raw.f
+        wanted = (program.batch, *self.shape)
+        return y if y.type.shape == wanted else program.add(linear.Reshape(wanted), y)
+
+    def _weight_bits(self, program: Lowering, x: ValueType, reserve: int) -> int:
+        """As many fractional bits for the weights as the ring has room for."""
+        scheme = program.scheme
+        declared = scheme.layers.get(self.name)
+        used = x.f + declared + 1 if declared is not None else x.width + scheme.gain + 2
+        room = min(FULL_WIDTH - 1 - reserve - used, WEIGHT_BITS)
+        if room < scheme.least:
+            raise TooWide(
+                f"layer {self.module!r}: with values of {used} bits, {max(room, 0)} fractional bits are left for its"
+                f" weights, and {scheme.least} are needed; declare a smaller bound",
+                node=self.name,
+                module=self.module,
+            )
+        return room
+
+    def _reserve(self, program: Lowering) -> int:
+        """Bits to keep free of an untruncated product: for an argmax's differences, or the sums it goes through."""
+        return 1 if all(reader is None for reader in program.readers(self.name)) else _RESERVE

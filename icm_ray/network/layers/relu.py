@@ -1,0 +1,37 @@
+"""ReLU, and the check that activations stay within a declared bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.ops import compare, linear, products
+from icm_ray.ops.values import FULL_WIDTH
+from icm_ray.program.build import Value
+
+__all__ = ["Relu"]
+
+
+class Relu(Layer, frozen=True, kw_only=True, tag="relu"):
+    """y = max(x, 0)."""
+
+    rectifies: ClassVar[bool] = True
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        return self.only(inputs)
+
+    def lower(self, program: Lowering) -> Value:
+        """Nothing more where the product before has it; values beyond the bound are counted where that is checked."""
+        y = program.value(self)
+        if self.inputs[0] not in program.fused:
+            epilogue = program.epilogue(y.type, relu=True, f=program.relu_bits(self.name))
+            y = program.add(products.Relu(epilogue), y)
+            if epilogue.shift:
+                program.round(self.name, y.type.f)
+        bound = program.scheme.bound
+        if self.name not in program.scheme.checked or bound is None or y.type.width <= y.type.f + bound + 1:
+            return y
+        count = compare.CountAtLeast((2 ** (bound + y.type.f),), min(y.type.width + 1, FULL_WIDTH))
+        program.exceeded.append(program.add(count, y))
+        return program.add(linear.AssumeWidth(y.type.f + bound + 1), y)

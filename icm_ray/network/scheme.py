@@ -1,0 +1,39 @@
+"""The public numbers of a model: fractional bits and bounds, powers of two as their logarithms."""
+
+from __future__ import annotations
+
+import msgspec
+
+from icm_ray.errors import BoundError
+
+__all__ = ["SLACK", "WEIGHT_BITS", "Scheme", "TooWide"]
+
+SLACK = 8  # fractional bits beyond f that a value may carry into a product or a maximum
+WEIGHT_BITS = 30  # fractional bits of weights, where they fit: comparisons do not grow with them
+
+
+class TooWide(BoundError):
+    """A layer's values do not fit the ring; `where` names the node and the layer's module."""
+
+
+class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The public numbers of a model, powers of two as their logarithms.
+
+    f: fractional bits of activations. inputs: bound of the images. gain: bound on the sum of |weights| behind one
+    output, and on |bias|. bound: of activations, where it is declared and checked. layers: bounds of products' results
+    by node, where the weights' owner declares them. checked: the ReLUs whose results are compared with `bound`, sorted.
+    least: fewest fractional bits of weights that are taken.
+    """
+
+    f: int
+    inputs: int
+    gain: int
+    bound: int | None = None
+    layers: dict[str, int] = {}
+    checked: tuple[str, ...] = ()
+    least: int = 20
+
+    @property
+    def input_f(self) -> int:
+        """Fractional bits of the images: more of them cost nothing, since the first product is divided by more."""
+        return self.f + SLACK

@@ -40,11 +40,20 @@ class Dealer:
     """
 
     def __init__(
-        self, links: dict[str, Link], secrets: dict[str, bytes], stock: DealerStock | None = None, threads: int = 1
+        self,
+        links: Mapping[str, Link],
+        secrets: Mapping[str, bytes],
+        stock: DealerStock | None = None,
+        threads: int = 1,
     ) -> None:
-        self._links, self._secrets, self.stock, self._threads = links, secrets, stock, threads
+        self.relink(links, secrets)
+        self.stock, self._threads = stock, threads
         self._attempt = 0
         self._store: dict[str, object] = {}
+
+    def relink(self, links: Mapping[str, Link], secrets: Mapping[str, bytes]) -> None:
+        """Deal over these links from now on, under these secrets. Attempts are counted on; masks of weights stay."""
+        self._links, self._secrets = dict(links), dict(secrets)
 
     def run(self, program: Program, job: int, partition: int) -> int:
         """Deal for one run of the program, or name a slot that was dealt before; returns its attempt number. Every

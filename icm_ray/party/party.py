@@ -50,12 +50,18 @@ class Party:
         threads: int = 1,
     ) -> None:
         self.me, self.stock, self._threads = me, stock, threads
-        self._links, self._dealer = dict(links), dealer
-        self._secrets, self._dealer_secret = dict(secrets), dealer_secret
+        self.relink(links, dealer, secrets, dealer_secret)
         self._last_attempt = 0
         self._spent: SpentSlot | None = None
         self.store: dict[str, Any] = {}
         self.policies: dict[str, Policy] = {}
+
+    def relink(
+        self, links: Mapping[str, Link], dealer: Link, secrets: Mapping[str, bytes], dealer_secret: bytes
+    ) -> None:
+        """Work over these links from now on, under these secrets. Shares, policies and stock stay."""
+        self._links, self._dealer = dict(links), dealer
+        self._secrets, self._dealer_secret = dict(secrets), dealer_secret
 
     def run(
         self,

@@ -1,0 +1,99 @@
+"""A party's role: it checks every program, brings its own rows, and computes on shares that it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from icm_ray.config import EngineConfig
+from icm_ray.errors import ProgramError, SessionError
+from icm_ray.names import DEALER
+from icm_ray.ops.linear import Load
+from icm_ray.ops.seams import Address, Frame, Link
+from icm_ray.party.party import Party, RunResult
+from icm_ray.party.policy import check_policy
+from icm_ray.policy import Policy
+from icm_ray.preprocessing.directory import Directory
+from icm_ray.preprocessing.ledger import Batch
+from icm_ray.preprocessing.stock import PartyStock
+from icm_ray.program.program import Program
+from icm_ray.query.tasks import TableInfo
+from icm_ray.ring.array import RingArray
+from icm_ray.runtime.orders.jobs import Gather, Job, Open
+from icm_ray.runtime.worker.inputs import OwnRows
+from icm_ray.runtime.worker.role import Role
+
+__all__ = ["PartyRole"]
+
+
+class PartyRole(Role):
+    """One of `parties`. threads: that it keeps at work."""
+
+    def __init__(self, name: str, parties: tuple[str, ...], config: EngineConfig, threads: int) -> None:
+        super().__init__(name)
+        self._parties, self._threads = parties, threads
+        self._rows = OwnRows(name, config.partition_bytes)
+        self._party: Party | None = None
+
+    @property
+    def _linked(self) -> Party:
+        if self._party is None:
+            raise SessionError(f"{self.name} has no links yet")
+        return self._party
+
+    @property
+    def stock(self) -> PartyStock | None:
+        return self._party.stock if self._party is not None else None
+
+    def link(self, links: Mapping[str, Link], secrets: Mapping[str, bytes]) -> None:
+        others = {peer: link for peer, link in links.items() if peer != DEALER}
+        known = {peer: secrets[peer] for peer in others}
+        if self._party is None:
+            self._party = Party(self.name, others, links[DEALER], known, secrets[DEALER], threads=self._threads)
+        else:
+            self._party.relink(others, links[DEALER], known, secrets[DEALER])
+
+    def prepare(self, program: Program, job: Job, given: dict[str, RingArray]) -> dict[str, RingArray]:
+        party = self._linked
+        if program.parties != self._parties:
+            raise ProgramError(f"a program for {program.parties} in a lane of {self._parties}")
+        check_policy(program, party.policies, self.name)
+        for node in program.nodes:
+            if isinstance(node.op, Load) and node.op.key not in party.store:
+                raise ProgramError(f"{self.name} keeps nothing under {node.op.key}")
+        return self._rows.inputs(program, job, given)
+
+    def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
+        return self._linked.run(program, job.job, job.partition, inputs)
+
+    def open_stock(self, directory: Directory) -> None:
+        self._linked.stock = PartyStock(directory, self.name)
+
+    def preprocess(self, program: Program, job: Job, count: int) -> Batch:
+        return self._linked.preprocess(program, job.job, count)
+
+    def open_table(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
+        return self._rows.open(order, pushed)
+
+    def set_policy(self, dataset: str, policy: Policy) -> None:
+        self._linked.policies[dataset] = policy
+
+    def gather(self, order: Gather, link: Link, first: bool) -> None:
+        store, address = self._linked.store, Address(order.job, bytes(16), order.lane, 0)
+        for step, (key, shape) in enumerate(order.keys):
+            if not first:
+                link.send(Frame(address, step), (np.ascontiguousarray(store.pop(key)),))
+            else:
+                words = np.empty(shape, np.uint64)
+                link.receive(Frame(address, step), (words,))
+                store[key] = words
+
+    def forget(self, keys: tuple[str, ...]) -> None:
+        self._rows.forget(keys)
+        for key in keys:
+            self._linked.forget(key)
+
+    def settle(self) -> None:
+        if self._party is not None:
+            self._party.settle()

@@ -18,7 +18,8 @@ class EngineConfig:
     fraction_bits: f, the fractional bits of fixed-point numbers.
     default_bound: log2 of the largest magnitude of a shared float column without a declared bound.
     heartbeat, silence: seconds between heartbeats; seconds without one after which a peer counts as gone.
-    lease: seconds without a sign of the driver after which a worker ends itself.
+    lease: seconds without a sign of the driver after which a worker ends itself: longer than one call into C that holds
+        the driver's interpreter. A driver that is dead is found at once, by its closed links.
     start_timeout: seconds that the workers of a lane may take to start.
     job_timeout: seconds that one partition may take.
     partition_bytes: plaintext bytes of one partition, about.
@@ -35,7 +36,7 @@ class EngineConfig:
     default_bound: int = 20
     heartbeat: float = 2.0
     silence: float = 10.0
-    lease: float = 15.0
+    lease: float = 60.0
     start_timeout: float = 90.0
     job_timeout: float = 600.0
     partition_bytes: int = 64 * 1024 * 1024

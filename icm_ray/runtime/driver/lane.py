@@ -28,6 +28,7 @@ from icm_ray.errors import (
 from icm_ray.names import DRIVER
 from icm_ray.runtime.driver.first_cause import Evidence, first_cause
 from icm_ray.runtime.driver.handle import Handle, Pending
+from icm_ray.runtime.driver.patience import Patience
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import ResultMessage
 from icm_ray.runtime.orders.lane_plan import LanePlan
@@ -84,10 +85,10 @@ class Lane:
 
     def assemble(self) -> None:
         """Wait for the workers to start, tell each of the others, open the driver's links. Kills all if that fails."""
-        deadline = monotonic() + self.config.start_timeout
+        patience = Patience(self.config.start_timeout, _LOOK)
         joins: dict[str, Pending] = {}
         try:
-            found = self._all({name: handle.endpoint() for name, handle in self.handles.items()}, deadline, "start")
+            found = self._all({name: handle.endpoint() for name, handle in self.handles.items()}, patience, "start")
             plan = LanePlan(
                 self._session,
                 self.index,
@@ -100,7 +101,7 @@ class Lane:
             for name in self.handles:
                 self.data[name] = self._dial(plan, "data", name)
                 self.control[name] = self._dial(plan, "control", name)
-            self._all(joins, deadline, "join")
+            self._all(joins, patience, "join")
         except FaultError as error:
             refusal = self._refusal(joins)
             self.kill()
@@ -142,7 +143,7 @@ class Lane:
         self.data[name].start_listening(answered, None, lambda error: self._heard.put((name, error)))
         self.control[name].start_listening(answered, None, lambda error: self._heard.put((name, error)))
 
-    def _all(self, pending: Mapping[str, Pending], deadline: float, step: str) -> dict[str, Any]:
+    def _all(self, pending: Mapping[str, Pending], patience: Patience, step: str) -> dict[str, Any]:
         """What every worker answered; raises the first error, or `PeerSilent` naming one that did not in time."""
         left, results = dict(pending), {}
         while left:
@@ -153,8 +154,8 @@ class Lane:
                     raise PeerLost(f"{name}: {lost} (at {step})", party=name, step=step)
             if self._stopping.is_set():
                 raise Interrupted("the start was interrupted")
-            if left and monotonic() > deadline:
-                name, limit = next(iter(left)), self.config.start_timeout
+            if left and patience.over():
+                name, limit = next(iter(left)), patience.limit
                 raise PeerSilent(f"{name} did not {step} within {limit:g} s", party=name, step=step)
             if left:
                 sleep(0.005)
@@ -248,17 +249,18 @@ class Lane:
     ) -> Iterator[tuple[str, say.Answer]]:
         """What members say, for as long as they are asked; raises when one is gone, silent or late."""
         limit = limit or self.config.job_timeout + _EXIT
-        deadline = monotonic() + limit
+        patience = Patience(limit, _LOOK)
         while waited_for():
+            late = patience.over()
             if monotonic() > self._look_at:  # also where answers come so fast that nothing is ever waited for
                 self._look(partition, step)
             try:
                 name, heard = self._heard.get(timeout=_POLL)
             except Empty:
                 self._look(partition, step)
-                if monotonic() > deadline:
-                    late = waited_for()[0]
-                    error = PeerSilent(f"{late} lives but did not finish within {limit:g} s", party=late, step=step)
+                if late:
+                    name = waited_for()[0]
+                    error = PeerSilent(f"{name} lives but did not finish within {limit:g} s", party=name, step=step)
                     raise self.fail(Evidence(DRIVER, error), partition, step) from None
                 continue
             if isinstance(heard, FaultError):

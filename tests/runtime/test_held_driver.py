@@ -1,0 +1,75 @@
+"""A driver whose interpreter is held by one long call into C: nobody takes anybody for silent."""
+
+import ctypes
+import threading
+
+import numpy as np
+import pytest
+
+from icm_ray.config import EngineConfig
+from icm_ray.runtime.carriers.processes import ProcessEngine
+from icm_ray.runtime.driver.engine import LaneJob
+from icm_ray.runtime.driver.patience import Patience
+from tests.runtime import programs
+
+ROWS = 100
+SILENCE = 0.5
+HELD = 1.5
+"""Seconds: three times what makes a peer silent."""
+
+
+def hold(seconds: float) -> None:
+    """Sleep without giving the interpreter to other threads."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+
+def job(engine):
+    program = programs.pooled_sum(engine, "alice", ROWS, ("alice", "bob"))
+    return LaneJob(0, program, given={name: {f"from {name}": np.ones(ROWS, np.uint64)} for name in ("alice", "bob")})
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_session_outlives_a_held_driver(tls):
+    config = EngineConfig(heartbeat=0.2, silence=SILENCE, tls=tls)
+    with ProcessEngine(config=config) as engine:
+        engine.execute([job(engine)])
+        hold(HELD)  # between runs
+        (done,) = engine.execute([job(engine)])
+        assert done.results["total"].tolist() == [2 * ROWS]
+        for after in (0.0, 0.01):  # in the middle of one
+            threading.Timer(after, hold, (HELD,)).start()
+            (done,) = engine.execute([job(engine)])
+            assert done.results["total"].tolist() == [2 * ROWS]
+
+
+def test_the_lease_is_longer_than_any_silence():
+    config = EngineConfig()
+    assert config.lease == 60.0
+    assert config.lease > 5 * config.silence
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_patience_ends_in_time():
+    clock = Clock()
+    patience = Patience(2.0, 0.5, clock)
+    for _ in range(4):
+        clock.now += 0.5
+        assert not patience.over()
+    clock.now += 0.1
+    assert patience.over()
+
+
+def test_time_in_which_nobody_looked_counts_as_one_look():
+    clock = Clock()
+    patience = Patience(2.0, 0.5, clock)
+    for _ in range(4):
+        clock.now += 60.0
+        assert not patience.over()
+    clock.now += 60.0
+    assert patience.over()

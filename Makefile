@@ -14,7 +14,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 # Every command ends: interrupted after the given seconds, killed half a minute later.
 bounded = timeout --foreground -s INT -k 30 $(1)
 
-.PHONY: help demo test lint bench install clean
+.PHONY: help demo test lint docs bench install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -32,6 +32,9 @@ lint: $(STAMP) ## ruff, mypy and the import contract
 	@$(call bounded,600) $(BIN)/mypy
 	@$(call bounded,120) $(BIN)/lint-imports --no-logo
 
+docs: $(STAMP) ## the documentation with its API reference, into build/site; warnings are errors
+	@$(call bounded,300) env NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file .ci/mkdocs.yml
+
 bench: $(STAMP) ## measure the workloads into benchmarks/latest.json
 	@$(call bounded,3600) $(BIN)/icm bench --json benchmarks/latest.json
 
@@ -48,7 +51,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || \
 		{ $(PYTHON) -m venv --clear --without-pip $(VENV) && $(call bounded,300) $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 	@echo "Installing into $(VENV) (a few minutes the first time) ..."
-	@$(call bounded,1200) $(BIN)/python -m pip install -q -c constraints.txt -e ".[demo,test,lint]"
+	@$(call bounded,1200) $(BIN)/python -m pip install -q -c constraints.txt -e ".[demo,test,lint,docs]"
 	@echo "Compiling the kernels ..."
 	@$(call bounded,600) $(BIN)/python -m icm_ray.ring.warm
 	@touch $@

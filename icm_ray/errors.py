@@ -66,6 +66,13 @@ class IcmError(Exception):
     """Root of every error that the engine raises on purpose.
 
     `where` holds public facts alone (names, counts, sizes); it travels through pickle unchanged.
+
+    Examples:
+        >>> try:
+        ...     visits["aeg"]
+        ... except icm.IcmError as error:
+        ...     print(error, error.where)
+        no column 'aeg'; did you mean 'age'? {'column': 'aeg'}
     """
 
     def __init__(self, message: str, **where: Any) -> None:
@@ -84,55 +91,161 @@ class IcmError(Exception):
 
 
 class InputError(IcmError, ValueError):
-    """Bad input, found before anything is shared."""
+    """Bad input, found before anything is shared.
+
+    Examples:
+        >>> try:
+        ...     visits["age"].var(ddof=-1)
+        ... except icm.InputError as error:
+        ...     print(error)
+        ddof must be a whole number from 0 on, not -1
+    """
 
 
 class ColumnError(InputError):
-    """An unknown, missing, unequal or non-numeric column."""
+    """An unknown, missing, unequal or non-numeric column.
+
+    Examples:
+        >>> try:
+        ...     visits["ward"].mean()
+        ... except icm.ColumnError as error:
+        ...     print(error.where["column"])
+        ward
+    """
 
 
 class NullError(InputError):
-    """A null, NaN or infinite value where only finite numbers are taken."""
+    """A null, NaN or infinite value where only finite numbers are taken.
+
+    Examples:
+        >>> try:
+        ...     an.from_pandas(session, {"alice": pd.DataFrame({"x": [1.0, None]})})["x"].sum().reveal()
+        ... except icm.NullError as error:
+        ...     print(error.where["column"])
+        x
+    """
 
 
 class BoundError(InputError):
-    """A value beyond its declared bound, or a bound that the ring cannot hold."""
+    """A value beyond its declared bound, or a bound that the ring cannot hold.
+
+    Examples:
+        >>> try:
+        ...     an.from_pandas(session, {"alice": pd.DataFrame({"x": [1.0]})}, bounds={"x": -1})
+        ... except icm.BoundError as error:
+        ...     print(error)
+        the bound of 'x' must be a positive number, not -1
+    """
 
 
 class ShapeError(InputError):
-    """Shapes or dtypes that do not fit together."""
+    """Shapes or dtypes that do not fit together.
+
+    Examples:
+        >>> try:
+        ...     model.predict(np.zeros((2, 3)), owner="bob")
+        ... except icm.ShapeError as error:
+        ...     print(type(error).__name__)
+        ShapeError
+    """
 
 
 class OwnerError(InputError):
-    """An owner or recipient that the session does not have, or an owner without data."""
+    """An owner or recipient that the session does not have, or an owner without data.
+
+    Examples:
+        >>> try:
+        ...     visits["age"].mean().reveal(to="carol")
+        ... except icm.OwnerError as error:
+        ...     print(error)
+        the recipient 'carol' is not in the session; there are alice, bob
+    """
 
 
 class SourceError(InputError):
-    """A file that is missing or cannot be read."""
+    """A file that is missing or cannot be read.
+
+    Examples:
+        >>> try:
+        ...     an.read_csv(session, {"alice": "/nowhere.csv"})
+        ... except icm.SourceError as error:
+        ...     print(error.where["path"])
+        /nowhere.csv
+    """
 
 
 class UnsupportedError(InputError):
-    """An operation or layer that the engine does not have."""
+    """An operation or layer that the engine does not have.
+
+    Examples:
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Softsign()).eval()
+        >>> try:
+        ...     an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(1, 4),))
+        ... except icm.UnsupportedError as error:
+        ...     print(type(error).__name__)
+        UnsupportedError
+    """
 
 
 class ProgramError(IcmError):
-    """A program that is not well formed."""
+    """A program that is not well formed.
+
+    Examples:
+        >>> from icm_ray.program.program import decode_program
+        >>> try:
+        ...     decode_program(b"no program")
+        ... except icm.ProgramError as error:
+        ...     print(type(error).__name__)
+        ProgramError
+    """
 
 
 class PolicyError(IcmError):
-    """A party's policy refuses to contribute to a program."""
+    """A party's policy refuses to contribute to a program.
+
+    Examples:
+        >>> few = an.from_pandas(session, {"alice": pd.DataFrame({"x": [1.0, 2.0]})}, policy=icm.Policy(min_rows=10))
+        >>> try:
+        ...     few["x"].mean().reveal()
+        ... except icm.PolicyError as error:
+        ...     print(error)
+        mean of x has 2 rows behind it, the policy asks for 10
+    """
 
 
 class SessionError(IcmError):
-    """The session cannot be used."""
+    """The session cannot be used.
+
+    Examples:
+        >>> try:
+        ...     icm.Session(address="ray://head:10001")
+        ... except icm.SessionError as error:
+        ...     print(str(error)[:41])
+        'ray://head:10001' is a Ray Client address
+    """
 
 
 class SessionClosed(SessionError):
-    """The session was closed."""
+    """The session was closed.
+
+    Examples:
+        >>> try:
+        ...     closed["age"].mean().reveal()
+        ... except icm.SessionClosed as error:
+        ...     print(error)
+        the session was closed
+    """
 
 
 class PlacementError(SessionError):
-    """A party's workers cannot be placed on the cluster; names the party and what is missing."""
+    """A party's workers cannot be placed on the cluster; names the party and what is missing.
+
+    Examples:
+        >>> issubclass(icm.PlacementError, icm.SessionError)
+        True
+        >>> icm.PlacementError("bob: no node bears the label party=bob", party="bob").where
+        {'party': 'bob'}
+    """
 
 
 class StockError(SessionError):
@@ -143,7 +256,13 @@ class StockError(SessionError):
 
 
 class FaultError(IcmError):
-    """A failure in the middle of a job: `party` is whom it was waited for, `step` what was being done."""
+    """A failure in the middle of a job: `party` is whom it was waited for, `step` what was being done.
+
+    Examples:
+        >>> lost = icm.FaultError("bob is gone", party="bob", partition=3, step="run")
+        >>> lost.party, lost.partition, lost.step
+        ('bob', 3, 'run')
+    """
 
     def __init__(
         self, message: str, *, party: str = "", partition: int | None = None, step: str = "", **where: Any
@@ -155,35 +274,74 @@ class FaultError(IcmError):
 
 
 class PeerLost(FaultError):
-    """A peer's process or connection is gone."""
+    """A peer's process or connection is gone.
+
+    Examples:
+        >>> icm.PeerLost("bob: its process ended with signal 9", party="bob").party
+        'bob'
+    """
 
 
 class PeerSilent(FaultError):
-    """A peer sent nothing, not even a heartbeat, for longer than the limit."""
+    """A peer sent nothing, not even a heartbeat, for longer than the limit.
+
+    Examples:
+        >>> icm.PeerSilent("bob said nothing for 10 s", party="bob", step="run").step
+        'run'
+    """
 
 
 class PeerRefused(FaultError):
-    """A peer could not be authenticated."""
+    """A peer could not be authenticated.
+
+    Examples:
+        >>> icm.PeerRefused("bob shows another certificate than announced", party="bob").party
+        'bob'
+    """
 
 
 class Desynchronised(FaultError):
-    """A frame of another program, partition, attempt or step arrived."""
+    """A frame of another program, partition, attempt or step arrived.
+
+    Examples:
+        >>> icm.Desynchronised("a frame of another attempt", party="bob", partition=0).partition
+        0
+    """
 
 
 class AddressReused(FaultError):
-    """An address of dealt randomness was asked for twice."""
+    """An address of dealt randomness was asked for twice.
+
+    Examples:
+        >>> icm.AddressReused("attempt 3 was used before", party="dealer").party
+        'dealer'
+    """
 
 
 class BoundExceeded(FaultError):
-    """The checked bound of a program was exceeded; the result would have been wrong and is withheld."""
+    """The checked bound of a program was exceeded; the result would have been wrong and is withheld.
+
+    Examples:
+        >>> issubclass(icm.BoundExceeded, icm.FaultError)
+        True
+    """
 
 
 class PoolExhausted(FaultError):
-    """A sort's random order needed more comparisons than were dealt: less than once in 2^40 sorts; repeat it."""
+    """A sort's random order needed more comparisons than were dealt: less than once in 2^40 sorts; repeat it.
+
+    Examples:
+        >>> issubclass(icm.PoolExhausted, icm.FaultError)
+        True
+    """
 
 
 class StockMismatch(FaultError):
     """Members disagree on prepared randomness, or a member's store is damaged; `where["differs"]` says in what.
 
     Nothing was shared. The stock of the program is given up, so that its next run is dealt live.
+
+    Examples:
+        >>> icm.StockMismatch("alice has another slot", party="alice", differs="offset").where["differs"]
+        'offset'
     """

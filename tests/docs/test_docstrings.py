@@ -1,0 +1,65 @@
+"""Every public definition of icm_ray and analytics has an example in its docstring, and the examples run."""
+
+import doctest
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import analytics as an
+import icm_ray as icm
+from icm_ray.config import EngineConfig
+from icm_ray.runtime.carriers.threads import ThreadEngine
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def definitions():
+    """(name, object) of what is public, and of the public methods and properties of public classes."""
+    for package, names in ((icm, icm.__all__), (an, an.__all__)):
+        for name in names:
+            found = getattr(package, name)
+            yield f"{package.__name__}.{name}", found
+            if inspect.isclass(found) and not issubclass(found, Exception):
+                for member, value in vars(found).items():
+                    plain = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+                    public = not member.startswith("_") and (inspect.isfunction(plain) or isinstance(plain, property))
+                    if public and plain.__doc__:
+                        yield f"{package.__name__}.{name}.{member}", plain
+    yield "icm_ray.config.EngineConfig", EngineConfig
+
+
+PUBLIC = dict(definitions())
+
+
+@pytest.fixture(scope="module")
+def names():
+    """What the examples find there: an open session, alice's and bob's visits, a small model."""
+    north = pd.DataFrame({"age": [34, 61, 47], "cost": [120.5, 80.0, 310.25], "ward": ["a", "b", "a"]})
+    south = pd.DataFrame({"age": [29, 70], "cost": [95.0, 410.75], "ward": ["b", "b"]})
+    ended = ThreadEngine()
+    closed = an.from_pandas(ended, {"alice": north})
+    ended.close()
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).eval()
+    with ThreadEngine() as session:
+        visits = an.from_pandas(session, {"alice": north, "bob": south})
+        model = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
+        yield {
+            **{"an": an, "icm": icm, "np": np, "pd": pd, "torch": torch, "session": session, "net": net},
+            **{"visits": visits, "closed": closed, "model": model, "north": north, "south": south},
+        }
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_examples_run(name, names):
+    found = PUBLIC[name]
+    text = inspect.getdoc(found.fget if isinstance(found, property) else found) or ""
+    example = doctest.DocTestParser().get_doctest(text, dict(names), name, None, None)
+    assert example.examples, f"{name} has no example"
+    said = []
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner.run(example, out=said.append)
+    assert not runner.failures, "".join(said)

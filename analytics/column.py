@@ -30,6 +30,10 @@ class SecureColumn:
     `kind`: "int", "float", "bool", or the Arrow type's name. Integers and booleans give exact Python ints for
     count, sum, min and max; booleans count as 0 and 1.
     Errors of all statistics: `ColumnError` where there are no numbers.
+
+    Examples:
+        >>> visits["age"]
+        <SecureColumn 'age': int, 5 rows, held by alice, bob>
     """
 
     __slots__ = ("_dataset", "kind", "name")
@@ -56,31 +60,66 @@ class SecureColumn:
         return Query(self._dataset, statistic)
 
     def count(self) -> Query:
-        """The number of values, which is that of the rows: an owner's missing values are refused (`NullError`)."""
+        """The number of values, which is that of the rows: an owner's missing values are refused (`NullError`).
+
+        Examples:
+            >>> visits["age"].count().reveal()
+            5
+        """
         return self._query(Count(self._dataset.facts.name, self.name))
 
     def sum(self) -> Query:
-        """The sum, in the column's unit."""
+        """The sum, in the column's unit.
+
+        Examples:
+            >>> visits["age"].sum().reveal()
+            241
+        """
         return self._query(Sum(self._number(), self.name))
 
     def mean(self) -> Query:
-        """The arithmetic mean, in the column's unit. The sum is opened: the number of rows is public."""
+        """The arithmetic mean, in the column's unit. The sum is opened: the number of rows is public.
+
+        Examples:
+            >>> visits["age"].mean().reveal()
+            48.2
+        """
         return self._query(Mean(self._number(), self.name))
 
     def var(self, ddof: int = 1) -> Query:
-        """The variance with divisor N - ddof, in the column's unit squared; NaN where N <= ddof. No sum is opened."""
+        """The variance with divisor N - ddof, in the column's unit squared; NaN where N <= ddof. No sum is opened.
+
+        Examples:
+            >>> visits["age"].var(ddof=0).reveal()
+            242.16
+        """
         return self._query(Variance(self._number(), self.name, _freedom(ddof)))
 
     def std(self, ddof: int = 1) -> Query:
-        """The standard deviation with divisor N - ddof, in the column's unit; NaN where N <= ddof."""
+        """The standard deviation with divisor N - ddof, in the column's unit; NaN where N <= ddof.
+
+        Examples:
+            >>> visits["cost"].std().reveal()
+            148.54...
+        """
         return self._query(Variance(self._number(), self.name, _freedom(ddof), root=True))
 
     def min(self) -> Query:
-        """The least value."""
+        """The least value.
+
+        Examples:
+            >>> visits["age"].min().reveal()
+            29
+        """
         return self._query(MinMax(self._number(), self.name, least=True))
 
     def max(self) -> Query:
-        """The largest value."""
+        """The largest value.
+
+        Examples:
+            >>> visits["cost"].max().reveal()
+            410.75
+        """
         return self._query(MinMax(self._number(), self.name))
 
     def histogram(self, bins: int | Sequence[float] = 16, range: tuple[float, float] | None = None) -> Query:
@@ -91,6 +130,11 @@ class SecureColumn:
         `explain` says how far.
 
         Errors: `InputError` for edges that would depend on data.
+
+        Examples:
+            >>> counts, edges = visits["age"].histogram(bins=4, range=(20, 80)).reveal()
+            >>> counts.tolist(), edges.tolist()
+            ([2, 1, 1, 1], [20.0, 35.0, 50.0, 65.0, 80.0])
         """
         return self._query(Histogram.of(self._number(), self.name, edges_of(bins, range)))
 

@@ -34,6 +34,15 @@ def read_csv(
     Errors, before anything is shared: `OwnerError`, `SourceError` (missing or unreadable), `ColumnError` (unequal
     columns or kinds), `BoundError`; null, NaN and infinite values are refused by the owner's worker (`NullError`) when
     they are used.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> north.to_csv(folder / "north.csv", index=False)
+        >>> south.to_csv(folder / "south.csv", index=False)
+        >>> frame = an.read_csv(session, {"alice": folder / "north.csv", "bob": folder / "south.csv"})
+        >>> frame["age"].sum().reveal()
+        241
     """
     return _read(session, sources, CsvSource, bounds, columns, policy)
 
@@ -45,7 +54,17 @@ def read_parquet(
     columns: Sequence[str] | None = None,
     policy: Policy | None = None,
 ) -> SecureFrame:
-    """One frame over every owner's Parquet files; arguments and errors as in `read_csv`."""
+    """One frame over every owner's Parquet files; arguments and errors as in `read_csv`.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> north.to_parquet(folder / "north.parquet")
+        >>> south.to_parquet(folder / "south.parquet")
+        >>> frame = an.read_parquet(session, {"alice": folder / "north.parquet", "bob": folder / "south.parquet"})
+        >>> frame["age"].sum().reveal()
+        241
+    """
     return _read(session, sources, ParquetSource, bounds, columns, policy)
 
 

@@ -18,6 +18,12 @@ class SecureFrame:
     """The union of the owners' rows. Names, kinds and numbers of rows are public; values stay where they are.
 
     Made by `read_csv`, `read_parquet` and `from_pandas`, and from another frame by `share` and by picking columns.
+
+    Examples:
+        >>> visits[["age", "cost"]]
+        <SecureFrame: 5 rows, held by their owners (alice: 3, bob: 2)
+          age   int
+          cost  float>
     """
 
     __slots__ = ("_dataset", "_names")
@@ -28,28 +34,53 @@ class SecureFrame:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Column names, in order."""
+        """Column names, in order.
+
+        Examples:
+            >>> visits.columns
+            ('age', 'cost', 'ward')
+        """
         return self._names
 
     @property
     def dtypes(self) -> dict[str, str]:
-        """By column: "int", "float", "bool", or the Arrow type's name for what arithmetic is not offered on."""
+        """By column: "int", "float", "bool", or the Arrow type's name for what arithmetic is not offered on.
+
+        Examples:
+            >>> visits[["age", "cost"]].dtypes
+            {'age': 'int', 'cost': 'float'}
+        """
         kinds = {info.name: info.kind for info in self._dataset.facts.columns}
         return {name: kinds[name] for name in self._names}
 
     @property
     def owners(self) -> dict[str, int]:
-        """The rows of each owner."""
+        """The rows of each owner.
+
+        Examples:
+            >>> visits.owners
+            {'alice': 3, 'bob': 2}
+        """
         return dict(self._dataset.facts.owners)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(rows, columns)."""
+        """(rows, columns).
+
+        Examples:
+            >>> visits.shape
+            (5, 3)
+        """
         return self._dataset.facts.count, len(self._names)
 
     @property
     def shared(self) -> bool:
-        """Whether the rows are shares of the parties, rather than with their owners."""
+        """Whether the rows are shares of the parties, rather than with their owners.
+
+        Examples:
+            >>> visits.shared
+            False
+        """
         return self._dataset.facts.shared
 
     def __len__(self) -> int:
@@ -102,11 +133,21 @@ class SecureFrame:
         with the session's fractional bits, to 2^20 unless `bounds` said otherwise. A shared frame is itself.
         Errors: `ColumnError` (a column without numbers), `BoundError` (a bound too large, or a value beyond it: the
         owner's worker refuses, naming the column), `NullError`, `FaultError`.
+
+        Examples:
+            >>> shared = visits[["age", "cost"]].share()
+            >>> shared["age"].mean().reveal()
+            48.2
         """
         if self.shared:
             return self
         return SecureFrame(share(self._dataset, self._names), self._names)
 
     def forget(self) -> None:
-        """Let the workers drop the rows: opened tables, or shares. Frames of the same rows have none any more."""
+        """Let the workers drop the rows: opened tables, or shares. Frames of the same rows have none any more.
+
+        Examples:
+            >>> frame = an.from_pandas(session, {"alice": north, "bob": south})
+            >>> frame.forget()
+        """
         self._dataset.forget()

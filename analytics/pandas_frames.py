@@ -29,6 +29,11 @@ def from_pandas(
     Errors, before anything leaves this process: `OwnerError` (unknown, or without rows), `NullError` (a null, NaN or
     infinite number), `ColumnError` (unequal columns or kinds, names that are no strings or there twice, mixed values),
     `BoundError` (a bound that is none).
+
+    Examples:
+        >>> frame = an.from_pandas(session, {"alice": north, "bob": south})
+        >>> len(frame)
+        5
     """
     import pandas as pd
 

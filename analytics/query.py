@@ -15,7 +15,12 @@ __all__ = ["Query"]
 
 
 class Query:
-    """One statistic of a column. Nothing is computed, shared or opened before `reveal`."""
+    """One statistic of a column. Nothing is computed, shared or opened before `reveal`.
+
+    Examples:
+        >>> visits["age"].mean()
+        <mean of age, not revealed: .explain() says what .reveal() opens>
+    """
 
     __slots__ = ("_part",)
 
@@ -37,7 +42,12 @@ class Query:
 
     @property
     def error(self) -> ErrorBound:
-        """A bound on the distance to the plaintext result, in the column's units; public, known beforehand."""
+        """A bound on the distance to the plaintext result, in the column's units; public, known beforehand.
+
+        Examples:
+            >>> print(visits["age"].sum().error)
+            exact
+        """
         dataset, statistic = self._part
         return statistic.error(dataset.facts)
 
@@ -45,6 +55,13 @@ class Query:
         """What `reveal(to)` opens and to whom, public sizes, rounds, bytes, bytes from the dealer, error bound.
 
         Errors: those of `reveal` that are found before anything is shared.
+
+        Examples:
+            >>> print(visits["age"].mean().explain())
+            mean of age
+              rows: 5 (3 of alice, 2 of bob), public; each owner aggregates its own and shares the aggregate
+              opened: the sum, to be divided by 5: the number of rows is public
+            ...
         """
         return explain([self._part], to)
 
@@ -55,6 +72,10 @@ class Query:
         a single-driver session it acts for all) gets it back.
         Errors: `OwnerError` (no such recipient), `PolicyError`, `BoundError`, `NullError`, `SessionClosed`,
         `FaultError`.
+
+        Examples:
+            >>> visits["age"].max().reveal(to="bob")
+            70
         """
         return run([self._part], to)[0]
 
@@ -64,6 +85,10 @@ class Query:
 
         What serves several of them is shared and computed once.
         Errors: as `reveal`; `InputError` for anything but queries of one session.
+
+        Examples:
+            >>> an.Query.reveal_together([visits["age"].min(), visits["age"].max()])
+            (29, 70)
         """
         for query in queries:
             if not isinstance(query, Query):
@@ -72,9 +97,18 @@ class Query:
 
     @classmethod
     def explain_together(cls, queries: Sequence[Query], to: str | None = None) -> str:
-        """What `reveal_together` opens."""
+        """What `reveal_together` opens.
+
+        Examples:
+            >>> print(an.Query.explain_together([visits["age"].min(), visits["age"].max()]).splitlines()[0])
+            min of age
+        """
         return explain([query._part for query in queries], to)
 
     def check(self, to: str | None = None) -> None:
-        """Raise what `reveal(to)` would raise before anything is shared."""
+        """Raise what `reveal(to)` would raise before anything is shared.
+
+        Examples:
+            >>> visits["age"].mean().check(to="bob")
+        """
         check([self._part], to)

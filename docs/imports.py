@@ -68,7 +68,9 @@ def main():
     old, after = rest.split(END)
     new = picture()
     if "--check" in sys.argv:
-        sys.exit(0 if new == old else "docs/architecture.md shows other imports than the code: run python docs/imports.py")
+        sys.exit(
+            0 if new == old else "docs/architecture.md shows other imports than the code: run python docs/imports.py"
+        )
     PAGE.write_text(before + BEGIN + new + END + after)
 
 

@@ -75,6 +75,10 @@ def reveal(*queries: Any, to: str | None = None) -> Any:
     """Several results of one session as one program, with shared rounds; a tuple in the order of the queries.
 
     to: who receives them; None: this process. Raises `InputError` without a query.
+
+    Examples:
+        >>> icm.reveal(visits["age"].mean(), visits["age"].max())
+        (48.2, 70)
     """
     if not queries:
         raise InputError("reveal takes one query or more")

@@ -30,6 +30,11 @@ class EngineConfig:
         megabits a second each way on each link (0: as fast as it goes).
     stock: directory, on every worker's own node, where prepared randomness outlives the session: an absolute path.
         None: what is prepared lies in a private temporary directory of each worker and ends with it.
+
+    Examples:
+        >>> from icm_ray.config import EngineConfig
+        >>> EngineConfig(fraction_bits=20).fraction_bits
+        20
     """
 
     fraction_bits: int = 16

@@ -133,8 +133,8 @@ class BoundError(InputError):
         >>> try:
         ...     an.from_pandas(session, {"alice": pd.DataFrame({"x": [1.0]})}, bounds={"x": -1})
         ... except icm.BoundError as error:
-        ...     print(error)
-        the bound of 'x' must be a positive number, not -1
+        ...     print(error.where["column"])
+        x
     """
 
 
@@ -218,10 +218,10 @@ class SessionError(IcmError):
 
     Examples:
         >>> try:
-        ...     icm.Session(address="ray://head:10001")
+        ...     closed["age"].mean().reveal()
         ... except icm.SessionError as error:
-        ...     print(str(error)[:41])
-        'ray://head:10001' is a Ray Client address
+        ...     print(type(error).__name__)
+        SessionClosed
     """
 
 
@@ -252,6 +252,10 @@ class StockError(SessionError):
     """A member's directory of prepared randomness cannot be made, opened or written; names the path and the cause.
 
     A session that was open stays usable: what was to be prepared is dealt when it is needed.
+
+    Examples:
+        >>> icm.StockError("no space left on /stock", path="/stock").where["path"]
+        '/stock'
     """
 
 

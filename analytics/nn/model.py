@@ -53,6 +53,11 @@ class SecureModel:
 
     Raises before anything is shared: `UnsupportedError` naming every unsupported operation, `NullError` naming a
     parameter, `BoundError` naming a layer that does not fit, `OwnerError` for an owner that is no party.
+
+    Examples:
+        >>> model = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
+        >>> model.predict(np.zeros((3, 4), np.float32), owner="bob").reveal(to="bob").shape
+        (3, 2)
     """
 
     def __init__(
@@ -94,21 +99,41 @@ class SecureModel:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of one image."""
+        """The shape of one image.
+
+        Examples:
+            >>> model.input_shape
+            (4,)
+        """
         return self._public.graph.input_shape
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """The shape of one result."""
+        """The shape of one result.
+
+        Examples:
+            >>> model.output_shape
+            (2,)
+        """
         return self._public.graph.output_shape
 
     @property
     def error(self) -> float:
-        """A bound on the difference of any logit to real arithmetic."""
+        """A bound on the difference of any logit to real arithmetic.
+
+        Examples:
+            >>> 0 < model.error < 0.01
+            True
+        """
         return self._public.error
 
     def preflight(self) -> tuple[Finding, ...]:
-        """Every unsupported operation with its module path; none, since a model with one is refused when it is made."""
+        """Every unsupported operation with its module path; none, since a model with one is refused when it is made.
+
+        Examples:
+            >>> model.preflight()
+            ()
+        """
         return importer.preflight(self._net, self._example)
 
     def predict(
@@ -120,6 +145,11 @@ class SecureModel:
         with which nothing else is opened. progress: called with (images done, images in all) after each step.
         Errors: `ShapeError` (shape, dtype), `NullError` (NaN, infinite), `BoundError` (beyond input_bound),
         `OwnerError` (not in the session).
+
+        Examples:
+            >>> labels = model.predict(np.zeros((3, 4), np.float32), owner="bob", output="label")
+            >>> labels.reveal(to="bob").shape
+            (3,)
         """
         self._known(owner, "owner")
         if output not in {"logits", "label"}:
@@ -139,7 +169,12 @@ class SecureModel:
         return Prediction(len(coded), output, error, run, explain)
 
     def close(self) -> None:
-        """Let all lanes forget the weights; a later prediction loads them again."""
+        """Let all lanes forget the weights; a later prediction loads them again.
+
+        Examples:
+            >>> other = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
+            >>> other.close()
+        """
         keys = list(self._load.keys.values()) if self._loaded else []
         self._new_version()
         self._session.forget(keys)

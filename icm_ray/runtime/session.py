@@ -28,6 +28,14 @@ class Session(LaneEngine):
 
     Raises `OwnerError` for names that cannot be, `SessionError` where no cluster is found, `PlacementError` where the
     cluster has no room or no node for a party, `FaultError` where a worker fails to start.
+
+    Examples:
+        >>> with icm.Session(parties=("alice", "bob")) as session:  # doctest: +SKIP
+        ...     visits = an.from_pandas(session, {"alice": north, "bob": south})
+        ...     visits["cost"].mean().reveal()
+        203.3
+        >>> session.parties
+        ('alice', 'bob')
     """
 
     def __init__(
@@ -71,7 +79,12 @@ class Session(LaneEngine):
             ) from error
 
     def close(self) -> None:
-        """End the workers and leave the cluster, whatever state they are in. Idempotent."""
+        """End the workers and leave the cluster, whatever state they are in. Idempotent.
+
+        Examples:
+            >>> session = icm.Session()  # doctest: +SKIP
+            >>> session.close()  # doctest: +SKIP
+        """
         super().close()
 
     def __repr__(self) -> str:

@@ -35,22 +35,30 @@ PUBLIC = dict(definitions())
 
 
 @pytest.fixture(scope="module")
-def names():
+def engine():
+    with ThreadEngine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def model(engine):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).eval()
+    return {"net": net, "model": an.SecureModel(engine, net, owner="alice", example_inputs=(torch.zeros(2, 4),))}
+
+
+@pytest.fixture
+def names(model):
     """What the examples find there: an open session, alice's and bob's visits, a small model."""
     north = pd.DataFrame({"age": [34, 61, 47], "cost": [120.5, 80.0, 310.25], "ward": ["a", "b", "a"]})
     south = pd.DataFrame({"age": [29, 70], "cost": [95.0, 410.75], "ward": ["b", "b"]})
-    ended = ThreadEngine()
-    closed = an.from_pandas(ended, {"alice": north})
-    ended.close()
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).eval()
-    with ThreadEngine() as session:
+    with ThreadEngine() as session, ThreadEngine() as ended:
         visits = an.from_pandas(session, {"alice": north, "bob": south})
-        model = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
-        yield {
-            **{"an": an, "icm": icm, "np": np, "pd": pd, "torch": torch, "session": session, "net": net},
-            **{"visits": visits, "closed": closed, "model": model, "north": north, "south": south},
-        }
+        closed = an.from_pandas(ended, {"alice": north})
+        ended.close()
+        modules = {"an": an, "icm": icm, "np": np, "pd": pd, "torch": torch}
+        frames = {"north": north, "south": south, "visits": visits, "closed": closed}
+        yield modules | frames | model | {"session": session}
 
 
 @pytest.mark.parametrize("name", PUBLIC)

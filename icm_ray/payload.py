@@ -12,7 +12,7 @@ import msgspec
 
 from icm_ray.errors import Desynchronised
 
-__all__ = ["DEEPEST", "Digest16", "Name", "Natural", "Port", "Shape", "Word32", "decode", "is_shallow"]
+__all__ = ["DEEPEST", "Digest16", "Digest32", "Name", "Natural", "Port", "Shape", "Word32", "decode", "is_shallow"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, lt=1 << 16)]
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 """Of a member, or of the machine it is on."""
 Digest16 = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Digest32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Shape = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)], ...], msgspec.Meta(max_length=32)]
 """The shape of an array, as numpy takes it."""
 

@@ -52,8 +52,8 @@ ANSWERS = [
     ResultMessage(7, "total", (2,), bytes(16)),
 ]
 PLAN = LanePlan("s", 0, ("alice", "bob"), (), (MEMBER,), ("driver", "", 0, b""))
-BEGIN = Begin(1, bytes(16), 0, 1, SlotName(bytes(16), 0, 1, 0))
-FILLING = Filling(1, bytes(16), bytes(16), 0, 1)
+BEGIN = Begin(1, bytes(32), 0, 1, SlotName(bytes(16), 0, 1, 0))
+FILLING = Filling(1, bytes(32), bytes(16), 0, 1)
 
 # What reads bytes from another process, something that it takes, and the error for all else.
 READERS = {

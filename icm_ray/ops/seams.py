@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Address", "Correlations", "Counters", "Frame", "Link", "Words"]
+__all__ = ["NO_PROGRAM", "Address", "Correlations", "Counters", "Frame", "Link", "Words"]
 
 Words = NDArray[np.unsignedinteger]
 """A contiguous array of unsigned words (uint8, 16, 32 or 64): what travels and what is dealt."""
+
+
+NO_PROGRAM: Final = bytes(32)
+"""In place of a program's digest, where what travels belongs to none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where in the work of a lane a mask or a frame belongs. An address is consumed once.
 
-    `program` is the hash of the program (16 bytes), `attempt` is given by the lane's dealer.
+    `program` is the digest of the program (32 bytes), `attempt` is given by the lane's dealer.
     """
 
     job: int

@@ -8,7 +8,7 @@ import msgspec
 
 from icm_ray.errors import ProgramError
 from icm_ray.ops.catalogue import Access, row_of
-from icm_ray.payload import Digest16, Natural, Word32, decode
+from icm_ray.payload import Digest16, Digest32, Natural, Word32, decode
 from icm_ray.program.program import Program
 
 __all__ = ["END", "Filling", "check_preparable", "read_filling", "weights_of"]
@@ -21,7 +21,7 @@ class Filling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True)
     """The corrections of one slot follow."""
 
     job: Natural
-    program: bytes
+    program: Digest32
     store: Digest16
     offset: Word32
     attempt: Word32

@@ -1,6 +1,6 @@
 """The file of a slot: a party's secret with the dealer, and its corrections in the order of their arrival.
 
-    magic 4 | version 1 | zero 3 | program 16 | store 16 | offset 8 | secret 32 | zero to 128
+    magic 4 | version 1 | zero 3 | offset 8 | program 32 | secret 32 | store 16 | zero to 128
     then frames, each: operation 4 | tag 4 | length 8 | zero to 64, payload, zero to a multiple of 64
     the last: END | number of frames | 0
 
@@ -28,10 +28,10 @@ from icm_ray.ring.prg import Key
 
 __all__ = ["SlotWriter", "StoredSlot", "erase"]
 
-_HEADER: Final = struct.Struct("<4sB3x16s16sQ32s48x")
+_HEADER: Final = struct.Struct("<4sB3xQ32s32s16s32x")
 _FRAME: Final = struct.Struct("<IIQ")
 _MAGIC: Final = b"ICMK"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _SECRET_AT: Final = 48
 _SECRET_BYTES: Final = 32
 _USED: Final = bytes(_SECRET_BYTES)
@@ -48,7 +48,7 @@ class SlotWriter:
     def __init__(self, disk: Disk, path: Path, program: bytes, store: bytes, offset: int, secret: bytes) -> None:
         self._disk, self._file, self._frames = disk, disk.create(path), 0
         try:
-            disk.write(self._file, [_HEADER.pack(_MAGIC, _VERSION, program, store, offset, secret)])
+            disk.write(self._file, [_HEADER.pack(_MAGIC, _VERSION, offset, program, secret, store)])
         except BaseException:
             self.close()
             raise
@@ -122,8 +122,8 @@ class StoredSlot:
         head = os.pread(self._file, _HEADER.size, 0)
         if len(head) != _HEADER.size:
             self._refuse("is cut off")
-        magic, version, *found, secret = _HEADER.unpack(head)
-        if (magic, version) != (_MAGIC, _VERSION) or tuple(found) != name:
+        magic, version, offset, program, secret, store = _HEADER.unpack(head)
+        if (magic, version) != (_MAGIC, _VERSION) or (program, store, offset) != name:
             self._refuse("is another file")
         if secret == _USED:
             self._refuse("was used before")

@@ -88,8 +88,8 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
 
     @cached_property
     def digest(self) -> bytes:
-        """16 bytes that name the program and the engine that runs it: in every frame, and in every key."""
-        return hashlib.sha256(engine_digest() + encode_program(self)).digest()[:16]
+        """32 bytes that name the program and the engine that runs it: in every frame, and in every key."""
+        return hashlib.sha256(engine_digest() + encode_program(self)).digest()
 
     def plan(self) -> Plan:
         """How the program is dealt and run."""

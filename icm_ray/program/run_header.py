@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from icm_ray.payload import Digest16, Natural, Word32, decode
+from icm_ray.payload import Digest16, Digest32, Natural, Word32, decode
 
 __all__ = ["Begin", "SlotName", "read_begin"]
 
@@ -26,7 +26,7 @@ class Begin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The address of a run; its attempt number is the dealer's. slot: None where the dealer deals for this run."""
 
     job: Natural
-    program: bytes
+    program: Digest32
     partition: Word32
     attempt: Word32
     slot: SlotName | None = None

@@ -16,7 +16,7 @@ _LAYERS: Final = ("ring", "ops", "protocols", "schedule", "program")
 
 @cache
 def engine_digest(root: Path = _ROOT) -> bytes:
-    """16 bytes that name the source of these layers.
+    """32 bytes that name the source of these layers.
 
     Members that differ in it must not deal for one another: streams are named by the number of a step and a tag, and
     another plan or protocol means something else by these. A correction would then tell its receiver the mask of an
@@ -28,4 +28,4 @@ def engine_digest(root: Path = _ROOT) -> bytes:
             source = path.read_bytes()
             digest.update(f"{path.relative_to(root).as_posix()}\0{len(source)}\0".encode())
             digest.update(source)
-    return digest.digest()[:16]
+    return digest.digest()

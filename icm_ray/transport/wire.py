@@ -1,6 +1,6 @@
 """The frame on the wire: a fixed header, then the payload as raw little-endian words.
 
-magic 4 | version 1 | kind 1 | zero 2 | job 8 | program 16 | partition 4 | attempt 4 | step 4 | tag 4 | length 8
+magic 4 | version 1 | kind 1 | zero 2 | job 8 | program 32 | partition 4 | attempt 4 | step 4 | tag 4 | length 8
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from icm_ray.errors import BoundError, ShapeError
-from icm_ray.ops.seams import Address, Frame, Words
+from icm_ray.ops.seams import NO_PROGRAM, Address, Frame, Words
 
 __all__ = [
     "HEADER_BYTES",
@@ -28,12 +28,12 @@ __all__ = [
     "writable_views",
 ]
 
-_HEADER: Final = struct.Struct("<4sBBHQ16sIIIIQ")
+_HEADER: Final = struct.Struct("<4sBBHQ32sIIIIQ")
 _MAGIC: Final = b"ICMF"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _KIND_AT: Final = 5
 HEADER_BYTES: Final = _HEADER.size
-NO_FRAME: Final = Frame(Address(0, bytes(16), 0, 0), 0, 0)
+NO_FRAME: Final = Frame(Address(0, NO_PROGRAM, 0, 0), 0, 0)
 """The header fields of frames that belong to no address: messages, heartbeats, goodbyes."""
 
 
@@ -54,8 +54,8 @@ _address = lru_cache(64)(Address)
 def encode(kind: Kind, frame: Frame, length: int) -> bytes:
     """The header of a frame of `length` payload bytes."""
     address = frame.address
-    if len(address.program) != 16:
-        raise ShapeError(f"a program hash has 16 bytes, not {len(address.program)}")
+    if len(address.program) != len(NO_PROGRAM):
+        raise ShapeError(f"a program's digest has {len(NO_PROGRAM)} bytes, not {len(address.program)}")
     try:
         return _HEADER.pack(
             _MAGIC,

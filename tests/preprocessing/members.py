@@ -9,7 +9,7 @@ from icm_ray.preprocessing.directory import Directory
 from icm_ray.preprocessing.disk import Disk
 from icm_ray.preprocessing.stock import DealerStock, PartyStock
 
-PROGRAM, OTHER = b"p" * 16, b"q" * 16
+PROGRAM, OTHER = b"p" * 32, b"q" * 32
 CORRECTION = np.arange(1, 101, dtype=np.uint8)
 
 

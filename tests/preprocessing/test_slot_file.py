@@ -41,9 +41,10 @@ def test_a_file_that_was_cut_off_anywhere_is_refused(tmp_path):
     [
         (0, 0xFF, "another file"),
         (4, 9, "another file"),
-        (8, 0, "another file"),
-        (24, 1, "another file"),
-        (40, 5, "another file"),
+        (8, 5, "another file"),
+        (16, 0, "another file"),
+        (47, 0, "another file"),
+        (80, 1, "another file"),
         (128 + 15, 0x7F, "cut off or damaged"),
         (128 + 8, 200, "cut off or damaged"),
         (128, 0xFF, "where a correction"),

@@ -15,7 +15,7 @@ def layers(root, text):
 
 def test_an_engine_is_named_by_the_source_of_what_deals_and_runs(tmp_path):
     plain = layers(tmp_path / "plain", "runtime/b.py")
-    assert len(plain) == 16
+    assert len(plain) == 32
     assert layers(tmp_path / "same", "runtime/a.py") == plain
     assert layers(tmp_path / "changed", "protocols/a.py") != plain
     assert layers(tmp_path / "more", "program/b.py") != plain
@@ -24,5 +24,5 @@ def test_an_engine_is_named_by_the_source_of_what_deals_and_runs(tmp_path):
 def test_a_program_of_another_engine_has_another_name(monkeypatch):
     mine = every_operation().digest
     assert every_operation().digest == mine
-    monkeypatch.setattr(module, "engine_digest", lambda: bytes(16))
+    monkeypatch.setattr(module, "engine_digest", lambda: bytes(32))
     assert every_operation().digest != mine

@@ -61,7 +61,7 @@ def test_a_program_comes_back_from_its_bytes():
     assert again == SAMPLE
     assert again.types() == SAMPLE.types()
     assert again.digest == SAMPLE.digest
-    assert len(SAMPLE.digest) == 16
+    assert len(SAMPLE.digest) == 32
     assert b"icm_ray" not in BYTES
 
 

@@ -303,7 +303,7 @@ def test_threads_of_a_crew_count_on_the_clock():
 
 def test_early_corrections_reach_whoever_asks():
     links = memory_links(("alice", "dealer"))
-    address, found = Address(1, bytes(16), 0, 1), {}
+    address, found = Address(1, bytes(32), 0, 1), {}
     source = SharedCorrections(links["alice"]["dealer"], address)
     asking = [
         threading.Thread(target=lambda tag=tag: found.update({tag: source.take(7, tag, 8).tobytes()}))
@@ -321,7 +321,7 @@ def test_early_corrections_reach_whoever_asks():
 
 def test_a_broken_link_fails_all_who_wait():
     links = memory_links(("alice", "dealer"))
-    source, errors = SharedCorrections(links["alice"]["dealer"], Address(1, bytes(16), 0, 1)), []
+    source, errors = SharedCorrections(links["alice"]["dealer"], Address(1, bytes(32), 0, 1)), []
 
     def ask(tag):
         try:
@@ -340,7 +340,7 @@ def test_a_broken_link_fails_all_who_wait():
 
 def test_a_correction_of_another_size_is_refused():
     links = memory_links(("alice", "dealer"))
-    address = Address(1, bytes(16), 0, 1)
+    address = Address(1, bytes(32), 0, 1)
     links["dealer"]["alice"].send(Frame(address, 5, 3), (np.zeros(4, np.uint64),))
     with pytest.raises(Desynchronised, match="32 bytes where 40"):
         SharedCorrections(links["alice"]["dealer"], address).take(5, 3, 40)

@@ -18,7 +18,7 @@ from icm_ray.protocols.base import Context, Share
 from icm_ray.protocols.table import TABLE
 from icm_ray.ring.prg import derive_key
 
-ADDRESS = Address(1, bytes(16), 0, 1)
+ADDRESS = Address(1, bytes(32), 0, 1)
 
 
 class Streams:

@@ -88,7 +88,7 @@ def test_what_is_no_beginning_is_refused():
 
 def test_corrections_of_an_old_attempt_are_refused():
     links = memory_links(("alice", "dealer"))
-    old, new = (Address(1, bytes(16), 0, attempt) for attempt in (1, 2))
+    old, new = (Address(1, bytes(32), 0, attempt) for attempt in (1, 2))
     links["dealer"]["alice"].send(Frame(old, 5, 3), (np.zeros(4, np.uint64),))
     with pytest.raises(Desynchronised):
         Corrections(links["alice"]["dealer"], new).take(5, 3, 32)
@@ -96,7 +96,7 @@ def test_corrections_of_an_old_attempt_are_refused():
 
 def test_a_correction_of_another_size_is_refused():
     links = memory_links(("alice", "dealer"))
-    address = Address(1, bytes(16), 0, 1)
+    address = Address(1, bytes(32), 0, 1)
     links["dealer"]["alice"].send(Frame(address, 5, 3), (np.zeros(4, np.uint64),))
     with pytest.raises(Desynchronised, match="32 bytes where 40"):
         Corrections(links["alice"]["dealer"], address).take(5, 3, 40)
@@ -104,7 +104,7 @@ def test_a_correction_of_another_size_is_refused():
 
 def test_a_tag_is_used_once_by_a_party():
     links = memory_links(("alice", "dealer"))
-    shares = DealtShares(derive_key(b"k"), 4, False, Corrections(links["alice"]["dealer"], Address(1, bytes(16), 0, 1)))
+    shares = DealtShares(derive_key(b"k"), 4, False, Corrections(links["alice"]["dealer"], Address(1, bytes(32), 0, 1)))
     shares.words(1, 10)
     shares.dealt(2, 10)
     for use in (shares.words, shares.dealt):
@@ -116,7 +116,7 @@ def test_a_tag_is_used_once_by_a_party():
 def test_a_tag_is_used_once_by_the_dealer():
     links = memory_links(("alice", "dealer"))
     keys = {name: derive_key(b"k", name) for name in NAMES}
-    address = Address(1, bytes(16), 0, 1)
+    address = Address(1, bytes(32), 0, 1)
     dealing = OperationDealing(NAMES, keys, 4, "alice", links["dealer"]["alice"], Frame(address, 4), {})
     dealing.words(0, 4)
     dealing.planes(1, 4)

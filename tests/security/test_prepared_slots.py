@@ -98,8 +98,8 @@ def test_openings_under_a_slot_are_uniform(played):
 
 
 def test_keys_of_slots_differ_in_everything_and_from_live_ones():
-    base = {"program": b"p" * 16, "store": b"s" * 16, "offset": 1, "attempt": 2}
-    others = [{"program": b"q" * 16}, {"store": b"t" * 16}, {"offset": 2}, {"attempt": 3}]
+    base = {"program": b"p" * 32, "store": b"s" * 16, "offset": 1, "attempt": 2}
+    others = [{"program": b"q" * 32}, {"store": b"t" * 16}, {"offset": 2}, {"attempt": 3}]
     pair = b"z" * 32
 
     def stream(key):
@@ -157,10 +157,10 @@ def test_a_slot_is_taken(taking):
     ("said", "error"),
     [
         ({"job": 2}, Desynchronised),
-        ({"program": b"q" * 16}, Desynchronised),
+        ({"program": b"q" * 32}, Desynchronised),
         ({"offset": 1}, Desynchronised),
         ({"attempt": 0}, AddressReused),
-        ({"store": b"short"}, AddressReused),
+        ({"store": b"short"}, Desynchronised),
     ],
 )
 def test_another_slot_is_refused(taking, said, error):

@@ -13,7 +13,7 @@ from icm_ray.transport.stream import PlainStream
 from icm_ray.transport.tcp import TcpLink
 
 QUICK = TransportConfig(heartbeat=0.1, silence=0.5, message_timeout=5.0, connect_timeout=5.0, flush_timeout=1.0)
-PROGRAM = bytes(range(16))
+PROGRAM = bytes(range(32))
 
 
 @pytest.fixture

@@ -13,6 +13,6 @@ def echo(connection, endpoint, config, tls):
     with open_link(me, None, endpoint, "to-child", True, config, tls) as link:
         word = np.zeros(1, np.uint64)
         for step in range(1_000_000):
-            frame = Frame(Address(1, bytes(16), 0, 0), step)
+            frame = Frame(Address(1, bytes(32), 0, 0), step)
             link.receive(frame, [word])
             link.send(frame, [word + np.uint64(1)])

@@ -88,7 +88,7 @@ def test_numbers_that_the_header_cannot_hold_are_refused(pair, at):
 
 @pytest.mark.parametrize(
     "other",
-    [{"step": 6}, {"tag": 1}, {"job": 8}, {"program": bytes(16)}, {"partition": 4}, {"attempt": 0}, {"count": 3}],
+    [{"step": 6}, {"tag": 1}, {"job": 8}, {"program": bytes(32)}, {"partition": 4}, {"attempt": 0}, {"count": 3}],
     ids=lambda change: next(iter(change)),
 )
 def test_another_frame_than_expected_is_never_taken(pair, at, other):

@@ -46,7 +46,7 @@ def child(request, stack, quick):
     stack.callback(process.join, 10)
     stack.callback(process.kill)
     link = stack.enter_context(open_link(me, listener, ours.recv(), "to-child", False, config, request.param))
-    frame = Frame(Address(1, bytes(16), 0, 0), 0)
+    frame = Frame(Address(1, bytes(32), 0, 0), 0)
     link.send(frame, [word()])
     link.receive(frame, [word()])
     ours.close()
@@ -56,7 +56,7 @@ def child(request, stack, quick):
 @pytest.mark.chaos
 def test_a_stopped_process_is_silent(child):
     process, link = child
-    frame = Frame(Address(1, bytes(16), 5, 0), 1)
+    frame = Frame(Address(1, bytes(32), 5, 0), 1)
     os.kill(process.pid, signal.SIGSTOP)
     error = within(3, link.receive, frame, [word()], error=PeerSilent)
     assert (error.party, error.partition, error.step) == ("child", 5, "1")
@@ -65,7 +65,7 @@ def test_a_stopped_process_is_silent(child):
 @pytest.mark.chaos
 def test_a_killed_process_is_lost_at_once(child):
     process, link = child
-    frame = Frame(Address(1, bytes(16), 5, 0), 1)
+    frame = Frame(Address(1, bytes(32), 5, 0), 1)
     process.kill()
     error = within(0.4, link.receive, frame, [word()], error=PeerLost)
     assert (error.party, error.partition, error.step) == ("child", 5, "1")

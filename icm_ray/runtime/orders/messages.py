@@ -16,7 +16,7 @@ import msgspec
 
 from icm_ray import errors
 from icm_ray.errors import FaultError, IcmError, InputError
-from icm_ray.payload import decode
+from icm_ray.payload import Digest32, decode
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import TableInfo
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
@@ -69,7 +69,7 @@ class GiveUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """Discard what was prepared for a program (its digest): members disagreed on it."""
 
     call: int
-    program: bytes
+    program: Digest32
 
 
 class Commit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from icm_ray.ops.seams import Address, Frame
+from icm_ray.ops.seams import NO_PROGRAM, Address, Frame
 from icm_ray.runtime.orders.jobs import Job
 
 __all__ = ["END", "GIVEN", "TABLE", "given_frame"]
@@ -13,4 +13,4 @@ GIVEN, TABLE, END = b"given", b"table", b"end"
 
 def given_frame(job: Job, step: int) -> Frame:
     """Where an array that the driver brings belongs."""
-    return Frame(Address(job.job, bytes(16), job.partition, 0), step)
+    return Frame(Address(job.job, NO_PROGRAM, job.partition, 0), step)

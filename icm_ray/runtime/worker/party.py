@@ -10,7 +10,7 @@ from icm_ray.config import EngineConfig
 from icm_ray.errors import ProgramError, SessionError
 from icm_ray.names import DEALER
 from icm_ray.ops.linear import Load
-from icm_ray.ops.seams import Address, Frame, Link
+from icm_ray.ops.seams import NO_PROGRAM, Address, Frame, Link
 from icm_ray.party.party import Party, RunResult
 from icm_ray.party.policy import check_policy
 from icm_ray.policy import Policy
@@ -80,7 +80,7 @@ class PartyRole(Role):
         self._linked.policies[dataset] = policy
 
     def gather(self, order: Gather, link: Link, first: bool) -> None:
-        store, address = self._linked.store, Address(order.job, bytes(16), order.lane, 0)
+        store, address = self._linked.store, Address(order.job, NO_PROGRAM, order.lane, 0)
         for step, (key, shape) in enumerate(order.keys):
             if not first:
                 link.send(Frame(address, step), (np.ascontiguousarray(store.pop(key)),))

@@ -1,4 +1,4 @@
-"""A program's name is a whole SHA-256: in keys, in frames, in the message that begins a run, in the files of a stock."""
+"""A program's name is a whole SHA-256: in keys, in frames, in what begins a run, in the files of a stock."""
 
 import msgspec
 import pytest

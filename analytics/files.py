@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from analytics.csv_options import dialect_of
 from analytics.frame import SecureFrame
 from analytics.source_checks import check_owners, frame_of, log2_bounds
 from icm_ray.errors import IcmError, InputError, SourceError
@@ -16,7 +20,7 @@ from icm_ray.runtime.driver.engine import Engine, Table
 __all__ = ["Paths", "read_csv", "read_parquet"]
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-_Source = TypeVar("_Source", CsvSource, ParquetSource)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def read_csv(
@@ -25,15 +29,52 @@ def read_csv(
     bounds: Mapping[str, float] | None = None,
     columns: Sequence[str] | None = None,
     policy: Policy | None = None,
+    *,
+    sep: str = ",",
+    decimal: str = ".",
+    thousands: str | None = None,
+    encoding: str = "utf-8",
+    na_values: Any = None,
+    dtype: Any = None,
+    true_values: Sequence[str] | None = None,
+    false_values: Sequence[str] | None = None,
+    comment: str | None = None,
+    skiprows: int | Sequence[int] | None = None,
 ) -> SecureFrame:
-    """One frame over every owner's CSV files with a header line; sources: by owner, a path or several, wildcards too.
+    """One frame over every owner's CSV files with a header line, cells read as pandas.read_csv reads them.
 
-    Paths belong to the owner's node; relative ones are taken on a local cluster only. columns: those to read (all).
-    bounds: by column the largest magnitude, in the column's unit, rounded up to a power of two; public; for `share`.
-    policy: what may be revealed of these rows, checked by every party's own worker.
-    Errors, before anything is shared: `OwnerError`, `SourceError` (missing or unreadable), `ColumnError` (unequal
-    columns or kinds), `BoundError`; null, NaN and infinite values are refused by the owner's worker (`NullError`) when
-    they are used.
+    Args:
+        session: A session.
+        sources: By owner, a path or several; wildcards and directories too. Paths belong to the owner's node; relative
+            ones are taken on a local cluster only. Columns may lie in directories' names: `year=2020/a.csv`. Files
+            may be compressed, whatever they are called: gzip, bz2, xz, zstd, lz4, zip.
+        bounds: By column the largest magnitude, in the column's unit, rounded up to a power of two; public; for
+            `share`.
+        columns: Those to read (all).
+        policy: What may be revealed of these rows, checked by every party's own worker.
+        sep: What is between cells.
+        decimal: The decimal point.
+        thousands: What is between groups of digits.
+        encoding: Of the text.
+        na_values: Words or numbers that stand for a missing value, beside those of pandas (all columns).
+        dtype: One for all columns, or by column: int, float, bool or str; `dtype={"zip": str}` keeps "01234".
+        true_values: Words for truth beside true, True, TRUE.
+        false_values: Words for the opposite beside false, False, FALSE.
+        comment: What begins a comment, to the end of the line.
+        skiprows: The number of lines before the header, or the numbers of lines to leave out, from 0 on.
+
+    Returns:
+        A frame of the columns that all owners have. What is int with one owner and float with another is float.
+
+    Raises:
+        InputError: A setting that cannot be.
+        OwnerError: An owner that is not in the session, or nobody has rows.
+        SourceError: A file that is missing, is not what the settings say (with the line, and what was expected), or is
+            another one on another node.
+        ColumnError: A column that is asked for and not there. What is wrong with the values of a column is raised when
+            it is used: `ColumnError` for kinds that differ, or integers that no kind holds; `NullError` for missing,
+            NaN and infinite values.
+        BoundError: A bound that is no positive number.
 
     Examples:
         >>> import tempfile, pathlib
@@ -44,7 +85,19 @@ def read_csv(
         >>> frame["age"].sum().reveal()
         241
     """
-    return _read(session, sources, CsvSource, bounds, columns, policy)
+    dialect = dialect_of(
+        sep=sep,
+        decimal=decimal,
+        thousands=thousands,
+        encoding=encoding,
+        na_values=na_values,
+        dtype=dtype,
+        true_values=true_values,
+        false_values=false_values,
+        comment=comment,
+        skiprows=skiprows,
+    )
+    return _read(session, sources, partial(CsvSource, dialect=dialect), bounds, columns, policy)
 
 
 def read_parquet(
@@ -55,6 +108,8 @@ def read_parquet(
     policy: Policy | None = None,
 ) -> SecureFrame:
     """One frame over every owner's Parquet files; arguments and errors as in `read_csv`.
+
+    A directory stands for all files below it, as pandas and Spark write them with partition columns.
 
     Examples:
         >>> import tempfile, pathlib
@@ -71,18 +126,18 @@ def read_parquet(
 def _read(
     session: Engine,
     sources: Mapping[str, Paths],
-    kind: Callable[[tuple[str, ...], tuple[str, ...] | None], _Source],
+    kind: Callable[[tuple[str, ...], tuple[str, ...] | None], CsvSource | ParquetSource],
     bounds: Mapping[str, float] | None,
     columns: Sequence[str] | None,
     policy: Policy | None,
 ) -> SecureFrame:
     check_owners(session, sources, policy)
     log2_bounds(bounds, None)
-    if isinstance(columns, str):
-        raise InputError(f"columns must be a list of names, not the string {columns!r}")
+    if isinstance(columns, str) or not isinstance(columns, Iterable | None):
+        raise InputError(f"columns must be a list of names, not {columns!r}")
     # An engine whose workers share no file system with this process says local = False.
     local = bool(getattr(session, "local", True))
-    wanted = None if columns is None else tuple(columns)
+    wanted = None if columns is None else tuple(map(str, columns))
     paths = {owner: _paths(owner, given, local) for owner, given in sources.items()}
     tables: dict[str, Table] = {}
     try:
@@ -96,14 +151,14 @@ def _read(
 
 def _paths(owner: str, given: Paths, local: bool) -> tuple[str, ...]:
     """Absolute paths; `~` is left to the owner's node."""
-    listed = [given] if isinstance(given, str | os.PathLike) else list(given)
+    listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
     if not listed:
         raise SourceError(f"owner {owner!r} brings no file", owner=owner)
     paths = []
     for item in listed:
         if not isinstance(item, str | os.PathLike):
             raise SourceError(f"owner {owner!r}: a path is needed, not {item!r}", owner=owner)
-        path = os.fspath(item)
+        path = _of_scheme(owner, os.fspath(item))
         if not os.path.isabs(path) and not path.startswith("~"):
             if not local:
                 raise SourceError(
@@ -114,3 +169,18 @@ def _paths(owner: str, given: Paths, local: bool) -> tuple[str, ...]:
             path = os.path.abspath(path)
         paths.append(path)
     return tuple(paths)
+
+
+def _of_scheme(owner: str, path: str) -> str:
+    """The path of a file:// address; other paths as they are. Errors: `SourceError` (another scheme)."""
+    if not _SCHEME.match(path):
+        return path
+    parts = urlsplit(path)
+    if parts.scheme.lower() == "file" and parts.netloc in {"", "localhost"}:
+        return unquote(parts.path)
+    raise SourceError(
+        f"owner {owner!r}: {parts.scheme}:// is not read; paths are files on the owner's own node (mount the store, or "
+        "use from_pandas)",
+        owner=owner,
+        path=path,
+    )

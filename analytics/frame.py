@@ -10,6 +10,7 @@ from analytics.column import SecureColumn
 from analytics.dataset import Dataset
 from analytics.execute import share
 from icm_ray.errors import ColumnError
+from icm_ray.query.kinds import one_form
 
 __all__ = ["SecureFrame"]
 
@@ -30,11 +31,11 @@ class SecureFrame:
 
     def __init__(self, dataset: Dataset, names: tuple[str, ...] | None = None) -> None:
         self._dataset = dataset
-        self._names = names if names is not None else tuple(info.name for info in dataset.facts.columns)
+        self._names = names if names is not None else tuple(info.name for info in dataset.facts.columns if info.kind)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Column names, in order.
+        """Names of the columns that all owners have, in order.
 
         Examples:
             >>> visits.columns
@@ -44,7 +45,8 @@ class SecureFrame:
 
     @property
     def dtypes(self) -> dict[str, str]:
-        """By column: "int", "float", "bool", or the Arrow type's name for what arithmetic is not offered on.
+        """By column: "int", "float", "bool"; "string" or the Arrow type's name for what arithmetic is not offered on;
+        "unequal" where owners do not agree, which is an error once the column is used.
 
         Examples:
             >>> visits[["age", "cost"]].dtypes
@@ -92,7 +94,7 @@ class SecureFrame:
         return iter(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return isinstance(name, str) and one_form(name) in self._names
 
     def __bool__(self) -> bool:
         raise TypeError("a frame is neither true nor false; compare len(frame)")
@@ -103,6 +105,7 @@ class SecureFrame:
         lines = [f"<SecureFrame: {len(self)} rows, {how} ({brought})"]
         width = max((len(name) for name in self._names), default=0)
         lines += [f"  {name:<{width}}  {kind}" for name, kind in self.dtypes.items()]
+        lines += [f"  ({info.name}: {info.fault})" for info in self._dataset.facts.columns if not info.kind]
         return "\n".join(lines) + ">"
 
     @overload
@@ -112,7 +115,10 @@ class SecureFrame:
     def __getitem__(self, names: list[str]) -> SecureFrame: ...
 
     def __getitem__(self, names: str | list[str]) -> SecureColumn | SecureFrame:
-        """A column by its name, or a frame of the columns of a list. Errors: `ColumnError`, with the closest name."""
+        """A column by its name, or a frame of the columns of a list.
+
+        Errors: `ColumnError`, with the closest name, or with what owners do not agree on.
+        """
         if isinstance(names, str):
             return SecureColumn(self._dataset, self._known(names))
         if not isinstance(names, list):
@@ -120,8 +126,12 @@ class SecureFrame:
         return SecureFrame(self._dataset, tuple(dict.fromkeys(self._known(name) for name in names)))
 
     def _known(self, name: str) -> str:
-        if name in self._names:
-            return name
+        plain = one_form(str(name))
+        fault = next((info.fault for info in self._dataset.facts.columns if info.name == plain), "")
+        if fault and (plain in self._names or not self.shared):
+            raise ColumnError(fault, column=plain)
+        if plain in self._names:
+            return plain
         close = difflib.get_close_matches(str(name), self._names, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(self._names)}"
         raise ColumnError(f"no column {name!r}; {hint}", column=str(name))
@@ -141,6 +151,8 @@ class SecureFrame:
         """
         if self.shared:
             return self
+        for name in self._names:
+            self._known(name)
         return SecureFrame(share(self._dataset, self._names), self._names)
 
     def forget(self) -> None:

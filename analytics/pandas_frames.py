@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from analytics.arrow_streams import ArrowRows, Rows, streams, twice
 from analytics.frame import SecureFrame
 from analytics.source_checks import check_columns, check_owners, frame_of, log2_bounds
-from icm_ray.errors import ColumnError, IcmError, InputError, NullError, OwnerError
+from icm_ray.errors import ColumnError, IcmError, InputError, OwnerError
+from icm_ray.owner.columns import kind_of
 from icm_ray.policy import Policy
-from icm_ray.query.tasks import ColumnInfo, PushedSource
+from icm_ray.query.kinds import one_form
+from icm_ray.query.tasks import ColumnInfo, PushedSource, TableInfo
 from icm_ray.runtime.driver.engine import Engine, Table
 
 __all__ = ["from_pandas"]
-
-_SAMPLE = 1000
 
 
 def from_pandas(
@@ -23,115 +27,150 @@ def from_pandas(
     bounds: Mapping[str, float] | None = None,
     policy: Policy | None = None,
 ) -> SecureFrame:
-    """One frame over a pandas.DataFrame of every owner; indices are left out. bounds, policy: as in `read_csv`.
+    """One frame over what this process holds for every owner.
 
-    Integers, floats and booleans, nullable ones too, are numbers; a column of Python objects is what its values are.
-    Errors, before anything leaves this process: `OwnerError` (unknown, or without rows), `NullError` (a null, NaN or
-    infinite number), `ColumnError` (unequal columns or kinds, names that are no strings or there twice, mixed values),
-    `BoundError` (a bound that is none).
+    Args:
+        session: A session.
+        sources: By owner a pandas.DataFrame, a Series, a dict of columns, or whatever offers an Arrow stream (tables of
+            polars, duckdb, pyarrow). Indices are left out; names of columns that are integers become text. Integers,
+            floats and booleans, nullable and sparse ones too, are numbers; a column of Python objects is what its
+            values are; periods and intervals are none.
+        bounds: As in `read_csv`.
+        policy: As in `read_csv`.
+
+    Returns:
+        A frame of the columns that all owners have. What is int with one owner and float with another is float.
+
+    Raises:
+        OwnerError: An owner that is not in the session, or nobody has rows.
+        InputError: What is no frame.
+        ColumnError: Names of columns that are neither text nor integers, or no columns. What is wrong with the values
+            of a column is raised when it is used, as in `read_csv`.
+        BoundError: A bound that is no positive number.
 
     Examples:
         >>> frame = an.from_pandas(session, {"alice": north, "bob": south})
         >>> len(frame)
         5
     """
-    import pandas as pd
-
     check_owners(session, sources, policy)
-    schemas: dict[str, Any] = {}
-    columns: dict[str, tuple[ColumnInfo, ...]] = {}
-    for owner, frame in sources.items():
-        if not isinstance(frame, pd.DataFrame):
-            raise InputError(f"owner {owner!r}: a pandas.DataFrame is needed, not {type(frame).__name__}", owner=owner)
-        if not len(frame):
-            raise OwnerError(f"owner {owner!r} brings no rows", owner=owner)
-        schemas[owner] = _schema(owner, frame)
-        columns[owner] = _infos(schemas[owner])
-    log2_bounds(bounds, check_columns(columns))
-    for owner, frame in sources.items():
-        _check_values(owner, frame, columns[owner])
+    brought = {owner: _rows_of(owner, source) for owner, source in sources.items()}
+    counts = {owner: len(rows) for owner, rows in brought.items()}
+    if not any(counts.values()):
+        raise OwnerError(f"no rows: {', '.join(counts)} bring none")
+    log2_bounds(bounds, check_columns({owner: rows.columns for owner, rows in brought.items()}, counts))
     tables: dict[str, Table] = {}
     try:
-        for owner, frame in sources.items():
-            rows = _rows_of_a_partition(frame, schemas[owner], session.config.partition_bytes)
-            partitions = -(-len(frame) // rows)
-            tables[owner] = session.open_table(owner, PushedSource(partitions), _streams(frame, schemas[owner], rows))
+        for owner, rows in brought.items():
+            partitions, payloads = streams(rows, session.config.partition_bytes)
+            table = session.open_table(owner, PushedSource(partitions), payloads)
+            tables[owner] = replace(table, info=TableInfo(rows.columns, table.info.rows))
     except IcmError:
         session.forget([table.name for table in tables.values()])
         raise
     return frame_of(session, tables, bounds, policy)
 
 
-def _schema(owner: str, frame: Any) -> Any:
-    """The Arrow types of a frame's columns. Errors: `ColumnError` naming owner and column."""
-    import pyarrow as pa
+def _rows_of(owner: str, source: Any) -> Rows:
+    """Errors: `InputError`, `ColumnError`."""
+    import pandas as pd
 
-    fields: dict[str, Any] = {}
-    for position, name in enumerate(frame.columns):
-        if not isinstance(name, str):
-            raise ColumnError(f"{owner}: column names must be strings, not {name!r}", owner=owner, column=str(name))
-        if name in fields:
-            raise ColumnError(f"{owner}: column {name!r} is there twice", owner=owner, column=name)
+    if isinstance(source, pd.Series):
+        return PandasRows.of(owner, source.to_frame(0 if source.name is None else source.name))
+    if isinstance(source, Mapping):
         try:
-            fields[name] = pa.array(frame.iloc[:, position], from_pandas=True).type
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            held = frame.dtypes.iloc[position]
-            reason = f"{owner}: column {name!r} ({held}) holds values of different types; convert it to one"
-            raise ColumnError(reason, owner=owner, column=name) from None
-    if not fields:
-        raise ColumnError(f"{owner}: the frame has no columns", owner=owner)
-    return pa.schema(list(fields.items()))
+            return PandasRows.of(owner, pd.DataFrame(dict(source)))
+        except (ValueError, TypeError):
+            reason = f"owner {owner!r}: a dict must hold columns of one length, by name"
+            raise InputError(reason, owner=owner) from None
+    if isinstance(source, pd.DataFrame):
+        return PandasRows.of(owner, source)
+    rows = ArrowRows.of(owner, source)
+    if rows is None:
+        raise InputError(
+            f"owner {owner!r}: a pandas.DataFrame, a Series, a dict of columns or an Arrow table is needed, "
+            f"not {type(source).__name__}",
+            owner=owner,
+        )
+    return rows
 
 
-def _infos(schema: Any) -> tuple[ColumnInfo, ...]:
+@dataclass(frozen=True, slots=True)
+class PandasRows:
+    """A frame, and how each of its columns that can be sent becomes Arrow's: position, Arrow type, what prepares it."""
+
+    frame: Any
+    columns: tuple[ColumnInfo, ...]
+    sent: Mapping[str, tuple[int, Any, Callable[[Any], Any]]]
+
+    @classmethod
+    def of(cls, owner: str, frame: Any) -> PandasRows:
+        """Errors: `ColumnError` (no columns, or names that are neither text nor integers)."""
+        import pyarrow as pa
+
+        names = [_name(owner, given) for given in frame.columns]
+        if not names:
+            raise ColumnError(f"{owner}: the frame has no columns", owner=owner)
+        infos: list[ColumnInfo] = []
+        sent: dict[str, tuple[int, Any, Callable[[Any], Any]]] = {}
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                continue
+            if names.count(name) > 1:
+                infos.append(ColumnInfo(name, "unequal", fault=twice(owner, name)))
+                continue
+            column = frame.iloc[:, position]
+            prepare, kind = _preparation(column)
+            try:
+                held = _arrow_type(prepare(column), column)
+            except (pa.ArrowException, TypeError, ValueError, OverflowError):
+                fault = f"{owner}: column {name!r} ({column.dtype}) holds values of different types; convert it to one"
+                infos.append(ColumnInfo(name, "unequal", fault=fault))
+                continue
+            empty = len(column) > 0 and bool(column.iloc[:1].isna().all()) and bool(column.isna().all())
+            infos.append(ColumnInfo(name, "null" if empty else kind or kind_of(pa.field(name, held))))
+            sent[name] = (position, held, prepare)
+        if not sent:
+            raise ColumnError(infos[0].fault, owner=owner, column=infos[0].name)
+        return cls(frame, tuple(infos), sent)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def cut(self, start: int, stop: int) -> Any:
+        import pyarrow as pa
+
+        piece = self.frame.iloc[start:stop]
+        arrays = {
+            name: pa.array(prepare(piece.iloc[:, position]), held, from_pandas=True)
+            for name, (position, held, prepare) in self.sent.items()
+        }
+        return pa.table(arrays, schema=pa.schema([(name, held) for name, (_, held, _) in self.sent.items()]))
+
+
+def _name(owner: str, given: Any) -> str:
+    if isinstance(given, str):
+        return one_form(given)
+    if isinstance(given, int | np.integer) and not isinstance(given, bool):
+        return str(given)
+    reason = f"{owner}: column names must be text or integers, not {given!r}; rename it, or join its levels"
+    raise ColumnError(reason, owner=owner, column=str(given))
+
+
+def _preparation(column: Any) -> tuple[Callable[[Any], Any], str]:
+    """(what makes what Arrow takes of some of a column's rows, its kind where Arrow's type does not tell)."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.SparseDtype):
+        return lambda some: some.sparse.to_dense(), ""
+    if isinstance(column.dtype, pd.PeriodDtype | pd.IntervalDtype):
+        return lambda some: some.astype("string"), str(column.dtype)
+    return lambda some: some, ""
+
+
+def _arrow_type(column: Any, given: Any) -> Any:
+    """The type that holds all values: objects are looked at, other columns have one already."""
     import pyarrow as pa
 
-    def kind(held: Any) -> str:
-        if pa.types.is_boolean(held):
-            return "bool"
-        if pa.types.is_integer(held):
-            return "int"
-        return "float" if pa.types.is_floating(held) else str(held)
-
-    return tuple(ColumnInfo(field.name, kind(field.type)) for field in schema)
-
-
-def _check_values(owner: str, frame: Any, columns: tuple[ColumnInfo, ...]) -> None:
-    import numpy as np
-
-    for info in columns:
-        if info.kind not in {"int", "float", "bool"}:
-            continue
-        column = frame[info.name]
-        if bool(column.isna().any()):
-            what = "null or NaN values"
-        elif info.kind == "float" and not bool(np.isfinite(column.to_numpy(np.float64)).all()):
-            what = "NaN or infinite values"
-        else:
-            continue
-        reason = f"{owner}: column {info.name!r} has {what}; fill them or drop the rows first (or leave the column out)"
-        raise NullError(reason, owner=owner, column=info.name)
-
-
-def _rows_of_a_partition(frame: Any, schema: Any, partition_bytes: int) -> int:
-    """Rows that make about `partition_bytes` in Arrow: 8 bytes a number, texts as in the first rows."""
-    sample = _table(frame.iloc[:_SAMPLE], schema)
-    row = max(1, sample.nbytes // max(sample.num_rows, 1))
-    return max(1, int(partition_bytes) // int(row))
-
-
-def _streams(frame: Any, schema: Any, rows: int) -> Iterator[bytes]:
-    """Arrow IPC streams, one a partition, each made when it is asked for."""
-    import pyarrow as pa
-
-    for start in range(0, len(frame), rows):
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, schema) as writer:
-            writer.write_table(_table(frame.iloc[start : start + rows], schema))
-        yield sink.getvalue().to_pybytes()
-
-
-def _table(frame: Any, schema: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    known = given.dtype.kind in "biuf" and isinstance(given.dtype, np.dtype)
+    return pa.array(column.iloc[:0] if known else column, from_pandas=True).type

@@ -1,4 +1,4 @@
-"""What must hold before rows of several owners are one table: known owners, equal columns of equal kinds, rows."""
+"""What must hold before rows of several owners are one table: known owners, rows; and what they agree on."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from analytics.dataset import Dataset
 from analytics.frame import SecureFrame
 from icm_ray.errors import BoundError, ColumnError, InputError, OwnerError
 from icm_ray.policy import Policy
+from icm_ray.query.kinds import NUMBERS, PartColumns, agreed, one_form
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.tasks import ColumnInfo
 from icm_ray.runtime.driver.engine import Engine, Table
 
 __all__ = ["check_columns", "check_owners", "frame_of", "log2_bounds"]
-
-_NUMBERS = frozenset({"int", "float", "bool"})
 
 
 def check_owners(session: Engine, sources: Mapping[str, Any], policy: Policy | None) -> None:
@@ -38,30 +37,12 @@ def check_owners(session: Engine, sources: Mapping[str, Any], policy: Policy | N
             raise OwnerError(f"owner {owner!r} is not in the session; there are {', '.join(there)}", owner=owner)
 
 
-def check_columns(found: Mapping[str, tuple[ColumnInfo, ...]]) -> tuple[ColumnInfo, ...]:
-    """The columns that all owners have, in the first owner's order; the order of others may differ.
-
-    Errors: `ColumnError` naming the column and the owners that differ in it.
+def check_columns(found: Mapping[str, tuple[ColumnInfo, ...]], rows: Mapping[str, int]) -> tuple[ColumnInfo, ...]:
+    """The columns of all owners as those of one table, in the order in which they first appear; owners without rows
+    have no say. What owners do not agree on has a `fault`, to be said when it is used.
     """
-    (first, wanted), *others = found.items()
-    for owner, columns in others:
-        mine = {info.name: info.kind for info in columns}
-        for info in wanted:
-            if info.name not in mine:
-                raise ColumnError(
-                    f"{owner} has no column {info.name!r}, which {first} has", owner=owner, column=info.name
-                )
-            if mine[info.name] != info.kind:
-                raise ColumnError(
-                    f"column {info.name!r} is {info.kind} with {first} and {mine[info.name]} with {owner}; "
-                    "make it the same kind with all owners",
-                    owner=owner,
-                    column=info.name,
-                )
-        extra = sorted(set(mine) - {info.name for info in wanted})
-        if extra:
-            raise ColumnError(f"{owner} has a column {extra[0]!r}, which {first} has not", owner=owner, column=extra[0])
-    return wanted
+    columns = agreed([PartColumns(owner, columns, rows[owner]) for owner, columns in found.items()], "with")
+    return tuple(ColumnInfo(column.name, column.kind, fault=column.fault) for column in columns)
 
 
 def log2_bounds(bounds: Mapping[str, float] | None, columns: Sequence[ColumnInfo] | None) -> dict[str, int]:
@@ -72,13 +53,16 @@ def log2_bounds(bounds: Mapping[str, float] | None, columns: Sequence[ColumnInfo
     """
     if bounds is not None and not isinstance(bounds, Mapping):
         raise InputError(f"bounds must be a mapping from columns to numbers, not {type(bounds).__name__}")
-    kinds = None if columns is None else {info.name: info.kind for info in columns}
+    infos = None if columns is None else {info.name: info for info in columns}
     result: dict[str, int] = {}
-    for name, bound in (bounds or {}).items():
-        if kinds is not None and name not in kinds:
-            raise ColumnError(f"a bound for {name!r}: there is no such column but {', '.join(kinds)}", column=name)
-        if kinds is not None and kinds[name] not in _NUMBERS:
-            raise ColumnError(f"a bound for {name!r}: the column holds {kinds[name]}, and no numbers", column=name)
+    for given, bound in (bounds or {}).items():
+        name = one_form(str(given))
+        if infos is not None and name not in infos:
+            raise ColumnError(f"a bound for {name!r}: there is no such column but {', '.join(infos)}", column=name)
+        if infos is not None and infos[name].fault:
+            raise ColumnError(f"a bound for {name!r}: {infos[name].fault}", column=name)
+        if infos is not None and infos[name].kind not in NUMBERS:
+            raise ColumnError(f"a bound for {name!r}: the column holds {infos[name].kind}, and no numbers", column=name)
         result[name] = _log2(name, bound)
     return result
 
@@ -103,13 +87,13 @@ def frame_of(
 ) -> SecureFrame:
     """The frame over opened tables; drops them again where they do not fit together.
 
-    Errors: those of `check_columns` and `log2_bounds`, `OwnerError` (an owner without rows).
+    Errors: those of `log2_bounds`, `OwnerError` (no owner has rows).
     """
     try:
-        columns = check_columns({owner: table.info.columns for owner, table in tables.items()})
-        for owner, table in tables.items():
-            if not sum(table.info.rows):
-                raise OwnerError(f"owner {owner!r} brings no rows", owner=owner)
+        rows = {owner: sum(table.info.rows) for owner, table in tables.items()}
+        if not any(rows.values()):
+            raise OwnerError(f"no rows: {', '.join(rows)} bring none")
+        columns = check_columns({owner: table.info.columns for owner, table in tables.items()}, rows)
         declared = log2_bounds(bounds, columns)
     except InputError:
         session.forget([table.name for table in tables.values()])

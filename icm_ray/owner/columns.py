@@ -1,66 +1,53 @@
-"""Columns of files: which are asked for, of what kind they are, and whether files agree on them."""
+"""Columns of files: their names in one form, their kinds, and which are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from icm_ray.errors import ColumnError
-from icm_ray.query.tasks import ColumnInfo
+from icm_ray.query.kinds import one_form
 
-__all__ = ["NUMBERS", "agreed", "chosen", "kind_of"]
+__all__ = ["asked_for", "chosen", "kind_of"]
 
-NUMBERS = frozenset({"int", "float", "bool"})
-"""The kinds that arithmetic is offered on."""
+_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas writes for an index without a name."""
 
 
-def kind_of(arrow_type: Any) -> str:
-    """ "int", "float" or "bool" for what arithmetic is offered on; the name of the Arrow type for all else."""
+def kind_of(field: Any) -> str:
+    """Of an Arrow field: "int", "float" or "bool" for what arithmetic is offered on, "string" for text however it is
+    encoded, "null" where there is nothing but that; the name of the Arrow type, or of its extension, for all else.
+    """
     import pyarrow as pa
 
-    for kind, holds in (("int", pa.types.is_integer), ("float", pa.types.is_floating), ("bool", pa.types.is_boolean)):
-        if holds(arrow_type):
+    extension = (field.metadata or {}).get(b"ARROW:extension:name")  # where this process does not know it
+    if extension is not None:
+        return str(extension.decode(errors="replace"))
+    types, held = pa.types, field.type
+    if types.is_dictionary(held):
+        kind = kind_of(pa.field("", held.value_type))
+        return kind if kind in {"string", "null"} else f"dictionary of {kind}"
+    for kind, holds in (
+        ("int", types.is_integer),
+        ("float", types.is_floating),
+        ("bool", types.is_boolean),
+        ("string", types.is_string),
+        ("string", types.is_large_string),
+        ("string", types.is_string_view),
+        ("null", types.is_null),
+    ):
+        if holds(held):
             return kind
-    return str(arrow_type)
+    return str(held)
 
 
-def chosen(path: str, schema: Any, columns: Sequence[str] | None) -> tuple[ColumnInfo, ...]:
-    """The requested columns of an Arrow schema, in the order of the request; all for None.
-
-    Errors: `ColumnError` naming the file, and a column that is missing or there twice, or a request for none.
-    """
-    there: dict[str, ColumnInfo] = {}
-    for field in schema:
-        if field.name in there and (columns is None or field.name in columns):
-            raise ColumnError(f"{path}: column {field.name!r} is there twice", path=path, column=field.name)
-        there[field.name] = ColumnInfo(field.name, kind_of(field.type))
-    for name in columns or ():
-        if name not in there:
-            listed = ", ".join(there)
-            raise ColumnError(f"{path}: there is no column {name!r}; it has {listed}", path=path, column=name)
-    wanted = tuple(there if columns is None else dict.fromkeys(columns))
-    if not wanted:
-        raise ColumnError(f"{path}: no column is asked for, or the file has none", path=path)
-    return tuple(there[name] for name in wanted)
+def chosen(there: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Which of a file's columns are read: those that are wanted and there; all for None, but pandas' nameless index."""
+    if wanted is None:
+        return tuple(name for name in dict.fromkeys(there) if _INDEX.fullmatch(name) is None)
+    return tuple(name for name in wanted if name in there)
 
 
-def agreed(columns: Mapping[str, tuple[ColumnInfo, ...]]) -> tuple[ColumnInfo, ...]:
-    """The columns that all of some files (or partitions), by name, have: those of the first.
-
-    Errors: `ColumnError` naming the file and the column that differ; the order of columns may differ.
-    """
-    (first_name, first), *rest = columns.items()
-    for name, found in rest:
-        kinds = {column.name: column.kind for column in found}
-        for column in first:
-            if column.name not in kinds:
-                reason = f"{name}: there is no column {column.name!r}, which {first_name} has"
-                raise ColumnError(reason, path=name, column=column.name)
-            if kinds.pop(column.name) != column.kind:
-                kind = next(other.kind for other in found if other.name == column.name)
-                reason = f"{name}: column {column.name!r} is {kind}, but {column.kind} in {first_name}"
-                raise ColumnError(reason, path=name, column=column.name)
-        for extra in kinds:
-            reason = f"{name}: there is a column {extra!r}, which {first_name} does not have"
-            raise ColumnError(reason, path=name, column=extra)
-    return first
+def asked_for(columns: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Requested names in their one form, none twice; None for all."""
+    return None if columns is None else tuple(dict.fromkeys(map(one_form, columns)))

@@ -5,21 +5,22 @@ Nothing of an Arrow error's text is repeated in an error here: it may hold a cel
 
 from __future__ import annotations
 
-import glob
-import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from icm_ray.errors import ProgramError, SourceError
-from icm_ray.owner.columns import NUMBERS, agreed
+from icm_ray.errors import ColumnError, ProgramError
+from icm_ray.owner.hive import Constants, partition_columns, partition_infos
 from icm_ray.owner.partitions import Group, Piece, cut
-from icm_ray.query.tasks import ColumnInfo, TableInfo
+from icm_ray.owner.paths import Stamp, changed
+from icm_ray.query.kinds import NUMBERS, PartColumns, agreed
+from icm_ray.query.tasks import ColumnInfo, FileInfo, TableInfo
 
-__all__ = ["FileTable", "Format", "PushedTable", "Readable", "Stamp", "expand", "file_table"]
+__all__ = ["FileFacts", "FileTable", "Format", "PushedTable", "Readable", "file_table"]
 
 
+_REPEATED_ROWS = 1 << 16
 _ELEMENT_BYTES = 8  # a number is a ring element once it is shared, whatever its width in the file
 
 
@@ -31,6 +32,9 @@ class Readable(Protocol):
     def blocks(self, partition: int, column: str) -> Iterator[Any]:
         """The Arrow arrays of one partition of a column, in order; the caller has checked both."""
 
+    def full(self, partition: int, column: str) -> bool:
+        """Whether it is known, without reading, that no value is missing."""
+
 
 class Format(Protocol):
     """How one kind of file is read. together: all columns come from the same pass, so all of them are kept."""
@@ -40,59 +44,8 @@ class Format(Protocol):
     def batches(self, piece: Piece, columns: Sequence[str]) -> Iterator[Any]:
         """Record batches of the piece's group, from the group's first row on. Errors: `SourceError`."""
 
-
-# --- paths --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells that a file was changed after it was opened."""
-
-    size: int
-    modified: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp:
-        """The stamp of a file. Errors: `SourceError`."""
-        try:
-            status = os.stat(path)
-        except OSError:
-            raise SourceError(f"{path}: cannot be read", path=path) from None
-        return cls(status.st_size, status.st_mtime_ns)
-
-    def check(self, path: str) -> None:
-        """Raise `SourceError` if the file is another one now."""
-        if Stamp.of(path) != self:
-            raise changed(path)
-
-
-def changed(path: str) -> SourceError:
-    """The error for a file that no longer holds what it held when it was opened."""
-    return SourceError(f"{path}: the file was changed after it was opened; open it again", path=path)
-
-
-def expand(paths: Sequence[str]) -> tuple[str, ...]:
-    """Absolute paths of files: `~` and wildcards expanded (`**` too), each pattern's files sorted, none twice.
-
-    Errors: `SourceError` naming the path that is missing, no file, or matches nothing.
-    """
-    files: dict[str, None] = {}
-    for path in paths:
-        plain = os.path.abspath(os.path.expanduser(path))
-        if os.path.isfile(plain):
-            files[plain] = None
-            continue
-        if os.path.isdir(plain):
-            raise SourceError(f"{path}: a directory; name its files, as in {os.path.join(path, '*')}", path=path)
-        if not glob.has_magic(plain):
-            raise SourceError(f"{path}: no such file ({plain})", path=path)
-        matched = sorted(found for found in glob.glob(plain, recursive=True) if os.path.isfile(found))
-        if not matched:
-            raise SourceError(f"{path}: matches no file ({plain})", path=path)
-        files.update(dict.fromkeys(matched))
-    if not files:
-        raise SourceError("no path is given")
-    return tuple(files)
+    def full(self, group: Group, column: str) -> bool:
+        """Whether opening the file told that no value of the group is missing."""
 
 
 # --- opened tables ------------------------------------------------------------------------------------------------
@@ -130,21 +83,43 @@ class FileTable:
         info: TableInfo,
         partitions: tuple[tuple[Piece, ...], ...],
         stamps: Mapping[str, Stamp],
+        constants: Mapping[str, Constants],
         layout: Format,
         cache_bytes: int,
     ) -> None:
         self.info = info
+        self._constants = constants
         self._partitions, self._format, self._cache_bytes = partitions, layout, cache_bytes
         self._stamps = dict(stamps)
-        self._columns = tuple(column.name for column in info.columns)
+        self._in_paths = {name for given in constants.values() for name in given}  # every file has them
+        readable = [column.name for column in info.columns if not column.fault]
+        self._columns = tuple(name for name in readable if name not in self._in_paths)
         self._kept: OrderedDict[tuple[int, tuple[str, ...]], tuple[int, list[Any]]] = OrderedDict()
         self._cursor_key: tuple[Any, ...] | None = None
         self._cursor: _Cursor | None = None
 
     def blocks(self, partition: int, column: str) -> Iterator[Any]:
-        columns = self._columns if self._format.together else (column,)
-        for batch in self._batches(partition, columns):
+        if column in self._in_paths:
+            yield from self._repeated(partition, column)
+            return
+        for batch in self._batches(partition, self._columns if self._format.together else (column,)):
             yield batch.column(column)
+
+    def _repeated(self, partition: int, column: str) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for piece in self._partitions[partition]:
+            value = pa.scalar(self._constants[piece.group.path][column])
+            for start in range(0, piece.rows, _REPEATED_ROWS):
+                yield pa.repeat(value, min(_REPEATED_ROWS, piece.rows - start))
+
+    def full(self, partition: int, column: str) -> bool:
+        return all(
+            self._constants[piece.group.path][column] is not None
+            if column in self._in_paths
+            else self._format.full(piece.group, column)
+            for piece in self._partitions[partition]
+        )
 
     def _batches(self, partition: int, columns: tuple[str, ...]) -> Iterator[Any]:
         key = (partition, columns)
@@ -182,29 +157,65 @@ class FileTable:
             self._kept.popitem(last=False)
 
 
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What opening told of one file. names: of all its columns. columns: those that are read. other_bytes: of all of
+    these that are no numbers.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[ColumnInfo, ...]
+    groups: tuple[Group, ...]
+    other_bytes: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of all groups."""
+        return sum(group.rows for group in self.groups)
+
+
 def file_table(
-    paths: Sequence[str],
+    files: Mapping[str, FileFacts],
     stamps: Mapping[str, Stamp],
-    columns: Mapping[str, tuple[ColumnInfo, ...]],
-    groups: Sequence[Group],
-    other_bytes: int,
+    wanted: Sequence[str] | None,
     layout: Format,
     partition_bytes: int,
 ) -> FileTable:
-    """A table of files that were looked through. columns: by file. other_bytes: of all columns that are no numbers.
+    """A table of files that were looked through, by path. wanted: columns, None for all.
 
-    Errors: `SourceError` (no rows, or a file was changed meanwhile), `ColumnError` (files disagree).
+    Errors: `SourceError` (a file was changed meanwhile), `ColumnError` (a wanted column is in none of the files).
     """
-    rows = sum(group.rows for group in groups)
-    if not rows:
-        raise SourceError(f"{', '.join(paths)}: no rows", paths=tuple(paths))
-    common = agreed(columns)
+    constants = partition_columns(files)
+    parts = []
+    for path, facts in files.items():
+        found = {column.name: _from(path, column) for column in facts.columns} | partition_infos(path, constants[path])
+        names = found if wanted is None else [name for name in wanted if name in found]
+        parts.append(PartColumns(path, tuple(found[name] for name in names), facts.rows))
+    common = agreed(parts)
+    there = {column.name: column for column in common}
+    for name in wanted or ():
+        if name not in there:
+            known = [*(facts.names for facts in files.values()), *constants.values()]
+            listed = ", ".join(dict.fromkeys(name for names in known for name in names))
+            raise ColumnError(f"{', '.join(files)}: there is no column {name!r}; there are {listed}", column=name)
+    common = common if wanted is None else tuple(there[name] for name in wanted)
+    if not common:
+        raise ColumnError(f"{', '.join(files)}: no column is asked for, or there is none")
     for path, stamp in stamps.items():
         stamp.check(path)
+    rows = sum(facts.rows for facts in files.values())
     numbers = sum(column.kind in NUMBERS for column in common)
-    partitions = cut(groups, _ELEMENT_BYTES * numbers + other_bytes / rows, partition_bytes)
-    info = TableInfo(common, tuple(sum(piece.rows for piece in pieces) for pieces in partitions))
-    return FileTable(info, partitions, stamps, layout, partition_bytes)
+    others = sum(facts.other_bytes for facts in files.values()) / max(rows, 1)
+    groups = [group for facts in files.values() for group in facts.groups]
+    partitions = cut(groups, _ELEMENT_BYTES * numbers + others, partition_bytes)
+    seen = tuple(FileInfo(path, stamps[path].size, stamps[path].modified, files[path].rows) for path in files)
+    info = TableInfo(common, tuple(sum(piece.rows for piece in pieces) for pieces in partitions), seen)
+    return FileTable(info, partitions, stamps, constants, layout, partition_bytes)
+
+
+def _from(path: str, column: ColumnInfo) -> ColumnInfo:
+    origin = f"{path}: {column.origin}" if column.origin else path
+    return ColumnInfo(column.name, column.kind, origin, column.fault)
 
 
 class PushedTable:
@@ -218,3 +229,6 @@ class PushedTable:
         if partition not in self._tables:
             raise ProgramError(f"partition {partition} is not held by this worker")
         yield from self._tables[partition].column(column).chunks
+
+    def full(self, partition: int, column: str) -> bool:
+        return False  # it is in memory: counting costs nothing

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import ColumnError, NullError, ProgramError, ShapeError, SourceError
+from icm_ray.errors import ColumnError, ProgramError, ShapeError, SourceError
 from icm_ray.owner.aggregate import aggregate
-from icm_ray.owner.columns import NUMBERS, agreed, chosen
+from icm_ray.owner.columns import kind_of
 from icm_ray.owner.reading import PushedTable, Readable
+from icm_ray.owner.values import lacking, missing, plain_numbers
+from icm_ray.query.kinds import NUMBERS, PartColumns, agreed
 from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, InputTask, ParquetSource, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
@@ -37,8 +39,8 @@ class Tables:
     def open(self, name: str, source: ParquetSource | CsvSource) -> TableInfo:
         """Open files under `name` (an older table of that name is dropped); returns the table's public facts.
 
-        Errors: `SourceError` naming the path (missing, nothing matches, unreadable, no rows), `ColumnError` naming file
-        and column (requested but unknown, there twice, or of another kind than in the first file).
+        Errors: `SourceError` naming the path (missing, nothing matches, unreadable), `ColumnError` (requested but in
+        none of the files). What else is wrong with a column is its `fault`, and raised when it is used.
         """
         self.close(name)
         table: Readable
@@ -58,18 +60,19 @@ class Tables:
     def receive(self, name: str, partitions: int, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         """Take (partition, Arrow IPC stream) pairs held here, out of `partitions`; rows are 0 for all others.
 
-        Errors: `ProgramError` (a partition that is not one, or twice), `SourceError` (no Arrow stream), `ColumnError`.
+        Errors: `ProgramError` (a partition that is not one, or twice), `SourceError` (no Arrow stream).
         """
         self.close(name)
         tables: dict[int, Any] = {}
-        columns: dict[str, tuple[ColumnInfo, ...]] = {}
+        parts: list[PartColumns] = []
         for part, payload in pushed:
             if not 0 <= part < partitions or part in tables:
                 raise ProgramError(f"partition {part} was pushed; there are {partitions}, each is pushed once")
             tables[part] = _from_stream(part, payload)
-            columns[f"partition {part}"] = chosen(f"partition {part}", tables[part].schema, None)
+            columns = tuple(ColumnInfo(field.name, kind_of(field)) for field in tables[part].schema)
+            parts.append(PartColumns(f"partition {part}", columns, tables[part].num_rows))
         rows = tuple(tables[part].num_rows if part in tables else 0 for part in range(partitions))
-        table = PushedTable(TableInfo(agreed(columns) if columns else (), rows), tables)
+        table = PushedTable(TableInfo(agreed(parts) if parts else (), rows), tables)
         self._tables[name] = table
         return table.info
 
@@ -84,18 +87,6 @@ class Tables:
     def close(self, name: str) -> None:
         """Drop a table, if there is one of this name."""
         self._tables.pop(name, None)
-
-    @staticmethod
-    def merged(infos: Sequence[TableInfo]) -> TableInfo:
-        """One table out of what each lane holds of it: rows are added up; lanes that hold nothing have no columns.
-
-        Errors: `ProgramError` (no lanes, or of unequal numbers of partitions), `ColumnError` (columns disagree).
-        """
-        if not infos or len({len(info.rows) for info in infos}) != 1:
-            raise ProgramError("the lanes' views of a table have unequal numbers of partitions, or there are none")
-        columns = {f"lane {lane}": info.columns for lane, info in enumerate(infos) if info.columns}
-        rows = tuple(sum(parts) for parts in zip(*(info.rows for info in infos), strict=True))
-        return TableInfo(agreed(columns) if columns else (), rows)
 
     def make(self, task: InputTask) -> RingArray:
         """The ring elements (or words of an aggregate) that a task asks for; shapes: `query.tasks`.
@@ -132,27 +123,32 @@ class Tables:
     def _numbers(self, name: str, partition: int, column: str, read_as: str) -> Iterator[NDArray[np.generic]]:
         """Blocks of a partition of a column; table, partition and column are checked at once."""
         table, kind = self._checked(name, partition, column)
-        kind = read_as if read_as and kind in {read_as, "int"} else kind
-        if kind and kind not in NUMBERS:
+        if kind == "int" and read_as == "float":
+            kind = read_as
+        if kind and kind not in NUMBERS and kind != "null":
             raise ColumnError(f"{column}: numbers are needed, and its type is {kind}", column=column)
-        return (_plain(block, column, kind) for block in table.blocks(partition, column))
+        return (plain_numbers(block, column, kind) for block in table.blocks(partition, column))
 
     def _checked(self, name: str, partition: int, column: str) -> tuple[Readable, str]:
         """A table that is there, and the kind of a column that is there, "" where this worker holds none of it."""
         table = self._table(name)
-        kinds = {info.name: info.kind for info in table.info.columns}
+        infos = {info.name: info for info in table.info.columns}
         if not 0 <= partition < len(table.info.rows):
             raise ProgramError(f"a table of {len(table.info.rows)} partitions, none of number {partition}")
-        if kinds and column not in kinds:
-            raise ColumnError(f"there is no column {column!r}; there are {', '.join(kinds)}", column=column)
-        return table, kinds.get(column, "")
+        if not infos:
+            return table, ""
+        if column not in infos:
+            raise ColumnError(f"there is no column {column!r}; there are {', '.join(infos)}", column=column)
+        if infos[column].fault:
+            raise ColumnError(infos[column].fault, column=column)
+        return table, infos[column].kind
 
     def _present(self, task: Aggregate, partition: int) -> int:
         """The rows of a partition, none of which lacks a value in the column."""
         table, _ = self._checked(task.table, partition, task.column)
-        for block in table.blocks(partition, task.column):
+        for block in table.blocks(partition, task.column) if not table.full(partition, task.column) else ():
             if missing(block):
-                raise _null(task.column, "null or NaN")
+                raise lacking(task.column, "null or NaN")
         return table.info.rows[partition]
 
 
@@ -163,48 +159,3 @@ def _from_stream(part: int, payload: bytes) -> Any:
         return pa.ipc.open_stream(pa.BufferReader(payload)).read_all()
     except (OSError, pa.ArrowException):
         raise SourceError(f"partition {part}: what was pushed is no Arrow IPC stream") from None
-
-
-def missing(block: Any) -> bool:
-    """Whether an Arrow array has null or NaN values."""
-    if block.null_count or str(block.type) not in {"halffloat", "float", "double"}:
-        return bool(block.null_count)
-    return bool(np.isnan(block.to_numpy(zero_copy_only=False)).any())
-
-
-def _null(column: str, what: str) -> NullError:
-    reason = f"column {column!r} has {what} values; fill them or drop the rows first, or leave the column out"
-    return NullError(reason, column=column)
-
-
-def _plain(block: Any, column: str, kind: str) -> NDArray[np.generic]:
-    """An Arrow array of numbers as bool, int64, uint64 or float64. kind: of the column, which a block of it fits."""
-    if block.null_count:
-        raise _null(column, "null")
-    numbers: NDArray[np.generic] = block.to_numpy(zero_copy_only=False)
-    if kind == "float" and numbers.dtype.kind in "iu":
-        return _as_doubles(numbers, column)
-    if numbers.dtype.kind == "f":
-        numbers = numbers.astype(np.float64, copy=False)
-        if not np.isfinite(numbers).all():
-            raise _null(column, "NaN or infinite")
-        return numbers
-    if numbers.dtype.kind in "iu":
-        return numbers.astype(np.uint64 if numbers.dtype.kind == "u" else np.int64, copy=False)
-    return numbers
-
-
-_EXACT = 1 << 53  # integers to here are doubles
-
-
-def _as_doubles(whole: NDArray[np.generic], column: str) -> NDArray[np.float64]:
-    """Integers of a column that has floats elsewhere. Errors: `ColumnError` where one is no double."""
-    if whole.size and (int(whole.max()) > _EXACT or int(whole.min()) < -_EXACT):
-        doubles = whole.astype(object) - whole.astype(np.float64).astype(object)  # Python compares exactly
-        if doubles.any():
-            raise ColumnError(
-                f"column {column!r} is int here and float elsewhere, and integers beyond 2^53 would be rounded; "
-                "make it the same kind everywhere, or leave it out: columns=[...]",
-                column=column,
-            )
-    return whole.astype(np.float64)

@@ -6,11 +6,14 @@ from typing import Union
 
 import msgspec
 
+from icm_ray.query.dialect import Dialect
+
 __all__ = [
     "Aggregate",
     "ColumnInfo",
     "ColumnValues",
     "CsvSource",
+    "FileInfo",
     "Given",
     "InputTask",
     "ParquetSource",
@@ -21,17 +24,18 @@ __all__ = [
 
 
 class ParquetSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="parquet"):
-    """Files on the owner's node; a path may hold wildcards. columns: None for all."""
+    """Files on the owner's node; a path may hold wildcards, or be a directory. columns: None for all."""
 
     paths: tuple[str, ...]
     columns: tuple[str, ...] | None = None
 
 
 class CsvSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="csv"):
-    """Files with a header line; a path may hold wildcards."""
+    """Files with a header line; a path may hold wildcards, or be a directory. columns: None for all."""
 
     paths: tuple[str, ...]
     columns: tuple[str, ...] | None = None
+    dialect: Dialect = Dialect()
 
 
 class PushedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="pushed"):
@@ -44,17 +48,34 @@ Source = Union[ParquetSource, CsvSource, PushedSource]  # noqa: UP007 - msgspec 
 
 
 class ColumnInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """kind: "int", "float" or "bool"; anything else is the Arrow type's name, and no arithmetic is offered."""
+    """kind: "int", "float" or "bool"; else no arithmetic is offered: "string", "null" (no values at all), the Arrow
+    type's name, or, where there is a fault, "unequal", or "" (a part of the table lacks the column).
+
+    origin: where the kind comes from, for messages: a file, a row of it. fault: why the column cannot be used, "" where
+    it can; said when it is used, for nobody may ever ask for it.
+    """
 
     name: str
     kind: str
+    origin: str = ""
+    fault: str = ""
+
+
+class FileInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that a worker read: its size in bytes, and when it was modified, in ns since 1970."""
+
+    path: str
+    size: int
+    modified: int
+    rows: int
 
 
 class TableInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The public facts of one owner's table: columns, and rows of each partition."""
+    """The public facts of one owner's table: columns, rows of each partition, and the files where it is of files."""
 
     columns: tuple[ColumnInfo, ...]
     rows: tuple[int, ...]
+    files: tuple[FileInfo, ...] = ()
 
 
 class ColumnValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="values"):

@@ -1,5 +1,7 @@
 """read_csv and read_parquet: files of the owners, read by the owners."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +87,8 @@ def test_a_missing_file_is_named(fresh, read, tmp_path):
         read(fresh, {"bob": []})
     with pytest.raises(SourceError, match="'bob': a path is needed, not 3"):
         read(fresh, {"bob": [3]})
+    with pytest.raises(SourceError, match="'bob': a path is needed, not 3"):
+        read(fresh, {"bob": 3})
 
 
 def test_unknown_owner(fresh, read, files):
@@ -92,14 +96,38 @@ def test_unknown_owner(fresh, read, files):
         read(fresh, {"mallory": files["bob"]})
 
 
-def test_unequal_columns_and_kinds(fresh, read, files, tmp_path, kind):
-    other = write(ROWS.assign(age=ROWS.age / 2), tmp_path / f"floats.{kind}")
-    with pytest.raises(ColumnError, match="'age' is int with alice and float with bob"):
-        read(fresh, {"alice": files["alice"], "bob": other})
+def test_unequal_columns_and_kinds_matter_when_used(fresh, read, files, tmp_path, kind):
+    other = write(ROWS.assign(age=[f"x{age}" for age in ROWS.age]), tmp_path / f"text.{kind}")
+    frame = read(fresh, {"alice": files["alice"], "bob": other})
+    assert frame.dtypes["age"] == "unequal"
+    with pytest.raises(
+        ColumnError, match=r"'age' is int with alice \(.*alice.*\) and string with bob \(.*text.*\); make"
+    ):
+        frame["age"]
+    assert frame["cost"].count().reveal() == 15
     fewer = write(ROWS[["age"]], tmp_path / f"fewer.{kind}")
-    with pytest.raises(ColumnError, match="bob has no column 'cost'"):
-        read(fresh, {"alice": files["alice"], "bob": fewer})
-    assert not fresh.jobs
+    frame = read(fresh, {"alice": files["alice"], "bob": fewer})
+    assert frame.columns == ("age",)
+    with pytest.raises(ColumnError, match="bob has no column 'cost', which alice has"):
+        frame["cost"]
+    halves = write(ROWS.assign(age=ROWS.age / 2), tmp_path / f"halves.{kind}")
+    frame = read(fresh, {"alice": files["alice"], "bob": halves})
+    assert frame["age"].sum().reveal() == 10 + 22.5
+
+
+def test_schemes_are_no_local_paths(fresh, read, files, tmp_path, kind):
+    with pytest.raises(SourceError, match="'bob': s3:// is not read; paths are files on the owner's own node"):
+        read(fresh, {"bob": f"s3://bucket/a.{kind}"})
+    with pytest.raises(SourceError, match="file:// is not read"):
+        read(fresh, {"bob": f"file://elsewhere/a.{kind}"})
+    odd = tmp_path / f"with blank.{kind}"
+    odd.write_bytes(Path(files["bob"]).read_bytes())
+    for path in (odd.as_uri(), f"file://localhost{files['bob']}"):
+        assert len(read(fresh, {"bob": path})) == 3
+    with pytest.raises(SourceError, match="a path is needed, not b"):
+        read(fresh, {"bob": [b"a.csv"]})
+    with pytest.raises(InputError, match="columns must be a list of names, not 3"):
+        read(fresh, files, columns=3)
 
 
 @pytest.mark.parametrize("bound", [0, float("nan")])

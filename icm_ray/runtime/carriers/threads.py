@@ -16,6 +16,7 @@ from icm_ray.errors import InputError, OwnerError, SessionClosed, SessionError, 
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.owner.tables import Tables
+from icm_ray.owner.views import merged
 from icm_ray.party.party import Observer, Party, RunResult
 from icm_ray.policy import Policy
 from icm_ray.preprocessing.directory import Directory
@@ -230,7 +231,7 @@ class ThreadEngine:
         for lane, held in enumerate(tables):
             mine = [part for part in range(source.partitions) if lanes[part] == lane]
             held.receive(name, source.partitions, ((part, payloads[part]) for part in mine))
-        info = Tables.merged([held.info(name) for held in tables if held.has(name)])
+        info = merged([held.info(name) for held in tables if held.has(name)])
         return Table(name, owner, info, lanes)
 
     def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:

@@ -161,6 +161,11 @@ class Lane:
                 sleep(0.005)
         return results
 
+    def place(self, name: str) -> str:
+        """The lane, and the node that a member's worker listens on, in words."""
+        host = self.plan.endpoint(name).host if self.plan is not None else ""
+        return f"lane {self.index} ({host or 'node unknown'})"
+
     # --- calls ----------------------------------------------------------------------------------------------------
 
     @contextmanager

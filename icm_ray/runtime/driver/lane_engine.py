@@ -12,9 +12,9 @@ from itertools import count
 from typing import Self, TypeVar
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, InputError, OwnerError, SessionClosed
+from icm_ray.errors import FaultError, InputError, OwnerError, SessionClosed, SourceError
 from icm_ray.names import DEALER, DRIVER
-from icm_ray.owner.tables import Tables
+from icm_ray.owner.views import merged, one_view
 from icm_ray.planner.partitions import lanes_of
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
@@ -109,7 +109,10 @@ class LaneEngine:
         return f"{prefix}-{next(self._names)}"
 
     def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
-        """Open a table of `owner` in the lanes' workers; pushed partitions go to the lanes in turn."""
+        """Open a table of `owner` in the lanes' workers; pushed partitions go to the lanes in turn.
+
+        Raises `SourceError` naming two lanes and their nodes where the workers did not see the same files.
+        """
         self._open()
         if owner not in self.parties + self.owners:
             raise OwnerError(f"{owner!r} is not in the session; it has {', '.join(self.parties + self.owners)}")
@@ -121,10 +124,20 @@ class LaneEngine:
         def read(lane: Lane) -> TableInfo:
             with lane.using():
                 call = lane.next_call()
-                done = lane.ask({owner: say.OpenTable(call, Open(name, source))}, call, "open")
+                try:
+                    done = lane.ask({owner: say.OpenTable(call, Open(name, source))}, call, "open")
+                except SourceError as error:
+                    if len(self._lanes) == 1:
+                        raise
+                    raise SourceError(f"{error.message} (on {lane.place(owner)})", **error.where) from None
                 return done[owner].info or TableInfo((), ())
 
-        info = self._in_parallel([lambda lane=lane: read(lane) for lane in self._lanes])[0]  # type: ignore[misc]
+        infos = self._in_parallel([lambda lane=lane: read(lane) for lane in self._lanes])  # type: ignore[misc]
+        try:
+            info = one_view(infos, [lane.place(owner) for lane in self._lanes])
+        except SourceError as error:
+            self.forget([name])
+            raise error.of_owner(owner) from None
         return Table(name, owner, info, lanes_of(len(info.rows), self.lanes))
 
     def _push(self, owner: str, name: str, source: PushedSource, batches: Iterable[bytes]) -> TableInfo:
@@ -149,7 +162,7 @@ class LaneEngine:
                             lane.collect((owner,), calls[lane], "table")
                 raise
             done = [lane.collect((owner,), calls[lane], "table")[owner] for lane in taking]
-        return Tables.merged([item.info for item in done if item.info is not None])
+        return merged([item.info for item in done if item.info is not None])
 
     def _stream(self, owner: str, source: PushedSource, batches: Iterable[bytes], sent: Counter[Lane]) -> None:
         part = 0

@@ -40,7 +40,7 @@ def _only_member(path: str) -> IO[bytes]:
         members = [item for item in archive.infolist() if not item.is_dir()]
         if len(members) == 1 and not members[0].flag_bits & 1:
             return archive.open(members[0])
-    except (zipfile.BadZipFile, NotImplementedError):
+    except (zipfile.BadZipFile, RuntimeError):
         raise SourceError(f"{path}: a zip that cannot be unpacked", path=path) from None
     what = "a password" if members and members[0].flag_bits & 1 else f"{len(members)} files"
     raise SourceError(f"{path}: a zip with {what}; one file without a password is needed", path=path)

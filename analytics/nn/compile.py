@@ -78,7 +78,7 @@ def compile_graph(network: WeightedGraph, f: int, inputs: int, gain: int, bound:
         scheme, lowered = _calibrated(graph, Scheme(f, inputs, gain, bound, least=_ENOUGH))
         known = ranges(network, scheme)
     error = 2.0 ** bits_of(error_bound(network, scheme, lowered, known))
-    compiled = Compiled(PublicModel(graph, scheme, error), network)
+    compiled = Compiled(PublicModel(graph.anonymous(), scheme, error), network)
     if bound is not None:
         _check_gain(compiled)
     return compiled
@@ -137,7 +137,7 @@ def _check_gain(compiled: Compiled) -> None:
             worst["bias"] = float(biases.max()) * 2.0 ** -lowered.result_bits[name]
         for what, value in worst.items():
             if value > 2.0**gain:
-                module = compiled.model.graph.node(name).module
+                module = compiled.network.graph.node(name).module
                 raise BoundError(
                     f"layer {module!r}: its {what} are beyond weight_gain=2^{gain} in magnitude; declare a larger one",
                     module=module,

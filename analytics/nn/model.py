@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from secrets import token_hex
 from time import perf_counter
 from typing import Any, Literal, TypeAlias
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -175,7 +175,7 @@ class SecureModel:
             >>> other = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
             >>> other.close()
         """
-        keys = list(self._load.keys.values()) if self._loaded else []
+        keys = list(self._load.keys().values()) if self._loaded else []
         self._new_version()
         self._session.forget(keys)
 
@@ -183,27 +183,22 @@ class SecureModel:
 
     def _new_version(self) -> None:
         """Weights are masked once under a key: a reload takes new ones."""
-        session = self._session
         self._loaded: set[int] = set()
         self._programs: dict[tuple[int, str, str, str], Program] = {}
-        self._load = WeightLoad(
-            model=self._public,
-            version=uuid4().hex[:16],
-            parties=session.parties,
-            owners=session.owners,
-            owner=self.owner,
-        )
+        self._load = WeightLoad(model=self._public, version=token_hex(8), owner=self.owner)
 
     def _program(self, count: int, owner: str, output: Output, to: str) -> Program:
         key = count, owner, output, to
         if key not in self._programs:
-            derived = program_of(self._load.prediction(images=owner, count=count, output=output, to=to))
+            question = self._load.prediction(images=owner, count=count, output=output, to=to)
+            derived = program_of(question, self._session.parties, self._session.owners)
             in_flight, threads = self._session.config.in_flight, self._session.threads
             self._programs[key] = replace(derived, in_flight=in_flight, threads=threads)
         return self._programs[key]
 
     def _load_job(self, lane: int) -> LaneJob:
-        load = replace(program_of(self._load), threads=self._session.threads)
+        load = program_of(self._load, self._session.parties, self._session.owners)
+        load = replace(load, threads=self._session.threads)
         return LaneJob(lane, load, given={self.owner: self._compiled.weights()})
 
     def _run(
@@ -237,7 +232,7 @@ class SecureModel:
         try:
             done = self._session.execute(jobs)
         except BaseException:
-            keys = list(self._load.keys.values())
+            keys = list(self._load.keys().values())
             self._new_version()
             with suppress(IcmError):  # whatever is wrong with the session, the first error is the one to tell
                 self._session.forget(keys)

@@ -11,12 +11,13 @@ from functools import cached_property
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
-from icm_ray.errors import IcmError, ProgramError
+from icm_ray.errors import ProgramError
 from icm_ray.network.layer import INPUT, Layer, Shape
 from icm_ray.network.layers import AnyLayer, ProductLayer
 
-__all__ = ["Graph", "decode_graph", "encode_graph"]
+__all__ = ["Graph"]
 
 
 class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):  # dict: a place for what is found once
@@ -70,6 +71,10 @@ class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """The per-sample shape of a node's value, or of the input."""
         return self.input_shape if name == INPUT else self.node(name).shape
 
+    def anonymous(self) -> Graph:
+        """Without the paths of torch's modules, which need not leave the model's owner."""
+        return replace(self, nodes=tuple(replace(node, module="") for node in self.nodes))
+
     def consumers(self) -> Mapping[str, tuple[str, ...]]:
         """For each name, the nodes that read it, one entry for each reading; the result counts as a reader ''."""
         readers: dict[str, list[str]] = {name: [] for name in (INPUT, *self.by_name)}
@@ -85,22 +90,3 @@ class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         for node in self.nodes:
             shapes |= node.weight_shapes(self.shape_of(node.inputs[0]))
         return shapes
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Graph)
-
-
-def encode_graph(graph: Graph) -> bytes:
-    """The graph as msgpack."""
-    return _ENCODER.encode(graph)
-
-
-def decode_graph(payload: bytes) -> Graph:
-    """The graph that somebody sent, checked; raises `ProgramError` where it is not well formed."""
-    try:
-        return _DECODER.decode(payload)
-    except IcmError:
-        raise
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError) as error:
-        raise ProgramError(f"not the graph of a network: {type(error).__name__}: {error}") from error

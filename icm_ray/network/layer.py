@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import msgspec
 
@@ -18,16 +18,17 @@ from icm_ray.errors import ProgramError
 from icm_ray.network.scheme import SLACK, Scheme
 from icm_ray.ops import linear, products
 from icm_ray.ops.values import FULL_WIDTH, ValueType
+from icm_ray.payload import Shape
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.program import Operation
 
 __all__ = ["INPUT", "Layer", "Lowering", "Pair", "Pairs", "Shape"]
 
-Shape: TypeAlias = tuple[int, ...]
 Pair: TypeAlias = tuple[int, int]
 Pairs: TypeAlias = tuple[Pair, Pair]
 
-INPUT = "input"  # the name of the network's input, which no layer may take
+INPUT: Final = "input"  # the name of the network's input, which no layer may take
+_MOST: Final = 1 << 18  # operations of a program: a few numbers that somebody sent must not keep a member busy for long
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -111,10 +112,14 @@ class Lowering:
         self.weights: dict[str, ValueType] = {}
         self.result_bits: dict[str, int] = {}
         self.rounded: dict[str, float] = {}
+        self._added = 0
         self._absorbed = self._find_absorbed()
 
     def add(self, op: Operation, *inputs: Value) -> Value:
-        """Append an operation."""
+        """Append an operation. Errors: `ProgramError` beyond 2^18 of them, and what its typing raises."""
+        self._added += 1
+        if self._added > _MOST:
+            raise ProgramError(f"the network needs more than {_MOST} operations")
         return self._builder.add(op, *inputs)
 
     def value(self, layer: Layer) -> Value:

@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+import hashlib
+from typing import Annotated, Literal, TypeAlias, Union
 
 import msgspec
 
-from icm_ray.errors import UnsupportedError
+from icm_ray.errors import Desynchronised, IcmError, ProgramError, UnsupportedError
+from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import IMAGES, Lowered, PublicModel, lower
 from icm_ray.ops import compare, linear, products
+from icm_ray.payload import Name, decode
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.program import Program
 
-__all__ = ["ModelQuestion", "Output", "Prediction", "WeightLoad", "bias_name", "program_of"]
+__all__ = [
+    "ModelQuestion",
+    "Output",
+    "Prediction",
+    "WeightLoad",
+    "bias_name",
+    "decode_model_question",
+    "encode_model_question",
+    "program_of",
+]
 
 Output: TypeAlias = Literal["logits", "label"]
 
 
-class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """A question to a `model` whose weights `owner`, one of the `parties`, has; `owners`: members that are no party.
+class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question to a `model` whose weights `owner`, a party, has.
 
     version: told apart by it, the same model is loaded again under new keys: a weight is masked once under each.
     """
 
     model: PublicModel
-    version: str
-    parties: tuple[str, ...]
-    owners: tuple[str, ...]
-    owner: str
+    version: Name
+    owner: Name
 
     def key(self, node: str) -> str:
-        """Where the weight of a product stays."""
-        return f"{self.model.fingerprint}.{self.version}.{node}"
+        """Where the weight of a product stays: derived from what it is, so that whoever derives a program agrees."""
+        facts = msgspec.msgpack.encode((self.model.fingerprint, self.version, self.owner, node))
+        return f"weight-{hashlib.sha256(facts).hexdigest()[:32]}"
 
-    @property
     def keys(self) -> dict[str, str]:
         """Where all weights stay, by node."""
-        return {name: self.key(name) for name in self.model.lowered.weights}
+        return {node.name: self.key(node.name) for node in self.model.graph.nodes if isinstance(node, ProductLayer)}
 
 
-class WeightLoad(_Question, frozen=True, kw_only=True, tag_field="kind", tag="weight_load"):
+class WeightLoad(_Question, frozen=True, kw_only=True, tag="weight_load"):
     """The owner masks its weights, once for each lane."""
 
     def prediction(self, *, images: str, count: int, output: Output, to: str) -> Prediction:
@@ -47,8 +57,6 @@ class WeightLoad(_Question, frozen=True, kw_only=True, tag_field="kind", tag="we
         return Prediction(
             model=self.model,
             version=self.version,
-            parties=self.parties,
-            owners=self.owners,
             owner=self.owner,
             images=images,
             count=count,
@@ -56,31 +64,26 @@ class WeightLoad(_Question, frozen=True, kw_only=True, tag_field="kind", tag="we
             to=to,
         )
 
-    @property
-    def program(self) -> Program:
+    def add_to(self, builder: Builder) -> None:
         """One load for each product, under its name as the owner gives it."""
-        builder = Builder(self.parties, self.owners)
         for name, kind in self.model.lowered.weights.items():
             biased = self.model.graph.product(name).bias_key is not None
             named, size = (bias_name(name), kind.shape[0]) if biased else (None, 0)
             builder.add(products.LoadWeight(self.owner, name, self.key(name), kind, named, size))
-        return builder.build()
 
 
-class Prediction(_Question, frozen=True, kw_only=True, tag_field="kind", tag="prediction"):
+class Prediction(_Question, frozen=True, kw_only=True, tag="prediction"):
     """What the model says of `count` images of `images`; the `output` goes to `to`, and nothing else is opened."""
 
-    images: str
-    count: int
+    images: Name
+    count: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)]
     output: Output
-    to: str
+    to: Name
 
-    @property
-    def program(self) -> Program:
+    def add_to(self, builder: Builder) -> None:
         """The layers on one batch of images, the check of the declared bound where there is one, one result."""
-        builder = Builder(self.parties, self.owners)
         x = builder.add(linear.Input(self.images, IMAGES, self.model.images_type(self.count)))
-        lowered = lower(builder, self.model.graph, self.model.scheme, self.owner, self.keys, x)
+        lowered = lower(builder, self.model.graph, self.model.scheme, self.owner, self.keys(), x)
         result = lowered.result
         if self.output == "label":
             if len(result.type.shape) != 2:
@@ -91,18 +94,41 @@ class Prediction(_Question, frozen=True, kw_only=True, tag_field="kind", tag="pr
         if lowered.exceeded:
             result = builder.add(compare.CheckFlag("the activations"), result, _flag(builder, lowered))
         builder.add(linear.Reveal(self.to, self.output), result)
-        return builder.build()
 
 
-ModelQuestion: TypeAlias = WeightLoad | Prediction
+ModelQuestion: TypeAlias = Union[WeightLoad, Prediction]  # noqa: UP007 - msgspec takes the members from a typing.Union
+
+_DECODER: msgspec.msgpack.Decoder[ModelQuestion] = msgspec.msgpack.Decoder(ModelQuestion)
 
 
-def program_of(question: ModelQuestion) -> Program:
+def encode_model_question(question: ModelQuestion) -> bytes:
+    """As msgpack."""
+    return msgspec.msgpack.encode(question)
+
+
+def decode_model_question(payload: bytes) -> ModelQuestion:
+    """What someone else asked; raises `ProgramError` where it is not well formed."""
+    try:
+        return decode(payload, _DECODER, "a question to a model", "the asker")
+    except Desynchronised as error:
+        raise ProgramError(f"not a question to a model: {error.__cause__ or error}") from error
+
+
+def program_of(question: ModelQuestion, parties: tuple[str, ...], owners: tuple[str, ...] = ()) -> Program:
     """The program of a question; pure, so that every member derives the same one.
 
-    Raises what the operations' typing raises where the model does not fit the ring.
+    parties: in order; owners: external ones. Raises `ProgramError` for a question that cannot be, and what the
+    operations' typing raises where the model does not fit the ring (`TooWide`) or names are not in the session
+    (`OwnerError`).
     """
-    return question.program
+    builder = Builder(parties, owners)
+    try:
+        question.add_to(builder)
+        return builder.build()
+    except IcmError:
+        raise
+    except (ArithmeticError, ValueError, LookupError, TypeError) as error:  # numbers that no model can have
+        raise ProgramError(f"a question to a model that cannot be: {error}") from error
 
 
 def _flag(builder: Builder, lowered: Lowered) -> Value:

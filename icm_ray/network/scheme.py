@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
 import msgspec
 
 from icm_ray.errors import BoundError
@@ -10,6 +12,9 @@ __all__ = ["SLACK", "WEIGHT_BITS", "Scheme", "TooWide"]
 
 SLACK = 8  # fractional bits beyond f that a value may carry into a product or a maximum
 WEIGHT_BITS = 30  # fractional bits of weights, where they fit: comparisons do not grow with them
+
+
+Power: TypeAlias = Annotated[int, msgspec.Meta(ge=-2048, le=2048)]  # the logarithm of a finite double, and more
 
 
 class TooWide(BoundError):
@@ -25,13 +30,13 @@ class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least: fewest fractional bits of weights that are taken.
     """
 
-    f: int
-    inputs: int
-    gain: int
-    bound: int | None = None
-    layers: dict[str, int] = {}
+    f: Power
+    inputs: Power
+    gain: Power
+    bound: Power | None = None
+    layers: dict[str, Power] = {}
     checked: tuple[str, ...] = ()
-    least: int = 20
+    least: Power = 20
 
     @property
     def input_f(self) -> int:

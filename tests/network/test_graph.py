@@ -6,10 +6,13 @@ import msgspec
 import pytest
 
 from icm_ray.errors import ProgramError
-from icm_ray.network.graph import Graph, decode_graph, encode_graph
+from icm_ray.network.graph import Graph
 from icm_ray.network.layers import LAYERS, Add, Conv, Flatten, Linear, Pad, Relu, kind_of
 from icm_ray.network.layers.windows import ceil_padding, windows
+from icm_ray.network.model import PublicModel
 from icm_ray.network.passes import drop_unused
+from icm_ray.network.programs import WeightLoad, decode_model_question, encode_model_question
+from icm_ray.network.scheme import Scheme
 
 
 def _graph() -> Graph:
@@ -34,9 +37,15 @@ def _graph() -> Graph:
     return Graph((conv, relu, flat, head), (1, 4, 4), "linear_1")
 
 
+def _payload(graph: Graph) -> bytes:
+    return encode_model_question(
+        WeightLoad(model=PublicModel(graph, Scheme(16, 3, 8), 0.5), version="1", owner="alice")
+    )
+
+
 def test_a_graph_comes_back_from_its_bytes() -> None:
     graph = _graph()
-    assert decode_graph(encode_graph(graph)) == graph
+    assert decode_model_question(_payload(graph)).model.graph == graph
     assert graph.weight_shapes() == {"conv_1.weight": (2, 1, 2, 2), "conv_1.bias": (2,), "linear_1.weight": (4, 18)}
 
 
@@ -48,7 +57,8 @@ def test_readers() -> None:
 
 
 def _broken(change: str) -> bytes:
-    structure = msgspec.msgpack.decode(encode_graph(_graph()))
+    question = msgspec.msgpack.decode(_payload(_graph()))
+    structure = question["model"]["graph"]
     conv, relu = structure["nodes"][:2]
     match change:
         case "kind":
@@ -80,8 +90,8 @@ def _broken(change: str) -> bytes:
         case "data":
             conv["bias"] = b"x"
         case "nothing":
-            structure = {}
-    return msgspec.msgpack.encode(structure)
+            structure.clear()
+    return msgspec.msgpack.encode(question)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +115,7 @@ def _broken(change: str) -> bytes:
 )
 def test_a_malformed_structure_is_refused(change: str) -> None:
     with pytest.raises(ProgramError):
-        decode_graph(_broken(change))
+        decode_model_question(_broken(change))
 
 
 def test_inputs_must_fit_the_kind() -> None:

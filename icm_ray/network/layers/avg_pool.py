@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -61,6 +62,8 @@ class AvgPool(Layer, frozen=True, kw_only=True, tag="avg_pool"):
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         source = self.only(inputs)
         self.need((self.divisor is None) != (self.counts is None), source)
+        divisors = (self.divisor or 0.0,) if self.counts is None else (*self.counts[0], *self.counts[1])
+        self.need(all(math.isfinite(number) and number for number in divisors), source)
         rows, columns = slide(self, source, self.kernel, self.stride, self.padding, (1, 1))
         self.need(self.counts is None or tuple(len(axis) for axis in self.counts) == (rows, columns), source)
         return (source[0], rows, columns)

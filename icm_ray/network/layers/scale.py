@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -26,7 +27,9 @@ class Scale(Layer, frozen=True, kw_only=True, tag="scale"):
         return factor_error(abs(self.factor))
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return self.only(inputs)
+        source = self.only(inputs)
+        self.need(math.isfinite(self.factor), source)
+        return source
 
     def lower(self, program: Lowering) -> Value:
         x = program.value(self)

@@ -45,11 +45,12 @@ def minionn_compiled(gain: int, bound: int | None) -> Compiled:
 
 
 def load_of(compiled: Compiled) -> WeightLoad:
-    return WeightLoad(model=compiled.model, version="1", parties=("alice", "bob"), owners=(), owner="alice")
+    return WeightLoad(model=compiled.model, version="1", owner="alice")
 
 
 def predicting(compiled: Compiled, count: int = 2, output: Output = "logits") -> Program:
-    return program_of(load_of(compiled).prediction(images="bob", count=count, output=output, to="bob"))
+    question = load_of(compiled).prediction(images="bob", count=count, output=output, to="bob")
+    return program_of(question, ("alice", "bob"))
 
 
 def ops_of(program, kind: type) -> list:
@@ -170,5 +171,5 @@ def test_calibrated_programs_do_not_depend_on_weights() -> None:
 
 def test_weights_are_not_in_the_programs() -> None:
     compiled = minionn_compiled(8, None)
-    for program in (program_of(load_of(compiled)), predicting(compiled)):
+    for program in (program_of(load_of(compiled), ("alice", "bob")), predicting(compiled)):
         assert len(encode_program(program)) < 20_000

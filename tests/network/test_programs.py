@@ -1,0 +1,154 @@
+"""Questions to models: data that serialises, and the same program wherever it is derived."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from icm_ray.errors import IcmError, OwnerError, ProgramError, UnsupportedError
+from icm_ray.network.layers import LAYERS, AvgPool, MaxPool, ProductLayer, Relu
+from icm_ray.network.programs import decode_model_question, encode_model_question, program_of
+from icm_ray.network.scheme import Scheme, TooWide
+from icm_ray.ops.compare import CheckFlag
+from icm_ray.ops.linear import Reveal
+from icm_ray.ops.products import LoadWeight, OwnedProduct
+from icm_ray.program.program import encode_program
+from tests.network.facts import PARTIES, Chain, every_kind, load, model, prediction
+
+DERIVE = """
+import sys, hashlib
+for name in ("torch", "pandas", "ray", "pyarrow"):
+    sys.modules[name] = None  # an import of it raises
+from icm_ray.network.programs import decode_model_question, program_of
+from icm_ray.program.program import encode_program
+program = program_of(decode_model_question(sys.stdin.buffer.read()), ("alice", "bob"), ("dora",))
+assert not any(name.startswith("icm_ray.transport") for name in sys.modules)
+print(hashlib.sha256(encode_program(program)).hexdigest())
+"""
+
+
+def test_the_network_has_every_kind_of_layer() -> None:
+    assert {type(node) for node in every_kind().nodes} == set(LAYERS)
+
+
+@pytest.mark.parametrize("question", [load(), prediction(), prediction(output="logits")])
+def test_another_process_derives_the_same_bytes(question) -> None:
+    here = hashlib.sha256(encode_program(program_of(question, PARTIES, ("dora",)))).hexdigest()
+    payload = encode_model_question(question)
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", DERIVE], input=payload, env=environment, capture_output=True, timeout=60, check=True
+        )
+        assert done.stdout.decode().strip() == here
+
+
+@pytest.mark.parametrize("question", [load(), prediction()])
+def test_a_question_comes_back_from_its_bytes(question) -> None:
+    assert decode_model_question(encode_model_question(question)) == question
+    with pytest.raises(ProgramError, match="not a question"):
+        decode_model_question(encode_model_question(question)[:-1])
+
+
+def test_what_is_opened() -> None:
+    program = program_of(prediction(to="alice"), PARTIES)
+    (revealed,) = [node for node in program.nodes if isinstance(node.op, Reveal)]
+    assert (revealed.op.to, revealed.op.name) == ("alice", "label")
+    assert isinstance(program.nodes[revealed.inputs[0]].op, CheckFlag)
+
+
+def test_weights_are_used_under_the_keys_that_they_are_loaded_under() -> None:
+    loaded = [node.op for node in program_of(load(), PARTIES).nodes]
+    used = [node.op for node in program_of(prediction(), PARTIES).nodes if isinstance(node.op, OwnedProduct)]
+    assert all(isinstance(op, LoadWeight) for op in loaded)
+    assert [(op.key, op.type, op.owner) for op in loaded] == [(op.key, op.weight, op.owner) for op in used]
+    assert [op.name for op in loaded] == [node.name for node in every_kind().nodes if isinstance(node, ProductLayer)]
+
+
+def test_keys_follow_from_model_version_and_owner() -> None:
+    first = load()
+    others = [
+        replace(first, version="2"),
+        replace(first, owner="bob"),
+        replace(first, model=replace(model(), error=0.25)),
+        replace(first, model=replace(model(), graph=every_kind().anonymous())),
+    ]
+    keys = [key for question in (first, *others) for key in question.keys().values()]
+    assert len(set(keys)) == len(keys)
+    assert load().keys() == first.keys()
+
+
+def test_paths_of_modules_can_be_left_out() -> None:
+    anonymous = replace(load(), model=replace(model(), graph=every_kind().anonymous()))
+    assert b"secret.path" in encode_model_question(load())
+    assert b"secret.path" not in encode_model_question(anonymous)
+
+
+def test_names_outside_the_session_are_refused() -> None:
+    for question in (prediction(to="mallory"), prediction(images="mallory"), replace(load(), owner="dora")):
+        with pytest.raises(OwnerError):
+            program_of(question, PARTIES, ("dora",))
+
+
+def test_a_label_needs_one_axis() -> None:
+    chain = Chain((2, 3))
+    chain.add(Relu, (2, 3))
+    with pytest.raises(UnsupportedError, match="one axis"):
+        program_of(replace(prediction(), model=replace(model(), graph=chain.graph())), PARTIES)
+
+
+def test_a_layer_that_does_not_fit_is_named() -> None:
+    wide = replace(model(), scheme=Scheme(24, 10, 4))
+    with pytest.raises(TooWide) as caught:
+        program_of(replace(prediction(), model=wide), PARTIES)
+    assert caught.value.where["node"] == "conv_0"
+
+
+def test_a_few_bytes_do_not_become_millions_of_operations() -> None:
+    chain = Chain((1, 1000, 1000))
+    window = {"kernel": (1000, 1000), "stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+    chain.add(MaxPool, (1, 1, 1), **window)
+    with pytest.raises(ProgramError, match="operations"):
+        program_of(replace(prediction(output="logits"), model=replace(model(), graph=chain.graph())), PARTIES)
+
+
+@pytest.mark.parametrize("divisor", [0.0, float("nan"), float("inf")])
+def test_divisors_are_numbers(divisor: float) -> None:
+    chain = Chain((1, 2, 2))
+    chain.add(AvgPool, (1, 1, 1), kernel=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), divisor=divisor)
+    with pytest.raises(ProgramError, match="does not fit"):
+        chain.graph()
+
+
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.floats(), st.text(max_size=3), st.just([]), st.just({})
+)
+
+
+def _places(value, path=()):
+    yield path
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _places(item, (*path, key))
+
+
+@given(data=st.data())
+def test_whatever_is_sent_is_a_program_or_a_typed_error(data: st.DataObject) -> None:
+    plain = msgspec.msgpack.decode(encode_model_question(prediction()))
+    *outer, last = data.draw(st.sampled_from(list(_places(plain))[1:]))
+    holder = plain
+    for key in outer:
+        holder = holder[key]
+    holder[last] = data.draw(LEAVES)
+    try:
+        program_of(decode_model_question(msgspec.msgpack.encode(plain)), PARTIES)
+    except IcmError:
+        return

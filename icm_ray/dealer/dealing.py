@@ -13,7 +13,7 @@ from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Threads, alone
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
-from icm_ray.ring.wide import LIMBS, from_integers, to_integers
+from icm_ray.ring.wide import from_integers, to_integers
 
 __all__ = ["OperationDealing", "Outlet"]
 
@@ -82,8 +82,9 @@ class OperationDealing:
     @spends(Part.KERNELS)
     def give_wide(self, tag: int, value: RingArray) -> None:
         rows = [to_integers(value)]
-        rows += [to_integers(words.reshape(-1, LIMBS)) for words in self._others(tag, value.size, np.uint64)]
-        self.send(tag, from_integers(first - sum(rest) for first, *rest in zip(*rows, strict=True)).reshape(-1))
+        rows += [to_integers(words.reshape(value.shape)) for words in self._others(tag, value.size, np.uint64)]
+        shares = (first - sum(rest) for first, *rest in zip(*rows, strict=True))
+        self.send(tag, from_integers(shares, value.shape[-1]).reshape(-1))
 
     @spends(Part.KERNELS)
     def others_xor(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:

@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from icm_ray.errors import BoundError, ProgramError, ShapeError
-from icm_ray.ops.values import Kind, ValueType, log2_ceil
+from icm_ray.ops.values import Kind, ValueType, log2_ceil, power_of_two
 
 __all__ = [
     "Add",
@@ -81,12 +81,18 @@ class Reveal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 def _aligned(x: ValueType, y: ValueType, what: str) -> ValueType:
     if x.kind is not y.kind or x.kind is Kind.BITS:
         raise ProgramError(f"{what} takes two values of one additive kind, not {x.kind} and {y.kind}")
+    if x.limbs != y.limbs:
+        raise ProgramError(f"{what} takes values of one ring, not of {x.limbs} and {y.limbs} limbs")
     if x.f != y.f:
         raise ProgramError(f"{what} takes values with the same fractional bits, not {x.f} and {y.f}")
     if x.shape != y.shape:
         raise ShapeError(f"{what} takes values of one shape, not {x.shape} and {y.shape}")
     width = max(x.width, y.width) + 1
     return msgspec.structs.replace(x, width=width, error=x.error + y.error).checked(what)
+
+
+def _scaled(error: float, factor: float) -> float:
+    return error * factor if error else 0.0  # what is exact stays so, whatever the factor
 
 
 def _travels(constant: int) -> None:
@@ -128,8 +134,8 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     def infer(self, x: ValueType) -> ValueType:
         _travels(self.constant)
         width = x.width + max(abs(self.constant) - 1, 0).bit_length()
-        factor = abs(self.constant) * 2.0**-self.extra_f
-        scaled = msgspec.structs.replace(x, width=width, f=x.f + self.extra_f, error=x.error * factor)
+        factor = abs(self.constant) * power_of_two(-self.extra_f)
+        scaled = msgspec.structs.replace(x, width=width, f=x.f + self.extra_f, error=_scaled(x.error, factor))
         return scaled.checked("multiplication by a constant")
 
 
@@ -155,7 +161,7 @@ class Rescale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     extra_f: int
 
     def infer(self, x: ValueType) -> ValueType:
-        rescaled = msgspec.structs.replace(x, f=x.f + self.extra_f, error=x.error * 2.0**-self.extra_f)
+        rescaled = msgspec.structs.replace(x, f=x.f + self.extra_f, error=_scaled(x.error, power_of_two(-self.extra_f)))
         return rescaled.checked("rescaling")
 
 
@@ -215,8 +221,8 @@ class ScaleLast(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     def infer(self, x: ValueType) -> ValueType:
         largest = _for_last(x, self.constants)
         width = x.width + max(largest - 1, 0).bit_length()
-        factor = largest * 2.0**-self.extra_f
-        scaled = msgspec.structs.replace(x, width=width, f=x.f + self.extra_f, error=x.error * factor)
+        factor = largest * power_of_two(-self.extra_f)
+        scaled = msgspec.structs.replace(x, width=width, f=x.f + self.extra_f, error=_scaled(x.error, factor))
         return scaled.checked("multiplication by constants")
 
 
@@ -290,7 +296,7 @@ class Concatenate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
             raise ShapeError(f"values of shapes {[x.shape for x in xs]} cannot be concatenated along axis {self.axis}")
         for x in xs[1:]:
             same = [a == b for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != self.axis]
-            if x.kind is not first.kind or x.f != first.f or not all(same):
+            if (x.kind, x.limbs, x.f) != (first.kind, first.limbs, first.f) or not all(same):
                 raise ShapeError(f"values of shape {first.shape} and {x.shape} cannot be concatenated")
         shape = list(first.shape)
         shape[self.axis] = sum(x.shape[self.axis] for x in xs)

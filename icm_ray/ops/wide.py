@@ -1,4 +1,4 @@
-"""Operations in the wide ring Z_2^256: products of a few exact aggregates, and the ways into it."""
+"""Operations in wide rings Z_2^(64 L): products of a few exact aggregates, and the ways into them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import msgspec
 
 from icm_ray.errors import BoundError, ProgramError, ShapeError
 from icm_ray.ops.values import Kind, ValueType
+from icm_ray.ring.wide import LIMBS_OF_INTEGERS
 
 __all__ = ["SquareParts", "WideProduct", "Widen"]
 
@@ -13,20 +14,26 @@ _ROOM = 63
 
 
 class WideProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
-    """x * y, elementwise, in Z_2^256; fractional bits add up, nothing is truncated."""
+    """x * y, elementwise, in their ring; fractional bits add up, nothing is truncated."""
 
     def infer(self, x: ValueType, y: ValueType) -> ValueType:
         if x.kind is not Kind.WIDE or y.kind is not Kind.WIDE:
             raise ProgramError("a wide product takes wide shares")
         if x.shape != y.shape:
             raise ShapeError(f"a wide product takes values of one shape, not {x.shape} and {y.shape}")
-        error = x.magnitude * y.error + y.magnitude * x.error + x.error * y.error
-        out = ValueType(kind=Kind.WIDE, shape=x.shape, f=x.f + y.f, width=x.width + y.width - 1, error=error)
+        if x.limbs != y.limbs:
+            raise ProgramError(f"a wide product takes values of one ring, not of {x.limbs} and {y.limbs} limbs")
+        error = 0.0
+        if x.error or y.error:
+            error = x.magnitude * y.error + y.magnitude * x.error + x.error * y.error
+        out = msgspec.structs.replace(x, f=x.f + y.f, width=x.width + y.width - 1, error=error)
         return out.checked("wide product")
 
 
 class Widen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
-    """The same numbers as shares in Z_2^256; |x| < 2^62."""
+    """The same numbers as shares in Z_2^(64 limbs); |x| < 2^62."""
+
+    limbs: int = LIMBS_OF_INTEGERS
 
     def infer(self, x: ValueType) -> ValueType:
         if x.kind is not Kind.SHARE:
@@ -35,7 +42,7 @@ class Widen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
             raise BoundError(
                 f"widening: values of {x.width} bits, but {_ROOM} fit; declare a smaller bound", width=x.width
             )
-        return msgspec.structs.replace(x, kind=Kind.WIDE)
+        return msgspec.structs.replace(x, kind=Kind.WIDE, limbs=self.limbs).checked("widening")
 
 
 class SquareParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):

@@ -1,178 +1,134 @@
-"""Aggregates that an owner computes over its own rows: exact integers, whatever the column's scale.
+"""Aggregates that an owner computes over its own rows: exact, whatever the column's scale.
 
-Sums and sums of squares of one partition of n rows: X = sum x and Y = sum x^2 are known exactly (`owner.exact`) and put
-on the wide ring's grids, S1 in units of 2^-64 and S2 in units of 2^-128, such that the variance keeps all its digits:
+Sums and sums of squares are integers in wide rings: of integers in units of 1, of doubles in units of 2^-1074 and
+2^-2148, of which every finite double and its square are multiples (`owner.exact`, `ring.wide`). Nothing is rounded, so
+the parts of several partitions and owners add up to what one of them would have found for all rows, and N S2 - S1^2 is
+never negative, and zero for rows that are all equal.
 
-    S1 = round(X)          S2 = ceil((S1^2 + (n Y - X^2)) / n)          so  0 <= (n S2 - S1^2) - (n Y - X^2) < n 2^-128
-
-Integers are on the grid as they are: S1 = X, S2 = Y. A partition of one repeated value x takes S1 = n round(x),
-S2 = n round(x)^2, and n S2 - S1^2 = 0 exactly, also together with other partitions of the same value.
-
-Errors: |S1 - X| <= 2^-65 a partition (n 2^-65 where all rows are equal and no multiple of 2^-64; doubles from 2^-12 on
-are multiples). The population variance of a partition exceeds the exact one by less than 2^-128 / n, and is never
-negative, nor is that of partitions and owners put together (each has n S2 >= S1^2; Cauchy and Schwarz). There, the
-means of partitions are off by 2^-65 / n (2^-65 where all rows are equal): relative to a variance s^2 of all rows at
-most 2^-64 / (n s), under 2^-45 for n s >= 2^-19. S2 itself: |S2 - Y| <= 2^-64 |X| + n 2^-127.
-`sum` and `squares` are consistent in whatever tasks their partitions are asked for: both come from the same S1.
+The least or largest value is an order key (`ring.fixed`): an integer itself, or a double's place in IEEE's total order,
+where -0.0 comes before 0.0. That is the zero which numpy finds where its answer does not depend on the order of rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import BoundError, OwnerError, ProgramError
+from icm_ray.errors import ColumnError, OwnerError, ProgramError
 from icm_ray.owner import exact
 from icm_ray.ring import wide
 from icm_ray.ring.array import RingArray
-from icm_ray.ring.fixed import key_of_float
+from icm_ray.ring.fixed import key_of_float, words_of_key
 
 __all__ = ["KINDS", "aggregate"]
 
 Numbers = NDArray[np.generic]
+Parts = Iterable[Iterable[Numbers]]
+Edge = int | float
 
 KINDS = ("sum", "squares", "min", "max", "histogram")
-SUM_FRACTION = 64
-SQUARE_FRACTION = 128
-_SUM_BOUND = 58
-_SQUARES_BOUND = 88
-_EXTREME_BOUND = 62
+_BLOCK = 1 << 16
 
 
-def aggregate(kind: str, edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
+def aggregate(kind: str, edges: Sequence[Edge], parts: Parts, name: str, floats: bool = False) -> RingArray:
     """The words of an aggregate over partitions; `parts`: for each the blocks (rows,) of a column of finite numbers.
 
-    Blocks are of bool, int64 and uint64, or of float64. Shapes and units: `query.tasks.Aggregate`. `name`: for errors.
-    Errors: `BoundError` (beyond the range of the kind), `OwnerError` (least or largest of no rows), `ProgramError`
-    (an unknown kind, or edges out of order).
+    Blocks are of bool, int64 and uint64, or of float64. floats: whether the column's kind, as owners agree on it, is
+    "float"; integers are taken as doubles then where that is exact. Shapes and units: `query.tasks.Aggregate`.
+    `name`: for errors.
+    Errors: `OwnerError` (least or largest of no rows), `ColumnError` (numbers that are not of the column's kind),
+    `ProgramError` (an unknown kind, or edges out of order).
     """
+    blocks = (_of_kind(block, floats, name) for part in parts for block in part if block.size)
     if kind == "sum":
-        return _sum(parts, name)
+        return _moment(blocks, 1, floats)
     if kind == "squares":
-        return _squares(parts, name)
+        return _moment(blocks, 2, floats)
     if kind in {"min", "max"}:
-        return _extreme(kind, parts, name)
+        return words_of_key(_extreme(kind, blocks, name))
     if kind == "histogram":
-        return _histogram(edges, parts, name)
+        return _histogram(edges, blocks, name)
     raise ProgramError(f"{name}: an owner aggregates {', '.join(KINDS)}, not {kind!r}")
+
+
+def _of_kind(block: Numbers, floats: bool, name: str) -> Numbers:
+    """The block in float64, or in int64 or uint64."""
+    if not floats:
+        if block.dtype.kind == "f":
+            raise ColumnError(f"{name}: fractional numbers in a column that is agreed to hold integers", column=name)
+        return block.astype(np.int64 if block.dtype.kind == "b" else block.dtype, copy=False)
+    doubles = block.astype(np.float64, copy=False)
+    if block.dtype.kind in "iu" and max(int(block.max()), -int(block.min())) > 1 << 53:
+        raise ColumnError(f"{name}: integers beyond 2^53 in a column that is agreed to hold floats", column=name)
+    return doubles
 
 
 # --- sums ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, repr=False)
-class _Moments:
-    """Running exact sums of one partition: of doubles in units of 2^-GRID and 2^-(2 GRID), of integers in ones."""
-
-    rows: int = 0
-    total: int = 0
-    squares: int = 0
-    least: float = float("inf")
-    largest: float = float("-inf")
-    integral: bool = True
-
-    def add(self, block: Numbers, squared: bool, name: str) -> None:
-        if not block.size:
-            return
-        self.rows += block.size
-        if block.dtype.kind == "f":
-            doubles = block.astype(np.float64, copy=False)
-            self.integral = False
-            self.least = min(self.least, float(doubles.min()))
-            self.largest = max(self.largest, float(doubles.max()))
-            self.total += exact.total(doubles)
-            self.squares += exact.squares(doubles) if squared else 0
-            return
-        whole: NDArray[np.integer] = block.astype(np.int64) if block.dtype.kind != "u" else block.astype(np.uint64)
-        self.total += exact.total_of_integers(whole)
-        if squared:
-            if max(int(whole.max()), -int(whole.min())) >= 1 << (_SQUARES_BOUND // 2):
-                raise _beyond(name, "sum of squares", _SQUARES_BOUND)
-            self.squares += exact.squares_of_integers(whole.astype(np.int64))
-
-    def first(self) -> int:
-        """S1."""
-        if self.integral:
-            return self.total << SUM_FRACTION
-        if self.least == self.largest:
-            return self.rows * self._repeated()
-        return _nearest(self.total, exact.GRID - SUM_FRACTION)
-
-    def second(self) -> int:
-        """S2."""
-        if self.integral:
-            return self.squares << SQUARE_FRACTION
-        if self.least == self.largest:
-            return self.rows * self._repeated() ** 2
-        finer = 2 * exact.GRID - SQUARE_FRACTION
-        spread = self.rows * self.squares - self.total**2  # n Y - X^2
-        return -(-((self.first() ** 2 << finer) + spread) // (self.rows << finer))
-
-    def _repeated(self) -> int:
-        """The partition's only value in units of 2^-64, rounded."""
-        numerator, denominator = self.least.as_integer_ratio()
-        return _nearest(numerator << exact.GRID, exact.GRID - SUM_FRACTION + denominator.bit_length() - 1)
-
-
-def _nearest(value: int, shift: int) -> int:
-    return (value + (1 << (shift - 1))) >> shift
-
-
-def _moments(parts: Iterable[Iterable[Numbers]], squared: bool, name: str) -> Iterable[_Moments]:
-    for part in parts:
-        moments = _Moments()
-        for block in part:
-            moments.add(block, squared, name)
-        yield moments
-
-
-def _sum(parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
-    first = sum(moments.first() for moments in _moments(parts, squared=False, name=name))
-    if abs(first) >= 1 << (_SUM_BOUND + SUM_FRACTION):
-        raise _beyond(name, "sum", _SUM_BOUND)
-    return wide.from_integers([first])
-
-
-def _squares(parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
-    second = sum(moments.second() for moments in _moments(parts, squared=True, name=name))
-    if second >= 1 << (_SQUARES_BOUND + SQUARE_FRACTION):
-        raise _beyond(name, "sum of squares", _SQUARES_BOUND)
-    return wide.from_integers([second])
-
-
-def _beyond(name: str, what: str, bound: int) -> BoundError:
-    return BoundError(f"{name}: the {what} is beyond 2^{bound}; rescale the column", name=name, bound=bound)
+def _moment(blocks: Iterator[Any], power: int, floats: bool) -> RingArray:
+    """The sum of x^power, in units of 2^-(GRID power) for doubles."""
+    if floats:
+        of_doubles = exact.total if power == 1 else exact.squares
+        return wide.from_integers([sum(of_doubles(block) for block in blocks)], wide.LIMBS_OF_DOUBLES)
+    of_integers = exact.total_of_integers if power == 1 else exact.squares_of_integers
+    return wide.from_integers([sum(of_integers(block) for block in blocks)], wide.LIMBS_OF_INTEGERS)
 
 
 # --- order and counts ---------------------------------------------------------------------------------------------
 
 
-def _extreme(kind: str, parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
-    least = kind == "min"
-    blocks = (block for part in parts for block in part if block.size)
-    # Python's numbers: blocks of int64 and of uint64 may both be there, and compare exactly.
-    found: list[float] = [(block.min() if least else block.max()).item() for block in blocks]
+def _extreme(kind: str, blocks: Iterator[Numbers], name: str) -> int:
+    """The order key of the least or largest value."""
+    found = [_end(block, kind) for block in blocks]
     if not found:
         raise OwnerError(f"{name}: no rows, so no {kind}", name=name)
-    end = min(found) if least else max(found)
-    if isinstance(end, float):
-        return key_of_float(np.asarray([end], np.float64), name).view(np.uint64)
-    whole = int(end)
-    if abs(whole) >= 1 << _EXTREME_BOUND:
-        raise _beyond(name, kind, _EXTREME_BOUND)
-    return np.asarray([whole], np.int64).view(np.uint64)
+    return min(found) if kind == "min" else max(found)
 
 
-def _histogram(edges: tuple[float, ...], parts: Iterable[Iterable[Numbers]], name: str) -> RingArray:
-    bounds = np.asarray(edges, np.float64)
-    if bounds.size < 2 or not np.isfinite(bounds).all() or (np.diff(bounds) < 0).any():
+def _end(block: Numbers, kind: str) -> int:
+    end = (block.min() if kind == "min" else block.max()).item()
+    if not isinstance(end, float):
+        return int(end)
+    if not end:  # numpy may give either zero
+        negative = np.signbit(block[block == 0.0])
+        end = -0.0 if (negative.any() if kind == "min" else negative.all()) else 0.0
+    return key_of_float(end)
+
+
+def _histogram(edges: Sequence[Edge], blocks: Iterator[Numbers], name: str) -> RingArray:
+    if len(edges) < 2 or not all(map(math.isfinite, edges)) or any(a > b for a, b in pairwise(edges)):
         raise ProgramError(f"{name}: a histogram needs two or more finite edges in order", name=name)
-    counts = np.zeros(bounds.size - 1, np.int64)
-    for part in parts:
-        for block in part:
-            plain = block.astype(np.uint8) if block.dtype.kind == "b" else block
-            counts += np.histogram(plain, bounds)[0]
+    counts = np.zeros(len(edges) - 1, np.int64)
+    for block in blocks:
+        thresholds = _thresholds(edges, block.dtype)
+        for start in range(0, block.size, _BLOCK):
+            counts += _counts(block[start : start + _BLOCK], thresholds)
     return counts.view(np.uint64)
+
+
+def _thresholds(edges: Sequence[Edge], dtype: np.dtype[np.generic]) -> list[Edge]:
+    """What a value of `dtype` reaches where it reaches an edge, for the last one where it is beyond it; exactly."""
+    if dtype.kind != "f":
+        return [*map(math.ceil, edges[:-1]), math.floor(edges[-1]) + 1]
+    doubles = [float(edge) for edge in edges]
+    pairs = zip(doubles, edges, strict=True)
+    lower = [near if near >= edge else math.nextafter(near, math.inf) for near, edge in pairs]
+    last = doubles[-1] if doubles[-1] <= edges[-1] else math.nextafter(doubles[-1], -math.inf)
+    return [*lower[:-1], math.nextafter(last, math.inf)]
+
+
+def _counts(block: Numbers, thresholds: Sequence[Edge]) -> NDArray[np.int64]:
+    ordered = np.sort(block)
+    if block.dtype.kind == "f":
+        return np.diff(ordered.searchsorted(np.array(thresholds, np.float64)))
+    ends = np.iinfo(block.dtype)  # type: ignore[type-var]
+    within = np.array([min(max(threshold, ends.min), ends.max) for threshold in thresholds], block.dtype)
+    reached = ordered.searchsorted(within)
+    reached[[threshold > ends.max for threshold in thresholds]] = block.size
+    return np.diff(reached)

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GRID", "squares", "squares_of_integers", "total", "total_of_integers"]
+from icm_ray.ring.wide import GRID
 
-GRID = 1074
-"""Doubles are multiples of 2^-GRID, their squares of 2^-(2 GRID)."""
+__all__ = ["squares", "squares_of_integers", "total", "total_of_integers"]
 
 _BLOCK = 1 << 16
 _SUM_BITS = 37  # 37 + 16 = 53
@@ -83,10 +82,22 @@ def total_of_integers(values: NDArray[np.integer]) -> int:
     return result
 
 
-def squares_of_integers(values: NDArray[np.int64]) -> int:
-    """The sum of squares of integers (rows,) below 2^44 in magnitude, exactly. v = h 2^22 + l."""
+def squares_of_integers(values: NDArray[np.integer]) -> int:
+    """The sum of squares of 64-bit integers (rows,), exactly: v = sum_i p_i 2^(22 i), two or three p_i a value."""
     result = 0
     for block in _blocks(values):
-        high, low = block >> np.int64(22), block & np.int64(0x3F_FFFF)  # type: ignore[operator]
-        result += (int(high @ high) << 44) + (int(high @ low) << 23) + int(low @ low)
+        pieces = _pieces(block)  # type: ignore[arg-type]
+        for i, first in enumerate(pieces):
+            for j, second in enumerate(pieces[: i + 1]):
+                result += int(first @ second) << (22 * (i + j) + (i != j))
     return result
+
+
+def _pieces(block: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """22 bits each, the last one with the sign: |p| <= 2^22, so that 2^16 products of two stay below 2^61."""
+    shift, low = block.dtype.type(22), block.dtype.type(0x3F_FFFF)
+    pieces, rest = [], block
+    for _ in range(1 if max(int(block.max()), -int(block.min())) < 1 << 44 else 2):
+        pieces.append((rest & low).astype(np.int64, copy=False))
+        rest = rest >> shift
+    return [*pieces, rest.astype(np.int64, copy=False)]

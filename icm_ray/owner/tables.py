@@ -101,7 +101,8 @@ class Tables:
                 return np.asarray([sum(self._present(task, part) for part in task.partitions)], np.uint64)
             if isinstance(task, Aggregate):
                 parts = (self._numbers(task.table, part, task.column, task.read_as) for part in task.partitions)
-                return aggregate(task.kind, task.edges, parts, task.column)
+                floats = (task.read_as or self._kind(task.table, task.column)) == "float"
+                return aggregate(task.kind, task.edges, parts, task.column, floats)
         raise ProgramError("what the driver gives does not come from a table")
 
     def _values(self, task: ColumnValues) -> RingArray:
@@ -142,6 +143,9 @@ class Tables:
         if infos[column].fault:
             raise ColumnError(infos[column].fault, column=column)
         return table, infos[column].kind
+
+    def _kind(self, name: str, column: str) -> str:
+        return next((info.kind for info in self._table(name).info.columns if info.name == column), "")
 
     def _present(self, task: Aggregate, partition: int) -> int:
         """The rows of a partition, none of which lacks a value in the column."""

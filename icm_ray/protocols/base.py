@@ -140,7 +140,7 @@ class Dealing(Protocol):
         """Share `value` additively."""
 
     def give_wide(self, tag: int, value: RingArray) -> None:
-        """Share wide numbers (n, 4) additively in Z_2^256."""
+        """Share wide numbers (n, limbs) additively in Z_2^(64 limbs)."""
 
     def others_xor(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         """A fresh array, the XOR of the uncorrected parties' words of `tag`: XOR the value into it, then `send`."""

@@ -23,22 +23,22 @@ from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
-from icm_ray.ring.wide import LIMBS, from_integers, to_integers
+from icm_ray.ring.wide import from_integers, to_integers, to_signed
 
 __all__ = ["Inputs", "Keeping", "Loading", "Reveals", "array_shape", "owner_share", "receiver_of", "reconstruct"]
 
 
 def array_shape(kind: ValueType) -> tuple[int, ...]:
     """The shape of the words of a value: wide numbers have their limbs on a last axis."""
-    return (*kind.shape, LIMBS) if kind.kind is Kind.WIDE else kind.shape
+    return (*kind.shape, kind.limbs) if kind.kind is Kind.WIDE else kind.shape
 
 
 @spends(Part.KERNELS)
 def reconstruct(kind: ValueType, x: RingArray, y: RingArray, sign: int = 1) -> RingArray:
     """x + y or x - y in the value's ring."""
     if kind.kind is Kind.WIDE:
-        rows = zip(to_integers(x.reshape(-1, LIMBS)), to_integers(y.reshape(-1, LIMBS)), strict=True)
-        return from_integers(a + sign * b for a, b in rows).reshape(x.shape)
+        rows = zip(to_integers(x), to_integers(y), strict=True)
+        return from_integers((a + sign * b for a, b in rows), kind.limbs).reshape(x.shape)
     return x + y if sign > 0 else x - y
 
 
@@ -47,14 +47,22 @@ def _words(key: Key, operation: int, tag: int, kind: ValueType) -> RingArray:
     return key.words(operation, tag, int(np.prod(shape, dtype=np.int64))).reshape(shape)
 
 
+def _ends(value: RingArray, kind: ValueType) -> tuple[int, int]:
+    if kind.kind is Kind.WIDE:
+        numbers = to_signed(value)
+        return min(numbers), max(numbers)
+    signed = value.view(np.int64)
+    return int(signed.min()), int(signed.max())
+
+
 @spends(Part.KERNELS)
 def owner_share(value: RingArray, keys: Sequence[Key], operation: int, kind: ValueType) -> RingArray:
     """`value` minus the words of the other parties: the share that is left."""
     if value.shape != array_shape(kind) or value.dtype != np.uint64:
         raise ShapeError(f"an input of shape {value.shape} where the program has {array_shape(kind)}")
-    if kind.kind is Kind.SHARE and value.size:
-        signed, top = value.view(np.int64), 1 << (kind.width - 1)
-        if int(signed.min()) < -top or int(signed.max()) >= top:
+    if value.size and kind.kind is not Kind.BITS:
+        (least, largest), top = _ends(value, kind), 1 << (kind.width - 1)
+        if least < -top or largest >= top:
             raise BoundError(f"an input beyond its declared width of {kind.width} bits", width=kind.width)
     share = np.ascontiguousarray(value)
     for key in keys:

@@ -17,7 +17,7 @@ from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.gemm import ConvShape
-from icm_ray.ring.wide import LIMBS, from_integers, to_integers
+from icm_ray.ring.wide import from_integers, to_integers
 
 __all__ = ["LINEAR", "Local"]
 
@@ -51,9 +51,9 @@ class Local:
 
 
 def _wide(function: Callable[..., int], *xs: RingArray) -> RingArray:
-    shape = xs[0].shape
-    numbers = [to_integers(x.reshape(-1, LIMBS)) for x in xs]
-    return from_integers(function(*row) for row in zip(*numbers, strict=True)).reshape(shape)
+    numbers = [to_integers(x) for x in xs]
+    results = (function(*row) for row in zip(*numbers, strict=True))
+    return from_integers(results, xs[0].shape[-1]).reshape(xs[0].shape)
 
 
 def _add(op: ops.Add, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
@@ -84,7 +84,7 @@ def _same(op: Any, xs: Sequence[RingArray], out: ValueType, first: bool) -> Ring
 
 def _sum(op: ops.Sum, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     if out.kind is Kind.WIDE:
-        return from_integers([sum(to_integers(xs[0].reshape(-1, LIMBS)))])
+        return from_integers([sum(to_integers(xs[0]))], out.limbs)
     return np.array([xs[0].sum(dtype=np.uint64)], np.uint64)
 
 
@@ -110,7 +110,7 @@ def _scale_last(op: ops.ScaleLast, xs: Sequence[RingArray], out: ValueType, firs
 
 
 def _tail(out: ValueType) -> tuple[int, ...]:
-    return (LIMBS,) if out.kind is Kind.WIDE else ()
+    return (out.limbs,) if out.kind is Kind.WIDE else ()
 
 
 def _reshape(op: ops.Reshape, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:

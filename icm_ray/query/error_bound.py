@@ -12,8 +12,8 @@ __all__ = ["EXACT", "ErrorBound"]
 class ErrorBound:
     """|result - exact| <= absolute + relative |result| + root sqrt(|result|), in the column's units.
 
-    absolute: from rounding to fixed point. relative: from giving the result as a double. root: of a variance, whose
-    error grows with the spread of the data (a standard deviation's does not).
+    absolute: from rounding to fixed point, and of doubles below 2^-1022. relative: from giving the result as a double.
+    root: of a variance, whose error grows with the spread of the data (a standard deviation's does not).
     """
 
     absolute: float = 0.0
@@ -21,9 +21,13 @@ class ErrorBound:
     root: float = 0.0
 
     def at(self, result: float) -> float:
-        """The bound for a result that is known: a number in the result's unit. 0 for a result that is NaN."""
+        """The bound for a result that is known: a number in the result's unit. 0 for one that is NaN, infinite for one
+        that is infinite.
+        """
         if math.isnan(result):
             return 0.0
+        if math.isinf(result):
+            return math.inf
         size = abs(result)
         return self.absolute + self.relative * size + self.root * math.sqrt(size)
 

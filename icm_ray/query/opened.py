@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.ops.values import Kind, ValueType
-from icm_ray.ring.wide import LIMBS, to_integers, to_signed
+from icm_ray.ring.wide import to_signed
 
 __all__ = ["Known", "Number", "Opened"]
 
@@ -25,7 +25,7 @@ class Opened:
     def integers(self) -> list[int]:
         """Its numbers in units of 2^-f, flat."""
         if self.type.kind is Kind.WIDE:
-            return to_signed(to_integers(self.words.reshape(-1, LIMBS)))
+            return to_signed(self.words)
         return self.words.reshape(-1).view(np.int64).tolist()
 
     @property

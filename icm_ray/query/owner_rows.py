@@ -16,8 +16,6 @@ from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["OwnerRows", "OwnerTable"]
 
-_ROUNDING = 2.0**-63
-
 
 class OwnerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One owner's table: rows of each partition, and the lane whose worker holds (or reads) each."""
@@ -69,7 +67,7 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
         return [table.name for table in self.tables]
 
     def rounding(self, column: str) -> float:
-        return _ROUNDING if column_of(self, column).kind == "float" else 0.0
+        return 0.0
 
     def step(self, column: str) -> int:
         return -1

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import ClassVar
 
 from icm_ray.errors import BoundError, ProgramError
+from icm_ray.functions.order_keys import KEY, largest_key
 from icm_ray.ops.compare import Maximum
 from icm_ray.ops.linear import Add, Concatenate, Sum
 from icm_ray.ops.values import FULL_WIDTH, ValueType
@@ -34,6 +35,7 @@ class Join(Enum):
     PAIRS = auto()
     """A sum too, in pairs: the width grows with the logarithm of their number."""
     LARGEST = auto()
+    """Of numbers (1,), or of order keys (2,)."""
 
 
 def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
@@ -41,6 +43,8 @@ def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
     if len(values) == 1:
         return values[0]
     if rule is Join.LARGEST:
+        if values[0].type == KEY:
+            return largest_key(builder, values)
         return largest(builder, builder.add(Concatenate(), *values))
     if rule is Join.SUM:
         return builder.add(Sum(), builder.add(Concatenate(), *values))

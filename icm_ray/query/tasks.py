@@ -95,11 +95,12 @@ class ColumnValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="aggregate"):
     """What the owner computes itself over some partitions of a column.
 
-    kind      result (uint64 words)
-    sum       wide (1, 4): the sum, 64 fractional bits (integers and booleans too, exactly); magnitude below 2^58
-    squares   wide (1, 4): the sum of squares, 128 fractional bits; below 2^88
-    min, max  (1,): the least or largest value; integers as they are (below 2^62), floats as `ring.fixed.key_of_float`
-    histogram (bins,): numpy.histogram's counts for `edges`
+    kind      result (uint64 words), exact
+    sum       wide: the sum, of integers and booleans (1, 4), of floats (1, 67) with 1074 fractional bits
+    squares   wide: the sum of squares, of integers and booleans (1, 4), of floats (1, 67) with 2148 fractional bits
+    min, max  (2,): the least or largest value as an order key in two words (`ring.fixed.words_of_key`), integers as
+              they are, floats by `ring.fixed.key_of_float`
+    histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly, integers beyond 2^53 too
     count     (1,): the number of values; columns of any kind, none missing
 
     read_as: as for `ColumnValues`.
@@ -109,7 +110,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     column: str
     partitions: tuple[int, ...]
     kind: str
-    edges: tuple[float, ...] = ()
+    edges: tuple[int | float, ...] = ()
     read_as: str = ""
 
 

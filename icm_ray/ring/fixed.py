@@ -5,6 +5,7 @@ A real v becomes the integer round(v 2^f) in Z_2^64, two's complement.
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,13 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import BoundError, NullError, ShapeError
 
-__all__ = ["decode", "decode_integers", "encode", "float_of_key", "key_of_float"]
+__all__ = [
+    "decode", "decode_integers", "encode", "float_of_key", "key_of_float", "key_of_words", "words_of_key",
+]  # fmt: skip
 
 _LIMIT = 62
-_KEY_BASE = (512 << 52) - 1
-"""The bits of 2^-511, less one: the key of the smallest magnitude kept is 1."""
-_KEY_TOP = 1535 << 52
-"""The bits of 2^512."""
+_LOW_BITS = 32
+_MAGNITUDE = (1 << 63) - 1
 
 
 def encode(values: NDArray[Any], f: int, bound: int, name: str = "value") -> NDArray[np.uint64]:
@@ -62,24 +63,26 @@ def decode_integers(elements: NDArray[np.uint64]) -> NDArray[np.int64]:
     return elements.view(np.int64)
 
 
-def key_of_float(values: NDArray[np.float64], name: str = "value") -> NDArray[np.int64]:
-    """Integers of magnitude up to 2^62 - 2^52 in the order of doubles: exact for magnitudes in [2^-511, 2^512).
-
-    Magnitudes below become 0, so that `float_of_key(key_of_float(v))` differs from v by at most 2^-511; those from
-    2^512 on raise `BoundError`. -0.0 and 0.0 have the same key.
-    """
-    bits = values.astype(np.float64, copy=False).view(np.int64)
-    raw = bits & np.int64(0x7FFF_FFFF_FFFF_FFFF)
-    if raw.size and int(raw.max()) >= _KEY_TOP:
-        raise BoundError(f"{name}: a value is beyond 2^512", name=name)
-    magnitude = np.maximum(raw - np.int64(_KEY_BASE), 0)
-    keys: NDArray[np.int64] = np.where(bits < 0, -magnitude, magnitude)
-    return keys
+def key_of_float(value: float) -> int:
+    """The place of a double in IEEE's total order, in [-2^63, 2^63): -0.0 comes just before 0.0. No NaN."""
+    (bits,) = struct.unpack("<q", struct.pack("<d", value))
+    key: int = bits if bits >= 0 else -1 - (bits & _MAGNITUDE)
+    return key
 
 
-def float_of_key(keys: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The doubles that order keys stand for."""
-    size = np.abs(keys)
-    magnitude = np.where(size > 0, size + np.int64(_KEY_BASE), 0).view(np.float64)
-    plain: NDArray[np.float64] = np.where(keys < 0, -magnitude, magnitude)
+def float_of_key(key: int) -> float:
+    """The double of an order key."""
+    bits = key if key >= 0 else (-1 - key) - (1 << 63)
+    (value,) = struct.unpack("<d", struct.pack("<q", bits))
+    plain: float = value
     return plain
+
+
+def words_of_key(key: int) -> NDArray[np.uint64]:
+    """An integer in [-2^63, 2^64) as two ring elements (2,): the signed upper part and the lower 32 bits."""
+    return np.array(divmod(key, 1 << _LOW_BITS), np.int64).view(np.uint64)
+
+
+def key_of_words(high: int, low: int) -> int:
+    """The integer of its two words."""
+    return (high << _LOW_BITS) + low

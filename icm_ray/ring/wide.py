@@ -1,37 +1,44 @@
-"""The wide ring Z_2^256, for the few numbers that owners aggregate themselves.
+"""Wide rings Z_2^(64 L): what owners aggregate themselves stays exact there, whatever a column's scale.
 
-A double is a dyadic rational: with 64 fractional bits, sums and sums of squares of owner-held columns, and the
-product that a variance needs, are exact far beyond a double's precision, whatever the column's scale. These are
-handfuls of numbers, so Python's integers are fast enough. Elements are four little-endian uint64 limbs, the last axis.
+Four limbs hold every sum, sum of squares and N S2 - S1^2 of 64-bit integers (f = 0). A double is a multiple of 2^-1074
+below 2^1024, a product of two of them a multiple of 2^-2148 below 2^2048: 67 limbs hold the same for every finite
+double, over 2^45 rows. L follows from a column's kind, never from its values. These are handfuls of numbers, so
+Python's integers are fast enough. Elements are L little-endian uint64 limbs, the last axis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BITS", "LIMBS", "from_integers", "to_integers", "to_signed"]
+__all__ = ["GRID", "LIMBS_OF_DOUBLES", "LIMBS_OF_INTEGERS", "from_integers", "to_integers", "to_signed"]
 
-LIMBS = 4
-BITS = 64 * LIMBS
-_MODULUS = 1 << BITS
-
-
-def from_integers(values: Iterable[int]) -> NDArray[np.uint64]:
-    """Limbs (n, 4) of integers, modulo 2^256."""
-    raw = b"".join((value % _MODULUS).to_bytes(8 * LIMBS, "little") for value in values)
-    return np.frombuffer(raw, np.uint64).reshape(-1, LIMBS).copy()
+GRID = 1074
+"""Doubles are multiples of 2^-GRID, their squares of 2^-(2 GRID)."""
+LIMBS_OF_INTEGERS = 4
+LIMBS_OF_DOUBLES = 67
 
 
-def to_integers(limbs: NDArray[np.uint64]) -> list[int]:
-    """The integers in [0, 2^256) of limbs (n, 4)."""
-    raw = np.ascontiguousarray(limbs).tobytes()
-    size = 8 * LIMBS
-    return [int.from_bytes(raw[start : start + size], "little") for start in range(0, len(raw), size)]
+def from_integers(values: Iterable[int], limbs: int) -> NDArray[np.uint64]:
+    """Limbs (n, limbs) of integers, modulo 2^(64 limbs)."""
+    low = (1 << 64 * limbs) - 1
+    raw = b"".join((value & low).to_bytes(8 * limbs, "little") for value in values)
+    return np.frombuffer(raw, np.uint64).reshape(-1, limbs).copy()
 
 
-def to_signed(values: Sequence[int]) -> list[int]:
-    """The same integers as two's complement numbers."""
-    return [value - _MODULUS if value >> (BITS - 1) else value for value in values]
+def to_integers(words: NDArray[np.uint64]) -> list[int]:
+    """The integers in [0, 2^(64 L)) of limbs (..., L), flat."""
+    return _read(words, signed=False)
+
+
+def to_signed(words: NDArray[np.uint64]) -> list[int]:
+    """The two's complement integers of limbs (..., L), flat."""
+    return _read(words, signed=True)
+
+
+def _read(words: NDArray[np.uint64], *, signed: bool) -> list[int]:
+    raw = np.ascontiguousarray(words).tobytes()
+    size = 8 * words.shape[-1]
+    return [int.from_bytes(raw[start : start + size], "little", signed=signed) for start in range(0, len(raw), size)]

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from icm_ray.ops.catalogue import Edge, Long, Operation, row_of
 from icm_ray.ops.cost import Cost
-from icm_ray.ops.values import Kind, ValueType
+from icm_ray.ops.values import ValueType
 from icm_ray.protocols.table import TABLE
-from icm_ray.ring.wide import LIMBS
 
 __all__ = ["Step", "cost_of", "in_flight_for", "shares_of", "size_of", "working_set"]
 
@@ -27,7 +26,7 @@ class Step:
 
 def size_of(kind: ValueType) -> int:
     """Bytes of one party's share."""
-    return kind.count * 8 * (LIMBS if kind.kind is Kind.WIDE else 1)
+    return kind.count * 8 * kind.limbs
 
 
 def cost_of(op: Operation, inputs: list[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:

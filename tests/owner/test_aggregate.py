@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,175 +12,127 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from icm_ray.errors import BoundError, OwnerError, ProgramError
+from icm_ray.errors import ColumnError, OwnerError, ProgramError
 from icm_ray.owner.aggregate import aggregate
 from icm_ray.ring import wide
-from icm_ray.ring.fixed import decode_integers, float_of_key, key_of_float
+from icm_ray.ring.fixed import float_of_key, key_of_float, key_of_words
 
-moderate = st.floats(-(2.0**40), 2.0**40, allow_subnormal=True)
 finite = st.floats(allow_nan=False, allow_infinity=False)
-keyed = st.floats(-(2.0**511), 2.0**511)
+doubles = hnp.arrays(np.float64, st.integers(1, 80), elements=finite)
+whole = st.one_of(
+    hnp.arrays(np.int64, st.integers(0, 30)), hnp.arrays(np.uint64, st.integers(0, 30)), hnp.arrays(bool, 5)
+)
 
 
-def whole(words):
-    assert words.shape == (1, 4)
-    assert words.dtype == np.uint64
-    return wide.to_signed(wide.to_integers(words))[0]
-
-
-def sums(*parts):
-    """(n, S1, S2) of partitions, each one block; S1 and S2 are integers in units of 2^-64 and 2^-128."""
+def moments(*parts):
+    """(n, S1, S2) of partitions, each one block, of one kind."""
     blocks = [[np.asarray(part)] for part in parts]
-    rows = sum(block.size for (block,) in blocks)
-    return rows, whole(aggregate("sum", (), blocks, "x")), whole(aggregate("squares", (), blocks, "x"))
+    floats, rows = blocks[0][0].dtype.kind == "f", sum(block.size for (block,) in blocks)
+    found = []
+    for power, kind in enumerate(("sum", "squares"), start=1):
+        words = aggregate(kind, (), blocks, "x", floats)
+        assert (words.shape, words.dtype) == ((1, 67 if floats else 4), np.uint64)
+        found.append(Fraction(wide.to_signed(words)[0], 2 ** (power * wide.GRID * floats)))
+    return rows, *found
 
 
-def spread(rows, first, second):
-    """n^2 times the population variance."""
-    return Fraction(rows * second - first**2, 2**128)
+@given(st.lists(doubles, min_size=1, max_size=4))
+def test_sums_of_doubles_are_exact(parts):
+    _, first, second = moments(*parts)
+    plain = [Fraction(value) for part in parts for value in part.tolist()]
+    assert first == sum(plain)
+    assert second == sum(value**2 for value in plain)
 
 
-def exact_spread(values):
-    plain = [Fraction(value) for value in np.asarray(values).tolist()]
-    return len(plain) * sum(value**2 for value in plain) - sum(plain) ** 2
-
-
-@given(hnp.arrays(np.float64, st.integers(1, 80), elements=moderate))
-def test_float_sum_is_exact_to_the_grid(values):
-    _, first, _ = sums(values)
-    bound = len(values) if (values == values[0]).all() else 1
-    assert abs(Fraction(first, 2**64) - sum(map(Fraction, values.tolist()))) <= Fraction(bound, 2**65)
-
-
-@given(hnp.arrays(np.float64, st.integers(1, 80), elements=moderate))
-def test_float_variance_keeps_its_stated_error(values):
-    rows, first, second = sums(values)
-    excess = spread(rows, first, second) - exact_spread(values)
-    assert 0 <= excess < Fraction(rows, 2**128)
-    total = abs(sum(map(Fraction, values.tolist())))
-    squares = sum(Fraction(value) ** 2 for value in values.tolist())
-    assert abs(Fraction(second, 2**128) - squares) <= total / 2**64 + Fraction(rows, 2**127)
-
-
-@given(st.lists(hnp.arrays(np.float64, st.integers(1, 20), elements=moderate), min_size=1, max_size=5))
-def test_variance_of_partitions_together_is_never_negative(parts):
-    rows, first, second = sums(*parts)
-    assert rows * second >= first**2
-
-
-@given(st.lists(hnp.arrays(np.int64, st.integers(0, 30), elements=st.integers(-(2**40), 2**40)), max_size=4))
-def test_integer_sums_are_exact(parts):
-    _, first, second = sums(*parts)
+@given(st.lists(whole, min_size=1, max_size=4))
+def test_sums_of_integers_are_exact(parts):
+    _, first, second = moments(*parts)
     plain = [value for part in parts for value in part.tolist()]
-    assert first == sum(plain) << 64
-    assert second == sum(value * value for value in plain) << 128
+    assert first == sum(plain)
+    assert second == sum(value * value for value in plain)
 
 
 def test_booleans_are_counted():
-    assert sums([True, False, True])[1:] == (2 << 64, 2 << 128)
+    assert moments([True, False, True])[1:] == (2, 2)
 
 
-@pytest.mark.parametrize(
-    ("centre", "scale"),
-    [(1e9, 1e-3), (1e9, 1.0), (0.0, 1e-6), (1e-6, 1e-8), (1e-6, 1e-12), (-1e10, 1e-5), (0.1, 1e-10), (3e-12, 1e-13)],
-)
-@pytest.mark.parametrize("partitions", [1, 3])
-def test_variance_of_hard_columns(centre, scale, partitions):
-    values = centre + scale * np.random.default_rng(7).standard_normal(30_000)
-    rows, first, second = sums(*np.array_split(values, partitions))
-    exact = exact_spread(values)
-    error = 2.0**-45 if partitions == 1 else max(2.0**-45, 2.0**-63 / (rows / partitions * scale))
-    assert abs(spread(rows, first, second) - exact) <= exact * Fraction(error)
-
-
-@given(moderate, st.lists(st.integers(1, 9), min_size=1, max_size=4))
+@given(finite, st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_variance_of_a_constant_is_zero(value, lengths):
-    rows, first, second = sums(*[np.full(length, value) for length in lengths])
+    rows, first, second = moments(*[np.full(length, value) for length in lengths])
     assert rows * second == first**2
 
 
-@given(moderate)
-def test_one_row_has_no_variance(value):
-    rows, first, second = sums([value])
-    assert rows * second == first**2
-    assert abs(Fraction(first, 2**64) - Fraction(value)) <= Fraction(1, 2**65)
+@pytest.mark.parametrize("value", [np.finfo(np.float64).max, 5e-324])
+def test_the_ends_of_doubles(value):
+    _, first, second = moments(np.full(70_000, value))
+    assert (first, second) == (70_000 * Fraction(value), 70_000 * Fraction(value) ** 2)
 
 
 def test_blocks_of_a_partition_are_one_partition():
     values = np.random.default_rng(3).standard_normal(1000) * 1e-9
-    together = aggregate("squares", (), [[values]], "x")
-    assert np.array_equal(aggregate("squares", (), [list(np.array_split(values, 7))], "x"), together)
+    together = aggregate("squares", (), [[values]], "x", floats=True)
+    assert np.array_equal(aggregate("squares", (), [list(np.array_split(values, 7))], "x", floats=True), together)
 
 
-@pytest.mark.parametrize("values", [[2.0**58], [2**58], [2**57, 2**57], [-(2.0**58)], [1e300]])
-def test_sums_beyond_the_range_are_refused(values):
-    with pytest.raises(BoundError, match="cost"):
-        aggregate("sum", (), [[np.asarray(values)]], "cost")
+def test_integers_in_a_column_of_floats_are_floats():
+    blocks = [[np.array([1, 2**53])], [np.array([0.5])], [np.array([True])]]
+    assert wide.to_signed(aggregate("sum", (), blocks, "x", floats=True)) == [(2**54 + 5) << wide.GRID - 1]
+    assert words_of(aggregate("max", (), blocks, "x", floats=True)) == key_of_float(2.0**53)
+    assert aggregate("histogram", (0.5, 1), blocks, "x", floats=True).tolist() == [3]
 
 
-@pytest.mark.parametrize("values", [[2.0**44], [2**44], [-(2**63)], [-(2**44) + 1] * 2, [1e200]])
-def test_squares_beyond_the_range_are_refused(values):
-    with pytest.raises(BoundError, match="cost") as caught:
-        aggregate("squares", (), [[np.asarray(values)]], "cost")
+@pytest.mark.parametrize("kind", ["sum", "squares", "min", "max", "histogram"])
+@pytest.mark.parametrize(
+    ("values", "floats"), [([0.5], False), ([2**53 + 1], True), ([-(2**63)], True), ([2**64 - 1], True)]
+)
+def test_numbers_of_another_kind_are_refused(kind, values, floats):
+    with pytest.raises(ColumnError, match="cost") as caught:
+        aggregate(kind, (0, 1), [[np.asarray(values)]], "cost", floats)
     assert str(abs(values[0])) not in str(caught.value)
-
-
-def test_large_terms_of_a_small_sum_are_taken():
-    assert whole(aggregate("sum", (), [[np.array([1e300, 1.5, -1e300])]], "x")) == 3 << 63
-    assert whole(aggregate("sum", (), [[np.array([2**63 - 1, -(2**63), 2])]], "x")) == 1 << 64
-    assert whole(aggregate("sum", (), [[np.array([2**62] * 4)], [np.array([-(2**62)] * 4)]], "x")) == 0
 
 
 # --- order --------------------------------------------------------------------------------------------------------
 
 
-@given(hnp.arrays(np.int64, st.integers(1, 50), elements=st.integers(-(2**62) + 1, 2**62 - 1)))
-def test_integer_extremes(values):
-    parts = [[values[:1]], [values[1:]]]
-    assert decode_integers(aggregate("min", (), parts, "x")).tolist() == [values.min()]
-    assert decode_integers(aggregate("max", (), parts, "x")).tolist() == [values.max()]
+def words_of(words):
+    """The order key of an extreme."""
+    assert (words.shape, words.dtype) == ((2,), np.uint64)
+    return key_of_words(*words.view(np.int64).tolist())
 
 
-@given(hnp.arrays(np.float64, st.integers(1, 50), elements=keyed))
+@given(hnp.arrays(np.int64, st.integers(1, 50)), hnp.arrays(np.uint64, st.integers(1, 50)))
+def test_integer_extremes(signed, unsigned):
+    parts, plain = [[signed[:1]], [signed[1:], unsigned]], signed.tolist() + unsigned.tolist()
+    assert words_of(aggregate("min", (), parts, "x")) == min(plain)
+    assert words_of(aggregate("max", (), parts, "x")) == max(plain)
+
+
+@given(doubles)
 def test_float_extremes(values):
     for kind, end in (("min", values.min()), ("max", values.max())):
-        found = float_of_key(decode_integers(aggregate(kind, (), [[values]], "x")))
-        assert found.shape == (1,)
-        assert abs(Fraction(found[0]) - Fraction(end)) <= Fraction(1, 2**511)
-        assert found[0] == end or abs(end) < 2.0**-511
+        found = float_of_key(words_of(aggregate(kind, (), [[values[:3]], [values[3:]]], "x", floats=True)))
+        assert found == end
 
 
-@given(hnp.arrays(np.float64, 2, elements=keyed))
-def test_keys_of_floats_are_in_order_and_in_range(pair):
-    keys = key_of_float(np.sort(pair))
-    assert keys[0] <= keys[1]
-    assert np.abs(keys).max() < 2**62
-    again = float_of_key(keys)
-    assert np.array_equal(key_of_float(again), keys)
-
-
-def test_keys_at_the_ends():
-    tiny, top = 2.0**-511, np.nextafter(2.0**512, 0)
-    assert key_of_float(np.array([0.0, -0.0, 5e-324, tiny, -tiny])).tolist() == [0, 0, 0, 1, -1]
-    assert float_of_key(key_of_float(np.array([top, -top, tiny]))).tolist() == [top, -top, tiny]
-    with pytest.raises(BoundError, match="beyond"):
-        key_of_float(np.array([2.0**512]))
-
-
-def test_unsigned_and_signed_blocks_compare_exactly():
-    parts = [[np.array([2**62 - 3], np.uint64)], [np.array([2**62 - 2, -1])]]
-    assert decode_integers(aggregate("max", (), parts, "x")).tolist() == [2**62 - 2]
-    assert decode_integers(aggregate("min", (), parts, "x")).tolist() == [-1]
+@given(st.lists(st.sampled_from([0.0, -0.0]), min_size=1, max_size=40))
+def test_zeros_have_their_signs(zeros):
+    blocks = [[np.array(zeros[:20])], [np.array(zeros[20:])]]
+    least, largest = (
+        math.copysign(1.0, float_of_key(words_of(aggregate(kind, (), blocks, "x", floats=True))))
+        for kind in ("min", "max")
+    )
+    signs = [math.copysign(1.0, zero) for zero in zeros]
+    assert (least, largest) == (min(signs), max(signs))
 
 
 def test_extremes_of_booleans():
-    assert aggregate("max", (), [[np.array([False, True])]], "x").tolist() == [1]
+    assert words_of(aggregate("max", (), [[np.array([False, True])]], "x")) == 1
+    assert words_of(aggregate("min", (), [[np.array([False, True])]], "x")) == 0
 
 
-@pytest.mark.parametrize("values", [[2**62], [-(2**62)], [2**64 - 1]])
-def test_extremes_beyond_the_range_are_refused(values):
-    with pytest.raises(BoundError, match="age"):
-        aggregate("max", (), [[np.asarray(values)]], "age")
+@pytest.mark.parametrize("values", [[2**64 - 1, 2**63], [0, 2**64 - 2]])
+def test_extremes_of_unsigned_integers(values):
+    assert words_of(aggregate("max", (), [[np.asarray(values, np.uint64)]], "age")) == max(values)
 
 
 def test_no_rows_have_no_extreme():
@@ -187,7 +141,8 @@ def test_no_rows_have_no_extreme():
 
 
 def test_no_rows_have_a_sum():
-    assert whole(aggregate("sum", (), [[np.empty(0)], []], "x")) == 0
+    for floats in (False, True):
+        assert wide.to_signed(aggregate("sum", (), [[np.empty(0)], []], "x", floats)) == [0]
 
 
 # --- counts -------------------------------------------------------------------------------------------------------
@@ -199,7 +154,7 @@ def test_no_rows_have_a_sum():
 )
 def test_histogram_is_numpys(values, edges):
     parts = [[values[:40]], [values[40:]]]
-    counts = aggregate("histogram", tuple(edges), parts, "x")
+    counts = aggregate("histogram", tuple(edges), parts, "x", floats=True)
     assert counts.dtype == np.uint64
     assert counts.tolist() == np.histogram(values, edges)[0].tolist()
 
@@ -210,10 +165,43 @@ def test_histogram_of_integers_and_booleans():
     assert aggregate("histogram", (0.0, 1.0, 2.0), [[values > 3]], "x").tolist() == [4, 7]
 
 
+big = st.integers(-(2**63), 2**64 - 1)
+near = st.builds(
+    lambda power, shift: min(max(2**power + shift, -(2**63)), 2**64 - 1), st.integers(50, 64), st.integers(-3, 3)
+)
+
+
+@given(
+    st.lists(big | near, max_size=40),
+    st.lists(big | near | finite | st.integers(-5, 5), min_size=2, max_size=6).map(sorted),
+)
+def test_integers_and_edges_compare_exactly(values, edges):
+    signed = np.array([value for value in values if value < 2**63], np.int64)
+    unsigned = np.array([value for value in values if value >= 2**63], np.uint64)
+    counts = aggregate("histogram", tuple(edges), [[signed], [unsigned]], "x")
+    assert counts.tolist() == plain_histogram(values, edges)
+
+
+@given(
+    st.lists(finite | near.map(float), max_size=40),
+    st.lists(big | near | finite, min_size=2, max_size=6).map(sorted),
+)
+def test_floats_and_edges_compare_exactly(values, edges):
+    counts = aggregate("histogram", tuple(edges), [[np.array(values, np.float64)]], "x", floats=True)
+    assert counts.tolist() == plain_histogram(values, edges)
+
+
+def plain_histogram(values, edges):
+    """numpy's semantics in Python's numbers, which compare exactly: half-open bins, the last one closed."""
+    counts = [sum(low <= value < high for value in values) for low, high in pairwise(edges)]
+    counts[-1] += sum(value == edges[-1] for value in values)
+    return counts
+
+
 @pytest.mark.parametrize("edges", [(), (1.0,), (2.0, 1.0), (0.0, float("nan")), (0.0, float("inf"))])
 def test_histogram_needs_edges_in_order(edges):
     with pytest.raises(ProgramError, match="edges"):
-        aggregate("histogram", edges, [[np.zeros(3)]], "x")
+        aggregate("histogram", edges, [[np.zeros(3)]], "x", floats=True)
 
 
 def test_unknown_aggregates_are_refused():

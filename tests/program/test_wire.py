@@ -17,15 +17,18 @@ from icm_ray.ops.linear import (
     Input,
     Load,
     Pad,
+    Rescale,
     Reshape,
     Reveal,
     Scale,
     Slice,
+    Subtract,
     Sum,
     WindowSum,
 )
 from icm_ray.ops.products import Epilogue, OwnedProduct, Product, Relu, Truncate
 from icm_ray.ops.values import Kind, ValueType
+from icm_ray.ops.wide import WideProduct
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Node, Program, decode_program, encode_program
 from tests.program.sample import OPERATIONS, PARTIES, every_operation, kind
@@ -240,10 +243,16 @@ def test_operations_that_cannot_be(op, error):
         {"width": 65},
         {"shape": (-1,)},
         {"shape": ()},
-        {"f": 300},
+        {"f": 1001},
+        {"f": -1001},
+        {"limbs": 2},
+        {"limbs": 0},
         {"error": float("nan")},
         {"error": -1.0},
-        {"kind": Kind.WIDE, "width": 257},
+        {"kind": Kind.WIDE},
+        {"kind": Kind.WIDE, "limbs": 4, "width": 257},
+        {"kind": Kind.WIDE, "limbs": 129},
+        {"kind": Kind.WIDE, "limbs": 4, "f": 8193},
     ],
 )
 @pytest.mark.parametrize("make", [lambda t: Input("alice", "x", t), lambda t: Load("k", t)], ids=["input", "load"])
@@ -256,9 +265,28 @@ def test_types_that_cannot_be(wrong, make):
 def test_constants_that_cannot_travel(op):
     """msgpack has integers of 64 bits; a wide value could take more."""
     builder = Builder(PARTIES)
-    wide = builder.add(Input("alice", "x", kind(3, width=100, kind=Kind.WIDE)))
+    wide = builder.add(Input("alice", "x", kind(3, width=100, kind=Kind.WIDE, limbs=2)))
     with pytest.raises(BoundError, match="64 bits"):
         builder.add(op, wide)
+
+
+def test_rings_are_not_mixed():
+    builder = Builder(PARTIES)
+    x, y = (builder.add(Input("alice", f"{n} limbs", kind(3, kind=Kind.WIDE, limbs=n))) for n in (4, 67))
+    for op in (Add(), Subtract(), WideProduct(), Concatenate()):
+        with pytest.raises((ProgramError, ShapeError)):
+            builder.add(op, x, y)
+
+
+@pytest.mark.parametrize("op", [Rescale(-2000), Scale(1, -2000), Scale(3, 4000), Rescale(4000)])
+def test_far_scales_are_typed_errors_or_types(op):
+    for error in (0.0, 0.5):
+        builder = Builder(PARTIES)
+        x = builder.add(Input("alice", "x", kind(3, error=error)))
+        with pytest.raises(ProgramError, match="fractional bits"):
+            builder.add(op, x)
+        wide = builder.add(Input("bob", "x", kind(3, kind=Kind.WIDE, limbs=67, error=error)))
+        assert builder.add(op, wide).type.f == 4 + op.extra_f
 
 
 def test_counts_with_fewer_than_no_fractional_bits_are_refused():
@@ -269,7 +297,7 @@ def test_counts_with_fewer_than_no_fractional_bits_are_refused():
 
 
 def test_kinds_are_not_mixed():
-    wide = Node(Input("bob", "w", kind(3, 4, width=100, kind=Kind.WIDE)))
+    wide = Node(Input("bob", "w", kind(3, 4, width=100, kind=Kind.WIDE, limbs=2)))
     for op in (Add(), Select(20), Product(Convolution((1, 1)))):
         with pytest.raises((ProgramError, ShapeError)):
             decoded(X, wide, Node(op, (0, 1)))

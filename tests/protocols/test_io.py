@@ -15,7 +15,7 @@ from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import WideProduct
 from icm_ray.program.build import Builder
 from icm_ray.ring.share import join
-from icm_ray.ring.wide import from_integers, to_integers, to_signed
+from icm_ray.ring.wide import from_integers, to_signed
 from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.playing import hold
 
@@ -153,16 +153,21 @@ def test_a_guard_opens_no_count():
         builder.add(CheckFlag("x"), x, builder.add(CountAtLeast((1000,), 41), x))
 
 
-WIDE = ValueType(kind=Kind.WIDE, shape=(3,), width=120)
-wide = st.lists(st.integers(-(2**119) + 1, 2**119 - 1), min_size=3, max_size=3)
+def wide_numbers(limbs):
+    """Two lists of three numbers whose products fit the ring, with its number of limbs."""
+    top = 2 ** (32 * limbs - 8)
+    numbers = st.lists(st.integers(-top, top) | st.sampled_from([-top, top]), min_size=3, max_size=3)
+    return st.tuples(st.just(limbs), numbers, numbers)
 
 
-@given(wide, wide, st.integers(2, 5))
+@given(st.sampled_from([2, 4, 67]).flatmap(wide_numbers), st.integers(2, 5))
 @settings(max_examples=15)
-def test_wide_arithmetic(x, y, n):
-    """x y, x + y, x - 3 y and the sum in Z_2^256."""
+def test_wide_arithmetic(drawn, n):
+    """x y, x + y, x - 3 y and the sum in Z_2^(64 limbs)."""
+    limbs, x, y = drawn
+    kind = ValueType(kind=Kind.WIDE, shape=(3,), width=32 * limbs - 6, limbs=limbs)
     builder = Builder(NAMES[:n])
-    a, b = (builder.add(Input(NAMES[index], name, WIDE)) for index, name in enumerate("xy"))
+    a, b = (builder.add(Input(NAMES[index], name, kind)) for index, name in enumerate("xy"))
     results = {
         "product": builder.add(WideProduct(), a, b),
         "sum": builder.add(Add(), a, b),
@@ -172,14 +177,22 @@ def test_wide_arithmetic(x, y, n):
     for name, value in results.items():
         builder.add(Reveal("bob", name), value)
     with ThreadLane(NAMES[:n]) as lane:
-        found = lane.run(builder.build(), {"alice": {"x": from_integers(x)}, "bob": {"y": from_integers(y)}})[
-            "bob"
-        ].results
-    got = {name: to_signed(to_integers(limbs)) for name, limbs in found.items()}
+        brought = {"alice": {"x": from_integers(x, limbs)}, "bob": {"y": from_integers(y, limbs)}}
+        found = lane.run(builder.build(), brought)["bob"].results
+    got = {name: to_signed(words) for name, words in found.items()}
     assert got["product"] == [p * q for p, q in zip(x, y, strict=True)]
     assert got["sum"] == [p + q for p, q in zip(x, y, strict=True)]
     assert got["difference"] == [p - 3 * q for p, q in zip(x, y, strict=True)]
     assert got["total"] == [sum(x)]
+
+
+@pytest.mark.parametrize("value", [2**99, -(2**99) - 1, 2**120])
+def test_a_wide_input_beyond_its_width_is_refused(value):
+    kind = ValueType(kind=Kind.WIDE, shape=(2,), width=100, limbs=4)
+    builder = Builder(NAMES[:2])
+    builder.add(Reveal("bob", "y"), builder.add(Input("alice", "x", kind)))
+    with ThreadLane(NAMES[:2], timeout=10) as lane, pytest.raises(BoundError, match="declared width"):
+        lane.run(builder.build(), {"alice": {"x": from_integers([0, value], 4)}})
 
 
 @pytest.mark.parametrize("n", [2, 3])

@@ -12,7 +12,7 @@ from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.ops.wide import SquareParts, Widen
 from icm_ray.program.build import Builder
-from icm_ray.ring.wide import to_integers, to_signed
+from icm_ray.ring.wide import to_signed
 from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.cases import Case, signed
 from tests.protocols.test_against_reference import test_protocol_is_its_reference as hold_to_reference
@@ -20,6 +20,7 @@ from tests.protocols.test_against_reference import test_protocol_is_its_referenc
 CASES = (
     Case("widen", Widen(), (ValueType(shape=(40,), width=63, f=16),)),
     Case("widen_small", Widen(), (ValueType(shape=(9,), width=8),)),
+    Case("widen_far", Widen(67), (ValueType(shape=(9,), width=63),)),
     Case("square_parts", SquareParts(19), (ValueType(shape=(700,), width=38, f=16),)),
     Case("square_parts_integers", SquareParts(16), (ValueType(shape=(300,), width=33),)),
     Case("square_parts_of_one", SquareParts(20), (ValueType(shape=(1,), width=50),)),
@@ -47,7 +48,8 @@ EDGES = [0, 1, -1, 2**61, -(2**61), 2**62 - 1, -(2**62) + 1, -(2**62)]
 @settings(max_examples=20)
 def test_widen_keeps_every_number(values):
     values = np.array(values + EDGES, np.int64)
-    assert to_signed(to_integers(run(Widen(), values, 63))) == values.tolist()
+    for limbs in (2, 4, 67):
+        assert to_signed(run(Widen(limbs), values, 63)) == values.tolist()
 
 
 @given(st.lists(st.integers(-(2**37), 2**37 - 1), min_size=1, max_size=50), st.integers(17, 20))

@@ -8,6 +8,7 @@ from icm_ray.ops.linear import Add, Input, Load, Reveal, Scale, Store, Sum
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Program
+from icm_ray.ring.wide import GRID, LIMBS_OF_DOUBLES
 
 F = 16
 
@@ -43,9 +44,9 @@ def pooled_mean(engine, to: str, rows: int) -> Program:
 
 
 def wide_sum(engine, to: str, owners: tuple[str, ...]) -> Program:
-    """The sum of what owners have summed up themselves: wide numbers with 64 fractional bits."""
+    """The sum of what owners have summed up themselves: wide numbers, exact sums of doubles."""
     builder = Builder(engine.parties, tuple(name for name in owners if name in engine.owners), rows=100)
-    kind = ValueType(kind=Kind.WIDE, shape=(1,), f=64, width=124)
+    kind = ValueType(kind=Kind.WIDE, shape=(1,), f=GRID, width=1200, limbs=LIMBS_OF_DOUBLES)
     total = builder.add(Input(owners[0], "part 0", kind))
     for index, owner in enumerate(owners[1:], start=1):
         total = builder.add(Add(), total, builder.add(Input(owner, f"part {index}", kind)))

@@ -8,7 +8,7 @@ from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
 from icm_ray.query.tasks import Aggregate, ColumnValues, CsvSource, PushedSource
-from icm_ray.ring.wide import to_integers, to_signed
+from icm_ray.ring.wide import GRID, to_signed
 from icm_ray.runtime.driver.engine import Engine, LaneJob
 from tests.runtime import programs
 
@@ -98,8 +98,8 @@ def test_owners_aggregate_their_own_rows(engine, tmp_path):
         "carol": {"part 1": Aggregate(pushed.name, "cost", (0,), "sum")},
     }
     (done,) = engine.execute([LaneJob(0, programs.wide_sum(engine, DRIVER, ("alice", "carol")), 0, tasks)])
-    (total,) = to_signed(to_integers(done.results["total"]))
-    assert total / 2**64 == pytest.approx(A.sum() + B.sum(), rel=1e-12)
+    (total,) = to_signed(done.results["total"])
+    assert total / 2**GRID == pytest.approx(A.sum() + B.sum(), rel=1e-12)
 
 
 def test_kept_shares_are_gathered(engine):

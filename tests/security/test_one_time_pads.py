@@ -14,15 +14,18 @@ from icm_ray.ops.linear import Reveal
 from icm_ray.ops.smooth import Piecewise
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
-from icm_ray.ring.wide import LIMBS, from_integers, to_integers
+from icm_ray.ring.wide import LIMBS_OF_DOUBLES, LIMBS_OF_INTEGERS, from_integers, to_integers
 from tests.protocols.cases import CASES, Case
 from tests.security.bench import Streams, play
 
 NAMES = ("alice", "bob", "carol")
-WIDE = ValueType(kind=Kind.WIDE, shape=(3,), width=100)
+WIDE, WIDEST = (
+    ValueType(kind=Kind.WIDE, shape=(3,), width=100, limbs=limbs) for limbs in (LIMBS_OF_INTEGERS, LIMBS_OF_DOUBLES)
+)
 ALL = [
     *CASES,
     Case("widen", Widen(), (ValueType(shape=(9,), width=63),)),
+    Case("widen_far", Widen(LIMBS_OF_DOUBLES), (ValueType(shape=(9,), width=63),)),
     Case("square_parts", SquareParts(19), (ValueType(shape=(70,), width=38),)),
     Case(
         "piecewise",
@@ -30,19 +33,20 @@ ALL = [
         (ValueType(shape=(70,), width=10),),
     ),
     Case("wide_product", WideProduct(), (WIDE, WIDE)),
+    Case("widest_product", WideProduct(), (WIDEST, WIDEST)),
 ]
 
 
 def words_of(case, rng):
     drawn = []
     for kind in case.types:
-        shape = (*kind.shape, LIMBS) if kind.kind is Kind.WIDE else kind.shape
+        shape = (*kind.shape, kind.limbs) if kind.kind is Kind.WIDE else kind.shape
         drawn.append(rng.integers(0, 2**64, shape, dtype=np.uint64) if kind.kind is Kind.WIDE else case.draw(rng, kind))
     return drawn
 
 
 def shared(values, parties, rng):
-    """Additive shares; in Z_2^256 for arrays with limbs only where no test looks at the result."""
+    """Additive shares; in wide rings for arrays with limbs only where no test looks at the result."""
     shares = {name: [] for name in parties}
     for value in values:
         rest = value.copy()
@@ -70,12 +74,12 @@ def same_openings(a, b):
     )
 
 
-def difference(x, y, wide):
+def difference(x, y, limbs=1):
     """x - y as numbers of their ring, and as bits."""
-    if not wide:
+    if limbs == 1:
         return x - y, x ^ y
-    rows = zip(to_integers(x.reshape(-1, LIMBS)), to_integers(y.reshape(-1, LIMBS)), strict=True)
-    return from_integers(a - b for a, b in rows).reshape(-1), x ^ y
+    rows = zip(to_integers(x.reshape(-1, limbs)), to_integers(y.reshape(-1, limbs)), strict=True)
+    return from_integers((a - b for a, b in rows), limbs).reshape(-1), x ^ y
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -96,10 +100,11 @@ def test_dealt_words_are_one_time_pads(case, n):
             old, new = (
                 s[honest].words(corrected, tag, correction.size, correction.dtype.type) for s in (base, changed)
             )
-            moved = difference(correction, after.corrections[tag], wide=correction.size % LIMBS == 0)
-            flat = difference(correction, after.corrections[tag], wide=False)
-            wanted = difference(new, old, wide=correction.size % LIMBS == 0)
-            plain = difference(new, old, wide=False)
+            limbs = case.op.infer(*case.types).limbs
+            moved = difference(correction, after.corrections[tag], limbs)
+            flat = difference(correction, after.corrections[tag])
+            wanted = difference(new, old, limbs)
+            plain = difference(new, old)
             assert (
                 np.array_equal(moved[0], wanted[0])
                 or np.array_equal(flat[0], plain[0])

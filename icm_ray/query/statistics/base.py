@@ -13,10 +13,7 @@ from icm_ray.query.opened import Number
 from icm_ray.query.partials import PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows, column_of
 
-__all__ = ["DOUBLE", "OfColumn", "StatisticFaces"]
-
-DOUBLE = 2.0**-52
-"""Relative error of giving a result as a double."""
+__all__ = ["OfColumn", "StatisticFaces"]
 
 
 class StatisticFaces(Protocol):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from icm_ray.program.build import Builder
+from icm_ray.query.doubles import DOUBLE, TINIEST, nearest
 from icm_ray.query.error_bound import ErrorBound
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows
-from icm_ray.query.statistics.base import DOUBLE, OfColumn
+from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.sum import SumOfColumn
 
 __all__ = ["Mean"]
@@ -30,10 +31,10 @@ class Mean(OfColumn, frozen=True, forbid_unknown_fields=True, tag="mean"):
         return {"sum": total, "count": count}
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> float:
-        return float(numbers["sum"].number / numbers["count"].number)
+        return nearest(numbers["sum"].number / numbers["count"].number)
 
     def error(self, rows: Rows) -> ErrorBound:
-        return ErrorBound(rows.rounding(self.column), DOUBLE)
+        return ErrorBound(rows.rounding(self.column) + TINIEST, DOUBLE)
 
     def discloses(self, rows: Rows) -> str:
         return f"the sum, to be divided by {rows.count}: the number of rows is public"

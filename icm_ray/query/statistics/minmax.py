@@ -1,4 +1,8 @@
-"""The least or largest value; min is -max(-x). An int for integers and booleans, exactly, else a float."""
+"""The least or largest value; min is -max(-x). An int for integers and booleans, exactly, else a float.
+
+Of rows that owners hold it is exact, and -0.0 is less than 0.0: the zero that numpy finds where its answer does not
+depend on the order of rows. Shares have one zero.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
+from icm_ray.functions.order_keys import KEY, mirrored
 from icm_ray.ops.linear import Scale
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.doubles import DOUBLE, nearest
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join, largest, shared
 from icm_ray.query.rows import Rows
-from icm_ray.query.statistics.base import DOUBLE, OfColumn
+from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import Aggregate, ColumnInfo
-from icm_ray.ring.fixed import float_of_key
+from icm_ray.ring.fixed import float_of_key, key_of_words
 
 __all__ = ["LargestOfColumn", "MinMax"]
-
-# The range that owners check themselves (icm_ray.query.tasks.Aggregate), as a type.
-_RANGE = ValueType(shape=(1,), width=63)
-_BIT = ValueType(shape=(1,), width=2)
 
 
 class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
@@ -45,22 +45,21 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
         value = shared(values[0])
-        return {self.word: builder.add(Scale(-1), value) if self.least else value}
+        if self.least:
+            value = builder.add(Scale(-1), value) if rows.shared else mirrored(builder, value)
+        return {self.word: value}
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int | float:
         value = numbers[self.word]
-        if self.whole(rows):
-            return value.integers[0]
         if rows.shared:
-            return float(value.number)
-        return float(float_of_key(np.array(value.integers, np.int64))[0])
+            return value.integers[0] if self.whole(rows) else nearest(value.number)
+        key = key_of_words(*value.integers)
+        return key if self.whole(rows) else float_of_key(key)
 
     def error(self, rows: Rows) -> ErrorBound:
-        if self.whole(rows):
+        if self.whole(rows) or not rows.shared:
             return EXACT
-        if rows.shared:
-            return ErrorBound(rows.rounding(self.column), DOUBLE)
-        return ErrorBound(2.0**-511, 0.0)  # an order key takes smaller magnitudes for zero
+        return ErrorBound(rows.rounding(self.column), DOUBLE)
 
     def discloses(self, rows: Rows) -> str:
         return f"the {'least' if self.least else 'largest'} value"
@@ -68,7 +67,7 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
 
 @dataclass(frozen=True, slots=True)
 class LargestOfColumn(PartialAggregate):
-    """negated: of the negated values."""
+    """An order key (2,) of what owners hold, a number (1,) of shares. negated: of the values in the opposite order."""
 
     words: ClassVar[str] = "maximum"
     rule: ClassVar[Join] = Join.LARGEST
@@ -79,11 +78,11 @@ class LargestOfColumn(PartialAggregate):
         return Aggregate(table, column.name, partitions, "min" if self.negated else "max", read_as=column.kind)
 
     def type(self, column: ColumnInfo, rows: int) -> ValueType:
-        return _BIT if column.kind == "bool" else _RANGE
+        return KEY
 
     def brought(self, builder: Builder, value: Value) -> Value:
-        return builder.add(Scale(-1), value) if self.negated else value
+        return mirrored(builder, value) if self.negated else value
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
-        signed = [self.brought(builder, part) for part in parts]
+        signed = [builder.add(Scale(-1), part) for part in parts] if self.negated else parts
         return join(builder, self.rule, [largest(builder, part) for part in signed])

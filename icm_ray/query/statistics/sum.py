@@ -11,17 +11,27 @@ from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
 from icm_ray.ops.wide import Widen
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.doubles import DOUBLE, nearest
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join
 from icm_ray.query.rows import Rows
-from icm_ray.query.statistics.base import DOUBLE, OfColumn
+from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import Aggregate, ColumnInfo
+from icm_ray.ring.wide import GRID, LIMBS_OF_DOUBLES, LIMBS_OF_INTEGERS
 
-__all__ = ["Sum", "SumOfColumn"]
+__all__ = ["Sum", "SumOfColumn", "moment_type"]
 
-# The range that owners check themselves (icm_ray.query.tasks.Aggregate), as a type; exact, whatever the column's scale.
-_RANGE = ValueType(kind=Kind.WIDE, shape=(1,), f=64, width=58 + 64 + 1)
+_INTEGER_BITS = 64  # of magnitudes of int64 and uint64
+_DOUBLE_BITS = 1024 + GRID  # of magnitudes of finite doubles, in units of 2^-GRID
+
+
+def moment_type(column: ColumnInfo, power: int, rows: int) -> ValueType:
+    """Of the exact sum of x^power over so many rows of any size (icm_ray.query.tasks.Aggregate)."""
+    floats = column.kind == "float"
+    bits, limbs = (_DOUBLE_BITS, LIMBS_OF_DOUBLES) if floats else (_INTEGER_BITS, LIMBS_OF_INTEGERS)
+    width = power * bits + log2_ceil(rows) + 1
+    return ValueType(kind=Kind.WIDE, shape=(1,), f=power * GRID * floats, width=width, limbs=limbs)
 
 
 class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
@@ -39,7 +49,7 @@ class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int | float:
         total = numbers["sum"].number
-        return int(total) if self.whole(rows) else float(total)
+        return int(total) if self.whole(rows) else nearest(total)
 
     def error(self, rows: Rows) -> ErrorBound:
         return EXACT if self.whole(rows) else ErrorBound(rows.count * rows.rounding(self.column), DOUBLE)
@@ -64,7 +74,7 @@ class SumOfColumn(PartialAggregate):
         return Aggregate(table, column.name, partitions, "sum", read_as=column.kind)
 
     def type(self, column: ColumnInfo, rows: int) -> ValueType:
-        return _RANGE
+        return moment_type(column, 1, rows)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         sums = [builder.add(Total(), part) for part in parts]

@@ -19,21 +19,19 @@ from icm_ray.errors import BoundError
 from icm_ray.ops.linear import Concatenate, Rescale, Scale, Slice, Subtract
 from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import SumOfSquares
-from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
+from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.doubles import DOUBLE, TINIEST, nearest, root
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken, join, shared
 from icm_ray.query.rows import Rows
-from icm_ray.query.statistics.base import DOUBLE, OfColumn
-from icm_ray.query.statistics.sum import SumOfColumn
+from icm_ray.query.statistics.base import OfColumn
+from icm_ray.query.statistics.sum import SumOfColumn, moment_type
 from icm_ray.query.tasks import Aggregate, ColumnInfo
 
 __all__ = ["SquaresOfColumn", "Variance"]
-
-# The range that owners check themselves (icm_ray.query.tasks.Aggregate), as a type; exact, whatever the column's scale.
-_RANGE = ValueType(kind=Kind.WIDE, shape=(1,), f=128, width=88 + 128 + 1)
 
 
 class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"):
@@ -66,7 +64,7 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
             value = builder.add(Subtract(), scaled, builder.add(WideProduct(), total, total))
         except BoundError as error:
             many = f"{count.value} rows" if isinstance(count, Known) else "these rows"
-            reason = f"{self.title}: {many} in so many parts need more than 256 bits ({error})"
+            reason = f"{self.title}: {many} in so many parts do not fit ({error})"
             raise BoundError(reason, column=self.column) from None
         return {"V": value, "count": count}
 
@@ -74,14 +72,16 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
         if not self._defined(numbers["count"]):
             return math.nan
         count = numbers["count"].number
-        variance = float(max(numbers["V"].number, Fraction(0)) / (count * (count - self.ddof)))
-        return math.sqrt(variance) if self.root else variance
+        variance = max(numbers["V"].number, Fraction(0)) / (count * (count - self.ddof))
+        return root(variance) if self.root else nearest(variance)
 
     def error(self, rows: Rows) -> ErrorBound:
         if rows.count <= self.ddof:
             return EXACT
         off = rows.rounding(self.column) * math.sqrt(rows.count / (rows.count - self.ddof))
-        return ErrorBound(off, DOUBLE) if self.root else ErrorBound(3 * off**2, DOUBLE, 2 * off)
+        if self.root:
+            return ErrorBound(off + TINIEST, DOUBLE)
+        return ErrorBound(3 * off**2 + TINIEST, DOUBLE, 2 * off)
 
     def discloses(self, rows: Rows) -> str:
         if rows.count <= self.ddof:
@@ -107,7 +107,7 @@ class SquaresOfColumn(PartialAggregate):
         return Aggregate(table, column.name, partitions, "squares", read_as=column.kind)
 
     def type(self, column: ColumnInfo, rows: int) -> ValueType:
-        return _RANGE
+        return moment_type(column, 2, rows)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         return join(builder, self.rule, [_squares(builder, part) for part in parts])

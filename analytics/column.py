@@ -9,6 +9,7 @@ from typing import Any
 
 from analytics.dataset import Dataset
 from analytics.query import Query
+from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.rows import column_of
 from icm_ray.query.statistics.catalogue import Statistic
@@ -24,7 +25,7 @@ __all__ = ["SecureColumn"]
 _NUMBERS = frozenset({"int", "float", "bool"})
 
 
-class SecureColumn:
+class SecureColumn(Uncompared):
     """One column of a `SecureFrame`. Every method returns a `Query`; results are those of pandas on the pooled rows.
 
     `kind`: "int", "float", "bool", or the Arrow type's name. Integers and booleans give exact Python ints for
@@ -46,6 +47,15 @@ class SecureColumn:
         rows = self._dataset.facts
         held = "shares" if rows.shared else "held by"
         return f"<SecureColumn {self.name!r}: {self.kind}, {rows.count} rows, {held} {', '.join(rows.owners)}>"
+
+    def _why(self) -> str:
+        return (
+            f"column {self.name!r} is neither compared nor true or false: rows are not filtered by a condition yet. "
+            "Let each owner filter before reading: an.from_pandas(session, {owner: df[condition], ...})"
+        )
+
+    def __bool__(self) -> bool:
+        raise TypeError(self._why())
 
     def __len__(self) -> int:
         """Rows of all owners together: public."""

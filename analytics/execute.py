@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -82,8 +83,12 @@ def share(dataset: Dataset, columns: tuple[str, ...]) -> Dataset:
     into = engine.new_name("shares")
     sharing = Sharing(dataset.facts.name, into, columns, config.fraction_bits, config.default_bound)
     asked = Asked(sharing, (dataset.facts,))
-    shares = Dataset(engine, secret_rows(sharing, dataset.facts))
+    facts = secret_rows(sharing, dataset.facts)
+    shares = Dataset(engine, facts)
     jobs = [_job(part) for part in _lowered(engine, asked).first]
+    for info, encoding in zip(facts.columns, facts.encodings, strict=True):
+        if loss := encoding.loss(config.fraction_bits):
+            warnings.warn(f"column {info.name!r}: {loss}; a smaller bound keeps more digits", UserWarning, stacklevel=3)
     try:
         engine.execute(jobs)
     except BaseException:

@@ -9,13 +9,14 @@ from typing import overload
 from analytics.column import SecureColumn
 from analytics.dataset import Dataset
 from analytics.execute import share
+from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError
 from icm_ray.query.kinds import one_form
 
 __all__ = ["SecureFrame"]
 
 
-class SecureFrame:
+class SecureFrame(Uncompared):
     """The union of the owners' rows. Names, kinds and numbers of rows are public; values stay where they are.
 
     Made by `read_csv`, `read_parquet` and `from_pandas`, and from another frame by `share` and by picking columns.
@@ -95,6 +96,9 @@ class SecureFrame:
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and one_form(name) in self._names
+
+    def _why(self) -> str:
+        return "a frame is not compared: its rows are not with the driver. Compare .columns, .dtypes or .shape"
 
     def __bool__(self) -> bool:
         raise TypeError("a frame is neither true nor false; compare len(frame)")

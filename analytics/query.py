@@ -7,6 +7,7 @@ from typing import Any
 
 from analytics.dataset import Dataset
 from analytics.execute import Part, check, explain, run
+from analytics.uncompared import Uncompared
 from icm_ray.errors import InputError
 from icm_ray.query.error_bound import ErrorBound
 from icm_ray.query.statistics.catalogue import Statistic
@@ -14,7 +15,7 @@ from icm_ray.query.statistics.catalogue import Statistic
 __all__ = ["Query"]
 
 
-class Query:
+class Query(Uncompared):
     """One statistic of a column. Nothing is computed, shared or opened before `reveal`.
 
     Examples:
@@ -33,6 +34,9 @@ class Query:
 
     def __repr__(self) -> str:
         return f"<{self._title}, not revealed: .explain() says what .reveal() opens>"
+
+    def _why(self) -> str:
+        return f"{self._title} has no value before .reveal(); compare what that gives"
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self._title} has no value before .reveal()")

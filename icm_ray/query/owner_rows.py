@@ -69,6 +69,9 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
     def rounding(self, column: str) -> float:
         return 0.0
 
+    def one_word(self, column: str) -> bool:
+        return False
+
     def step(self, column: str) -> int:
         return -1
 

@@ -54,6 +54,9 @@ class Rows(Protocol):
     def rounding(self, column: str) -> float:
         """How far one value of the column, as it is computed with, may be from the plain one."""
 
+    def one_word(self, column: str) -> bool:
+        """Whether the sum of a column's values, whatever they are, stays in 64 bits wherever it is put together."""
+
     def step(self, column: str) -> int:
         """Fractional bits of the values that counts and extremes compare; -1 where owners compare plain values."""
 

@@ -8,7 +8,7 @@ import msgspec
 
 from icm_ray.errors import BoundError, ColumnError
 from icm_ray.ops.linear import Load
-from icm_ray.ops.values import ValueType, log2_ceil
+from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.payload import Natural
 from icm_ray.policy import Policy
 from icm_ray.program.build import Value
@@ -21,6 +21,7 @@ __all__ = ["Encoding", "SecretPartition", "SecretRows", "encoding_for"]
 
 _INT_BOUND = 31
 _ROOM = 60  # bits of f, bound and rows together: what a partition's sum, comparisons and split squares take
+_MOST_F = 480  # so that sums of squares, with twice as many, are values of a program too
 
 
 class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,14 +36,24 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """How far a shared value may be from the plain one."""
         return 2.0 ** -(self.f + 1) if self.rounded else 0.0
 
+    def loss(self, f: int) -> str:
+        """What to know of the digits that are left, in a session of f fractional bits; empty where they are as many."""
+        if not self.rounded or (self.f >= f and self.f + self.bound >= f):
+            return ""
+        return (
+            f"magnitudes to 2^{self.bound} are declared, so values are rounded to multiples of 2^-{self.f}, where the "
+            f"session has {f} fractional bits"
+        )
+
     def type(self, rows: int) -> ValueType:
         """Of one partition of the column."""
         return ValueType(shape=(rows,), f=self.f, width=max(self.f + self.bound, 0) + 2, error=self.error)
 
 
 def encoding_for(column: ColumnInfo, declared: int | None, rows: int, f: int, default: int) -> Encoding:
-    """The encoding of a column in partitions of up to `rows` rows. f: the session's fractional bits, reduced where the
-    bound leaves no room; declared, default: log2 of the largest magnitude, of this column and of floats.
+    """The encoding of a column in partitions of up to `rows` rows. f: the session's fractional bits for magnitudes to
+    the default bound, more of them below a smaller one, fewer where a larger one leaves no room; declared, default:
+    log2 of the largest magnitude, of this column and of floats.
 
     Errors: `BoundError` naming the column where the bound leaves no room at all.
     """
@@ -54,7 +65,7 @@ def encoding_for(column: ColumnInfo, declared: int | None, rows: int, f: int, de
         fits = 0
     else:
         bound = default if declared is None else declared
-        fits = min(f, room - bound)
+        fits = min(f + max(default - bound, 0), room - bound, _MOST_F)
     if fits < 0 or bound > room:
         raise BoundError(
             f"column {column.name!r}: magnitudes to 2^{bound} in partitions of {rows} rows do not fit; 2^{room} do. "
@@ -126,6 +137,14 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
 
     def step(self, column: str) -> int:
         return self.encoding(column).f
+
+    def one_word(self, column: str) -> bool:
+        lanes: dict[int, list[int]] = {}
+        for partition in self.partitions:
+            lanes.setdefault(partition.lane, []).append(partition.rows)
+        # as widths add up: in partitions, then in lanes, then over lanes
+        grown = max(log2_ceil(max(counts)) + log2_ceil(len(counts)) for counts in lanes.values())
+        return self.encoding(column).type(1).width + grown + log2_ceil(len(lanes)) <= FULL_WIDTH
 
     def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
         """What the rows of one lane contribute."""

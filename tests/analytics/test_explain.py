@@ -55,7 +55,7 @@ def test_a_histogram_names_its_edges_and_its_rounding(fresh):
         text = text_of(fresh, column.histogram(8, range=(0, 4)))
         assert "8 bins from 0 to 4: public" in text
         assert "8 counts; no cumulative count" in text
-    assert "rounded to 2^-16" in text_of(fresh, shared.histogram(8, range=(0, 4)))
+    assert "rounded to multiples of 2^-16" in text_of(fresh, shared.histogram(8, range=(0, 4)))
     assert "rounded" not in text_of(fresh, held.histogram(8, range=(0, 4)))
 
 

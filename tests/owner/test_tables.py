@@ -374,6 +374,22 @@ def test_number_types(tmp_path):
             tables.make(Aggregate("t", column, (0,), "sum"))
 
 
+@pytest.mark.parametrize(
+    ("whole", "exact"),
+    [(2**53 + 2, True), (-(2**60), True), (2**53 + 1, False), (-(2**53) - 1, False), (2**63 - 1, False)],
+)
+def test_integers_of_a_column_of_floats_are_never_rounded(whole, exact, tmp_path):
+    pq.write_table(pa.table({"x": [1, whole]}), tmp_path / "a")
+    tables = Tables()
+    tables.open("t", ParquetSource((str(tmp_path / "a"),)))
+    task = Aggregate("t", "x", (0,), "sum", read_as="float")
+    if exact:
+        assert wide.to_signed(tables.make(task)) == [(whole + 1) << wide.GRID]
+    else:
+        with pytest.raises(ColumnError, match="would be rounded"):
+            tables.make(task)
+
+
 # --- CSV's own ----------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,8 @@ def test_fractional_bits_make_room_for_the_bound():
     assert encoding_for(cost, None, 2**23, 16, 20).f == 16
     assert encoding_for(cost, 30, 2**20, 16, 20).f == 10
     assert encoding_for(cost, None, 2**26, 16, 20).f == 14
+    assert [encoding_for(cost, bound, 2**10, 16, 20).f for bound in (21, 20, 19, 0, -19)] == [16, 16, 17, 36, 55]
+    assert encoding_for(cost, -1074, 2**10, 16, 20).f == 480
     assert encoding_for(age, None, 2**29, 16, 20).bound == 31
     assert encoding_for(ok, None, 2**40, 16, 20).bound == 0
     for column in (cost, age):

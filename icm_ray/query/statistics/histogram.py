@@ -1,8 +1,9 @@
 """Histograms with numpy's semantics: half-open bins, the last one closed; edges are public and never depend on data.
 
 (counts, edges) as numpy.histogram has them: int64 (bins,), and float64 (bins + 1,) or the edges that were given. Values
-outside of the edges are not counted. On shares of floats the counts are those of the column as it is shared, rounded to
-2^-f: a value closer to an edge than 2^-(f+1) may fall on the edge's other side.
+outside of the edges are not counted. Whole numbers and whole edges compare exactly, beyond 2^53 too. On shares of
+floats values and edges are rounded to multiples of 2^-f: a value equal to an edge counts as numpy has it, one off by no
+more than 2^-f may count as equal.
 Where the policy asks for k > 1 rows behind a number, counts below k are withheld: the counts come as a
 `numpy.ma.MaskedArray`, withheld cells masked.
 """
@@ -14,6 +15,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +43,8 @@ MAX_BINS = 4096
 def edges_of(bins: int | Sequence[float], range: tuple[float, float] | None) -> NDArray[Any]:
     """numpy's edges (bins + 1,) for public arguments; refuses what numpy would read off the data.
 
-    int64 where they are given as integers, else float64.
+    int64 where they are given as integers (uint64 beyond that), else float64: also for a column of float32, where
+    numpy.histogram would round equal bins to float32. Values are compared with these edges as they are, exactly.
     Errors: `InputError` where the range is missing, empty, reversed or infinite, where edges do not increase, or where
     there are more than 4096 bins.
     """
@@ -51,18 +54,28 @@ def edges_of(bins: int | Sequence[float], range: tuple[float, float] | None) -> 
         )
     if not isinstance(bins, Sequence | np.ndarray):
         return _equal(bins, range)
-    try:
-        given = np.asarray(bins)
-        edges: NDArray[Any] = given.astype(np.int64 if given.dtype.kind in "bui" else np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"bins must be a number of bins or a sequence of edges, not {bins!r}") from None
+    edges = _given(bins)
     if edges.ndim != 1 or edges.size < 2 or edges.size > MAX_BINS + 1:
         raise InputError(f"edges must be a sequence of 2 to {MAX_BINS + 1} numbers, not of shape {edges.shape}")
     if not np.isfinite(edges).all():
         raise InputError("edges must be finite: an infinite edge would depend on the data's extremes to be drawn")
-    if (np.diff(edges) < 0).any():
+    if any(low > high for low, high in pairwise(edges.tolist())):
         raise InputError(f"edges must increase, as numpy's must: {edges.tolist()}")
     return edges
+
+
+def _given(bins: Any) -> NDArray[Any]:
+    """Edges as an array: whole numbers exactly, in int64, or in uint64 where they do not fit that."""
+    numbers = bins.tolist() if isinstance(bins, np.ndarray) else list(bins)
+    try:
+        if isinstance(numbers, list) and all(isinstance(edge, int | np.integer | np.bool_) for edge in numbers):
+            wide = max(map(int, numbers), default=0) > np.iinfo(np.int64).max
+            return np.array(list(map(int, numbers)), np.uint64 if wide else np.int64)
+        return np.asarray(bins).astype(np.float64)
+    except OverflowError:
+        raise InputError("whole edges must fit 64 bits, all of them signed or all unsigned") from None
+    except (TypeError, ValueError):
+        raise InputError(f"bins must be a number of bins or a sequence of edges, not {bins!r}") from None
 
 
 def _equal(bins: Any, range: tuple[float, float] | None) -> NDArray[np.float64]:
@@ -79,24 +92,29 @@ def _equal(bins: Any, range: tuple[float, float] | None) -> NDArray[np.float64]:
         )
     try:
         low, high = map(float, range)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"range must be two numbers, not {range!r}") from None
     if not (np.isfinite(low) and np.isfinite(high)) or low > high:
         raise InputError(f"range must be two finite numbers in order, not {range!r}")
-    edges: NDArray[np.float64] = np.histogram_bin_edges(np.empty(0), number, (low, high))
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            edges: NDArray[np.float64] = np.histogram_bin_edges(np.empty(0), number, (low, high))
+    except ValueError:
+        edges = np.array([np.nan])
+    if not np.isfinite(edges).all():
+        raise InputError(f"no {number} bins of doubles lie in the range {range!r}")
     return edges
 
 
 class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="histogram"):
-    """edges: (bins + 1,), in the column's units. whole_edges: they were given as integers."""
+    """edges: (bins + 1,), in the column's units, as `edges_of` has them."""
 
-    edges: tuple[float, ...]
-    whole_edges: bool = False
+    edges: tuple[int | float, ...]
 
     @classmethod
     def of(cls, dataset: str, column: str, edges: NDArray[Any]) -> Histogram:
         """With the edges of `edges_of`."""
-        return cls(dataset, column, edges=tuple(map(float, edges.tolist())), whole_edges=edges.dtype.kind == "i")
+        return cls(dataset, column, edges=tuple(edges.tolist()))
 
     @property
     def title(self) -> str:
@@ -115,7 +133,7 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> tuple[NDArray[np.int64], NDArray[Any]]:
         counts = np.array(numbers["counts"].integers, np.int64)
-        edges = np.array(self.edges, np.int64 if self.whole_edges else np.float64)
+        edges = _given(self.edges)
         if _least(rows) <= 1:
             return counts, edges
         withheld = np.array(numbers["shown"].integers) == 0
@@ -126,7 +144,7 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return EXACT
 
     def error_in_words(self, rows: Rows) -> str:
-        return f"{EXACT} for the values as shared" if rows.step(self.column) > 0 else str(EXACT)
+        return f"{EXACT} for the values as shared" if _rounded(rows, self.column) else str(EXACT)
 
     def discloses(self, rows: Rows) -> str:
         if _least(rows) <= 1:
@@ -138,12 +156,17 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
 
     def notes(self, rows: Rows) -> tuple[str, ...]:
         notes = [f"{len(self.edges) - 1} bins from {self.edges[0]:g} to {self.edges[-1]:g}: public, not from the data"]
-        step = rows.step(self.column)
-        if step > 0:
+        if _rounded(rows, self.column):
+            step = rows.step(self.column)
             notes.append(
-                f"counts of the values as shared, rounded to 2^-{step}: one within 2^-{step + 1} of an edge may move"
+                f"values and edges are rounded to multiples of 2^-{step}: one off an edge by no more may count as equal"
             )
         return tuple(notes)
+
+
+def _rounded(rows: Rows, column: str) -> bool:
+    """Whether values are rounded before they are counted."""
+    return rows.rounding(column) > 0
 
 
 def _least(rows: Rows) -> int:
@@ -158,7 +181,7 @@ class CountsOfColumn(PartialAggregate):
     words: ClassVar[str] = "counts"
     rule: ClassVar[Join] = Join.PAIRS
 
-    edges: tuple[float, ...]
+    edges: tuple[int | float, ...]
 
     def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
         return Aggregate(table, column.name, partitions, "histogram", self.edges, read_as=column.kind)
@@ -167,16 +190,22 @@ class CountsOfColumn(PartialAggregate):
         return ValueType(shape=(len(self.edges) - 1,), width=log2_ceil(rows + 1) + 1)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
-        return join(builder, self.rule, [_counts(builder, part, self.edges) for part in parts])
+        return join(
+            builder, self.rule, [_counts(builder, part, self.edges, _rounded(rows, self.column)) for part in parts]
+        )
 
 
-def _counts(builder: Builder, x: Value, edges: tuple[float, ...]) -> Value:
+def _counts(builder: Builder, x: Value, edges: tuple[int | float, ...], rounded: bool) -> Value:
     """Counts (bins,) of one partition: differences, on shares, of how many values reach each edge.
 
-    x in units of 2^-f reaches an edge e where x >= ceil(e 2^f), and is beyond the last where x >= floor(e 2^f) + 1.
+    Rounding to units of 2^-f is monotone: a value that reaches an edge e, rounded, reaches round(e 2^f), and one that
+    does not exceed the last, rounded, is below round(e 2^f) + 1. Whole numbers are not rounded, and reach ceil(e).
     """
     scaled = [Fraction(edge) * 2**x.type.f for edge in edges]
-    thresholds = [*map(math.ceil, scaled[:-1]), math.floor(scaled[-1]) + 1]
+    if rounded:  # to the nearest, halves to even, as values are
+        thresholds = [*map(round, scaled[:-1]), round(scaled[-1]) + 1]
+    else:
+        thresholds = [*map(math.ceil, scaled[:-1]), math.floor(scaled[-1]) + 1]
     reach = 2 ** (x.type.width - 1)  # no value is beyond it, so nor need an edge be
     clamped = tuple(min(max(threshold, -reach), reach) for threshold in thresholds)
     reached = builder.add(CountAtLeast(clamped, x.type.width + 1), x)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from icm_ray.ops.linear import Concatenate
 from icm_ray.ops.linear import Sum as Total
-from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
+from icm_ray.ops.values import Kind, ValueType, log2_ceil
 from icm_ray.ops.wide import Widen
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.doubles import DOUBLE, nearest
@@ -60,7 +60,7 @@ class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
 
 @dataclass(frozen=True, slots=True)
 class SumOfColumn(PartialAggregate):
-    """wide: in the wide ring, whatever its size; else in 64 bits where the sum of all rows fits them."""
+    """wide: in a wide ring, else in 64 bits."""
 
     words: ClassVar[str] = "sum"
     rule: ClassVar[Join] = Join.SUM
@@ -68,7 +68,7 @@ class SumOfColumn(PartialAggregate):
     wide: bool = False
 
     def substitute(self, rows: Rows) -> SumOfColumn:
-        return self if rows.shared else replace(self, wide=True)  # what owners bring is wide
+        return replace(self, wide=self.wide or not rows.one_word(self.column))
 
     def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
         return Aggregate(table, column.name, partitions, "sum", read_as=column.kind)
@@ -78,8 +78,7 @@ class SumOfColumn(PartialAggregate):
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         sums = [builder.add(Total(), part) for part in parts]
-        width = max(part.type.width for part in parts)
-        if not self.wide and width + log2_ceil(rows.count) < FULL_WIDTH:
+        if not self.wide:
             return join(builder, self.rule, sums)
         together = sums[0] if len(sums) == 1 else builder.add(Concatenate(), *sums)
         wide = builder.add(Widen(), together)

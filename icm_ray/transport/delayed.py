@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from icm_ray.errors import BoundError, IcmError, PeerLost
 from icm_ray.ops.seams import Frame, Link, Words
 from icm_ray.transport.failure import Failure
+from icm_ray.transport.forwarding import ForwardingLink
 from icm_ray.transport.wire import HEADER_BYTES
 
 __all__ = ["DelayedLink"]
@@ -21,7 +19,7 @@ __all__ = ["DelayedLink"]
 _FLUSH: Final = 5.0
 
 
-class DelayedLink:
+class DelayedLink(ForwardingLink):
     """Frames sent here leave rtt/2 later, and no faster than `mbit` (megabits a second) lets them.
 
         on the wire   t_k = max(now, t_{k-1}) + bits_k / rate
@@ -34,9 +32,7 @@ class DelayedLink:
     def __init__(self, link: Link, rtt_ms: float, mbit: float | None = None, queue_bytes: int = 256 << 20) -> None:
         if rtt_ms < 0 or (mbit is not None and mbit <= 0):
             raise BoundError(f"a network with a round trip of {rtt_ms} ms and {mbit} Mbit/s does not exist")
-        self.peer = link.peer
-        self.counters = link.counters
-        self._link = link
+        super().__init__(link)
         self._latency = rtt_ms / 2000.0
         self._seconds_per_byte = 8.0 / (mbit * 1e6) if mbit is not None else 0.0
         self._limit = queue_bytes
@@ -52,23 +48,8 @@ class DelayedLink:
     def send(self, frame: Frame, parts: Sequence[Words]) -> None:
         self._put(frame, sum(part.nbytes for part in parts), lambda: self._link.send(frame, parts))
 
-    def receive(self, frame: Frame, parts: Sequence[Words]) -> None:
-        self._link.receive(frame, parts)
-
-    def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
-        return self._link.receive_any(frame)
-
-    def read_ahead(self) -> int:
-        return self._link.read_ahead()
-
-    def set_send_buffer(self, queued: int) -> None:
-        self._link.set_send_buffer(queued)
-
     def send_message(self, payload: bytes) -> None:
         self._put(None, len(payload), lambda: self._link.send_message(payload))
-
-    def receive_message(self, timeout: float | None = None) -> bytes:
-        return self._link.receive_message(timeout)
 
     def close(self) -> None:
         with self._changed:

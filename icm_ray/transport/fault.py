@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-import numpy as np
-from numpy.typing import NDArray
-
 from icm_ray.errors import PeerLost
 from icm_ray.ops.seams import Frame, Link, Words
 from icm_ray.transport.failure import Failure
+from icm_ray.transport.forwarding import ForwardingLink
 
 __all__ = ["Fault", "FaultKind", "FaultLink"]
 
@@ -39,13 +37,11 @@ class Fault:
     seconds: float = 0.0
 
 
-class FaultLink:
+class FaultLink(ForwardingLink):
     """A link whose sending side commits `faults`; receiving is left as it is."""
 
     def __init__(self, link: Link, faults: Sequence[Fault]) -> None:
-        self.peer = link.peer
-        self.counters = link.counters
-        self._link = link
+        super().__init__(link)
         self._faults = tuple(faults)
         self._sent = 0
         self._interrupt = threading.Event()
@@ -57,24 +53,9 @@ class FaultLink:
         if FaultKind.DROP not in due:
             self._link.send(frame, parts)
 
-    def receive(self, frame: Frame, parts: Sequence[Words]) -> None:
-        self._link.receive(frame, parts)
-
-    def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
-        return self._link.receive_any(frame)
-
-    def read_ahead(self) -> int:
-        return self._link.read_ahead()
-
-    def set_send_buffer(self, queued: int) -> None:
-        self._link.set_send_buffer(queued)
-
     def send_message(self, payload: bytes) -> None:
         if FaultKind.DROP not in self._due(None):
             self._link.send_message(payload)
-
-    def receive_message(self, timeout: float | None = None) -> bytes:
-        return self._link.receive_message(timeout)
 
     def close(self) -> None:
         self._interrupt.set()

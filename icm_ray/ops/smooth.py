@@ -115,7 +115,7 @@ class Periodic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     the two tuples empty where all of its coefficients are 0. Dealt sines and cosines have `dealt_bits`, public factors
     `public_bits` fractional bits; the sum has both together and is taken in words of 32 or 64 bits, constant and
     linear (for x as an integer) in its units. The result has f. reach: the largest |x|, as an integer, for which the
-    sum is the function; where x may be larger, `beyond` says what the function is there. result_width, error, slope:
+    sum is the function; where x may be larger, `edges` say what the function is there. result_width, error, slope:
     as in `Piecewise`.
     """
 
@@ -171,7 +171,7 @@ class ExpNegative(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     """e^x of x <= 0 (its maker's promise), 0 below the domain.
 
     Cells are 2^shift wide, 2^cell_bits of them, the top one [0, 2^shift); x >= -(2^cell_bits - 1) 2^shift or cut
-    off by `beyond`, which has a lower edge alone. dealt_bits, public_bits: fractional bits of the two factors of a
+    off by `edges`, which have a lower one alone. dealt_bits, public_bits: fractional bits of the two factors of a
     result. The sum is taken in words of 32 or 64 bits; the result has f. error: of the whole, for exact x.
     """
 

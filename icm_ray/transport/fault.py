@@ -62,7 +62,7 @@ class FaultLink(ForwardingLink):
         self._link.close()
 
     def _due(self, frame: Frame | None) -> set[FaultKind]:
-        """The misdeeds for the next frame, those done that are done before sending."""
+        """The faults of the next frame; those that come before sending are committed."""
         number, self._sent = self._sent, self._sent + 1
         due: set[FaultKind] = set()
         for fault in self._faults:

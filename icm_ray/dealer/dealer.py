@@ -106,6 +106,7 @@ class Dealer:
         """
         plan, sent = program.plan(), Counter[str]()
         for name in program.parties:
+            self._links[name].set_receive_limits(0, 0)  # it hears nothing
             self._links[name].set_send_buffer(min(max(plan.in_flight // 4, _AHEAD[0]), _AHEAD[1]))
 
         def deal(index: int, link: Outlet, threads: Threads) -> int:

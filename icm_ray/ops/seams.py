@@ -85,6 +85,10 @@ class Link(Protocol):
     def set_send_buffer(self, queued: int) -> None:
         """From now on let so many bytes wait to be sent; a single larger frame may, where nothing else waits."""
 
+    def set_receive_limits(self, frame: int, ahead: int) -> None:
+        """From now on refuse larger frames than this before memory is taken for them (`Desynchronised`), where their
+        size is not known already; read ahead until so many bytes are kept. 0: nothing comes."""
+
     def send_message(self, payload: bytes) -> None:
         """Queue a control message (msgpack or so) of any length."""
 

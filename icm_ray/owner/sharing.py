@@ -33,6 +33,9 @@ class OutsideOwner:
     def run(self, program: Program, job: int, partition: int, inputs: Mapping[str, RingArray]) -> dict[str, RingArray]:
         """Share this owner's inputs and put together what is revealed to it."""
         plan = program.plan()
+        for link in self._links.values():
+            link.set_receive_limits(plan.frame, plan.frame)
+        self._dealer.set_receive_limits(0, 0)  # it says where the run begins, and deals nothing here
         with spends(Part.DEALER):
             message = self._dealer.receive_message()
         begin = read_begin(message)

@@ -4,6 +4,7 @@ sends.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Condition
 from typing import Protocol
 
@@ -14,8 +15,9 @@ from icm_ray.errors import AddressReused, Desynchronised, FaultError
 from icm_ray.ops.seams import Address, Frame, Link, Words
 from icm_ray.profile import Part, spends
 from icm_ray.ring.prg import Key
+from icm_ray.schedule.allowances import Allowance
 
-__all__ = ["CorrectionSource", "Corrections", "DealtShares", "SharedCorrections"]
+__all__ = ["CorrectionSource", "Corrections", "DealtShares", "ExpectedCorrections", "SharedCorrections"]
 
 
 class CorrectionSource(Protocol):
@@ -30,11 +32,43 @@ class CorrectionSource(Protocol):
         """The correction of (operation, tag), of `size` bytes: writable, the caller's own."""
 
 
-class Corrections:
-    """The corrections of one run, in the order of arrival; what comes early is kept until it is asked for."""
+class ExpectedCorrections:
+    """Which corrections are still to come: as many bytes for each step as its plan has, each (step, tag) once.
 
-    def __init__(self, link: Link, address: Address) -> None:
+    sizes: bytes by step. sender, partition: for errors.
+    """
+
+    def __init__(self, sizes: Mapping[int, int], sender: str, partition: int) -> None:
+        self._left = dict(sizes)
+        self._came: dict[int, set[int]] = {}
+        self._sender, self._partition = sender, partition
+
+    def check(self, step: int, tag: int, size: int) -> None:
+        """Count one that came. Raises `Desynchronised` for what the plan does not have, too much, or twice."""
+        left, came = self._left.get(step, 0), self._came.setdefault(step, set())
+        if not 0 < size <= left or tag in came:
+            what = "a second time" if tag in came else f"with {size} bytes where {left} are left of its step"
+            raise Desynchronised(
+                f"the correction {(step, tag)} came {what}",
+                party=self._sender,
+                partition=self._partition,
+                step=str(step),
+            )
+        came.add(tag)
+        self._left[step] = left - size
+        if left == size:
+            del self._left[step], self._came[step]
+
+
+class Corrections:
+    """The corrections of one run, in the order of arrival; what comes early is kept until it is asked for, within what
+    the plan allows.
+    """
+
+    def __init__(self, link: Link, address: Address, allowed: Allowance) -> None:
         self._link = link
+        self._expected = ExpectedCorrections(allowed.corrections, link.peer, address.partition)
+        self._room = allowed.ahead
         self._frame = Frame(address, 0)
         self._early: dict[tuple[int, int], NDArray[np.uint8]] = {}
         self.received = 0
@@ -43,17 +77,29 @@ class Corrections:
         """The correction of (operation, tag), of `size` bytes."""
         wanted = (operation, tag)
         while wanted not in self._early:
-            self._read()
+            self._keep(*self._receive())
         return self._checked(wanted, size)
 
-    def _read(self) -> None:
+    def _receive(self) -> tuple[int, int, NDArray[np.uint8]]:
         with spends(Part.DEALER):
-            step, found, payload = self._link.receive_any(self._frame)
+            return self._link.receive_any(self._frame)
+
+    def _keep(self, step: int, found: int, payload: NDArray[np.uint8]) -> None:
+        self._expected.check(step, found, payload.nbytes)
+        if payload.nbytes > self._room:
+            raise Desynchronised(
+                f"{self._link.peer} sends corrections before those that are due",
+                party=self._link.peer,
+                partition=self._frame.address.partition,
+                step=str(step),
+            )
+        self._room -= payload.nbytes
         self.received += payload.nbytes
         self._early[step, found] = payload
 
     def _checked(self, wanted: tuple[int, int], size: int) -> NDArray[np.uint8]:
         payload = self._early.pop(wanted)
+        self._room += payload.nbytes
         if payload.nbytes != size:
             raise Desynchronised(
                 f"a correction of {payload.nbytes} bytes where {size} were expected",
@@ -66,8 +112,8 @@ class Corrections:
 class SharedCorrections(Corrections):
     """The same, for several threads: one of those that wait reads the link, for all of them."""
 
-    def __init__(self, link: Link, address: Address) -> None:
-        super().__init__(link, address)
+    def __init__(self, link: Link, address: Address, allowed: Allowance) -> None:
+        super().__init__(link, address, allowed)
         self._changed = Condition()
         self._reading = False
         self._failed: FaultError | None = None
@@ -84,14 +130,17 @@ class SharedCorrections(Corrections):
                         self._changed.wait()
                     continue
                 self._reading = True
-                self._changed.release()
                 try:
-                    self._read()
+                    self._changed.release()
+                    try:
+                        came = self._receive()
+                    finally:
+                        self._changed.acquire()
+                    self._keep(*came)
                 except FaultError as error:
                     self._failed = error
                     raise
                 finally:
-                    self._changed.acquire()
                     self._reading = False
                     self._changed.notify_all()
             return self._checked(wanted, size)

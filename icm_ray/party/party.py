@@ -79,13 +79,17 @@ class Party:
         check_policy(program, self.policies, self.me)
         self.settle()
         address, name = self._begin(program, job, partition)
+        allowed = plan.allowances[self.me]
+        for peer in self._links.values():
+            peer.set_receive_limits(plan.frame, plan.frame)
+        self._dealer.set_receive_limits(allowed.largest, allowed.ahead)  # it may be among those links
         outcome = RunResult(attempt=address.attempt, preprocessed=name is not None)
         slot = self._spent = self._consume(name, address)
         if name is not None:
             self._agree(program, name, address)
         key = key_for(self._dealer_secret, "dealer", address) if slot is None else slot.key
         dealt = SharedCorrections if self._threads > 1 else Corrections
-        source = dealt(self._dealer, address) if slot is None else slot.corrections
+        source = dealt(self._dealer, address, allowed) if slot is None else slot.corrections
         keys = {peer: key_for(secret, "pair", address) for peer, secret in self._secrets.items()}
         mine = PartyEnv(self.me, self._links, keys, key, source, self.store, inputs or {}, observe)
         with ThreadPool(self._threads) as pool:
@@ -101,7 +105,9 @@ class Party:
         """Take `count` slots of the program from the dealer; they count once the batch is added to the stock."""
         if self.stock is None:
             raise ProgramError(f"{self.me} has no stock")
-        return fill(self.stock, self._dealer, self._dealer_secret, program, job, count, self._new_attempt)
+        allowed = program.plan().allowances[self.me]
+        self._dealer.set_receive_limits(allowed.largest, 0)
+        return fill(self.stock, self._dealer, self._dealer_secret, program, job, count, self._new_attempt, allowed)
 
     def settle(self) -> None:
         """Remove the slot of the last run, once its results are out: that takes milliseconds for a large one."""

@@ -5,6 +5,7 @@ All of it follows from the program and its public shapes, so that parties, deale
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import groupby
@@ -13,6 +14,7 @@ from icm_ray.ops.catalogue import Node
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.schedule import parallel_threshold
+from icm_ray.schedule.allowances import Allowance, allowances, largest_frame
 from icm_ray.schedule.blocks import in_blocks
 from icm_ray.schedule.steps import Step, cost_of, in_flight_for, shares_of, working_set
 
@@ -28,7 +30,7 @@ class Plan:
     begin. corrected: the party that gets the dealer's corrections of each step: of all that begin in one round the one
     that had least so far, since a party that waits for corrections behind another's, of a step beside, would wait for
     that one. bulky: which steps are worth a thread of their own; large: which of them are products that are worth
-    several.
+    several. allowances: what the dealer may send each party. frame: bytes of the largest frame between two others.
     """
 
     parties: tuple[str, ...]
@@ -42,6 +44,8 @@ class Plan:
     corrected: tuple[str, ...]
     bulky: tuple[bool, ...]
     large: tuple[bool, ...]
+    allowances: Mapping[str, Allowance]
+    frame: int
 
     def kinds(self, index: int) -> list[ValueType]:
         """The types of what a step takes."""
@@ -77,7 +81,21 @@ def plan_of(
         for step in steps
     )
     bulky = tuple(one or weight >= parallel_threshold.LEAST for one, weight in zip(large, weights, strict=True))
-    return Plan(parties, steps, costs, starts, rounds, room, shares_of(given), order, corrected, bulky, large)
+    return Plan(
+        parties,
+        steps,
+        costs,
+        starts,
+        rounds,
+        room,
+        shares_of(given),
+        order,
+        corrected,
+        bulky,
+        large,
+        allowances(parties, costs, starts, corrected),
+        largest_frame(steps, costs, starts),
+    )
 
 
 def _corrected(

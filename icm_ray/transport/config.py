@@ -33,7 +33,8 @@ class TransportConfig:
     queue_bytes: int = 64 * MIB
     """What may wait to be sent on one link; a single larger frame is admitted when nothing else waits."""
     read_ahead_bytes: int = GIB
-    """What a sender that waits for room may take in from its peer, so that two senders never wait for each other."""
+    """What a sender that waits for room may take in from its peer, so that two senders never wait for each other; a
+    program's plan sets another limit for its runs."""
     direct_bytes: int = 16 * MIB
     """Of frames up to this size the calling thread writes what the kernel takes at once; the sender thread is woken for
     the rest. 3 to 10 % of a run on loopback, where no core is idle."""

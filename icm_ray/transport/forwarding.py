@@ -35,6 +35,9 @@ class ForwardingLink:
     def set_send_buffer(self, queued: int) -> None:
         self._link.set_send_buffer(queued)
 
+    def set_receive_limits(self, frame: int, ahead: int) -> None:
+        self._link.set_receive_limits(frame, ahead)
+
     def send_message(self, payload: bytes) -> None:
         self._link.send_message(payload)
 

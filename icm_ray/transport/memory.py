@@ -102,6 +102,7 @@ class MemoryLink:
         self._transcript = transcript
         self._failure: Failure | None = None
         self._closed = False
+        self._largest = config.max_frame_bytes
 
     def send(self, frame: Frame, parts: Sequence[Words]) -> None:
         length = sum(map(len, byte_views(parts)))
@@ -125,7 +126,7 @@ class MemoryLink:
 
     def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
         kind, got, payload = self._next(frame, None)
-        if kind is not Kind.DATA or got.address != frame.address:
+        if kind is not Kind.DATA or got.address != frame.address or payload.nbytes > self._largest:
             raise self._desynchronised(frame, kind, got, payload.nbytes)
         return got.step, got.tag, payload
 
@@ -134,6 +135,9 @@ class MemoryLink:
 
     def set_send_buffer(self, queued: int) -> None:
         pass
+
+    def set_receive_limits(self, frame: int, ahead: int) -> None:
+        self._largest = frame
 
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:

@@ -66,6 +66,12 @@ class Receiver:
         self._end = 0
         self._backlog: deque[_Whole] = deque()
         self._backlog_bytes = 0
+        self._largest = config.max_frame_bytes
+        self._ahead = config.read_ahead_bytes
+
+    def set_limits(self, frame: int, ahead: int) -> None:
+        """As `Link.set_receive_limits`."""
+        self._largest, self._ahead = frame, ahead
 
     def data(self, frame: Frame, views: list[memoryview], length: int) -> None:
         """Fill `views` with the next frame, which must be `frame` with `length` payload bytes."""
@@ -105,7 +111,7 @@ class Receiver:
         if self.failure is not None or not self.lock.acquire(blocking=False):
             return 0
         try:
-            if self._available() and self._backlog_bytes < self._config.read_ahead_bytes:
+            if self._available() and self._backlog_bytes < self._ahead:
                 whole = self._read_whole(NO_FRAME, 0.0)
                 self._backlog.append(whole)
                 self._backlog_bytes += whole.payload.nbytes
@@ -130,7 +136,7 @@ class Receiver:
     def _read_whole(self, frame: Frame, timeout: float) -> _Whole:
         head = self._header(frame, timeout)
         kind, got, length = self._decoded(head, frame)
-        limit = self._config.max_message_bytes if kind is Kind.MESSAGE else self._config.max_frame_bytes
+        limit = self._config.max_message_bytes if kind is Kind.MESSAGE else self._largest
         if length > limit:
             self._broken(Failure(Desynchronised, self._peer, f"announced {length} bytes; the limit is {limit}"), frame)
         payload = np.empty(length, np.uint8)

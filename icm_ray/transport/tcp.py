@@ -88,6 +88,9 @@ class TcpLink:
     def set_send_buffer(self, queued: int) -> None:
         self._sender.run_ahead(queued)
 
+    def set_receive_limits(self, frame: int, ahead: int) -> None:
+        self._receiver.set_limits(frame, ahead)
+
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:
             raise ShapeError(f"a message of {len(payload)} bytes; the limit is {self._config.max_message_bytes}")

@@ -26,6 +26,7 @@ from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.schedule import parallel_threshold
+from icm_ray.schedule.allowances import Allowance
 from icm_ray.transport import Transcript, memory_links
 from icm_ray.transport.memory import MemoryLink
 from tests.ring.counters import Counting
@@ -304,7 +305,7 @@ def test_threads_of_a_crew_count_on_the_clock():
 def test_early_corrections_reach_whoever_asks():
     links = memory_links(("alice", "dealer"))
     address, found = Address(1, bytes(32), 0, 1), {}
-    source = SharedCorrections(links["alice"]["dealer"], address)
+    source = SharedCorrections(links["alice"]["dealer"], address, Allowance({7: 48}, 48, 48))
     asking = [
         threading.Thread(target=lambda tag=tag: found.update({tag: source.take(7, tag, 8).tobytes()}))
         for tag in range(6)
@@ -321,7 +322,10 @@ def test_early_corrections_reach_whoever_asks():
 
 def test_a_broken_link_fails_all_who_wait():
     links = memory_links(("alice", "dealer"))
-    source, errors = SharedCorrections(links["alice"]["dealer"], Address(1, bytes(32), 0, 1)), []
+    source, errors = (
+        SharedCorrections(links["alice"]["dealer"], Address(1, bytes(32), 0, 1), Allowance({7: 24}, 24, 24)),
+        [],
+    )
 
     def ask(tag):
         try:
@@ -343,7 +347,7 @@ def test_a_correction_of_another_size_is_refused():
     address = Address(1, bytes(32), 0, 1)
     links["dealer"]["alice"].send(Frame(address, 5, 3), (np.zeros(4, np.uint64),))
     with pytest.raises(Desynchronised, match="32 bytes where 40"):
-        SharedCorrections(links["alice"]["dealer"], address).take(5, 3, 40)
+        SharedCorrections(links["alice"]["dealer"], address, Allowance({5: 40}, 40, 40)).take(5, 3, 40)
 
 
 def test_processes_with_two_threads():

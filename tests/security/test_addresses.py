@@ -16,9 +16,11 @@ from icm_ray.program.build import Builder
 from icm_ray.program.keys import key_for
 from icm_ray.program.run_header import Begin
 from icm_ray.ring.prg import derive_key
+from icm_ray.schedule.allowances import Allowance
 from icm_ray.transport import memory_links
 
 NAMES = ("alice", "bob")
+ALLOWED = Allowance({5: 40}, 40, 40)
 
 
 def program(width=20):
@@ -91,7 +93,7 @@ def test_corrections_of_an_old_attempt_are_refused():
     old, new = (Address(1, bytes(32), 0, attempt) for attempt in (1, 2))
     links["dealer"]["alice"].send(Frame(old, 5, 3), (np.zeros(4, np.uint64),))
     with pytest.raises(Desynchronised):
-        Corrections(links["alice"]["dealer"], new).take(5, 3, 32)
+        Corrections(links["alice"]["dealer"], new, ALLOWED).take(5, 3, 32)
 
 
 def test_a_correction_of_another_size_is_refused():
@@ -99,12 +101,13 @@ def test_a_correction_of_another_size_is_refused():
     address = Address(1, bytes(32), 0, 1)
     links["dealer"]["alice"].send(Frame(address, 5, 3), (np.zeros(4, np.uint64),))
     with pytest.raises(Desynchronised, match="32 bytes where 40"):
-        Corrections(links["alice"]["dealer"], address).take(5, 3, 40)
+        Corrections(links["alice"]["dealer"], address, ALLOWED).take(5, 3, 40)
 
 
 def test_a_tag_is_used_once_by_a_party():
     links = memory_links(("alice", "dealer"))
-    shares = DealtShares(derive_key(b"k"), 4, False, Corrections(links["alice"]["dealer"], Address(1, bytes(32), 0, 1)))
+    corrections = Corrections(links["alice"]["dealer"], Address(1, bytes(32), 0, 1), ALLOWED)
+    shares = DealtShares(derive_key(b"k"), 4, False, corrections)
     shares.words(1, 10)
     shares.dealt(2, 10)
     for use in (shares.words, shares.dealt):

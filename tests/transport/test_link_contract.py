@@ -1,12 +1,14 @@
 """What every link promises, shown on memory, plain TCP and TLS links alike."""
 
 from dataclasses import replace
+from time import monotonic
 
 import numpy as np
 import pytest
 
 from icm_ray.errors import BoundError, Desynchronised, PeerLost, PeerSilent, ShapeError
 from icm_ray.ops.seams import Link
+from icm_ray.transport.wire import Kind, encode
 
 
 def words(count, dtype=np.uint64):
@@ -243,3 +245,49 @@ def test_memory_may_be_reused_once_the_peer_has_it(pair, at):
         alice.send(at(step), [buffer])
         bob.receive(at(step), [got])
         assert (got == step).all()
+
+
+def test_a_frame_beyond_the_limit_is_refused(pair, at):
+    """Where its size is not known before it comes: 0 lets nothing through but empty frames."""
+    alice, bob = pair()
+    bob.set_receive_limits(16, 0)
+    alice.send(at(0), [np.zeros(2, np.uint64)])
+    alice.send(at(1), [np.zeros(3, np.uint64)])
+    assert bob.receive_any(at(0))[2].nbytes == 16
+    with pytest.raises(Desynchronised):
+        bob.receive_any(at(0))
+
+
+def test_frames_of_a_known_size_need_no_limit(pair, at):
+    alice, bob = pair()
+    bob.set_receive_limits(0, 0)
+    alice.send(at(0), [np.ones(3, np.uint64)])
+    into = np.zeros(3, np.uint64)
+    bob.receive(at(0), [into])
+    assert into.tolist() == [1, 1, 1]
+
+
+def test_what_is_read_ahead_is_bounded(tcp_pair, at):
+    alice, bob = tcp_pair()
+    bob.set_receive_limits(8, 16)
+    for step in range(4):
+        alice.send(at(step), [np.zeros(1, np.uint64)])
+    alice.send_message(b"all")
+    taken, deadline = 0, monotonic() + 5
+    while taken < 2 and monotonic() < deadline:
+        taken += bool(bob.read_ahead())
+    assert taken == 2
+    assert not bob.read_ahead()
+    for step in range(4):
+        assert bob.receive_any(at(0))[0] == step
+    assert bob.receive_message() == b"all"
+
+
+def test_a_large_frame_is_not_read_ahead(raw_peer, at):
+    """It is refused when its header is read, before memory is taken for it."""
+    link, writes, _ = raw_peer()
+    link.set_receive_limits(64, 1 << 40)
+    writes.sendall(encode(Kind.DATA, at(0), 1 << 31))
+    assert link.read_ahead() == 0
+    with pytest.raises(Desynchronised, match="announced 2147483648 bytes; the limit is 64"):
+        link.receive_any(at(0))

@@ -16,12 +16,13 @@ from icm_ray.names import DRIVER
 from icm_ray.query.answer import answers
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain as explain_asked
-from icm_ray.query.lane_build import LaneProgram, Members
+from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
-from icm_ray.query.question import Asked, Question, Sharing
+from icm_ray.query.question import Asked, Question, Sharing, encode_asked
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.runtime.driver.engine import Engine, LaneJob
+from icm_ray.runtime.orders.origins import FromQuestion
 
 __all__ = ["Part", "check", "explain", "run", "share"]
 
@@ -65,10 +66,11 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
     lowered = _lowered(engine, asked)
     if lowered.last is None:
         return answers(asked, lowered, {})
-    if not lowered.first:
-        return answers(asked, lowered, _last(engine, lowered.last))
+    *first, last = _jobs(asked, lowered)
+    if not first:
+        return answers(asked, lowered, engine.execute([last])[0].results)
     with parts[0][0].answering.alone(asked.digest):
-        return answers(asked, lowered, _over_lanes(engine, lowered, lowered.last))
+        return answers(asked, lowered, _over_lanes(engine, first, lowered.kept, last))
 
 
 def share(dataset: Dataset, columns: tuple[str, ...]) -> Dataset:
@@ -85,7 +87,7 @@ def share(dataset: Dataset, columns: tuple[str, ...]) -> Dataset:
     asked = Asked(sharing, (dataset.facts,))
     facts = secret_rows(sharing, dataset.facts)
     shares = Dataset(engine, facts)
-    jobs = [_job(part) for part in _lowered(engine, asked).first]
+    jobs = _jobs(asked, _lowered(engine, asked))
     for info, encoding in zip(facts.columns, facts.encodings, strict=True):
         if loss := encoding.loss(config.fraction_bits):
             warnings.warn(f"column {info.name!r}: {loss}; a smaller bound keeps more digits", UserWarning, stacklevel=3)
@@ -106,20 +108,23 @@ def _lowered(engine: Engine, asked: Asked) -> Lowered:
     return lower(asked, _members(engine)).stamped(engine.config.in_flight, engine.threads)
 
 
-def _job(part: LaneProgram) -> LaneJob:
-    return LaneJob(part.lane, part.program, part.partition, part.tasks)
+def _jobs(asked: Asked, lowered: Lowered) -> list[LaneJob]:
+    """The programs as jobs: each says what it follows from, for the workers to derive it themselves."""
+    payload = encode_asked(asked)
+    return [
+        LaneJob(part.lane, part.program, part.partition, part.tasks, origin=FromQuestion(payload, stage))
+        for stage, part in enumerate(lowered.programs)
+    ]
 
 
-def _last(engine: Engine, last: LaneProgram) -> Mapping[str, NDArray[np.uint64]]:
-    return engine.execute([_job(last)])[0].results
-
-
-def _over_lanes(engine: Engine, lowered: Lowered, last: LaneProgram) -> Mapping[str, NDArray[np.uint64]]:
-    names = [name for kept in lowered.kept.values() for name in kept]
+def _over_lanes(
+    engine: Engine, first: Sequence[LaneJob], kept: Mapping[int, Mapping[str, tuple[int, ...]]], last: LaneJob
+) -> Mapping[str, NDArray[np.uint64]]:
+    names = [name for keys in kept.values() for name in keys]
     try:
-        engine.execute([_job(part) for part in lowered.first])
-        engine.gather({lane: kept for lane, kept in lowered.kept.items() if lane})
-        results = _last(engine, last)
+        engine.execute(first)
+        engine.gather({lane: keys for lane, keys in kept.items() if lane})
+        results = engine.execute([last])[0].results
     except BaseException:
         with suppress(IcmError):  # the first cause is the one to report
             engine.forget(names)

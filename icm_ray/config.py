@@ -28,6 +28,8 @@ class EngineConfig:
     tls: encrypt and authenticate every link; only benchmarks on loopback switch it off.
     rtt_ms, mbit: a slow network put between the members of a lane, for benchmarks: milliseconds there and back,
         megabits a second each way on each link (0: as fast as it goes).
+    free_programs: whether workers take programs that no question and no model implies, as tests and benchmarks write
+        them by hand; otherwise each derives a program from what is asked, and refuses any other.
     stock: directory, on every worker's own node, where prepared randomness outlives the session: an absolute path.
         None: what is prepared lies in a private temporary directory of each worker and ends with it.
 
@@ -49,6 +51,7 @@ class EngineConfig:
     tls: bool = True
     rtt_ms: float = 0.0
     mbit: float = 0.0
+    free_programs: bool = False
     stock: str | None = None
 
     def __post_init__(self) -> None:

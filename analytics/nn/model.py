@@ -23,11 +23,12 @@ from icm_ray.errors import BoundError, IcmError, InputError, OwnerError, ShapeEr
 from icm_ray.names import DRIVER
 from icm_ray.network.model import IMAGES, PublicModel
 from icm_ray.network.passes import relu_after_max_pool
-from icm_ray.network.programs import Output, WeightLoad, program_of
+from icm_ray.network.programs import Output, WeightLoad, encode_model_question, program_of
 from icm_ray.program.program import Program
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import decode, decode_integers, encode
 from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
+from icm_ray.runtime.orders.origins import FromPrediction
 
 __all__ = ["SecureModel"]
 
@@ -184,22 +185,25 @@ class SecureModel:
     def _new_version(self) -> None:
         """Weights are masked once under a key: a reload takes new ones."""
         self._loaded: set[int] = set()
-        self._programs: dict[tuple[int, str, str, str], Program] = {}
+        self._programs: dict[tuple[int, str, str, str], tuple[Program, FromPrediction]] = {}
         self._load = WeightLoad(model=self._public, version=token_hex(8), owner=self.owner)
 
-    def _program(self, count: int, owner: str, output: Output, to: str) -> Program:
+    def _program(self, count: int, owner: str, output: Output, to: str) -> tuple[Program, FromPrediction]:
+        """The program of one batch, and the question that it follows from."""
         key = count, owner, output, to
         if key not in self._programs:
             question = self._load.prediction(images=owner, count=count, output=output, to=to)
             derived = program_of(question, self._session.parties, self._session.owners)
             in_flight, threads = self._session.config.in_flight, self._session.threads
-            self._programs[key] = replace(derived, in_flight=in_flight, threads=threads)
+            program = replace(derived, in_flight=in_flight, threads=threads)
+            self._programs[key] = program, FromPrediction(encode_model_question(question))
         return self._programs[key]
 
     def _load_job(self, lane: int) -> LaneJob:
         load = program_of(self._load, self._session.parties, self._session.owners)
         load = replace(load, threads=self._session.threads)
-        return LaneJob(lane, load, given={self.owner: self._compiled.weights()})
+        given, origin = {self.owner: self._compiled.weights()}, FromPrediction(encode_model_question(self._load))
+        return LaneJob(lane, load, given=given, origin=origin)
 
     def _run(
         self, coded: RingArray, owner: str, output: Output, to: str, progress: Progress | None
@@ -215,9 +219,9 @@ class SecureModel:
                 if lane not in self._loaded and all(job.lane != lane for job in jobs):
                     jobs.append(self._load_job(lane))
                 images = coded[starts[index] : starts[index] + self.batch_size]
-                program = self._program(len(images), owner, output, to)
+                program, origin = self._program(len(images), owner, output, to)
                 results.append(len(jobs))
-                jobs.append(LaneJob(lane, program, index, given={owner: {IMAGES: images}}))
+                jobs.append(LaneJob(lane, program, index, given={owner: {IMAGES: images}}, origin=origin))
             done = self._execute(jobs)
             spent = spent.plus(jobs, done, self._session.lanes)
             parts += [done[index].results[output] for index in results]
@@ -246,7 +250,7 @@ class SecureModel:
         size = min(count, self.batch_size)
         scheme, batches = self._public.scheme, -(-count // self.batch_size)
         title = f"prediction of {output} for {count} images in {batches} batches, of which one"
-        lines = [explain(self._program(size, owner, output, to), title)]
+        lines = [explain(self._program(size, owner, output, to)[0], title)]
         if scheme.bound is None:
             bits = ", ".join(f"2^{reach}" for reach in scheme.layers.values())
             lines.append(f"  published by {self.owner} about its weights: bounds of its layers' values, {bits}")

@@ -30,7 +30,10 @@ def main():
     from icm_ray.runtime.carriers.processes import ProcessHandle
     from icm_ray.runtime.driver.lane_engine import LaneEngine
 
-    config, members = EngineConfig(tls=False, in_flight=slow.IN_FLIGHT << 20), ("alice", "bob", "dealer")
+    config, members = (
+        EngineConfig(tls=False, in_flight=slow.IN_FLIGHT << 20, free_programs=True),
+        ("alice", "bob", "dealer"),
+    )
 
     def start(name):
         number = members.index(name)

@@ -55,7 +55,7 @@ def bench(
     if session and threads > 1:
         raise typer.BadParameter("a session gives each worker the threads of its CPUs: leave --threads out")
     tls = tls or session
-    config = EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit, in_flight=in_flight << 20)
+    config = EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit, in_flight=in_flight << 20, free_programs=True)
 
     def start() -> Session | ProcessEngine:
         if session:

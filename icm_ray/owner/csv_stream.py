@@ -47,8 +47,8 @@ def header(path: str, dialect: Dialect) -> list[str]:
     return found[1]
 
 
-def stream(path: str, dialect: Dialect, readings: Mapping[str, Reading], *, ahead: bool = True) -> Iterator[Any]:
-    """Record batches of the columns, by the names that the mapping has for them. ahead: later ones are read by threads.
+def stream(path: str, dialect: Dialect, readings: Mapping[str, Reading]) -> Iterator[Any]:
+    """Record batches of the columns, by the names that the mapping has for them.
 
     Errors: `OSError`, `UnicodeError`, `pyarrow.ArrowException`; their texts may hold a cell's value.
     """
@@ -61,7 +61,7 @@ def stream(path: str, dialect: Dialect, readings: Mapping[str, Reading], *, ahea
         try:
             batches = arrow.open_csv(
                 source,
-                read_options=arrow.ReadOptions(encoding=encoding, skip_rows=skipped, use_threads=ahead),
+                read_options=arrow.ReadOptions(encoding=encoding, skip_rows=skipped),
                 parse_options=arrow.ParseOptions(delimiter=dialect.sep, newlines_in_values=True),
                 convert_options=arrow.ConvertOptions(
                     include_columns=list(types) or None,

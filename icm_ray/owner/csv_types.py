@@ -1,6 +1,6 @@
 """What a CSV file holds: the number of its rows, and the type of each column over all of them.
 
-The first rows are looked at as text, as pandas looks at cells; then Arrow reads the whole file with the types found
+A first block is looked at as text, as pandas looks at cells; then Arrow reads the whole file with the types found
 there, which is fast. Where one of them does not last, or a float column may hold integers that a double rounds, one
 more pass reads the columns as text and settles all of them.
 """
@@ -19,7 +19,6 @@ from icm_ray.query.dialect import Dialect
 __all__ = ["inspected"]
 
 _TYPES = {"int": ("int64", "uint64"), "float": ("double",), "bool": ("bool",), "string": ()}
-_FIRST_ROWS = 1 << 12
 _ROUNDING = 2.0**53  # from here on doubles skip integers
 
 
@@ -52,11 +51,11 @@ def _inference(dialect: Dialect, name: str) -> Inference:
 
 
 def _guessed(path: str, dialect: Dialect, names: Mapping[str, str]) -> dict[str, Inference]:
-    """What the first rows tell."""
+    """What the first block tells."""
     seen = {name: _inference(dialect, name) for name in names}
-    for batch in stream(path, dialect, _text(names), ahead=False):
+    for batch in stream(path, dialect, _text(names)):
         for name, inference in seen.items():
-            inference.add(batch.column(name).slice(0, _FIRST_ROWS))
+            inference.add(batch.column(name))
         break
     return seen
 

@@ -1,31 +1,50 @@
-"""Programs that a worker has received before: the same one comes again for every batch and every partition."""
+"""What a worker has worked out before: the same program comes again for every batch and every partition."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
 from icm_ray.program.program import Program, decode_program
 
-__all__ = ["Programs"]
+__all__ = ["Latest", "Programs"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Latest(Generic[K, V]):
+    """The latest values by their keys; at most `limit` bytes of them, and always the last."""
+
+    def __init__(self, limit: int = 4 << 20) -> None:
+        self._limit, self._bytes = limit, 0
+        self._kept: dict[K, tuple[V, int]] = {}  # in the order of their last use
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: K, size: int, make: Callable[[], V]) -> V:
+        """The value of a key: kept, or made. size: its bytes, about. What `make` raises is raised, every time."""
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = make(), size
+            self._bytes += size
+        self._kept[key] = found
+        while self._bytes > self._limit and len(self._kept) > 1:
+            _, freed = self._kept.pop(next(iter(self._kept)))
+            self._bytes -= freed
+        return found[0]
 
 
 class Programs:
     """The latest programs by their bytes, decoded and checked; at most `limit` bytes of them, and always the last."""
 
     def __init__(self, limit: int = 4 << 20) -> None:
-        self._limit, self._bytes = limit, 0
-        self._kept: dict[bytes, Program] = {}  # in the order of their last use
+        self._latest: Latest[bytes, Program] = Latest(limit)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._latest)
 
     def decoded(self, payload: bytes) -> Program:
         """As `decode_program`: raises `ProgramError` where it is not well formed, every time."""
-        program = self._kept.pop(payload, None)
-        if program is None:
-            program = decode_program(payload)
-            self._bytes += len(payload)
-        self._kept[payload] = program
-        while self._bytes > self._limit and len(self._kept) > 1:
-            oldest = next(iter(self._kept))
-            self._bytes -= len(oldest)
-            del self._kept[oldest]
-        return program
+        return self._latest.get(payload, len(payload), lambda: decode_program(payload))

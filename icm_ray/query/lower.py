@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
-from icm_ray.errors import BoundError
+from icm_ray.errors import BoundError, ProgramError
 from icm_ray.ops.linear import Load, Reveal, Store
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
@@ -21,9 +22,10 @@ from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join
 from icm_ray.query.question import Asked, DatasetFacts, Question
-from icm_ray.query.sharing import lower_sharing
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.sharing import secret_rows, sharing_program
 
-__all__ = ["Lowered", "Revealed", "lower"]
+__all__ = ["Lowered", "Lowering", "Revealed", "lower", "lowering"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,41 @@ def lower(asked: Asked, members: Members) -> Lowered:
     Errors: `BoundError` naming the column where a value would not fit its ring; `ColumnError`, `ProgramError` where
     question and facts do not belong together.
     """
+    return lowering(asked, members).lower()
+
+
+def lowering(asked: Asked, members: Members) -> Lowering:
+    """What gives the programs of what is asked, one by one too. Errors: those of `lower`, here or later."""
     if isinstance(asked.what, Question):
-        return _Lowering(asked, asked.what, members).lower()
-    return Lowered(lower_sharing(asked.what, asked.rows(asked.what.dataset), members), {}, None)
+        return _OfQuestion(asked, asked.what, members)
+    return _OfSharing(secret_rows(asked.what, asked.rows(asked.what.dataset)), members)
 
 
-class _Lowering:
+class Lowering(Protocol):
+    """The way from one thing asked to its programs."""
+
+    def lower(self) -> Lowered:
+        """All of them."""
+
+    def stage(self, stage: int) -> LaneProgram:
+        """Number `stage` of `lower().programs`, for whoever has to do with that one alone.
+
+        Errors: `ProgramError` (there is none).
+        """
+
+
+class _OfSharing:
+    def __init__(self, shares: SecretRows, members: Members) -> None:
+        self._shares, self._members = shares, members
+
+    def lower(self) -> Lowered:
+        return Lowered(tuple(map(self.stage, range(len(self._shares.partitions)))), {}, None)
+
+    def stage(self, stage: int) -> LaneProgram:
+        return sharing_program(self._shares, stage, self._members)
+
+
+class _OfQuestion:
     def __init__(self, asked: Asked, question: Question, members: Members) -> None:
         self._asked, self._question, self._members = asked, question, members
         self._facts = {statistic.dataset: asked.rows(statistic.dataset) for statistic in question.statistics}
@@ -100,28 +131,21 @@ class _Lowering:
 
     def lower(self) -> Lowered:
         """The programs."""
-        lanes = sorted(frozenset[int]().union(*(self._facts[part.dataset].lanes for part in self._parts)))
+        lanes = self._lanes()
         if not lanes:
             builder = Builder(self._members.parties, self._members.owners)
             return Lowered((), {}, None, self._reveal(builder, {}))
         if len(lanes) == 1:
-            last = self._lane(lanes[0])
-            values = {part: self._partial(last, part) for part in self._parts}
-            revealed = self._reveal(last.builder, values)
-            return Lowered((), {}, last.program(), revealed)
+            return Lowered((), {}, *self._only(lanes[0]))
         first: list[LaneProgram] = []
         kept: dict[int, dict[str, tuple[int, ...]]] = {}
         pieces: dict[PartialOf, list[tuple[str, ValueType]]] = {part: [] for part in self._parts}
         for lane in lanes:
-            build, kept[lane] = self._lane(lane), {}
-            for index, part in enumerate(self._parts):
-                if lane not in self._facts[part.dataset].lanes:
-                    continue
-                value, name = self._partial(build, part), f"partial-{self._asked.digest.hex()}-{lane}-{index}"
-                build.builder.add(Store(name), value)
-                kept[lane][name] = array_shape(value.type)
-                pieces[part].append((name, value.type))
-            first.append(build.program())
+            program, types = self._first(lane)
+            first.append(program)
+            kept[lane] = {name: array_shape(kind) for name, kind in types.values()}
+            for part, piece in types.items():
+                pieces[part].append(piece)
         last = self._lane(0)
         values = {}
         for part, found in pieces.items():
@@ -129,6 +153,37 @@ class _Lowering:
             values[part] = join(last.builder, self._parts[part].rule, loaded)
         revealed = self._reveal(last.builder, values)
         return Lowered(tuple(first), kept, last.program(), revealed)
+
+    def stage(self, stage: int) -> LaneProgram:
+        """One of the programs, by its number."""
+        lanes = self._lanes()
+        if len(lanes) > 1 and 0 <= stage < len(lanes):
+            return self._first(lanes[stage])[0]
+        programs = self.lower().programs
+        if not 0 <= stage < len(programs):
+            raise ProgramError(f"a question of {len(programs)} programs, none of number {stage}")
+        return programs[stage]
+
+    def _lanes(self) -> list[int]:
+        return sorted(frozenset[int]().union(*(self._facts[part.dataset].lanes for part in self._parts)))
+
+    def _only(self, lane: int) -> tuple[LaneProgram, tuple[Revealed, ...]]:
+        """Where one lane has all rows: its program, and what that reveals."""
+        build = self._lane(lane)
+        values = {part: self._partial(build, part) for part in self._parts}
+        revealed = self._reveal(build.builder, values)
+        return build.program(), revealed
+
+    def _first(self, lane: int) -> tuple[LaneProgram, dict[PartialOf, tuple[str, ValueType]]]:
+        """The program of a lane that keeps its partial shares, and under which name each, of what type."""
+        build = self._lane(lane)
+        pieces: dict[PartialOf, tuple[str, ValueType]] = {}
+        for index, part in enumerate(self._parts):
+            if lane in self._facts[part.dataset].lanes:
+                value, name = self._partial(build, part), f"partial-{self._asked.digest.hex()}-{lane}-{index}"
+                build.builder.add(Store(name), value)
+                pieces[part] = name, value.type
+        return build.program(), pieces
 
     def _lane(self, lane: int) -> LaneBuild:
         """A program for a lane; it states the fewest rows that are behind any of what is opened."""

@@ -80,6 +80,7 @@ class SecretPartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Partition `number` of an owner's table, as shares of the parties in one lane."""
 
     owner: str
+    table: str
     number: Natural
     lane: Natural
     rows: Natural

@@ -11,7 +11,7 @@ from icm_ray.query.rows import column_of
 from icm_ray.query.secret_rows import SecretPartition, SecretRows, encoding_for
 from icm_ray.query.tasks import ColumnValues
 
-__all__ = ["lower_sharing", "secret_rows"]
+__all__ = ["secret_rows", "sharing_program"]
 
 _NUMBERS = frozenset({"int", "float", "bool"})
 
@@ -34,7 +34,7 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
         encoding_for(info, declared.get(info.name), most, sharing.f, sharing.default_bound) for info in columns
     )
     partitions = tuple(
-        SecretPartition(table.owner, number, lane, count)
+        SecretPartition(table.owner, table.name, number, lane, count)
         for table in rows.tables
         for number, (lane, count) in enumerate(zip(table.lanes, table.rows, strict=True))
         if count
@@ -42,17 +42,17 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
     return SecretRows(sharing.into, rows.name, columns, encodings, partitions, rows.policy)
 
 
-def lower_sharing(sharing: Sharing, rows: DatasetFacts, members: Members) -> tuple[LaneProgram, ...]:
-    """A program for each partition, which keeps the shares of its columns."""
-    shares = secret_rows(sharing, rows)
-    tables = {table.owner: table.name for table in rows.tables} if isinstance(rows, OwnerRows) else {}
-    return tuple(_program(shares, partition, tables[partition.owner], members) for partition in shares.partitions)
+def sharing_program(shares: SecretRows, stage: int, members: Members) -> LaneProgram:
+    """The program that keeps the shares of one partition's columns, by its number among those with rows.
 
-
-def _program(shares: SecretRows, partition: SecretPartition, table: str, members: Members) -> LaneProgram:
+    Errors: `ProgramError` (there is none).
+    """
+    if not 0 <= stage < len(shares.partitions):
+        raise ProgramError(f"a sharing of {len(shares.partitions)} partitions, none of number {stage}")
+    partition = shares.partitions[stage]
     build = LaneBuild(members, partition.lane, shares.count)
     for info, encoding in zip(shares.columns, shares.encodings, strict=True):
-        task = ColumnValues(table, info.name, partition.number, encoding.f, encoding.bound, info.kind)
+        task = ColumnValues(partition.table, info.name, partition.number, encoding.f, encoding.bound, info.kind)
         value = build.bring(partition.owner, info.name, task, encoding.type(partition.rows))
         build.builder.add(Store(shares.key(partition, info.name)), value)
     return build.program(partition.number)

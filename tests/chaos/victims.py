@@ -13,7 +13,7 @@ from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from tests.runtime import programs
 
-QUICK = EngineConfig(heartbeat=0.5, silence=3.0, lease=5.0)
+QUICK = EngineConfig(heartbeat=0.5, silence=3.0, lease=5.0, free_programs=True)
 ROWS = 20_000
 
 

@@ -8,6 +8,7 @@ import pytest
 from cluster.bench.run import measure
 from cluster.bench.workloads import normal, one
 from cluster.cli.bench import bench
+from icm_ray.config import EngineConfig
 from icm_ray.errors import StockMismatch
 from icm_ray.ops.products import Epilogue, Relu
 from icm_ray.runtime.carriers.threads import ThreadEngine
@@ -26,7 +27,7 @@ def small():
 
 @pytest.mark.parametrize("preprocessed", [False, True])
 def test_every_run_is_as_it_says(preprocessed):
-    with ThreadEngine() as engine:
+    with ThreadEngine(config=EngineConfig(free_programs=True)) as engine:
         record = measure(engine, small(), 2, False, preprocessed=preprocessed)
     assert record.preprocessed is preprocessed
     assert record.max_abs_error == 0
@@ -38,7 +39,10 @@ class Forgetful(ThreadEngine):
 
 
 def test_a_run_that_fell_back_fails():
-    with Forgetful() as engine, pytest.raises(StockMismatch, match="run 2 of relu was dealt live"):
+    with (
+        Forgetful(config=EngineConfig(free_programs=True)) as engine,
+        pytest.raises(StockMismatch, match="run 2 of relu was dealt live"),
+    ):
         measure(engine, small(), 2, False, preprocessed=True)
 
 

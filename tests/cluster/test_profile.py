@@ -7,6 +7,7 @@ import pytest
 from cluster.bench.profile import HEADS, Profile, markdown, profile, rows
 from cluster.bench.run import Record, measure
 from cluster.bench.workloads import one
+from icm_ray.config import EngineConfig
 from icm_ray.ops.products import Epilogue, Relu
 from icm_ray.profile import Part
 from icm_ray.runtime.carriers.threads import ThreadEngine
@@ -60,7 +61,7 @@ def test_a_profiled_measurement():
         lambda builder, x: builder.add(Relu(Epilogue(relu=True)), x),
         lambda x: np.maximum(x, 0),
     )
-    with ThreadEngine() as engine:
+    with ThreadEngine(config=EngineConfig(free_programs=True)) as engine:
         plain, profiled = (measure(engine, work, 1, False, profiled=asked) for asked in (False, True))
     assert plain.profile is None
     assert profiled.profile is not None

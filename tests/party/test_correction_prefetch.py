@@ -53,7 +53,7 @@ def test_a_chain_and_one_beside_it_get_through_bounded_lines(in_flight):
     for name, value in (("x", x), ("y", builder.add(Relu(Epilogue(relu=True)), y))):
         builder.add(Reveal(DRIVER, name), builder.add(Sum(), value))
     words = np.arange(rows, dtype=np.uint64)
-    with ProcessEngine(config=EngineConfig(tls=False, job_timeout=30)) as engine:
+    with ProcessEngine(config=EngineConfig(tls=False, job_timeout=30, free_programs=True)) as engine:
         (done,) = engine.execute([LaneJob(0, builder.build(), given={"alice": {"x": words}, "bob": {"y": words}})])
     assert [int(done.results[name][0]) for name in "xy"] == [int(words.sum())] * 2
 
@@ -62,7 +62,7 @@ def test_a_chain_and_one_beside_it_get_through_bounded_lines(in_flight):
 def test_parties_and_dealer_do_not_wait_for_each_other_in_a_circle():
     """Two operations side by side, the later one's corrections for bob behind more of alice's than a line holds."""
     rows = 6_000_000
-    with ProcessEngine(config=EngineConfig(tls=False, job_timeout=60)) as engine:
+    with ProcessEngine(config=EngineConfig(tls=False, job_timeout=60, free_programs=True)) as engine:
         builder, kind = Builder(engine.parties, in_flight=1 << 40), ValueType(shape=(rows,), width=60)
         x, y = (builder.add(Input("alice", name, kind)) for name in "xy")
         later = builder.add(AssumeWidth(60), builder.add(Truncate(Epilogue(shift=1)), y))

@@ -10,6 +10,7 @@ from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.carriers.threads import ThreadEngine
 
 PARTIES, OWNERS, LANES = ("alice", "bob"), ("carol",), 2
+FREE = EngineConfig(free_programs=True)  # programs of these tests are written by hand
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +29,12 @@ def ray_cluster():
 
 def start(kind: str):
     if kind == "threads":
-        return ThreadEngine(PARTIES, OWNERS, LANES)
+        return ThreadEngine(PARTIES, OWNERS, LANES, FREE)
     if kind == "processes":
-        return ProcessEngine(PARTIES, OWNERS, LANES, EngineConfig())
+        return ProcessEngine(PARTIES, OWNERS, LANES, FREE)
     from icm_ray.runtime.session import Session
 
-    return Session(PARTIES, OWNERS, lanes=LANES)
+    return Session(PARTIES, OWNERS, lanes=LANES, config=FREE)
 
 
 class Runners:

@@ -60,7 +60,7 @@ class Crowd:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_runs_and_relinks_among_strangers(tls):
-    with ProcessEngine(("alice", "bob"), config=EngineConfig(tls=tls)) as engine:
+    with ProcessEngine(("alice", "bob"), config=EngineConfig(tls=tls, free_programs=True)) as engine:
         (lane,) = engine._lanes
         program = programs.pooled_sum(engine, "alice", ROWS, ("alice", "bob"))
         given = {name: {f"from {name}": np.ones(ROWS, np.uint64)} for name in ("alice", "bob")}

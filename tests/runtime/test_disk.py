@@ -35,7 +35,7 @@ def compared(engine):
 
 def test_a_full_disk_refuses_a_preparation_and_nothing_else(tmp_path):
     stock, who = tmp_path / "stock", "alice"  # who gets the corrections
-    with engine_with_limit(EngineConfig(stock=str(stock)), who, 16 << 10) as engine:
+    with engine_with_limit(EngineConfig(stock=str(stock), free_programs=True), who, 16 << 10) as engine:
         program = programs.compared(engine, ROWS, "alice", 2)
         with pytest.raises(StockError, match=rf"{who}: the stock in {re.escape(str(stock))}.*File too large") as caught:
             engine.preprocess(program, 3)

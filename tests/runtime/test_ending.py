@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import pytest
 
+from icm_ray.config import EngineConfig
 from icm_ray.errors import SessionError
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.driver.engine import LaneJob
@@ -17,6 +18,7 @@ from tests.chaos.victims import alive, gone
 from tests.runtime import programs
 
 X = np.arange(500, dtype=np.uint64)
+FREE = EngineConfig(free_programs=True)
 
 
 def works(engine) -> bool:
@@ -46,7 +48,7 @@ def in_a_fork(task) -> str:
 
 
 def test_a_dropped_engine_ends_its_workers():
-    engine = ProcessEngine()
+    engine = ProcessEngine(config=FREE)
     workers = [handle.process.pid for handle in engine.handles]
     dropped = weakref.ref(engine)
     assert works(engine)
@@ -57,7 +59,7 @@ def test_a_dropped_engine_ends_its_workers():
 
 
 def test_a_forked_child_touches_nothing():
-    with ProcessEngine() as engine:
+    with ProcessEngine(config=FREE) as engine:
         workers = [handle.process.pid for handle in engine.handles]
         said = in_a_fork(lambda: str(works(engine)))
         assert said.startswith("SessionError: this session was opened by the process that this one was forked from")
@@ -67,7 +69,7 @@ def test_a_forked_child_touches_nothing():
 
 
 def test_a_child_that_is_forked_in_the_middle_of_a_call_waits_for_nothing():
-    with ProcessEngine() as engine:
+    with ProcessEngine(config=FREE) as engine:
         with engine._lanes[0].using():
             assert in_a_fork(lambda: str(works(engine))).startswith("SessionError")
         assert works(engine)
@@ -111,7 +113,7 @@ def test_interruptions_are_put_off():
 
 
 def test_closing_is_not_interrupted_half_way():
-    engine = ProcessEngine()
+    engine = ProcessEngine(config=FREE)
     workers = [handle.process.pid for handle in engine.handles]
     for handle in engine._lanes[0].handles.values():
         ended = handle.ended
@@ -127,7 +129,7 @@ def test_closing_is_not_interrupted_half_way():
 
 
 def test_an_engine_says_which_process_it_belongs_to():
-    with ProcessEngine() as engine:
+    with ProcessEngine(config=FREE) as engine:
         engine._ending._process += 1
         with pytest.raises(SessionError, match="start method 'spawn'"):
             engine.execute([])

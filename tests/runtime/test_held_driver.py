@@ -30,7 +30,7 @@ def job(engine):
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_a_session_outlives_a_held_driver(tls):
-    config = EngineConfig(heartbeat=0.2, silence=SILENCE, tls=tls)
+    config = EngineConfig(heartbeat=0.2, silence=SILENCE, tls=tls, free_programs=True)
     with ProcessEngine(config=config) as engine:
         engine.execute([job(engine)])
         hold(HELD)  # between runs

@@ -130,7 +130,7 @@ def test_after_close():
 
 
 def test_an_interrupted_run_leaves_the_lane_usable():
-    with ProcessEngine() as engine:
+    with ProcessEngine(config=EngineConfig(free_programs=True)) as engine:
         values = np.arange(1000, dtype=np.uint64)
         job = LaneJob(0, programs.compared(engine, 1000, "alice", 3), given={"bob": {"x": values}})
         timer = threading.Timer(0.5, engine._lanes[0].interrupt)
@@ -163,7 +163,7 @@ def test_joins_the_ray_of_this_process_and_leaves_it_running(ray_cluster):
 @pytest.mark.ray
 def test_five_parties_fit_two_cores(ray_cluster):
     names = ("alice", "bob", "charlie", "dora", "eve")
-    with icm.Session(names) as session:
+    with icm.Session(names, free_programs=True) as session:
         given = {name: {f"from {name}": np.full(4, 5, np.uint64)} for name in ("alice", "eve")}
         for to in ("charlie", "driver"):
             program = programs.pooled_sum(session, to, 4, ("alice", "eve"))

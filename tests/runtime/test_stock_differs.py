@@ -20,7 +20,7 @@ ENGINES = [ThreadEngine, ProcessEngine]
 
 
 def started(kind, root, parties=("alice", "bob"), lanes=1):
-    return kind(parties, (), lanes, EngineConfig(stock=str(root)))
+    return kind(parties, (), lanes, EngineConfig(stock=str(root), free_programs=True))
 
 
 def compared(engine, lane=0):

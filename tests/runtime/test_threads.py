@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from icm_ray.config import EngineConfig
 from icm_ray.errors import BoundExceeded, Desynchronised, PeerLost, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.ops.compare import CheckFlag
@@ -353,7 +354,7 @@ def test_a_correction_of_another_size_is_refused():
 def test_processes_with_two_threads():
     """Large enough to be cut for two threads by itself: the workers' own limits are those of the library."""
     values = np.resize(X, 700_000)
-    with ProcessEngine(NAMES, threads=2) as engine:
+    with ProcessEngine(NAMES, config=EngineConfig(free_programs=True), threads=2) as engine:
         assert engine.threads == 2
         builder = Builder(NAMES, threads=engine.threads)
         x = builder.add(Input("alice", "x", ValueType(shape=values.shape, width=FULL_WIDTH)))

@@ -11,7 +11,6 @@ from analytics.nn.layers.affine import AffineRules
 from analytics.nn.layers.avg_pool import AvgPoolRules
 from analytics.nn.layers.concat import ConcatRules
 from analytics.nn.layers.conv import ConvRules
-from analytics.nn.layers.flatten import FlattenRules
 from analytics.nn.layers.linear import LinearRules
 from analytics.nn.layers.max_pool import MaxPoolRules
 from analytics.nn.layers.pad import PadRules
@@ -33,7 +32,7 @@ RULES: Mapping[type[Layer], LayerRules[Any]] = MappingProxyType(
         layers.AvgPool: AvgPoolRules(),
         layers.Concat: ConcatRules(),
         layers.Conv: ConvRules(),
-        layers.Flatten: FlattenRules(),
+        layers.Flatten: ReshapeRules(),
         layers.Linear: LinearRules(),
         layers.MaxPool: MaxPoolRules(),
         layers.Pad: PadRules(),

@@ -11,6 +11,7 @@ from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.query.tasks import InputTask, Source, TableInfo
 from icm_ray.ring.array import RingArray
+from icm_ray.runtime.orders.origins import Free, Origin
 
 __all__ = ["Engine", "Execution", "LaneJob", "Table", "Totals"]
 
@@ -32,7 +33,8 @@ class LaneJob:
     tasks: by owner, by input name, how the owner's worker makes the input. given: by owner, by input name, ring
     elements that this process brings for the owner (their tasks are filled in); they go over the owner's link and
     nowhere else. profile: whether the members measure what they spend their time on (`icm_ray.profile`).
-    trace: whether they count what the run allocates, which makes it slower.
+    trace: whether they count what the run allocates, which makes it slower. origin: what program and tasks follow
+    from: each member that contributes derives them from it, and refuses others.
     """
 
     lane: int
@@ -42,6 +44,7 @@ class LaneJob:
     given: Mapping[str, Mapping[str, RingArray]] = field(default_factory=dict)
     trace: bool = False
     profile: bool = False
+    origin: Origin = field(default_factory=Free)
 
 
 @dataclass(frozen=True, slots=True)

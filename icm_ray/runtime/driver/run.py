@@ -32,7 +32,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
     """
     program = job.program
     members = (*program.parties, *program.owners, DEALER)
-    order = Job(number, job.partition, encode_program(program), _tasks(job), job.profile, job.trace)
+    order = Job(number, job.partition, encode_program(program), _tasks(job), job.profile, job.trace, job.origin)
     for name in (*members, *order.tasks):
         if name not in lane.handles:
             raise OwnerError(f"{name!r} is not in the session; it has {', '.join(lane.parties + lane.owners)}")

@@ -6,12 +6,14 @@ import msgspec
 
 from icm_ray.payload import Natural, Shape, Word32
 from icm_ray.query.tasks import InputTask, Source
+from icm_ray.runtime.orders.origins import Free, Origin
 
 __all__ = ["Gather", "Job", "Open", "Report", "ResultMessage"]
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One run of one program. `tasks`: by owner, by input name, how the owner's worker makes the input.
+    """One run of one program. `tasks`: by owner, by input name, how the owner's worker makes the input. origin: what
+    program and tasks follow from.
 
     profile: whether every member says what it spent its time on. trace: whether it counts what it
     allocates.
@@ -23,6 +25,7 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks: dict[str, dict[str, InputTask]] = {}
     profile: bool = False
     trace: bool = False
+    origin: Origin = Free()
 
 
 class Open(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

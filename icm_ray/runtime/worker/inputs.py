@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from icm_ray.config import EngineConfig
 from icm_ray.errors import ProgramError, ShapeError
 from icm_ray.ops.linear import Input
 from icm_ray.owner.tables import Tables
+from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.protocols.io import array_shape
+from icm_ray.query.lane_build import Members
 from icm_ray.query.tasks import Given, PushedSource, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Job, Open
+from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.worker.plan_check import PlanCheck
 
 __all__ = ["OwnRows"]
 
 
 class OwnRows:
-    """The tables of `owner` in this worker. partition_bytes: plaintext bytes of a partition, about."""
+    """The tables of `owner` in this worker, and what it holds every job against that asks for them."""
 
-    def __init__(self, owner: str, partition_bytes: int) -> None:
-        self._owner, self._tables = owner, Tables(partition_bytes)
+    def __init__(self, owner: str, lane: LanePlan, config: EngineConfig) -> None:
+        self._owner, self._tables = owner, Tables(config.partition_bytes)
+        self._check = PlanCheck(owner, lane.lane, Members(lane.parties, lane.owners), config.free_programs)
 
     def open(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         """Open a table under its name; returns its public facts. pushed: (partition, Arrow stream) as they come."""
@@ -28,12 +34,16 @@ class OwnRows:
             return self._tables.receive(order.table, order.source.partitions, pushed)
         return self._tables.open(order.table, order.source)
 
-    def inputs(self, program: Program, job: Job, given: dict[str, RingArray]) -> dict[str, RingArray]:
+    def inputs(
+        self, program: Program, job: Job, given: dict[str, RingArray], policies: Mapping[str, Policy]
+    ) -> dict[str, RingArray]:
         """What the owner brings to a run, by name: `given`, and what its tasks make of its tables.
 
-        Raises `InputError` for values that cannot be shared, `ProgramError` for an input that nobody brings.
+        policies: those that it keeps, by dataset.
+        Raises `InputError` for values that cannot be shared, `ProgramError` for an input that nobody brings, and what
+        `PlanCheck` raises for a job that does not follow from what is asked.
         """
-        for name, task in job.tasks.get(self._owner, {}).items():
+        for name, task in self._check.tasks(job, program, policies, self._tables.info).items():
             if not isinstance(task, Given):
                 given[name] = self._tables.make(task)
         for node, kind in zip(program.nodes, program.types(), strict=True):
@@ -48,7 +58,12 @@ class OwnRows:
                 )
         return given
 
-    def forget(self, keys: Iterable[str]) -> None:
+    def commit(self) -> None:
+        """All members agreed on the job whose inputs were made last."""
+        self._check.commit()
+
+    def forget(self, keys: tuple[str, ...]) -> None:
         """Drop tables of these names."""
+        self._check.forget(keys)
         for key in keys:
             self._tables.close(key)

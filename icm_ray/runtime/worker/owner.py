@@ -14,6 +14,7 @@ from icm_ray.program.program import Program
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Job, Open
+from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.runtime.worker.inputs import OwnRows
 from icm_ray.runtime.worker.role import Role
 
@@ -23,9 +24,9 @@ __all__ = ["OwnerRole"]
 class OwnerRole(Role):
     """An external owner: linked with the parties and the dealer."""
 
-    def __init__(self, name: str, config: EngineConfig) -> None:
+    def __init__(self, name: str, lane: LanePlan, config: EngineConfig) -> None:
         super().__init__(name)
-        self._rows = OwnRows(name, config.partition_bytes)
+        self._rows = OwnRows(name, lane, config)
         self._owner: OutsideOwner | None = None
 
     def link(self, links: Mapping[str, Link], secrets: Mapping[str, bytes]) -> None:
@@ -33,11 +34,12 @@ class OwnerRole(Role):
         self._owner = OutsideOwner(self.name, parties, links[DEALER], {peer: secrets[peer] for peer in parties})
 
     def prepare(self, program: Program, job: Job, given: dict[str, RingArray]) -> dict[str, RingArray]:
-        return self._rows.inputs(program, job, given)
+        return self._rows.inputs(program, job, given, {})
 
     def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
         if self._owner is None:
             raise SessionError(f"{self.name} has no links yet")
+        self._rows.commit()
         return RunResult(results=self._owner.run(program, job.job, job.partition, inputs))
 
     def open_table(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:

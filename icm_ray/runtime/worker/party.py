@@ -21,6 +21,7 @@ from icm_ray.program.program import Program
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Gather, Job, Open
+from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.runtime.worker.inputs import OwnRows
 from icm_ray.runtime.worker.role import Role
 
@@ -28,12 +29,12 @@ __all__ = ["PartyRole"]
 
 
 class PartyRole(Role):
-    """One of `parties`. threads: that it keeps at work."""
+    """One of the parties of a lane. threads: that it keeps at work."""
 
-    def __init__(self, name: str, parties: tuple[str, ...], config: EngineConfig, threads: int) -> None:
+    def __init__(self, name: str, lane: LanePlan, config: EngineConfig, threads: int) -> None:
         super().__init__(name)
-        self._parties, self._threads = parties, threads
-        self._rows = OwnRows(name, config.partition_bytes)
+        self._parties, self._threads = lane.parties, threads
+        self._rows = OwnRows(name, lane, config)
         self._party: Party | None = None
 
     @property
@@ -62,9 +63,10 @@ class PartyRole(Role):
         for node in program.nodes:
             if isinstance(node.op, Load) and node.op.key not in party.store:
                 raise ProgramError(f"{self.name} keeps nothing under {node.op.key}")
-        return self._rows.inputs(program, job, given)
+        return self._rows.inputs(program, job, given, party.policies)
 
     def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
+        self._rows.commit()
         return self._linked.run(program, job.job, job.partition, inputs)
 
     def open_stock(self, directory: Directory) -> None:

@@ -93,8 +93,8 @@ class Worker:
         if self.name == DEALER:
             return DealerRole(self.name, self._threads)
         if self.name in plan.parties:
-            return PartyRole(self.name, plan.parties, self._config, self._threads)
-        return OwnerRole(self.name, self._config)
+            return PartyRole(self.name, plan, self._config, self._threads)
+        return OwnerRole(self.name, plan, self._config)
 
     def _directory(self, plan: LanePlan) -> Directory | None:
         """Where this worker's stock lies, locked; None where there is none yet."""
@@ -133,8 +133,8 @@ class Worker:
 
     def serve(self) -> None:
         """Carry out orders, one after the other, until told to exit."""
-        _, role = self._joined()
         while not isinstance(order := self._orders.get(), say.Exit):
+            _, role = self._joined()  # orders come after that; actors serve before it
             if isinstance(order, say.Commit | say.Rollback | say.Abort):
                 continue
             answer: say.Answer | None

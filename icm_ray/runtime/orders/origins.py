@@ -1,0 +1,33 @@
+"""What a program follows from: whoever contributes to it derives it from that, rather than believe the driver."""
+
+from __future__ import annotations
+
+from typing import Union
+
+import msgspec
+
+from icm_ray.payload import Natural
+
+__all__ = ["Free", "FromPrediction", "FromQuestion", "Origin"]
+
+
+class FromQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="question"):
+    """Program number `stage` of what is asked (`icm_ray.query.question.encode_asked`)."""
+
+    asked: bytes
+    stage: Natural
+
+
+class FromPrediction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="prediction"):
+    """The program of a question to a model (`icm_ray.network.programs.encode_model_question`): it takes what the driver
+    brings, and no rows of any dataset.
+    """
+
+    asked: bytes
+
+
+class Free(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="free"):
+    """Nothing: a program written by hand. Taken where the settings say `free_programs`."""
+
+
+Origin = Union[FromQuestion, FromPrediction, Free]  # noqa: UP007 - msgspec takes the members from a typing.Union

@@ -1,0 +1,149 @@
+"""The plan is checked, not the driver's word for it: a member that contributes derives programs and tasks by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from icm_ray.errors import PolicyError, ProgramError
+from icm_ray.network.programs import decode_model_question, program_of
+from icm_ray.policy import Policy
+from icm_ray.program.program import Program
+from icm_ray.program.program_cache import Latest
+from icm_ray.query.derivations import Derivations
+from icm_ray.query.lane_build import Members
+from icm_ray.query.question import DatasetFacts, Sharing
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.sharing import secret_rows
+from icm_ray.query.tasks import Given, InputTask, TableInfo
+from icm_ray.runtime.orders.jobs import Job
+from icm_ray.runtime.orders.origins import FromPrediction, FromQuestion
+
+__all__ = ["PlanCheck"]
+
+
+class PlanCheck:
+    """What the member `name` holds every job of its lane against.
+
+    Datasets are what they were when they were first spoken of: rows, owners and lanes of a name do not change, and a
+    table or a share belongs to one dataset. free: whether programs are taken that follow from nothing.
+    """
+
+    def __init__(self, name: str, lane: int, members: Members, free: bool) -> None:
+        self._name, self._lane, self._free = name, lane, free
+        self._members, self._derivations = members, Derivations(members)
+        self._models: Latest[bytes, Program] = Latest()
+        self._datasets: dict[str, DatasetFacts] = {}
+        self._tables: dict[str, str] = {}
+        self._said: list[DatasetFacts] = []  # in the job that is prepared
+
+    def tasks(
+        self,
+        job: Job,
+        program: Program,
+        policies: Mapping[str, Policy],
+        info: Callable[[str], TableInfo],
+    ) -> Mapping[str, InputTask]:
+        """How this member makes its inputs of a job, if the job is what it follows from.
+
+        policies: those that this member keeps, by dataset. info: the facts of a table that it holds.
+        Errors: `ProgramError` (another program, lane, partition or task than what is asked implies; facts that are not
+        so), `PolicyError` (a policy forbids it; a program that follows from nothing).
+        """
+        self._said = []
+        if isinstance(job.origin, FromQuestion):
+            return self._of_question(job, job.origin, program, policies, info)
+        tasks = job.tasks.get(self._name, {})
+        if isinstance(job.origin, FromPrediction):
+            self._same(self._of_model(job.origin.asked), program)
+            if any(not isinstance(task, Given) for task in tasks.values()):
+                raise self._refusal("a prediction takes no rows of a dataset")
+        elif not self._free:
+            reason = "no question and no model implies this program; a session for such says free_programs=True"
+            raise PolicyError(f"{self._name} refuses: {reason}", party=self._name)
+        return tasks
+
+    def commit(self) -> None:
+        """All members agreed on the job that `tasks` was called for: what it says of datasets is known from now on."""
+        for facts in self._said:
+            self._datasets[facts.name] = facts
+            self._tables.update(dict.fromkeys(facts.kept, facts.name))
+        self._said = []
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Datasets whose tables or shares are dropped need not be known any more."""
+        for key in keys:
+            self._datasets.pop(self._tables.pop(key, ""), None)
+
+    def _of_question(
+        self,
+        job: Job,
+        origin: FromQuestion,
+        program: Program,
+        policies: Mapping[str, Policy],
+        info: Callable[[str], TableInfo],
+    ) -> Mapping[str, InputTask]:
+        asked, part = self._derivations.program(origin.asked, origin.stage, len(job.program))
+        if (part.lane, part.partition) != (self._lane, job.partition):
+            raise self._refusal("the question asks for this program in another lane or of another partition")
+        self._same(part.program, program)
+        mine = part.tasks.get(self._name, {})
+        if job.tasks.get(self._name, {}) != mine:
+            raise self._refusal("the question does not imply what is asked of this owner")
+        for facts in asked.facts:
+            self._check_policy(facts, policies)
+            self._check(facts, info)
+        if isinstance(asked.what, Sharing):
+            self._know(secret_rows(asked.what, asked.rows(asked.what.dataset)))
+        return mine
+
+    def _of_model(self, payload: bytes) -> Program:
+        members = self._members
+        return self._models.get(
+            payload,
+            len(payload),
+            lambda: program_of(decode_model_question(payload), members.parties, members.owners),
+        )
+
+    def _same(self, derived: Program, program: Program) -> None:
+        """in_flight and threads are the engine's: they do not change what is computed."""
+        if msgspec.structs.replace(derived, in_flight=program.in_flight, threads=program.threads) != program:
+            raise self._refusal("this is not the program that follows from the question")
+
+    def _check_policy(self, facts: DatasetFacts, policies: Mapping[str, Policy]) -> None:
+        own = policies.get(facts.source)
+        if own is not None and facts.policy != own:
+            reason = f"{self._name} refuses: the question states another policy than this party keeps"
+            raise PolicyError(reason, party=self._name, dataset=facts.source)
+
+    def _check(self, facts: DatasetFacts, info: Callable[[str], TableInfo]) -> None:
+        """Compare with what this member holds, and with what was said before."""
+        if isinstance(facts, SecretRows):
+            if self._lane in facts.lanes and facts.name not in self._datasets:
+                raise self._refusal(f"it keeps no shares of {facts.name!r}")
+            self._know(facts)
+            return
+        for table in facts.tables:
+            here = [part for part, lane in enumerate(table.lanes) if lane == self._lane]
+            if table.owner != self._name or not here:
+                continue
+            own = info(table.name).rows
+            if len(own) != len(table.rows) or any(own[part] != table.rows[part] for part in here):
+                raise self._refusal("its table has other rows than the question states")
+        self._know(facts)
+
+    def _know(self, facts: DatasetFacts) -> None:
+        """Compare what is said of a dataset with what was said before; policies are judged elsewhere."""
+        said = msgspec.structs.replace(facts, policy=None)
+        known = self._datasets.get(facts.name)
+        if known is not None:
+            if known != said:
+                raise self._refusal(f"the dataset {facts.name!r} is described otherwise than before")
+            return
+        if any(self._tables.get(key, facts.name) != facts.name for key in facts.kept):
+            raise self._refusal(f"rows of the dataset {facts.name!r} belong to another one")
+        self._said.append(said)
+
+    def _refusal(self, reason: str) -> ProgramError:
+        return ProgramError(f"{self._name} refuses: {reason}", party=self._name)

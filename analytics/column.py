@@ -115,7 +115,7 @@ class SecureColumn(Uncompared):
         return self._query(Variance(self._number(), self.name, _freedom(ddof), root=True))
 
     def min(self) -> Query:
-        """The least value.
+        """The least value; -0.0 is less than 0.0.
 
         Examples:
             >>> visits["age"].min().reveal()
@@ -124,7 +124,7 @@ class SecureColumn(Uncompared):
         return self._query(MinMax(self._number(), self.name, least=True))
 
     def max(self) -> Query:
-        """The largest value.
+        """The largest value; 0.0 is larger than -0.0.
 
         Examples:
             >>> visits["cost"].max().reveal()
@@ -136,8 +136,10 @@ class SecureColumn(Uncompared):
         """numpy.histogram: (counts int64 (bins,), edges (bins + 1,)).
 
         The last bin is closed, values outside of the range are not counted. bins: equal bins over `range`, which must
-        be given then, or the edges themselves. On shares of floats values are counted as they are shared, rounded:
-        `explain` says how far.
+        be given then, or the edges themselves. Edges given as integers compare exactly with integers of any size;
+        equal bins have float64 edges for columns of float32 too, where numpy's are float32. On shares of floats values
+        and edges are rounded alike: a value equal to an edge counts as numpy has it, `explain` says how near to one
+        another may count as equal.
 
         Errors: `InputError` for edges that would depend on data.
 

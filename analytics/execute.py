@@ -90,7 +90,7 @@ def share(dataset: Dataset, columns: tuple[str, ...]) -> Dataset:
     jobs = _jobs(asked, _lowered(engine, asked))
     for info, encoding in zip(facts.columns, facts.encodings, strict=True):
         if loss := encoding.loss(config.fraction_bits):
-            warnings.warn(f"column {info.name!r}: {loss}; a smaller bound keeps more digits", UserWarning, stacklevel=3)
+            warnings.warn(f"column {info.name!r}: {loss}", UserWarning, stacklevel=3)
     try:
         engine.execute(jobs)
     except BaseException:

@@ -144,7 +144,8 @@ class SecureFrame(Uncompared):
         """The frame with every value secret-shared among the parties; statistics are computed on shares from then on.
 
         Integers and booleans are shared exactly, magnitudes to 2^31 unless `bounds` said otherwise when reading; floats
-        with the session's fractional bits, to 2^20 unless `bounds` said otherwise. A shared frame is itself.
+        with the session's fractional bits, to 2^20 unless `bounds` said otherwise: a smaller bound buys as many more of
+        them, and where a larger one leaves fewer, a `UserWarning` says how many. A shared frame is itself.
         Errors: `ColumnError` (a column without numbers), `BoundError` (a bound too large, or a value beyond it: the
         owner's worker refuses, naming the column), `NullError`, `FaultError`.
 

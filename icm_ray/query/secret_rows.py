@@ -40,9 +40,10 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What to know of the digits that are left, in a session of f fractional bits; empty where they are as many."""
         if not self.rounded or (self.f >= f and self.f + self.bound >= f):
             return ""
+        way_out = "scale the column up" if self.f == _MOST_F else "a smaller bound keeps more digits"
         return (
-            f"magnitudes to 2^{self.bound} are declared, so values are rounded to multiples of 2^-{self.f}, where the "
-            f"session has {f} fractional bits"
+            f"with magnitudes to 2^{self.bound} values are rounded to multiples of 2^-{self.f}, where the session has "
+            f"{f} fractional bits; {way_out}"
         )
 
     def type(self, rows: int) -> ValueType:

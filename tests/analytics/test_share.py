@@ -97,7 +97,7 @@ def test_bounds_of_any_smallness(fresh, bound):
 def test_digits_that_do_not_fit_are_told(bound):
     with engine_of("two parties", partition_bytes=8 * 2**20) as engine:
         frame = an.from_pandas(engine, {"alice": pd.DataFrame({"x": np.zeros(2**16)})}, bounds={"x": bound})
-        with pytest.warns(UserWarning, match=r"column 'x': magnitudes to 2\^.* multiples of 2\^-"):
+        with pytest.warns(UserWarning, match=r"column .x.: with magnitudes to 2\^.* multiples of 2\^-"):
             shared = frame.share()
         assert "error at most" in shared["x"].mean().explain()
 

@@ -1,8 +1,8 @@
-"""The largest of integers that no single ring element compares: 65 bits, in two words of 33.
+"""The largest of integers that no single ring element compares: 65 bits, in two words of 34.
 
-With a = (h, l), the signed upper and the unsigned lower part (`ring.fixed.words_of_key`), and b likewise:
+With a = (h, l), the upper and the lower part (`ring.fixed.words_of_key`), and b likewise:
     [a >= b] = [h_a > h_b] + ([h_a >= h_b] - [h_a > h_b]) [l_a >= l_b]          the larger one: b + [a >= b] (a - b)
-The three comparisons share their rounds. Opened: uniform words alone.
+The three comparisons share their rounds. The order of negated keys is the opposite one. Opened: uniform words alone.
 """
 
 from __future__ import annotations
@@ -11,52 +11,42 @@ from collections.abc import Sequence
 
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import Add, AddLast, AddPublic, AssumeWidth, Concatenate, Reshape, Scale, Slice, Subtract
+from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Concatenate, Slice, Subtract
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 
-__all__ = ["KEY", "largest_key", "mirrored"]
+__all__ = ["KEY", "largest_key"]
 
-KEY = ValueType(shape=(2,), width=33)
+KEY = ValueType(shape=(2, 1), width=34)
 """One order key: its two words."""
-_REFLECTION = (-1, (1 << 32) - 1)
-
-
-def mirrored(builder: Builder, key: Value) -> Value:
-    """-1 - k of a key (2,): the same order backwards, and itself again when mirrored twice."""
-    return builder.add(AssumeWidth(KEY.width), builder.add(AddLast(_REFLECTION), builder.add(Scale(-1), key)))
 
 
 def largest_key(builder: Builder, keys: Sequence[Value]) -> Value:
-    """The largest of keys, each (2,): a tree. Six rounds or so a level."""
-    row = builder.add(Reshape((len(keys), 2)), builder.add(Concatenate(), *keys))
-    while (count := row.type.shape[0]) > 1:
+    """The largest of keys, each (2, 1): a tree, six rounds or so a level."""
+    row = keys[0] if len(keys) == 1 else builder.add(Concatenate(axis=1), *keys)
+    while (count := row.type.shape[1]) > 1:
         pairs = count // 2
-        a, b = (_rows(builder, row, start, start + pairs) for start in (0, pairs))
-        larger = _larger(builder, a, b)
-        rest = [] if count == 2 * pairs else [_rows(builder, row, count - 1, count)]
-        row = builder.add(Concatenate(), larger, *rest) if rest else larger
-    return builder.add(Reshape((2,)), row)
+        larger = _larger(builder, _part(builder, row, 1, 0, pairs), _part(builder, row, 1, pairs, 2 * pairs))
+        odd = [_part(builder, row, 1, count - 1, count)] if count > 2 * pairs else []
+        row = builder.add(Concatenate(axis=1), larger, *odd) if odd else larger
+    return row
 
 
-def _rows(builder: Builder, table: Value, start: int, stop: int) -> Value:
-    return builder.add(Slice(((start, stop, 1), (0, 2, 1))), table)
-
-
-def _word(builder: Builder, table: Value, which: int) -> Value:
-    pairs = table.type.shape[0]
-    return builder.add(Reshape((pairs,)), builder.add(Slice(((0, pairs, 1), (which, which + 1, 1))), table))
+def _part(builder: Builder, table: Value, axis: int, start: int, stop: int) -> Value:
+    rows, columns = table.type.shape
+    axes = ((start, stop, 1), (0, columns, 1)) if axis == 0 else ((0, rows, 1), (start, stop, 1))
+    return builder.add(Slice(axes), table)
 
 
 def _larger(builder: Builder, a: Value, b: Value) -> Value:
-    """The larger of keys (pairs, 2), one by one."""
-    pairs, difference = a.type.shape[0], builder.add(Subtract(), a, b)
-    high, low = (_word(builder, difference, which) for which in (0, 1))
-    compared = builder.add(Concatenate(), builder.add(AddPublic(-1), high), high, low)
+    """The larger of keys (2, pairs), one by one."""
+    difference = builder.add(Subtract(), a, b)
+    above_high = builder.add(AddPublic(-1), _part(builder, difference, 0, 0, 1))
+    compared = builder.add(Concatenate(), above_high, difference)
     bits = builder.add(AtLeast(0, compared.type.width), compared)
-    above, reached, low_reached = (builder.add(Slice(((pairs * at, pairs * (at + 1), 1),)), bits) for at in range(3))
+    above, reached, low = (_part(builder, bits, 0, row, row + 1) for row in range(3))
     tied = builder.add(Subtract(), reached, above)
-    wins = builder.add(Add(), above, builder.add(Product(Elementwise()), tied, low_reached))
-    ahead = builder.add(Product(Elementwise()), builder.add(Reshape((pairs, 1)), wins), difference)
+    wins = builder.add(Add(), above, builder.add(Product(Elementwise()), tied, low))
+    ahead = builder.add(Product(Elementwise()), wins, difference)
     return builder.add(AssumeWidth(KEY.width), builder.add(Add(), b, ahead))  # it is one of the two

@@ -35,7 +35,7 @@ class Join(Enum):
     PAIRS = auto()
     """A sum too, in pairs: the width grows with the logarithm of their number."""
     LARGEST = auto()
-    """Of numbers (1,), or of order keys (2,)."""
+    """Of numbers (1,), or of order keys (2, 1)."""
 
 
 def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:

@@ -98,7 +98,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     kind      result (uint64 words), exact
     sum       wide: the sum, of integers and booleans (1, 4), of floats (1, 67) with 1074 fractional bits
     squares   wide: the sum of squares, of integers and booleans (1, 4), of floats (1, 67) with 2148 fractional bits
-    min, max  (2,): the least or largest value as an order key in two words (`ring.fixed.words_of_key`), integers as
+    min, max  (2, 1): the least or largest value as an order key in two words (`ring.fixed.words_of_key`), integers as
               they are, floats by `ring.fixed.key_of_float`
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly, integers beyond 2^53 too
     count     (1,): the number of values; columns of any kind, none missing

@@ -79,8 +79,10 @@ def float_of_key(key: int) -> float:
 
 
 def words_of_key(key: int) -> NDArray[np.uint64]:
-    """An integer in [-2^63, 2^64) as two ring elements (2,): the signed upper part and the lower 32 bits."""
-    return np.array(divmod(key, 1 << _LOW_BITS), np.int64).view(np.uint64)
+    """An integer in [-2^63, 2^64) as two ring elements (2, 1): key = high 2^32 + low, both signed, low of 32 bits."""
+    half = 1 << (_LOW_BITS - 1)
+    low = (key + half) % (2 * half) - half
+    return np.array([[(key - low) >> _LOW_BITS], [low]], np.int64).view(np.uint64)
 
 
 def key_of_words(high: int, low: int) -> int:

@@ -26,8 +26,7 @@ def test_floats_are_within_the_stated_bound(engine, values, which):
 
 
 @pytest.mark.parametrize("values", [[5, -3], [5, -3, 4, 4], [-(2**31), 2**31]])
-def test_shares_of_two_rows_are_no_order_key(fresh, values):
-    """A partition of two rows with the default bound has the shape and the width of one."""
+def test_extremes_of_partitions_of_two_rows(fresh, values):
     frame = an.from_pandas(fresh, {"alice": pd.DataFrame({"x": values[:2]}), "bob": pd.DataFrame({"x": values})})
     for rows in (frame, frame.share()):
         assert (rows["x"].min().reveal(), rows["x"].max().reveal()) == (min(values), max(values))

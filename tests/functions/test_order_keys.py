@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icm_ray.functions.order_keys import KEY, largest_key, mirrored
-from icm_ray.ops.linear import Input, Reveal
+from icm_ray.functions.order_keys import KEY, largest_key
+from icm_ray.ops.linear import Input, Reveal, Scale
 from icm_ray.program.build import Builder
 from icm_ray.ring.fixed import key_of_words, words_of_key
 from icm_ray.runtime.carriers.threads import ThreadLane
@@ -22,15 +22,15 @@ def ends(keys, parties):
     """The least and the largest key, as they are opened."""
     builder = Builder(parties)
     shared = [builder.add(Input(parties[at % len(parties)], f"key {at}", KEY)) for at in range(len(keys))]
-    backwards = [mirrored(builder, key) for key in shared]
+    negated = [builder.add(Scale(-1), key) for key in shared]
     builder.add(Reveal("bob", "max"), largest_key(builder, shared))
-    builder.add(Reveal("bob", "min"), mirrored(builder, largest_key(builder, backwards)))
+    builder.add(Reveal("bob", "min"), builder.add(Scale(-1), largest_key(builder, negated)))
     brought = {name: {} for name in parties}
     for at, key in enumerate(keys):
         brought[parties[at % len(parties)]][f"key {at}"] = words_of_key(key)
     with ThreadLane(parties) as lane:
         results = lane.run(builder.build(), brought)["bob"].results
-    return tuple(key_of_words(*results[name].view(np.int64).tolist()) for name in ("min", "max"))
+    return tuple(key_of_words(*results[name].reshape(-1).view(np.int64).tolist()) for name in ("min", "max"))
 
 
 @given(st.lists(anywhere | neighbours, min_size=1, max_size=9), st.sampled_from([2, 3]))

@@ -112,10 +112,10 @@ def test_keys_come_back(value):
 
 
 @given(st.integers(-(2**63), 2**64 - 1))
-def test_keys_travel_in_two_words_of_33_bits(key):
+def test_keys_travel_in_two_words_of_34_bits(key):
     words = words_of_key(key)
-    high, low = words.view(np.int64).tolist()
-    assert (words.shape, words.dtype) == ((2,), np.uint64)
-    assert -(2**31) <= high < 2**32
-    assert 0 <= low < 2**32
+    high, low = words.reshape(-1).view(np.int64).tolist()
+    assert (words.shape, words.dtype) == ((2, 1), np.uint64)
+    assert -(2**31) <= high <= 2**32
+    assert -(2**31) <= low < 2**31
     assert key_of_words(high, low) == key

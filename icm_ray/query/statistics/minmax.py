@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from icm_ray.functions.order_keys import KEY, mirrored
+from icm_ray.functions.order_keys import KEY
 from icm_ray.ops.linear import Scale
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
@@ -46,7 +46,7 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
         value = shared(values[0])
         if self.least:
-            value = builder.add(Scale(-1), value) if rows.shared else mirrored(builder, value)
+            value = builder.add(Scale(-1), value)
         return {self.word: value}
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int | float:
@@ -67,7 +67,7 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
 
 @dataclass(frozen=True, slots=True)
 class LargestOfColumn(PartialAggregate):
-    """An order key (2,) of what owners hold, a number (1,) of shares. negated: of the values in the opposite order."""
+    """An order key (2, 1) of what owners hold, a number (1,) of shares. negated: of the negated values."""
 
     words: ClassVar[str] = "maximum"
     rule: ClassVar[Join] = Join.LARGEST
@@ -81,8 +81,8 @@ class LargestOfColumn(PartialAggregate):
         return KEY
 
     def brought(self, builder: Builder, value: Value) -> Value:
-        return mirrored(builder, value) if self.negated else value
+        return builder.add(Scale(-1), value) if self.negated else value
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
-        signed = [builder.add(Scale(-1), part) for part in parts] if self.negated else parts
+        signed = [self.brought(builder, part) for part in parts]
         return join(builder, self.rule, [largest(builder, part) for part in signed])

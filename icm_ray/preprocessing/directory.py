@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import stat
-import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from icm_ray.errors import SessionError
+from icm_ray.private_folder import LOCK, OPEN, PrivateFolder, check_private
 
 __all__ = ["Directory"]
 
-_LOCK: Final = "lock"
 _PREFIX: Final = "icm-stock-"
-_OPEN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Directory:
-    """A locked directory; the lock goes with the process, however it ends. `temporary`: removed when it is closed."""
+    """A locked directory. let_go: how the lock is given up, where the process does not end before."""
 
-    def __init__(self, path: Path, lock: int, temporary: bool) -> None:
+    def __init__(self, path: Path, let_go: Callable[[], None]) -> None:
         self.path = path
-        self._lock, self._temporary = lock, temporary
-        self._closed = False
+        self._let_go: Callable[[], None] | None = let_go
 
     @classmethod
     def at(cls, root: Path, lane: int, member: str) -> Directory:
@@ -33,56 +30,23 @@ class Directory:
         path = root / str(lane) / member
         for part in (root, path.parent, path):
             part.mkdir(mode=0o700, parents=part is root, exist_ok=True)
-            _check_private(part)  # whoever may write to one of them could put another in the place of the next
-        lock = os.open(path / _LOCK, _OPEN | os.O_CREAT, 0o600)
+            check_private(part)  # whoever may write to one of them could put another in the place of the next
+        lock = os.open(path / LOCK, OPEN | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
             raise SessionError(f"the stock in {path} is in use by another process") from None
-        return cls(path, lock, False)
+        return cls(path, partial(os.close, lock))
 
     @classmethod
     def private(cls) -> Directory:
         """A fresh temporary directory. Those of processes that were killed are removed on this occasion."""
-        for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-            _remove_abandoned(old)
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX))  # mode 0700
-        try:
-            lock = os.open(path / f"{_LOCK}.new", _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            os.replace(path / f"{_LOCK}.new", path / _LOCK)  # never there under its name without being held
-        except OSError:
-            shutil.rmtree(path, ignore_errors=True)
-            raise
-        return cls(path, lock, True)
+        folder = PrivateFolder(_PREFIX)
+        return cls(folder.path, folder.close)
 
     def close(self) -> None:
         """Give the lock up. Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._temporary:
-            shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
-
-
-def _check_private(path: Path) -> None:
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise SessionError(f"the stock's directory {path} must be this user's own and closed to all others (mode 0700)")
-
-
-def _remove_abandoned(path: Path) -> None:
-    try:
-        _check_private(path)
-        lock = os.open(path / _LOCK, _OPEN)
-    except (OSError, SessionError):
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(lock)
+        let_go, self._let_go = self._let_go, None
+        if let_go is not None:
+            let_go()

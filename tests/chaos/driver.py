@@ -8,11 +8,12 @@ from tests.chaos.victims import QUICK, work
 
 def main() -> None:
     if sys.argv[1] == "ray":
+        from icm_ray.runtime.carriers.process_ray import process_ray
         from icm_ray.runtime.session import Session
 
         engine = Session(config=QUICK)
         workers = [handle._pid for lane in engine._lanes for handle in lane.handles.values()]
-        folder = engine._cluster._folder
+        folder = str(process_ray()._folder.path)
     else:
         from icm_ray.runtime.carriers.processes import ProcessEngine
 

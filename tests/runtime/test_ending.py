@@ -136,3 +136,19 @@ def test_an_engine_says_which_process_it_belongs_to():
         engine.close()
         engine._ending._process -= 1
         assert works(engine)
+
+
+def test_threads_that_ask_at_once_get_the_same_keeper():
+    barrier, found = threading.Barrier(8), []
+
+    def ask() -> None:
+        barrier.wait()
+        found.append(keeper("test of many"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(map(id, found))) == 1

@@ -229,7 +229,7 @@ def test_starts_a_cluster_of_its_own_quietly_and_ends_it():
     code = """
 import glob, icm_ray
 with icm_ray.Session() as session:
-    print(session.lanes, len(glob.glob("/tmp/icm-*/session_latest")) > 0)
+    print(session.lanes, len(glob.glob("/tmp/icm-ray-*/ray/session_latest")) > 0)
 """
     done = run(code)
     assert done.returncode == 0, done.stderr

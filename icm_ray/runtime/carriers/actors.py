@@ -20,6 +20,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 
 from icm_ray.errors import IcmError, PeerLost
 from icm_ray.payload import decode
+from icm_ray.runtime.carriers.process_ray import connection, process_ray
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.lane_plan import LanePlan, Member, decode_plan
 from icm_ray.runtime.worker.malloc import keep_freed_memory
@@ -29,6 +30,7 @@ from icm_ray.runtime.worker.worker_main import Settings, decode_settings
 __all__ = ["ActorHandle", "LaneWorker", "threads_of"]
 
 _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_LOOK: Final = 0.1
 _FORCED: Final = 8.0
 """Ray ends a process that does not end by itself after 5 s."""
 
@@ -98,7 +100,7 @@ class ActorHandle:
         self.name = name
         self._here = here
         self._pid = 0
-        self._joined = _connection()
+        self._joined = connection()
         remote: Any = ray.remote(LaneWorker)
         options: dict[str, Any] = {"label_selector": selector} if selector else {}
         actor = remote.options(max_restarts=0, max_task_retries=0, max_concurrency=4, num_cpus=cpus, **options)
@@ -123,7 +125,7 @@ class ActorHandle:
         return _Answer(self.name, self._actor.join.remote(msgspec.msgpack.encode(plan)), read)
 
     def lost(self) -> str:
-        if _connection() != self._joined:
+        if connection() != self._joined:
             return "this process has left its Ray cluster"
         ready, _ = ray.wait([self._serving], timeout=0)
         if not ready:
@@ -139,29 +141,38 @@ class ActorHandle:
     def kill(self) -> None:
         if _is_worker(self._pid):  # on this node: at once, even if it is stopped, which would cost Ray 5 s
             os.kill(self._pid, signal.SIGKILL)
-        if _connection() == self._joined:
+        if self._reachable():
             ray.kill(self._actor, no_restart=True)
 
-    def ended(self, timeout: float) -> bool:
-        if _connection() == self._joined:
-            ready, _ = ray.wait([self._serving], timeout=timeout)
-            if not ready:
+    def _reachable(self) -> bool:
+        """Whether Ray can still be asked to do something with the actor."""
+        return connection() == self._joined and not process_ray().dead()
+
+    def _served(self, timeout: float) -> bool:
+        """Whether it came to its end within the time: a process of this node that is gone is not asked after."""
+        deadline = monotonic() + timeout
+        while True:
+            known = self._pid > 0
+            left = deadline - monotonic()
+            ready, _ = ray.wait([self._serving], timeout=max(0.0, min(left, _LOOK) if known else left))
+            if ready or (known and not _is_worker(self._pid)):
+                return True
+            if left <= 0:
                 return False
-            ray.kill(self._actor, no_restart=True)
+
+    def ended(self, timeout: float) -> bool:
+        if connection() == self._joined and not self._served(timeout):
+            return False
+        if self._reachable():
+            ray.kill(self._actor, no_restart=True)  # alone: Ray would report one that is killed otherwise
+        else:
+            self.kill()
         deadline = monotonic() + _FORCED
         while _is_worker(self._pid):
             if monotonic() > deadline:
                 return False
             sleep(0.01)
         return True
-
-
-def _connection() -> str:
-    """Which connection to Ray this process has; empty for none. Ray would start a cluster where it has none."""
-    if not ray.is_initialized():
-        return ""
-    context = ray.get_runtime_context()
-    return f"{context.get_node_id()}/{context.get_job_id()}"
 
 
 def _is_worker(pid: int) -> bool:

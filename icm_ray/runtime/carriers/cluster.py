@@ -2,86 +2,36 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
-import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
+from functools import partial
 from time import monotonic, sleep
 from typing import Any, Final
 
-from icm_ray.errors import PlacementError, SessionError
+from icm_ray.errors import PlacementError
 from icm_ray.planner.placement import LanePlacement, NodeFacts, place
+from icm_ray.runtime.carriers.process_ray import process_ray
+from icm_ray.runtime.driver.ending import GIVE_BACK
+from icm_ray.runtime.driver.keeper import keeper
 
 __all__ = ["Cluster"]
 
-# Read when Ray is imported and initialised: no environment derived from uv, no usage reports, no GPU warning.
-_QUIET: Final = {
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
-_KNOCK: Final = 5.0
 _SETTLE: Final = 5.0
 """Seconds that CPUs of workers that have just ended may take to come back."""
 
 
 class Cluster:
-    """A connection to Ray. `close` undoes what the making did, and no more.
+    """A session's connection to Ray. `close` undoes what the making did, and no more; so does dropping it.
 
     address: None for the Ray that this process has initialised, else that of RAY_ADDRESS, else a new one, on this
     machine.
     """
 
     def __init__(self, address: str | None = None) -> None:
-        for name, value in _QUIET.items():
-            os.environ.setdefault(name, value)
-        self._folder = ""
-        self._ours = False
-        self._join(address)
-
-    def _join(self, address: str | None) -> None:
-        import ray
-
-        if ray.is_initialized():
-            if address is not None:
-                raise SessionError(
-                    f"this process has initialised Ray already: leave address={address!r} out to use that, "
-                    "or call ray.shutdown() first"
-                )
-            return
-        address = address or os.environ.get("RAY_ADDRESS") or "local"
-        if address.startswith("ray://"):
-            raise SessionError(
-                f"{address!r} is a Ray Client address: the driver would have no links to the workers. "
-                "Run the driver on a node of the cluster, with address='auto' or the head's host:port"
-            )
-        with _quiet():
-            if address == "local":
-                self._folder = tempfile.mkdtemp(prefix="icm-", dir="/tmp")  # sockets need a short path
-                try:
-                    ray.init(
-                        address="local",
-                        include_dashboard=False,
-                        log_to_driver=False,
-                        logging_level=logging.ERROR,
-                        _temp_dir=self._folder,
-                    )
-                except BaseException:
-                    shutil.rmtree(self._folder, ignore_errors=True)
-                    raise
-            else:
-                try:
-                    _knock(address)
-                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-                except (OSError, ValueError) as error:
-                    raise SessionError(
-                        f"no Ray cluster could be joined at {address!r}: {_first_line(error)}. Is it running? If "
-                        "it uses token authentication, set RAY_AUTH_MODE=token (and RAY_AUTH_TOKEN or its file)"
-                    ) from error
-        self._ours = True
+        self._ray = process_ray()
+        give_back = keeper(GIVE_BACK)
+        number = self._ray.join(address)
+        self._leave = partial(self._ray.leave, number)
+        weakref.finalize(self, give_back.submit, self._leave).atexit = False
 
     @staticmethod
     def here() -> str:
@@ -120,35 +70,5 @@ class Cluster:
             sleep(0.1)
 
     def close(self) -> None:
-        """Leave the cluster; end it if it was started here. Idempotent."""
-        import ray
-
-        if self._ours:
-            self._ours = False
-            ray.shutdown()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = ""
-
-
-def _knock(address: str) -> None:
-    """Raise OSError where nobody listens at host:port; Ray would take more than a minute to say so."""
-    host, _, port = address.rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Ray's log above warnings alone, while it starts."""
-    logger = logging.getLogger("ray")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        """Leave the cluster; end it if it was started for sessions alone, and this is the last. Idempotent."""
+        self._leave()

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-__all__ = ["Keeper", "keeper", "stubbornly"]
+__all__ = ["Keeper", "keeper", "made_once", "stubbornly"]
 
 T = TypeVar("T")
 
@@ -43,9 +43,20 @@ class Keeper:
             del task, future  # what they hold is given back now, not with the next task
 
 
+_MAKING: Final = threading.RLock()
+"""Held while something is made of which a process has one: a cache alone would let two threads make two."""
+
+
 def keeper(name: str) -> Keeper:
     """This process's keeper of that name; a forked child has its own."""
-    return _keeper(name, os.getpid())
+    with _MAKING:
+        return _keeper(name, os.getpid())
+
+
+def made_once(make: Callable[[], T]) -> T:
+    """What a cached function makes for all threads of this process."""
+    with _MAKING:
+        return make()
 
 
 @cache

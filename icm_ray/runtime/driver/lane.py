@@ -374,7 +374,7 @@ class Lane:
                         link.send_message(say.encode(say.Exit()))
         deadline = monotonic() + _EXIT
         for handle in self.handles.values():
-            if self._broken or not handle.ended(max(0.0, deadline - monotonic())):
+            if self._broken or self.plan is None or not handle.ended(max(0.0, deadline - monotonic())):
                 handle.kill()
         for link in (*self.data.values(), *self.control.values()):
             link.abort()

@@ -1,0 +1,179 @@
+"""The Ray of a process: who starts it, who ends it, and what is left when it, its head or its user ends."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos.victims import alive, gone
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+BEGIN = """
+import os, sys, threading, time
+import icm_ray as icm
+from icm_ray.runtime.carriers.process_ray import process_ray, _processes
+
+def works(session):
+    session.set_policy("x", icm.Policy())
+    return True
+
+def say(*what):
+    print(*what, flush=True)
+
+def pids(session):
+    return [handle._pid for lane in session._lanes for handle in lane.handles.values()] + [p.pid for _, p in _processes()]
+"""
+
+
+def start(root, code: str) -> subprocess.Popen:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    command = [sys.executable, "-c", BEGIN + code]
+    return subprocess.Popen(command, env=clean, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def said(root, code: str) -> list[str]:
+    with start(root, code) as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out.splitlines()
+
+
+def test_it_outlives_the_thread_that_opened_the_session(root):
+    code = """
+opened = []
+thread = threading.Thread(target=lambda: opened.append(icm.Session()))
+thread.start()
+thread.join()
+say(works(opened[0]), [process.poll() for _, process in _processes()])
+opened[0].close()
+"""
+    assert said(root, code) == ["True [None, None, None, None, None]"]
+
+
+def test_threads_that_open_sessions_at_once_share_it_until_the_last_is_closed(root):
+    code = """
+import ray
+opened = []
+threads = [threading.Thread(target=lambda: opened.append(icm.Session())) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+say(len(opened), all(map(works, opened)))
+opened[0].close()
+say(works(opened[1]))
+opened[1].close()
+say(ray.is_initialized())
+with icm.Session() as again:
+    say(works(again))
+"""
+    assert said(root, code) == ["2 True", "True", "False", "True"]
+
+
+def test_a_forked_child_is_told_and_ends_without_harm(root):
+    code = """
+session = icm.Session()
+child = os.fork()
+if child == 0:
+    for attempt in (lambda: works(session), icm.Session):
+        try:
+            attempt()
+        except icm.SessionError as error:
+            say("start method 'spawn'" in str(error))
+    session.close()
+    sys.exit(7)
+say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+say(works(session))
+session.close()
+"""
+    assert said(root, code) == ["True", "True", "7", "True"]
+
+
+def test_a_dead_head_costs_neither_the_process_nor_more_than_five_seconds(root):
+    code = """
+session = icm.Session()
+head = dict(_processes())["gcs_server"]
+head.kill()
+head.wait()
+say(works(session))
+try:
+    icm.Session()
+except icm.SessionError as error:
+    say(error)
+left = pids(session)
+began = time.monotonic()
+session.close()
+say(time.monotonic() - began < 5)
+from tests.chaos.victims import alive
+say(alive(left))
+with icm.Session() as again:
+    say(works(again))
+"""
+    works, refused, soon, left, again = said(root, code)
+    assert (works, soon, left, again) == ("True", "True", "[]", "True")
+    assert "its gcs_server ended" in refused
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, -1), (signal.SIGKILL, -9)])
+def test_a_signal_leaves_no_process_and_no_folder_behind_the_next_start(root, how, status):
+    code = """
+session = icm.Session()
+say(process_ray()._folder.path, *pids(session))
+time.sleep(60)
+"""
+    with start(root, code) as process:
+        folder, *left = process.stdout.readline().split()
+        process.send_signal(how)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert gone(map(int, left), 5.0) == []
+    if how == signal.SIGTERM:
+        assert err == ""
+        assert not os.path.exists(folder)
+    else:
+        said(root, "icm.Session().close()")
+        assert not os.path.exists(folder)
+
+
+INTERRUPTED = """
+import signal
+from tests.chaos.victims import gone
+
+def interrupt():
+    while children() < COUNT:
+        time.sleep(0.005)
+    os.kill(os.getpid(), signal.SIGINT)
+
+def children():
+    return len(open(f"/proc/self/task/{os.getpid()}/children").read().split()) + sum(
+        len(open(f"/proc/self/task/{task}/children").read().split())
+        for task in os.listdir("/proc/self/task") if int(task) != os.getpid()
+    )
+
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    icm.Session()
+    say("opened")
+except KeyboardInterrupt:
+    say("interrupted", children())
+with icm.Session() as session:
+    say(works(session))
+"""
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_an_interrupted_start_leaves_nothing_and_the_next_one_works(root, count):
+    """As soon as Ray has started so many of its processes."""
+    assert said(root, INTERRUPTED.replace("COUNT", str(count))) == ["interrupted 0", "True"]
+
+
+def test_no_process_is_left_of_a_start_that_ends_the_program(root):
+    code = INTERRUPTED.replace("COUNT", "4").partition("try:")[0] + "say(os.getpid())\nicm.Session()\n"
+    with start(root, code) as process:
+        pid = int(process.stdout.readline())
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert alive([pid]) == []

@@ -24,7 +24,8 @@ def say(*what):
     print(*what, flush=True)
 
 def pids(session):
-    return [handle._pid for lane in session._lanes for handle in lane.handles.values()] + [p.pid for _, p in _processes()]
+    workers = [handle._pid for lane in session._lanes for handle in lane.handles.values()]
+    return workers + [process.pid for _, process in _processes()]
 """
 
 

@@ -116,7 +116,7 @@ def _dtypes(given: Any) -> tuple[dict[str, str], str]:
 def _kind(column: Hashable, held: Any) -> str:
     known = {str: "string", int: "int", float: "float", bool: "bool", object: "string"}
     name = known.get(held) if isinstance(held, type) else _KINDS.get(str(held))
-    if name is None:
+    if name is None and not (isinstance(held, type) and not issubclass(held, np.generic)):
         try:
             name = _NUMPY_KINDS.get(np.dtype(str(held).lower() if isinstance(held, str) else held).kind)
         except TypeError:

@@ -28,6 +28,7 @@ IcmError
 
 from __future__ import annotations
 
+import re
 from typing import Any, Self
 
 __all__ = [
@@ -85,7 +86,7 @@ class IcmError(Exception):
 
     def of_owner(self, owner: str) -> Self:
         """The same error, its text naming the owner whose input was wrong; itself where it names it already."""
-        if owner in self.message:
+        if re.match(rf"{re.escape(owner)}\b", self.message) or self.where.get("owner") == owner:
             return self
         return type(self)(f"{owner}: {self.message}", **{**self.where, "owner": owner})
 

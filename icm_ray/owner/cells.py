@@ -22,12 +22,12 @@ def parsed(cells: Any, kind: str, dialect: Dialect) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = pc.ascii_trim_whitespace(cells)
     if kind == "bool":
-        true, false = (pc.is_in(text, pa.array(words)) for words in (dialect.trues, dialect.falses))
-        if pc.all(pc.or_(pc.or_(true, false), pc.is_null(text))).as_py() is False:
+        true, false = (pc.is_in(cells, pa.array(words)) for words in (dialect.trues, dialect.falses))
+        if pc.all(pc.or_(pc.or_(true, false), pc.is_null(cells))).as_py() is False:
             return None
-        return pc.if_else(pc.is_null(text), pa.scalar(None, pa.bool_()), true)
+        return pc.if_else(pc.is_null(cells), pa.scalar(None, pa.bool_()), true)
+    text = pc.ascii_trim_whitespace(cells)
     if dialect.thousands:
         text = pc.replace_substring(text, dialect.thousands, "")
     if dialect.decimal != ".":

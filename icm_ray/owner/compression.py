@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import lzma
 import zipfile
+import zlib
 from typing import IO, Any
 
 from icm_ray.errors import SourceError
 
-__all__ = ["opened"]
+__all__ = ["DAMAGED", "opened"]
+
+DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+"""What reading from an opened file raises where its bytes cannot be read, or unpacked."""
 
 _ARROW = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 _XZ, _ZIP = b"\xfd7zXZ\x00", b"PK\x03\x04"

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 
+import numpy as np
+
 from icm_ray.errors import SourceError
-from icm_ray.owner.compression import opened
+from icm_ray.owner.compression import DAMAGED, opened
 from icm_ray.owner.lines import records
 from icm_ray.query.dialect import Dialect
 
-__all__ = ["unreadable"]
+__all__ = ["check_quotes", "unreadable"]
+
+_CHUNK = 1 << 20
+_QUOTE = ord('"')
+_ENDLESS = "unexpected end of data"  # the reader's word for a quote that none ends
 
 
 def unreadable(path: str, dialect: Dialect) -> SourceError:
@@ -21,20 +27,42 @@ def unreadable(path: str, dialect: Dialect) -> SourceError:
 def _first_fault(path: str, dialect: Dialect) -> str:
     line, wanted = 0, 0
     try:
-        for line, cells in records(path, dialect):
+        for line, cells in records(path, dialect, strict=True):
             wanted = wanted or len(cells)
             if len(cells) != wanted:
-                few = "fewer" if len(cells) < wanted else "more"
-                return (
-                    f"line {line} has {len(cells)} cells, {few} than the {wanted} of the header (sep={dialect.sep!r})"
-                )
+                there, few = _counted(len(cells)), "fewer" if len(cells) < wanted else "more"
+                return f"line {line} has {there}, {few} than the {wanted} of the header (sep={dialect.sep!r})"
     except UnicodeError:
         return f"{_undecodable(path, dialect, line)} is no {dialect.encoding}; give its encoding=, as in 'latin-1'"
-    except csv.Error:
-        return f"line {line + 1}: a quoted cell that does not end"
-    except (OSError, EOFError):
+    except csv.Error as error:
+        if _ENDLESS in str(error):
+            return f"a quoted cell that begins after line {line} does not end"
+    except DAMAGED:
         return "its bytes cannot be read, or unpacked"
     return "lines of as many cells as the header, and quotes that end, are needed"
+
+
+def _counted(cells: int) -> str:
+    return f"{cells} cell" + "s" * (cells != 1)
+
+
+def check_quotes(path: str, dialect: Dialect) -> None:
+    """Raise `SourceError` where the last cell begins with a quote and none ends it: it would hold all rows behind.
+
+    Pairs of quotes need no further look; a single one may stand within a cell, which a pass over all records tells.
+    """
+    odd = 0
+    with opened(path) as stream:
+        while chunk := stream.read(_CHUNK):
+            odd ^= int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == _QUOTE)) & 1
+    if not odd:
+        return
+    try:
+        for _ in records(path, dialect, strict=True):
+            continue
+    except csv.Error as error:
+        if _ENDLESS in str(error):
+            raise unreadable(path, dialect) from None
 
 
 def _undecodable(path: str, dialect: Dialect, line: int) -> str:

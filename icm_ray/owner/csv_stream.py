@@ -9,6 +9,7 @@ from typing import Any
 
 from icm_ray.errors import SourceError
 from icm_ray.owner.cells import parsed, without_numbers
+from icm_ray.owner.compression import DAMAGED
 from icm_ray.owner.csv_faults import unreadable
 from icm_ray.owner.lines import byte_stream, records
 from icm_ray.query.dialect import Dialect
@@ -40,15 +41,15 @@ def header(path: str, dialect: Dialect) -> list[str]:
     """The names of a file's columns, as they are. Errors: `SourceError`."""
     try:
         found = next(records(path, dialect), None)
-    except (OSError, EOFError, UnicodeError, csv.Error):
+    except (*DAMAGED, UnicodeError, csv.Error):
         raise unreadable(path, dialect) from None
     if found is None:
         raise SourceError(f"{path}: an empty file; a line of column names is needed", path=path)
     return found[1]
 
 
-def stream(path: str, dialect: Dialect, readings: Mapping[str, Reading]) -> Iterator[Any]:
-    """Record batches of the columns, by the names that the mapping has for them.
+def stream(path: str, dialect: Dialect, readings: Mapping[str, Reading], *, ahead: bool = True) -> Iterator[Any]:
+    """Record batches of the columns, by the names that the mapping has for them. ahead: later ones are read by threads.
 
     Errors: `OSError`, `UnicodeError`, `pyarrow.ArrowException`; their texts may hold a cell's value.
     """
@@ -61,7 +62,7 @@ def stream(path: str, dialect: Dialect, readings: Mapping[str, Reading]) -> Iter
         try:
             batches = arrow.open_csv(
                 source,
-                read_options=arrow.ReadOptions(encoding=encoding, skip_rows=skipped),
+                read_options=arrow.ReadOptions(encoding=encoding, skip_rows=skipped, use_threads=ahead),
                 parse_options=arrow.ParseOptions(delimiter=dialect.sep, newlines_in_values=True),
                 convert_options=arrow.ConvertOptions(
                     include_columns=list(types) or None,

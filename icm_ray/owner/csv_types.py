@@ -1,6 +1,6 @@
 """What a CSV file holds: the number of its rows, and the type of each column over all of them.
 
-A first block is looked at as text, as pandas looks at cells; then Arrow reads the whole file with the types found
+The first rows are looked at as text, as pandas looks at cells; then Arrow reads the whole file with the types found
 there, which is fast. Where one of them does not last, or a float column may hold integers that a double rounds, one
 more pass reads the columns as text and settles all of them.
 """
@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from icm_ray.owner.cells import Inference
+from icm_ray.owner.compression import DAMAGED
 from icm_ray.owner.csv_faults import unreadable
 from icm_ray.owner.csv_stream import Reading, stream
 from icm_ray.query.dialect import Dialect
@@ -19,6 +20,7 @@ from icm_ray.query.dialect import Dialect
 __all__ = ["inspected"]
 
 _TYPES = {"int": ("int64", "uint64"), "float": ("double",), "bool": ("bool",), "string": ()}
+_FIRST_ROWS = 1 << 12
 _ROUNDING = 2.0**53  # from here on doubles skip integers
 
 
@@ -37,7 +39,7 @@ def inspected(path: str, dialect: Dialect, names: Mapping[str, str]) -> tuple[di
             if counted is not None:
                 return counted
         return _settled(path, dialect, names, guessed)
-    except (OSError, EOFError, UnicodeError, pa.ArrowException):  # their texts may hold a cell's value
+    except (*DAMAGED, UnicodeError, pa.ArrowException):  # their texts may hold a cell's value
         raise unreadable(path, dialect) from None
 
 
@@ -51,11 +53,11 @@ def _inference(dialect: Dialect, name: str) -> Inference:
 
 
 def _guessed(path: str, dialect: Dialect, names: Mapping[str, str]) -> dict[str, Inference]:
-    """What the first block tells."""
+    """What the first rows tell."""
     seen = {name: _inference(dialect, name) for name in names}
-    for batch in stream(path, dialect, _text(names)):
+    for batch in stream(path, dialect, _text(names), ahead=False):
         for name, inference in seen.items():
-            inference.add(batch.column(name))
+            inference.add(batch.column(name).slice(0, _FIRST_ROWS))
         break
     return seen
 

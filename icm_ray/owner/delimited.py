@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from icm_ray.owner.columns import asked_for, chosen
-from icm_ray.owner.csv_faults import unreadable
+from icm_ray.owner.compression import DAMAGED
+from icm_ray.owner.csv_faults import check_quotes, unreadable
 from icm_ray.owner.csv_stream import Reading, header, stream
 from icm_ray.owner.csv_types import inspected
 from icm_ray.owner.partitions import Group, Piece
@@ -43,12 +44,14 @@ class _Csv:
         names = chosen(plain, wanted)
         at = {name: own[plain.index(name)] for name in names}
         single = {name: own_name for name, own_name in at.items() if own.count(own_name) == plain.count(name) == 1}
-        readings, rows, size = inspected(path, self._dialect, single)
+        counting = single or {name: name for name in own[:1]}  # where nothing is read, rows are counted all the same
+        readings, rows, size = inspected(path, self._dialect, counting)
+        check_quotes(path, self._dialect)
         self._readings[path] = readings
         self._lacking.update((path, name) for name, reading in readings.items() if reading.nulls)
         columns = []
         for name in names:
-            if name in readings:
+            if name in single:
                 columns.append(ColumnInfo(name, readings[name].kind, readings[name].origin, readings[name].fault))
             else:
                 columns.append(ColumnInfo(name, "unequal", fault=f"{path}: column {name!r} is there twice"))
@@ -63,5 +66,5 @@ class _Csv:
         path = piece.group.path
         try:
             yield from stream(path, self._dialect, {name: self._readings[path][name] for name in columns})
-        except (OSError, UnicodeError, pa.ArrowException):
+        except (*DAMAGED, UnicodeError, pa.ArrowException):
             raise unreadable(path, self._dialect) from None

@@ -24,8 +24,11 @@ def text_lines(path: str, dialect: Dialect) -> Iterator[str]:
         yield from text
 
 
-def filtered(path: str, dialect: Dialect) -> Iterator[str]:
-    """The lines without the first `skiprows`, those of `skip_lines`, and comments. Errors as for `text_lines`."""
+def filtered(path: str, dialect: Dialect) -> Iterator[tuple[int, str]]:
+    """(number in the file from 1 on, line) without the first `skiprows`, those of `skip_lines`, and comments.
+
+    Errors as for `text_lines`.
+    """
     left_out, mark, quoted = frozenset(dialect.skip_lines), dialect.comment, False
     for number, line in enumerate(text_lines(path, dialect)):
         if number < dialect.skiprows or number in left_out:
@@ -33,7 +36,7 @@ def filtered(path: str, dialect: Dialect) -> Iterator[str]:
         if mark and not quoted and line.startswith(mark):
             continue
         kept, quoted = _without_comment(line, mark, quoted) if mark else (line, False)
-        yield kept
+        yield number + 1, kept
 
 
 def _without_comment(line: str, mark: str, quoted: bool) -> tuple[str, bool]:
@@ -50,12 +53,19 @@ def _without_comment(line: str, mark: str, quoted: bool) -> tuple[str, bool]:
         start = at + 1
 
 
-def records(path: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """(number of its last line from 1 on, cells) of every record that is not blank, the header first; for few records,
-    and for messages. Errors as for `text_lines`, `csv.Error`.
+def records(path: str, dialect: Dialect, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(number of its last line in the file, cells) of every record that is not blank, the header first; slow, for few
+    records and for messages. strict: quotes that do not end are errors. Errors as for `text_lines`, `csv.Error`.
     """
-    reader = csv.reader(filtered(path, dialect), delimiter=dialect.sep)
-    yield from ((reader.line_num, cells) for cells in reader if cells)
+    seen = [0]
+
+    def lines() -> Iterator[str]:
+        for number, line in filtered(path, dialect):
+            seen[0] = number
+            yield line
+
+    reader = csv.reader(lines(), delimiter=dialect.sep, strict=strict)
+    yield from ((seen[0], cells) for cells in reader if cells)
 
 
 class _Bytes(io.RawIOBase):
@@ -81,5 +91,5 @@ def byte_stream(path: str, dialect: Dialect) -> tuple[Any, str, int]:
 
     if not dialect.comment and not dialect.skip_lines:
         return opened(path), dialect.encoding, dialect.skiprows
-    raw = io.BufferedReader(_Bytes(filtered(path, dialect)), 1 << 20)
+    raw = io.BufferedReader(_Bytes(line for _, line in filtered(path, dialect)), 1 << 20)
     return pa.PythonFile(raw, mode="r"), "utf8", 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from icm_ray.errors import SourceError
 
-__all__ = ["Stamp", "changed", "expand"]
+__all__ = ["Stamp", "changed", "expand", "from_home"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,12 @@ class Stamp:
 def changed(path: str) -> SourceError:
     """The error for a file that no longer holds what it held when it was opened."""
     return SourceError(f"{path}: the file was changed after it was opened; open it again", path=path)
+
+
+def from_home(path: str) -> str:
+    """The path as seen from the home directory, which may lie elsewhere on another node."""
+    home = os.path.expanduser("~").rstrip("/")
+    return f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path
 
 
 def expand(paths: Sequence[str]) -> tuple[str, ...]:

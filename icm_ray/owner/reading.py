@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.owner.hive import Constants, partition_columns, partition_infos
 from icm_ray.owner.partitions import Group, Piece, cut
-from icm_ray.owner.paths import Stamp, changed
+from icm_ray.owner.paths import Stamp, changed, from_home
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed
 from icm_ray.query.tasks import ColumnInfo, FileInfo, TableInfo
 
@@ -208,7 +208,9 @@ def file_table(
     others = sum(facts.other_bytes for facts in files.values()) / max(rows, 1)
     groups = [group for facts in files.values() for group in facts.groups]
     partitions = cut(groups, _ELEMENT_BYTES * numbers + others, partition_bytes)
-    seen = tuple(FileInfo(path, stamps[path].size, stamps[path].modified, files[path].rows) for path in files)
+    seen = tuple(
+        FileInfo(from_home(path), stamps[path].size, stamps[path].modified, files[path].rows) for path in files
+    )
     info = TableInfo(common, tuple(sum(piece.rows for piece in pieces) for pieces in partitions), seen)
     return FileTable(info, partitions, stamps, constants, layout, partition_bytes)
 

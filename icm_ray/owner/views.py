@@ -49,7 +49,8 @@ def _difference(one: TableInfo, other: TableInfo, here: str, there: str) -> str:
             return f"{path}: there on {here if path in mine else there}, not on {there if path in mine else here}"
         if what := _file_difference(mine[path], theirs[path]):
             return f"{path}: {what[0]} on {here}, {what[1]} on {there}"
-    if one.rows != other.rows or one.columns != other.columns:
+    kinds = [[(column.name, column.kind, bool(column.fault)) for column in info.columns] for info in (one, other)]
+    if one.rows != other.rows or kinds[0] != kinds[1]:
         counts = [f"{sum(info.rows)} rows in {len(info.rows)} partitions" for info in (one, other)]
         return f"the files give unequal columns, or {counts[0]} on {here} and {counts[1]} on {there}"
     return ""

@@ -30,6 +30,7 @@ class OwnRows:
 
     def open(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         """Open a table under its name; returns its public facts. pushed: (partition, Arrow stream) as they come."""
+        self._check.forget((order.table,))
         if isinstance(order.source, PushedSource):
             return self._tables.receive(order.table, order.source.partitions, pushed)
         return self._tables.open(order.table, order.source)

@@ -37,6 +37,7 @@ class PlanCheck:
         self._datasets: dict[str, DatasetFacts] = {}
         self._tables: dict[str, str] = {}
         self._said: list[DatasetFacts] = []  # in the job that is prepared
+        self._asking, self._agreed = b"", b""  # the digest of what it follows from; of what was agreed on last
 
     def tasks(
         self,
@@ -51,7 +52,7 @@ class PlanCheck:
         Errors: `ProgramError` (another program, lane, partition or task than what is asked implies; facts that are not
         so), `PolicyError` (a policy forbids it; a program that follows from nothing).
         """
-        self._said = []
+        self._said, self._asking = [], b""
         if isinstance(job.origin, FromQuestion):
             return self._of_question(job, job.origin, program, policies, info)
         tasks = job.tasks.get(self._name, {})
@@ -69,10 +70,11 @@ class PlanCheck:
         for facts in self._said:
             self._datasets[facts.name] = facts
             self._tables.update(dict.fromkeys(facts.kept, facts.name))
-        self._said = []
+        self._said, self._agreed = [], self._asking
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Datasets whose tables or shares are dropped need not be known any more."""
+        """Datasets whose tables or shares are dropped, or opened anew, need not be known any more."""
+        self._agreed = b""
         for key in keys:
             self._datasets.pop(self._tables.pop(key, ""), None)
 
@@ -93,9 +95,12 @@ class PlanCheck:
             raise self._refusal("the question does not imply what is asked of this owner")
         for facts in asked.facts:
             self._check_policy(facts, policies)
-            self._check(facts, info)
-        if isinstance(asked.what, Sharing):
-            self._know(secret_rows(asked.what, asked.rows(asked.what.dataset)))
+        self._asking = asked.digest
+        if self._asking != self._agreed:  # the next partition of a sharing says the same as the one before
+            for facts in asked.facts:
+                self._check(facts, info)
+            if isinstance(asked.what, Sharing):
+                self._know(secret_rows(asked.what, asked.rows(asked.what.dataset)))
         return mine
 
     def _of_model(self, payload: bytes) -> Program:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from icm_ray.query.question import DatasetFacts
 from icm_ray.runtime.driver.engine import Engine
 
-__all__ = ["Answering", "Dataset"]
+__all__ = ["Answering", "Dataset", "PolicyHolders"]
 
 
 class Answering:
@@ -36,6 +36,29 @@ class Answering:
                 self._changed.notify_all()
 
 
+class PolicyHolders:
+    """The rows of a dataset and the shares made of them: its policy is dropped with the last that is forgotten."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Lock()
+        self._count = 1
+
+    def join(self) -> PolicyHolders:
+        """One holder more."""
+        with self._changed:
+            self._count += 1
+        return self
+
+    def leave(self, forgotten: threading.Event) -> bool:
+        """Set `forgotten`; whether that was the last holder, who leaves once."""
+        with self._changed:
+            if forgotten.is_set():
+                return False
+            forgotten.set()
+            self._count -= 1
+            return not self._count
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """What frames, columns and queries over the same rows have in common."""
@@ -44,8 +67,13 @@ class Dataset:
     facts: DatasetFacts
     answering: Answering = field(default_factory=Answering)
     forgotten: threading.Event = field(default_factory=threading.Event)
+    holders: PolicyHolders = field(default_factory=PolicyHolders)
+
+    def made(self, facts: DatasetFacts) -> Dataset:
+        """A dataset made of the rows of this one: what may be revealed of it, the same policy says."""
+        return Dataset(self.engine, facts, holders=self.holders.join())
 
     def forget(self) -> None:
-        """Let the workers drop the rows."""
-        self.forgotten.set()
-        self.engine.forget(self.facts.kept)
+        """Let the workers drop the rows, and the policy once nothing made of them is left."""
+        last = self.holders.leave(self.forgotten)
+        self.engine.forget([*self.facts.kept, *((self.facts.source,) if last else ())])

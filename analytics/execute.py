@@ -86,7 +86,7 @@ def share(dataset: Dataset, columns: tuple[str, ...]) -> Dataset:
     sharing = Sharing(dataset.facts.name, into, columns, config.fraction_bits, config.default_bound)
     asked = Asked(sharing, (dataset.facts,))
     facts = secret_rows(sharing, dataset.facts)
-    shares = Dataset(engine, facts)
+    shares = dataset.made(facts)
     jobs = _jobs(asked, _lowered(engine, asked))
     for info, encoding in zip(facts.columns, facts.encodings, strict=True):
         if loss := encoding.loss(config.fraction_bits):

@@ -8,10 +8,9 @@ __all__ = ["Policy"]
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What may be revealed of a dataset.
+    """What may be revealed of a dataset: it judges every result that rows of this dataset reach, and no other.
 
-    min_rows: the fewest rows behind a revealed number; the program states how many there are, and one that states none
-    is refused where more than one is asked for, unless it is a model's prediction.
+    min_rows: the fewest rows of the dataset behind a revealed number.
     recipients: who may receive (None: anyone in the session).
 
     Examples:
@@ -21,3 +20,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     min_rows: int = 1
     recipients: tuple[str, ...] | None = None
+
+    def objection(self, what: str, rows: int, to: str) -> str | None:
+        """Why `what`, a result made of so many rows of the dataset, may not be revealed to `to`; None where it may.
+
+        Examples:
+            >>> Policy(min_rows=10).objection("mean of x", 7, to="bob")
+            'mean of x has 7 rows behind it, the policy asks for 10'
+        """
+        if rows < self.min_rows:
+            return f"{what} has {rows} rows behind it, the policy asks for {self.min_rows}"
+        if self.recipients is not None and to not in self.recipients:
+            return f"{what}: {to} may not receive it, but {', '.join(self.recipients) or 'nobody'}"
+        return None

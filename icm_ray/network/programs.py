@@ -11,6 +11,7 @@ from icm_ray.errors import Desynchronised, IcmError, ProgramError, UnsupportedEr
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import IMAGES, Lowered, PublicModel, lower
 from icm_ray.ops import compare, linear, products
+from icm_ray.ops.labels import Label
 from icm_ray.payload import Name, decode
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.program import Program
@@ -82,7 +83,8 @@ class Prediction(_Question, frozen=True, kw_only=True, tag="prediction"):
 
     def add_to(self, builder: Builder) -> None:
         """The layers on one batch of images, the check of the declared bound where there is one, one result."""
-        x = builder.add(linear.Input(self.images, IMAGES, self.model.images_type(self.count)))
+        images = Label(f"{IMAGES} of {self.images}", self.images, ((0, self.count),))
+        x = builder.add(linear.Input(self.images, IMAGES, self.model.images_type(self.count), (images,)))
         lowered = lower(builder, self.model.graph, self.model.scheme, self.owner, self.keys(), x)
         result = lowered.result
         if self.output == "label":

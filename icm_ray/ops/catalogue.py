@@ -17,6 +17,7 @@ import msgspec
 from icm_ray.ops import compare, cuts, groups, linear, products, smooth, sorting, wide
 from icm_ray.ops.cuts import Cut
 from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.labels import Label, Labels
 from icm_ray.ops.values import ValueType
 
 __all__ = ["CATALOGUE", "Access", "Edge", "Long", "Node", "Operation", "Row", "row_of"]
@@ -64,8 +65,9 @@ class Row:
     blocks. long: see `Long`. compares: it holds chunk words first, then the tree's masks, then what selects, never all
     of them. multiplications: of words, for a product that may be worth several threads. edge, access: see there. place:
     the key or the name that it reads or writes. owner: the member that it names as such. weight: it loads or uses a
-    fixed weight, whose owner is a party. passes_value: whether others may take what it makes. width: bits of what it
-    opens of a value, where it says so. words: what people are told of it, with the type of its result.
+    fixed weight, whose owner is a party. passes_value: whether others may take what it makes. labels: whose rows it
+    brings, beside those behind its inputs. width: bits of what it opens of a value, where it says so. words: what
+    people are told of it, with the type of its result.
     """
 
     arity: int | None = 1
@@ -80,6 +82,7 @@ class Row:
     owner: Callable[[Any], str] | None = None
     weight: bool = False
     passes_value: bool = True
+    labels: Callable[[Any], Labels] | None = None
     width: Callable[[Any], int] | None = None
     words: Callable[[Any, ValueType], str] | None = None
 
@@ -94,6 +97,14 @@ def _owner(op: linear.Input | products.LoadWeight | products.OwnedProduct) -> st
 
 def _name(op: linear.Reveal) -> str:
     return op.name
+
+
+def _labels(op: linear.Input | linear.Load) -> Labels:
+    return op.labels
+
+
+def _weight_label(op: products.LoadWeight | products.OwnedProduct) -> Labels:
+    return (Label(op.key, op.owner),)
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -150,8 +161,8 @@ CATALOGUE: Final[Mapping[type, Row]] = {
     linear.AssumeWidth: _LOCAL,
     linear.Concatenate: Row(arity=None),
     linear.Expand: Row(cut=cuts.expand),
-    linear.Input: Row(arity=0, edge=Edge.GIVEN, owner=_owner, words=_shared),
-    linear.Load: Row(arity=0, edge=Edge.GIVEN, access=Access.READS, place=_key),
+    linear.Input: Row(arity=0, edge=Edge.GIVEN, owner=_owner, labels=_labels, words=_shared),
+    linear.Load: Row(arity=0, edge=Edge.GIVEN, access=Access.READS, place=_key, labels=_labels),
     linear.Pad: Row(cut=cuts.pad),
     linear.Permute: Row(cut=cuts.permute),
     linear.Rescale: _LOCAL,
@@ -172,6 +183,7 @@ CATALOGUE: Final[Mapping[type, Row]] = {
         place=_key,
         owner=_owner,
         weight=True,
+        labels=_weight_label,
         passes_value=False,
     ),
     products.OwnedProduct: Row(
@@ -181,6 +193,7 @@ CATALOGUE: Final[Mapping[type, Row]] = {
         place=_key,
         owner=_owner,
         weight=True,
+        labels=_weight_label,
         width=_epilogue_width,
         words=_weighted,
     ),

@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from icm_ray.errors import BoundError, ProgramError, ShapeError
+from icm_ray.ops.labels import Labels
 from icm_ray.ops.values import Kind, ValueType, log2_ceil, power_of_two
 
 __all__ = [
@@ -36,22 +37,24 @@ __all__ = [
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """`owner` brings the value `name` and shares it; every other party expands its share from a key it has with the
-    owner.
+    owner. labels: whose rows it is made of.
     """
 
     owner: str
     name: str
     type: ValueType
+    labels: Labels = ()
 
     def infer(self) -> ValueType:
         return self.type.checked(f"input {self.name}")
 
 
 class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
-    """A value that the parties keep under `key`."""
+    """A value that the parties keep under `key`. labels: whose rows it is made of, merged, as the parties know too."""
 
     key: str
     type: ValueType
+    labels: Labels = ()
 
     def infer(self) -> ValueType:
         return self.type.checked(f"kept value {self.key}")

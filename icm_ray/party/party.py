@@ -9,10 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, Desynchronised, ProgramError, StockMismatch
+from icm_ray.ops.labels import Labels
+from icm_ray.ops.linear import Load
 from icm_ray.ops.seams import Address, Link
 from icm_ray.party.correction_prefetch import CorrectionPrefetch
 from icm_ray.party.correlations import Corrections, SharedCorrections
-from icm_ray.party.policy import check_policy
+from icm_ray.party.policy import check_labels, check_policy, kept_labels
 from icm_ray.party.preprocess import fill
 from icm_ray.party.run import Observer, PartyEnv, Run, RunResult
 from icm_ray.policy import Policy
@@ -54,7 +56,9 @@ class Party:
         self._last_attempt = 0
         self._spent: SpentSlot | None = None
         self.store: dict[str, Any] = {}
-        self.policies: dict[str, Policy] = {}
+        self.labels: dict[str, Labels] = {}  # whose rows what is kept is made of, by key
+        self.policies: dict[str, Policy] = {}  # by dataset
+        self._without: set[str] = set()  # datasets that were forgotten, but for what is kept of them
 
     def relink(
         self, links: Mapping[str, Link], dealer: Link, secrets: Mapping[str, bytes], dealer_secret: bytes
@@ -76,7 +80,8 @@ class Party:
         Raises `PolicyError` before a share leaves, `FaultError` when a peer fails, `ProgramError` for a bad program.
         """
         plan = program.plan()
-        check_policy(program, self.policies, self.me)
+        self.check(program)
+        self.labels.update(kept_labels(program))
         self.settle()
         address, name = self._begin(program, job, partition)
         allowed = plan.allowances[self.me]
@@ -101,6 +106,16 @@ class Party:
                 playing.play(nullcontext)
         return outcome
 
+    def check(self, program: Program) -> None:
+        """Raise `PolicyError` where a policy refuses the program, `ProgramError` where what is kept is not what it says
+        that it loads.
+        """
+        check_policy(program, self.policies, self.me)
+        check_labels(program, self.labels, self.me)
+        for node in program.nodes:
+            if isinstance(node.op, Load) and node.op.key not in self.store:
+                raise ProgramError(f"{self.me} keeps nothing under {node.op.key}")
+
     def preprocess(self, program: Program, job: int, count: int) -> Batch:
         """Take `count` slots of the program from the dealer; they count once the batch is added to the stock."""
         if self.stock is None:
@@ -116,8 +131,18 @@ class Party:
             slot.corrections.close()
 
     def forget(self, key: str) -> None:
-        """Drop a kept value or weight, and what was prepared for it."""
+        """Drop a kept value or weight, and what was prepared for it; or a dataset's policy, once nothing made of its
+        rows is kept.
+        """
         self.store.pop(key, None)
+        self.labels.pop(key, None)
+        if key in self.policies:
+            self._without.add(key)
+        if self._without:
+            made_of = {label.dataset for labels in self.labels.values() for label in labels}
+            for dataset in self._without - made_of:
+                self._without.discard(dataset)
+                self.policies.pop(dataset, None)
         if self.stock is not None:
             self.stock.forget(key)
 

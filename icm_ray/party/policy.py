@@ -4,26 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from icm_ray.errors import PolicyError
-from icm_ray.ops.linear import Reveal
-from icm_ray.ops.products import OwnedProduct
+from icm_ray.errors import PolicyError, ProgramError
+from icm_ray.ops.labels import Labels, rows_behind
+from icm_ray.ops.linear import Load, Reveal, Store
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 
-__all__ = ["check_policy"]
+__all__ = ["check_labels", "check_policy", "kept_labels"]
 
 
 def check_policy(program: Program, policies: Mapping[str, Policy], me: str) -> None:
-    """Raise `PolicyError` where a policy of this party refuses the program; nothing has been shared yet."""
-    reveals = [node.op for node in program.nodes if isinstance(node.op, Reveal)]
-    predicts = any(isinstance(node.op, OwnedProduct) for node in program.nodes)  # a model's result is no statistic
-    for dataset, policy in policies.items():
-        for reveal in reveals:
-            if program.rows < policy.min_rows > 1 and not (predicts and not program.rows):
-                raise PolicyError(
-                    f"{me} refuses: {reveal.name} has {program.rows} rows behind it, fewer than {policy.min_rows}",
-                    party=me,
-                    dataset=dataset,
-                )
-            if policy.recipients is not None and reveal.to not in policy.recipients:
-                raise PolicyError(f"{me} refuses: {reveal.to} may not receive {reveal.name}", party=me, dataset=dataset)
+    """Raise `PolicyError` where a dataset that reaches a reveal has a policy here that refuses it; nothing has been
+    shared yet.
+    """
+    if not policies:
+        return
+    labels = program.labels()
+    for index, node in enumerate(program.nodes):
+        if not isinstance(node.op, Reveal):
+            continue
+        for dataset in dict.fromkeys(label.dataset for label in labels[index]):
+            policy = policies.get(dataset)
+            if policy is None:
+                continue
+            reason = policy.objection(node.op.name, rows_behind(labels[index], dataset), node.op.to)
+            if reason is not None:
+                raise PolicyError(f"{me} refuses: {reason}", party=me, dataset=dataset)
+
+
+def check_labels(program: Program, kept: Mapping[str, Labels], me: str) -> None:
+    """Raise `ProgramError` where a value that this party keeps is made of other rows than the program says, or would be
+    replaced by one that is. kept: whose rows each kept value is made of.
+    """
+    labels = program.labels()
+    for index, node in enumerate(program.nodes):
+        if isinstance(node.op, Load | Store) and kept.get(node.op.key, labels[index]) != labels[index]:
+            raise ProgramError(f"{me} keeps {node.op.key} as made of other rows: {_names(kept[node.op.key])}")
+
+
+def kept_labels(program: Program) -> dict[str, Labels]:
+    """Whose rows the values are made of that the program leaves, by key."""
+    labels = program.labels()
+    return {node.op.key: labels[index] for index, node in enumerate(program.nodes) if isinstance(node.op, Store)}
+
+
+def _names(labels: Labels) -> str:
+    parts = [f"{sum(rows for _, rows in label.parts)} of {label.owner} in {label.dataset}" for label in labels]
+    return ", ".join(parts) or "none of a dataset"

@@ -25,11 +25,10 @@ class Builder:
         self,
         parties: tuple[str, ...],
         owners: tuple[str, ...] = (),
-        rows: int = 0,
         in_flight: int = 0,
         threads: int = 1,
     ) -> None:
-        self.parties, self._owners, self._rows = parties, owners, rows
+        self.parties, self._owners = parties, owners
         self._in_flight, self._threads = in_flight, threads
         self._nodes: list[Node] = []
 
@@ -41,6 +40,7 @@ class Builder:
 
     def build(self) -> Program:
         """The program so far, checked as a whole."""
-        program = Program(self.parties, tuple(self._nodes), self._owners, self._rows, self._in_flight, self._threads)
+        program = Program(self.parties, tuple(self._nodes), self._owners, self._in_flight, self._threads)
         program.types()
+        program.labels()
         return program

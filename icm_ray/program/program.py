@@ -11,6 +11,7 @@ from icm_ray.errors import Desynchronised, IcmError, OwnerError, ProgramError
 from icm_ray.names import DRIVER
 from icm_ray.ops.catalogue import Node, Operation, row_of
 from icm_ray.ops.cost import Cost
+from icm_ray.ops.labels import Labels, flow
 from icm_ray.ops.linear import Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.payload import decode
@@ -23,7 +24,6 @@ __all__ = ["Node", "Operation", "Program", "decode_program", "encode_program"]
 class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):  # dict: for what is computed once
     """What a lane executes: the parties in order, owners that are no party, and nodes in the order of dealing.
 
-    rows: the public number of rows behind what is revealed (0: not a statistic); policies judge it.
     in_flight: bytes that a worker may hold of what is between its inputs and its outputs, about; larger operations run
     in blocks of rows, which takes more rounds. 0: as much as keeps it within four times its inputs and outputs.
     threads: the most that a worker has; so many blocks are in flight, within the same memory.
@@ -32,7 +32,6 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     parties: tuple[str, ...]
     nodes: tuple[Node, ...]
     owners: tuple[str, ...] = ()
-    rows: int = 0
     in_flight: int = 0
     threads: int = 1
 
@@ -74,6 +73,18 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             except (ArithmeticError, ValueError, IndexError) as error:  # numbers that no operation can have
                 raise ProgramError(f"node {index}: {type(node.op).__name__} cannot be: {error}") from error
         return tuple(types)
+
+    def labels(self) -> tuple[Labels, ...]:
+        """Of every node whose rows it is made of; raises `ProgramError` where labels contradict one another."""
+        return self._labels
+
+    @cached_property
+    def _labels(self) -> tuple[Labels, ...]:
+        rows = [row_of(node.op) for node in self.nodes]
+        brought = [
+            row.labels(node.op) if row.labels is not None else () for row, node in zip(rows, self.nodes, strict=True)
+        ]
+        return flow([node.inputs for node in self.nodes], brought)
 
     def _check_names(self, op: Operation) -> None:
         row = row_of(op)
@@ -120,4 +131,5 @@ def decode_program(payload: bytes) -> Program:
     except Desynchronised as error:
         raise ProgramError(f"not a program: {error.__cause__ or error}") from error
     program.types()
+    program.labels()
     return program

@@ -27,13 +27,6 @@ def check_disclosure(asked: Asked, members: Members) -> None:
         raise OwnerError(f"the recipient {to!r} is not in the session; there are {', '.join(there)}", recipient=to)
     for statistic in question.statistics:
         rows = asked.rows(statistic.dataset)
-        policy, count = rows.policy, rows.count
-        if policy is None:
-            continue
-        if count < policy.min_rows:
-            reason = f"{statistic.title} has {count} rows behind it, the policy asks for {policy.min_rows}"
-            raise PolicyError(reason, dataset=rows.source)
-        if policy.recipients is not None and to not in policy.recipients:
-            allowed = ", ".join(policy.recipients) or "nobody"
-            recipient = None if to == DRIVER else to
-            raise PolicyError(f"{statistic.title}: {to} may not receive it, but {allowed}", recipient=recipient)
+        reason = None if rows.policy is None else rows.policy.objection(statistic.title, rows.count, to)
+        if reason is not None:
+            raise PolicyError(reason, dataset=rows.source, recipient=None if to == DRIVER else to)

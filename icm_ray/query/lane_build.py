@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from icm_ray.ops.labels import Labels
 from icm_ray.ops.linear import Input
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
@@ -34,20 +35,22 @@ class LaneProgram:
 
 
 class LaneBuild:
-    """rows: the public number of rows behind what the program reveals."""
+    """For these members, on this lane."""
 
-    def __init__(self, members: Members, lane: int, rows: int) -> None:
+    def __init__(self, members: Members, lane: int) -> None:
         self.lane = lane
-        self.builder = Builder(members.parties, members.owners, rows)
+        self.builder = Builder(members.parties, members.owners)
         self._tasks: dict[str, dict[str, InputTask]] = {}
 
-    def bring(self, owner: str, name: str, task: InputTask, kind: ValueType) -> Value:
-        """Add an input that the owner's own worker makes; an input of that name gets a number behind it."""
+    def bring(self, owner: str, name: str, task: InputTask, kind: ValueType, labels: Labels) -> Value:
+        """Add an input that the owner's own worker makes, of the rows that the labels say; an input of that name gets a
+        number behind it.
+        """
         mine = self._tasks.setdefault(owner, {})
         taken = sum(known == name or known.startswith(f"{name} #") for known in mine)
         label = f"{name} #{taken + 1}" if taken else name
         mine[label] = task
-        return self.builder.add(Input(owner, label, kind))
+        return self.builder.add(Input(owner, label, kind, labels))
 
     def program(self, partition: int = 0) -> LaneProgram:
         """What was written, checked."""

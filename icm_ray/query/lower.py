@@ -139,17 +139,17 @@ class _OfQuestion:
             return Lowered((), {}, *self._only(lanes[0]))
         first: list[LaneProgram] = []
         kept: dict[int, dict[str, tuple[int, ...]]] = {}
-        pieces: dict[PartialOf, list[tuple[str, ValueType]]] = {part: [] for part in self._parts}
+        pieces: dict[PartialOf, list[Load]] = {part: [] for part in self._parts}
         for lane in lanes:
-            program, types = self._first(lane)
+            program, loads = self._first(lane)
             first.append(program)
-            kept[lane] = {name: array_shape(kind) for name, kind in types.values()}
-            for part, piece in types.items():
-                pieces[part].append(piece)
+            kept[lane] = {load.key: array_shape(load.type) for load in loads.values()}
+            for part, load in loads.items():
+                pieces[part].append(load)
         last = self._lane(0)
         values = {}
         for part, found in pieces.items():
-            loaded = [last.builder.add(Load(name, kind)) for name, kind in found]
+            loaded = [last.builder.add(load) for load in found]
             values[part] = join(last.builder, self._parts[part].rule, loaded)
         revealed = self._reveal(last.builder, values)
         return Lowered(tuple(first), kept, last.program(), revealed)
@@ -174,20 +174,19 @@ class _OfQuestion:
         revealed = self._reveal(build.builder, values)
         return build.program(), revealed
 
-    def _first(self, lane: int) -> tuple[LaneProgram, dict[PartialOf, tuple[str, ValueType]]]:
-        """The program of a lane that keeps its partial shares, and under which name each, of what type."""
+    def _first(self, lane: int) -> tuple[LaneProgram, dict[PartialOf, Load]]:
+        """The program of a lane that keeps its partial shares, and how each is loaded again."""
         build = self._lane(lane)
-        pieces: dict[PartialOf, tuple[str, ValueType]] = {}
+        loads: dict[PartialOf, Load] = {}
         for index, part in enumerate(self._parts):
             if lane in self._facts[part.dataset].lanes:
                 value, name = self._partial(build, part), f"partial-{self._asked.digest.hex()}-{lane}-{index}"
                 build.builder.add(Store(name), value)
-                pieces[part] = name, value.type
-        return build.program(), pieces
+                loads[part] = Load(name, value.type, self._facts[part.dataset].labels(lane))
+        return build.program(), loads
 
     def _lane(self, lane: int) -> LaneBuild:
-        """A program for a lane; it states the fewest rows that are behind any of what is opened."""
-        return LaneBuild(self._members, lane, min(self._facts[part.dataset].count for part in self._parts))
+        return LaneBuild(self._members, lane)
 
     def _partial(self, build: LaneBuild, part: PartialOf) -> Value:
         rows: DatasetFacts = self._facts[part.dataset]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from icm_ray.ops.labels import Label, Labels, merged
 from icm_ray.payload import Natural
 from icm_ray.policy import Policy
 from icm_ray.program.build import Value
@@ -62,6 +63,12 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
             lane for table in self.tables for lane, rows in zip(table.lanes, table.rows, strict=True) if rows
         )
 
+    def labels(self, lane: int) -> Labels:
+        return merged(self._label(table, parts) for table in self.tables if (parts := table.parts_in(lane)))
+
+    def _label(self, table: OwnerTable, parts: Iterable[int]) -> Label:
+        return Label(self.source, table.owner, tuple((part, table.rows[part]) for part in parts))
+
     @property
     def kept(self) -> Sequence[str]:
         return [table.name for table in self.tables]
@@ -86,5 +93,7 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
             if parts := table.parts_in(build.lane):
                 task = partial.task(table.name, parts, column)
                 kind = partial.type(column, sum(table.rows[part] for part in parts))
-                value = build.bring(table.owner, f"{task.kind} of {column.name}", task, kind)
+                value = build.bring(
+                    table.owner, f"{task.kind} of {column.name}", task, kind, (self._label(table, parts),)
+                )
                 yield partial.brought(build.builder, value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from icm_ray.errors import ColumnError
+from icm_ray.ops.labels import Labels
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import ColumnInfo
 
@@ -46,6 +47,9 @@ class Rows(Protocol):
     @property
     def lanes(self) -> frozenset[int]:
         """The lanes whose workers hold or read rows."""
+
+    def labels(self, lane: int) -> Labels:
+        """Whose rows anything is made of that is computed of all rows of a lane, merged."""
 
     @property
     def kept(self) -> Sequence[str]:

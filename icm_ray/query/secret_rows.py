@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from icm_ray.errors import BoundError, ColumnError
+from icm_ray.ops.labels import Label, Labels, merged
 from icm_ray.ops.linear import Load
 from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.payload import Natural
@@ -119,6 +120,15 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
     def lanes(self) -> frozenset[int]:
         return frozenset(partition.lane for partition in self.partitions)
 
+    def labels(self, lane: int) -> Labels:
+        return merged(
+            label for partition in self.partitions if partition.lane == lane for label in self.behind(partition)
+        )
+
+    def behind(self, partition: SecretPartition) -> Labels:
+        """Whose rows the shares of one partition are made of."""
+        return (Label(self.source, partition.owner, ((partition.number, partition.rows),)),)
+
     @property
     def kept(self) -> Sequence[str]:
         return [self.key(partition, column.name) for partition in self.partitions for column in self.columns]
@@ -152,8 +162,8 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
         """What the rows of one lane contribute."""
         encoding = self.encoding(partial.column)
         parts = [
-            build.builder.add(Load(self.key(partition, partial.column), encoding.type(partition.rows)))
+            build.builder.add(Load(key, encoding.type(partition.rows), self.behind(partition)))
             for partition in self.partitions
-            if partition.lane == build.lane
+            if partition.lane == build.lane and (key := self.key(partition, partial.column))
         ]
         return partial.of_shares(build.builder, parts, self)

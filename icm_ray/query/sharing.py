@@ -50,9 +50,9 @@ def sharing_program(shares: SecretRows, stage: int, members: Members) -> LanePro
     if not 0 <= stage < len(shares.partitions):
         raise ProgramError(f"a sharing of {len(shares.partitions)} partitions, none of number {stage}")
     partition = shares.partitions[stage]
-    build = LaneBuild(members, partition.lane, shares.count)
+    build = LaneBuild(members, partition.lane)
     for info, encoding in zip(shares.columns, shares.encodings, strict=True):
         task = ColumnValues(partition.table, info.name, partition.number, encoding.f, encoding.bound, info.kind)
-        value = build.bring(partition.owner, info.name, task, encoding.type(partition.rows))
+        value = build.bring(partition.owner, info.name, task, encoding.type(partition.rows), shares.behind(partition))
         build.builder.add(Store(shares.key(partition, info.name)), value)
     return build.program(partition.number)

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 import analytics as an
+import icm_ray as icm
 from icm_ray.errors import PolicyError
 from icm_ray.ops.linear import Reveal
 from icm_ray.policy import Policy
@@ -42,8 +43,8 @@ def test_every_partys_own_worker_refuses(fresh, party):
     """A driver that does not check (here: for one party alone knows of the policy) gets nothing."""
     frame = frame_of(fresh, None)
     rows = frame._dataset.facts
-    fresh._lanes[0].members[party].policies["visits"] = Policy(min_rows=11)
-    build = LaneBuild(Members(fresh.parties, fresh.owners), 0, len(frame))
+    fresh._lanes[0].members[party].policies[rows.name] = Policy(min_rows=11)
+    build = LaneBuild(Members(fresh.parties, fresh.owners), 0)
     value = rows.partial(build, SquaresOfColumn("x"))
     build.builder.add(Reveal("driver", "squares"), value)
     written = build.program()
@@ -86,6 +87,45 @@ def test_withheld_cells_in_two_lanes(engine):
         counts, _ = secure["x"].histogram(6, range=(0, 6)).reveal()
         np.testing.assert_array_equal(counts.mask, plain < 20)
         np.testing.assert_array_equal(counts.compressed(), plain[plain >= 20])
-    for lane in engine._lanes:
-        for member in lane.members.values():
-            member.policies.clear()
+
+
+def policies(engine):
+    return [set(member.policies) for lane in engine._lanes for member in lane.members.values()]
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_a_policy_judges_its_own_dataset_alone(fresh, share):
+    strict, small = frame_of(fresh, Policy(min_rows=50), np.arange(60)), frame_of(fresh, None)
+    if share:
+        strict, small = strict.share(), small.share()
+    assert small["x"].sum().reveal() == VALUES.sum()
+    assert "policy" not in small["x"].sum().explain()
+    assert strict["x"].sum().reveal() == sum(range(60))
+    assert icm.reveal(small["x"].max(), strict["x"].max()) == (5, 59)
+
+
+def test_what_is_explained_is_what_is_revealed(fresh):
+    """Both accept, or both refuse, whatever other datasets there are."""
+    frames = [frame_of(fresh, policy) for policy in (None, Policy(min_rows=10), Policy(min_rows=11))]
+    for frame, fine in zip(frames, (True, True, False), strict=True):
+        for rows in (frame, frame.share()):
+            query = rows["x"].var()
+            for ask in (query.explain, query.reveal):
+                if fine:
+                    ask()
+                else:
+                    with pytest.raises(PolicyError, match="the policy asks for 11"):
+                        ask()
+
+
+def test_a_policy_goes_with_the_last_of_its_rows(fresh):
+    frame = frame_of(fresh, Policy(min_rows=10))
+    shares = frame.share()
+    name = frame._dataset.facts.name
+    assert policies(fresh) == [{name}, {name}]
+    frame._dataset.forget()
+    frame._dataset.forget()
+    assert policies(fresh) == [{name}, {name}]
+    assert shares["x"].sum().reveal() == VALUES.sum()
+    shares._dataset.forget()
+    assert policies(fresh) == [set(), set()]

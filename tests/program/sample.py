@@ -6,6 +6,7 @@ from icm_ray.ops.catalogue import CATALOGUE
 from icm_ray.ops.compare import ArgMax, AtLeast, CheckFlag, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
 from icm_ray.ops.groups import GroupCount, GroupSum
+from icm_ray.ops.labels import Label
 from icm_ray.ops.linear import (
     Add,
     AddPublic,
@@ -42,9 +43,9 @@ def kind(*shape, width=20, f=4, **more):
 
 
 def every_operation() -> Program:
-    builder = Builder(PARTIES, owners=("olga",), rows=12)
+    builder = Builder(PARTIES, owners=("olga",))
     add = builder.add
-    x = add(Input("alice", "x", kind(3, 4, error=0.125)))
+    x = add(Input("alice", "x", kind(3, 4, error=0.125), (Label("visits", "alice", ((0, 3),)),)))
     y = add(Input("olga", "y", kind(3, 4)))
     keys = add(Input("bob", "keys", kind(3, 4, width=5, f=0)))
     images = add(Input("bob", "images", kind(1, 2, 4, 4)))

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from icm_ray.ops.compare import AtLeast, CheckFlag, Maximum
+from icm_ray.ops.labels import Label
 from icm_ray.ops.linear import Add, Input, Load, Reveal, Scale, Store, Sum
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
@@ -25,18 +26,22 @@ def plain(words: np.ndarray, f: int = F) -> np.ndarray:
     return np.ldexp(words.view(np.int64).astype(np.float64), -f)
 
 
+def behind(owner: str, rows: int) -> tuple[Label, ...]:
+    return (Label("visits", owner, ((0, rows),)),)
+
+
 def pooled_sum(engine, to: str, rows: int, brought_by: tuple[str, str]) -> Program:
     """The sum over both owners' rows."""
     owners = tuple(name for name in {*brought_by, to} if name in engine.owners)
-    builder = Builder(engine.parties, owners, rows=2 * rows)
-    parts = [builder.add(Input(owner, f"from {owner}", column(rows))) for owner in brought_by]
+    builder = Builder(engine.parties, owners)
+    parts = [builder.add(Input(owner, f"from {owner}", column(rows), behind(owner, rows))) for owner in brought_by]
     builder.add(Reveal(to, "total"), builder.add(Sum(), builder.add(Add(), *parts)))
     return builder.build()
 
 
 def pooled_mean(engine, to: str, rows: int) -> Program:
     """The sum times 1 / rows, as a public constant with 20 fractional bits more."""
-    builder = Builder(engine.parties, rows=2 * rows)
+    builder = Builder(engine.parties)
     parts = [builder.add(Input(owner, f"from {owner}", column(rows, 30))) for owner in engine.parties[:2]]
     total = builder.add(Sum(), builder.add(Add(), *parts))
     builder.add(Reveal(to, "mean"), builder.add(Scale(round(2**20 / (2 * rows)), 20), total))
@@ -45,7 +50,7 @@ def pooled_mean(engine, to: str, rows: int) -> Program:
 
 def wide_sum(engine, to: str, owners: tuple[str, ...]) -> Program:
     """The sum of what owners have summed up themselves: wide numbers, exact sums of doubles."""
-    builder = Builder(engine.parties, tuple(name for name in owners if name in engine.owners), rows=100)
+    builder = Builder(engine.parties, tuple(name for name in owners if name in engine.owners))
     kind = ValueType(kind=Kind.WIDE, shape=(1,), f=GRID, width=1200, limbs=LIMBS_OF_DOUBLES)
     total = builder.add(Input(owners[0], "part 0", kind))
     for index, owner in enumerate(owners[1:], start=1):
@@ -54,16 +59,16 @@ def wide_sum(engine, to: str, owners: tuple[str, ...]) -> Program:
     return builder.build()
 
 
-def kept(engine, owner: str, key: str, rows: int) -> Program:
+def kept(engine, owner: str, key: str, rows: int, labels: tuple[Label, ...] = ()) -> Program:
     """Share a column and keep it."""
     builder = Builder(engine.parties, (owner,) if owner in engine.owners else ())
-    builder.add(Store(key), builder.add(Input(owner, "column", column(rows))))
+    builder.add(Store(key), builder.add(Input(owner, "column", column(rows), labels)))
     return builder.build()
 
 
-def sum_of_kept(engine, key: str, rows: int, to: str) -> Program:
-    builder = Builder(engine.parties, (to,) if to in engine.owners else (), rows=rows)
-    builder.add(Reveal(to, "total"), builder.add(Sum(), builder.add(Load(key, column(rows)))))
+def sum_of_kept(engine, key: str, rows: int, to: str, labels: tuple[Label, ...] = ()) -> Program:
+    builder = Builder(engine.parties, (to,) if to in engine.owners else ())
+    builder.add(Reveal(to, "total"), builder.add(Sum(), builder.add(Load(key, column(rows), labels))))
     return builder.build()
 
 

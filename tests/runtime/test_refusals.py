@@ -51,8 +51,19 @@ def test_policy(lanes):
     lanes.set_policy("visits", Policy(min_rows=100))
     program = programs.pooled_sum(lanes, "bob", 8, ("alice", "bob"))
     given = {"alice": {"from alice": ONES}, "bob": {"from bob": ONES}}
-    refused(lanes, PolicyError, "refuses", LaneJob(0, program, given=given))
-    lanes.set_policy("visits", Policy())
+    refused(lanes, PolicyError, "total has 16 rows behind it", LaneJob(0, program, given=given))
+    lanes.forget(["visits"])
+    lanes.execute([LaneJob(0, program, given=given)])
+
+
+def test_shares_that_move_to_the_first_lane_stay_whose_they_were(lanes):
+    key, labels = lanes.new_name("share"), programs.behind("alice", 8)
+    lanes.execute([LaneJob(1, programs.kept(lanes, "alice", key, 8, labels), given={"alice": {"column": ONES}})])
+    lanes.gather({1: {key: (8,)}})
+    refused(lanes, ProgramError, "made of other rows", LaneJob(0, programs.sum_of_kept(lanes, key, 8, "bob")))
+    (done,) = lanes.execute([LaneJob(0, programs.sum_of_kept(lanes, key, 8, "bob", labels))])
+    assert done.results["total"].tolist() == [8]
+    lanes.forget([key])
 
 
 def test_a_program_that_loads_what_nobody_keeps(lanes):

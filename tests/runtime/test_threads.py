@@ -12,6 +12,7 @@ from icm_ray.errors import BoundExceeded, Desynchronised, PeerLost, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.ops.compare import CheckFlag
 from icm_ray.ops.forms import Convolution, Matrix
+from icm_ray.ops.labels import Label
 from icm_ray.ops.linear import Add, Input, Reveal, Scale, Store, Sum
 from icm_ray.ops.products import Epilogue, LoadWeight, OwnedProduct, Product, Relu
 from icm_ray.ops.seams import Address, Frame
@@ -52,9 +53,9 @@ def writing():
     return Builder(NAMES, in_flight=FLOOD, threads=3)
 
 
-def relus():
+def relus(labels=()):
     builder = writing()
-    x = builder.add(Input("alice", "x", COLUMN))
+    x = builder.add(Input("alice", "x", COLUMN, labels))
     builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
     return builder.build()
 
@@ -287,8 +288,9 @@ def test_a_policy_refuses_as_before():
     with ThreadLane(NAMES, threads=3) as lane:
         for member in lane.members.values():
             member.policies["hospital"] = Policy(min_rows=5)
+        labelled = relus((Label("hospital", "alice", ((0, 4),)),))
         with pytest.raises(PolicyError):
-            lane.run(relus(), {"alice": {"x": X}})
+            lane.run(labelled, {"alice": {"x": X}})
     assert set(threading.enumerate()) == before
 
 

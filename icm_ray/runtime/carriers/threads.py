@@ -282,8 +282,9 @@ class ThreadEngine:
         for lane, held in keys.items():
             for key in held:
                 for name in self.parties:
-                    store = self._lanes[lane].members[name].store
-                    self._lanes[0].members[name].store[key] = store.pop(key) if lane else store[key]
+                    mine, first = self._lanes[lane].members[name], self._lanes[0].members[name]
+                    if lane:
+                        first.store[key], first.labels[key] = mine.store.pop(key), mine.labels.pop(key, ())
 
     def forget(self, keys: Sequence[str]) -> None:
         for lane in self._lanes:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
 import numpy as np
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import ProgramError, SessionError
 from icm_ray.names import DEALER
-from icm_ray.ops.linear import Load
+from icm_ray.ops.labels import Labels
 from icm_ray.ops.seams import NO_PROGRAM, Address, Frame, Link
 from icm_ray.party.party import Party, RunResult
-from icm_ray.party.policy import check_policy
+from icm_ray.payload import decode
 from icm_ray.policy import Policy
 from icm_ray.preprocessing.directory import Directory
 from icm_ray.preprocessing.ledger import Batch
@@ -26,6 +27,8 @@ from icm_ray.runtime.worker.inputs import OwnRows
 from icm_ray.runtime.worker.role import Role
 
 __all__ = ["PartyRole"]
+
+_LABELS: msgspec.msgpack.Decoder[Labels] = msgspec.msgpack.Decoder(Labels)
 
 
 class PartyRole(Role):
@@ -59,10 +62,7 @@ class PartyRole(Role):
         party = self._linked
         if program.parties != self._parties:
             raise ProgramError(f"a program for {program.parties} in a lane of {self._parties}")
-        check_policy(program, party.policies, self.name)
-        for node in program.nodes:
-            if isinstance(node.op, Load) and node.op.key not in party.store:
-                raise ProgramError(f"{self.name} keeps nothing under {node.op.key}")
+        party.check(program)
         return self._rows.inputs(program, job, given, party.policies)
 
     def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
@@ -82,14 +82,16 @@ class PartyRole(Role):
         self._linked.policies[dataset] = policy
 
     def gather(self, order: Gather, link: Link, first: bool) -> None:
-        store, address = self._linked.store, Address(order.job, NO_PROGRAM, order.lane, 0)
+        party, address = self._linked, Address(order.job, NO_PROGRAM, order.lane, 0)
         for step, (key, shape) in enumerate(order.keys):
             if not first:
-                link.send(Frame(address, step), (np.ascontiguousarray(store.pop(key)),))
+                link.send_message(msgspec.msgpack.encode(party.labels.pop(key, ())))
+                link.send(Frame(address, step), (np.ascontiguousarray(party.store.pop(key)),))
             else:
+                labels = decode(link.receive_message(), _LABELS, "whose rows a share is made of", self.name)
                 words = np.empty(shape, np.uint64)
                 link.receive(Frame(address, step), (words,))
-                store[key] = words
+                party.store[key], party.labels[key] = words, labels
 
     def forget(self, keys: tuple[str, ...]) -> None:
         self._rows.forget(keys)

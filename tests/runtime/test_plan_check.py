@@ -137,7 +137,7 @@ def test_a_dataset_is_what_it_was(engine, frame):
     shared = frame[["x"]].share()
     assert shared["x"].sum().reveal() == frame["x"].sum().reveal()
     for rows in (twin(frame, log2_bounds=(("x", 3),)), twin(shared, source="visits")):
-        with pytest.raises(ProgramError, match="described otherwise than before"):
+        with pytest.raises(ProgramError, match=r"described otherwise than before|made of other rows"):
             rows["x"].max().reveal()
 
 

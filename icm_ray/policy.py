@@ -25,7 +25,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """Why `what`, a result made of so many rows of the dataset, may not be revealed to `to`; None where it may.
 
         Examples:
-            >>> Policy(min_rows=10).objection("mean of x", 7, to="bob")
+            >>> icm.Policy(min_rows=10).objection("mean of x", 7, to="bob")
             'mean of x has 7 rows behind it, the policy asks for 10'
         """
         if rows < self.min_rows:

@@ -47,7 +47,7 @@ def kind_in_pandas(column):
 
 def least(tables, column, kind):
     words = tables.make(Aggregate("t", column, tuple(range(len(tables.info("t").rows))), "min")).view(np.int64)
-    key = key_of_words(*words.tolist())
+    key = key_of_words(*words.reshape(-1).tolist())
     return float_of_key(key) if kind == "float" else key
 
 

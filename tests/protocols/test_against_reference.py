@@ -4,12 +4,14 @@ declaration.
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Program
+from icm_ray.program.run_header import Begin
 from icm_ray.protocols.table import TABLE
 from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.cases import CASES, Case
@@ -58,5 +60,5 @@ def test_protocol_is_its_reference(case: Case, count: int) -> None:
     cost = program.cost()
     assert tuple(sent[name] for name in parties) == cost.sent
     assert all(outcome.rounds == cost.rounds for outcome in outcomes.values())
-    begins = count * (dealt - cost.dealt) // count
-    assert 0 < begins <= 64 * count, "the dealer sent more than it declared"
+    begin = msgspec.msgpack.encode(Begin(1, program.digest, 0, 1))
+    assert dealt - cost.dealt == count * len(begin), "the dealer sent something else than it declared"

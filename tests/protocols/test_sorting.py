@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from icm_ray.ops.sorting import ArgSort, Shuffle, Sort, SortBy, tag_bits
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
+from icm_ray.program.run_header import Begin
 from icm_ray.protocols import sorting
 from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.playing import NAMES, hold, run_one
@@ -100,7 +102,8 @@ def test_counters_are_the_declared_cost(op, parties, n):
     cost = program.cost()
     assert tuple(outcomes[name].sent_bytes for name in names) == cost.sent
     assert sum(outcome.dealt_bytes for outcome in outcomes.values()) == cost.dealt
-    assert 0 < dealt - cost.dealt <= 64 * parties, "the dealer sent more than it declared and the beginnings"
+    begin = msgspec.msgpack.encode(Begin(1, program.digest, 0, 1))
+    assert dealt - cost.dealt == len(begin) * parties, "the dealer sent something else"
     assert {outcome.rounds for outcome in outcomes.values()} == {cost.rounds}
 
 

@@ -9,6 +9,8 @@ from icm_ray.transport.listener import Listener
 from icm_ray.transport.memory import MemoryLink, Received, Transcript, memory_links
 from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.secret import derive_pair_secret
+from icm_ray.transport.station import Station, TcpStation, WatchedLink
+from icm_ray.transport.switchboard import MemoryStation, Switchboard
 from icm_ray.transport.tcp import TcpLink, open_link
 
 __all__ = [
@@ -21,10 +23,15 @@ __all__ = [
     "Lease",
     "Listener",
     "MemoryLink",
+    "MemoryStation",
     "Received",
+    "Station",
+    "Switchboard",
     "TcpLink",
+    "TcpStation",
     "Transcript",
     "TransportConfig",
+    "WatchedLink",
     "derive_pair_secret",
     "fingerprint_of",
     "memory_links",

@@ -1,10 +1,10 @@
-"""Links inside one process, for tests: same contract, no sockets, and an exact transcript if one is wanted."""
+"""Links inside one process: same contract, no sockets, and an exact transcript if one is wanted."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Self
@@ -12,14 +12,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, PeerSilent, ShapeError
+from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, PeerSilent, SessionError, ShapeError
 from icm_ray.ops.seams import Counters, Frame, Words
 from icm_ray.profile import Part, spends
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.failure import Failure
 from icm_ray.transport.wire import NO_FRAME, Kind, byte_views, describe, encode, writable_views
 
-__all__ = ["MemoryLink", "Received", "Transcript", "memory_links"]
+__all__ = ["MemoryLink", "Received", "Transcript", "memory_links", "memory_pair"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ class MemoryLink:
         self._failure: Failure | None = None
         self._closed = False
         self._largest = config.max_frame_bytes
+        self._listening: threading.Thread | None = None
 
     def send(self, frame: Frame, parts: Sequence[Words]) -> None:
         length = sum(map(len, byte_views(parts)))
@@ -114,6 +115,7 @@ class MemoryLink:
         self._put(Kind.DATA, frame, tuple(np.array(part) for part in parts), length)
 
     def receive(self, frame: Frame, parts: Sequence[Words]) -> None:
+        self._not_listening()
         views = writable_views(parts)
         kind, got, payload = self._next(frame, None)
         if kind is not Kind.DATA or got != frame or payload.nbytes != sum(map(len, views)):
@@ -125,6 +127,7 @@ class MemoryLink:
                 start += len(view)
 
     def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
+        self._not_listening()
         kind, got, payload = self._next(frame, None)
         if kind is not Kind.DATA or got.address != frame.address or payload.nbytes > self._largest:
             raise self._desynchronised(frame, kind, got, payload.nbytes)
@@ -145,12 +148,50 @@ class MemoryLink:
         self._put(Kind.MESSAGE, NO_FRAME, (np.frombuffer(payload, np.uint8),), len(payload))
 
     def receive_message(self, timeout: float | None = None) -> bytes:
+        self._not_listening()
+        return self._message(timeout)
+
+    def _message(self, timeout: float | None) -> bytes:
         kind, got, payload = self._next(NO_FRAME, timeout)
         if kind is not Kind.MESSAGE:
             raise self._desynchronised(NO_FRAME, kind, got, payload.nbytes)
         return payload.tobytes()
 
+    def start_listening(
+        self,
+        on_message: Callable[[bytes], None],
+        on_heard: Callable[[], None] | None = None,
+        on_lost: Callable[[FaultError], None] | None = None,
+    ) -> None:
+        """As `TcpLink.start_listening`. The peer lives in this process: as long as that does, it is heard."""
+        self._not_listening()
+
+        def listen() -> None:
+            while True:
+                try:
+                    on_message(self._message(self._config.heartbeat))
+                except PeerSilent:
+                    if on_heard is not None:
+                        on_heard()
+                except FaultError as error:
+                    if on_lost is not None and not self._closed:
+                        on_lost(error)
+                    return
+
+        self._listening = threading.Thread(target=listen, name=f"icm-listen-{self.peer}", daemon=True)
+        self._listening.start()
+
+    def _not_listening(self) -> None:
+        if self._listening is not None:
+            raise SessionError(f"the link to {self.peer} is read by its background thread (start_listening)")
+
     def close(self) -> None:
+        self.abort()
+        if self._listening is not None and self._listening is not threading.current_thread():
+            self._listening.join()
+
+    def abort(self) -> None:
+        """Close. What was sent stays with the peer; whoever waits here is woken."""
         self._closed = True
         with self._outgoing.changed:
             self._outgoing.ended = True
@@ -221,3 +262,9 @@ def memory_links(
     return {
         a: {b: MemoryLink(a, b, pipes[b, a], pipes[a, b], config, transcript) for b in names if b != a} for a in names
     }
+
+
+def memory_pair(one: str, other: str, config: TransportConfig) -> tuple[MemoryLink, MemoryLink]:
+    """Both ends of one link, each side named."""
+    there, back = _Pipe(), _Pipe()
+    return MemoryLink(one, other, back, there, config, None), MemoryLink(other, one, there, back, config, None)

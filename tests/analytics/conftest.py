@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import analytics as an
 from icm_ray.config import EngineConfig
 from icm_ray.runtime.carriers.threads import ThreadEngine
+from tests.inside import parties_of
 
 SETUPS = {
     "two parties": (("alice", "bob"), (), 1),
@@ -44,7 +45,7 @@ class Recording(ThreadEngine):
 
     def kept(self):
         """Names of what parties keep."""
-        return {key for lane in self._lanes for member in lane.members.values() for key in member.store}
+        return {key for lane in range(self.lanes) for party in parties_of(self, lane).values() for key in party.store}
 
 
 def engine_of(setup, **settings):
@@ -63,6 +64,13 @@ def engine(request):
 def fresh():
     """Two parties and an owner outside, for one test."""
     with Recording(("alice", "bob"), ("carol",), config=EngineConfig()) as running:
+        yield running
+
+
+@pytest.fixture
+def by_hand():
+    """The same, whose workers take programs that no question implies."""
+    with Recording(("alice", "bob"), ("carol",), config=EngineConfig(free_programs=True)) as running:
         yield running
 
 

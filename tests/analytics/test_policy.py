@@ -10,6 +10,7 @@ from icm_ray.policy import Policy
 from icm_ray.query.lane_build import LaneBuild, Members
 from icm_ray.query.statistics.variance import SquaresOfColumn
 from icm_ray.runtime.driver.engine import LaneJob
+from tests.inside import parties_of
 
 VALUES = np.array([0, 0, 0, 1, 1, 2, 5, 5, 5, 5])
 
@@ -39,17 +40,17 @@ def test_enough_rows(fresh):
 
 
 @pytest.mark.parametrize("party", ["alice", "bob"])
-def test_every_partys_own_worker_refuses(fresh, party):
+def test_every_partys_own_worker_refuses(by_hand, party):
     """A driver that does not check (here: for one party alone knows of the policy) gets nothing."""
-    frame = frame_of(fresh, None)
+    frame = frame_of(by_hand, None)
     rows = frame._dataset.facts
-    fresh._lanes[0].members[party].policies[rows.name] = Policy(min_rows=11)
-    build = LaneBuild(Members(fresh.parties, fresh.owners), 0)
+    parties_of(by_hand, 0)[party].policies[rows.name] = Policy(min_rows=11)
+    build = LaneBuild(Members(by_hand.parties, by_hand.owners), 0)
     value = rows.partial(build, SquaresOfColumn("x"))
     build.builder.add(Reveal("driver", "squares"), value)
     written = build.program()
     with pytest.raises(PolicyError, match=f"{party} refuses: squares has 10 rows"):
-        fresh.execute([LaneJob(0, written.program, tasks=written.tasks)])
+        by_hand.execute([LaneJob(0, written.program, tasks=written.tasks)])
 
 
 def test_recipients(fresh):
@@ -90,7 +91,7 @@ def test_withheld_cells_in_two_lanes(engine):
 
 
 def policies(engine):
-    return [set(member.policies) for lane in engine._lanes for member in lane.members.values()]
+    return [set(party.policies) for lane in range(engine.lanes) for party in parties_of(engine, lane).values()]
 
 
 @pytest.mark.parametrize("share", [False, True])

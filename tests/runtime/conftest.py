@@ -84,9 +84,9 @@ def engine(request):
     return running(request)
 
 
-@pytest.fixture(params=KINDS[1:])
+@pytest.fixture(params=KINDS)
 def lanes(request):
-    """The same, of processes and actors alone."""
+    """The same, by the name under which tests look into them."""
     return running(request)
 
 

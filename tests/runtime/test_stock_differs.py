@@ -11,6 +11,7 @@ from icm_ray.party import party as party_module
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.driver.engine import LaneJob
+from tests.inside import dealer_of
 from tests.runtime import programs
 
 ROWS = 200
@@ -124,7 +125,7 @@ def test_parties_that_are_told_different_slots_find_out(tmp_path, monkeypatch):
     preprocessed(ThreadEngine, tmp_path, 3)
     with started(ThreadEngine, tmp_path) as engine:
         program = programs.compared(engine, ROWS, "alice")
-        dealer = engine._lanes[0].dealer
+        dealer = dealer_of(engine, 0)
         link = dealer._links["bob"]
 
         class Lying:

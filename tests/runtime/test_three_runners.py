@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from icm_ray.config import EngineConfig
 from icm_ray.errors import OwnerError
 from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
 from icm_ray.query.tasks import Aggregate, ColumnValues, CsvSource, PushedSource
 from icm_ray.ring.wide import GRID, to_signed
+from icm_ray.runtime.carriers.processes import ProcessEngine
+from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.driver.engine import Engine, LaneJob
 from tests.runtime import programs
 
@@ -100,6 +103,25 @@ def test_owners_aggregate_their_own_rows(engine, tmp_path):
     (done,) = engine.execute([LaneJob(0, programs.wide_sum(engine, DRIVER, ("alice", "carol")), 0, tasks)])
     (total,) = to_signed(done.results["total"])
     assert total / 2**GRID == pytest.approx(A.sum() + B.sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [ThreadEngine, ProcessEngine])
+def test_files_are_cut_to_the_size_of_partitions(kind, tmp_path):
+    rows, path = 20_000, tmp_path / "north.csv"
+    path.write_text("cost\n" + "\n".join(str(row + 0.5) for row in range(rows)) + "\n")
+    with kind(config=EngineConfig(partition_bytes=1000)) as engine:
+        opened = engine.open_table("alice", CsvSource((str(path),)))
+        pushed = engine.open_table("bob", PushedSource(1), [programs.arrow(cost=B)])
+        parts = tuple(range(len(opened.info.rows)))
+        tasks = {
+            "alice": {"part 0": Aggregate(opened.name, "cost", parts, "sum")},
+            "bob": {"part 1": Aggregate(pushed.name, "cost", (0,), "sum")},
+        }
+        (done,) = engine.execute([LaneJob(0, programs.wide_sum(engine, DRIVER, ("alice", "bob")), 0, tasks)])
+    assert len(parts) >= 100
+    assert sum(opened.info.rows) == rows
+    (total,) = to_signed(done.results["total"])
+    assert total / 2**GRID == pytest.approx(rows * rows / 2 + B.sum(), rel=1e-12)
 
 
 def test_kept_shares_are_gathered(engine):

@@ -55,7 +55,7 @@ class LaneWorker:
         util: Any = ray.util
         host = known.host or util.get_node_ip_address()
         keep_freed_memory()
-        self._worker = Worker(name, known.config, host, partial(os._exit, 3), threads)
+        self._worker = Worker.over_tcp(name, known.config, host, partial(os._exit, 3), threads)
 
     def endpoint(self) -> bytes:
         """The process, and where it listens. Public."""

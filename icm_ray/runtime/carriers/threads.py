@@ -1,37 +1,35 @@
-"""A lane inside one process: every worker a thread, links in memory. For tests, and to try things out."""
+"""Lanes inside one process: every worker a thread, links in memory. For tests, and to try things out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from threading import Thread
 from typing import Any, Self
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.dealer.dealer import Dealer
-from icm_ray.errors import InputError, OwnerError, SessionClosed, SessionError, StockMismatch
+from icm_ray.errors import IcmError, SessionError, StockMismatch
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.owner.sharing import OutsideOwner
-from icm_ray.owner.tables import Tables
-from icm_ray.owner.views import merged
 from icm_ray.party.party import Observer, Party, RunResult
-from icm_ray.policy import Policy
 from icm_ray.preprocessing.directory import Directory
 from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import DealerStock, PartyStock
 from icm_ray.profile import Clock
 from icm_ray.program.program import Program, decode_program, encode_program
-from icm_ray.protocols.io import reconstruct
-from icm_ray.query.tasks import PushedSource, Source
 from icm_ray.ring.array import RingArray
-from icm_ray.runtime.driver.engine import Execution, LaneJob, Table, Totals
-from icm_ray.runtime.driver.preprocess import slots_by_lane
-from icm_ray.transport import Transcript, TransportConfig, derive_pair_secret, memory_links
+from icm_ray.runtime.driver.checked_names import checked_names
+from icm_ray.runtime.driver.lane_engine import LaneEngine
+from icm_ray.runtime.orders.lane_plan import LanePlan, Member
+from icm_ray.runtime.orders.limits import transport_config
+from icm_ray.runtime.worker.worker import Worker
+from icm_ray.transport import Switchboard, Transcript, TransportConfig, derive_pair_secret, memory_links
 
-__all__ = ["ThreadEngine", "ThreadLane"]
+__all__ = ["ThreadEngine", "ThreadHandle", "ThreadLane"]
 
 
 class ThreadLane:
@@ -188,8 +186,77 @@ class ThreadLane:
         self.close()
 
 
-class ThreadEngine:
-    """`Engine` over `ThreadLane`s: the whole path of a session without sockets, processes or Ray."""
+class _Answer:
+    """What a worker in a thread answers."""
+
+    def __init__(self, future: Future[Any]) -> None:
+        self._future = future
+
+    def done(self) -> bool:
+        return self._future.done()
+
+    def result(self) -> Any:
+        return self._future.result()
+
+
+class ThreadHandle:
+    """A worker in a thread of its own, reached over a switchboard. threads: that it keeps at work."""
+
+    def __init__(self, name: str, config: EngineConfig, board: Switchboard, threads: int) -> None:
+        self.name = name
+        self._station = board.station(name)
+        self._worker = Worker(name, config, self._station, self.kill, threads, alone=False)
+        self._joined: Future[None] = Future()
+        self._killed = False
+        self._thread = Thread(target=self._live, name=f"icm-worker-{name}", daemon=True)
+        self._plan: LanePlan | None = None
+
+    def endpoint(self) -> _Answer:
+        found: Future[Member] = Future()
+        found.set_result(self._worker.endpoint())
+        return _Answer(found)
+
+    def join(self, plan: LanePlan) -> _Answer:
+        self._plan = plan
+        self._thread.start()
+        return _Answer(self._joined)
+
+    def _live(self) -> None:
+        try:
+            if self._plan is None:
+                raise SessionError(f"{self.name} has no lane to join")
+            self._worker.join(self._plan)
+        except IcmError as error:
+            self._joined.set_exception(error)
+        else:
+            self._joined.set_result(None)
+            self._worker.serve()
+        finally:
+            self._worker.close()
+
+    def lost(self) -> str:
+        if self._killed:
+            return "it was ended"
+        begun = self._thread.ident is not None
+        return "its thread has ended" if begun and self._joined.done() and not self._thread.is_alive() else ""
+
+    def kill(self) -> None:
+        self._killed = True
+        self._worker.stop()
+        self._station.close()
+
+    def ended(self, timeout: float) -> bool:
+        if self._thread.ident is None:
+            self._worker.close()
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+
+class ThreadEngine(LaneEngine):
+    """`Engine` whose workers are threads of this process: the whole path of a session without sockets, processes or
+    Ray. threads: that each worker keeps at work.
+    """
 
     def __init__(
         self,
@@ -199,112 +266,11 @@ class ThreadEngine:
         config: EngineConfig | None = None,
         threads: int = 1,
     ) -> None:
-        self.parties, self.owners, self.lanes, self.threads = parties, owners, lanes, threads
-        self.config = config or from_environment()
-        root = self.config.stock
-        stocks = [None if root is None else (Path(root), lane) for lane in range(lanes)]
-        self._lanes = [ThreadLane(parties, owners, stock=stock, threads=threads) for stock in stocks]
-        self._tables = {name: [Tables() for _ in range(lanes)] for name in (*parties, *owners)}
-        self._names = 0
-        self._closed = False
-        self.totals = Totals()
+        settings = config or from_environment()
+        checked_names(parties, owners)
+        board = Switchboard(transport_config(settings))
 
-    def _open(self) -> None:
-        if self._closed:
-            raise SessionClosed("the session was closed")
+        def start(name: str) -> ThreadHandle:
+            return ThreadHandle(name, settings, board, threads)
 
-    def new_name(self, prefix: str) -> str:
-        self._names += 1
-        return f"{prefix}-{self._names}"
-
-    def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
-        self._open()
-        if owner not in self._tables:
-            raise OwnerError(f"{owner!r} is not in the session; it has {', '.join(self._tables)}")
-        name, tables = self.new_name("table"), self._tables[owner]
-        if not isinstance(source, PushedSource):
-            infos = [held.open(name, source) for held in tables]
-            lanes = tuple(part % self.lanes for part in range(len(infos[0].rows)))
-            return Table(name, owner, infos[0], lanes)
-        lanes = tuple(part % self.lanes for part in range(source.partitions))
-        payloads = list(batches)
-        for lane, held in enumerate(tables):
-            mine = [part for part in range(source.partitions) if lanes[part] == lane]
-            held.receive(name, source.partitions, ((part, payloads[part]) for part in mine))
-        info = merged([held.info(name) for held in tables if held.has(name)])
-        return Table(name, owner, info, lanes)
-
-    def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
-        self._open()
-        executions = [self._execute(job) for job in jobs]
-        for execution in executions:
-            self.totals = self.totals.plus(execution)
-        return executions
-
-    def _execute(self, job: LaneJob) -> Execution:
-        started = perf_counter()
-        inputs: dict[str, dict[str, RingArray]] = {owner: dict(given) for owner, given in job.given.items()}
-        for owner, tasks in job.tasks.items():
-            for name, task in tasks.items():
-                try:
-                    inputs.setdefault(owner, {})[name] = self._tables[owner][job.lane].make(task)
-                except InputError as error:
-                    raise error.of_owner(owner) from None
-        members = (*job.program.parties, *job.program.owners, DEALER)
-        clocks = {name: Clock() for name in members} if job.profile else None
-        outcomes = self._lanes[job.lane].run(job.program, inputs, job.partition, clocks=clocks)
-        results: dict[str, RingArray] = {}
-        types = job.program.types()
-        for index, node in enumerate(job.program.nodes):
-            if getattr(node.op, "to", None) is None:
-                continue
-            op: Any = node.op
-            sources = self.parties if op.to == DRIVER else (op.to,)
-            total, *rest = (outcomes[source].results[op.name] for source in sources)
-            for words in rest:
-                total = reconstruct(types[index], total, words)
-            results[op.name] = total
-        own = [outcomes[name] for name in self.parties]
-        sent, dealt = sum(outcome.sent_bytes for outcome in own), sum(outcome.dealt_bytes for outcome in own)
-        spent = {name: clock.spent() for name, clock in (clocks or {}).items()}
-        preprocessed = all(outcome.preprocessed for outcome in own)
-        return Execution(
-            results, own[0].rounds, sent, dealt, perf_counter() - started, spent, preprocessed=preprocessed
-        )
-
-    def preprocess(self, program: Program, partitions: int) -> None:
-        self._open()
-        for lane, count in slots_by_lane(program, partitions, self.parties, self.lanes).items():
-            self._lanes[lane].preprocess(program, count)
-
-    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
-        self._open()
-        for lane, held in keys.items():
-            for key in held:
-                for name in self.parties:
-                    mine, first = self._lanes[lane].members[name], self._lanes[0].members[name]
-                    if lane:
-                        first.store[key], first.labels[key] = mine.store.pop(key), mine.labels.pop(key, ())
-
-    def forget(self, keys: Sequence[str]) -> None:
-        for lane in self._lanes:
-            for key in keys:
-                for member in lane.members.values():
-                    member.forget(key)
-                lane.dealer.forget(key)
-
-    def set_policy(self, dataset: str, policy: Policy) -> None:
-        for lane in self._lanes:
-            for member in lane.members.values():
-                member.policies[dataset] = policy
-
-    def close(self) -> None:
-        self._closed = True
-        for lane in self._lanes:
-            lane.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().__init__(parties, owners, lanes, settings, start, threads, station=board.station(DRIVER))

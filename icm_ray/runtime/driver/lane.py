@@ -32,8 +32,7 @@ from icm_ray.runtime.driver.patience import Patience
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import ResultMessage
 from icm_ray.runtime.orders.lane_plan import LanePlan
-from icm_ray.runtime.orders.limits import transport_config
-from icm_ray.transport import Identity, TcpLink, open_link
+from icm_ray.transport import Station, WatchedLink
 
 __all__ = ["Interrupted", "Lane"]
 
@@ -61,16 +60,16 @@ class Lane:
         parties: tuple[str, ...],
         owners: tuple[str, ...],
         handles: Mapping[str, Handle],
-        identity: Identity,
+        station: Station,
         config: EngineConfig,
     ) -> None:
         self.index, self.parties, self.owners, self.config = index, parties, owners, config
         self.handles = dict(handles)
         self.plan: LanePlan | None = None
-        self.data: dict[str, TcpLink] = {}
-        self.control: dict[str, TcpLink] = {}
+        self.data: dict[str, WatchedLink] = {}
+        self.control: dict[str, WatchedLink] = {}
         self.first_lane_links = False
-        self._session, self._identity, self._transport = session, identity, transport_config(config)
+        self._session, self._station = session, station
         self._heard: SimpleQueue[tuple[str, say.Answer | FaultError]] = SimpleQueue()
         self._calls, self._generation = 0, 0
         self._ended: set[str] = set()  # who has answered the present call for good
@@ -89,13 +88,15 @@ class Lane:
         joins: dict[str, Pending] = {}
         try:
             found = self._all({name: handle.endpoint() for name, handle in self.handles.items()}, patience, "start")
+            here = self._station.endpoint
+            driver = (here.name, here.host, here.port, here.certificate)
             plan = LanePlan(
                 self._session,
                 self.index,
                 self.parties,
                 self.owners,
                 tuple(found[name] for name in self.handles),
-                (DRIVER, "", 0, self._identity.certificate),
+                driver,
             )
             joins.update({name: handle.join(plan) for name, handle in self.handles.items()})
             for name in self.handles:
@@ -132,9 +133,9 @@ class Lane:
                 sleep(0.005)
         return None
 
-    def _dial(self, plan: LanePlan, which: str, name: str) -> TcpLink:
+    def _dial(self, plan: LanePlan, which: str, name: str) -> WatchedLink:
         link = plan.driver_link(which, name)
-        return open_link(self._identity, None, plan.endpoint(name), link, True, self._transport, self.config.tls)
+        return self._station.open(plan.endpoint(name), link, True)
 
     def _listen(self, name: str) -> None:
         def answered(payload: bytes) -> None:

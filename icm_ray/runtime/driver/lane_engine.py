@@ -28,8 +28,9 @@ from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
 from icm_ray.runtime.driver.run import run
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Open
+from icm_ray.runtime.orders.limits import transport_config
 from icm_ray.runtime.orders.value_frames import END, TABLE
-from icm_ray.transport import Identity
+from icm_ray.transport import Identity, Station, TcpStation
 
 __all__ = ["LaneEngine"]
 
@@ -41,7 +42,8 @@ Start = Callable[[str], Handle]
 class LaneEngine:
     """`lanes` lanes of workers that `start` makes. Raises what assembling them raises, with no worker left.
 
-    threads: that each worker was given. leave: called when all have ended.
+    threads: that each worker was given. leave: called when all have ended. station: where the driver opens its links;
+    over TCP where it is not told.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class LaneEngine:
         start: Start,
         threads: int = 1,
         leave: Callable[[], None] | None = None,
+        station: Station | None = None,
     ) -> None:
         self.parties, self.owners, self.lanes, self.config, self.threads = parties, owners, lanes, config, threads
         self._session = secrets.token_hex(8)
@@ -63,11 +66,11 @@ class LaneEngine:
         self._pool = ThreadPoolExecutor(max(lanes, 1), "icm-lane")
         self._ending = Ending(self._lanes, self._pool, leave)
         self._ending.when_dropped(self)
-        identity = Identity.create(DRIVER)
+        here = station or TcpStation(Identity.create(DRIVER), None, config.tls, transport_config(config))
         try:
             for index in range(lanes):
                 handles: dict[str, Handle] = {}
-                lane = Lane(self._session, index, parties, owners, handles, identity, config)
+                lane = Lane(self._session, index, parties, owners, handles, here, config)
                 self._lanes.append(lane)
                 for name in (*parties, *owners, DEALER):
                     lane.handles[name] = start(name)

@@ -16,7 +16,7 @@ from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.value_frames import END, GIVEN, TABLE, given_frame
-from icm_ray.transport import TcpLink
+from icm_ray.transport import WatchedLink
 
 __all__ = ["DriverLink"]
 
@@ -26,7 +26,7 @@ _SHAPES: msgspec.msgpack.Decoder[tuple[int, ...]] = msgspec.msgpack.Decoder(Shap
 class DriverLink:
     """max_frame_bytes: the largest array that the link carries."""
 
-    def __init__(self, link: TcpLink, max_frame_bytes: int) -> None:
+    def __init__(self, link: WatchedLink, max_frame_bytes: int) -> None:
         self._link, self._max_frame_bytes = link, max_frame_bytes
 
     def say(self, answer: say.Answer) -> None:

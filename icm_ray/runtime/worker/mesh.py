@@ -7,16 +7,7 @@ import threading
 from icm_ray.config import EngineConfig
 from icm_ray.ops.seams import Link
 from icm_ray.runtime.orders.lane_plan import LanePlan
-from icm_ray.transport import (
-    DelayedLink,
-    Endpoint,
-    Identity,
-    Listener,
-    TcpLink,
-    TransportConfig,
-    derive_pair_secret,
-    open_link,
-)
+from icm_ray.transport import DelayedLink, Station, WatchedLink, derive_pair_secret
 
 __all__ = ["Mesh"]
 
@@ -24,37 +15,30 @@ __all__ = ["Mesh"]
 class Mesh:
     """The links of one worker. `links` and `secrets` keep their identity: those who hold them see the new ones."""
 
-    def __init__(
-        self, identity: Identity, listener: Listener, transport: TransportConfig, config: EngineConfig
-    ) -> None:
-        self.links: dict[str, TcpLink] = {}
+    def __init__(self, station: Station, config: EngineConfig) -> None:
+        self.links: dict[str, WatchedLink] = {}
         self.secrets: dict[str, bytes] = {}
-        self._identity, self._listener, self._transport, self._config = identity, listener, transport, config
+        self._station, self._config = station, config
         self._delayed: list[DelayedLink] = []
         self._changing = threading.Lock()
 
     def open(self, plan: LanePlan, generation: int) -> None:
         """Open every link; of two members the one whose name comes first dials. Raises `FaultError` naming the peer."""
-        me = self._identity.name
+        me = self._station.endpoint.name
         peers = plan.peers(me)
         names = {peer: plan.link_name(me, peer, generation) for peer in peers}
         for peer in peers:
             if peer < me:
-                self._listener.expect(names[peer], plan.endpoint(peer))
+                self._station.expect(names[peer], plan.endpoint(peer))
         with self._changing:
             self.links.clear()
             self.secrets.clear()
         for peer in peers:
-            link = self.dial(plan.endpoint(peer), names[peer], me < peer)
+            link = self._station.open(plan.endpoint(peer), names[peer], me < peer)
             with self._changing:
                 self.links[peer] = link
         for peer in peers:
             self.secrets[peer] = derive_pair_secret(self.links[peer], me < peer)
-
-    def dial(self, peer: Endpoint, name: str, initiator: bool, transport: TransportConfig | None = None) -> TcpLink:
-        """Open one link, or wait for the peer to open it."""
-        config = transport or self._transport
-        return open_link(self._identity, self._listener, peer, name, initiator, config, self._config.tls)
 
     def seams(self) -> dict[str, Link]:
         """The links as protocols use them: behind a slow network where the settings ask for one."""

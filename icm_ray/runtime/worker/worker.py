@@ -34,56 +34,75 @@ from icm_ray.runtime.worker.mesh import Mesh
 from icm_ray.runtime.worker.owner import OwnerRole
 from icm_ray.runtime.worker.party import PartyRole
 from icm_ray.runtime.worker.role import Role
-from icm_ray.transport import Endpoint, Identity, Lease, Listener, TcpLink
+from icm_ray.transport import Endpoint, Identity, Lease, Station, TcpStation, WatchedLink
 
 __all__ = ["Worker"]
 
 
 class Worker:
-    """name: the party's or owner's, or "dealer". on_lapse: called when the driver was silent for the lease's limit.
-    threads: that it keeps at work.
+    """name: the party's or owner's, or "dealer". station: where it opens its links. on_lapse: called when the driver
+    was silent for the lease's limit. threads: that it keeps at work. alone: whether the process is its own, so that
+    what the process allocates is what it does.
     """
 
     def __init__(
-        self, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None], threads: int = 1
+        self,
+        name: str,
+        config: EngineConfig,
+        station: Station,
+        on_lapse: Callable[[], None],
+        threads: int = 1,
+        alone: bool = True,
     ) -> None:
         self.name, self._config, self._on_lapse, self._threads = name, config, on_lapse, threads
+        self._station, self._alone = station, alone
         transport = transport_config(config)
         self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
-        identity = Identity.create(name)
-        self._listener = Listener(identity, host=host, tls=config.tls, config=transport)
-        self._mesh = Mesh(identity, self._listener, transport, config)
+        self._mesh = Mesh(station, config)
         self._driver: DriverLink | None = None
-        self._control: TcpLink | None = None
-        self._first_lane_links: dict[int, TcpLink] = {}
+        self._control: WatchedLink | None = None
+        self._first_lane_links: dict[int, WatchedLink] = {}
         self._lease = Lease(config.start_timeout, on_lapse)
         self._plan: LanePlan | None = None
         self._role: Role | None = None
         self._programs = Programs()
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
-        self._verdicts: SimpleQueue[say.Commit | say.Rollback | say.Abort] = SimpleQueue()
+        self._verdicts: SimpleQueue[say.Commit | say.Rollback | say.Abort | say.Exit] = SimpleQueue()
+
+    @classmethod
+    def over_tcp(
+        cls, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None], threads: int = 1
+    ) -> Worker:
+        """A worker that listens at a host, under an identity made here and now."""
+        station = TcpStation(Identity.create(name), host, config.tls, transport_config(config))
+        return cls(name, config, station, on_lapse, threads)
 
     # --- assembly -------------------------------------------------------------------------------------------------
 
     def endpoint(self) -> tuple[str, str, int, bytes]:
         """Where this worker listens, and the certificate that it will show. Public."""
-        endpoint = self._listener.endpoint
+        endpoint = self._station.endpoint
         return endpoint.name, endpoint.host, endpoint.port, endpoint.certificate
 
     def join(self, plan: LanePlan) -> None:
         """Open the links of the lane and agree on secrets. Raises `FaultError` naming the member that failed."""
         self._plan = plan
         driver = plan.endpoint(DRIVER)
-        self._listener.only(plan.session)
+        self._station.only(plan.session)
         names = [plan.driver_link(which, self.name) for which in ("data", "control")]
         for name in names:
-            self._listener.expect(name, driver)
+            self._station.expect(name, driver)
         directory = self._directory(plan)
         role = self._role = self._role_in(plan)
-        self._link(0)
+        try:
+            self._link(0)
+        except FaultError:
+            if directory is not None:
+                directory.close()
+            raise
         if directory is not None:  # every member lives: their generations are raised together, or not at all
             self._open_stock(role, directory)
-        data, control = (self._mesh.dial(driver, name, False, self._to_driver) for name in names)
+        data, control = (self._station.open(driver, name, False, self._to_driver) for name in names)
         self._driver, self._control = DriverLink(data, self._to_driver.max_frame_bytes), control
         self._lease.close()
         self._lease = Lease(self._config.lease, self._on_lapse)
@@ -149,6 +168,11 @@ class Worker:
                 continue  # the driver is gone: the control link or the lease ends this worker
             role.settle()
 
+    def stop(self) -> None:
+        """Let `serve` return soon, as an order to exit would. For any thread."""
+        self._verdicts.put(say.Exit())
+        self._orders.put(say.Exit())
+
     def _carry_out(
         self,
         order: say.Run
@@ -177,7 +201,7 @@ class Worker:
                 role.set_policy(dataset, policy)
             case say.LinkToFirstLane(call, lane, peer, initiator):
                 name = f"{self._joined()[0].session}/home-{lane}-{self.name}"
-                self._first_lane_links[lane] = self._mesh.dial(Endpoint(*peer), name, initiator)
+                self._first_lane_links[lane] = self._station.open(Endpoint(*peer), name, initiator)
             case say.GatherShares(call, gather):
                 self._gather(gather, role)
             case say.Forget(call, keys):
@@ -203,8 +227,8 @@ class Worker:
         if not self._may_go(call):
             return None
         clock = Clock() if job.profile else None
-        started = perf_counter()
-        if job.trace:
+        started, traced = perf_counter(), job.trace and self._alone
+        if traced:
             tracemalloc.start()
         try:
             with clock.running() if clock is not None else nullcontext():
@@ -212,9 +236,9 @@ class Worker:
                     outcome = role.play(program, job, inputs)
                 for name, words in outcome.results.items():
                     driver.say(ResultMessage(job.job, name, words.shape, words.tobytes()))
-            peak = tracemalloc.get_traced_memory()[1] if job.trace else 0
+            peak = tracemalloc.get_traced_memory()[1] if traced else 0
         finally:
-            if job.trace:
+            if traced:
                 tracemalloc.stop()
         report = Report(
             outcome.attempt,
@@ -257,6 +281,9 @@ class Worker:
                 verdict = self._verdicts.get(timeout=self._config.job_timeout)
             except Empty:
                 raise PeerSilent("the driver said neither go nor stop", party=DRIVER, step="begin") from None
+            if isinstance(verdict, say.Exit):
+                self._verdicts.put(verdict)
+                raise PeerLost("the worker was ended", party=self.name, step="begin")
             if verdict.call == call:
                 if isinstance(verdict, say.Abort):
                     raise PeerLost("the run was ended by the driver", party=DRIVER, step="begin")
@@ -286,6 +313,6 @@ class Worker:
         for link in (*self._first_lane_links.values(), self._driver, self._control):
             if link is not None:
                 link.close()
-        self._listener.close()
+        self._station.close()
         if self._role is not None:
             self._role.close()

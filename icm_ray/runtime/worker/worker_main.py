@@ -51,7 +51,7 @@ def main() -> None:
     try:
         settings = decode_settings(pipe.recv_bytes())
         keep_freed_memory()
-        worker = Worker(name, settings.config, settings.host, partial(os._exit, 3), settings.threads)
+        worker = Worker.over_tcp(name, settings.config, settings.host, partial(os._exit, 3), settings.threads)
         pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
         plan = decode_plan(pipe.recv_bytes())
         try:

@@ -161,7 +161,10 @@ def test_members_that_end_between_consumption_and_use(tmp_path, monkeypatch):
 
 
 def test_a_session_that_finds_one_directory_in_use_lets_the_others_go(tmp_path):
-    with started(ThreadEngine, tmp_path, ("bob", "charlie")), pytest.raises(SessionError, match="(bob|dealer) is in use"):
+    with (
+        started(ThreadEngine, tmp_path, ("bob", "charlie")),
+        pytest.raises(SessionError, match=r"(bob|dealer) is in use"),
+    ):
         started(ThreadEngine, tmp_path, ("alice", "bob"))
     started(ThreadEngine, tmp_path).close()
 

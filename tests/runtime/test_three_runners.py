@@ -109,7 +109,7 @@ def test_owners_aggregate_their_own_rows(engine, tmp_path):
 def test_files_are_cut_to_the_size_of_partitions(kind, tmp_path):
     rows, path = 20_000, tmp_path / "north.csv"
     path.write_text("cost\n" + "\n".join(str(row + 0.5) for row in range(rows)) + "\n")
-    with kind(config=EngineConfig(partition_bytes=1000)) as engine:
+    with kind(config=EngineConfig(partition_bytes=1000, free_programs=True)) as engine:
         opened = engine.open_table("alice", CsvSource((str(path),)))
         pushed = engine.open_table("bob", PushedSource(1), [programs.arrow(cost=B)])
         parts = tuple(range(len(opened.info.rows)))

@@ -11,6 +11,7 @@ from analytics.uncompared import Uncompared
 from icm_ray.errors import InputError
 from icm_ray.query.error_bound import ErrorBound
 from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.runtime.driver.engine import Engine
 
 __all__ = ["Query"]
 
@@ -108,6 +109,16 @@ class Query(Uncompared):
             min of age
         """
         return explain([query._part for query in queries], to)
+
+    @property
+    def session(self) -> Engine:
+        """The session that answers it.
+
+        Examples:
+            >>> visits["age"].mean().session is session
+            True
+        """
+        return self._part[0].engine
 
     def check(self, to: str | None = None) -> None:
         """Raise what `reveal(to)` would raise before anything is shared.

@@ -9,80 +9,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from icm_ray.errors import (
-    AddressReused,
-    BoundError,
-    BoundExceeded,
-    ColumnError,
-    Desynchronised,
-    FaultError,
-    IcmError,
-    InputError,
-    NullError,
-    OwnerError,
-    PeerLost,
-    PeerRefused,
-    PeerSilent,
-    PlacementError,
-    PolicyError,
-    PoolExhausted,
-    ProgramError,
-    SessionClosed,
-    SessionError,
-    ShapeError,
-    SourceError,
-    StockError,
-    UnsupportedError,
-)
+from icm_ray import errors
+from icm_ray.errors import *  # noqa: F403 - the whole tree, as its own list says
+from icm_ray.revealable import reveal
 
 if TYPE_CHECKING:
     from icm_ray.policy import Policy
     from icm_ray.runtime.session import Session
 
-__all__ = [
-    "AddressReused",
-    "BoundError",
-    "BoundExceeded",
-    "ColumnError",
-    "Desynchronised",
-    "FaultError",
-    "IcmError",
-    "InputError",
-    "NullError",
-    "OwnerError",
-    "PeerLost",
-    "PeerRefused",
-    "PeerSilent",
-    "PlacementError",
-    "Policy",
-    "PolicyError",
-    "PoolExhausted",
-    "ProgramError",
-    "Session",
-    "SessionClosed",
-    "SessionError",
-    "ShapeError",
-    "SourceError",
-    "StockError",
-    "UnsupportedError",
-    "reveal",
-]
+__all__ = ["Policy", "Session", "reveal"]
+__all__ += errors.__all__
 
 _LATER = {"Policy": "icm_ray.policy", "Session": "icm_ray.runtime.session"}
-
-
-def reveal(*queries: Any, to: str | None = None) -> Any:
-    """Several results of one session as one program, with shared rounds; a tuple in the order of the queries.
-
-    to: who receives them; None: this process. Raises `InputError` without a query.
-
-    Examples:
-        >>> icm.reveal(visits["age"].mean(), visits["age"].max())
-        (48.2, 70)
-    """
-    if not queries:
-        raise InputError("reveal takes one query or more")
-    return type(queries[0]).reveal_together(queries, to)
 
 
 def __getattr__(name: str) -> Any:

@@ -165,9 +165,14 @@ class SecureModel:
         def explain(to: str | None) -> str:
             return self._explain(len(coded), owner, output, self._recipient(to))
 
+        def check(to: str | None) -> None:
+            self._recipient(to)
+            session.execute([])  # refuses where the session is closed
+
+        session = self._session
         # two logits may move towards each other: a label is right where the two largest differ by more than twice that
         error = self.error if output == "logits" else 2 * self.error
-        return Prediction(len(coded), output, error, run, explain)
+        return Prediction(session, len(coded), output, error, run, explain, check)
 
     def close(self) -> None:
         """Let all lanes forget the weights; a later prediction loads them again.

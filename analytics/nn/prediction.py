@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from icm_ray.runtime.driver.engine import Execution, LaneJob
+from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
 
 __all__ = ["Prediction", "Spent"]
 
@@ -45,13 +45,22 @@ class Prediction:
 
     count: images. output: "logits" or "label". error: for logits, the largest difference of any of them to real
     arithmetic; for labels, the largest difference of the two highest logits at which the other one may be named.
-    spent: what the last reveal took, None before.
+    spent: what the last reveal took, None before. session: that answers it.
     """
 
-    def __init__(self, count: int, output: str, error: float, run: Run, explain: Callable[[str | None], str]) -> None:
-        self.count, self.output, self.error = count, output, error
+    def __init__(
+        self,
+        session: Engine,
+        count: int,
+        output: str,
+        error: float,
+        run: Run,
+        explain: Callable[[str | None], str],
+        check: Callable[[str | None], None],
+    ) -> None:
+        self.session, self.count, self.output, self.error = session, count, output, error
         self.spent: Spent | None = None
-        self._run, self._explain = run, explain
+        self._run, self._explain, self._check = run, explain, check
 
     def __repr__(self) -> str:
         return f"<prediction of {self.output} for {self.count} images, error at most {self.error:.3g}>"
@@ -69,3 +78,12 @@ class Prediction:
     def explain(self, to: str | None = None) -> str:
         """What will be opened and to whom, what is public, rounds, bytes and the error bound."""
         return self._explain(to)
+
+    def check(self, to: str | None = None) -> None:
+        """Raise what `reveal(to)` would raise before anything is shared."""
+        self._check(to)
+
+    @classmethod
+    def reveal_together(cls, items: Sequence[Prediction], to: str | None = None) -> tuple[NDArray[Any], ...]:
+        """Several results, in the order of the predictions, which are made one after the other. Errors: as `reveal`."""
+        return tuple(item.reveal(to) for item in items)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import icm_ray as icm
+from icm_ray import errors
 from icm_ray.config import EngineConfig
 from icm_ray.planner.placement import NodeFacts
 from icm_ray.policy import Policy
@@ -74,23 +75,12 @@ def test_import_is_light():
 
 
 def test_everything_exported_is_there():
+    assert set(icm.__all__) == {"Policy", "Session", "reveal", *errors.__all__}
+    assert len(icm.__all__) == len(set(icm.__all__))
     for name in icm.__all__:
         assert getattr(icm, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         icm.nothing  # noqa: B018
-
-
-def test_reveal_takes_queries():
-    with pytest.raises(icm.InputError, match="one query"):
-        icm.reveal()
-
-    class Query:
-        @classmethod
-        def reveal_together(cls, queries, to):
-            return queries, to
-
-    queries = (Query(), Query())
-    assert icm.reveal(*queries, to="bob") == (queries, "bob")
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001"])

@@ -165,7 +165,7 @@ def test_shares_by_their_bare_names_take_a_free_program(engine, frame):
     partition = facts.partitions[0]
     builder = Builder(engine.parties, engine.owners)
     kind = facts.encoding("x").type(partition.rows)
-    builder.add(Reveal("driver", "x"), builder.add(Load(facts.key(partition, "x"), kind)))
+    builder.add(Reveal("driver", "x"), builder.add(Load(facts.key(partition, "x"), kind, facts.behind(partition))))
     with pytest.raises(PolicyError, match=r"(alice|bob) refuses: no question and no model implies this program"):
         engine.execute([LaneJob(partition.lane, builder.build())])
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
+from icm_ray.errors import IcmError
 from icm_ray.query.question import DatasetFacts
+from icm_ray.runtime.driver.ending import GIVE_BACK
 from icm_ray.runtime.driver.engine import Engine
+from icm_ray.runtime.driver.keeper import keeper
 
 __all__ = ["Answering", "Dataset", "PolicyHolders"]
 
@@ -59,9 +64,9 @@ class PolicyHolders:
             return not self._count
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Dataset:
-    """What frames, columns and queries over the same rows have in common."""
+    """What frames, columns and queries over the same rows have in common. The workers drop the rows with the last."""
 
     engine: Engine
     facts: DatasetFacts
@@ -73,7 +78,26 @@ class Dataset:
         """A dataset made of the rows of this one: what may be revealed of it, the same policy says."""
         return Dataset(self.engine, facts, holders=self.holders.join())
 
+    def __post_init__(self) -> None:
+        task = partial(_give_back, weakref.ref(self.engine), self.facts, self.holders, self.forgotten)
+        weakref.finalize(self, keeper(GIVE_BACK).submit, task).atexit = False
+
     def forget(self) -> None:
         """Let the workers drop the rows, and the policy once nothing made of them is left."""
         last = self.holders.leave(self.forgotten)
-        self.engine.forget([*self.facts.kept, *((self.facts.source,) if last else ())])
+        self.engine.forget(_names(self.facts, last))
+
+
+def _names(facts: DatasetFacts, last: bool) -> list[str]:
+    return [*facts.kept, *((facts.source,) if last else ())]
+
+
+def _give_back(
+    engine: weakref.ref[Engine], facts: DatasetFacts, holders: PolicyHolders, forgotten: threading.Event
+) -> None:
+    """In a thread of its own: a garbage collector may run where the lane's own locks are held."""
+    session = engine()
+    if session is not None and not forgotten.is_set():
+        last = holders.leave(forgotten)
+        with suppress(IcmError):  # a session that is closed or broken keeps nothing
+            session.forget(_names(facts, last))

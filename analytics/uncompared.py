@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from icm_ray.runtime.driver.stays_here import StaysHere
+
 __all__ = ["Uncompared"]
 
 
-class Uncompared:
+class Uncompared(StaysHere):
     """Refuses ==, !=, <, <=, > and >=. Each object is hashed as itself."""
 
     __slots__ = ()

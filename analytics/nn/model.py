@@ -28,6 +28,7 @@ from icm_ray.program.program import Program
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import decode, decode_integers, encode
 from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
+from icm_ray.runtime.driver.stays_here import StaysHere
 from icm_ray.runtime.orders.origins import FromPrediction
 
 __all__ = ["SecureModel"]
@@ -39,7 +40,7 @@ _BATCH = 32
 _WAVE = 4  # batches that a lane is given at a time
 
 
-class SecureModel:
+class SecureModel(StaysHere):
     """A network whose weights only `owner`, a party of the session, knows; eval mode; any torch module that imports.
 
     session: an open session. example_inputs: one batch, for its shape alone.

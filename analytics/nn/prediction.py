@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
+from icm_ray.runtime.driver.stays_here import StaysHere
 
 __all__ = ["Prediction", "Spent"]
 
@@ -40,7 +41,7 @@ class Spent:
         return replace(self, seconds=seconds)
 
 
-class Prediction:
+class Prediction(StaysHere):
     """What `SecureModel.predict` will compute; nothing is shared before `reveal`.
 
     count: images. output: "logits" or "label". error: for logits, the largest difference of any of them to real

@@ -13,39 +13,51 @@ from typing import Final
 from icm_ray.errors import InputError, PlacementError
 from icm_ray.names import DEALER
 
-__all__ = ["LABEL", "LanePlacement", "NodeFacts", "place"]
+__all__ = ["LABEL", "WORKER_BYTES", "LanePlacement", "NodeFacts", "place"]
 
 LABEL: Final = "icm-party"
 """The key of the node label that says whose node it is."""
 _STEP: Final = 10_000
 """Ray counts CPUs in steps of 1/10000."""
 _LEAST: Final = 0.001
+WORKER_BYTES: Final = 200 << 20
+"""What a worker takes before it has any data, measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """One living node: CPUs that nobody has asked for, and labels."""
+    """One living node: CPUs that nobody has asked for, labels, and bytes of memory that workers may take."""
 
     name: str
     cpus: float
     labels: Mapping[str, str] = field(default_factory=dict)
+    memory: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class LanePlacement:
-    """lanes; cpus: what every worker asks for; selectors: by worker's name, the labels that its node must have."""
+    """lanes; cpus: what every worker asks for; selectors: by worker's name, the labels that its node must have.
+
+    notice: what will be started, in words, where lanes were asked for that have no CPU for each worker; else empty.
+    """
 
     lanes: int
     cpus: float
     selectors: Mapping[str, Mapping[str, str]]
+    notice: str = ""
 
 
 def place(
-    nodes: Sequence[NodeFacts], parties: Sequence[str], owners: Sequence[str] = (), lanes: int | None = None
+    nodes: Sequence[NodeFacts],
+    parties: Sequence[str],
+    owners: Sequence[str] = (),
+    lanes: int | None = None,
+    taken: str = "",
 ) -> LanePlacement:
     """Place `lanes` lanes (None: as many as there is a CPU for each worker of, and one at least).
 
-    The workers' CPUs together leave one CPU free where there is more than one, for reading data beside them. Where any
+    The workers' CPUs together leave one CPU free, for reading data beside them, or half of the CPUs where there are
+    fewer than two. taken: what to end where there are none, in words. Where any
     node bears the label `icm-party`, the workers of a party or owner run only on nodes that bear its name, the dealer's
     on nodes labelled `dealer`, or on those without the label.
     """
@@ -54,11 +66,13 @@ def place(
     names = (*parties, *owners, DEALER)
     groups = _groups(nodes, names)
     free = sum(node.cpus for node in nodes)
-    budget = free - 1 if free > 1 else free / 2
+    budget = max(free - 1, free / 2)
     for name, (_, allowed) in groups.items():
         if sum(node.cpus for node in allowed) < _LEAST or budget < _LEAST:
             raise PlacementError(
-                f"{name}: no free CPU on {_named(allowed)}; end what uses it, or add a node", party=name, missing="CPU"
+                f"{name}: no free CPU on {_named(allowed)}; {taken or 'end what uses it'}, or add a node",
+                party=name,
+                missing="CPU",
             )
     shared = _shared(groups)
     most = math.inf if lanes is not None else 1.0  # whoever asks for few lanes gets wide ones
@@ -77,7 +91,27 @@ def place(
             party=names[0],
             missing="CPU",
         )
-    return LanePlacement(lanes, cpus, {name: selector for name, (selector, _) in groups.items()})
+    _check_memory(shared, lanes, len(names))
+    notice = ""
+    if lanes > 1 and cpus < 1:
+        workers = lanes * len(names)
+        notice = (
+            f"{lanes} lanes of {len(names)} workers: {workers} processes start, with "
+            f"{workers * WORKER_BYTES / 1e9:.1f} GB of memory before any data, on {free:g} free CPUs"
+        )
+    return LanePlacement(lanes, cpus, {name: selector for name, (selector, _) in groups.items()}, notice)
+
+
+def _check_memory(shared: list[tuple[list[str], tuple[NodeFacts, ...]]], lanes: int, size: int) -> None:
+    for together, allowed in shared:
+        needed, there = lanes * len(together) * WORKER_BYTES, sum(node.memory for node in allowed)
+        if needed > there and lanes > 1:
+            raise PlacementError(
+                f"{together[0]}: {lanes} lanes of {size} workers need {needed / 1e9:.1f} GB of memory on "
+                f"{_named(allowed)} before any data, and {there / 1e9:.1f} GB are free; ask for fewer lanes",
+                party=together[0],
+                missing="memory",
+            )
 
 
 _Group = tuple[dict[str, str], tuple[NodeFacts, ...]]

@@ -8,11 +8,10 @@ Numbers and one-hot words are padded to whole blocks.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from icm_ray.ring.branchless import ones_if
-from icm_ray.ring.kernel import kernel
+from icm_ray.ring.kernel import compiled, kernel
 from icm_ray.ring.lookup import look_up_narrow, look_up_wide
 
 __all__ = [
@@ -123,7 +122,7 @@ def mask_level(p, g, nodes, masked):  # type: ignore[no-untyped-def]
             first += m
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fold(table, hats, low, k, scratch):  # type: ignore[no-untyped-def]
     """Multiply out prod (hat_i ^ a_i), i = low..k-1, given shares of every product of the a_i in `table`, by subset."""
     size = 1 << (k - low)
@@ -137,13 +136,13 @@ def _fold(table, hats, low, k, scratch):  # type: ignore[no-untyped-def]
                 scratch[s, lane] = (hats[i, lane] & scratch[s, lane]) ^ scratch[s + half, lane]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pair(h, q, t, x, ta, xa):  # type: ignore[no-untyped-def]
     """Shares of (q ^ b)(h ^ a) c, with q and h opened, from shares of c (t), b c (x), a c (ta) and b a c (xa)."""
     return (h & ((q & t) ^ x)) ^ (q & ta) ^ xa
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _product_of_four(q, b, h0, h1, h2, t, dealt, block, at, lane):  # type: ignore[no-untyped-def]
     """Shares of (q ^ b)(h0 ^ a0)(h1 ^ a1)(h2 ^ a2).
 
@@ -156,7 +155,7 @@ def _product_of_four(q, b, h0, h1, h2, t, dealt, block, at, lane):  # type: igno
     return (h0 & ((h1 & part) ^ part1)) ^ (h1 & part0) ^ part01
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _reduce_four(g, hats, masks, dealt, one, wanted, block, index, first, at, deal, new_p, new_g):  # type: ignore[no-untyped-def]
     """`reduce_level` at a node of four pairs, which most are, with all but its inputs and outputs in registers."""
     for lane in range(8):

@@ -7,24 +7,25 @@ Kernels that choose walk whole words of the opened plane, 64 values each, in a l
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from icm_ray.ring.kernel import compiled
 
 __all__ = ["negated_where", "ones_at", "ones_if"]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def ones_at(word, bit):  # type: ignore[no-untyped-def]
     """All ones where `bit` of a word is set, else zero."""
     return np.uint64(0) - ((word >> np.uint64(bit)) & np.uint64(1))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def ones_if(condition):  # type: ignore[no-untyped-def]
     """All ones where it holds, else zero."""
     return np.uint64(0xFFFFFFFFFFFFFFFF) if condition else np.uint64(0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def negated_where(x, flip):  # type: ignore[no-untyped-def]
     """-x where `flip` is all ones, x where it is zero."""
     return (x ^ flip) - flip

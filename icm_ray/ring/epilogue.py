@@ -6,10 +6,9 @@ Names as in the protocols: x_hat opened, rho and t the dealt parts of the mask, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from icm_ray.ring.branchless import negated_where, ones_at, ones_if
-from icm_ray.ring.kernel import kernel
+from icm_ray.ring.kernel import compiled, kernel
 
 __all__ = [
     "bit_words",
@@ -73,7 +72,7 @@ def signs(x, offset, shift, constant, plane):  # type: ignore[no-untyped-def]
         plane[word] ^= packed
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _relu_part(flip, mine, k, high, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
     share = negated_where(high * r_d - rd_rho, flip) + (((high & mine) - rho) & flip)
     carried = negated_where(np.uint64(rd_t), flip) + (np.uint64(t) & flip)
@@ -99,7 +98,7 @@ def relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, bits, first, out):  # typ
         out[e] = _relu_part(flip, mine, k, high[e], r_d[e], rho[e], rd_rho[e], t[e], rd_t[e])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _relu(flip, mine, x, r_d, r, rd_r):  # type: ignore[no-untyped-def]
     return negated_where(x * r_d - rd_r, flip) + (((x & mine) - r) & flip)
 
@@ -117,7 +116,7 @@ def relu_full(x_hat, d_hat, r_d, r, rd_r, first, out):  # type: ignore[no-untype
         out[e] = _relu(ones_at(d_hat[e >> 6], e & 63), mine, x_hat[e], r_d[e], r[e], rd_r[e])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _selected(flip, y_hat, r_d, y, rd_ry):  # type: ignore[no-untyped-def]
     return negated_where(y_hat * r_d - rd_ry, flip) + (y & flip)
 
@@ -134,7 +133,7 @@ def select(y_hat, d_hat, r_d, y, rd_ry, out):  # type: ignore[no-untyped-def]
         out[e] = _selected(ones_at(d_hat[e >> 6], e & 63), y_hat[e], r_d[e], y[e], rd_ry[e])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _bit(flip, mine, r_d):  # type: ignore[no-untyped-def]
     return negated_where(r_d, flip) - (flip & mine)
 

@@ -7,10 +7,9 @@ factors are the same on every machine: parties that differ in one bit of a publi
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from icm_ray.ring.kernel import kernel
+from icm_ray.ring.kernel import compiled, kernel
 
 __all__ = [
     "COEFFICIENT_BITS",
@@ -41,7 +40,7 @@ def wave_table() -> Table:
     return table
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _wave(angle, table):  # type: ignore[no-untyped-def]
     """cos and sin of angle / 2^32 turns, in units of 2^-30: a table and one step of the rotation, 2^-21 exact."""
     near = (angle + (1 << 19)) & 0xFFFFFFFF
@@ -110,7 +109,7 @@ def cell_powers(cell_bits: int, shift: int, f: int) -> Table:
     return np.concatenate([row, row])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _power(low, shift, f, sign, first, second):  # type: ignore[no-untyped-def]
     """e^(+-low 2^-f) in units of 2^-29: the upper 16 of its `shift` bits from tables, the rest to first order."""
     top = low << (16 - shift) if shift < 16 else low >> (shift - 16)

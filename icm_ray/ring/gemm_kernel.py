@@ -11,8 +11,8 @@ Arrays come as addresses with strides in words, so that one compiled signature s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from icm_ray.ring.kernel import compiled
 from icm_ray.ring.vectors import MACHINE, copy_lanes, copy_vector, load, merge_lanes, store, tile, transpose
 
 __all__ = ["DEEP", "ROWS", "WIDE", "WIDTH", "narrow", "product", "scratch_words"]
@@ -37,7 +37,7 @@ _LOW, _LOW_SLIM = tile(4, _VECTORS), tile(4, 1)
 _SINGLE, _SINGLE_SLIM = tile(1, _VECTORS), tile(1, 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _multiply(a, b, depth, c0, c1, step, add, rows, vectors):  # type: ignore[no-untyped-def]
     """The smallest micro-kernel that covers a tile; it writes the rows that it returns."""
     if vectors == _VECTORS:
@@ -59,7 +59,7 @@ def _multiply(a, b, depth, c0, c1, step, add, rows, vectors):  # type: ignore[no
         _SINGLE_SLIM(a, b, depth, c0, c1, step, add)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_rows(a, strides, rows, depth, packed):  # type: ignore[no-untyped-def]
     """Panels of _ROWS rows of A, column by column, zeros below the last row."""
     across, along = strides
@@ -83,7 +83,7 @@ def _pack_rows(a, strides, rows, depth, packed):  # type: ignore[no-untyped-def]
                 store(np.uint64(0), target, k * _ROWS + i)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _columns(first, count, pixels, sizes, windows, strides, outs, tables):  # type: ignore[no-untyped-def]
     """Describe columns `first` to `first` + `count`: where their words come from, where their sums go.
 
@@ -127,7 +127,7 @@ def _columns(first, count, pixels, sizes, windows, strides, outs, tables):  # ty
         straight[vector] = whole
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _taps(first, depth, windows, strides, taps):  # type: ignore[no-untyped-def]
     """Row first + k of the matrix of windows: its distance in words from the window's first, and its place."""
     kernel, _, _, dilation = windows
@@ -144,7 +144,7 @@ def _taps(first, depth, windows, strides, taps):  # type: ignore[no-untyped-def]
                 row, channel = 0, channel + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _within(segment, tables):  # type: ignore[no-untyped-def]
     """Whether every word of the windows of a whole vector lies inside the image."""
     _, _, rows, lanes, _, _ = tables
@@ -156,7 +156,7 @@ def _within(segment, tables):  # type: ignore[no-untyped-def]
     return mask == _ALL
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_run(source, vectors, taps, depth, target):  # type: ignore[no-untyped-def]
     """Whole vectors side by side, the first of them the first of its panel, row after row."""
     for k in range(depth):
@@ -166,7 +166,7 @@ def _pack_run(source, vectors, taps, depth, target):  # type: ignore[no-untyped-
             copy_vector(word + vector * _LANES * _BYTES, place + beside * _BYTES)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_segment(source, segment, fresh, tables, taps, depth, target):  # type: ignore[no-untyped-def]
     """Lanes that lie side by side; zeros outside the image, and in the vector's other lanes where it is fresh."""
     _, _, rows, lanes, _, _ = tables
@@ -183,7 +183,7 @@ def _pack_segment(source, segment, fresh, tables, taps, depth, target):  # type:
             merge_lanes(source + offsets[k] * _BYTES, mask, target + k * WIDTH * _BYTES)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_lanes(source, first, last, across, adjacent, tables, taps, depth, target):  # type: ignore[no-untyped-def]
     """One vector whose lanes are segments of their own, `across` words apart within a row of the image."""
     _, bases, rows, lanes, _, _ = tables
@@ -206,7 +206,7 @@ def _pack_lanes(source, first, last, across, adjacent, tables, taps, depth, targ
             store(load(base, offsets[k]) if inside else np.uint64(0), target, k * WIDTH + lane)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_columns(images, count, depth, windows, strides, tables, taps, packed):  # type: ignore[no-untyped-def]
     """Panels of WIDTH columns of the matrix of windows, row by row; lanes beyond the last column are zero."""
     starts, bases, _, _, _, _ = tables
@@ -242,7 +242,7 @@ def _pack_columns(images, count, depth, windows, strides, tables, taps, packed):
             _pack_segment(source, segment, segment == first, tables, taps, depth, target)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _inside(first, last, tables):  # type: ignore[no-untyped-def]
     """Whether no window of the segments, of one word each, lies outside the image."""
     _, _, rows, lanes, _, _ = tables
@@ -252,7 +252,7 @@ def _inside(first, last, tables):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _deliver(held, rows, first, count, out, step, places, add):  # type: ignore[no-untyped-def]
     """Copy a tile, or add it, to words that do not lie side by side."""
     for i in range(rows):
@@ -262,7 +262,7 @@ def _deliver(held, rows, first, count, out, step, places, add):  # type: ignore[
             store(word + load(out, place) if add else word, out, place)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _tiles(packed_a, packed_b, rows, count, depth, out, step, places, straight, held, add):  # type: ignore[no-untyped-def]
     """All tiles of one packed block of A and one of B."""
     for first in range(0, count, WIDTH):
@@ -284,7 +284,7 @@ def _tiles(packed_a, packed_b, rows, count, depth, out, step, places, straight, 
                 _deliver(held, low, first, min(WIDTH, count - first), corner, step, places, add)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _block(size, most, step):  # type: ignore[no-untyped-def]
     """Equal blocks of at most `most`, a multiple of `step`, rather than full ones and a small rest."""
     count = -(-size // most)
@@ -298,7 +298,7 @@ def scratch_words(rows: int, inner: int, columns: int) -> int:
     return deep * (min(ROWS, rows + _ROWS) + wide) + _ROWS * WIDTH + 8
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def product(a, a_strides, images, strides, out, outs, shape, sizes, pixels, windows, columns, add, scratch):  # type: ignore[no-untyped-def]
     """out = A W, or out += A W where `add` is not zero, for the columns from columns[0] to columns[1].
 
@@ -343,7 +343,7 @@ def product(a, a_strides, images, strides, out, outs, shape, sizes, pixels, wind
                     _tiles(packed_a, packed_b, rows, count, depth, place, outs[1], tables[4], tables[5], held, more)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def narrow(a, a_strides, b, b_strides, out, outs, shape, add):  # type: ignore[no-untyped-def]
     """out = a b, or out += a b, for few rows or few words: no packing; shape: (rows, inner, columns)."""
     rows, inner, columns = shape

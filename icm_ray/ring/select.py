@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from icm_ray.ring.branchless import negated_where, ones_at, ones_if
-from icm_ray.ring.kernel import kernel
+from icm_ray.ring.kernel import compiled, kernel
 
 __all__ = ["deal_product", "deal_selection", "keep_opened", "keep_parts"]
 
@@ -27,7 +26,7 @@ def deal_selection(high, r_d, bits, rho, rd_rho, t, rd_t):  # type: ignore[no-un
         rd_t[e] = (high[e] >> k) & r_d[e]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _kept_part(flip, mine, k, offset, mask, f, y_hat, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
     high = ((np.uint64(y_hat) + offset) & mask) >> f
     value = high - (offset >> f)
@@ -68,7 +67,7 @@ def deal_product(r, r_d, bits, rd_rho, rd_t):  # type: ignore[no-untyped-def]
         rd_t[e] = r_d[e] & ((x >> np.uint64(bits)) & one)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _kept(flip, k, offset, mask, x, x_hat, r_d, rd_rho, rd_t):  # type: ignore[no-untyped-def]
     value = (np.uint64(x_hat) + offset) & mask
     kept = (value - offset) * r_d - rd_rho + negated_where(np.uint64(rd_t) << k, ones_at(value, k))

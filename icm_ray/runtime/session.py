@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Final
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import InputError, PeerSilent, PlacementError
@@ -15,6 +16,8 @@ from icm_ray.runtime.driver.lane_engine import LaneEngine
 from icm_ray.runtime.worker.worker_main import Settings
 
 __all__ = ["Session"]
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 class Session(LaneEngine):
@@ -60,6 +63,9 @@ class Session(LaneEngine):
         except BaseException:
             self._cluster.close()
             raise
+        if placed.notice:
+            _LOGGER.warning("%s", placed.notice)
+        self._taken = f"{placed.cpus * placed.lanes * len(placed.selectors):g} CPUs"
         here = self._cluster.here()
         self.local = self._cluster.single()
         worker = Settings(chosen, "")
@@ -69,6 +75,7 @@ class Session(LaneEngine):
 
         try:
             super().__init__(parties, owners, placed.lanes, chosen, start, threads_of(placed.cpus), self._cluster.close)
+            self._cluster.opened(self)
         except PeerSilent as error:
             if error.step != "start":
                 raise
@@ -90,3 +97,7 @@ class Session(LaneEngine):
     def __repr__(self) -> str:
         state = "closed" if self._ending.closed else "open"
         return f"Session(parties={self.parties}, owners={self.owners}, lanes={self.lanes}, {state})"
+
+    def taken(self) -> str:
+        """What it has of the cluster, in words; empty where it is closed."""
+        return "" if self._ending.closed else f"{self!r} has {self._taken}"

@@ -116,3 +116,31 @@ def test_what_is_placed_fits_the_nodes(cores, parties, owners, lanes):
     assert workers * placed.cpus <= max(sum(cores) - 1, 0.5) + 1e-9
     assert 0 < placed.cpus <= (1 if lanes is None else max(cores))
     assert placed.cpus < 1 or placed.cpus == int(placed.cpus)
+
+
+@pytest.mark.parametrize(("free", "budget"), [(4.0, 3.0), (2.0, 1.0), (1.5, 0.75), (1.0001, 0.50005), (0.5, 0.25)])
+def test_workers_take_all_but_one_cpu_or_half_of_them(free, budget):
+    placed = place([NodeFacts("a", free)], ("alice", "bob"))
+    assert placed.lanes == 1
+    assert budget - 0.001 < 3 * placed.cpus <= budget
+
+
+def test_where_cpus_are_taken_the_message_says_by_whom():
+    with pytest.raises(PlacementError, match="no free CPU on a; close the other session, or add a node"):
+        place([NodeFacts("a", 0.0)], ("alice", "bob"), taken="close the other session")
+
+
+def test_lanes_that_have_no_cpu_for_each_worker_are_announced():
+    placed = place([NodeFacts("a", 2.0, memory=64e9)], ("alice", "bob"), lanes=16)
+    assert placed.notice == (
+        "16 lanes of 3 workers: 48 processes start, with 10.1 GB of memory before any data, on 2 free CPUs"
+    )
+    assert place([NodeFacts("a", 2.0)], ("alice", "bob")).notice == ""
+    assert place([NodeFacts("a", 64.0)], ("alice", "bob"), lanes=4).notice == ""
+
+
+def test_lanes_that_memory_cannot_hold_are_refused():
+    with pytest.raises(PlacementError, match=r"16 lanes of 3 workers need 10.1 GB of memory on a") as caught:
+        place([NodeFacts("a", 2.0, memory=8e9)], ("alice", "bob"), lanes=16)
+    assert caught.value.where["missing"] == "memory"
+    assert place([NodeFacts("a", 2.0, memory=8e9)], ("alice", "bob"), lanes=4).lanes == 4

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from functools import partial
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final
 
 from icm_ray.errors import PlacementError
 from icm_ray.planner.placement import LanePlacement, NodeFacts, place
-from icm_ray.runtime.carriers.process_ray import process_ray
+from icm_ray.runtime.carriers.process_ray import Taker, process_ray
 from icm_ray.runtime.driver.ending import GIVE_BACK
 from icm_ray.runtime.driver.keeper import keeper
 
@@ -48,10 +50,15 @@ class Cluster:
 
         cluster: Any = state  # what it has is not annotated
         free = cluster.available_resources_per_node()
+        alive = [node for node in cluster.nodes() if node["Alive"]]
         return [
-            NodeFacts(node["NodeName"], float(free.get(node["NodeID"], {}).get("CPU", 0.0)), dict(node["Labels"]))
-            for node in cluster.nodes()
-            if node["Alive"]
+            NodeFacts(
+                node["NodeName"],
+                float(free.get(node["NodeID"], {}).get("CPU", 0.0)),
+                dict(node["Labels"]),
+                _free_memory() if len(alive) == 1 else float(node["Resources"].get("memory", math.inf)),
+            )
+            for node in alive
         ]
 
     def single(self) -> bool:
@@ -63,12 +70,29 @@ class Cluster:
         deadline = monotonic() + _SETTLE
         while True:
             try:
-                return place(self.nodes(), parties, owners, lanes)
+                return place(self.nodes(), parties, owners, lanes, self._taken())
             except PlacementError as error:
                 if error.where.get("missing") != "CPU" or monotonic() > deadline:
                     raise
             sleep(0.1)
 
+    def opened(self, session: Taker) -> None:
+        """Let messages to later sessions of this process name this one, for as long as there is one."""
+        self._ray.takers.add(session)
+
+    def _taken(self) -> str:
+        said = "; ".join(filter(None, (taker.taken() for taker in list(self._ray.takers))))
+        return f"close a session of this process ({said}), end what else uses them" if said else ""
+
     def close(self) -> None:
         """Leave the cluster; end it if it was started for sessions alone, and this is the last. Idempotent."""
         self._leave()
+
+
+def _free_memory() -> float:
+    """Bytes that this machine can give to new processes; infinite where the kernel does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return math.inf

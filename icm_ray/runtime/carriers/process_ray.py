@@ -15,19 +15,20 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from icm_ray.errors import SessionError
 from icm_ray.private_folder import PrivateFolder
 from icm_ray.runtime.driver.keeper import Keeper, keeper, made_once, stubbornly
 
-__all__ = ["ProcessRay", "connection", "process_ray"]
+__all__ = ["ProcessRay", "Taker", "connection", "process_ray"]
 
 # Read when Ray is imported and initialised: no environment derived from uv, no usage reports, no GPU warning.
 _QUIET: Final = {
@@ -61,6 +62,13 @@ def _process_ray() -> ProcessRay:
     return ProcessRay()
 
 
+class Taker(Protocol):
+    """What takes CPUs of the cluster."""
+
+    def taken(self) -> str:
+        """How many, in words; empty for none any more."""
+
+
 class ProcessRay:
     """users: connections that sessions hold, by number; what they name may have been shut down by the user since."""
 
@@ -69,6 +77,7 @@ class ProcessRay:
         self._keeper: Keeper = keeper("icm-ray")
         self._numbers = 0
         self._users: dict[int, str] = {}
+        self.takers: weakref.WeakSet[Taker] = weakref.WeakSet()
         self._started = ""  # the connection whose Ray was started here, or joined: it is ended with its last user
         self._folder: PrivateFolder | None = None
         os.register_at_fork(after_in_child=self._forked)

@@ -26,6 +26,7 @@ from icm_ray.runtime.driver.handle import Handle
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
 from icm_ray.runtime.driver.run import run
+from icm_ray.runtime.driver.stays_here import StaysHere
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Open
 from icm_ray.runtime.orders.limits import transport_config
@@ -39,7 +40,7 @@ Start = Callable[[str], Handle]
 """Starts a worker, by name, without waiting for it."""
 
 
-class LaneEngine:
+class LaneEngine(StaysHere):
     """`lanes` lanes of workers that `start` makes. Raises what assembling them raises, with no worker left.
 
     threads: that each worker was given. leave: called when all have ended. station: where the driver opens its links;

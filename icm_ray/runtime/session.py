@@ -65,7 +65,7 @@ class Session(LaneEngine):
             raise
         if placed.notice:
             _LOGGER.warning("%s", placed.notice)
-        self._taken = f"{placed.cpus * placed.lanes * len(placed.selectors):g} CPUs"
+        taken = f"{placed.cpus * placed.lanes * len(placed.selectors):g} CPUs"
         here = self._cluster.here()
         self.local = self._cluster.single()
         worker = Settings(chosen, "")
@@ -75,7 +75,7 @@ class Session(LaneEngine):
 
         try:
             super().__init__(parties, owners, placed.lanes, chosen, start, threads_of(placed.cpus), self._cluster.close)
-            self._cluster.opened(self)
+            self._cluster.opened(self, taken)
         except PeerSilent as error:
             if error.step != "start":
                 raise
@@ -97,7 +97,3 @@ class Session(LaneEngine):
     def __repr__(self) -> str:
         state = "closed" if self._ending.closed else "open"
         return f"Session(parties={self.parties}, owners={self.owners}, lanes={self.lanes}, {state})"
-
-    def taken(self) -> str:
-        """What it has of the cluster, in words; empty where it is closed."""
-        return "" if self._ending.closed else f"{self!r} has {self._taken}"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from icm_ray.errors import PlacementError
 from icm_ray.planner.placement import LanePlacement, NodeFacts, place
-from icm_ray.runtime.carriers.process_ray import Taker, process_ray
+from icm_ray.runtime.carriers.process_ray import process_ray
 from icm_ray.runtime.driver.ending import GIVE_BACK
 from icm_ray.runtime.driver.keeper import keeper
 
@@ -31,8 +31,8 @@ class Cluster:
     def __init__(self, address: str | None = None) -> None:
         self._ray = process_ray()
         give_back = keeper(GIVE_BACK)
-        number = self._ray.join(address)
-        self._leave = partial(self._ray.leave, number)
+        self._number = self._ray.join(address)
+        self._leave = partial(self._ray.leave, self._number)
         weakref.finalize(self, give_back.submit, self._leave).atexit = False
 
     @staticmethod
@@ -76,12 +76,13 @@ class Cluster:
                     raise
             sleep(0.1)
 
-    def opened(self, session: Taker) -> None:
-        """Let messages to later sessions of this process name this one, for as long as there is one."""
-        self._ray.takers.add(session)
+    def opened(self, session: object, taken: str) -> None:
+        """Let messages to later sessions of this process name this one and what it has taken, until it is closed."""
+        self._ray.takers[self._number] = (weakref.ref(session), taken)
 
     def _taken(self) -> str:
-        said = "; ".join(filter(None, (taker.taken() for taker in list(self._ray.takers))))
+        takers = [(session(), taken) for session, taken in list(self._ray.takers.values())]
+        said = "; ".join(f"{session!r} has {taken}" for session, taken in takers if session is not None)
         return f"close a session of this process ({said}), end what else uses them" if said else ""
 
     def close(self) -> None:

@@ -22,13 +22,13 @@ from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from icm_ray.errors import SessionError
 from icm_ray.private_folder import PrivateFolder
 from icm_ray.runtime.driver.keeper import Keeper, keeper, made_once, stubbornly
 
-__all__ = ["ProcessRay", "Taker", "connection", "process_ray"]
+__all__ = ["ProcessRay", "connection", "process_ray"]
 
 # Read when Ray is imported and initialised: no environment derived from uv, no usage reports, no GPU warning.
 _QUIET: Final = {
@@ -62,22 +62,17 @@ def _process_ray() -> ProcessRay:
     return ProcessRay()
 
 
-class Taker(Protocol):
-    """What takes CPUs of the cluster."""
-
-    def taken(self) -> str:
-        """How many, in words; empty for none any more."""
-
-
 class ProcessRay:
-    """users: connections that sessions hold, by number; what they name may have been shut down by the user since."""
+    """users: connections that sessions hold, by number; what they name may have been shut down by the user since.
+    takers: sessions by number, and what of the cluster each has taken, in words.
+    """
 
     def __init__(self) -> None:
         self.process = os.getpid()
         self._keeper: Keeper = keeper("icm-ray")
         self._numbers = 0
         self._users: dict[int, str] = {}
-        self.takers: weakref.WeakSet[Taker] = weakref.WeakSet()
+        self.takers: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._started = ""  # the connection whose Ray was started here, or joined: it is ended with its last user
         self._folder: PrivateFolder | None = None
         os.register_at_fork(after_in_child=self._forked)
@@ -102,6 +97,7 @@ class ProcessRay:
         """One session less; the last one ends what was started. Idempotent; bounded where Ray is dead."""
         if os.getpid() != self.process:
             return
+        self.takers.pop(number, None)
         future = self._keeper.submit(partial(self._leave, number))
         if self.dead():
             wait([future], _LEAVING)

@@ -22,7 +22,7 @@ from icm_ray.payload import Shape
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.program import Operation
 
-__all__ = ["INPUT", "Layer", "Lowering", "Pair", "Pairs", "Shape"]
+__all__ = ["INPUT", "Layer", "NetworkBuild", "Pair", "Pairs", "Shape"]
 
 Pair: TypeAlias = tuple[int, int]
 Pairs: TypeAlias = tuple[Pair, Pair]
@@ -56,7 +56,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """The shape of each of its weights, by key, for an (only) input of shape `source`."""
         return {}
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         """Add the layer to the program; raises `BoundError` where its values do not fit the ring."""
         raise ProgramError(f"node {self.name!r} is of an unknown kind, {type(self).__name__}")
 
@@ -78,7 +78,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             )
 
 
-class Lowering:
+class NetworkBuild:
     """A program under construction: the values of the layers so far, and what is known of their neighbours.
 
     Every value carries its own fractional bits: a product adds those of its weights, an average pool by a power of two

@@ -12,7 +12,7 @@ import msgspec
 
 from icm_ray.errors import BoundError
 from icm_ray.network.graph import Graph
-from icm_ray.network.layer import Lowering
+from icm_ray.network.layer import NetworkBuild
 from icm_ray.network.scheme import Scheme, TooWide
 from icm_ray.ops import linear
 from icm_ray.ops.values import ValueType
@@ -44,7 +44,7 @@ def lower(builder: Builder, graph: Graph, scheme: Scheme, owner: str, keys: Mapp
 
     Raises `TooWide` naming the first layer that does not fit the ring under this scheme.
     """
-    program = Lowering(builder, graph.by_name, graph.consumers(), scheme, owner, keys, x)
+    program = NetworkBuild(builder, graph.by_name, graph.consumers(), scheme, owner, keys, x)
     for node in graph.nodes:
         try:
             program.values[node.name] = node.lower(program)

@@ -11,6 +11,7 @@ from analytics.nn.layers.affine import AffineRules
 from analytics.nn.layers.avg_pool import AvgPoolRules
 from analytics.nn.layers.concat import ConcatRules
 from analytics.nn.layers.conv import ConvRules
+from analytics.nn.layers.flatten import FlattenRules
 from analytics.nn.layers.linear import LinearRules
 from analytics.nn.layers.max_pool import MaxPoolRules
 from analytics.nn.layers.pad import PadRules
@@ -32,7 +33,7 @@ RULES: Mapping[type[Layer], LayerRules[Any]] = MappingProxyType(
         layers.AvgPool: AvgPoolRules(),
         layers.Concat: ConcatRules(),
         layers.Conv: ConvRules(),
-        layers.Flatten: ReshapeRules(),
+        layers.Flatten: FlattenRules(),
         layers.Linear: LinearRules(),
         layers.MaxPool: MaxPoolRules(),
         layers.Pad: PadRules(),

@@ -1,4 +1,4 @@
-"""Reshapes and flattening, in float64."""
+"""Reshapes, in float64."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
@@ -22,5 +22,5 @@ class Add(Layer, frozen=True, kw_only=True, tag="add"):
         self.need(inputs[0] == inputs[1], inputs[1])
         return inputs[0]
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         return program.add(linear.Add(), *program.aligned(self.inputs))

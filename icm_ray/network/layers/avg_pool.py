@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-from icm_ray.network.layer import Layer, Lowering, Pair, Pairs, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Pair, Pairs, Shape
 from icm_ray.network.layers.factors import factor_error, times
 from icm_ray.network.layers.windows import overlap, slide
 from icm_ray.ops import linear
@@ -68,7 +68,7 @@ class AvgPool(Layer, frozen=True, kw_only=True, tag="avg_pool"):
         self.need(self.counts is None or tuple(len(axis) for axis in self.counts) == (rows, columns), source)
         return (source[0], rows, columns)
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         """The window sums, divided unless the division stands in the next product's weights; f may grow."""
         (top, bottom), (left, right) = self.padding
         sums = program.add(linear.WindowSum(self.kernel, self.stride, (top, bottom, left, right)), program.value(self))
@@ -99,5 +99,5 @@ def _block(x: Value, rows: tuple[int, int, int], columns: tuple[int, int, int]) 
     return linear.Slice(((0, batch, 1), (0, channels, 1), rows, columns))
 
 
-def _joined(program: Lowering, parts: Sequence[Value], axis: int) -> Value:
+def _joined(program: NetworkBuild, parts: Sequence[Value], axis: int) -> Value:
     return parts[0] if len(parts) == 1 else program.add(linear.Concatenate(axis), *parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
@@ -27,5 +27,5 @@ class Concat(Layer, frozen=True, kw_only=True, tag="concat"):
             self.need((*other[:axis], source[axis], *other[axis + 1 :]) == source, other)
         return (*source[:axis], sum(shape[axis] for shape in inputs), *source[axis + 1 :])
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         return program.add(linear.Concatenate(self.axis + 1), *program.aligned(self.inputs))

@@ -3,51 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
-
-from msgspec.structs import replace
 
 from icm_ray.network.layer import Pair, Pairs, Shape
-from icm_ray.network.layers.products import ProductLayer
+from icm_ray.network.layers.products import BiasedProduct
 from icm_ray.network.layers.windows import slide
 from icm_ray.ops.forms import Convolution, Form
 
 __all__ = ["Conv"]
 
 
-class Conv(ProductLayer, frozen=True, kw_only=True, tag="conv"):
+class Conv(BiasedProduct, frozen=True, kw_only=True, tag="conv"):
     """Two-dimensional cross-correlation; `weight` names [out, in / groups, kh, kw], `bias` [out] or is None."""
 
-    weight: str
-    bias: str | None
     kernel: Pair
     stride: Pair
     padding: Pairs
     dilation: Pair
     groups: int
 
-    @property
-    def weight_key(self) -> str | None:
-        return self.weight
-
-    @property
-    def bias_key(self) -> str | None:
-        return self.bias
-
-    def with_weights(self, weight: str | None, bias: str | None) -> Self:
-        return replace(self, weight=weight or self.weight, bias=bias)
-
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         source = self.only(inputs)
         self.need(len(source) == 3 and len(self.shape) == 3, source)
         self.need(self.groups >= 1 and source[0] % self.groups == 0 == self.shape[0] % self.groups, source)
         return (self.shape[0], *slide(self, source, self.kernel, self.stride, self.padding, self.dilation))
-
-    def weight_shapes(self, source: Shape) -> dict[str, Shape]:
-        shapes: dict[str, Shape] = {self.weight: self.product(source)[1]}
-        if self.bias is not None:
-            shapes[self.bias] = self.shape[:1]
-        return shapes
 
     def product(self, source: Shape) -> tuple[Form, Shape, Shape]:
         (top, bottom), (left, right) = self.padding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from icm_ray.network.layer import Lowering
+from icm_ray.network.layer import NetworkBuild
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
@@ -13,7 +13,7 @@ __all__ = ["factor_error", "times"]
 _EXTRA = 20  # fractional bits of a public factor that is no power of two
 
 
-def times(program: Lowering, x: Value, factor: float, *, exact: bool = True) -> Value:
+def times(program: NetworkBuild, x: Value, factor: float, *, exact: bool = True) -> Value:
     """x times a positive factor. Powers of two are exact and leave the ring elements alone; otherwise f grows by 20.
 
     exact=False: f grows by 20 whatever the factor is, so that several results can be joined.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from icm_ray.network.layer import Layer, Lowering, Pair, Pairs, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Pair, Pairs, Shape
 from icm_ray.network.layers.windows import overlap, slide
 from icm_ray.ops import compare, linear
 from icm_ray.program.build import Value
@@ -29,7 +29,7 @@ class MaxPool(Layer, frozen=True, kw_only=True, tag="max_pool"):
         source = self.only(inputs)
         return (source[0], *slide(self, source, self.kernel, self.stride, self.padding, self.dilation))
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         """The windows' cells side by side on a last axis, then one tree along it."""
         x = program.settled(self.inputs[0])
         (top, bottom), (left, right) = self.padding
@@ -49,13 +49,13 @@ class MaxPool(Layer, frozen=True, kw_only=True, tag="max_pool"):
             largest = program.add(linear.AssumeWidth(width), program.add(linear.AddPublic(-lift), largest))
         return largest
 
-    def _zeros_lose(self, program: Lowering) -> bool:
+    def _zeros_lose(self, program: NetworkBuild) -> bool:
         """Whether padding with zeros changes nothing that counts: the values, or what follows, are not below zero."""
         maker = program.maker(self.inputs[0])
         positive = maker is not None and maker.rectifies
         return positive or all(reader is not None and reader.rectifies for reader in program.readers(self.name))
 
-    def _cell(self, program: Lowering, x: Value, row: int, column: int) -> Value:
+    def _cell(self, program: NetworkBuild, x: Value, row: int, column: int) -> Value:
         batch, channels = x.type.shape[:2]
         _, rows, columns = self.shape
         down = _steps(row * self.dilation[0], self.stride[0], rows)

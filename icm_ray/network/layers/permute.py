@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
@@ -25,5 +25,5 @@ class Permute(Layer, frozen=True, kw_only=True, tag="permute"):
         self.need(sorted(self.axes) == list(range(len(source))), source)
         return tuple(source[axis] for axis in self.axes)
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         return program.add(linear.Permute((0, *(axis + 1 for axis in self.axes))), program.value(self))

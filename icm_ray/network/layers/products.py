@@ -7,14 +7,14 @@ from typing import ClassVar, Self
 import msgspec
 
 from icm_ray.errors import ProgramError
-from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.network.scheme import WEIGHT_BITS, TooWide
 from icm_ray.ops import linear, products
 from icm_ray.ops.forms import Form
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Value
 
-__all__ = ["ProductLayer"]
+__all__ = ["BiasedProduct", "ProductLayer"]
 
 _RESERVE = 3  # bits kept free for the sums that an untruncated product goes through
 
@@ -42,7 +42,7 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         """The product's form, its weight's shape in it, and the per-sample shape in which it takes its input."""
         raise ProgramError(f"node {self.name!r} has no weights")
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         """One product, finished in the same opening where a ReLU or a truncation follows."""
         x = program.settled(self.inputs[0])
         form, weight_shape, source = self.product(x.type.shape[1:])
@@ -75,7 +75,7 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         wanted = (program.batch, *self.shape)
         return y if y.type.shape == wanted else program.add(linear.Reshape(wanted), y)
 
-    def _weight_bits(self, program: Lowering, x: ValueType, reserve: int) -> int:
+    def _weight_bits(self, program: NetworkBuild, x: ValueType, reserve: int) -> int:
         """As many fractional bits for the weights as the ring has room for."""
         scheme = program.scheme
         declared = scheme.layers.get(self.name)
@@ -90,6 +90,30 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
             )
         return room
 
-    def _reserve(self, program: Lowering) -> int:
+    def _reserve(self, program: NetworkBuild) -> int:
         """Bits to keep free of an untruncated product: for an argmax's differences, or the sums it goes through."""
         return 1 if all(reader is None for reader in program.readers(self.name)) else _RESERVE
+
+
+class BiasedProduct(ProductLayer, frozen=True, kw_only=True):
+    """A product whose weights have a key, and whose bias may have one."""
+
+    weight: str
+    bias: str | None
+
+    @property
+    def weight_key(self) -> str | None:
+        return self.weight
+
+    @property
+    def bias_key(self) -> str | None:
+        return self.bias
+
+    def with_weights(self, weight: str | None, bias: str | None) -> Self:
+        return msgspec.structs.replace(self, weight=weight or self.weight, bias=bias)
+
+    def weight_shapes(self, source: Shape) -> dict[str, Shape]:
+        shapes = {self.weight: self.product(source)[1]}
+        if self.bias is not None:
+            shapes[self.bias] = self.shape[-1:] if self.channels_last else self.shape[:1]
+        return shapes

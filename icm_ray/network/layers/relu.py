@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import compare, linear, products
 from icm_ray.ops.values import FULL_WIDTH
 from icm_ray.program.build import Value
@@ -21,7 +21,7 @@ class Relu(Layer, frozen=True, kw_only=True, tag="relu"):
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return self.only(inputs)
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         """Nothing more where the product before has it; values beyond the bound are counted where that is checked."""
         y = program.value(self)
         if self.inputs[0] not in program.fused:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
@@ -24,5 +24,5 @@ class Reshape(Layer, frozen=True, kw_only=True, tag="reshape"):
         self.need(math.prod(self.shape) == math.prod(source), source)
         return self.shape
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         return program.add(linear.Reshape((program.batch, *self.shape)), program.value(self))

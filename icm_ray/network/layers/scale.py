@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.network.layers.factors import factor_error, times
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
@@ -31,7 +31,7 @@ class Scale(Layer, frozen=True, kw_only=True, tag="scale"):
         self.need(math.isfinite(self.factor), source)
         return source
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         x = program.value(self)
         if self.factor == 0:
             return program.add(linear.Scale(0), x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from icm_ray.network.layer import Layer, Lowering, Shape
+from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
@@ -30,7 +30,7 @@ class Slice(Layer, frozen=True, kw_only=True, tag="slice"):
         kept = len(range(self.start, self.stop, self.step))
         return (*source[: self.axis], kept, *source[self.axis + 1 :])
 
-    def lower(self, program: Lowering) -> Value:
+    def lower(self, program: NetworkBuild) -> Value:
         x = program.value(self)
         axes = [(0, size, 1) for size in x.type.shape]
         axes[self.axis + 1] = (self.start, self.stop, self.step)

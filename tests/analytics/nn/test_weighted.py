@@ -11,7 +11,7 @@ from analytics.nn.layers import RULES
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import ProgramError
 from icm_ray.network.graph import Graph
-from icm_ray.network.layers import LAYERS, Linear
+from icm_ray.network.layers import LAYERS, Linear, kind_of
 
 
 def _network() -> WeightedGraph:
@@ -52,5 +52,8 @@ def test_weights_that_do_not_fit() -> None:
         WeightedGraph(network.graph, {**network.weights, "linear_1.bias": np.zeros(5)})
 
 
-def test_every_kind_of_layer_has_its_rules() -> None:
+def test_every_kind_of_layer_has_its_rules_in_a_file_of_the_same_name() -> None:
     assert set(RULES) == set(LAYERS)
+    for kind, rules in RULES.items():
+        files = {defined.__module__.rpartition(".")[2] for defined in (kind, type(rules))}
+        assert files == {kind_of(kind)}

@@ -16,14 +16,15 @@ from time import perf_counter
 
 import numpy as np
 
+from cluster.bench.minionn import weight_type
 from cluster.bench.run import names, workload
 from icm_ray.dealer.dealer import Dealer
 from icm_ray.ops.linear import Load, Store
 from icm_ray.ops.products import LoadWeight
 from icm_ray.ops.seams import Counters
-from icm_ray.ops.values import ValueType
 from icm_ray.party.party import Party
 from icm_ray.program.build import Builder
+from icm_ray.program.kept import Kept
 from icm_ray.program.program import decode_program, encode_program
 from icm_ray.ring.fixed import encode
 from icm_ray.runtime.worker.malloc import keep_freed_memory
@@ -94,13 +95,15 @@ class Case:
     def __init__(self, name, threads, in_flight):
         work = workload(name)
         self.stores = {member: {} for member in (*PARTIES, "dealer")}
+        self.kept = {member: {} for member in (*PARTIES, "dealer")}
         for key, kind in work.types.items():
             words = encode(work.inputs[key], kind.f, 62 - kind.f)
             share = np.random.default_rng(1).integers(0, 1 << 64, words.shape, np.uint64)
             self.stores["alice"][key], self.stores["bob"][key] = share, words - share
+            self.kept["alice"][key] = self.kept["bob"][key] = Kept(kind)
         load = Builder(PARTIES)
         for key, plain in work.weights.items():
-            load.add(LoadWeight("alice", key, key, ValueType(shape=plain.shape, f=F)))
+            load.add(LoadWeight("alice", key, key, weight_type(plain.shape)))
         if work.weights:
             self.record(load.build(), {key: encode(plain, F, 62 - F) for key, plain in work.weights.items()})
         builder = Builder(PARTIES, in_flight=in_flight, threads=threads)
@@ -110,6 +113,7 @@ class Case:
         self.program.plan()
         self.record(self.program, {})
         self.result = self.stores["alice"].pop("result")
+        del self.kept["alice"]["result"]
 
     def record(self, program, inputs):
         """Run once; what the members keep stays for what follows."""
@@ -125,19 +129,20 @@ class Case:
             for one in running:
                 one.result()
         self.stores |= {"alice": alice.store, "bob": bob.store, "dealer": dealer._store}
+        self.kept |= {"alice": alice.kept, "bob": bob.kept, "dealer": dealer.kept}
         self.heard = {peer: link.got for peer, link in heard.items()}
 
     def party(self, me, links, threads):
         other = next(name for name in PARTIES if name != me)
         secrets = {other: SECRETS["alice bob"]}
         party = Party(me, {other: links[other]}, links["dealer"], secrets, SECRETS[f"{me} dealer"], threads=threads)
-        party.store = dict(self.stores[me])
+        party.store, party.kept = dict(self.stores[me]), dict(self.kept[me])
         return party
 
     def dealer(self, links, threads):
         secrets = {name: SECRETS[f"{name} dealer"] for name in PARTIES}
         dealer = Dealer({name: links[name] for name in PARTIES}, secrets, threads=threads)
-        dealer._store = dict(self.stores["dealer"])
+        dealer._store, dealer.kept = dict(self.stores["dealer"]), dict(self.kept["dealer"])
         return dealer
 
     def time(self, member, threads):

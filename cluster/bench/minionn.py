@@ -20,7 +20,7 @@ from icm_ray.ops.products import Epilogue, OwnedProduct
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 
-__all__ = ["minionn"]
+__all__ = ["minionn", "weight_type"]
 
 Plain = NDArray[np.float64]
 _BATCH = 8
@@ -55,7 +55,8 @@ def _weights() -> dict[str, Plain]:
     return {f"w{index}": 0.05 * rng.normal(size=shape) for index, shape in enumerate(shapes)}
 
 
-def _weight_type(shape: tuple[int, ...]) -> ValueType:
+def weight_type(shape: tuple[int, ...]) -> ValueType:
+    """Of a fixed weight, as it is loaded and used."""
     return ValueType(shape=shape, f=F, width=F + 2, error=2.0 ** -(F + 1))
 
 
@@ -68,7 +69,7 @@ def _build(builder: Builder, values: Mapping[str, Value]) -> Value:
             owner,
             f"w{index}",
             Convolution(layer.shape[2:], padding=pad),
-            _weight_type(layer.shape),
+            weight_type(layer.shape),
             gain=6,
         )
         fitted = Epilogue(shift=x.type.f, relu=True, width=op.infer(x.type).width + 1)
@@ -77,7 +78,7 @@ def _build(builder: Builder, values: Mapping[str, Value]) -> Value:
             x = builder.add(Rescale(2), builder.add(WindowSum((2, 2), (2, 2)), x))
     flat = builder.add(Reshape((_BATCH, 1024)), x)
     last = OwnedProduct(
-        owner, f"w{len(_LAYERS)}", Matrix(transposed=True), _weight_type((10, 1024)), gain=7, epilogue=Epilogue(shift=F)
+        owner, f"w{len(_LAYERS)}", Matrix(transposed=True), weight_type((10, 1024)), gain=7, epilogue=Epilogue(shift=F)
     )
     return builder.add(last, flat)
 

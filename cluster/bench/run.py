@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.bench.functions import function_workloads
-from cluster.bench.minionn import minionn
+from cluster.bench.minionn import minionn, weight_type
 from cluster.bench.profile import Profile, profile
 from cluster.bench.sorting import sort_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
@@ -145,7 +145,7 @@ def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
     for name, kind in work.types.items():
         builder.add(Store(keys[name]), builder.add(Input(owner, name, kind)))
     for name, plain in work.weights.items():
-        builder.add(LoadWeight(owner, name, name, ValueType(shape=plain.shape, f=F)))
+        builder.add(LoadWeight(owner, name, name, weight_type(plain.shape)))
     engine.execute([LaneJob(0, builder.build(), given={owner: given})])
     return keys
 

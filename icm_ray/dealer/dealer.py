@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Mapping, MutableMapping
 from typing import Final
 
@@ -12,12 +12,14 @@ import numpy as np
 from icm_ray.dealer.dealing import OperationDealing, Outlet
 from icm_ray.dealer.ordered_sender import OrderedSender
 from icm_ray.errors import ProgramError
+from icm_ray.names import DEALER
 from icm_ray.ops.seams import Address, Frame, Link
 from icm_ray.preprocessing.filling import END, Filling, check_preparable, weights_of
 from icm_ray.preprocessing.keys import slot_key, slot_secret
 from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import DealerStock
 from icm_ray.profile import Part, spends
+from icm_ray.program.kept import Kept, hold_to_kept
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Program
 from icm_ray.program.run_header import Begin
@@ -50,6 +52,7 @@ class Dealer:
         self.stock, self._threads = stock, threads
         self._attempt = 0
         self._store: dict[str, object] = {}
+        self.kept: dict[str, Kept] = {}  # what each key of the store stands for
 
     def relink(self, links: Mapping[str, Link], secrets: Mapping[str, bytes]) -> None:
         """Deal over these links from now on, under these secrets. Attempts are counted on; masks of weights stay."""
@@ -58,7 +61,10 @@ class Dealer:
     def run(self, program: Program, job: int, partition: int) -> int:
         """Deal for one run of the program, or name a slot that was dealt before; returns its attempt number. Every
         call is a new attempt, with fresh randomness.
+
+        Raises `ProgramError` where the program says of a weight what it is not; nothing was dealt then.
         """
+        made, staged = self.check(program), dict[str, object]()
         self._attempt += 1
         address = Address(job, program.digest, partition, self._attempt)
         slot = self.stock.take(address.program) if self.stock is not None else None  # consumed before it is named
@@ -68,8 +74,16 @@ class Dealer:
                 self._links[name].send_message(begin)
         if slot is None:
             keys = {name: key_for(self._secrets[name], "dealer", address) for name in program.parties}
-            self._deal(program, address, keys, self._store)
+            self._deal(program, address, keys, ChainMap(staged, self._store))
+        self._store.update(staged)
+        self.kept.update(made)
         return self._attempt
+
+    def check(self, program: Program) -> dict[str, Kept]:
+        """Raise `ProgramError` where the weights that were loaded are not what the program says; those that it will
+        load, by key.
+        """
+        return hold_to_kept(program, self.kept, DEALER, weights_alone=True)
 
     def preprocess(self, program: Program, job: int, count: int) -> Batch:
         """Deal `count` slots of the program; they count once the batch is added to the stock. Nothing of them is kept.
@@ -79,9 +93,8 @@ class Dealer:
         check_preparable(program)
         if self.stock is None:
             raise ProgramError("this dealer has no stock")
+        self.check(program)
         weights = weights_of(program)
-        if missing := [key for key in weights if key not in self._store]:
-            raise ProgramError(f"weight {missing[0]} was not loaded")
         batch = self.stock.new_batch(program.digest, count, weights)
         for offset in range(count):
             self._attempt += 1
@@ -141,5 +154,6 @@ class Dealer:
     def forget(self, key: str) -> None:
         """Drop the mask of a weight that is no longer used."""
         self._store.pop(key, None)
+        self.kept.pop(key, None)
         if self.stock is not None:
             self.stock.forget(key)

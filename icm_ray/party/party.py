@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, Desynchronised, ProgramError, StockMismatch
 from icm_ray.ops.labels import Labels
-from icm_ray.ops.linear import Load
 from icm_ray.ops.seams import Address, Link
 from icm_ray.party.correction_prefetch import CorrectionPrefetch
 from icm_ray.party.correlations import Corrections, SharedCorrections
@@ -22,6 +22,7 @@ from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.slot_handshake import exchange_names
 from icm_ray.preprocessing.stock import PartyStock, SpentSlot
 from icm_ray.profile import Part, spends
+from icm_ray.program.kept import Kept, hold_to_kept
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Program
 from icm_ray.program.run_header import SlotName, read_begin
@@ -56,6 +57,7 @@ class Party:
         self._last_attempt = 0
         self._spent: SpentSlot | None = None
         self.store: dict[str, Any] = {}
+        self.kept: dict[str, Kept] = {}  # what each key of the store stands for
         self.labels: dict[str, Labels] = {}  # whose rows what is kept is made of, by key
         self.policies: dict[str, Policy] = {}  # by dataset
         self._without: set[str] = set()  # datasets that were forgotten, but for what is kept of them
@@ -80,8 +82,7 @@ class Party:
         Raises `PolicyError` before a share leaves, `FaultError` when a peer fails, `ProgramError` for a bad program.
         """
         plan = program.plan()
-        self.check(program)
-        self.labels.update(kept_labels(program))
+        made, staged = self.check(program), dict[str, Any]()
         self.settle()
         address, name = self._begin(program, job, partition)
         allowed = plan.allowances[self.me]
@@ -96,7 +97,8 @@ class Party:
         dealt = SharedCorrections if self._threads > 1 else Corrections
         source = dealt(self._dealer, address, allowed) if slot is None else slot.corrections
         keys = {peer: key_for(secret, "pair", address) for peer, secret in self._secrets.items()}
-        mine = PartyEnv(self.me, self._links, keys, key, source, self.store, inputs or {}, observe)
+        store = ChainMap(staged, self.store)  # a run that ends early leaves nothing
+        mine = PartyEnv(self.me, self._links, keys, key, source, store, inputs or {}, observe)
         with ThreadPool(self._threads) as pool:
             playing = Run(mine, plan, address, outcome, pool)
             if slot is None and sum(cost.dealt for cost in plan.costs) > _FITS:
@@ -104,17 +106,18 @@ class Party:
                     playing.play(relief.waiting)
             else:
                 playing.play(nullcontext)
+        self.store.update(staged)
+        self.kept.update(made)
+        self.labels.update(kept_labels(program))
         return outcome
 
-    def check(self, program: Program) -> None:
+    def check(self, program: Program) -> dict[str, Kept]:
         """Raise `PolicyError` where a policy refuses the program, `ProgramError` where what is kept is not what it says
-        that it loads.
+        that it takes; what it will keep, by key.
         """
         check_policy(program, self.policies, self.me)
         check_labels(program, self.labels, self.me)
-        for node in program.nodes:
-            if isinstance(node.op, Load) and node.op.key not in self.store:
-                raise ProgramError(f"{self.me} keeps nothing under {node.op.key}")
+        return hold_to_kept(program, self.kept, self.me)
 
     def preprocess(self, program: Program, job: int, count: int) -> Batch:
         """Take `count` slots of the program from the dealer; they count once the batch is added to the stock."""
@@ -135,6 +138,7 @@ class Party:
         rows is kept.
         """
         self.store.pop(key, None)
+        self.kept.pop(key, None)
         self.labels.pop(key, None)
         if key in self.policies:
             self._without.add(key)

@@ -43,6 +43,10 @@ class DealerRole(Role):
         else:
             self._dealer.relink(links, secrets)
 
+    def prepare(self, program: Program, job: Job, given: dict[str, RingArray]) -> dict[str, RingArray]:
+        self._linked.check(program)
+        return given
+
     def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
         return RunResult(attempt=self._linked.run(program, job.job, job.partition))
 

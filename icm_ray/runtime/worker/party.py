@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import ProgramError, SessionError
+from icm_ray.errors import Desynchronised, ProgramError, SessionError
 from icm_ray.names import DEALER
 from icm_ray.ops.labels import Labels
 from icm_ray.ops.seams import NO_PROGRAM, Address, Frame, Link
@@ -18,6 +18,7 @@ from icm_ray.policy import Policy
 from icm_ray.preprocessing.directory import Directory
 from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import PartyStock
+from icm_ray.program.kept import Kept
 from icm_ray.program.program import Program
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
@@ -28,7 +29,7 @@ from icm_ray.runtime.worker.role import Role
 
 __all__ = ["PartyRole"]
 
-_LABELS: msgspec.msgpack.Decoder[Labels] = msgspec.msgpack.Decoder(Labels)
+_FACTS: msgspec.msgpack.Decoder[tuple[Kept, Labels]] = msgspec.msgpack.Decoder(tuple[Kept, Labels])
 
 
 class PartyRole(Role):
@@ -83,15 +84,17 @@ class PartyRole(Role):
 
     def gather(self, order: Gather, link: Link, first: bool) -> None:
         party, address = self._linked, Address(order.job, NO_PROGRAM, order.lane, 0)
+        if missing := [key for key, _ in order.keys if not first and key not in party.kept]:
+            raise Desynchronised(f"{self.name} keeps nothing under {missing[0]}", party=self.name, step="gather")
         for step, (key, shape) in enumerate(order.keys):
             if not first:
-                link.send_message(msgspec.msgpack.encode(party.labels.pop(key, ())))
+                link.send_message(msgspec.msgpack.encode((party.kept.pop(key), party.labels.pop(key, ()))))
                 link.send(Frame(address, step), (np.ascontiguousarray(party.store.pop(key)),))
             else:
-                labels = decode(link.receive_message(), _LABELS, "whose rows a share is made of", self.name)
+                kept, labels = decode(link.receive_message(), _FACTS, "what a share is of", self.name)
                 words = np.empty(shape, np.uint64)
                 link.receive(Frame(address, step), (words,))
-                party.store[key], party.labels[key] = words, labels
+                party.store[key], party.kept[key], party.labels[key] = words, kept, labels
 
     def forget(self, keys: tuple[str, ...]) -> None:
         self._rows.forget(keys)

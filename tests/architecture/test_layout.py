@@ -108,3 +108,9 @@ def test_packages_are_typed(package):
 def test_every_folder_of_code_is_a_package():
     bare = sorted({name(path.parent) for path in FILES if not (path.parent / "__init__.py").is_file()})
     assert not bare, f"no __init__.py, so left out of the wheel: {', '.join(bare)}"
+
+
+def test_every_folder_of_tests_is_a_package():
+    """So that each module has one name, and two may be called alike."""
+    folders = {path.parent for path in CHECKED if name(path).startswith("tests/")}
+    assert not sorted(name(folder) for folder in folders if not (folder / "__init__.py").is_file())

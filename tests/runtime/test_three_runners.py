@@ -1,5 +1,7 @@
 """One program, three runners: threads over memory, processes over TLS, Ray actors."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -24,8 +26,21 @@ def total_of(*columns) -> float:
     return float(sum(programs.plain(programs.ring(values)).sum() for values in columns))
 
 
+def parameters(call) -> list[tuple[str, object, object]]:
+    """Names, kinds and defaults of what a method takes, the instance left out."""
+    taken = list(inspect.signature(call).parameters.values())
+    return [(item.name, item.kind, item.default) for item in taken if item.name != "self"]
+
+
 def test_fills_the_seam(engine):
-    assert isinstance(engine, Engine)
+    """Every method takes what the seam says, by the same names; every fact is there."""
+    seam = {name: what for name, what in vars(Engine).items() if not name.startswith("_")}
+    methods = {name: what for name, what in seam.items() if inspect.isfunction(what)}
+    assert {"execute", "open_table", "gather", "forget", "set_policy"} <= set(methods)
+    for name, what in methods.items():
+        assert parameters(getattr(type(engine), name)) == parameters(what), name
+    for name in {*vars(Engine).get("__annotations__", {}), *seam} - set(methods):
+        assert getattr(engine, name) is not None, name
 
 
 @pytest.mark.parametrize("to", ["alice", "bob", "carol", DRIVER])

@@ -11,12 +11,12 @@ from time import monotonic
 
 import numpy as np
 import pytest
-from peer_process import echo
 
 from icm_ray.errors import Desynchronised, PeerLost, PeerSilent, SessionError
 from icm_ray.ops.seams import Address, Frame
 from icm_ray.transport import Identity, Listener, open_link
 from icm_ray.transport.wire import HEADER_BYTES, HEARTBEAT, NO_FRAME, Kind, encode
+from tests.transport.peer_process import echo
 
 
 def word():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from import_checks import imported, kinds, same
 from torch import nn
 
 from analytics.nn.folding import fold_affines, fold_scales
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.network.layers import AvgPool
 from icm_ray.network.passes import drop_unused, merge_reshapes, relu_after_max_pool
+from tests.analytics.nn.import_checks import imported, kinds, same
 
 torch.set_num_threads(1)
 

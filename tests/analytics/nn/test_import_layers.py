@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from import_checks import imported, kinds
 from torch import nn
 from torch.nn import functional
 
 from analytics.nn.importer import import_model
 from icm_ray.network.layers import AvgPool, Conv, Scale
+from tests.analytics.nn.import_checks import imported, kinds
 
 torch.set_num_threads(1)
 

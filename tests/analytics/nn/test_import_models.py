@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from import_checks import imported, kinds, same
-from models import CifarResNet, SkinNet, loaded, minionn
 from safetensors.torch import load_file
 from torch import nn
 
@@ -17,6 +15,8 @@ from analytics.nn.folding import fold_scales
 from analytics.nn.importer import import_model, preflight
 from analytics.nn.reference import run_reference
 from icm_ray.network.layers import Relu
+from tests.analytics.nn.import_checks import imported, kinds, same
+from tests.analytics.nn.models import CifarResNet, SkinNet, loaded, minionn
 
 torch.set_num_threads(1)
 

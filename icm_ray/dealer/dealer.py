@@ -52,6 +52,7 @@ class Dealer:
         self.stock, self._threads = stock, threads
         self._attempt = 0
         self._store: dict[str, object] = {}
+        self._stored: tuple[str, ...] = ()  # by the last run
         self.kept: dict[str, Kept] = {}  # what each key of the store stands for
 
     def relink(self, links: Mapping[str, Link], secrets: Mapping[str, bytes]) -> None:
@@ -65,6 +66,7 @@ class Dealer:
         Raises `ProgramError` where the program says of a weight what it is not; nothing was dealt then.
         """
         made, staged = self.check(program), dict[str, object]()
+        self._stored = ()
         self._attempt += 1
         address = Address(job, program.digest, partition, self._attempt)
         slot = self.stock.take(address.program) if self.stock is not None else None  # consumed before it is named
@@ -77,7 +79,14 @@ class Dealer:
             self._deal(program, address, keys, ChainMap(staged, self._store))
         self._store.update(staged)
         self.kept.update(made)
+        self._stored = tuple(staged)
         return self._attempt
+
+    def undo(self) -> None:
+        """Drop the masks that the last run left: the parties did not end it."""
+        for key in self._stored:
+            self.forget(key)
+        self._stored = ()
 
     def check(self, program: Program) -> dict[str, Kept]:
         """Raise `ProgramError` where the weights that were loaded are not what the program says; those that it will

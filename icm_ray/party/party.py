@@ -60,6 +60,7 @@ class Party:
         self.kept: dict[str, Kept] = {}  # what each key of the store stands for
         self.labels: dict[str, Labels] = {}  # whose rows what is kept is made of, by key
         self.policies: dict[str, Policy] = {}  # by dataset
+        self._stored: tuple[str, ...] = ()  # by the last run
         self._without: set[str] = set()  # datasets that were forgotten, but for what is kept of them
 
     def relink(
@@ -83,6 +84,7 @@ class Party:
         """
         plan = program.plan()
         made, staged = self.check(program), dict[str, Any]()
+        self._stored = ()
         self.settle()
         address, name = self._begin(program, job, partition)
         allowed = plan.allowances[self.me]
@@ -109,7 +111,14 @@ class Party:
         self.store.update(staged)
         self.kept.update(made)
         self.labels.update(kept_labels(program))
+        self._stored = tuple(staged)
         return outcome
+
+    def undo(self) -> None:
+        """Drop what the last run left: other members did not end it."""
+        for key in self._stored:
+            self.forget(key)
+        self._stored = ()
 
     def check(self, program: Program) -> dict[str, Kept]:
         """Raise `PolicyError` where a policy refuses the program, `ProgramError` where what is kept is not what it says

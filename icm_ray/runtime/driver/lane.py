@@ -234,7 +234,7 @@ class Lane:
             elif isinstance(answer, say.Failed):
                 error = answer.error()
                 if isinstance(error, FaultError) and not isinstance(error, BoundExceeded | StockMismatch):
-                    raise self.fail(Evidence(name, error), partition, step)
+                    raise self._told(Evidence(name, error), partition, step)
                 refused = refused or error
                 if partition is not None:
                     break
@@ -352,6 +352,26 @@ class Lane:
         error = first_cause(evidence, DRIVER, partition, step)
         self.kill(str(error))
         return error
+
+    def _told(self, first: Evidence, partition: int | None, step: str) -> FaultError:
+        """The error to raise where a member says that a run failed. Where every member lives (a connection between two
+        of them was cut, or one took too long) the lane is not ended: whoever runs it aborts and makes its links anew.
+        """
+        evidence, deadline = [first], monotonic() + _GRACE
+        while (left := deadline - monotonic()) > 0:
+            try:
+                name, heard = self._heard.get(timeout=left)
+            except Empty:
+                break
+            if isinstance(heard, FaultError):
+                return self.fail(Evidence(DRIVER, heard), partition, step)
+            if isinstance(heard, say.Done | say.Failed) and heard.call == self._calls:
+                self._ended.add(name)
+            if isinstance(heard, say.Failed) and isinstance(error := heard.error(), FaultError):
+                evidence.append(Evidence(name, error))
+        if step != "run" or any(handle.lost() for handle in self.handles.values()):
+            return self.fail(first, partition, step)
+        return first_cause(evidence, DRIVER, partition, step)
 
     def kill(self, why: str = "it was ended") -> None:
         """End every worker at once; the lane is broken from then on. For any thread."""

@@ -50,6 +50,9 @@ class DealerRole(Role):
     def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
         return RunResult(attempt=self._linked.run(program, job.job, job.partition))
 
+    def undo(self) -> None:
+        self._linked.undo()
+
     def open_stock(self, directory: Directory) -> None:
         self._linked.stock = DealerStock(directory, self.name)
 

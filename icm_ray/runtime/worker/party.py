@@ -70,6 +70,9 @@ class PartyRole(Role):
         self._rows.commit()
         return self._linked.run(program, job.job, job.partition, inputs)
 
+    def undo(self) -> None:
+        self._linked.undo()
+
     def open_stock(self, directory: Directory) -> None:
         self._linked.stock = PartyStock(directory, self.name)
 

@@ -70,6 +70,10 @@ class Role(ABC):
     def forget(self, keys: tuple[str, ...]) -> None:
         """Drop shares, weights and tables."""
 
+    def undo(self) -> None:
+        """Drop what the last run left: other members did not end it."""
+        return
+
     def settle(self) -> None:
         """Do what could wait until the answer was out."""
         return

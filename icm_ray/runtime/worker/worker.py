@@ -65,6 +65,7 @@ class Worker:
         self._lease = Lease(config.start_timeout, on_lapse)
         self._plan: LanePlan | None = None
         self._role: Role | None = None
+        self._aborted, self._ran = 0, 0
         self._programs = Programs()
         self._orders: SimpleQueue[say.Order] = SimpleQueue()
         self._verdicts: SimpleQueue[say.Commit | say.Rollback | say.Abort | say.Exit] = SimpleQueue()
@@ -145,6 +146,7 @@ class Worker:
         order = say.decode_order(message)
         if isinstance(order, say.Commit | say.Rollback | say.Abort):
             if isinstance(order, say.Abort):
+                self._aborted = order.call
                 self._mesh.cut()
             self._verdicts.put(order)
         else:
@@ -156,6 +158,9 @@ class Worker:
             _, role = self._joined()  # orders come after that; actors serve before it
             if isinstance(order, say.Commit | say.Rollback | say.Abort):
                 continue
+            if self._aborted and self._aborted == self._ran:
+                role.undo()  # this member had ended the run, others had not
+            self._ran = order.call if isinstance(order, say.Run) else 0
             answer: say.Answer | None
             try:
                 answer = self._carry_out(order, role)

@@ -100,6 +100,6 @@ def frame_of(
         raise
     dataset = session.new_name("dataset")
     if policy is not None:
-        session.set_policy(dataset, policy)
+        session.set_policy(dataset, policy, [table.name for table in tables.values()])
     held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
     return SecureFrame(Dataset(session, OwnerRows(dataset, columns, held, tuple(declared.items()), policy)))

@@ -128,6 +128,8 @@ class Tables:
             kind = read_as
         if kind and kind not in NUMBERS and kind != "null":
             raise ColumnError(f"{column}: numbers are needed, and its type is {kind}", column=column)
+        if read_as and kind in NUMBERS and kind != read_as:
+            raise ColumnError(f"{column}: its type is {kind}, where {read_as} was agreed on", column=column)
         return (plain_numbers(block, column, kind) for block in table.blocks(partition, column))
 
     def _checked(self, name: str, partition: int, column: str) -> tuple[Readable, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from typing import Any
 
 from numpy.typing import NDArray
 
-from icm_ray.errors import AddressReused, Desynchronised, ProgramError, StockMismatch
+from icm_ray.errors import AddressReused, Desynchronised, PolicyError, ProgramError, StockMismatch
 from icm_ray.ops.labels import Labels
 from icm_ray.ops.seams import Address, Link
 from icm_ray.party.correction_prefetch import CorrectionPrefetch
@@ -142,9 +142,19 @@ class Party:
         if slot is not None:
             slot.corrections.close()
 
-    def forget(self, key: str) -> None:
+    def set_policy(self, dataset: str, policy: Policy) -> None:
+        """What may be revealed of a dataset, as long as anything of it is kept. Raises `PolicyError` where another
+        policy is kept already.
+        """
+        if self.policies.get(dataset, policy) != policy:
+            raise PolicyError(
+                f"{self.me} refuses: it keeps another policy of {dataset}", party=self.me, dataset=dataset
+            )
+        self.policies[dataset] = policy
+
+    def forget(self, key: str, held: Collection[str] = ()) -> None:
         """Drop a kept value or weight, and what was prepared for it; or a dataset's policy, once nothing made of its
-        rows is kept.
+        rows is kept, nor the rows themselves. held: datasets whose rows are.
         """
         self.store.pop(key, None)
         self.kept.pop(key, None)
@@ -153,7 +163,7 @@ class Party:
             self._without.add(key)
         if self._without:
             made_of = {label.dataset for labels in self.labels.values() for label in labels}
-            for dataset in self._without - made_of:
+            for dataset in self._without - made_of - set(held):
                 self._without.discard(dataset)
                 self.policies.pop(dataset, None)
         if self.stock is not None:

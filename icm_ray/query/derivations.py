@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -28,6 +29,19 @@ def _derived(make: Callable[[], T]) -> T:
         raise ProgramError(f"a question that cannot be: {error}") from error
 
 
+def _check_facts(asked: Asked) -> None:
+    """Raise `ProgramError` for a dataset that is described twice, `ValueError` for facts that contradict themselves,
+    whether or not anything is asked of them.
+    """
+    described = Counter(facts.name for facts in asked.facts)
+    if twice := [name for name, times in described.items() if times > 1]:
+        raise ProgramError(f"the dataset {twice[0]!r} is described twice")
+    for facts in asked.facts:
+        for lane in facts.lanes:
+            facts.labels(lane)
+        _ = facts.kept
+
+
 class Derivations:
     """Questions of others, and the programs derived from each; the latest, `limit` bytes of either."""
 
@@ -50,5 +64,6 @@ class Derivations:
 
     def _read(self, payload: bytes) -> tuple[Asked, Lowering]:
         asked = decode_asked(payload)
+        _check_facts(asked)
         check_disclosure(asked, self._members)
         return asked, lowering(asked, self._members)

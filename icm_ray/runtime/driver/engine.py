@@ -139,5 +139,5 @@ class Engine(Protocol):
     def forget(self, keys: Sequence[str]) -> None:
         """Drop kept shares, weights or tables in every lane."""
 
-    def set_policy(self, dataset: str, policy: Policy) -> None:
-        """Tell every party's workers what may be revealed of a dataset."""
+    def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> None:
+        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are."""

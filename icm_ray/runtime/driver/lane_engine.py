@@ -252,13 +252,14 @@ class LaneEngine(StaysHere):
         for lane in self._lanes:
             lane.forget(keys)
 
-    def set_policy(self, dataset: str, policy: Policy) -> None:
-        """Tell every party's workers what may be revealed of a dataset."""
+    def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> None:
+        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are."""
         self._open()
         for lane in self._lanes:
             with lane.using():
                 call = lane.next_call()
-                lane.ask({name: say.SetPolicy(call, dataset, policy) for name in self.parties}, call, "policy")
+                order = say.SetPolicy(call, dataset, policy, tuple(tables))
+                lane.ask(dict.fromkeys(self.parties, order), call, "policy")
 
     def close(self) -> None:
         """End all workers, whatever state they are in. Idempotent."""

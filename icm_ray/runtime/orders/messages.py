@@ -105,11 +105,12 @@ class OpenTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tru
 
 
 class SetPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """What this party lets be revealed of a dataset."""
+    """What this party lets be revealed of a dataset. tables: where its rows are; they belong to it from now on."""
 
     call: int
     dataset: str
     policy: Policy
+    tables: tuple[str, ...] = ()
 
 
 class LinkToFirstLane(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

@@ -26,14 +26,32 @@ class OwnRows:
 
     def __init__(self, owner: str, lane: LanePlan, config: EngineConfig) -> None:
         self._owner, self._tables = owner, Tables(config.partition_bytes)
-        self._check = PlanCheck(owner, lane.lane, Members(lane.parties, lane.owners), config.free_programs)
+        self._members = Members(lane.parties, lane.owners)
+        self._check = PlanCheck(owner, lane.lane, self._members, config.free_programs)
 
     def open(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
-        """Open a table under its name; returns its public facts. pushed: (partition, Arrow stream) as they come."""
-        self._check.forget((order.table,))
+        """Open a table under a new name; returns its public facts. pushed: (partition, Arrow stream) as they come."""
+        if self._tables.has(order.table):  # whose rows would be others then
+            raise ProgramError(f"{self._owner} refuses: a table {order.table!r} is open")
         if isinstance(order.source, PushedSource):
             return self._tables.receive(order.table, order.source.partitions, pushed)
         return self._tables.open(order.table, order.source)
+
+    def check_members(self, program: Program) -> None:
+        """Raise `ProgramError` for a program of others than the lane has."""
+        there = self._members
+        if program.parties != there.parties or not set(program.owners) <= set(there.owners):
+            members = f"{program.parties} and {program.owners}" if program.owners else f"{program.parties}"
+            raise ProgramError(f"a program for {members} in a lane of {there.parties} and {there.owners}")
+
+    def belong(self, tables: Iterable[str], dataset: str) -> None:
+        """These tables, of whichever owner, belong to a dataset. Raises `ProgramError` where one belongs to another."""
+        self._check.belong(tables, dataset)
+
+    @property
+    def datasets(self) -> frozenset[str]:
+        """Those of which a table or shares are known to be there."""
+        return self._check.datasets
 
     def inputs(
         self, program: Program, job: Job, given: dict[str, RingArray], policies: Mapping[str, Policy]

@@ -34,6 +34,7 @@ class OwnerRole(Role):
         self._owner = OutsideOwner(self.name, parties, links[DEALER], {peer: secrets[peer] for peer in parties})
 
     def prepare(self, program: Program, job: Job, given: dict[str, RingArray]) -> dict[str, RingArray]:
+        self._rows.check_members(program)
         return self._rows.inputs(program, job, given, {})
 
     def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:

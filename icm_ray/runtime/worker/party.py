@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import Desynchronised, ProgramError, SessionError
+from icm_ray.errors import Desynchronised, SessionError
 from icm_ray.names import DEALER
 from icm_ray.ops.labels import Labels
 from icm_ray.ops.seams import NO_PROGRAM, Address, Frame, Link
@@ -37,7 +37,7 @@ class PartyRole(Role):
 
     def __init__(self, name: str, lane: LanePlan, config: EngineConfig, threads: int) -> None:
         super().__init__(name)
-        self._parties, self._threads = lane.parties, threads
+        self._threads = threads
         self._rows = OwnRows(name, lane, config)
         self._party: Party | None = None
 
@@ -61,8 +61,7 @@ class PartyRole(Role):
 
     def prepare(self, program: Program, job: Job, given: dict[str, RingArray]) -> dict[str, RingArray]:
         party = self._linked
-        if program.parties != self._parties:
-            raise ProgramError(f"a program for {program.parties} in a lane of {self._parties}")
+        self._rows.check_members(program)
         party.check(program)
         return self._rows.inputs(program, job, given, party.policies)
 
@@ -77,13 +76,15 @@ class PartyRole(Role):
         self._linked.stock = PartyStock(directory, self.name)
 
     def preprocess(self, program: Program, job: Job, count: int) -> Batch:
+        self._rows.check_members(program)
         return self._linked.preprocess(program, job.job, count)
 
     def open_table(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         return self._rows.open(order, pushed)
 
-    def set_policy(self, dataset: str, policy: Policy) -> None:
-        self._linked.policies[dataset] = policy
+    def set_policy(self, dataset: str, policy: Policy, tables: tuple[str, ...]) -> None:
+        self._rows.belong(tables, dataset)
+        self._linked.set_policy(dataset, policy)
 
     def gather(self, order: Gather, link: Link, first: bool) -> None:
         party, address = self._linked, Address(order.job, NO_PROGRAM, order.lane, 0)
@@ -102,7 +103,7 @@ class PartyRole(Role):
     def forget(self, keys: tuple[str, ...]) -> None:
         self._rows.forget(keys)
         for key in keys:
-            self._linked.forget(key)
+            self._linked.forget(key, self._rows.datasets)
 
     def settle(self) -> None:
         if self._party is not None:

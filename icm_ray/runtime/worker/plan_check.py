@@ -36,7 +36,7 @@ class PlanCheck:
         self._models: Latest[bytes, Program] = Latest()
         self._datasets: dict[str, DatasetFacts] = {}
         self._tables: dict[str, str] = {}
-        self._said: list[DatasetFacts] = []  # in the job that is prepared
+        self._said: dict[str, DatasetFacts] = {}  # in the job that is prepared
         self._asking, self._agreed = b"", b""  # the digest of what it follows from; of what was agreed on last
 
     def tasks(
@@ -52,7 +52,7 @@ class PlanCheck:
         Errors: `ProgramError` (another program, lane, partition or task than what is asked implies; facts that are not
         so), `PolicyError` (a policy forbids it; a program that follows from nothing).
         """
-        self._said, self._asking = [], b""
+        self._said, self._asking = {}, b""
         if isinstance(job.origin, FromQuestion):
             return self._of_question(job, job.origin, program, policies, info)
         tasks = job.tasks.get(self._name, {})
@@ -67,13 +67,26 @@ class PlanCheck:
 
     def commit(self) -> None:
         """All members agreed on the job that `tasks` was called for: what it says of datasets is known from now on."""
-        for facts in self._said:
-            self._datasets[facts.name] = facts
+        self._datasets.update(self._said)
+        for facts in self._said.values():
             self._tables.update(dict.fromkeys(facts.kept, facts.name))
-        self._said, self._agreed = [], self._asking
+        self._said, self._agreed = {}, self._asking
+
+    @property
+    def datasets(self) -> frozenset[str]:
+        """The datasets that tables and shares belong to which are not forgotten."""
+        return frozenset(self._tables.values())
+
+    def belong(self, tables: Iterable[str], dataset: str) -> None:
+        """Tables belong to a dataset before anything is asked of it. Raises `ProgramError` where one belongs to
+        another.
+        """
+        names = tuple(tables)
+        self._own(names, dataset)
+        self._tables.update(dict.fromkeys(names, dataset))
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Datasets whose tables or shares are dropped, or opened anew, need not be known any more."""
+        """Datasets whose tables or shares are dropped need not be known any more."""
         self._agreed = b""
         for key in keys:
             self._datasets.pop(self._tables.pop(key, ""), None)
@@ -141,14 +154,19 @@ class PlanCheck:
     def _know(self, facts: DatasetFacts) -> None:
         """Compare what is said of a dataset with what was said before; policies are judged elsewhere."""
         said = msgspec.structs.replace(facts, policy=None)
-        known = self._datasets.get(facts.name)
+        known = self._said.get(facts.name) or self._datasets.get(facts.name)
         if known is not None:
             if known != said:
                 raise self._refusal(f"the dataset {facts.name!r} is described otherwise than before")
             return
-        if any(self._tables.get(key, facts.name) != facts.name for key in facts.kept):
-            raise self._refusal(f"rows of the dataset {facts.name!r} belong to another one")
-        self._said.append(said)
+        self._own(facts.kept, facts.name)
+        self._said[facts.name] = said
+
+    def _own(self, keys: Iterable[str], dataset: str) -> None:
+        """Raise `ProgramError` where one of the tables or shares belongs to another dataset, known or said."""
+        said = {key: facts.name for facts in self._said.values() for key in facts.kept}
+        if any(owners.get(key, dataset) != dataset for key in keys for owners in (self._tables, said)):
+            raise self._refusal(f"rows of the dataset {dataset!r} belong to another one")
 
     def _refusal(self, reason: str) -> ProgramError:
         return ProgramError(f"{self._name} refuses: {reason}", party=self._name)

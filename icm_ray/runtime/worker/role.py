@@ -58,8 +58,8 @@ class Role(ABC):
         """Open a table; returns its public facts. pushed: (partition, Arrow stream) as they come from the driver."""
         raise ProgramError(f"{self.name} has no tables")
 
-    def set_policy(self, dataset: str, policy: Policy) -> None:
-        """What this member lets be revealed of a dataset."""
+    def set_policy(self, dataset: str, policy: Policy, tables: tuple[str, ...]) -> None:
+        """What this member lets be revealed of a dataset, whose rows these tables have."""
         raise ProgramError(f"{self.name} is no party")
 
     def gather(self, order: Gather, link: Link, first: bool) -> None:

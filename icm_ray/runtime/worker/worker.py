@@ -17,7 +17,7 @@ from tempfile import gettempdir
 from time import perf_counter
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, PeerLost, PeerSilent, SessionError
+from icm_ray.errors import FaultError, PeerLost, PeerSilent, ProgramError, SessionError
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.preprocessing.directory import Directory
 from icm_ray.preprocessing.disk import refusing
@@ -202,9 +202,11 @@ class Worker:
                         role.stock.give_up(program)
             case say.OpenTable(call, table):
                 return say.Done(call, info=self._open_table(table, role))
-            case say.SetPolicy(call, dataset, policy):
-                role.set_policy(dataset, policy)
+            case say.SetPolicy(call, dataset, policy, tables):
+                role.set_policy(dataset, policy, tables)
             case say.LinkToFirstLane(call, lane, peer, initiator):
+                if peer[0] != self.name:
+                    raise ProgramError(f"{self.name} refuses: a party's link between lanes leads to its own worker")
                 name = f"{self._joined()[0].session}/home-{lane}-{self.name}"
                 self._first_lane_links[lane] = self._station.open(Endpoint(*peer), name, initiator)
             case say.GatherShares(call, gather):

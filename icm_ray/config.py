@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
+from typing import Final, SupportsIndex
+
+import numpy as np
 
 from icm_ray.errors import InputError
 
@@ -55,26 +59,106 @@ class EngineConfig:
     stock: str | None = None
 
     def __post_init__(self) -> None:
-        if self.stock is not None and not Path(self.stock).is_absolute():
-            raise InputError(f"stock={self.stock!r}: workers run on nodes of their own and need an absolute path")
+        """Raise `InputError` naming the setting and its value; whole numbers and numbers become Python's own."""
+        for name, least, most in _WHOLE:
+            object.__setattr__(self, name, _whole(name, getattr(self, name), least, most))
+        for name in _SECONDS + _OR_ZERO:
+            object.__setattr__(self, name, _number(name, getattr(self, name), name in _OR_ZERO))
+        for name in ("silence", "lease"):
+            if getattr(self, name) < 2 * self.heartbeat:
+                raise InputError(
+                    f"{name}={getattr(self, name):g} s must be at least twice heartbeat={self.heartbeat:g} s, "
+                    "or one late heartbeat looks like a dead peer",
+                    settings=(name, "heartbeat"),
+                )
+        for name in ("tls", "free_programs"):
+            if type(getattr(self, name)) is not bool:
+                raise InputError(f"{name}={getattr(self, name)!r}: it is True or False", settings=(name,))
+        stock: object = self.stock  # a caller may well pass something else
+        if stock is not None and not (isinstance(stock, str) and Path(stock).is_absolute()):
+            raise InputError(
+                f"stock={stock!r}: workers run on nodes of their own and need an absolute path", settings=("stock",)
+            )
+
+
+_WHOLE: Final = (
+    ("fraction_bits", 0, 62),
+    ("default_bound", -62, 62),
+    ("partition_bytes", 1, 1 << 62),
+    ("in_flight", 0, 1 << 62),
+)
+"""Settings that are whole numbers: name, least, most."""
+_SECONDS: Final = ("heartbeat", "silence", "lease", "start_timeout", "job_timeout")
+_OR_ZERO: Final = ("rtt_ms", "mbit")
+_MOST: Final = 1e9
+"""Longer than that no thread can be told to wait."""
+
+
+def _whole(name: str, value: object, least: int, most: int) -> int:
+    if not isinstance(value, SupportsIndex) or type(value) is bool:
+        raise InputError(f"{name}={value!r}: it is a whole number", settings=(name,))
+    number = index(value)
+    if not least <= number <= most:
+        raise InputError(f"{name}={number}: it is {_power(least)} or more, {_power(most)} at most", settings=(name,))
+    return number
+
+
+def _number(name: str, value: object, may_be_zero: bool) -> float:
+    if not isinstance(value, int | float | np.number) or type(value) is bool:
+        raise InputError(f"{name}={value!r}: it is a number", settings=(name,))
+    if not (0 < value <= _MOST or (may_be_zero and value == 0)):
+        least = "0 or more" if may_be_zero else "more than 0"
+        raise InputError(f"{name}={value}: it is {least}, {_MOST:g} at most", settings=(name,))
+    return float(value)
+
+
+def _power(number: int) -> str:
+    return f"2^{number.bit_length() - 1}" if number > 1 << 20 else str(number)
+
+
+_VARIABLES: Final[tuple[tuple[str, type[int | float | str]], ...]] = (
+    ("fraction_bits", int),
+    ("default_bound", int),
+    ("heartbeat", float),
+    ("silence", float),
+    ("lease", float),
+    ("start_timeout", float),
+    ("job_timeout", float),
+    ("partition_bytes", int),
+    ("in_flight", int),
+    ("stock", str),
+)
 
 
 def from_environment() -> EngineConfig:
-    """The default settings, with `ICM_FRACTION_BITS`, `ICM_SILENCE`, `ICM_LEASE` and so on put over them."""
+    """The default settings, with `ICM_FRACTION_BITS`, `ICM_SILENCE`, `ICM_LEASE` and so on put over them.
+
+    Raises `InputError` naming the variables whose values cannot be.
+
+    Examples:
+        >>> from icm_ray.config import from_environment
+        >>> from_environment().heartbeat  # where ICM_HEARTBEAT is not set
+        2.0
+    """
     changed: dict[str, object] = {}
-    for name, kind in (
-        ("fraction_bits", int),
-        ("default_bound", int),
-        ("heartbeat", float),
-        ("silence", float),
-        ("lease", float),
-        ("start_timeout", float),
-        ("job_timeout", float),
-        ("partition_bytes", int),
-        ("in_flight", int),
-        ("stock", str),
-    ):
-        text = os.environ.get(f"ICM_{name.upper()}")
-        if text is not None:
+    for name, kind in _VARIABLES:
+        text = os.environ.get(_variable(name))
+        if text is None:
+            continue
+        try:
             changed[name] = kind(text)
-    return EngineConfig(**changed)  # type: ignore[arg-type]
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+            said = f"the environment variable {_variable(name)}={text!r} is not {what}"
+            raise InputError(said, variables=(_variable(name),)) from None
+    try:
+        return EngineConfig(**changed)  # type: ignore[arg-type]
+    except InputError as error:
+        wrong = tuple(_variable(name) for name in error.where["settings"] if name in changed)
+        said = " and ".join(f"{variable}={os.environ[variable]}" for variable in wrong)
+        plural = "s" if len(wrong) > 1 else ""
+        raise InputError(f"the environment variable{plural} {said}: {error.message}", variables=wrong) from None
+
+
+def _variable(name: str) -> str:
+    return f"ICM_{name.upper()}"

@@ -48,7 +48,7 @@ def test_settings_that_cannot_be():
         icm.Session(fractionbits=20)
     with pytest.raises(icm.InputError, match="0 lanes"):
         icm.Session(lanes=0)
-    with pytest.raises(icm.BoundError, match="silence"):
+    with pytest.raises(icm.InputError, match="silence"):
         ProcessEngine(config=EngineConfig(silence=1.0))
 
 

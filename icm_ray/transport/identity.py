@@ -13,8 +13,8 @@ import os
 import secrets
 import ssl
 import tempfile
-from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -29,8 +29,11 @@ from cryptography.x509.oid import NameOID
 
 __all__ = ["Identity", "fingerprint_of", "is_pinned"]
 
-_LIFETIME = timedelta(days=3650)
-_CLOCK_SKEW = timedelta(days=1)
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""RFC 5280, 4.1.2.5: a certificate without an expiration date."""
+_NO_CHECK_TIME: Final = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name."""
 
 
 def fingerprint_of(certificate: bytes) -> str:
@@ -79,15 +82,14 @@ class Identity:
         key = ec.generate_private_key(ec.SECP256R1())
         # X.509 allows 64 characters; the name is for humans, the pinned bytes are what counts.
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64] or "party")])
-        now = datetime.now(UTC)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _CLOCK_SKEW)
-            .not_valid_after(now + _LIFETIME)
+            .not_valid_before(_BEGIN)
+            .not_valid_after(_NO_END)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
         )
@@ -111,6 +113,7 @@ class Identity:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False  # addresses change, names prove nothing: the certificate itself is pinned
         context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= _NO_CHECK_TIME  # nor do dates: the clocks of members may be years apart
         context.load_verify_locations(cadata=peer_certificate)
         self._load_key(context)
         return context

@@ -11,6 +11,7 @@ import struct
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -96,6 +97,28 @@ def test_without_memory_files_the_key_touches_the_disk_encrypted_and_briefly(ali
     assert b"ENCRYPTED PRIVATE KEY" in content
     assert b"BEGIN PRIVATE KEY" not in content
     assert list(tmp_path.iterdir()) == []
+
+
+def test_certificates_have_no_end():
+    certificate = x509.load_der_x509_certificate(Identity.create("alice").certificate)
+    assert certificate.not_valid_before_utc.year == 1970
+    assert certificate.not_valid_after_utc.year == 9999
+
+
+@pytest.mark.parametrize("years", [(1971, 1972), (9000, 9001)], ids=["expired", "not yet valid"])
+def test_clocks_may_be_years_apart(monkeypatch, quick, stack, threads, years):
+    """Pinned certificates whose dates do not hold now, as with a clock that is far ahead, or behind."""
+    begin, end = (datetime(year, 1, 1, tzinfo=UTC) for year in years)
+    monkeypatch.setattr("icm_ray.transport.identity._BEGIN", begin)
+    monkeypatch.setattr("icm_ray.transport.identity._NO_END", end)
+    alice, bob = Identity.create("alice"), Identity.create("bob")
+    assert x509.load_der_x509_certificate(alice.certificate).not_valid_after_utc == end
+    listener = stack.enter_context(Listener(bob, config=quick))
+    waiting = threads.submit(open_link, bob, listener, dialling(alice), LINK, False)
+    mine = stack.enter_context(open_link(alice, None, listener.endpoint, LINK, True, quick))
+    theirs = stack.enter_context(waiting.result(5))
+    mine.send_message(b"me")
+    assert theirs.receive_message() == b"me"
 
 
 def test_only_tls_13(alice, bob, quick, stack):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from icm_ray.errors import IcmError
 from icm_ray.query.question import DatasetFacts
-from icm_ray.runtime.driver.ending import GIVE_BACK
+from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine
-from icm_ray.runtime.driver.keeper import keeper
 
 __all__ = ["Answering", "Dataset", "PolicyHolders"]
 
@@ -79,8 +76,7 @@ class Dataset:
         return Dataset(self.engine, facts, holders=self.holders.join())
 
     def __post_init__(self) -> None:
-        task = partial(_give_back, weakref.ref(self.engine), self.facts, self.holders, self.forgotten)
-        weakref.finalize(self, keeper(GIVE_BACK).submit, task).atexit = False
+        forget_when_dropped(self, self.engine, partial(_left, self.facts, self.holders, self.forgotten))
 
     def forget(self) -> None:
         """Let the workers drop the rows, and the policy once nothing made of them is left."""
@@ -92,12 +88,6 @@ def _names(facts: DatasetFacts, last: bool) -> list[str]:
     return [*facts.kept, *((facts.source,) if last else ())]
 
 
-def _give_back(
-    engine: weakref.ref[Engine], facts: DatasetFacts, holders: PolicyHolders, forgotten: threading.Event
-) -> None:
-    """In a thread of its own: a garbage collector may run where the lane's own locks are held."""
-    session = engine()
-    if session is not None and not forgotten.is_set():
-        last = holders.leave(forgotten)
-        with suppress(IcmError):  # a session that is closed or broken keeps nothing
-            session.forget(_names(facts, last))
+def _left(facts: DatasetFacts, holders: PolicyHolders, forgotten: threading.Event) -> list[str]:
+    """What is to be forgotten of a dataset that was dropped: nothing where its user said so before."""
+    return [] if forgotten.is_set() else _names(facts, holders.leave(forgotten))

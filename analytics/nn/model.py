@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from secrets import token_hex
 from time import perf_counter
 from typing import Any, Literal, TypeAlias
@@ -27,6 +28,7 @@ from icm_ray.network.programs import Output, WeightLoad, encode_model_question, 
 from icm_ray.program.program import Program
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import decode, decode_integers, encode
+from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
 from icm_ray.runtime.driver.stays_here import StaysHere
 from icm_ray.runtime.orders.origins import FromPrediction
@@ -43,7 +45,8 @@ _WAVE = 4  # batches that a lane is given at a time
 class SecureModel(StaysHere):
     """A network whose weights only `owner`, a party of the session, knows; eval mode; any torch module that imports.
 
-    session: an open session. example_inputs: one batch, for its shape alone.
+    session: an open session; its workers drop the weights when the model is dropped. example_inputs: one batch, for its
+    shape alone.
     input_bound: largest magnitude of an image's numbers; it is rounded up to a power of two, public, and checked by the
     images' owner before anything is shared.
     bound: "sound" (the default) takes ranges that follow from the weights: the owner thereby publishes one power of two
@@ -81,6 +84,8 @@ class SecureModel(StaysHere):
             raise InputError(f"a batch has one image or more, not {batch_size}")
         self.owner = owner
         self._session, self._net, self._example = session, net, example_inputs
+        self._kept: set[str] = set()  # names of weights that workers have
+        forget_when_dropped(self, session, partial(list, self._kept))
         imported = importer.import_model(net, example_inputs)
         self._compiled: Compiled = compile_graph(
             fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool),
@@ -182,7 +187,7 @@ class SecureModel(StaysHere):
             >>> other = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
             >>> other.close()
         """
-        keys = list(self._load.keys().values()) if self._loaded else []
+        keys = list(self._kept)
         self._new_version()
         self._session.forget(keys)
 
@@ -191,6 +196,7 @@ class SecureModel(StaysHere):
     def _new_version(self) -> None:
         """Weights are masked once under a key: a reload takes new ones."""
         self._loaded: set[int] = set()
+        self._kept.clear()
         self._programs: dict[tuple[int, str, str, str], tuple[Program, FromPrediction]] = {}
         self._load = WeightLoad(model=self._public, version=token_hex(8), owner=self.owner)
 
@@ -248,6 +254,7 @@ class SecureModel(StaysHere):
                 self._session.forget(keys)
             raise
         self._loaded |= {job.lane for job in jobs}
+        self._kept.update(self._load.keys().values())
         return done
 
     def _explain(self, count: int, owner: str, output: Output, to: str) -> str:

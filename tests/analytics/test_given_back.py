@@ -4,8 +4,10 @@ import copy
 import gc
 import pickle
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import analytics as an
 import icm_ray as icm
@@ -56,6 +58,37 @@ def test_a_column_or_query_keeps_its_rows(engine, monkeypatch):
     query = frames[0]["x"].sum()
     assert given_back(engine, monkeypatch, frames.clear) == set()
     assert query.reveal() == 15
+
+
+def linear_model(engine) -> an.SecureModel:
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2)).eval()
+    return an.SecureModel(engine, net, owner="alice", example_inputs=(torch.zeros(1, 3),))
+
+
+IMAGES = np.ones((2, 3), np.float32)
+
+
+def test_weights_of_a_dropped_model_are_forgotten(engine, monkeypatch):
+    models = [linear_model(engine)]
+    models[0].predict(IMAGES, owner="bob").reveal()
+    kept = set(models[0]._load.keys().values())
+    assert kept
+    assert given_back(engine, monkeypatch, models.clear) == kept
+
+
+def test_a_prediction_keeps_its_model(engine, monkeypatch):
+    models = [linear_model(engine)]
+    prediction = models[0].predict(IMAGES, owner="bob")
+    first = prediction.reveal()
+    assert given_back(engine, monkeypatch, models.clear) == set()
+    assert np.allclose(prediction.reveal(), first, atol=1e-3)
+
+
+def test_weights_that_workers_do_not_have_are_not_forgotten(engine, monkeypatch):
+    models = [linear_model(engine), linear_model(engine)]
+    models[0].predict(IMAGES, owner="bob").reveal()
+    models[0].close()
+    assert given_back(engine, monkeypatch, models.clear) == set()
 
 
 def test_what_belongs_to_a_session_is_not_pickled(engine):

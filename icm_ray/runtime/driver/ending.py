@@ -6,19 +6,39 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
-from icm_ray.errors import SessionError
+from icm_ray.errors import IcmError, SessionError
+from icm_ray.runtime.driver.engine import Engine
 from icm_ray.runtime.driver.keeper import keeper, stubbornly
 from icm_ray.runtime.driver.lane import Lane
 
-__all__ = ["GIVE_BACK", "Ending"]
+__all__ = ["GIVE_BACK", "Ending", "forget_when_dropped"]
 
 GIVE_BACK: Final = "icm-give-back"
 """The keeper that gives back what users dropped."""
 _CLOSE: Final = "icm-close"
+
+
+def forget_when_dropped(thing: object, engine: Engine, names: Callable[[], Sequence[str]]) -> None:
+    """Let the workers forget what `names` says when nobody has `thing` any more.
+
+    names: called then, and must not hold `thing` or the engine.
+    """
+    task = partial(_forget, weakref.ref(engine), names)
+    weakref.finalize(thing, keeper(GIVE_BACK).submit, task).atexit = False
+
+
+def _forget(engine: weakref.ref[Engine], names: Callable[[], Sequence[str]]) -> None:
+    """In a thread of its own: a garbage collector may run where the lane's own locks are held."""
+    session = engine()
+    if session is not None and (left := names()):
+        with suppress(IcmError):  # a session that is closed or broken keeps nothing
+            session.forget(left)
 
 
 class Ending:

@@ -9,6 +9,8 @@ import pytest
 
 import analytics as an
 from icm_ray.errors import BoundError, ColumnError, InputError, NullError, OwnerError, SessionClosed
+from icm_ray.runtime.driver import lane_engine
+from icm_ray.transport import TransportConfig
 from tests.analytics.conftest import SETUPS, engine_of
 
 GOOD = pd.DataFrame({"age": [1, 2, 3], "cost": [1.0, 2.0, 3.0]})
@@ -20,6 +22,29 @@ def refused(fresh, error, match, sources, **settings):
         an.from_pandas(fresh, sources, **settings)
     assert len(fresh.jobs) == before
     return caught.value
+
+
+@pytest.mark.parametrize("at", [0, 99])
+def test_a_partition_too_large_for_a_link_is_refused_before_it_is_sent(monkeypatch, at):
+    """Texts are far longer than those that partitions were cut by."""
+    text = ["a"] * 100
+    text[at] = "a" * 20_000
+    frame = pd.DataFrame({"x": np.arange(100), "text": text})
+    with engine_of("two parties, two lanes", partition_bytes=400) as engine:
+        sent = []
+        send = engine._send
+        monkeypatch.setattr(engine, "_send", lambda *given: (sent.append(len(given[-1])), send(*given))[1])
+        monkeypatch.setattr(lane_engine, "transport_config", lambda _: TransportConfig(max_message_bytes=10_000))
+        with pytest.raises(
+            InputError, match=r"^alice: partition \d+ of \d+ takes 2\d{4} bytes .* 10000 at most"
+        ) as caught:
+            an.from_pandas(engine, {"alice": frame})
+        assert "partition_bytes below 400" in str(caught.value)
+        assert "read_parquet" in str(caught.value)
+        assert (caught.value.where["owner"], caught.value.where["limit"]) == ("alice", 10_000)
+        assert caught.value.where["bytes"] > 20_000
+        assert all(size <= 10_000 for size in sent)
+        assert an.from_pandas(engine, {"alice": frame[["x"]]})["x"].sum().reveal() == 4950
 
 
 def test_partitions_are_pushed_one_by_one():

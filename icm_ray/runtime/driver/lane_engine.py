@@ -169,12 +169,22 @@ class LaneEngine(StaysHere):
         return merged([item.info for item in done if item.info is not None])
 
     def _stream(self, owner: str, source: PushedSource, batches: Iterable[bytes], sent: Counter[Lane]) -> None:
-        part = 0
+        part, largest = 0, transport_config(self.config).max_message_bytes
         for part, payload in enumerate(batches, start=1):
             if part > source.partitions:
                 raise InputError(f"more than the {source.partitions} partitions that were announced")
+            message = TABLE + (part - 1).to_bytes(4, "big") + payload
+            if len(message) > largest:
+                raise InputError(
+                    f"{owner}: partition {part} of {source.partitions} takes {len(message)} bytes as an Arrow stream, "
+                    f"a link carries {largest} at most: open the session with partition_bytes below "
+                    f"{self.config.partition_bytes}, or write the rows to a file of the owner and use read_parquet",
+                    owner=owner,
+                    bytes=len(message),
+                    limit=largest,
+                )
             lane = self._lanes[(part - 1) % self.lanes]
-            self._send(lane, owner, TABLE + (part - 1).to_bytes(4, "big") + payload)
+            self._send(lane, owner, message)
             sent[lane] += 1
         if part < source.partitions:
             raise InputError(f"{part} partitions where {source.partitions} were announced")

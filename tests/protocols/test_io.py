@@ -121,7 +121,7 @@ def test_what_is_kept_comes_back():
             np.testing.assert_array_equal(lane.run(load.build())["bob"].results["y"], value)
         missing = Builder(NAMES[:3])
         missing.add(Load("other", KIND))
-        with pytest.raises(ProgramError, match="keeps no value under other"):
+        with pytest.raises(ProgramError, match="keeps nothing under other"):
             lane.run(missing.build())
 
 

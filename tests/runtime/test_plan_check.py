@@ -18,6 +18,7 @@ from icm_ray.query.tasks import ColumnValues
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.orders.origins import Free, FromPrediction, FromQuestion
+from tests.twins import twin
 
 FRAME = pd.DataFrame({"x": np.arange(40), "y": np.arange(40) / 8})
 change = msgspec.structs.replace
@@ -75,16 +76,6 @@ def other_task(job):
         for owner, named in job.tasks.items()
     }
     return altered(job, tasks=tasks)
-
-
-TWINS = []
-"""A frame that nobody has any more gives its rows back, which are those of the frame that it is a twin of."""
-
-
-def twin(rows, **changes):
-    """A frame of a driver that derives its programs honestly, from other facts."""
-    TWINS.append(type(rows)(type(rows._dataset)(rows._dataset.engine, change(rows._dataset.facts, **changes))))
-    return TWINS[-1]
 
 
 LIES = {

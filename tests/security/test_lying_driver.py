@@ -26,6 +26,7 @@ from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Job, Open
 from icm_ray.runtime.orders.value_frames import TABLE
 from tests.runtime.programs import arrow
+from tests.twins import twin
 
 PARTIES = ("alice", "bob")
 FEW, MANY = pd.DataFrame({"x": [1, 2, 3]}), pd.DataFrame({"x": np.arange(40)})
@@ -56,11 +57,6 @@ def tell(engine, lane, names, order):
 def tell_all(engine, order):
     for lane in range(engine.lanes):
         tell(engine, lane, engine.parties, order)
-
-
-def twin(frame, **changes):
-    """A frame of a driver that derives its programs honestly, from other facts."""
-    return type(frame)(type(frame._dataset)(frame._dataset.engine, change(frame._dataset.facts, **changes)))
 
 
 @pytest.fixture

@@ -89,9 +89,11 @@ class Dealer:
         self._stored = ()
 
     def check(self, program: Program) -> dict[str, Kept]:
-        """Raise `ProgramError` where the weights that were loaded are not what the program says; those that it will
-        load, by key.
+        """Raise `ProgramError` for members whom the lane does not have, and where the weights that were loaded are not
+        what the program says; those that it will load, by key.
         """
+        if strangers := [name for name in program.parties + program.owners if name not in self._links]:
+            raise ProgramError(f"a program for {strangers[0]}, who is not in the lane of {', '.join(self._links)}")
         return hold_to_kept(program, self.kept, DEALER, weights_alone=True)
 
     def preprocess(self, program: Program, job: int, count: int) -> Batch:

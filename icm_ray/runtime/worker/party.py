@@ -20,6 +20,7 @@ from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import PartyStock
 from icm_ray.program.kept import Kept
 from icm_ray.program.program import Program
+from icm_ray.protocols.io import array_shape
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Gather, Job, Open
@@ -29,7 +30,7 @@ from icm_ray.runtime.worker.role import Role
 
 __all__ = ["PartyRole"]
 
-_FACTS: msgspec.msgpack.Decoder[tuple[Kept, Labels]] = msgspec.msgpack.Decoder(tuple[Kept, Labels])
+_FACTS: msgspec.msgpack.Decoder[tuple[str, Kept, Labels]] = msgspec.msgpack.Decoder(tuple[str, Kept, Labels])
 
 
 class PartyRole(Role):
@@ -88,17 +89,26 @@ class PartyRole(Role):
 
     def gather(self, order: Gather, link: Link, first: bool) -> None:
         party, address = self._linked, Address(order.job, NO_PROGRAM, order.lane, 0)
-        if missing := [key for key, _ in order.keys if not first and key not in party.kept]:
-            raise Desynchronised(f"{self.name} keeps nothing under {missing[0]}", party=self.name, step="gather")
+        for key, shape in order.keys:
+            kept = party.kept.get(key)
+            if first and kept is not None:
+                raise self._ungathered(f"keeps something under {key} already")
+            if not first and (kept is None or kept.owner or array_shape(kept.type) != shape):
+                raise self._ungathered(f"keeps no share of this shape under {key}, or nothing")
         for step, (key, shape) in enumerate(order.keys):
             if not first:
-                link.send_message(msgspec.msgpack.encode((party.kept.pop(key), party.labels.pop(key, ()))))
+                link.send_message(msgspec.msgpack.encode((key, party.kept.pop(key), party.labels.pop(key, ()))))
                 link.send(Frame(address, step), (np.ascontiguousarray(party.store.pop(key)),))
             else:
-                kept, labels = decode(link.receive_message(), _FACTS, "what a share is of", self.name)
+                name, kept, labels = decode(link.receive_message(), _FACTS, "what a share is of", self.name)
+                if name != key or array_shape(kept.type) != shape:
+                    raise self._ungathered(f"was sent something else than {key}")
                 words = np.empty(shape, np.uint64)
                 link.receive(Frame(address, step), (words,))
                 party.store[key], party.kept[key], party.labels[key] = words, kept, labels
+
+    def _ungathered(self, reason: str) -> Desynchronised:
+        return Desynchronised(f"{self.name} {reason}", party=self.name, step="gather")
 
     def forget(self, keys: tuple[str, ...]) -> None:
         self._rows.forget(keys)

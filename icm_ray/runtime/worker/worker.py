@@ -311,7 +311,10 @@ class Worker:
     def _gather(self, order: Gather, role: Role) -> None:
         """Send (in a later lane) or take (in the first) this party's own kept shares, over this party's own link."""
         plan, _ = self._joined()
-        role.gather(order, self._first_lane_links[order.lane], plan.lane != order.lane)
+        link = self._first_lane_links.get(order.lane)
+        if link is None:
+            raise ProgramError(f"{self.name} has no link between lane {order.lane} and the first")
+        role.gather(order, link, plan.lane != order.lane)
 
     def close(self) -> None:
         """End the links, the listener and the lease. Idempotent."""

@@ -43,6 +43,9 @@ class ScriptedLane:
     def next_call(self):
         return 1
 
+    def expect(self, results):
+        self.expected = results
+
     def tell(self, orders):
         pass
 

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
+from queue import Empty
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from icm_ray.errors import (
 from icm_ray.names import DRIVER
 from icm_ray.runtime.driver.first_cause import Evidence, first_cause
 from icm_ray.runtime.driver.handle import Handle, Pending
+from icm_ray.runtime.driver.mailbox import Mailbox
 from icm_ray.runtime.driver.patience import Patience
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import ResultMessage
@@ -70,7 +71,7 @@ class Lane:
         self.control: dict[str, WatchedLink] = {}
         self.first_lane_links = False
         self._session, self._station = session, station
-        self._heard: SimpleQueue[tuple[str, say.Answer | FaultError]] = SimpleQueue()
+        self._heard = Mailbox()
         self._calls, self._generation = 0, 0
         self._ended: set[str] = set()  # who has answered the present call for good
         self._busy = threading.Lock()
@@ -139,10 +140,10 @@ class Lane:
 
     def _listen(self, name: str) -> None:
         def answered(payload: bytes) -> None:
-            self._heard.put((name, say.decode_answer(payload, name)))
+            self._heard.put(name, say.decode_answer(payload, name), len(payload))
 
-        self.data[name].start_listening(answered, None, lambda error: self._heard.put((name, error)))
-        self.control[name].start_listening(answered, None, lambda error: self._heard.put((name, error)))
+        self.data[name].start_listening(answered, None, lambda error: self._heard.fail(name, error))
+        self.control[name].start_listening(answered, None, lambda error: self._heard.fail(name, error))
 
     def _all(self, pending: Mapping[str, Pending], patience: Patience, step: str) -> dict[str, Any]:
         """What every worker answered; raises the first error, or `PeerSilent` naming one that did not in time."""
@@ -189,6 +190,10 @@ class Lane:
         self._calls += 1
         self._ended = set()
         return self._calls
+
+    def expect(self, results: int) -> None:
+        """From now on a member may send results of so many bytes; more ends the lane."""
+        self._heard.expect(results)
 
     def ask(self, orders: Mapping[str, say.Order], call: int, step: str) -> dict[str, say.Done]:
         """Give orders to members and wait for all; raises the first error that one answers."""

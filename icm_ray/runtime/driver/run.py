@@ -54,6 +54,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
 
     with lane.using():
         call = lane.next_call()
+        lane.expect(8 * sum(math.prod(shape) for shape in due.values()))
         lane.tell({name: say.Run(call, order) for name in members})
         _give(lane, order, job)
         try:

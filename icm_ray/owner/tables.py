@@ -60,7 +60,8 @@ class Tables:
     def receive(self, name: str, partitions: int, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         """Take (partition, Arrow IPC stream) pairs held here, out of `partitions`; rows are 0 for all others.
 
-        Errors: `ProgramError` (a partition that is not one, or twice), `SourceError` (no Arrow stream).
+        Errors: `ProgramError` (a partition that is not one, or twice), `SourceError` (no Arrow stream, or one whose
+        arrays do not fit together).
         """
         self.close(name)
         tables: dict[int, Any] = {}
@@ -68,8 +69,7 @@ class Tables:
         for part, payload in pushed:
             if not 0 <= part < partitions or part in tables:
                 raise ProgramError(f"partition {part} was pushed; there are {partitions}, each is pushed once")
-            tables[part] = _from_stream(part, payload)
-            columns = tuple(ColumnInfo(field.name, kind_of(field)) for field in tables[part].schema)
+            tables[part], columns = _from_stream(part, payload)
             parts.append(PartColumns(f"partition {part}", columns, tables[part].num_rows))
         rows = tuple(tables[part].num_rows if part in tables else 0 for part in range(partitions))
         table = PushedTable(TableInfo(agreed(parts) if parts else (), rows), tables)
@@ -158,10 +158,20 @@ class Tables:
         return table.info.rows[partition]
 
 
-def _from_stream(part: int, payload: bytes) -> Any:
+def _from_stream(part: int, payload: bytes) -> tuple[Any, tuple[ColumnInfo, ...]]:
+    """The table of a stream, and its columns. Nothing in it points outside its own buffers."""
     import pyarrow as pa
 
     try:
-        return pa.ipc.open_stream(pa.BufferReader(payload)).read_all()
-    except (OSError, pa.ArrowException):
+        table = pa.ipc.open_stream(pa.BufferReader(payload)).read_all()
+        columns = tuple(ColumnInfo(field.name, kind_of(field)) for field in table.schema)
+    except (OSError, UnicodeError, pa.ArrowException):
         raise SourceError(f"partition {part}: what was pushed is no Arrow IPC stream") from None
+    names = [info.name for info in columns]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise SourceError(f"partition {part}: what was pushed has two columns {repeated[0]!r}")
+    try:
+        table.validate(full=True)
+    except (OSError, UnicodeError, pa.ArrowException):  # its text holds values
+        raise SourceError(f"partition {part}: what was pushed is a damaged Arrow IPC stream") from None
+    return table, columns

@@ -89,6 +89,9 @@ class Link(Protocol):
         """From now on refuse larger frames than this before memory is taken for them (`Desynchronised`), where their
         size is not known already; read ahead until so many bytes are kept. 0: nothing comes."""
 
+    def set_message_limit(self, largest: int) -> None:
+        """From now on refuse larger control messages than this before memory is taken for them (`Desynchronised`)."""
+
     def send_message(self, payload: bytes) -> None:
         """Queue a control message (msgpack or so) of any length."""
 

@@ -38,6 +38,9 @@ class ForwardingLink:
     def set_receive_limits(self, frame: int, ahead: int) -> None:
         self._link.set_receive_limits(frame, ahead)
 
+    def set_message_limit(self, largest: int) -> None:
+        self._link.set_message_limit(largest)
+
     def send_message(self, payload: bytes) -> None:
         self._link.send_message(payload)
 

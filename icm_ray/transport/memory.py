@@ -103,6 +103,7 @@ class MemoryLink:
         self._failure: Failure | None = None
         self._closed = False
         self._largest = config.max_frame_bytes
+        self._largest_message = config.max_message_bytes
         self._listening: threading.Thread | None = None
 
     def send(self, frame: Frame, parts: Sequence[Words]) -> None:
@@ -142,6 +143,9 @@ class MemoryLink:
     def set_receive_limits(self, frame: int, ahead: int) -> None:
         self._largest = frame
 
+    def set_message_limit(self, largest: int) -> None:
+        self._largest_message = min(largest, self._config.max_message_bytes)
+
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:
             raise ShapeError(f"a message of {len(payload)} bytes; the limit is {self._config.max_message_bytes}")
@@ -153,7 +157,7 @@ class MemoryLink:
 
     def _message(self, timeout: float | None) -> bytes:
         kind, got, payload = self._next(NO_FRAME, timeout)
-        if kind is not Kind.MESSAGE:
+        if kind is not Kind.MESSAGE or payload.nbytes > self._largest_message:
             raise self._desynchronised(NO_FRAME, kind, got, payload.nbytes)
         return payload.tobytes()
 

@@ -67,11 +67,16 @@ class Receiver:
         self._backlog: deque[_Whole] = deque()
         self._backlog_bytes = 0
         self._largest = config.max_frame_bytes
+        self._largest_message = config.max_message_bytes
         self._ahead = config.read_ahead_bytes
 
     def set_limits(self, frame: int, ahead: int) -> None:
         """As `Link.set_receive_limits`."""
         self._largest, self._ahead = frame, ahead
+
+    def set_message_limit(self, largest: int) -> None:
+        """As `Link.set_message_limit`."""
+        self._largest_message = min(largest, self._config.max_message_bytes)
 
     def data(self, frame: Frame, views: list[memoryview], length: int) -> None:
         """Fill `views` with the next frame, which must be `frame` with `length` payload bytes."""
@@ -136,7 +141,7 @@ class Receiver:
     def _read_whole(self, frame: Frame, timeout: float) -> _Whole:
         head = self._header(frame, timeout)
         kind, got, length = self._decoded(head, frame)
-        limit = self._config.max_message_bytes if kind is Kind.MESSAGE else self._largest
+        limit = self._largest_message if kind is Kind.MESSAGE else self._largest
         if length > limit:
             self._broken(Failure(Desynchronised, self._peer, f"announced {length} bytes; the limit is {limit}"), frame)
         payload = np.empty(length, np.uint8)

@@ -91,6 +91,9 @@ class TcpLink:
     def set_receive_limits(self, frame: int, ahead: int) -> None:
         self._receiver.set_limits(frame, ahead)
 
+    def set_message_limit(self, largest: int) -> None:
+        self._receiver.set_message_limit(largest)
+
     def send_message(self, payload: bytes) -> None:
         if len(payload) > self._config.max_message_bytes:
             raise ShapeError(f"a message of {len(payload)} bytes; the limit is {self._config.max_message_bytes}")

@@ -291,3 +291,28 @@ def test_a_large_frame_is_not_read_ahead(raw_peer, at):
     assert link.read_ahead() == 0
     with pytest.raises(Desynchronised, match="announced 2147483648 bytes; the limit is 64"):
         link.receive_any(at(0))
+
+
+def test_a_message_beyond_the_limit_is_refused(pair):
+    alice, bob = pair()
+    bob.set_message_limit(1000)
+    for size in (1000, 1001):
+        alice.send_message(bytes(size))
+    assert len(bob.receive_message()) == 1000
+    with pytest.raises(Desynchronised, match="1001 bytes") as caught:
+        bob.receive_message()
+    assert caught.value.party == "alice"
+
+
+def test_the_limit_of_messages_may_change_and_is_never_above_the_links_own(pair, quick):
+    alice, bob = pair(replace(quick, max_message_bytes=4000))
+    for limit in (10, 1 << 40):
+        bob.set_message_limit(limit)
+    alice.send_message(bytes(4000))
+    assert len(bob.receive_message()) == 4000
+    bob.set_message_limit(0)
+    alice.send_message(b"")
+    alice.send_message(b"1")
+    assert bob.receive_message() == b""
+    with pytest.raises(Desynchronised):
+        bob.receive_message()

@@ -178,6 +178,14 @@ def test_lengths_are_checked_before_memory_is_taken(raw_peer, quick, at):
         assert str(1 << 60) in str(error)
 
 
+def test_a_limit_of_messages_holds_before_the_message_comes(raw_peer):
+    link, writes, _ = raw_peer()
+    link.set_message_limit(1000)
+    writes.sendall(encode(Kind.MESSAGE, NO_FRAME, 1001))
+    error = within(0.4, link.receive_message, error=Desynchronised)
+    assert "announced 1001 bytes; the limit is 1000" in str(error)
+
+
 def test_a_peer_that_takes_nothing_and_says_nothing_is_given_up(raw_peer, quick, at):
     link, _, _ = raw_peer(replace(quick, queue_bytes=1 << 20))
     big = np.zeros(1 << 22, np.uint8)

@@ -142,6 +142,10 @@ class Lane:
         def answered(payload: bytes) -> None:
             self._heard.put(name, say.decode_answer(payload, name), len(payload))
 
+        for link in (self.data[name], self.control[name]):
+            link.set_receive_limits(0, 0)  # nothing but messages
+        self.data[name].set_message_limit(self._heard.limit)
+        self.control[name].set_message_limit(0)  # it is for orders
         self.data[name].start_listening(answered, None, lambda error: self._heard.fail(name, error))
         self.control[name].start_listening(answered, None, lambda error: self._heard.fail(name, error))
 
@@ -189,11 +193,14 @@ class Lane:
         """A number for a call; answers to earlier ones are dropped from now on."""
         self._calls += 1
         self._ended = set()
+        self.expect(0)
         return self._calls
 
     def expect(self, results: int) -> None:
-        """From now on a member may send results of so many bytes; more ends the lane."""
+        """Until the next call a member may send results of so many bytes; more ends the lane."""
         self._heard.expect(results)
+        for link in self.data.values():
+            link.set_message_limit(self._heard.limit)
 
     def ask(self, orders: Mapping[str, say.Order], call: int, step: str) -> dict[str, say.Done]:
         """Give orders to members and wait for all; raises the first error that one answers."""

@@ -9,11 +9,10 @@ from typing import Final
 
 from icm_ray.errors import Desynchronised, FaultError
 from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.limits import ANSWER_BYTES
 
 __all__ = ["Mailbox"]
 
-_LEAST: Final = 16 << 20
-"""Bytes of answers that are no results: reports, and the facts of a table of many partitions."""
 _OVERHEAD: Final = 256
 """What the smallest answer takes here, about."""
 
@@ -25,12 +24,12 @@ class Mailbox:
         self._said: SimpleQueue[tuple[str, int, say.Answer | FaultError]] = SimpleQueue()
         self._kept: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self.limit = _LEAST
+        self.limit = ANSWER_BYTES
         """Bytes that one member may have said, at most."""
 
     def expect(self, results: int) -> None:
         """From now on a member may send results of so many bytes."""
-        self.limit = _LEAST + results
+        self.limit = ANSWER_BYTES + results
 
     def put(self, name: str, answer: say.Answer, size: int) -> None:
         """Keep what a member said in `size` bytes. Raises `Desynchronised` where that is more than it was asked."""

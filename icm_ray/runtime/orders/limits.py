@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from icm_ray.config import EngineConfig
 from icm_ray.transport import TransportConfig
 
-__all__ = ["transport_config"]
+__all__ = ["ANSWER_BYTES", "MEMBER_MESSAGE_BYTES", "transport_config"]
+
+ANSWER_BYTES: Final = 16 << 20
+"""What a member may say to the driver beside results: reports, and the facts of a table of many partitions."""
+MEMBER_MESSAGE_BYTES: Final = 1 << 12
+"""What a member may say to another at once: a nonce, where a run begins, which slot follows. All take some hundred."""
 
 
 def transport_config(config: EngineConfig) -> TransportConfig:

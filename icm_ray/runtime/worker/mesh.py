@@ -7,6 +7,7 @@ import threading
 from icm_ray.config import EngineConfig
 from icm_ray.ops.seams import Link
 from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.orders.limits import MEMBER_MESSAGE_BYTES
 from icm_ray.transport import DelayedLink, Station, WatchedLink, derive_pair_secret
 
 __all__ = ["Mesh"]
@@ -35,6 +36,8 @@ class Mesh:
             self.secrets.clear()
         for peer in peers:
             link = self._station.open(plan.endpoint(peer), names[peer], me < peer)
+            link.set_message_limit(MEMBER_MESSAGE_BYTES)
+            link.set_receive_limits(0, 0)  # until a run says what it lets in
             with self._changing:
                 self.links[peer] = link
         for peer in peers:

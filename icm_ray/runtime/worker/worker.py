@@ -104,6 +104,8 @@ class Worker:
         if directory is not None:  # every member lives: their generations are raised together, or not at all
             self._open_stock(role, directory)
         data, control = (self._station.open(driver, name, False, self._to_driver) for name in names)
+        for link in (data, control):
+            link.set_receive_limits(0, 0)  # what arrays it brings is said before
         self._driver, self._control = DriverLink(data, self._to_driver.max_frame_bytes), control
         self._lease.close()
         self._lease = Lease(self._config.lease, self._on_lapse)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import AddressReused, Desynchronised, FaultError
+from icm_ray.errors import AddressReused, Desynchronised
 from icm_ray.ops.seams import Address, Frame, Link, Words
 from icm_ray.profile import Part, spends
 from icm_ray.ring.prg import Key
@@ -116,7 +116,7 @@ class SharedCorrections(Corrections):
         super().__init__(link, address, allowed)
         self._changed = Condition()
         self._reading = False
-        self._failed: FaultError | None = None
+        self._failed: Exception | None = None
 
     def take(self, operation: int, tag: int, size: int) -> NDArray[np.uint8]:
         """The correction of (operation, tag), of `size` bytes. What the link raises, it raises to all who wait."""
@@ -137,7 +137,7 @@ class SharedCorrections(Corrections):
                     finally:
                         self._changed.acquire()
                     self._keep(*came)
-                except FaultError as error:
+                except Exception as error:  # what was read is lost to the others too, whatever it was
                     self._failed = error
                     raise
                 finally:

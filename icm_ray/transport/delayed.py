@@ -40,7 +40,7 @@ class DelayedLink(ForwardingLink):
         self._waiting: deque[tuple[float, int, Callable[[], None]]] = deque()
         self._bytes = 0
         self._wire_free = 0.0
-        self._failure: IcmError | None = None
+        self._failure = ""
         self._closing = False
         self._thread = threading.Thread(target=self._deliver, name=f"icm-delay-{link.peer}", daemon=True)
         self._thread.start()
@@ -68,10 +68,8 @@ class DelayedLink(ForwardingLink):
             self._changed.wait_for(
                 lambda: self._failure or self._closing or not self._bytes or self._bytes + size <= self._limit
             )
-            if self._failure is not None:
-                raise Failure(PeerLost, self.peer, f"the delayed link failed: {self._failure.message}").error(
-                    frame, "sending"
-                )
+            if self._failure:
+                raise Failure(PeerLost, self.peer, f"the delayed link failed: {self._failure}").error(frame, "sending")
             if self._closing:
                 raise Failure(PeerLost, self.peer, "the link was closed on this side").error(frame, "sending")
             self._wire_free = max(monotonic(), self._wire_free) + size * self._seconds_per_byte
@@ -91,9 +89,9 @@ class DelayedLink(ForwardingLink):
                     continue
             try:
                 deliver()
-            except IcmError as error:
+            except Exception as error:  # noqa: BLE001 - senders wait for this thread
                 with self._changed:
-                    self._failure = error
+                    self._failure = error.message if isinstance(error, IcmError) else type(error).__name__
                     self._waiting.clear()
                     self._changed.notify_all()
                 return

@@ -8,7 +8,7 @@ from icm_ray.errors import FaultError, PeerLost, PeerSilent
 from icm_ray.ops.seams import Frame
 from icm_ray.transport.wire import NO_FRAME
 
-__all__ = ["Failure", "lost", "silent"]
+__all__ = ["Failure", "lost", "silent", "unforeseen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ class Failure:
 def lost(peer: str, error: OSError) -> Failure:
     """A connection that broke."""
     return Failure(PeerLost, peer, f"the connection broke: {type(error).__name__}: {error.strerror or error.args}")
+
+
+def unforeseen(peer: str, error: Exception) -> Failure:
+    """What no one thought of, in a thread of the link: of its text nothing is said, it may hold values."""
+    return Failure(FaultError, peer, f"{type(error).__name__} in a thread of the link")
 
 
 def silent(peer: str, seconds: float) -> Failure:

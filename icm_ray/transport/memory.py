@@ -16,7 +16,7 @@ from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, Pee
 from icm_ray.ops.seams import Counters, Frame, Words
 from icm_ray.profile import Part, spends
 from icm_ray.transport.config import TransportConfig
-from icm_ray.transport.failure import Failure
+from icm_ray.transport.failure import Failure, unforeseen
 from icm_ray.transport.wire import NO_FRAME, Kind, byte_views, describe, encode, writable_views
 
 __all__ = ["MemoryLink", "Received", "Transcript", "memory_links", "memory_pair"]
@@ -180,6 +180,10 @@ class MemoryLink:
                 except FaultError as error:
                     if on_lost is not None and not self._closed:
                         on_lost(error)
+                    return
+                except Exception as error:  # noqa: BLE001 - or whoever waits for what it says would wait in vain
+                    if on_lost is not None and not self._closed:
+                        on_lost(unforeseen(self.peer, error).error(None, "listening"))
                     return
 
         self._listening = threading.Thread(target=listen, name=f"icm-listen-{self.peer}", daemon=True)

@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import Desynchronised, PeerLost, PeerSilent
+from icm_ray.errors import Desynchronised, FaultError, PeerLost, PeerSilent
 from icm_ray.ops.seams import Frame
 from icm_ray.profile import Part, spends
 from icm_ray.transport.config import TransportConfig
@@ -144,7 +144,10 @@ class Receiver:
         limit = self._largest_message if kind is Kind.MESSAGE else self._largest
         if length > limit:
             self._broken(Failure(Desynchronised, self._peer, f"announced {length} bytes; the limit is {limit}"), frame)
-        payload = np.empty(length, np.uint8)
+        try:
+            payload = np.empty(length, np.uint8)
+        except MemoryError:
+            self._broken(Failure(FaultError, self._peer, f"no memory for the {length} bytes that it announced"), frame)
         if length:
             self._fill([payload.data], frame)
         return _Whole(head, kind, got, payload)

@@ -16,7 +16,7 @@ from icm_ray.errors import PeerLost
 from icm_ray.ops.seams import Frame
 from icm_ray.profile import Part, spends
 from icm_ray.transport.config import TransportConfig
-from icm_ray.transport.failure import Failure, lost
+from icm_ray.transport.failure import Failure, lost, unforeseen
 from icm_ray.transport.stream import Stream
 from icm_ray.transport.wire import HEADER_BYTES, HEARTBEAT, NO_FRAME, Kind, encode, take
 
@@ -118,6 +118,8 @@ class Sender:
                 failure = self._write(item)
             except OSError as error:
                 failure = lost(self._peer, error)
+            except Exception as error:  # noqa: BLE001 - senders wait for this thread
+                failure = unforeseen(self._peer, error)
             with self._changed:
                 if failure is not None:
                     self._fail(failure)

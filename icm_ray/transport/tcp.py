@@ -17,7 +17,7 @@ from icm_ray.errors import FaultError, PeerLost, SessionError, ShapeError
 from icm_ray.ops.seams import Counters, Frame, Words
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.dial import dial
-from icm_ray.transport.failure import Failure
+from icm_ray.transport.failure import Failure, unforeseen
 from icm_ray.transport.hello import Direction
 from icm_ray.transport.identity import Identity
 from icm_ray.transport.listener import Listener
@@ -113,7 +113,8 @@ class TcpLink:
 
         `on_message` gets each message, and raises a `FaultError` for one that must not be; `on_heard` is called for
         every sign of life, heartbeats too: renew a lease there, but do not close the link; `on_lost` once, when the
-        link fails or such a message came, but not after this side's own `close`. All run in that thread.
+        link fails, such a message came or anything else was raised, but not after this side's own `close`. All run in
+        that thread.
         """
         self._not_listening()
         self._receiver.on_heard = on_heard
@@ -125,6 +126,10 @@ class TcpLink:
                 except FaultError as error:
                     if on_lost is not None and not self._closed:
                         on_lost(error)
+                    return
+                except Exception as error:  # noqa: BLE001 - or whoever waits for what it says would wait in vain
+                    if on_lost is not None and not self._closed:
+                        on_lost(unforeseen(self.peer, error).error(None, "listening"))
                     return
 
         self._listening = threading.Thread(target=listen, name=f"icm-listen-{self.peer}", daemon=True)

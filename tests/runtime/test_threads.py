@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import BoundExceeded, Desynchronised, PeerLost, PolicyError
+from icm_ray.errors import BoundExceeded, Desynchronised, FaultError, PeerLost, PeerSilent, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.ops.compare import CheckFlag
 from icm_ray.ops.forms import Convolution, Matrix
@@ -343,6 +343,34 @@ def test_a_broken_link_fails_all_who_wait():
     for thread in asking:
         thread.join(WAIT)
     assert len(errors) == 3
+
+
+@pytest.mark.parametrize("kind", [MemoryError, PeerLost])
+def test_a_correction_that_one_thread_lost_fails_all_who_wait(monkeypatch, kind):
+    """They wait for what it had taken off the link; the link itself lives on."""
+    links = memory_links(("alice", "dealer"))
+    source = SharedCorrections(links["alice"]["dealer"], Address(1, bytes(32), 0, 1), Allowance({7: 24}, 24, 24))
+    errors, failing, outcomes = [], threading.Event(), iter([kind("out")])
+
+    def receive():
+        failing.wait(WAIT)
+        raise next(outcomes, PeerSilent("waited in vain"))
+
+    monkeypatch.setattr(source, "_receive", receive)
+
+    def ask(tag):
+        try:
+            source.take(7, tag, 8)
+        except (MemoryError, FaultError) as error:
+            errors.append(type(error))
+
+    asking = [threading.Thread(target=ask, args=(tag,), daemon=True) for tag in range(3)]
+    for thread in asking:
+        thread.start()
+    failing.set()
+    for thread in asking:
+        thread.join(WAIT)
+    assert errors == [kind] * 3
 
 
 def test_a_correction_of_another_size_is_refused():

@@ -1,12 +1,13 @@
 """What every link promises, shown on memory, plain TCP and TLS links alike."""
 
+from concurrent.futures import Future
 from dataclasses import replace
 from time import monotonic
 
 import numpy as np
 import pytest
 
-from icm_ray.errors import BoundError, Desynchronised, PeerLost, PeerSilent, ShapeError
+from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, PeerSilent, ShapeError
 from icm_ray.ops.seams import Link
 from icm_ray.transport.wire import Kind, encode
 
@@ -316,3 +317,20 @@ def test_the_limit_of_messages_may_change_and_is_never_above_the_links_own(pair,
     assert bob.receive_message() == b""
     with pytest.raises(Desynchronised):
         bob.receive_message()
+
+
+@pytest.mark.parametrize("kind", [ValueError, MemoryError, KeyError])
+def test_whatever_a_listener_raises_is_told(pair, kind):
+    alice, bob = pair()
+    told = Future()
+
+    def on_message(_):
+        raise kind("a value")
+
+    bob.start_listening(on_message, None, told.set_result)
+    alice.send_message(b"something")
+    error = told.result(5)
+    assert isinstance(error, FaultError)
+    assert error.party == "alice"
+    assert kind.__name__ in str(error)
+    assert "a value" not in str(error)

@@ -12,7 +12,7 @@ from time import monotonic
 import numpy as np
 import pytest
 
-from icm_ray.errors import Desynchronised, PeerLost, PeerSilent, SessionError
+from icm_ray.errors import Desynchronised, FaultError, PeerLost, PeerSilent, SessionError
 from icm_ray.ops.seams import Address, Frame
 from icm_ray.transport import Identity, Listener, open_link
 from icm_ray.transport.wire import HEADER_BYTES, HEARTBEAT, NO_FRAME, Kind, encode
@@ -176,6 +176,19 @@ def test_lengths_are_checked_before_memory_is_taken(raw_peer, quick, at):
         arguments = [at(0)] if kind is Kind.DATA else []
         error = within(0.4, getattr(link, call), *arguments, error=Desynchronised)
         assert str(1 << 60) in str(error)
+
+
+def test_memory_that_is_not_there_ends_the_link(raw_peer, monkeypatch, at):
+    def empty(*_):
+        raise MemoryError
+
+    link, writes, _ = raw_peer()
+    monkeypatch.setattr(np, "empty", empty)
+    writes.sendall(encode(Kind.MESSAGE, NO_FRAME, 1001))
+    for _ in range(2):
+        with pytest.raises(FaultError, match="no memory for the 1001 bytes") as caught:
+            link.receive_message()
+        assert caught.value.party == "mallory"
 
 
 def test_a_limit_of_messages_holds_before_the_message_comes(raw_peer):

@@ -24,6 +24,7 @@ from icm_ray.program.program import Program, decode_program, encode_program
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
+from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.lane_plan import LanePlan, Member
 from icm_ray.runtime.orders.limits import transport_config
 from icm_ray.runtime.worker.worker import Worker
@@ -228,6 +229,8 @@ class ThreadHandle:
             self._worker.join(self._plan)
         except IcmError as error:
             self._joined.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the driver waits for an answer
+            self._joined.set_exception(say.failed(0, error, self.name).error())
         else:
             self._joined.set_result(None)
             self._worker.serve()

@@ -67,9 +67,10 @@ def test_runs_and_relinks_among_strangers(tls):
         job = LaneJob(0, program, given=given)
         engine.execute([job])
         with Crowd([(member[1], member[2]) for member in lane.plan.members]) as crowd:
-            for _ in range(2):
+            relinks = 0
+            while relinks < 2 or crowd.thrown_out <= 3 * AT_ONCE:  # until more came than may wait at once
                 with lane.using():
                     lane.relink()
                 (done,) = engine.execute([job])
                 assert done.results["total"].tolist() == [2 * ROWS]
-        assert crowd.thrown_out > 3 * AT_ONCE
+                relinks += 1

@@ -139,6 +139,19 @@ time.sleep(60)
         assert not os.path.exists(folder)
 
 
+def test_a_home_that_cannot_be_written_is_named(root):
+    code = """
+os.environ["HOME"] = "/proc/nowhere"
+try:
+    icm.Session()
+except icm.SessionError as error:
+    say(error)
+"""
+    (message,) = said(root, code)
+    assert "The home directory /proc/nowhere is missing or cannot be written" in message
+    assert "set HOME" in message
+
+
 INTERRUPTED = """
 import signal
 from tests.chaos.victims import gone

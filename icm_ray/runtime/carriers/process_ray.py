@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from functools import cache, partial
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -43,6 +42,10 @@ _KNOCK: Final = 5.0
 _LEAVING: Final = 3.0
 """Seconds that a dead Ray is waited for: it goes on by itself."""
 _FOLDER: Final = "icm-ray-"
+_NO_HOME: Final = (
+    ". The home directory {home} is missing or cannot be written, and Ray keeps its token there: set HOME to a "
+    "directory that can be written, or RAY_AUTH_TOKEN_PATH to a file of this user's alone"
+)
 _SHORT: Final = "/tmp"  # noqa: S108 - Ray's sockets need a short path; the folder in it is this user's alone
 
 
@@ -252,8 +255,8 @@ def _knock(address: str) -> None:
 def _refusal(address: str, error: Exception) -> str:
     said = (str(error).splitlines() or [type(error).__name__])[0]
     if address == "local":
-        home = Path.home()
-        place = "" if os.access(home, os.W_OK) else f"; note that the home directory {home} cannot be written"
+        home = os.path.expanduser("~")
+        place = "" if os.access(home, os.W_OK) else _NO_HOME.format(home=home)
         return f"no Ray could be started on this machine: {said}{place}"
     return (
         f"no Ray cluster could be joined at {address!r}: {said}. Is it running? If it uses token authentication, set "

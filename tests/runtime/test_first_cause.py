@@ -35,6 +35,19 @@ def test_a_dead_process_explains_a_silent_one():
     assert first_cause(seen, DRIVER, None, "open").party == "bob"
 
 
+def test_why_a_worker_ended_is_said_beside_its_broken_link():
+    seen = [Evidence(DRIVER, lost("bob")), Evidence("alice", lost("bob", partition=3, step="7"))]
+    ended = {"alice": "it was ended by bob's end", "bob": "Ray ended it"}
+    error = first_cause(seen, DRIVER, 9, "run", ended)
+    assert str(error) == "bob: the connection ended: Ray ended it"
+    assert (error.party, error.partition, error.step) == ("bob", 3, "7")
+
+
+def test_why_a_worker_ended_is_said_once():
+    seen = [Evidence(DRIVER, PeerLost("bob: Ray ended it", party="bob"))]
+    assert str(first_cause(seen, DRIVER, None, "run", {"bob": "Ray ended it"})) == "bob: Ray ended it"
+
+
 @pytest.mark.parametrize("kind", [Desynchronised, FaultError])
 def test_other_faults_keep_their_type(kind):
     error = first_cause([Evidence("alice", kind("bad frame", party="bob", step="2"))], DRIVER, 5, "run")

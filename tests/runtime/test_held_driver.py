@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from icm_ray.config import EngineConfig
+from icm_ray.errors import PeerLost, SessionError
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.driver.patience import Patience
@@ -46,6 +47,22 @@ def test_the_lease_is_longer_than_any_silence():
     config = EngineConfig()
     assert config.lease == 60.0
     assert config.lease > 5 * config.silence
+
+
+def test_a_driver_that_was_silent_for_longer_than_the_lease_is_told_so():
+    config = EngineConfig(heartbeat=0.2, silence=SILENCE, lease=0.5, free_programs=True)
+    with ProcessEngine(config=config) as engine:
+        engine.execute([job(engine)])
+        hold(3.0)
+        for handle in engine.handles:
+            assert handle.ended(5.0)
+            assert handle.lost() == "its process ended itself, having heard nothing more of this one"
+        with pytest.raises(PeerLost, match=r"the driver was silent for longer than its lease of 0\.5 s") as caught:
+            engine.execute([job(engine)])
+        assert "ICM_LEASE" in str(caught.value)
+        assert caught.value.party in {"alice", "bob", "dealer"}
+        with pytest.raises(SessionError, match="longer than its lease"):
+            engine.execute([job(engine)])
 
 
 class Clock:

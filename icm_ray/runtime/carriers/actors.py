@@ -7,6 +7,7 @@ the worker has as many threads as the actor was given whole CPUs, one at least.
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from icm_ray.errors import IcmError, PeerLost
 from icm_ray.payload import decode
@@ -25,7 +26,7 @@ from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.lane_plan import LanePlan, Member, decode_plan
 from icm_ray.runtime.worker.malloc import keep_freed_memory
 from icm_ray.runtime.worker.sealed import seal_process
-from icm_ray.runtime.worker.worker_main import Settings, decode_settings
+from icm_ray.runtime.worker.worker_main import DRIVER_SILENT, Settings, decode_settings
 
 __all__ = ["ActorHandle", "LaneWorker", "threads_of"]
 
@@ -33,6 +34,10 @@ _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _LOOK: Final = 0.1
 _FORCED: Final = 8.0
 """Ray ends a process that does not end by itself after 5 s."""
+
+_LOW_MEMORY: Final = "running low on memory"
+_USED_MEMORY: Final = re.compile(r"[\d.]+GB used / [\d.]+GB limit")
+"""What Ray says when it ends workers: the list of all processes that follows is nobody's business."""
 
 _STARTED: msgspec.msgpack.Decoder[tuple[int, Member]] = msgspec.msgpack.Decoder(tuple[int, Member])
 
@@ -55,7 +60,7 @@ class LaneWorker:
         util: Any = ray.util
         host = known.host or util.get_node_ip_address()
         keep_freed_memory()
-        self._worker = Worker.over_tcp(name, known.config, host, partial(os._exit, 3), threads)
+        self._worker = Worker.over_tcp(name, known.config, host, partial(os._exit, DRIVER_SILENT), threads)
 
     def endpoint(self) -> bytes:
         """The process, and where it listens. Public."""
@@ -126,7 +131,7 @@ class ActorHandle:
 
     def lost(self) -> str:
         if connection() != self._joined:
-            return "this process has left its Ray cluster"
+            return "ray.shutdown() was called in this process while the session was open, which ended its workers"
         ready, _ = ray.wait([self._serving], timeout=0)
         if not ready:
             return ""
@@ -135,7 +140,7 @@ class ActorHandle:
         except GetTimeoutError:
             return ""
         except RayError as error:
-            return _reason(error)
+            return _reason(error, process_ray().dead())
         return "it ended"
 
     def kill(self) -> None:
@@ -183,8 +188,16 @@ def _is_worker(pid: int) -> bool:
         return False
 
 
-def _reason(error: RayError) -> str:
-    """Ray's words, in a line."""
+def _reason(error: RayError, died: str = "") -> str:
+    """Why an actor is gone, in a line. died: which process of the Ray that was started here has ended, if one has."""
+    if isinstance(error, OutOfMemoryError) or (isinstance(error, RayActorError) and _LOW_MEMORY in str(error)):
+        used = _USED_MEMORY.search(str(error))
+        return (
+            f"Ray ended it, since its node runs out of memory{f' ({used.group()})' if used else ''}: open the session "
+            "with fewer lanes, a smaller partition_bytes or in_flight, or on a node with more memory"
+        )
+    if died and isinstance(error, RayActorError):
+        return f"its actor is gone: the Ray that this process has started is dead (its {died} ended)"
     if isinstance(error, RayTaskError):
         return f"its actor failed with {type(error.cause).__name__}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

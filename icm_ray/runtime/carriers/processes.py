@@ -19,7 +19,7 @@ from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.lane_plan import LanePlan, decode_member
-from icm_ray.runtime.worker.worker_main import Settings
+from icm_ray.runtime.worker.worker_main import DRIVER_SILENT, Settings
 
 __all__ = ["ProcessEngine", "ProcessHandle"]
 
@@ -96,6 +96,8 @@ class ProcessHandle:
         status = self.process.poll()
         if status is None:
             return ""
+        if status == DRIVER_SILENT:
+            return "its process ended itself, having heard nothing more of this one"
         return f"its process ended with signal {-status}" if status < 0 else f"its process ended with status {status}"
 
     def kill(self) -> None:

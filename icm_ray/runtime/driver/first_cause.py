@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from icm_ray.errors import FaultError, PeerLost, PeerSilent
@@ -18,11 +18,15 @@ class Evidence:
     error: FaultError
 
 
-def first_cause(evidence: Sequence[Evidence], driver: str, partition: int | None, step: str) -> FaultError:
+def first_cause(
+    evidence: Sequence[Evidence], driver: str, partition: int | None, step: str, ended: Mapping[str, str] | None = None
+) -> FaultError:
     """The one error to raise, from evidence in the order of arrival.
 
     What the driver saw itself comes before what a member says of another: a member may have been cut off alone. Place
     and step are those of a member that was waiting for the lost one, if there is such.
+
+    ended: why workers are known to be gone, by member, for those that are: a broken link alone does not say it.
     """
     seen = [item.error for item in evidence if item.observer == driver]
     error = (seen or [item.error for item in evidence])[0]
@@ -31,8 +35,9 @@ def first_cause(evidence: Sequence[Evidence], driver: str, partition: int | None
         error = next(item for item in seen if item.party == gone[0])
     told = next((item.error for item in evidence if item.observer != driver and item.error.party == error.party), error)
     where = {key: value for key, value in error.where.items() if key not in {"party", "partition", "step"}}
+    why = (ended or {}).get(error.party, "")
     return type(error)(
-        told.message if told is not error else error.message,
+        told.message if why in told.message else f"{told.message}: {why}",
         party=error.party,
         partition=told.partition if told.partition is not None else partition,
         step=told.step if told.partition is not None else step,

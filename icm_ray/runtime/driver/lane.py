@@ -46,6 +46,9 @@ _GRACE: Final = 0.5
 _EXIT: Final = 3.0
 """Seconds that workers may take to end by themselves."""
 
+_FAREWELL: Final = 300
+"""Characters of what a worker says of its own end."""
+
 
 class Interrupted(SessionError):
     """Another lane failed, or the user asked to stop; never leaves the engine."""
@@ -73,6 +76,7 @@ class Lane:
         self._session, self._station = session, station
         self._heard = Mailbox()
         self._calls, self._generation = 0, 0
+        self._farewells: dict[str, str] = {}  # why members ended themselves
         self._ended: set[str] = set()  # who has answered the present call for good
         self._busy = threading.Lock()
         self._forgotten: deque[str] = deque()
@@ -140,7 +144,11 @@ class Lane:
 
     def _listen(self, name: str) -> None:
         def answered(payload: bytes) -> None:
-            self._heard.put(name, say.decode_answer(payload, name), len(payload))
+            answer = say.decode_answer(payload, name)
+            if isinstance(answer, say.Failed) and answer.call == 0:  # no call of this process: it ends
+                self._farewells[name] = answer.message[:_FAREWELL]
+            else:
+                self._heard.put(name, answer, len(payload))
 
         for link in (self.data[name], self.control[name]):
             link.set_receive_limits(0, 0)  # nothing but messages
@@ -358,10 +366,9 @@ class Lane:
                 evidence.append(Evidence(DRIVER, heard))
             elif isinstance(heard, say.Failed) and isinstance(error := heard.error(), FaultError):
                 evidence.append(Evidence(name, error))
-        for name, handle in self.handles.items():
-            if lost := handle.lost():
-                evidence.append(Evidence(DRIVER, PeerLost(f"{name}: {lost}", party=name)))
-        error = first_cause(evidence, DRIVER, partition, step)
+        ended = {name: lost for name, handle in self.handles.items() if (lost := handle.lost())}
+        evidence += [Evidence(DRIVER, PeerLost(f"{name}: {lost}", party=name)) for name, lost in ended.items()]
+        error = first_cause(evidence, DRIVER, partition, step, {**ended, **self._farewells})
         self.kill(str(error))
         return error
 

@@ -177,7 +177,7 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """A call failed: an error of the engine, as data."""
+    """A call failed: an error of the engine, as data. call: 0 for none; the worker ends, and says why."""
 
     call: int
     kind: str

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import gettempdir
+from threading import Thread
 from time import perf_counter
+from typing import Final
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError, PeerLost, PeerSilent, ProgramError, SessionError
@@ -37,6 +39,9 @@ from icm_ray.runtime.worker.role import Role
 from icm_ray.transport import Endpoint, Identity, Lease, Station, TcpStation, WatchedLink
 
 __all__ = ["Worker"]
+
+_FAREWELL: Final = 1.0
+"""Seconds that telling a silent driver why one ends may take."""
 
 
 class Worker:
@@ -108,8 +113,8 @@ class Worker:
             link.set_receive_limits(0, 0)  # what arrays it brings is said before
         self._driver, self._control = DriverLink(data, self._to_driver.max_frame_bytes), control
         self._lease.close()
-        self._lease = Lease(self._config.lease, self._on_lapse)
-        control.start_listening(self._ordered, self._lease.renew, lambda _: self._on_lapse())
+        self._lease = Lease(self._config.lease, self._lapse)
+        control.start_listening(self._ordered, self._lease.renew, self._control_lost)
 
     def _role_in(self, plan: LanePlan) -> Role:
         if self.name == DEALER:
@@ -140,6 +145,29 @@ class Worker:
         if self._plan is None or self._role is None:
             raise SessionError(f"worker {self.name} has not joined a lane")
         return self._plan, self._role
+
+    # --- a driver that is silent, or gone -------------------------------------------------------------------------
+
+    def _control_lost(self, error: FaultError) -> None:
+        if isinstance(error, PeerSilent):  # the link counts as long as the lease does
+            self._lapse()
+        else:
+            self._on_lapse()
+
+    def _lapse(self) -> None:
+        """Leave a word for the driver, who may be held up and come back; then end, whether it could be sent or not."""
+        farewell = Thread(target=self._say_farewell, name="icm-farewell", daemon=True)
+        farewell.start()
+        farewell.join(_FAREWELL)
+        self._on_lapse()
+
+    def _say_farewell(self) -> None:
+        lease = self._config.lease
+        why = f"it ended itself: the driver was silent for longer than its lease of {lease:g} s (lease=, ICM_LEASE)"
+        driver = self._to_driver_link()
+        with suppress(FaultError):
+            driver.say(say.failed(0, PeerSilent(why, party=DRIVER), self.name))
+            driver.close()
 
     # --- orders ---------------------------------------------------------------------------------------------------
 

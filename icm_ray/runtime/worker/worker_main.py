@@ -11,6 +11,7 @@ import signal
 import sys
 from functools import partial
 from multiprocessing.connection import Connection
+from typing import Final
 
 import msgspec
 
@@ -23,7 +24,10 @@ from icm_ray.runtime.worker.malloc import keep_freed_memory
 from icm_ray.runtime.worker.sealed import seal_process
 from icm_ray.runtime.worker.worker import Worker
 
-__all__ = ["Settings", "decode_settings", "main"]
+__all__ = ["DRIVER_SILENT", "Settings", "decode_settings", "main"]
+
+DRIVER_SILENT: Final = 3
+"""The status of a worker's process that ended itself since its driver was silent, or gone."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +55,8 @@ def main() -> None:
     try:
         settings = decode_settings(pipe.recv_bytes())
         keep_freed_memory()
-        worker = Worker.over_tcp(name, settings.config, settings.host, partial(os._exit, 3), settings.threads)
+        lapse = partial(os._exit, DRIVER_SILENT)
+        worker = Worker.over_tcp(name, settings.config, settings.host, lapse, settings.threads)
         pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
         plan = decode_plan(pipe.recv_bytes())
         try:
@@ -61,7 +66,7 @@ def main() -> None:
             os._exit(2)
         pipe.send_bytes(say.encode(say.Done(0)))
     except (EOFError, OSError):
-        os._exit(3)  # the driver is gone
+        os._exit(DRIVER_SILENT)
     worker.serve()
     worker.close()
 

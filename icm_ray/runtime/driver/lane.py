@@ -45,7 +45,6 @@ _GRACE: Final = 0.5
 """How long other witnesses of a failure are waited for."""
 _EXIT: Final = 3.0
 """Seconds that workers may take to end by themselves."""
-
 _FAREWELL: Final = 300
 """Characters of what a worker says of its own end."""
 

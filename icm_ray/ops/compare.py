@@ -94,5 +94,5 @@ class CheckFlag(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
     def infer(self, x: ValueType, flag: ValueType) -> ValueType:
         if flag.count != 1 or flag.kind is not Kind.SHARE or flag.f or flag.width > 2:
-            raise ProgramError("a guard takes one flag, 0 or 1: a count would be opened as a count")
+            raise ProgramError("a check takes one flag, 0 or 1: a count would be opened as a count")
         return x

@@ -43,7 +43,7 @@ class CorrectionPrefetch:
         self._take_in = take_in
         self._wait = _Wait()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="icm-relief", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="icm-prefetch", daemon=True)
 
     def waiting(self) -> _Wait:
         """A wait for a peer: for what it sends, or until it takes what it is sent."""

@@ -104,8 +104,8 @@ class Party:
         with ThreadPool(self._threads) as pool:
             playing = Run(mine, plan, address, outcome, pool)
             if slot is None and sum(cost.dealt for cost in plan.costs) > _FITS:
-                with CorrectionPrefetch(self._dealer.read_ahead) as relief:
-                    playing.play(relief.waiting)
+                with CorrectionPrefetch(self._dealer.read_ahead) as prefetch:
+                    playing.play(prefetch.waiting)
             else:
                 playing.play(nullcontext)
         self.store.update(staged)

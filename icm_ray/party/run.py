@@ -40,7 +40,7 @@ class Observer(Protocol):
 class RunResult:
     """What a run left with this party: values revealed to it (ring elements) and what it took.
 
-    prepared: whether its randomness was dealt ahead of time.
+    preprocessed: whether its randomness was dealt ahead of time.
     """
 
     results: dict[str, RingArray] = field(default_factory=dict)

@@ -32,7 +32,7 @@ TABLE: Mapping[type, ProtocolKernel[Any]] = {
     compare.AtLeast: thresholds.Counting(),
     compare.CountAtLeast: thresholds.Counting(),
     compare.Select: thresholds.Selection(),
-    compare.CheckFlag: thresholds.Guarding(),
+    compare.CheckFlag: thresholds.FlagChecks(),
     compare.Maximum: maximum.Maxima(),
     compare.ArgMax: maximum.ArgMaximum(),
     groups.GroupCount: domain_protocols.GroupCounts(),

@@ -23,7 +23,7 @@ from icm_ray.protocols.epilogue import word_type
 from icm_ray.ring import bits, epilogue
 from icm_ray.ring.array import RingArray
 
-__all__ = ["Counting", "Guarding", "Selection"]
+__all__ = ["Counting", "FlagChecks", "Selection"]
 
 _R, _S, _RD, _CHUNKS, _RY, _RD_RY, _TREE = 0, 1, 2, 3, 5, 6, 16
 
@@ -141,7 +141,7 @@ class Selection:
         return _bits_cost(out.count, op.width, 1, len(parties)).then(beside)
 
 
-class Guarding:
+class FlagChecks:
     """Open a flag to all parties before anything else is; nothing but the flag is opened."""
 
     def reference(

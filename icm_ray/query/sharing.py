@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.ops.linear import Store
+from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.question import DatasetFacts, Sharing
@@ -12,8 +13,6 @@ from icm_ray.query.secret_rows import SecretPartition, SecretRows, encoding_for
 from icm_ray.query.tasks import ColumnValues
 
 __all__ = ["secret_rows", "sharing_program"]
-
-_NUMBERS = frozenset({"int", "float", "bool"})
 
 
 def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
@@ -25,7 +24,7 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
     if not isinstance(rows, OwnerRows):
         raise ProgramError(f"the dataset {rows.name!r} is shared already")
     columns = tuple(column_of(rows, name) for name in sharing.columns)
-    bare = [f"{info.name!r} ({info.kind})" for info in columns if info.kind not in _NUMBERS]
+    bare = [f"{info.name!r} ({info.kind})" for info in columns if info.kind not in NUMBERS]
     if bare:
         raise ColumnError(f"only numbers can be shared, not {', '.join(bare)}; pick columns: frame[[...]].share()")
     most = max((count for table in rows.tables for count in table.rows), default=0)

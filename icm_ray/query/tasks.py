@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Annotated, Union
 
 import msgspec
 
@@ -41,7 +41,7 @@ class CsvSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 class PushedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="pushed"):
     """Arrow IPC streams that the driver sends over its link, one for each partition."""
 
-    partitions: int
+    partitions: Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
 
 
 Source = Union[ParquetSource, CsvSource, PushedSource]  # noqa: UP007 - msgspec takes a typing.Union

@@ -1,4 +1,4 @@
-"""Matrix products and convolutions over Z_2^64: geometry and arrays; the kernels are in `panels`.
+"""Matrix products and convolutions over Z_2^64: geometry and arrays; the kernels are in `gemm_kernel`.
 
 Kernels are loaded at the first product, so that a process which only plans does not pay for Numba.
 """
@@ -200,7 +200,7 @@ def _tiled(
     add: bool,
     threads: int,
 ) -> None:
-    """`panels.product`, the longer side of the result split among threads."""
+    """`gemm_kernel.product`, the longer side of the result split among threads."""
     from icm_ray.ring import gemm_kernel
 
     groups, rows, inner = shape

@@ -23,14 +23,14 @@ def test_a_wait_that_lasts_takes_in():
         taken.set()
         return 1
 
-    with CorrectionPrefetch(take_in) as relief, relief.waiting():
+    with CorrectionPrefetch(take_in) as prefetch, prefetch.waiting():
         assert taken.wait(20)
 
 
 def test_who_does_not_wait_takes_nothing_in():
     calls = []
-    with CorrectionPrefetch(lambda: calls.append(1) or 1) as relief:
-        with relief.waiting():
+    with CorrectionPrefetch(lambda: calls.append(1) or 1) as prefetch:
+        with prefetch.waiting():
             pass
         before = len(calls)
         threading.Event().wait(0.05)  # ten looks
@@ -40,7 +40,7 @@ def test_who_does_not_wait_takes_nothing_in():
 def test_the_thread_ends_with_the_run():
     with pytest.raises(KeyError), CorrectionPrefetch(lambda: 0):
         raise KeyError
-    assert not [thread for thread in threading.enumerate() if thread.name == "icm-relief"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "icm-prefetch"]
 
 
 @pytest.mark.parametrize("in_flight", [0, 1 << 40])

@@ -269,3 +269,10 @@ def test_a_share_is_not_moved_to_another_name(taken):
         }
         with pytest.raises(Desynchronised, match=r"(alice|bob) (was sent something else|keeps something under)"):
             gathered(engine, 1, ((names[1], (rows[1],)),), other[taken])
+
+
+@pytest.mark.parametrize("partitions", [-1, 1 << 24, 1 << 62])
+def test_a_table_of_partitions_without_end(partitions):
+    order = say.OpenTable(1, Open("table", PushedSource(partitions)))
+    with pytest.raises(Desynchronised, match="something else than an order"):
+        say.decode_order(say.encode(order))

@@ -233,28 +233,29 @@ class LaneEngine(StaysHere):
                 self._gather(self._lanes[index], tuple(held.items()))
 
     def _gather(self, lane: Lane, keys: tuple[tuple[str, tuple[int, ...]], ...]) -> None:
-        home = self._lanes[0]
-        with home.using(), lane.using():
+        first_lane = self._lanes[0]
+        with first_lane.using(), lane.using():
             if not lane.first_lane_links:
-                calls = {side: side.next_call() for side in (home, lane)}
-                for side, first in ((home, False), (lane, True)):
-                    orders = {name: self._home(calls[side], lane, home, lane, name, first) for name in self.parties}
+                calls = {side: side.next_call() for side in (first_lane, lane)}
+                for side, other in ((first_lane, lane), (lane, first_lane)):
+                    orders = {name: self._link_order(calls[side], lane, other, name) for name in self.parties}
                     side.tell(orders)
-                for side in (lane, home):
+                for side in (lane, first_lane):
                     side.collect(self.parties, calls[side], "gather")
                 lane.first_lane_links = True
             order = Gather(next(self._jobs), lane.index, keys)
-            calls = {side: side.next_call() for side in (home, lane)}
-            for side in (home, lane):
+            calls = {side: side.next_call() for side in (first_lane, lane)}
+            for side in (first_lane, lane):
                 side.tell({name: say.GatherShares(calls[side], order) for name in self.parties})
-            for side in (lane, home):
+            for side in (lane, first_lane):
                 side.collect(self.parties, calls[side], "gather")
 
     @staticmethod
-    def _home(call: int, of: Lane, home: Lane, lane: Lane, name: str, initiator: bool) -> say.LinkToFirstLane:
-        plan = (lane if not initiator else home).plan
+    def _link_order(call: int, lane: Lane, other: Lane, name: str) -> say.LinkToFirstLane:
+        """For the worker of a party on one side: where its own worker on the `other` listens; the later lane dials."""
+        plan = other.plan
         member = next(item for item in plan.members if item[0] == name) if plan is not None else (name, "", 0, b"")
-        return say.LinkToFirstLane(call, of.index, member, initiator)
+        return say.LinkToFirstLane(call, lane.index, member, other is not lane)
 
     def forget(self, keys: Sequence[str]) -> None:
         """Drop kept shares, weights or tables in every lane, now or before its next call."""

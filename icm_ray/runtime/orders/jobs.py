@@ -46,7 +46,7 @@ class Gather(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker says of a run: nothing of its values. Where it was asked for, `spent`: seconds by part, and
-    peak_bytes: the most that it held of what the run allocated. prepared: its randomness was dealt ahead of time.
+    peak_bytes: the most that it held of what the run allocated. preprocessed: its randomness was dealt ahead of time.
     """
 
     attempt: int = 0

@@ -237,7 +237,7 @@ class Worker:
             case say.LinkToFirstLane(call, lane, peer, initiator):
                 if peer[0] != self.name:
                     raise ProgramError(f"{self.name} refuses: a party's link between lanes leads to its own worker")
-                name = f"{self._joined()[0].session}/home-{lane}-{self.name}"
+                name = f"{self._joined()[0].session}/first-lane-{lane}-{self.name}"
                 self._first_lane_links[lane] = self._station.open(Endpoint(*peer), name, initiator)
             case say.GatherShares(call, gather):
                 self._gather(gather, role)

@@ -222,12 +222,13 @@ class SecureModel(StaysHere):
     ) -> tuple[NDArray[Any], Spent]:
         began, parts, spent = perf_counter(), [], Spent()
         starts = range(0, len(coded), self.batch_size)
-        wave = _WAVE * self._session.lanes
+        lanes = self._session.usable_lanes
+        wave = _WAVE * len(lanes)
         for first in range(0, len(starts), wave):
             jobs: list[LaneJob] = []
             results: list[int] = []
             for index in range(first, min(first + wave, len(starts))):
-                lane = index % self._session.lanes
+                lane = lanes[index % len(lanes)]
                 if lane not in self._loaded and all(job.lane != lane for job in jobs):
                     jobs.append(self._load_job(lane))
                 images = coded[starts[index] : starts[index] + self.batch_size]

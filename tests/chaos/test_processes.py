@@ -7,7 +7,10 @@ import pytest
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import PeerLost, PeerSilent, SessionClosed, SessionError
+from icm_ray.ops.linear import Load, Reveal, Sum
+from icm_ray.program.build import Builder
 from icm_ray.runtime.carriers.processes import ProcessEngine
+from icm_ray.runtime.driver.engine import LaneJob
 from tests.chaos.victims import QUICK, ROWS, alive, fails_after, gone
 from tests.runtime import programs
 
@@ -65,8 +68,10 @@ def test_with_default_limits(victim, how):
 
 
 def test_one_lane_of_two():
-    """The other lane ends as well, and both are named in no other way than by the victim."""
+    """The other lane goes on, and what it keeps is there; new tables go to it alone."""
     with ProcessEngine(lanes=2, config=QUICK) as engine:
+        given = {"alice": {"column": programs.ring(range(ROWS))}}
+        engine.execute([LaneJob(0, programs.kept(engine, "alice", "k", ROWS), given=given)])
         victim = engine.handles[4]  # the second lane's bob
         processes = [handle.process.pid for handle in engine.handles]
         error, seconds = fails_after(engine, victim.process.pid, signal.SIGKILL)
@@ -74,6 +79,13 @@ def test_one_lane_of_two():
         assert error.partition is not None
         assert error.partition % 2 == 1
         assert seconds < 2.5
+        assert engine.usable_lanes == (0,)
+        builder = Builder(engine.parties)
+        builder.add(Reveal("alice", "sum"), builder.add(Sum(), builder.add(Load("k", programs.column(ROWS)))))
+        (done,) = engine.execute([LaneJob(0, builder.build())])
+        assert done.results["sum"].tolist() == [sum(range(ROWS)) << programs.column(ROWS).f]
+        with pytest.raises(SessionError, match="bob"):
+            engine.execute([LaneJob(1, builder.build())])
     assert alive(processes) == []
 
 
@@ -81,8 +93,6 @@ def test_a_worker_that_dies_while_it_is_idle():
     with ProcessEngine(config=QUICK) as engine:
         os.kill(pids(engine)["bob"], signal.SIGKILL)
         program = programs.compared(engine, ROWS, "alice")
-        from icm_ray.runtime.driver.engine import LaneJob
-
         with pytest.raises(PeerLost, match="bob") as caught:
             engine.execute([LaneJob(0, program, given={"bob": {"x": programs.ring(range(ROWS))}})])
         assert caught.value.party == "bob"

@@ -1,10 +1,12 @@
 """A connection between two members is cut while both live: a typed error, and the lane goes on with what it kept."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import PeerLost
+from icm_ray.errors import PeerLost, PeerSilent
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.linear import Load, Reveal, Store, Sum
 from icm_ray.program.build import Builder
@@ -51,3 +53,29 @@ def test_the_session_and_its_shares_stay(monkeypatch, after):
         for _ in range(2):
             (done,) = engine.execute([LaneJob(0, program, 7)])
             assert done.results["count"].tolist() == [ROWS]
+
+
+def test_a_run_beyond_its_time_costs_the_run_alone(monkeypatch):
+    receive, abort, cut, held = MemoryLink.receive, MemoryLink.abort, threading.Event(), [True]
+
+    def waiting(link, frame, parts):
+        if link.peer == "bob" and held:
+            held.clear()
+            cut.wait(60)
+        return receive(link, frame, parts)
+
+    def aborting(link):
+        cut.set()
+        abort(link)
+
+    with ThreadEngine(config=EngineConfig(free_programs=True, job_timeout=0.2)) as engine:
+        given = {"alice": {"column": programs.ring(np.arange(ROWS))}}
+        engine.execute([LaneJob(0, programs.kept(engine, "alice", "k", ROWS), given=given)])
+        program = counted(engine)
+        monkeypatch.setattr(MemoryLink, "receive", waiting)
+        monkeypatch.setattr(MemoryLink, "abort", aborting)
+        with pytest.raises(PeerSilent) as caught:
+            engine.execute([LaneJob(0, program, 7)])
+        assert caught.value.partition == 7
+        (done,) = engine.execute([LaneJob(0, program, 7)])
+        assert done.results["count"].tolist() == [ROWS]

@@ -112,6 +112,10 @@ class Engine(Protocol):
     totals: Totals
     """Grows with every run that ended well."""
 
+    @property
+    def usable_lanes(self) -> tuple[int, ...]:
+        """The lanes that live: one that lost a worker takes no more part, the others go on."""
+
     def new_name(self, prefix: str) -> str:
         """A name that this session has not used: for tables, kept shares, weights."""
 

@@ -285,7 +285,14 @@ class Lane:
                 self._look(partition, step)
                 if late:
                     name = waited_for()[0]
-                    error = PeerSilent(f"{name} lives but did not finish within {limit:g} s", party=name, step=step)
+                    error = PeerSilent(
+                        f"{name} lives but did not finish within {limit:g} s",
+                        party=name,
+                        partition=partition,
+                        step=step,
+                    )
+                    if step == "run":  # every member lives: whoever runs it aborts, and makes the links anew
+                        raise error from None
                     raise self.fail(Evidence(DRIVER, error), partition, step) from None
                 continue
             if isinstance(heard, FaultError):

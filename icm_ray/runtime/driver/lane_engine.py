@@ -80,15 +80,28 @@ class LaneEngine(StaysHere):
             self.close()
             raise
 
-    def _open(self) -> None:
+    @property
+    def usable_lanes(self) -> tuple[int, ...]:
+        """The lanes that live, in order: one that lost a worker takes no more part. Raises where none is left."""
         self._ending.check_here()
         if self._ending.closed:
             raise SessionClosed("the session was closed")
-        for lane in self._lanes:
-            lane.usable()
+        living = tuple(lane.index for lane in self._lanes if not lane.broken)
+        if not living:
+            self._lanes[0].usable()
+        return living
+
+    def _open(self, lanes: Iterable[int] = ()) -> list[Lane]:
+        """The lanes that live; raises where none does, or one of `lanes` does not."""
+        living = self.usable_lanes
+        for index in lanes:
+            if not 0 <= index < self.lanes:
+                raise InputError(f"lane {index} of a session with {self.lanes}")
+            self._lanes[index].usable()
+        return [self._lanes[index] for index in living]
 
     def _in_parallel(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
-        """Run one task for each lane at the same time; the first error ends the others."""
+        """Run one task for each lane at the same time; the first error ends the others' tasks, and no other lane."""
         if len(tasks) == 1:
             return [tasks[0]()]
         futures: list[Future[T]] = [self._pool.submit(task) for task in tasks]
@@ -97,11 +110,9 @@ class LaneEngine(StaysHere):
             failed = next((error for future in ended if (error := future.exception()) is not None), None)
             if failed is not None:
                 raise failed
-        except BaseException as error:
+        except BaseException:
             for lane in self._lanes:
                 lane.interrupt()
-                if isinstance(error, FaultError) and any(other.broken for other in self._lanes):
-                    lane.kill(str(error))
             wait(futures)
             for lane in self._lanes:
                 lane.resume()
@@ -117,13 +128,13 @@ class LaneEngine(StaysHere):
 
         Raises `SourceError` naming two lanes and their nodes where the workers did not see the same files.
         """
-        self._open()
+        living = self._open()
         if owner not in self.parties + self.owners:
             raise OwnerError(f"{owner!r} is not in the session; it has {', '.join(self.parties + self.owners)}")
         name = self.new_name("table")
         if isinstance(source, PushedSource):
-            lanes = lanes_of(source.partitions, self.lanes)
-            return Table(name, owner, self._push(owner, name, source, batches), lanes)
+            info = self._push(living, owner, name, source, batches)
+            return Table(name, owner, info, self._spread(living, source.partitions))
 
         def read(lane: Lane) -> TableInfo:
             with lane.using():
@@ -131,23 +142,30 @@ class LaneEngine(StaysHere):
                 try:
                     done = lane.ask({owner: say.OpenTable(call, Open(name, source))}, call, "open")
                 except SourceError as error:
-                    if len(self._lanes) == 1:
+                    if self.lanes == 1:
                         raise
                     raise SourceError(f"{error.message} (on {lane.place(owner)})", **error.where) from None
                 return done[owner].info or TableInfo((), ())
 
-        infos = self._in_parallel([lambda lane=lane: read(lane) for lane in self._lanes])  # type: ignore[misc]
+        infos = self._in_parallel([lambda lane=lane: read(lane) for lane in living])  # type: ignore[misc]
         try:
-            info = one_view(infos, [lane.place(owner) for lane in self._lanes])
+            info = one_view(infos, [lane.place(owner) for lane in living])
         except SourceError as error:
             self.forget([name])
             raise error.of_owner(owner) from None
-        return Table(name, owner, info, lanes_of(len(info.rows), self.lanes))
+        return Table(name, owner, info, self._spread(living, len(info.rows)))
 
-    def _push(self, owner: str, name: str, source: PushedSource, batches: Iterable[bytes]) -> TableInfo:
+    @staticmethod
+    def _spread(living: Sequence[Lane], partitions: int) -> tuple[int, ...]:
+        """The lane of every partition: living ones in turn."""
+        return tuple(living[place].index for place in lanes_of(partitions, len(living)))
+
+    def _push(
+        self, living: Sequence[Lane], owner: str, name: str, source: PushedSource, batches: Iterable[bytes]
+    ) -> TableInfo:
         """Stream partitions as they come, each to the worker that is to hold it."""
-        mine = {lane: tuple(range(lane.index, source.partitions, self.lanes)) for lane in self._lanes}
-        taking = [lane for lane in self._lanes if mine[lane]]
+        mine = {lane: tuple(range(place, source.partitions, len(living))) for place, lane in enumerate(living)}
+        taking = [lane for lane in living if mine[lane]]
         with ExitStack() as held:
             for lane in taking:
                 held.enter_context(lane.using())
@@ -156,7 +174,7 @@ class LaneEngine(StaysHere):
                 lane.tell({owner: say.OpenTable(calls[lane], Open(name, source, mine[lane]))})
             sent: Counter[Lane] = Counter()
             try:
-                self._stream(owner, source, batches, sent)
+                self._stream(living, owner, source, batches, sent)
             except BaseException:  # the workers are told, and say that they miss some, which is not news
                 for lane in taking:
                     if not lane.broken:
@@ -168,7 +186,14 @@ class LaneEngine(StaysHere):
             done = [lane.collect((owner,), calls[lane], "table")[owner] for lane in taking]
         return merged([item.info for item in done if item.info is not None])
 
-    def _stream(self, owner: str, source: PushedSource, batches: Iterable[bytes], sent: Counter[Lane]) -> None:
+    def _stream(
+        self,
+        living: Sequence[Lane],
+        owner: str,
+        source: PushedSource,
+        batches: Iterable[bytes],
+        sent: Counter[Lane],
+    ) -> None:
         part, largest = 0, transport_config(self.config).max_message_bytes
         for part, payload in enumerate(batches, start=1):
             if part > source.partitions:
@@ -183,7 +208,7 @@ class LaneEngine(StaysHere):
                     bytes=len(message),
                     limit=largest,
                 )
-            lane = self._lanes[(part - 1) % self.lanes]
+            lane = living[(part - 1) % len(living)]
             self._send(lane, owner, message)
             sent[lane] += 1
         if part < source.partitions:
@@ -198,9 +223,7 @@ class LaneEngine(StaysHere):
 
     def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
         """Run jobs: those of different lanes at the same time, those of one lane in order."""
-        self._open()
-        if wrong := [job.lane for job in jobs if not 0 <= job.lane < self.lanes]:
-            raise InputError(f"lane {wrong[0]} of a session with {self.lanes}")
+        self._open(job.lane for job in jobs)
         numbers = [next(self._jobs) for _ in jobs]
         found: dict[int, Execution] = {}
 
@@ -216,7 +239,7 @@ class LaneEngine(StaysHere):
 
     def preprocess(self, program: Program, partitions: int) -> None:
         """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are."""
-        self._open()
+        self._open(range(self.lanes))
         counts = slots_by_lane(program, partitions, self.parties, self.lanes)
         numbers = {lane: next(self._jobs) for lane in range(self.lanes)}
         self._in_parallel(
@@ -225,10 +248,8 @@ class LaneEngine(StaysHere):
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
         """Move kept shares to lane 0, each party within itself, over a link that is opened when it is first needed."""
-        self._open()
+        self._open((0, *keys))
         for index, held in keys.items():
-            if not 0 <= index < self.lanes:
-                raise InputError(f"lane {index} of a session with {self.lanes}")
             if index and held:
                 self._gather(self._lanes[index], tuple(held.items()))
 
@@ -265,8 +286,7 @@ class LaneEngine(StaysHere):
 
     def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> None:
         """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are."""
-        self._open()
-        for lane in self._lanes:
+        for lane in self._open():
             with lane.using():
                 call = lane.next_call()
                 order = say.SetPolicy(call, dataset, policy, tuple(tables))

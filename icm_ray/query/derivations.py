@@ -37,9 +37,9 @@ def _check_facts(asked: Asked) -> None:
     if twice := [name for name, times in described.items() if times > 1]:
         raise ProgramError(f"the dataset {twice[0]!r} is described twice")
     for facts in asked.facts:
-        for lane in facts.lanes:
-            facts.labels(lane)
-        _ = facts.kept
+        _ = facts.lanes
+        for column in facts.columns:
+            facts.rounding(column.name)
 
 
 class Derivations:

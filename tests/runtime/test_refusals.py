@@ -19,7 +19,9 @@ from icm_ray.ops.linear import Add, Input, Reveal
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder
 from icm_ray.query.tasks import ColumnValues, CsvSource, ParquetSource, PushedSource
+from icm_ray.runtime.driver import run
 from icm_ray.runtime.driver.engine import LaneJob
+from icm_ray.transport import TransportConfig
 from tests.runtime import programs
 
 ONES = np.ones(8, np.uint64)
@@ -54,6 +56,15 @@ def test_policy(lanes):
     refused(lanes, PolicyError, "total has 16 rows behind it", LaneJob(0, program, given=given))
     lanes.forget(["visits"])
     lanes.execute([LaneJob(0, program, given=given)])
+
+
+def test_an_array_too_large_for_a_link_costs_no_lane(lanes, monkeypatch):
+    program = programs.pooled_sum(lanes, "bob", 8, ("alice", "bob"))
+    given = {"alice": {"from alice": ONES}, "bob": {"from bob": ONES}}
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "transport_config", lambda _: TransportConfig(max_frame_bytes=63))
+        match = r"^alice: input from alice of shape \(8,\) takes 64 bytes, a link carries 63 at most"
+        refused(lanes, InputError, match, LaneJob(0, program, given=given))
 
 
 def test_shares_that_move_to_the_first_lane_stay_whose_they_were(lanes):

@@ -7,7 +7,7 @@ import math
 import msgspec
 import numpy as np
 
-from icm_ray.errors import Desynchronised, FaultError, OwnerError, ProgramError, StockMismatch
+from icm_ray.errors import Desynchronised, FaultError, InputError, OwnerError, ProgramError, StockMismatch
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.ops.linear import Reveal
 from icm_ray.program.program import Program, encode_program
@@ -19,6 +19,7 @@ from icm_ray.runtime.driver.first_cause import Evidence
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Job, Report, ResultMessage
+from icm_ray.runtime.orders.limits import transport_config
 from icm_ray.runtime.orders.value_frames import GIVEN, given_frame
 
 __all__ = ["run"]
@@ -38,6 +39,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
             raise OwnerError(f"{name!r} is not in the session; it has {', '.join(lane.parties + lane.owners)}")
         if name not in members:
             raise ProgramError(f"{name} is given tasks for a program that it has no part in")
+    _fits(lane, job)
     arrived: dict[str, dict[str, RingArray]] = {}
     due = _due(program)
 
@@ -91,6 +93,21 @@ def _tasks(job: LaneJob) -> dict[str, dict[str, InputTask]]:
     for owner, named in job.given.items():
         tasks.setdefault(owner, {}).update(dict.fromkeys(named, Given()))
     return tasks
+
+
+def _fits(lane: Lane, job: LaneJob) -> None:
+    """Raise `InputError` for an array that no link carries, before anything is sent."""
+    largest = transport_config(lane.config).max_frame_bytes
+    for owner, named in job.given.items():
+        for name, array in named.items():
+            if array.nbytes > largest:
+                raise InputError(
+                    f"{owner}: input {name} of shape {array.shape} takes {array.nbytes} bytes, a link carries "
+                    f"{largest} at most: bring fewer rows at once (batch_size= of a model)",
+                    owner=owner,
+                    bytes=array.nbytes,
+                    limit=largest,
+                )
 
 
 def _give(lane: Lane, order: Job, job: LaneJob) -> None:

@@ -360,14 +360,19 @@ class Lane:
         """Whether a fault ended it."""
         return bool(self._broken)
 
-    def fail(self, first: Evidence, partition: int | None, step: str) -> FaultError:
-        """Hear other witnesses of a failure for a moment, end the lane, and return the error to raise."""
-        evidence, deadline = [first], monotonic() + _GRACE
+    def _other_witnesses(self) -> Iterator[tuple[str, say.Answer | FaultError]]:
+        """What is heard within a moment of a failure."""
+        deadline = monotonic() + _GRACE
         while (left := deadline - monotonic()) > 0:
             try:
-                name, heard = self._heard.get(timeout=left)
+                yield self._heard.get(timeout=left)
             except Empty:
-                break
+                return
+
+    def fail(self, first: Evidence, partition: int | None, step: str) -> FaultError:
+        """Hear other witnesses of a failure for a moment, end the lane, and return the error to raise."""
+        evidence = [first]
+        for name, heard in self._other_witnesses():
             if isinstance(heard, FaultError):
                 evidence.append(Evidence(DRIVER, heard))
             elif isinstance(heard, say.Failed) and isinstance(error := heard.error(), FaultError):
@@ -382,12 +387,8 @@ class Lane:
         """The error to raise where a member says that a run failed. Where every member lives (a connection between two
         of them was cut, or one took too long) the lane is not ended: whoever runs it aborts and makes its links anew.
         """
-        evidence, deadline = [first], monotonic() + _GRACE
-        while (left := deadline - monotonic()) > 0:
-            try:
-                name, heard = self._heard.get(timeout=left)
-            except Empty:
-                break
+        evidence = [first]
+        for name, heard in self._other_witnesses():
             if isinstance(heard, FaultError):
                 return self.fail(Evidence(DRIVER, heard), partition, step)
             if isinstance(heard, say.Done | say.Failed) and heard.call == self._calls:

@@ -21,7 +21,6 @@ from icm_ray.errors import StockMismatch
 from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import LoadWeight
-from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
 from icm_ray.ring.fixed import decode, encode
 from icm_ray.runtime.driver.engine import Engine, LaneJob
@@ -105,7 +104,7 @@ def measure(
             how = "live" if preprocessed else "ahead of time"
             raise StockMismatch(f"run {repeat} of {work.name} was dealt {how}", party="dealer", step="bench")
         if repeat in {0, repeats}:  # not between timed runs, which would find other work's data in the caches
-            errors.append(_error(engine, plain, result.type))
+            errors.append(_error(engine, plain, Load("y", result.type, program.labels()[-1])))
     seconds = seconds[1:]
     (traced,) = engine.execute([LaneJob(0, program, trace=True)])
     given = sum(size_of(kind) for kind in work.types.values())
@@ -150,8 +149,8 @@ def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
     return keys
 
 
-def _error(engine: Engine, plain: NDArray[np.float64], kind: ValueType) -> float:
+def _error(engine: Engine, plain: NDArray[np.float64], kept: Load) -> float:
     builder = Builder(engine.parties, threads=engine.threads)
-    builder.add(Reveal(DRIVER, "y"), builder.add(Load("y", kind)))
+    builder.add(Reveal(DRIVER, "y"), builder.add(kept))
     (execution,) = engine.execute([LaneJob(0, builder.build())])
-    return float(np.max(np.abs(decode(execution.results["y"], kind.f).reshape(plain.shape) - plain)))
+    return float(np.max(np.abs(decode(execution.results["y"], kept.type.f).reshape(plain.shape) - plain)))

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from cluster.bench.run import measure
+from cluster.bench.run import measure, workload
 from cluster.bench.workloads import normal, one
 from cluster.cli.bench import bench
 from icm_ray.config import EngineConfig
@@ -31,6 +31,13 @@ def test_every_run_is_as_it_says(preprocessed):
         record = measure(engine, small(), 2, False, preprocessed=preprocessed)
     assert record.preprocessed is preprocessed
     assert record.max_abs_error == 0
+
+
+def test_what_a_network_keeps_is_checked_too():
+    """Its output is made of weights, whose labels it bears."""
+    with ThreadEngine(config=EngineConfig(free_programs=True)) as engine:
+        record = measure(engine, workload("minionn_cifar_b8"), 1, False)
+    assert 0 < record.max_abs_error < 1e-3
 
 
 class Forgetful(ThreadEngine):

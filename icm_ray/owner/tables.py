@@ -128,9 +128,20 @@ class Tables:
             kind = read_as
         if kind and kind not in NUMBERS and kind != "null":
             raise ColumnError(f"{column}: numbers are needed, and its type is {kind}", column=column)
+        blocks = table.blocks(partition, column)
         if read_as and kind in NUMBERS and kind != read_as:
-            raise ColumnError(f"{column}: its type is {kind}, where {read_as} was agreed on", column=column)
-        return (plain_numbers(block, column, kind) for block in table.blocks(partition, column))
+            blocks = self._without_values(
+                blocks, f"{column}: its type is {kind}, where {read_as} was agreed on", column
+            )
+        return (plain_numbers(block, column, kind) for block in blocks)
+
+    @staticmethod
+    def _without_values(blocks: Iterator[Any], otherwise: str, column: str) -> Iterator[Any]:
+        """Blocks without a value, which are of any kind; `ColumnError` at the first that has one."""
+        for block in blocks:
+            if block.null_count < len(block):
+                raise ColumnError(otherwise, column=column)
+            yield block
 
     def _checked(self, name: str, partition: int, column: str) -> tuple[Readable, str]:
         """A table that is there, and the kind of a column that is there, "" where this worker holds none of it."""

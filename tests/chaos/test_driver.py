@@ -42,6 +42,7 @@ def test_killed(driver):
     assert gone(workers, 2.0) == []
 
 
+@pytest.mark.slow
 def test_stopped(driver):
     process, workers = driver("processes")
     process.send_signal(signal.SIGSTOP)

@@ -39,7 +39,7 @@ def struck(victim: str, how: int, config: EngineConfig, parties=("alice", "bob")
     return error, seconds
 
 
-@pytest.mark.parametrize("victim", MEMBERS)
+@pytest.mark.parametrize("victim", ["bob", "dealer", *(pytest.param(name, marks=HEAVY) for name in ("alice", "carol"))])
 def test_killed(victim):
     error, seconds = struck(victim, signal.SIGKILL, QUICK)
     assert isinstance(error, PeerLost)

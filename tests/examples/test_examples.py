@@ -28,13 +28,21 @@ def run(*arguments):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "example",
+    [EXAMPLES[-1], *(pytest.param(example, marks=pytest.mark.slow) for example in EXAMPLES[:-1])],
+    ids=lambda path: path.stem,
+)
 def test_example_runs(example):
     run(str(example))
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+@pytest.mark.parametrize(
+    "block",
+    [BLOCKS[0], *(pytest.param(block, marks=pytest.mark.slow) for block in BLOCKS[1:])],
+    ids=range(len(BLOCKS)),
+)
 def test_block_of_the_readme_runs(block):
     run("-c", block)
 

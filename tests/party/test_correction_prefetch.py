@@ -43,7 +43,7 @@ def test_the_thread_ends_with_the_run():
     assert not [thread for thread in threading.enumerate() if thread.name == "icm-prefetch"]
 
 
-@pytest.mark.parametrize("in_flight", [0, 1 << 40])
+@pytest.mark.parametrize("in_flight", [0, pytest.param(1 << 40, marks=pytest.mark.slow)])
 def test_a_chain_and_one_beside_it_get_through_bounded_lines(in_flight):
     rows = 500_000
     builder, kind = Builder(("alice", "bob"), in_flight=in_flight), ValueType(shape=(rows,), width=40)

@@ -14,9 +14,9 @@ from icm_ray.runtime.driver.patience import Patience
 from tests.runtime import programs
 
 ROWS = 100
-SILENCE = 0.5
-HELD = 1.5
-"""Seconds: three times what makes a peer silent."""
+SILENCE = 1.0
+HELD = 2.5
+"""Seconds: more than twice what makes a peer silent."""
 
 
 def hold(seconds: float) -> None:
@@ -50,7 +50,7 @@ def test_the_lease_is_longer_than_any_silence():
 
 
 def test_a_driver_that_was_silent_for_longer_than_the_lease_is_told_so():
-    config = EngineConfig(heartbeat=0.2, silence=SILENCE, lease=0.5, free_programs=True)
+    config = EngineConfig(heartbeat=0.2, silence=0.5, lease=0.5, free_programs=True)
     with ProcessEngine(config=config) as engine:
         engine.execute([job(engine)])
         hold(3.0)

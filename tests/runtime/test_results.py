@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from icm_ray.config import EngineConfig
 from icm_ray.errors import Desynchronised
 from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
@@ -30,7 +31,7 @@ def program():
 class ScriptedLane:
     """A lane whose workers say what they are told to."""
 
-    parties, owners, data, broken = ("alice", "bob"), (), {}, False
+    parties, owners, data, broken, config = ("alice", "bob"), (), {}, False, EngineConfig()
 
     def __init__(self, *said):
         self.handles = dict.fromkeys(("alice", "bob", "dealer"))

@@ -15,8 +15,8 @@ from tests.runtime import programs
 
 ROWS = 100
 SILENCE = 1.0
-HELD = 2.5
-"""Seconds: more than twice what makes a peer silent."""
+HELD = 3.0
+"""Seconds: three times what makes a peer silent."""
 
 
 def hold(seconds: float) -> None:

@@ -92,6 +92,11 @@ class _SocketStream:
                 return
         self._hope = _HOPE
 
+    def _came_meanwhile(self) -> bool:
+        """Whether there is something to read although a wait has just ended in vain: whoever holds the interpreter for
+        long keeps a reader from looking again before its time is over."""
+        return bool(self._readable.poll(0))
+
     def unread(self) -> int:
         count = bytearray(4)
         fcntl.ioctl(self._fd, termios.FIONREAD, count)
@@ -128,7 +133,9 @@ class PlainStream(_SocketStream):
         try:
             return self._sock.recv_into(view)
         except BlockingIOError:
-            raise TimeoutError from None
+            if not self._came_meanwhile():
+                raise TimeoutError from None
+        return self._sock.recv_into(view)
 
     def send_some(self, views: list[memoryview]) -> int:
         try:
@@ -154,6 +161,11 @@ class TlsStream(_SocketStream):
             self._timeout = timeout
         if self._spin and not self._sock.pending():
             self._watch()
+        try:
+            return self._sock.recv_into(view)
+        except TimeoutError:
+            if not self._came_meanwhile():
+                raise
         return self._sock.recv_into(view)
 
     def send_some(self, views: list[memoryview]) -> int:

@@ -25,11 +25,13 @@ class Planted:
     """Values that nobody else would have, in files of `folder` and in `needles`.
 
     holders: by name, whose memory they may be in: "driver", "alice", "bob", "dealer".
+    kept: by process, the names of the shares that it kept when it noted them.
     """
 
     def __init__(self, folder: Path) -> None:
         self.needles = Needles()
         self.holders: defaultdict[str, set[str]] = defaultdict(set)
+        self.kept: defaultdict[str, set[str]] = defaultdict(set)
         self._folder, self._rng = folder, np.random.default_rng()
         self._brought: dict[str, Any] = {}
         for owner in PARTIES:
@@ -74,6 +76,8 @@ class Planted:
                 also = {"sent": {peer}, "nonce": {"dealer", *PARTIES}, "kept": set(PARTIES)}.get(kind, set())
                 name = names.setdefault(secret, f"{kind} {secret[:12]} of {process}")
                 self.needles.raw(self._name(name, {process} | also), bytes.fromhex(secret))
+                if kind == "kept":
+                    self.kept[process].add(name)
         return kinds
 
     def _name(self, name: str, holders: set[str]) -> str:

@@ -44,11 +44,11 @@ def main(folder: Path, ray_folder: str, pause: Callable[[], None]) -> None:
     )
     with icm.Session(("alice", "bob")) as session:
         made: dict[str, Any] = {}
-        statistics(session, brought, folder, made)
+        kept = [statistics(session, brought, folder, made)]
         refusals(session, brought, folder)
         predictions(session, brought, made)
         np.savez(folder / "made.npz", **made)
-        kept = controls(brought)
+        kept += controls(brought)
         for name, dumped in control_store().items():
             (folder / name).write_bytes(dumped)
         workers = {name: handle._pid for name, handle in session._lanes[0].handles.items()}
@@ -61,7 +61,8 @@ def main(folder: Path, ray_folder: str, pause: Callable[[], None]) -> None:
     ray.shutdown()
 
 
-def statistics(session: Any, brought: dict[str, Any], folder: Path, made: dict[str, Any]) -> None:
+def statistics(session: Any, brought: dict[str, Any], folder: Path, made: dict[str, Any]) -> Any:
+    """Returns what keeps the parties' shares alive."""
     import pandas as pd
 
     import analytics as an
@@ -75,7 +76,8 @@ def statistics(session: Any, brought: dict[str, Any], folder: Path, made: dict[s
     pushed = an.from_pandas(session, frames, bounds)
     files = an.read_parquet(session, {owner: folder / f"{owner}.parquet" for owner in session.parties}, bounds)
     answers: list[int | float] = []
-    for frame in (pushed, files, pushed[["whole", "part"]].share(), files[["whole", "part"]].share()):
+    shared = [frame[["whole", "part"]].share() for frame in (pushed, files)]
+    for frame in (pushed, files, *shared):
         columns = [frame[name] for name in ("whole", "part")]
         answers += icm.reveal(*(column.sum() for column in columns), *(column.max() for column in columns))
         answers += [column.mean().reveal(to="bob") for column in columns]
@@ -84,6 +86,7 @@ def statistics(session: Any, brought: dict[str, Any], folder: Path, made: dict[s
         sys.stdout.write(f"{frame!r} {[column.sum() for column in columns]} {counts}\n")
     made["whole answers"] = [answer for answer in answers if isinstance(answer, int)]
     made["answers"] = [answer for answer in answers if isinstance(answer, float)]
+    return shared
 
 
 def refusals(session: Any, brought: dict[str, Any], folder: Path) -> None:

@@ -203,7 +203,9 @@ def test_planted_values_are_nowhere_that_ray_sees(watched, planted, tmp_path):
     if not watched.blind_for:
         for owner in PARTIES:
             for name in ("whole", "part", "text"):
-                assert {"memory of driver", f"memory of {owner}"} <= watched.places(f"pushed {owner} {name}")
+                assert "memory of driver" in watched.places(f"pushed {owner} {name}")
+            # what it was sent for one run may be overwritten by the next; the shares that it keeps are there
+            assert planted.kept[owner] & watched.found[f"memory of {owner}"]
         for name in ("images", "coded images", "model 3.weight", "coded linear_1"):
             assert "memory of driver" in watched.places(name)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import gettempdir
-from threading import Thread
+from threading import Lock, Thread
 from time import perf_counter
 from typing import Final
 
@@ -68,6 +68,8 @@ class Worker:
         self._control: WatchedLink | None = None
         self._first_lane_links: dict[int, WatchedLink] = {}
         self._lease = Lease(config.start_timeout, on_lapse)
+        self._lapsing = Lock()
+        self._farewell: Thread | None = None
         self._plan: LanePlan | None = None
         self._role: Role | None = None
         self._aborted, self._ran = 0, 0
@@ -156,9 +158,11 @@ class Worker:
 
     def _lapse(self) -> None:
         """Leave a word for the driver, who may be held up and come back; then end, whether it could be sent or not."""
-        farewell = Thread(target=self._say_farewell, name="icm-farewell", daemon=True)
-        farewell.start()
-        farewell.join(_FAREWELL)
+        with self._lapsing:  # the lease and the control link's silence may end it at the same moment: one word, whole
+            if self._farewell is None:
+                self._farewell = Thread(target=self._say_farewell, name="icm-farewell", daemon=True)
+                self._farewell.start()
+        self._farewell.join(_FAREWELL)
         self._on_lapse()
 
     def _say_farewell(self) -> None:

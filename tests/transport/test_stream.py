@@ -1,0 +1,58 @@
+"""A reader that was kept from looking takes what came meanwhile, though its time is over."""
+
+import socket
+
+import pytest
+
+from icm_ray.transport.stream import PlainStream, TlsStream
+
+
+class Late:
+    """A socket whose first wait ends in vain, as after a long call into C: what came is found by a second look."""
+
+    def __init__(self, sock, vain):
+        self._sock, self._vain = sock, [vain]
+
+    def recv_into(self, view):
+        if self._vain:
+            raise self._vain.pop()
+        return self._sock.recv_into(view)
+
+    def pending(self):
+        return 0
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
+
+
+def plain(sock):
+    return PlainStream(Late(sock, BlockingIOError()), 0.0)
+
+
+def tls(sock):
+    return TlsStream(Late(sock, TimeoutError()), 0.0, 1 << 14)
+
+
+@pytest.mark.parametrize("stream_of", [plain, tls])
+def test_what_came_before_anybody_looked_again_is_no_silence(stream_of):
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"word")
+        view = memoryview(bytearray(8))
+        assert stream_of(here).receive_into(view, 0.05) == 4
+        assert bytes(view[:4]) == b"word"
+
+
+@pytest.mark.parametrize("stream_of", [plain, tls])
+def test_an_end_that_came_meanwhile_is_an_end(stream_of):
+    here, there = socket.socketpair()
+    with here, there:
+        there.close()
+        assert stream_of(here).receive_into(memoryview(bytearray(8)), 0.05) == 0
+
+
+@pytest.mark.parametrize("stream_of", [plain, tls])
+def test_nothing_is_a_timeout(stream_of):
+    here, there = socket.socketpair()
+    with here, there, pytest.raises(TimeoutError):
+        stream_of(here).receive_into(memoryview(bytearray(8)), 0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +23,13 @@ def bench(
     rtt_ms: Annotated[float, typer.Option(min=0, help="put so many milliseconds, there and back, on the links")] = 0.0,
     mbit: Annotated[float, typer.Option(min=0, help="and so many megabits a second at most; 0: no limit")] = 0.0,
     in_flight: Annotated[
-        int, typer.Option(min=0, help="megabytes that a worker may hold between inputs and outputs; 0: by their sizes")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="megabytes that a worker may hold between inputs and outputs; 0: by their sizes; "
+            "ICM_IN_FLIGHT (bytes) where it is not given",
+        ),
+    ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="authenticate and encrypt every link")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="run as often again, and say where the time goes")] = False,
     preprocessed: Annotated[
@@ -39,11 +45,12 @@ def bench(
 
     Inputs are shares before the clock starts, outputs are shares when it stops, and the dealer's work is inside it, but
     for --preprocessed. The links are plain TCP unless --tls is given, as other engines' benchmarks have it; with
-    --session they are what every user gets, TLS, and the workers are Ray actors.
+    --session they are what every user gets, TLS, and the workers are Ray actors. Settings that have no option are
+    those of the environment, ICM_SILENCE and so on, as for any session.
     """
     from cluster.bench.profile import HEADS, rows
     from cluster.bench.run import Record, measure, names, workload
-    from icm_ray.config import EngineConfig
+    from icm_ray.config import from_environment
     from icm_ray.runtime.carriers.processes import ProcessEngine
     from icm_ray.runtime.session import Session
 
@@ -55,7 +62,9 @@ def bench(
     if session and threads > 1:
         raise typer.BadParameter("a session gives each worker the threads of its CPUs: leave --threads out")
     tls = tls or session
-    config = EngineConfig(tls=tls, rtt_ms=rtt_ms, mbit=mbit, in_flight=in_flight << 20, free_programs=True)
+    config = replace(from_environment(), tls=tls, rtt_ms=rtt_ms, mbit=mbit, free_programs=True)
+    if in_flight is not None:
+        config = replace(config, in_flight=in_flight << 20)
 
     def start() -> Session | ProcessEngine:
         if session:

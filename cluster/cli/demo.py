@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-import typer
 from rich.console import Console
 from rich.panel import Panel
 
@@ -58,7 +57,3 @@ def demo() -> None:
         f"\nDone in {perf_counter() - began:.1f} s; every secure result equals the plain one within its bound."
     )
     console.print(_NOTE, style="dim")
-
-
-if __name__ == "__main__":
-    typer.run(demo)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from cluster.cli import bench, demo
+from icm_ray.errors import IcmError
 
 __all__ = ["app", "main"]
+
+_FAILED = 2
+"""The exit status of a command that an error of the engine ended, as of one that was called wrongly."""
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Secure analytics on shared data, distributed with Ray."
@@ -16,8 +22,12 @@ app.command("bench")(bench.bench)
 
 
 def main() -> None:
-    """Entry point of the installed command."""
-    app()
+    """Entry point of the installed command. An error of the engine ends it with one line on stderr, and status 2."""
+    try:
+        app()
+    except IcmError as error:
+        sys.stderr.write(f"icm: {' '.join(str(error).split())}\n")
+        sys.exit(_FAILED)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
 from icm_ray.ring.fixed import decode, encode
-from icm_ray.runtime.carriers.threads import ThreadLane
+from tests.thread_lane import ThreadLane
 
 PARTIES = ("alice", "bob")
 

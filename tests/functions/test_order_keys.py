@@ -9,7 +9,7 @@ from icm_ray.functions.order_keys import KEY, largest_key
 from icm_ray.ops.linear import Input, Reveal, Scale
 from icm_ray.program.build import Builder
 from icm_ray.ring.fixed import key_of_words, words_of_key
-from icm_ray.runtime.carriers.threads import ThreadLane
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob", "carol")
 LOWEST, HIGHEST = -(2**63), 2**64 - 1

@@ -8,12 +8,12 @@ from icm_ray.errors import Desynchronised
 from icm_ray.ops.linear import Input
 from icm_ray.ops.seams import Address, Frame
 from icm_ray.party.correlations import Corrections, ExpectedCorrections, SharedCorrections
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.schedule.allowances import Allowance
 from icm_ray.transport import memory_links
 from tests.program.random_programs import random_program
 from tests.protocols.cases import CASES
 from tests.protocols.test_against_reference import program_of
+from tests.thread_lane import ThreadLane
 
 PARTIES = ("alice", "bob")
 AT = Address(1, bytes(32), 3, 1)

@@ -10,7 +10,7 @@ from icm_ray.ops.values import ValueType
 from icm_ray.party.policy import check_labels, check_policy, kept_labels
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder
-from icm_ray.runtime.carriers.threads import ThreadLane
+from tests.thread_lane import ThreadLane
 
 COLUMN = ValueType(shape=(4,), width=20)
 ONES = np.ones(4, np.uint64)

@@ -9,8 +9,8 @@ from icm_ray.ops.linear import Add, AssumeWidth, Input, Reveal, Sum
 from icm_ray.ops.products import Epilogue, Relu, SumOfSquares, Truncate
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.program.sample import every_operation
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob", "carol")
 KIND = ValueType(shape=(100,), width=40, f=4)

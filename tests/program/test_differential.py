@@ -16,9 +16,9 @@ from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
 from icm_ray.ring.fixed import encode
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.schedule.steps import working_set
 from tests.program.random_programs import ROWS, WHOLE, random_program
+from tests.thread_lane import ThreadLane
 
 SEEDS = range(60)
 MORE = range(60, 460)

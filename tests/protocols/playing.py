@@ -7,7 +7,7 @@ import numpy as np
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
 from icm_ray.protocols.table import TABLE
-from icm_ray.runtime.carriers.threads import ThreadLane
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob", "carol", "dora", "emil")
 

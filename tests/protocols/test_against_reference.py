@@ -13,8 +13,8 @@ from icm_ray.program.build import Builder
 from icm_ray.program.program import Program
 from icm_ray.program.run_header import Begin
 from icm_ray.protocols.table import TABLE
-from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.cases import CASES, Case
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob", "carol", "dora", "emil")
 

@@ -12,8 +12,8 @@ from icm_ray.ops.products import Epilogue, LoadWeight, OwnedProduct
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
 from icm_ray.protocols.table import TABLE
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.transport import Transcript
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob", "carol", "dora", "emil")
 CONV = Convolution((3, 2), (2, 1), (1, 1, 0, 1), groups=2)

@@ -16,8 +16,8 @@ from icm_ray.ops.wide import WideProduct
 from icm_ray.program.build import Builder
 from icm_ray.ring.share import join
 from icm_ray.ring.wide import from_integers, to_signed
-from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.playing import hold
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob", "carol", "dora", "emil")
 KIND = ValueType(shape=(5,), width=40)

@@ -17,8 +17,8 @@ from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
 from icm_ray.program.run_header import Begin
 from icm_ray.protocols import sorting
-from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.playing import NAMES, hold, run_one
+from tests.thread_lane import ThreadLane
 
 WIDTH = 40
 

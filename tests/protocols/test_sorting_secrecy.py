@@ -16,10 +16,10 @@ from icm_ray.ops.sorting import ArgSort, Shuffle, Sort
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
 from icm_ray.ring import sort_kernels
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.transport import Transcript
 from tests.protocols.playing import NAMES
 from tests.protocols.test_sorting import HOW, keys_of
+from tests.thread_lane import ThreadLane
 
 ORDERS = list(itertools.permutations(range(4)))
 LIMIT_23 = 76.9

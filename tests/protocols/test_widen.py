@@ -13,9 +13,9 @@ from icm_ray.ops.values import ValueType
 from icm_ray.ops.wide import SquareParts, Widen
 from icm_ray.program.build import Builder
 from icm_ray.ring.wide import to_signed
-from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.protocols.cases import Case, signed
 from tests.protocols.test_against_reference import test_protocol_is_its_reference as hold_to_reference
+from tests.thread_lane import ThreadLane
 
 CASES = (
     Case("widen", Widen(), (ValueType(shape=(40,), width=63, f=16),)),

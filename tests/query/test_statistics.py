@@ -20,8 +20,8 @@ from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
-from icm_ray.runtime.carriers.threads import ThreadLane
 from tests.query.facts import MEMBERS, ONE_LANE, QUESTIONS, SHARES, VISITS, every_statistic
+from tests.thread_lane import ThreadLane
 
 
 def test_every_row_of_the_catalogue_is_asked_for_here():

@@ -8,10 +8,10 @@ from icm_ray.ops.products import Epilogue, Relu
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.profile import Clock, Part
 from icm_ray.program.build import Builder
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.runtime.driver.engine import LaneJob
 from tests.ring.counters import Counting
 from tests.runtime import programs
+from tests.thread_lane import ThreadLane
 
 VALUES = {"alice": {"x": np.arange(-50, 50).astype(np.uint64)}}
 

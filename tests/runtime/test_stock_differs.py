@@ -83,8 +83,8 @@ def test_members_that_were_rolled_back_are_found(tmp_path, back):
 
 
 def test_nothing_is_shared_where_members_differ(tmp_path):
-    from icm_ray.runtime.carriers.threads import ThreadLane
     from icm_ray.transport import Transcript
+    from tests.thread_lane import ThreadLane
 
     preprocessed(ThreadEngine, tmp_path, 2)
     with started(ThreadEngine, tmp_path) as engine:

@@ -25,13 +25,13 @@ from icm_ray.program.build import Builder
 from icm_ray.protocols.products import Finisher
 from icm_ray.runtime.carriers import threads as lanes
 from icm_ray.runtime.carriers.processes import ProcessEngine
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.schedule import parallel_threshold
 from icm_ray.schedule.allowances import Allowance
 from icm_ray.transport import Transcript, memory_links
 from icm_ray.transport.memory import MemoryLink
 from tests.ring.counters import Counting
+from tests.thread_lane import ThreadLane
 
 NAMES, WAIT = ("alice", "bob"), 30.0
 RNG = np.random.default_rng(11)

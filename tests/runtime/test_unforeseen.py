@@ -15,10 +15,11 @@ from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.party.correlations import Corrections
 from icm_ray.party.run import Run
 from icm_ray.program.build import Builder
-from icm_ray.runtime.carriers.threads import ThreadEngine, ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.worker.worker import Worker
 from icm_ray.schedule import parallel_threshold
+from tests.thread_lane import ThreadLane
 
 NAMES, X = ("alice", "bob"), np.arange(20_000, dtype=np.uint64)
 

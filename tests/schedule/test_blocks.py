@@ -23,8 +23,8 @@ from icm_ray.ops.products import Epilogue, Product, Relu, SumOfSquares
 from icm_ray.ops.sorting import ArgSort, Sort, SortBy
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.schedule.steps import working_set
+from tests.thread_lane import ThreadLane
 
 PARTIES = ("alice", "bob", "carol")
 ROWS = 5000

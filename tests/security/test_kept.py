@@ -13,10 +13,11 @@ from icm_ray.ops.products import LoadWeight, OwnedProduct
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.kept import Kept
-from icm_ray.runtime.carriers.threads import ThreadEngine, ThreadLane
+from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.transport import Transcript
 from tests.inside import dealer_of, parties_of
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob")
 WEIGHT, X = ValueType(shape=(5, 6), width=20), ValueType(shape=(4, 6), width=20)

@@ -19,8 +19,8 @@ from icm_ray.preprocessing.stock import PartyStock
 from icm_ray.program.build import Builder
 from icm_ray.program.keys import key_for
 from icm_ray.ring.prg import derive_key, derive_secret
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.transport import Transcript, memory_links
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob")
 ROWS = 4096

@@ -12,10 +12,10 @@ from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.products import Epilogue, Relu
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
-from icm_ray.runtime.carriers.threads import ThreadLane
 from icm_ray.transport import Transcript
 from tests.protocols.cases import CASES, signed
 from tests.protocols.test_against_reference import program_of
+from tests.thread_lane import ThreadLane
 
 NAMES = ("alice", "bob", "carol")
 LIMIT = 378.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal, TypeAlias, Union
 
 import msgspec
@@ -14,12 +13,13 @@ from icm_ray.ops import compare, linear, products
 from icm_ray.ops.labels import Label
 from icm_ray.payload import Name, decode
 from icm_ray.program.build import Builder, Value
+from icm_ray.program.derived_name import derived_name
 from icm_ray.program.program import Program
 
 __all__ = [
     "ModelQuestion",
     "Output",
-    "Prediction",
+    "PredictionQuestion",
     "WeightLoad",
     "bias_name",
     "decode_model_question",
@@ -42,8 +42,7 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def key(self, node: str) -> str:
         """Where the weight of a product stays: derived from what it is, so that whoever derives a program agrees."""
-        facts = msgspec.msgpack.encode((self.model.fingerprint, self.version, self.owner, node))
-        return f"weight-{hashlib.sha256(facts).hexdigest()[:32]}"
+        return derived_name("weight", self.model.fingerprint, self.version, self.owner, node)
 
     def keys(self) -> dict[str, str]:
         """Where all weights stay, by node."""
@@ -53,9 +52,9 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class WeightLoad(_Question, frozen=True, kw_only=True, tag="weight_load"):
     """The owner masks its weights, once for each lane."""
 
-    def prediction(self, *, images: str, count: int, output: Output, to: str) -> Prediction:
+    def prediction(self, *, images: str, count: int, output: Output, to: str) -> PredictionQuestion:
         """A question to the model that is loaded so."""
-        return Prediction(
+        return PredictionQuestion(
             model=self.model,
             version=self.version,
             owner=self.owner,
@@ -73,7 +72,7 @@ class WeightLoad(_Question, frozen=True, kw_only=True, tag="weight_load"):
             builder.add(products.LoadWeight(self.owner, name, self.key(name), kind, named, size))
 
 
-class Prediction(_Question, frozen=True, kw_only=True, tag="prediction"):
+class PredictionQuestion(_Question, frozen=True, kw_only=True, tag="prediction"):
     """What the model says of `count` images of `images`; the `output` goes to `to`, and nothing else is opened."""
 
     images: Name
@@ -98,7 +97,7 @@ class Prediction(_Question, frozen=True, kw_only=True, tag="prediction"):
         builder.add(linear.Reveal(self.to, self.output), result)
 
 
-ModelQuestion: TypeAlias = Union[WeightLoad, Prediction]  # noqa: UP007 - msgspec takes the members from a typing.Union
+ModelQuestion: TypeAlias = Union[WeightLoad, PredictionQuestion]  # noqa: UP007 - msgspec takes a typing.Union
 
 _DECODER: msgspec.msgpack.Decoder[ModelQuestion] = msgspec.msgpack.Decoder(ModelQuestion)
 

@@ -13,8 +13,8 @@ from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.payload import Natural
 from icm_ray.policy import Policy
 from icm_ray.program.build import Value
+from icm_ray.program.derived_name import derived_name
 from icm_ray.query.lane_build import LaneBuild
-from icm_ray.query.names import derived_name
 from icm_ray.query.partials import PartialAggregate
 from icm_ray.query.tasks import ColumnInfo
 

@@ -24,7 +24,7 @@ from icm_ray.network.layers import (
     Slice,
 )
 from icm_ray.network.model import PublicModel
-from icm_ray.network.programs import Prediction, WeightLoad
+from icm_ray.network.programs import PredictionQuestion, WeightLoad
 from icm_ray.network.scheme import Scheme
 
 PARTIES = ("alice", "bob")
@@ -86,6 +86,6 @@ def load() -> WeightLoad:
     return WeightLoad(model=model(), version="1", owner="alice")
 
 
-def prediction(**changes: Any) -> Prediction:
+def prediction(**changes: Any) -> PredictionQuestion:
     """Two of bob's images."""
     return load().prediction(**{"images": "bob", "count": 2, "output": "label", "to": "bob"} | changes)

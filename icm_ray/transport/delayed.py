@@ -62,6 +62,14 @@ class DelayedLink(ForwardingLink):
         self._link.close()
         self._thread.join()
 
+    def abort(self) -> None:
+        """Close without sending what is on its way. Idempotent."""
+        with self._changed:
+            self._closing = True
+            self._waiting.clear()
+            self._changed.notify_all()
+        self.close()
+
     def _put(self, frame: Frame | None, length: int, deliver: Callable[[], None]) -> None:
         size = HEADER_BYTES + length
         with self._changed:

@@ -24,7 +24,10 @@ class Mesh:
         self._changing = threading.Lock()
 
     def open(self, plan: LanePlan, generation: int) -> None:
-        """Open every link; of two members the one whose name comes first dials. Raises `FaultError` naming the peer."""
+        """Open every link, in place of those of an earlier generation; of two members the one whose name comes first
+        dials. Raises `FaultError` naming the peer.
+        """
+        self._leave()
         me = self._station.endpoint.name
         peers = plan.peers(me)
         names = {peer: plan.link_name(me, peer, generation) for peer in peers}
@@ -57,6 +60,13 @@ class Mesh:
             links = list(self.links.values())
         for link in links:
             link.abort()
+
+    def _leave(self) -> None:
+        """Cut links that nobody uses any more: a member with no part in what failed has them open still."""
+        self.cut()
+        for delayed in self._delayed:
+            delayed.abort()
+        self._delayed = []
 
     def close(self) -> None:
         """End every link after what is queued was sent."""

@@ -23,13 +23,13 @@ from icm_ray.policy import Policy
 from icm_ray.profile import Clock, Part
 from icm_ray.program.build import Builder
 from icm_ray.protocols.products import Finisher
-from icm_ray.runtime.carriers import threads as lanes
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.schedule import parallel_threshold
 from icm_ray.schedule.allowances import Allowance
 from icm_ray.transport import Transcript, memory_links
 from icm_ray.transport.memory import MemoryLink
+from tests import thread_lane as lanes
 from tests.ring.counters import Counting
 from tests.thread_lane import ThreadLane
 

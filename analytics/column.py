@@ -26,11 +26,19 @@ _NUMBERS = frozenset({"int", "float", "bool"})
 
 
 class SecureColumn(Uncompared):
-    """One column of a `SecureFrame`. Every method returns a `Query`; results are those of pandas on the pooled rows.
+    """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
-    `kind`: "int", "float", "bool", or the Arrow type's name. Integers and booleans give exact Python ints for
-    count, sum, min and max; booleans count as 0 and 1.
-    Errors of all statistics: `ColumnError` where there are no numbers.
+    Every method returns a `Query`, which computes nothing before its `reveal`. Booleans count as 0 and 1. Picking makes
+    columns, as in `frame["age"]`: users do not call the class. Columns are not compared, and are neither true nor
+    false (`TypeError`): rows are filtered by their owners, before they are read.
+
+    Args:
+        dataset: The rows: their public facts, and the session whose workers hold them.
+        name: The name of the column.
+
+    Attributes:
+        name (str): The name of the column.
+        kind (str): "int", "float", "bool", or the Arrow type's name.
 
     Examples:
         >>> visits["age"]
@@ -58,7 +66,12 @@ class SecureColumn(Uncompared):
         raise TypeError(self._why())
 
     def __len__(self) -> int:
-        """Rows of all owners together: public."""
+        """Count the rows of all owners together: a public number.
+
+        Examples:
+            >>> len(visits["age"])
+            5
+        """
         return self._dataset.facts.count
 
     def _number(self) -> str:
@@ -70,7 +83,10 @@ class SecureColumn(Uncompared):
         return Query(self._dataset, statistic)
 
     def count(self) -> Query:
-        """The number of values, which is that of the rows: an owner's missing values are refused (`NullError`).
+        """Count the values.
+
+        Returns:
+            A query for an int, the number of rows: revealing it refuses an owner's missing values (`NullError`).
 
         Examples:
             >>> visits["age"].count().reveal()
@@ -79,7 +95,13 @@ class SecureColumn(Uncompared):
         return self._query(Count(self._dataset.facts.name, self.name))
 
     def sum(self) -> Query:
-        """The sum, in the column's unit.
+        """Add the values up.
+
+        Returns:
+            A query for the sum, in the column's unit: an exact int for integers and booleans, a float for floats.
+
+        Raises:
+            ColumnError: The column holds no numbers.
 
         Examples:
             >>> visits["age"].sum().reveal()
@@ -88,7 +110,13 @@ class SecureColumn(Uncompared):
         return self._query(Sum(self._number(), self.name))
 
     def mean(self) -> Query:
-        """The arithmetic mean, in the column's unit. The sum is opened: the number of rows is public.
+        """Take the arithmetic mean. The sum is opened: the number of rows is public.
+
+        Returns:
+            A query for a float, in the column's unit.
+
+        Raises:
+            ColumnError: The column holds no numbers.
 
         Examples:
             >>> visits["age"].mean().reveal()
@@ -97,7 +125,18 @@ class SecureColumn(Uncompared):
         return self._query(Mean(self._number(), self.name))
 
     def var(self, ddof: int = 1) -> Query:
-        """The variance with divisor N - ddof, in the column's unit squared; NaN where N <= ddof. No sum is opened.
+        """Take the variance with divisor N - ddof, for N rows. No sum is opened.
+
+        Args:
+            ddof: Delta degrees of freedom, a whole number from 0 on; 1, as pandas has it, for a sample's variance, 0
+                for a population's.
+
+        Returns:
+            A query for a float, in the column's unit squared; NaN where N <= ddof.
+
+        Raises:
+            ColumnError: The column holds no numbers.
+            InputError: A `ddof` that cannot be.
 
         Examples:
             >>> visits["age"].var(ddof=0).reveal()
@@ -106,7 +145,17 @@ class SecureColumn(Uncompared):
         return self._query(Variance(self._number(), self.name, _freedom(ddof)))
 
     def std(self, ddof: int = 1) -> Query:
-        """The standard deviation with divisor N - ddof, in the column's unit; NaN where N <= ddof.
+        """Take the standard deviation with divisor N - ddof, for N rows. No sum is opened.
+
+        Args:
+            ddof: Delta degrees of freedom, as in `var`.
+
+        Returns:
+            A query for a float, in the column's unit; NaN where N <= ddof.
+
+        Raises:
+            ColumnError: The column holds no numbers.
+            InputError: A `ddof` that cannot be.
 
         Examples:
             >>> visits["cost"].std().reveal()
@@ -115,7 +164,13 @@ class SecureColumn(Uncompared):
         return self._query(Variance(self._number(), self.name, _freedom(ddof), root=True))
 
     def min(self) -> Query:
-        """The least value; -0.0 is less than 0.0.
+        """Find the least value; -0.0 is less than 0.0.
+
+        Returns:
+            A query for the value, in the column's unit: an int for integers and booleans, a float for floats.
+
+        Raises:
+            ColumnError: The column holds no numbers.
 
         Examples:
             >>> visits["age"].min().reveal()
@@ -124,7 +179,13 @@ class SecureColumn(Uncompared):
         return self._query(MinMax(self._number(), self.name, least=True))
 
     def max(self) -> Query:
-        """The largest value; 0.0 is larger than -0.0.
+        """Find the largest value; 0.0 is larger than -0.0.
+
+        Returns:
+            A query for the value, in the column's unit: an int for integers and booleans, a float for floats.
+
+        Raises:
+            ColumnError: The column holds no numbers.
 
         Examples:
             >>> visits["cost"].max().reveal()
@@ -133,15 +194,25 @@ class SecureColumn(Uncompared):
         return self._query(MinMax(self._number(), self.name))
 
     def histogram(self, bins: int | Sequence[float] = 16, range: tuple[float, float] | None = None) -> Query:
-        """numpy.histogram: (counts int64 (bins,), edges (bins + 1,)).
+        """Count the values in bins, as numpy.histogram does.
 
-        The last bin is closed, values outside of the range are not counted. bins: equal bins over `range`, which must
-        be given then, or the edges themselves. Edges given as integers compare exactly with integers of any size;
-        equal bins have float64 edges for columns of float32 too, where numpy's are float32. On shares of floats values
-        and edges are rounded alike: a value equal to an edge counts as numpy has it, `explain` says how near to one
-        another may count as equal.
+        The last bin is closed, values outside of the range are not counted. Edges given as integers compare exactly
+        with integers of any size; equal bins have float64 edges for columns of float32 too, where numpy's are float32.
+        On shares of floats values and edges are rounded alike: a value equal to an edge counts as numpy has it,
+        `explain` says how near to one another may count as equal.
 
-        Errors: `InputError` for edges that would depend on data.
+        Args:
+            bins: The number of equal bins over `range`, 1 to 4096, or the edges themselves, in order.
+            range: The least and the largest edge, in the column's unit; needed with a number of bins, since edges are
+                public and must not depend on the data. Where edges are given it has no meaning.
+
+        Returns:
+            A query for (counts, edges): int64 (bins,), and float64 (bins + 1,) or the integers that were given. Where
+            a policy withholds counts, they come as a numpy.ma.MaskedArray.
+
+        Raises:
+            ColumnError: The column holds no numbers.
+            InputError: Edges that would depend on the data, are not in order or are not finite.
 
         Examples:
             >>> counts, edges = visits["age"].histogram(bins=4, range=(20, 80)).reveal()

@@ -41,40 +41,45 @@ def read_csv(
     comment: str | None = None,
     skiprows: int | Sequence[int] | None = None,
 ) -> SecureFrame:
-    """One frame over every owner's CSV files with a header line, cells read as pandas.read_csv reads them.
+    """Open every owner's CSV files with a header line as one frame, cells read as pandas.read_csv reads them.
 
     Args:
-        session: A session.
+        session: An open session.
         sources: By owner, a path or several; wildcards and directories too. Paths belong to the owner's node; relative
             ones are taken on a local cluster only. Columns may lie in directories' names: `year=2020/a.csv`. Files
             may be compressed, whatever they are called: gzip, bz2, xz, zstd, lz4, zip.
         bounds: By column the largest magnitude, in the column's unit, rounded up to a power of two; public; for
-            `share`.
-        columns: Those to read (all).
-        policy: What may be revealed of these rows, checked by every party's own worker.
-        sep: What is between cells.
+            `share`, which says what holds for columns without one.
+        columns: Names of the columns to read; None: all.
+        policy: What may be revealed of these rows, checked by every party's own worker; None: everything.
+        sep: The character between cells.
         decimal: The decimal point.
-        thousands: What is between groups of digits.
-        encoding: Of the text.
-        na_values: Words or numbers that stand for a missing value, beside those of pandas (all columns).
-        dtype: One for all columns, or by column: int, float, bool or str; `dtype={"zip": str}` keeps "01234".
+        thousands: The character between groups of digits; None: there is none.
+        encoding: The encoding of the text, by Python's name for it.
+        na_values: A word or number, or a list of them, that stands for a missing value in any column, beside those of
+            pandas; None: no other.
+        dtype: One for all columns, or by column: int, float, bool or str; `dtype={"zip": str}` keeps "01234". None:
+            what the cells look like.
         true_values: Words for truth beside true, True, TRUE.
         false_values: Words for the opposite beside false, False, FALSE.
-        comment: What begins a comment, to the end of the line.
-        skiprows: The number of lines before the header, or the numbers of lines to leave out, from 0 on.
+        comment: The character that begins a comment, to the end of the line; None: there is none.
+        skiprows: The number of lines before the header, or the numbers of lines to leave out, from 0 on; None: the
+            header is the first line.
 
     Returns:
         A frame of the columns that all owners have. What is int with one owner and float with another is float.
 
     Raises:
-        InputError: A setting that cannot be.
-        OwnerError: An owner that is not in the session, or nobody has rows.
+        InputError: A setting that cannot be, or is of the wrong type.
+        OwnerError: No owner, one that is not in the session, or nobody has rows.
         SourceError: A file that is missing, is not what the settings say (with the line, and what was expected), or is
             another one on another node.
-        ColumnError: A column that is asked for and not there. What is wrong with the values of a column is raised when
-            it is used: `ColumnError` for kinds that differ, or integers that no kind holds; `NullError` for missing,
-            NaN and infinite values.
+        ColumnError: A column that is asked for, or has a bound, and is not there; a bound for a column without numbers.
+            What is wrong with the values of a column is raised when it is used: `ColumnError` for kinds that differ, or
+            integers that no kind holds; `NullError` for missing, NaN and infinite values.
         BoundError: A bound that is no positive number.
+        SessionError: The session is closed, or has lost all its lanes.
+        FaultError: A worker fails.
 
     Examples:
         >>> import tempfile, pathlib
@@ -107,9 +112,28 @@ def read_parquet(
     columns: Sequence[str] | None = None,
     policy: Policy | None = None,
 ) -> SecureFrame:
-    """One frame over every owner's Parquet files; arguments and errors as in `read_csv`.
+    """Open every owner's Parquet files as one frame.
 
-    A directory stands for all files below it, as pandas and Spark write them with partition columns.
+    Args:
+        session: An open session.
+        sources: By owner, a path or several; wildcards and directories too. A directory stands for all files below it,
+            as pandas and Spark write them with partition columns. Paths belong to the owner's node; relative ones are
+            taken on a local cluster only.
+        bounds: As in `read_csv`.
+        columns: Names of the columns to read; None: all.
+        policy: What may be revealed of these rows, checked by every party's own worker; None: everything.
+
+    Returns:
+        A frame of the columns that all owners have. What is int with one owner and float with another is float.
+
+    Raises:
+        InputError: An argument of the wrong type.
+        OwnerError: No owner, one that is not in the session, or nobody has rows.
+        SourceError: A file that is missing, cannot be read as Parquet, or is another one on another node.
+        ColumnError: As in `read_csv`.
+        BoundError: A bound that is no positive number.
+        SessionError: The session is closed, or has lost all its lanes.
+        FaultError: A worker fails.
 
     Examples:
         >>> import tempfile, pathlib

@@ -17,9 +17,14 @@ __all__ = ["SecureFrame"]
 
 
 class SecureFrame(Uncompared):
-    """The union of the owners' rows. Names, kinds and numbers of rows are public; values stay where they are.
+    """A frame holds the rows of all owners as one table: names, kinds and numbers of rows; values stay where they are.
 
-    Made by `read_csv`, `read_parquet` and `from_pandas`, and from another frame by `share` and by picking columns.
+    `read_csv`, `read_parquet` and `from_pandas` make frames, and so do `share` and picking columns of another frame:
+    users do not call the class. Frames are not compared, and are neither true nor false (`TypeError`).
+
+    Args:
+        dataset: The rows: their public facts, and the session whose workers hold them.
+        names: The columns to show, in order; None: all that the owners agree on.
 
     Examples:
         >>> visits[["age", "cost"]]
@@ -46,8 +51,10 @@ class SecureFrame(Uncompared):
 
     @property
     def dtypes(self) -> dict[str, str]:
-        """By column: "int", "float", "bool"; "string" or the Arrow type's name for what arithmetic is not offered on;
-        "unequal" where owners do not agree, which is an error once the column is used.
+        """The kind of each column.
+
+        "int", "float" or "bool"; "string" or the Arrow type's name for what arithmetic is not offered on; "unequal"
+        where owners do not agree, which is an error once the column is used.
 
         Examples:
             >>> visits[["age", "cost"]].dtypes
@@ -58,7 +65,7 @@ class SecureFrame(Uncompared):
 
     @property
     def owners(self) -> dict[str, int]:
-        """The rows of each owner.
+        """The number of rows of each owner.
 
         Examples:
             >>> visits.owners
@@ -68,7 +75,7 @@ class SecureFrame(Uncompared):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(rows, columns).
+        """The numbers of rows and columns.
 
         Examples:
             >>> visits.shape
@@ -87,11 +94,21 @@ class SecureFrame(Uncompared):
         return self._dataset.facts.shared
 
     def __len__(self) -> int:
-        """Rows of all owners together: public."""
+        """Count the rows of all owners together: a public number.
+
+        Examples:
+            >>> len(visits)
+            5
+        """
         return self._dataset.facts.count
 
     def __iter__(self) -> Iterator[str]:
-        """Column names, as pandas has it."""
+        """Iterate over the names of the columns, as pandas has it.
+
+        Examples:
+            >>> list(visits)
+            ['age', 'cost', 'ward']
+        """
         return iter(self._names)
 
     def __contains__(self, name: object) -> bool:
@@ -119,9 +136,23 @@ class SecureFrame(Uncompared):
     def __getitem__(self, names: list[str]) -> SecureFrame: ...
 
     def __getitem__(self, names: str | list[str]) -> SecureColumn | SecureFrame:
-        """A column by its name, or a frame of the columns of a list.
+        """Pick a column, or several as a frame over the same rows.
 
-        Errors: `ColumnError`, with the closest name, or with what owners do not agree on.
+        Args:
+            names: The name of a column, or a list of names.
+
+        Returns:
+            The column of a name; the frame of a list, without repetitions.
+
+        Raises:
+            ColumnError: A column that is not there (the closest name is said) or that owners do not agree on, or what
+                is no name.
+
+        Examples:
+            >>> visits["cost"].mean().reveal()
+            203.3
+            >>> visits[["age", "cost"]].columns
+            ('age', 'cost')
         """
         if isinstance(names, str):
             return SecureColumn(self._dataset, self._known(names))
@@ -141,13 +172,26 @@ class SecureFrame(Uncompared):
         raise ColumnError(f"no column {name!r}; {hint}", column=str(name))
 
     def share(self) -> SecureFrame:
-        """The frame with every value secret-shared among the parties; statistics are computed on shares from then on.
+        """Share every value secretly among the parties; statistics are computed on shares from then on.
 
         Integers and booleans are shared exactly, magnitudes to 2^31 unless `bounds` said otherwise when reading; floats
-        with the session's fractional bits, to 2^20 unless `bounds` said otherwise: a smaller bound buys as many more of
-        them, and where a larger one leaves fewer, a `UserWarning` says how many. A shared frame is itself.
-        Errors: `ColumnError` (a column without numbers), `BoundError` (a bound too large, or a value beyond it: the
-        owner's worker refuses, naming the column), `NullError`, `FaultError`.
+        with the session's fractional bits, to 2^20 (the session's `default_bound`) unless `bounds` said otherwise: a
+        smaller bound buys as many more of them.
+
+        Returns:
+            A frame of the same rows and columns that is `shared`; itself where it is shared already.
+
+        Raises:
+            ColumnError: A column without numbers, or one that owners do not agree on.
+            BoundError: A bound that is too large, or a value beyond it: the owner's worker refuses, naming the column.
+            NullError: A missing, NaN or infinite value.
+            SourceError: A file that was changed since it was opened, or cannot be read any more.
+            InputError: The rows were forgotten.
+            SessionError: The session is closed, or has lost a lane that holds some of the rows.
+            FaultError: A worker fails.
+
+        Warns:
+            UserWarning: A large bound leaves fewer fractional bits than the session has; it says how many.
 
         Examples:
             >>> shared = visits[["age", "cost"]].share()
@@ -162,6 +206,9 @@ class SecureFrame(Uncompared):
 
     def forget(self) -> None:
         """Let the workers drop the rows: opened tables, or shares. Frames of the same rows have none any more.
+
+        Raises:
+            SessionError: The session is closed, or has lost all its lanes.
 
         Examples:
             >>> frame = an.from_pandas(session, {"alice": north, "bob": south})

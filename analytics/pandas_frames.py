@@ -27,10 +27,10 @@ def from_pandas(
     bounds: Mapping[str, float] | None = None,
     policy: Policy | None = None,
 ) -> SecureFrame:
-    """One frame over what this process holds for every owner.
+    """Send what this process holds for every owner to the owners' workers, as one frame.
 
     Args:
-        session: A session.
+        session: An open session.
         sources: By owner a pandas.DataFrame, a Series, a dict of columns, or whatever offers an Arrow stream (tables of
             polars, duckdb, pyarrow). Indices are left out; names of columns that are integers become text. Integers,
             floats and booleans, nullable and sparse ones too, are numbers; a column of Python objects is what its
@@ -42,11 +42,13 @@ def from_pandas(
         A frame of the columns that all owners have. What is int with one owner and float with another is float.
 
     Raises:
-        OwnerError: An owner that is not in the session, or nobody has rows.
-        InputError: What is no frame.
-        ColumnError: Names of columns that are neither text nor integers, or no columns. What is wrong with the values
-            of a column is raised when it is used, as in `read_csv`.
+        OwnerError: No owner, one that is not in the session, or nobody has rows.
+        InputError: What is no frame, a policy that is none, or a partition that is too large for a link.
+        ColumnError: Names of columns that are neither text nor integers, no columns, or a bound for what is no column
+            of numbers. What is wrong with the values of a column is raised when it is used, as in `read_csv`.
         BoundError: A bound that is no positive number.
+        SessionError: The session is closed, or has lost all its lanes.
+        FaultError: A worker fails.
 
     Examples:
         >>> frame = an.from_pandas(session, {"alice": north, "bob": south})

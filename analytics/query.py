@@ -17,7 +17,14 @@ __all__ = ["Query"]
 
 
 class Query(Uncompared):
-    """One statistic of a column. Nothing is computed, shared or opened before `reveal`.
+    """A query asks for one statistic of a column. Nothing is computed, shared or opened before `reveal`.
+
+    The methods of `SecureColumn` make queries: users do not call the class. Queries are not compared, and are neither
+    numbers nor true or false before they are revealed (`TypeError`).
+
+    Args:
+        dataset: The rows: their public facts, and the session whose workers hold them.
+        statistic: What is asked, as data.
 
     Examples:
         >>> visits["age"].mean()
@@ -49,6 +56,8 @@ class Query(Uncompared):
     def error(self) -> ErrorBound:
         """A bound on the distance to the plaintext result, in the column's units; public, known beforehand.
 
+        It is `absolute + relative |result| + root sqrt(|result|)`, of which `error.at(result)` is the value.
+
         Examples:
             >>> print(visits["age"].sum().error)
             exact
@@ -57,9 +66,19 @@ class Query(Uncompared):
         return statistic.error(dataset.facts)
 
     def explain(self, to: str | None = None) -> str:
-        """What `reveal(to)` opens and to whom, public sizes, rounds, bytes, bytes from the dealer, error bound.
+        """Say what `reveal(to)` opens and to whom, public sizes, rounds, bytes, bytes from the dealer, error bound.
 
-        Errors: those of `reveal` that are found before anything is shared.
+        Args:
+            to: The party or owner who would receive the result; None: the driver.
+
+        Returns:
+            Lines of text. No worker is asked.
+
+        Raises:
+            InputError: The rows were forgotten.
+            OwnerError: No such recipient.
+            PolicyError: The dataset's policy does not allow it.
+            BoundError: The values do not fit the ring.
 
         Examples:
             >>> print(visits["age"].mean().explain())
@@ -71,12 +90,27 @@ class Query(Uncompared):
         return explain([self._part], to)
 
     def reveal(self, to: str | None = None) -> Any:
-        """The result: a number, or (counts, edges) of a histogram. to: who puts it together; None: the driver.
+        """Compute the statistic and open the result, for its recipient alone.
 
         A recipient's own worker puts the value together and nobody else can; a driver that acts for the recipient (in
         a single-driver session it acts for all) gets it back.
-        Errors: `OwnerError` (no such recipient), `PolicyError`, `BoundError`, `NullError`, `SessionClosed`,
-        `FaultError`.
+
+        Args:
+            to: The party or owner who puts the result together; None: the driver.
+
+        Returns:
+            An int or float, or (counts, edges) of a histogram, as the method that made the query says.
+
+        Raises:
+            InputError: The rows were forgotten.
+            OwnerError: No such recipient.
+            PolicyError: The dataset's policy, or a party, does not allow it.
+            BoundError: The values do not fit the ring.
+            NullError: A missing, NaN or infinite value.
+            ColumnError: Values that are not what their column is agreed to hold.
+            SourceError: A file that was changed since it was opened, or cannot be read any more.
+            SessionError: The session is closed, or has lost a lane that holds some of the rows.
+            FaultError: A worker fails.
 
         Examples:
             >>> visits["age"].max().reveal(to="bob")
@@ -86,10 +120,20 @@ class Query(Uncompared):
 
     @classmethod
     def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> tuple[Any, ...]:
-        """Several results, in the order of the queries, from one program with shared rounds.
+        """Reveal several results from one program with shared rounds; what serves several of them is computed once.
 
-        What serves several of them is shared and computed once.
-        Errors: as `reveal`; `InputError` for anything but queries of one session.
+        `icm_ray.reveal` does this, and takes predictions too.
+
+        Args:
+            queries: Queries of one session, one or more.
+            to: The party or owner who puts the results together; None: the driver.
+
+        Returns:
+            The results, in the order of the queries.
+
+        Raises:
+            InputError: No query, what is none, or queries of several sessions.
+            IcmError: Whatever `reveal` raises.
 
         Examples:
             >>> an.Query.reveal_together([visits["age"].min(), visits["age"].max()])
@@ -102,7 +146,18 @@ class Query(Uncompared):
 
     @classmethod
     def explain_together(cls, queries: Sequence[Query], to: str | None = None) -> str:
-        """What `reveal_together` opens.
+        """Say what `reveal_together` opens.
+
+        Args:
+            queries: Queries of one session, one or more.
+            to: The party or owner who would receive the results; None: the driver.
+
+        Returns:
+            Lines of text, as of `explain`.
+
+        Raises:
+            InputError: No query, or queries of several sessions.
+            IcmError: Whatever `explain` raises.
 
         Examples:
             >>> print(an.Query.explain_together([visits["age"].min(), visits["age"].max()]).splitlines()[0])
@@ -112,7 +167,7 @@ class Query(Uncompared):
 
     @property
     def session(self) -> Engine:
-        """The session that answers it.
+        """The session that answers the query.
 
         Examples:
             >>> visits["age"].mean().session is session
@@ -121,7 +176,15 @@ class Query(Uncompared):
         return self._part[0].engine
 
     def check(self, to: str | None = None) -> None:
-        """Raise what `reveal(to)` would raise before anything is shared.
+        """Raise what `reveal(to)` would raise because of the question alone: no worker is asked.
+
+        Args:
+            to: The party or owner who would receive the result; None: the driver.
+
+        Raises:
+            InputError: The rows were forgotten.
+            OwnerError: No such recipient.
+            PolicyError: The dataset's policy does not allow it.
 
         Examples:
             >>> visits["age"].mean().check(to="bob")

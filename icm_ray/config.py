@@ -17,25 +17,31 @@ __all__ = ["EngineConfig", "from_environment"]
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """What one session decides for all of its workers.
+    """An `EngineConfig` says what one session decides for all of its workers.
 
-    fraction_bits: f, the fractional bits of fixed-point numbers.
-    default_bound: log2 of the largest magnitude of a shared float column without a declared bound.
-    heartbeat, silence: seconds between heartbeats; seconds without one after which a peer counts as gone.
-    lease: seconds without a sign of the driver after which a worker ends itself: longer than one call into C that holds
-        the driver's interpreter. A driver that is dead is found at once, by its closed links.
-    start_timeout: seconds that the workers of a lane may take to start.
-    job_timeout: seconds that one partition may take.
-    partition_bytes: plaintext bytes of one partition, about.
-    in_flight: bytes that a worker may hold of what is between the inputs and outputs of a program, about; 0: as much as
-        keeps it within four times these. More means fewer rounds, which a slow network is grateful for.
-    tls: encrypt and authenticate every link; only benchmarks on loopback switch it off.
-    rtt_ms, mbit: a slow network put between the members of a lane, for benchmarks: milliseconds there and back,
-        megabits a second each way on each link (0: as fast as it goes).
-    free_programs: whether workers take programs that no question and no model implies, as tests and benchmarks write
-        them by hand; otherwise each derives a program from what is asked, and refuses any other.
-    stock: directory, on every worker's own node, where prepared randomness outlives the session: an absolute path.
-        None: what is prepared lies in a private temporary directory of each worker and ends with it.
+    Args:
+        fraction_bits: f, the fractional bits of fixed-point numbers: 0 to 62.
+        default_bound: log2 of the largest magnitude of a shared float column without a declared bound.
+        heartbeat: Seconds between heartbeats.
+        silence: Seconds without a heartbeat after which a peer counts as gone: two heartbeats at least.
+        lease: Seconds without a sign of the driver after which a worker ends itself, two heartbeats at least: longer
+            than one call into C that holds the driver's interpreter. A driver that is dead is found at once, by its
+            closed links.
+        start_timeout: Seconds that the workers of a lane may take to start.
+        job_timeout: Seconds that one partition may take.
+        partition_bytes: Plaintext bytes of one partition, about.
+        in_flight: Bytes that a worker may hold of what is between the inputs and outputs of a program, about; 0: as
+            much as keeps it within four times these. More means fewer rounds, which a slow network is grateful for.
+        tls: Whether every link is encrypted and authenticated; only benchmarks on loopback switch it off.
+        rtt_ms: Milliseconds there and back of a slow network put between the members of a lane, for benchmarks.
+        mbit: Megabits a second, each way on each link, of that network; 0: as fast as it goes.
+        free_programs: Whether workers take programs that no question and no model implies, as tests and benchmarks
+            write them by hand; otherwise each derives a program from what is asked, and refuses any other.
+        stock: Directory, on every worker's own node, where prepared randomness outlives the session: an absolute path.
+            None: what is prepared lies in a private temporary directory of each worker and ends with it.
+
+    Raises:
+        InputError: A setting that cannot be; it names the setting and its value.
 
     Examples:
         >>> from icm_ray.config import EngineConfig
@@ -131,9 +137,16 @@ _VARIABLES: Final[tuple[tuple[str, type[int | float | str]], ...]] = (
 
 
 def from_environment() -> EngineConfig:
-    """The default settings, with `ICM_FRACTION_BITS`, `ICM_SILENCE`, `ICM_LEASE` and so on put over them.
+    """Read the environment: the default settings, with `ICM_FRACTION_BITS`, `ICM_SILENCE` and so on put over them.
 
-    Raises `InputError` naming the variables whose values cannot be.
+    There is a variable for each of `fraction_bits`, `default_bound`, `heartbeat`, `silence`, `lease`, `start_timeout`,
+    `job_timeout`, `partition_bytes`, `in_flight` and `stock`.
+
+    Returns:
+        The settings that a session has where neither its `config` nor its keywords say otherwise.
+
+    Raises:
+        InputError: Values that cannot be; it names their variables.
 
     Examples:
         >>> from icm_ray.config import from_environment

@@ -1,5 +1,6 @@
 """The errors of the engine: one tree, rooted at `IcmError`.
 
+```text
 IcmError
 ├── InputError            bad input, found before anything is shared (also a ValueError)
 │   ├── ColumnError       unknown, missing, unequal or non-numeric columns
@@ -24,6 +25,7 @@ IcmError
     ├── BoundExceeded     the checked bound of a program was exceeded by a private value
     ├── PoolExhausted     a sort's random order needed more comparisons than were dealt (less than once in 2^40)
     └── StockMismatch     members disagree on prepared randomness: a store was copied, rolled back or damaged
+```
 """
 
 from __future__ import annotations
@@ -64,9 +66,12 @@ def _rebuild(cls: type[IcmError], message: str, where: dict[str, Any]) -> IcmErr
 
 
 class IcmError(Exception):
-    """Root of every error that the engine raises on purpose.
+    """The engine raises an `IcmError` of some kind for all that it refuses and all that it sees fail.
 
-    `where` holds public facts alone (names, counts, sizes); it travels through pickle unchanged.
+    Args:
+        message: What was wrong and what to do, in words; an attribute too. It holds nothing private.
+        **where: Public facts alone (names, counts, sizes), kept as a dict, `where`; they travel through pickle
+            unchanged.
 
     Examples:
         >>> try:
@@ -85,14 +90,25 @@ class IcmError(Exception):
         return _rebuild, (type(self), self.message, self.where)
 
     def of_owner(self, owner: str) -> Self:
-        """The same error, its text naming the owner whose input was wrong; itself where it names it already."""
+        """Name the owner whose input was wrong.
+
+        Args:
+            owner: Its name.
+
+        Returns:
+            The same kind of error, its text beginning with the owner's name; itself where it names the owner already.
+
+        Examples:
+            >>> icm.NullError("column 'x' has null values", column="x").of_owner("bob").where
+            {'column': 'x', 'owner': 'bob'}
+        """
         if re.match(rf"{re.escape(owner)}\b", self.message) or self.where.get("owner") == owner:
             return self
         return type(self)(f"{owner}: {self.message}", **{**self.where, "owner": owner})
 
 
 class InputError(IcmError, ValueError):
-    """Bad input, found before anything is shared.
+    """The engine refuses bad input, before anything is shared.
 
     Examples:
         >>> try:
@@ -104,7 +120,7 @@ class InputError(IcmError, ValueError):
 
 
 class ColumnError(InputError):
-    """An unknown, missing, unequal or non-numeric column.
+    """A column is unknown or missing, is not of one kind, or holds no numbers.
 
     Examples:
         >>> try:
@@ -116,7 +132,7 @@ class ColumnError(InputError):
 
 
 class NullError(InputError):
-    """A null, NaN or infinite value where only finite numbers are taken.
+    """A value is null, NaN or infinite where only finite numbers are taken.
 
     Examples:
         >>> try:
@@ -128,7 +144,7 @@ class NullError(InputError):
 
 
 class BoundError(InputError):
-    """A value beyond its declared bound, or a bound that the ring cannot hold.
+    """A value exceeds its declared bound, or the ring cannot hold a bound.
 
     Examples:
         >>> try:
@@ -140,7 +156,7 @@ class BoundError(InputError):
 
 
 class ShapeError(InputError):
-    """Shapes or dtypes that do not fit together.
+    """Shapes or dtypes do not fit together.
 
     Examples:
         >>> try:
@@ -152,7 +168,7 @@ class ShapeError(InputError):
 
 
 class OwnerError(InputError):
-    """An owner or recipient that the session does not have, or an owner without data.
+    """The session does not have an owner or recipient, or nobody brings data.
 
     Examples:
         >>> try:
@@ -164,7 +180,7 @@ class OwnerError(InputError):
 
 
 class SourceError(InputError):
-    """A file that is missing or cannot be read.
+    """A file is missing, was changed, or cannot be read.
 
     Examples:
         >>> try:
@@ -176,7 +192,7 @@ class SourceError(InputError):
 
 
 class UnsupportedError(InputError):
-    """An operation or layer that the engine does not have.
+    """The engine does not have an operation or layer.
 
     Examples:
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Softsign()).eval()
@@ -189,7 +205,7 @@ class UnsupportedError(InputError):
 
 
 class ProgramError(IcmError):
-    """A program that is not well formed.
+    """A program is not well formed.
 
     Examples:
         >>> from icm_ray.program.program import decode_program
@@ -202,7 +218,7 @@ class ProgramError(IcmError):
 
 
 class PolicyError(IcmError):
-    """A party's policy refuses to contribute to a program.
+    """A dataset's policy forbids a result.
 
     Examples:
         >>> few = an.from_pandas(session, {"alice": pd.DataFrame({"x": [1.0, 2.0]})}, policy=icm.Policy(min_rows=10))
@@ -239,7 +255,7 @@ class SessionClosed(SessionError):
 
 
 class PlacementError(SessionError):
-    """A party's workers cannot be placed on the cluster; names the party and what is missing.
+    """The cluster has no place for a party's workers; the error names the party and what is missing.
 
     Examples:
         >>> issubclass(icm.PlacementError, icm.SessionError)
@@ -250,7 +266,7 @@ class PlacementError(SessionError):
 
 
 class StockError(SessionError):
-    """A member's directory of prepared randomness cannot be made, opened or written; names the path and the cause.
+    """A member cannot make, open or write its directory of prepared randomness; the error names path and cause.
 
     A session that was open stays usable: what was to be prepared is dealt when it is needed.
 
@@ -261,7 +277,14 @@ class StockError(SessionError):
 
 
 class FaultError(IcmError):
-    """A failure in the middle of a job: `party` is whom it was waited for, `step` what was being done.
+    """A worker or a connection fails in the middle of a job.
+
+    Args:
+        message: What failed, in words.
+        party: Whom it was waited for: a party, an owner or the dealer; empty where nobody knows.
+        partition: The number of the partition, from 0 on; None where the failure belongs to none.
+        step: What was being done, such as "start", "run" or "result".
+        **where: Further public facts. All of them are in `where`, the first three are attributes too.
 
     Examples:
         >>> lost = icm.FaultError("bob is gone", party="bob", partition=3, step="run")
@@ -297,7 +320,7 @@ class PeerSilent(FaultError):
 
 
 class PeerRefused(FaultError):
-    """A peer could not be authenticated.
+    """A peer cannot authenticate itself.
 
     Examples:
         >>> icm.PeerRefused("bob shows another certificate than announced", party="bob").party
@@ -306,7 +329,7 @@ class PeerRefused(FaultError):
 
 
 class Desynchronised(FaultError):
-    """A frame of another program, partition, attempt or step arrived.
+    """A peer sends a frame of another program, partition, attempt or step.
 
     Examples:
         >>> icm.Desynchronised("a frame of another attempt", party="bob", partition=0).partition
@@ -315,7 +338,7 @@ class Desynchronised(FaultError):
 
 
 class AddressReused(FaultError):
-    """An address of dealt randomness was asked for twice.
+    """A program asks for an address of dealt randomness twice.
 
     Examples:
         >>> icm.AddressReused("attempt 3 was used before", party="dealer").party
@@ -324,7 +347,7 @@ class AddressReused(FaultError):
 
 
 class BoundExceeded(FaultError):
-    """The checked bound of a program was exceeded; the result would have been wrong and is withheld.
+    """A private value exceeds the checked bound of a program; the result would have been wrong and is withheld.
 
     Examples:
         >>> issubclass(icm.BoundExceeded, icm.FaultError)
@@ -333,7 +356,7 @@ class BoundExceeded(FaultError):
 
 
 class PoolExhausted(FaultError):
-    """A sort's random order needed more comparisons than were dealt: less than once in 2^40 sorts; repeat it.
+    """A sort's random order needs more comparisons than were dealt: less than once in 2^40 sorts; repeat it.
 
     Examples:
         >>> issubclass(icm.PoolExhausted, icm.FaultError)

@@ -8,10 +8,13 @@ __all__ = ["Policy"]
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What may be revealed of a dataset: it judges every result that rows of this dataset reach, and no other.
+    """A policy says what may be revealed of a dataset: it judges every result that its rows reach, and no other.
 
-    min_rows: the fewest rows of the dataset behind a revealed number.
-    recipients: who may receive (None: anyone in the session).
+    Attributes:
+        min_rows: The fewest rows of the dataset behind a revealed number; by default 1. A result with fewer is
+            refused; where a single count of a histogram is below it, that count is withheld.
+        recipients: Names of those who may receive a result; by default None: any party or owner of the session, and
+            the driver. In a tuple the driver is named like them: "driver".
 
     Examples:
         >>> icm.Policy(min_rows=10, recipients=("bob",))
@@ -22,7 +25,15 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     recipients: tuple[str, ...] | None = None
 
     def objection(self, what: str, rows: int, to: str) -> str | None:
-        """Why `what`, a result made of so many rows of the dataset, may not be revealed to `to`; None where it may.
+        """Say why a result may not be revealed.
+
+        Args:
+            what: The result, in words.
+            rows: How many rows of the dataset it is made of.
+            to: The name of its recipient.
+
+        Returns:
+            The reason, in words; None where it may be revealed.
 
         Examples:
             >>> icm.Policy(min_rows=10).objection("mean of x", 7, to="bob")

@@ -27,13 +27,22 @@ class Revealable(Protocol):
 
 
 def reveal(*items: Revealable, to: str | None = None) -> tuple[Any, ...]:
-    """Several results of one session, queries and predictions alike; a tuple in the order of the items.
+    """Reveal several results of one session, queries and predictions alike.
 
     Queries are one program, with shared rounds. Predictions are made one after the other, each of their batches is a
     program of its own; they come before the queries where one of them is the first item. What would be refused before
-    anything is shared is found for all items first. to: who receives them; None: this process. Raises `InputError`
-    without an item, for what cannot be revealed and for items of different sessions, and what the items' own `reveal`
-    raises.
+    anything is shared is found for all items first.
+
+    Args:
+        *items: Queries and predictions, one or more.
+        to: The party or owner who receives the results; None: this process.
+
+    Returns:
+        What each item's own `reveal` returns, in the order of the items.
+
+    Raises:
+        InputError: No item, one that cannot be revealed, or items of different sessions.
+        IcmError: Whatever an item's own `reveal` raises.
 
     Examples:
         >>> icm.reveal(visits["age"].mean(), visits["age"].max())

@@ -43,21 +43,42 @@ _WAVE = 4  # batches that a lane is given at a time
 
 
 class SecureModel(StaysHere):
-    """A network whose weights only `owner`, a party of the session, knows; eval mode; any torch module that imports.
+    """A model predicts on private data with a network whose weights only its owner, a party of the session, knows.
 
-    session: an open session; its workers drop the weights when the model is dropped. example_inputs: one batch, for its
-    shape alone.
-    input_bound: largest magnitude of an image's numbers; it is rounded up to a power of two, public, and checked by the
-    images' owner before anything is shared.
-    bound: "sound" (the default) takes ranges that follow from the weights: the owner thereby publishes one power of two
-    for each layer with weights. A number declares instead that no activation after a ReLU exceeds it (rounded up to a
-    power of two); where the ring needs it this is checked on shares, and `BoundExceeded` raised in place of a result.
-    weight_gain: with a declared bound, a public bound on the sum of |weights| behind any output, and on |bias|.
-    fraction_bits: of activations; the session's setting unless given. batch_size: images that are computed together.
-    The owner also publishes `error`, a power of two: how far a logit can be from real arithmetic, at most.
+    Making it shares nothing. The owner publishes the network's graph without its weights, and `error`, a power of two:
+    how far a logit can be from real arithmetic, at most. The session's workers drop the weights when the model is
+    dropped.
 
-    Raises before anything is shared: `UnsupportedError` naming every unsupported operation, `NullError` naming a
-    parameter, `BoundError` naming a layer that does not fit, `OwnerError` for an owner that is no party.
+    Args:
+        session: An open session.
+        net: Any torch module in eval mode that imports; `UnsupportedError` names what does not.
+        owner: The party whose network it is.
+        example_inputs: One batch, in a tuple: a floating-point torch.Tensor (n, ...), for its shape alone.
+        input_bound: The largest magnitude of an image's numbers; it is rounded up to a power of two, public, and
+            checked by the images' owner before anything is shared.
+        bound: "sound" takes ranges that follow from the weights: the owner thereby publishes one power of two for each
+            layer with weights. A number declares instead that no activation after a ReLU exceeds it (rounded up to a
+            power of two); where the ring needs it this is checked on shares, and `BoundExceeded` raised in place of a
+            result.
+        weight_gain: With a declared bound, a public bound on the sum of |weights| behind any output, and on |bias|; the
+            owner checks it here.
+        fraction_bits: Fractional bits of activations; None: the session's setting.
+        batch_size: How many images are computed together; None: as many as the largest activation leaves room for, 32
+            at most.
+
+    Attributes:
+        owner (str): The party whose network it is.
+        batch_size (int): How many images are computed together.
+
+    Raises:
+        OwnerError: An owner that is no party.
+        InputError: What is no torch module, no tuple of one tensor, or a batch of less than one image.
+        ShapeError: An example input without a batch dimension, or of integers.
+        UnsupportedError: Operations that the engine does not have, all of them named with their module paths; a network
+            in training mode, with complex parameters, or with several inputs.
+        NullError: A parameter with NaN or infinite values; it is named.
+        BoundError: A layer that does not fit the ring, or weights beyond `weight_gain`; the layer is named. A bound
+            that is no positive number.
 
     Examples:
         >>> model = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
@@ -135,7 +156,14 @@ class SecureModel(StaysHere):
         return self._public.error
 
     def preflight(self) -> tuple[Finding, ...]:
-        """Every unsupported operation with its module path; none, since a model with one is refused when it is made.
+        """Look for unsupported operations in the network as it is now.
+
+        Returns:
+            A finding for each, with its `module` path, torch's name for the `op`, and a `hint`; none for a network that
+            was not changed, since a model with one is refused when it is made.
+
+        Raises:
+            UnsupportedError: The network is in training mode.
 
         Examples:
             >>> model.preflight()
@@ -146,12 +174,24 @@ class SecureModel(StaysHere):
     def predict(
         self, images: Any, owner: str, output: Output = "logits", progress: Progress | None = None
     ) -> Prediction:
-        """What is to be predicted for `images` (n, *input_shape) of `owner`; nothing is shared before `reveal`.
+        """Prepare a prediction for `images`; nothing is shared before its `reveal`.
 
-        owner: any party or owner of the session. output: "logits", float64 (n, *output_shape), or "label", int64 (n,),
-        with which nothing else is opened. progress: called with (images done, images in all) after each step.
-        Errors: `ShapeError` (shape, dtype), `NullError` (NaN, infinite), `BoundError` (beyond input_bound),
-        `OwnerError` (not in the session).
+        Args:
+            images: A numpy array or torch.Tensor (n, *input_shape) of numbers, n > 0, in this process.
+            owner: The party or owner of the session whose images they are: its worker shares them.
+            output: "logits", or "label": the index of the largest logit, with which nothing else is opened.
+            progress: Called during `reveal` with (images done, images in all) after each step; None: nobody is told.
+
+        Returns:
+            A prediction, which reveals logits as float64 (n, *output_shape), labels as int64 (n,).
+
+        Raises:
+            OwnerError: An owner that is not in the session.
+            InputError: An output that is neither.
+            UnsupportedError: Labels of a network whose results have several axes; a ray.data.Dataset.
+            ShapeError: Images of another shape or dtype, or what is no array.
+            NullError: NaN or infinite numbers.
+            BoundError: Numbers beyond `input_bound`.
 
         Examples:
             >>> labels = model.predict(np.zeros((3, 4), np.float32), owner="bob", output="label")
@@ -182,6 +222,9 @@ class SecureModel(StaysHere):
 
     def close(self) -> None:
         """Let all lanes forget the weights; a later prediction loads them again.
+
+        Raises:
+            SessionError: The session is closed, or has lost all its lanes.
 
         Examples:
             >>> other = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))

@@ -42,11 +42,27 @@ class Spent:
 
 
 class Prediction(StaysHere):
-    """What `SecureModel.predict` will compute; nothing is shared before `reveal`.
+    """A prediction asks a model about images; nothing is shared before `reveal`.
 
-    count: images. output: "logits" or "label". error: for logits, the largest difference of any of them to real
-    arithmetic; for labels, the largest difference of the two highest logits at which the other one may be named.
-    spent: what the last reveal took, None before. session: that answers it.
+    `SecureModel.predict` makes predictions: users do not call the class.
+
+    Args:
+        session: The session that answers it.
+        count: The number of images, n.
+        output: "logits" or "label".
+        error: For logits, the largest difference of any of them to real arithmetic; for labels, the largest difference
+            of the two highest logits at which the other one may be named.
+        run: What `reveal` calls.
+        explain: What `explain` calls.
+        check: What `check` calls.
+
+    Attributes:
+        spent (Spent | None): What the last `reveal` took: `rounds`, `sent_bytes` of all parties, `dealt_bytes`,
+            `seconds`; None before. `session`, `count`, `output` and `error` are attributes too.
+
+    Examples:
+        >>> model.predict(np.zeros((3, 4), np.float32), owner="bob")
+        <prediction of logits for 3 images, error at most ...>
     """
 
     def __init__(
@@ -67,24 +83,80 @@ class Prediction(StaysHere):
         return f"<prediction of {self.output} for {self.count} images, error at most {self.error:.3g}>"
 
     def reveal(self, to: str | None = None) -> NDArray[Any]:
-        """Predict, and open the result for `to` alone: a party or owner; None: the shares meet in this process.
+        """Predict, and open the result for its recipient alone. Every call computes anew, with fresh randomness.
 
-        Logits are float64 (n, *output_shape), labels int64 (n,). Every call computes anew, with fresh randomness.
-        Raises `OwnerError` for an unknown recipient and `SessionClosed` before anything is shared; `BoundExceeded`
-        where the declared bound does not hold, `FaultError` where a worker fails.
+        Args:
+            to: The party or owner who receives the result; None: the shares meet in this process.
+
+        Returns:
+            Logits, float64 (n, *output_shape), or labels, int64 (n,).
+
+        Raises:
+            OwnerError: No such recipient.
+            SessionError: The session is closed, or has lost all its lanes.
+            BoundExceeded: An activation exceeds the bound that the model was declared with.
+            FaultError: A worker fails.
+
+        Examples:
+            >>> model.predict(np.zeros((3, 4), np.float32), owner="bob").reveal(to="bob").shape
+            (3, 2)
         """
         result, self.spent = self._run(to)
         return result
 
     def explain(self, to: str | None = None) -> str:
-        """What will be opened and to whom, what is public, rounds, bytes and the error bound."""
+        """Say what will be opened and to whom, what is public, rounds, bytes and the error bound.
+
+        Args:
+            to: The party or owner who would receive the result; None: this process.
+
+        Returns:
+            Lines of text. No worker is asked.
+
+        Raises:
+            OwnerError: No such recipient.
+
+        Examples:
+            >>> print(model.predict(np.zeros((3, 4), np.float32), owner="bob").explain(to="bob").splitlines()[0])
+            prediction of logits for 3 images in 1 batches, of which one: ...
+        """
         return self._explain(to)
 
     def check(self, to: str | None = None) -> None:
-        """Raise what `reveal(to)` would raise before anything is shared."""
+        """Raise what `reveal(to)` would raise before anything is shared.
+
+        Args:
+            to: The party or owner who would receive the result; None: this process.
+
+        Raises:
+            OwnerError: No such recipient.
+            SessionError: The session is closed, or has lost all its lanes.
+
+        Examples:
+            >>> model.predict(np.zeros((3, 4), np.float32), owner="bob").check(to="bob")
+        """
         self._check(to)
 
     @classmethod
     def reveal_together(cls, items: Sequence[Prediction], to: str | None = None) -> tuple[NDArray[Any], ...]:
-        """Several results, in the order of the predictions, which are made one after the other. Errors: as `reveal`."""
+        """Reveal several predictions, made one after the other.
+
+        `icm_ray.reveal` does this, and takes queries too.
+
+        Args:
+            items: Predictions.
+            to: The party or owner who receives the results; None: this process.
+
+        Returns:
+            The results, in the order of the predictions.
+
+        Raises:
+            IcmError: Whatever `reveal` raises.
+
+        Examples:
+            >>> images = np.zeros((3, 4), np.float32)
+            >>> logits, labels = icm.reveal(model.predict(images, "bob"), model.predict(images, "bob", output="label"))
+            >>> logits.shape, labels.shape
+            ((3, 2), (3,))
+        """
         return tuple(item.reveal(to) for item in items)

@@ -21,16 +21,34 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 class Session(LaneEngine):
-    """Lanes on Ray; an `Engine`.
+    """A session starts the workers of parties, owners and dealer on a Ray cluster, and ends them.
 
-    parties: two names or more; each computes on its shares in a worker of its own. owners: further names that bring
-    data or receive results and compute nothing. address: None for a Ray that this process has initialised (it is left
-    running), else RAY_ADDRESS, else a new cluster on this machine; or "auto", or host:port. lanes: None for as many as
-    the cluster carries. Further settings: the fields of `EngineConfig`, such as `fraction_bits=20`; they are put over
-    `config`, that over the environment's.
+    They are grouped in lanes, one worker of each in every lane. `with` closes the session at its end; so does dropping
+    it. A session belongs to the process that opened it: it is neither pickled nor used in a forked child.
 
-    Raises `OwnerError` for names that cannot be, `SessionError` where no cluster is found, `PlacementError` where the
-    cluster has no room or no node for a party, `FaultError` where a worker fails to start.
+    Args:
+        parties: Two names or more; each party computes on its shares in a worker of its own.
+        owners: Further names, of those who bring data or receive results and compute nothing; by default there are
+            none.
+        address: None for a Ray that this process has initialised (it is left running), else that of RAY_ADDRESS, else a
+            new cluster on this machine; or "auto", or host:port.
+        lanes: How many partitions are worked on at a time; None: as many as the cluster has CPUs for, and one at least.
+        config: Settings of the engine; None: those of the environment (`ICM_FRACTION_BITS` and so on).
+        **settings: Fields of `EngineConfig`, such as `fraction_bits=20`, put over `config`.
+
+    Attributes:
+        parties (tuple[str, ...]): The names of the parties.
+        owners (tuple[str, ...]): The names of the owners that are no parties.
+        lanes (int): The number of lanes.
+        config (EngineConfig): The settings.
+
+    Raises:
+        OwnerError: Names that cannot be.
+        InputError: A setting that is unknown or cannot be, or less than one lane.
+        SessionError: No cluster is found or can be started, or a worker refuses to join (`StockError`: its directory of
+            prepared randomness).
+        PlacementError: The cluster has no room, or no node for a party.
+        FaultError: A worker fails in the start.
 
     Examples:
         >>> with icm.Session(parties=("alice", "bob")) as session:  # doctest: +SKIP
@@ -86,7 +104,9 @@ class Session(LaneEngine):
             ) from error
 
     def close(self) -> None:
-        """End the workers and leave the cluster, whatever state they are in. Idempotent.
+        """End the workers and leave the cluster, whatever state they are in.
+
+        Closing twice is closing once. In a forked child nothing happens: the workers are the parent's.
 
         Examples:
             >>> session = icm.Session()  # doctest: +SKIP

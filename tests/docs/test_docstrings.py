@@ -1,4 +1,4 @@
-"""Every public definition of icm_ray and analytics has an example in its docstring, and the examples run."""
+"""Every definition that the API reference shows has an example in its docstring, and the examples run."""
 
 import doctest
 import inspect
@@ -10,28 +10,11 @@ import torch
 
 import analytics as an
 import icm_ray as icm
-from icm_ray.config import EngineConfig
 from icm_ray.runtime.carriers.threads import ThreadEngine
+from tests.docs.definitions import definitions
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-
-
-def definitions():
-    """(name, object) of what is public, and of the public methods and properties of public classes."""
-    for package, names in ((icm, icm.__all__), (an, an.__all__)):
-        for name in names:
-            found = getattr(package, name)
-            yield f"{package.__name__}.{name}", found
-            if inspect.isclass(found) and not issubclass(found, Exception):
-                for member, value in vars(found).items():
-                    plain = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-                    public = not member.startswith("_") and (inspect.isfunction(plain) or isinstance(plain, property))
-                    if public and plain.__doc__:
-                        yield f"{package.__name__}.{name}.{member}", plain
-    yield "icm_ray.config.EngineConfig", EngineConfig
-
-
-PUBLIC = dict(definitions())
+SHOWN = dict(definitions())
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +44,9 @@ def names(model):
         yield modules | frames | model | {"session": session}
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("name", SHOWN)
 def test_examples_run(name, names):
-    found = PUBLIC[name]
-    text = inspect.getdoc(found.fget if isinstance(found, property) else found) or ""
+    text = inspect.getdoc(SHOWN[name]) or ""
     example = doctest.DocTestParser().get_doctest(text, dict(names), name, None, None)
     assert example.examples, f"{name} has no example"
     said = []

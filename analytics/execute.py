@@ -123,7 +123,7 @@ def _over_lanes(
     names = [name for keys in kept.values() for name in keys]
     try:
         engine.execute(first)
-        engine.gather({lane: keys for lane, keys in kept.items() if lane})
+        engine.gather({lane: keys for lane, keys in kept.items() if lane != last.lane}, last.lane)
         results = engine.execute([last])[0].results
     except BaseException:
         with suppress(IcmError):  # the first cause is the one to report

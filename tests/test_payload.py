@@ -40,8 +40,8 @@ ORDERS = [
     say.Commit(1),
     say.OpenTable(2, Open("t", CsvSource(("a.csv",)), (0, 1))),
     say.SetPolicy(3, "d", Policy(min_rows=5, recipients=("alice",))),
-    say.LinkToFirstLane(4, 1, MEMBER, True),
-    say.GatherShares(5, Gather(9, 1, (("key", (3, 4)),))),
+    say.LinkLanes(4, 1, 0, 2, MEMBER),
+    say.GatherShares(5, Gather(9, 1, 0, (("key", (3, 4)),))),
     say.Forget(6, ("a", "b")),
     say.Exit(),
 ]

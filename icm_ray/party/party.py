@@ -26,6 +26,7 @@ from icm_ray.program.kept import Kept, hold_to_kept
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Program
 from icm_ray.program.run_header import SlotName, read_begin
+from icm_ray.ring.array import RingArray
 from icm_ray.schedule.thread_pool import ThreadPool
 
 __all__ = ["Observer", "Party", "RunResult"]
@@ -60,7 +61,7 @@ class Party:
         self.kept: dict[str, Kept] = {}  # what each key of the store stands for
         self.labels: dict[str, Labels] = {}  # whose rows what is kept is made of, by key
         self.policies: dict[str, Policy] = {}  # by dataset
-        self._stored: tuple[str, ...] = ()  # by the last run
+        self._stored: tuple[str, ...] = ()  # by the last run, or taken since
         self._without: set[str] = set()  # datasets that were forgotten, but for what is kept of them
 
     def relink(
@@ -114,8 +115,14 @@ class Party:
         self._stored = tuple(staged)
         return outcome
 
+    def keep(self, taken: Mapping[str, tuple[RingArray, Kept, Labels]]) -> None:
+        """Keep shares that come from this party's worker in another lane: words, what they stand for, whose rows."""
+        for key, (words, kept, labels) in taken.items():
+            self.store[key], self.kept[key], self.labels[key] = words, kept, labels
+        self._stored = tuple(taken)
+
     def undo(self) -> None:
-        """Drop what the last run left: other members did not end it."""
+        """Drop what the last run left, or was taken since: other members did not end it."""
         for key in self._stored:
             self.forget(key)
         self._stored = ()

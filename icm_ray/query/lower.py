@@ -1,8 +1,8 @@
 """From what is asked to programs: pure, so that every member derives the same.
 
 Statistics. One lane with rows: one program. Several: in every lane a program that keeps its partial shares; these move
-(each party's within itself) to the first lane, where a last program joins them and reveals. Sharing: a program for each
-partition.
+(each party's within itself) to the first of these lanes, where a last program joins them and reveals. Sharing: a
+program for each partition.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class _OfQuestion:
             kept[lane] = {load.key: array_shape(load.type) for load in loads.values()}
             for part, load in loads.items():
                 pieces[part].append(load)
-        last = self._lane(0)
+        last = self._lane(lanes[0])
         values = {}
         for part, found in pieces.items():
             loaded = [last.builder.add(load) for load in found]

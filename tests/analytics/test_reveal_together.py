@@ -61,7 +61,7 @@ def test_partials_are_forgotten_after_a_fault():
     with engine_of("two parties, two lanes") as engine:
         frame = an.from_pandas(engine, {"alice": pd.DataFrame({"x": np.arange(100)})})
 
-        def lost(_):
+        def lost(*_):
             raise FaultError("bob is gone", party="bob")
 
         engine.gather = lost

@@ -231,9 +231,9 @@ def test_a_program_for_other_members_is_not_dealt_for(engine, members):
 def test_a_party_s_link_between_lanes_leads_to_itself(engine):
     member = engine._lanes[0].plan.members[0]
     with pytest.raises(ProgramError, match="to its own worker"):
-        tell(engine, 1, ["bob"], lambda call: say.LinkToFirstLane(call, 1, ("mallory", *member[1:]), True))
+        tell(engine, 1, ["bob"], lambda call: say.LinkLanes(call, 1, 0, 0, ("mallory", *member[1:])))
     with pytest.raises(ProgramError, match="to its own worker"):
-        tell(engine, 1, ["bob"], lambda call: say.LinkToFirstLane(call, 1, member, True))
+        tell(engine, 1, ["bob"], lambda call: say.LinkLanes(call, 1, 0, 0, member))
 
 
 def gathered(engine, lane, sent, taken):
@@ -242,14 +242,14 @@ def gathered(engine, lane, sent, taken):
     with engine._lanes[0].using(), engine._lanes[lane].using():
         calls = [side.next_call() for side, _ in sides]
         for (side, keys), call in zip(sides, calls, strict=True):
-            side.tell(dict.fromkeys(engine.parties, say.GatherShares(call, Gather(job, lane, keys))))
+            side.tell(dict.fromkeys(engine.parties, say.GatherShares(call, Gather(job, lane, 0, keys))))
         for (side, _), call in zip(reversed(sides), reversed(calls), strict=True):
             side.collect(engine.parties, call, "a lie")
 
 
 def test_lanes_that_have_no_link(engine):
-    with pytest.raises(ProgramError, match="no link between lane 7"):
-        tell(engine, 1, PARTIES, lambda call: say.GatherShares(call, Gather(1, 7, ())))
+    with pytest.raises(ProgramError, match="no link from lane 7"):
+        tell(engine, 1, PARTIES, lambda call: say.GatherShares(call, Gather(1, 7, 0, ())))
 
 
 @pytest.mark.parametrize("taken", ["another", "one that is there", "another shape"])

@@ -137,8 +137,10 @@ class Engine(Protocol):
         or uses one that is not loaded.
         """
 
-    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
-        """Move kept shares (by lane: key to shape of words) to lane 0, each party within itself."""
+    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]], home: int = 0) -> None:
+        """Move kept shares (by lane: key to shape of words) to the lane `home`, each party within itself. Where that
+        fails they stay where they were.
+        """
 
     def forget(self, keys: Sequence[str]) -> None:
         """Drop kept shares, weights or tables in every lane."""

@@ -45,6 +45,8 @@ _GRACE: Final = 0.5
 """How long other witnesses of a failure are waited for."""
 _EXIT: Final = 3.0
 """Seconds that workers may take to end by themselves."""
+_RESUMED: Final = {"run", "gather"}
+"""Steps after whose failure the lane goes on where every member lives."""
 _FAREWELL: Final = 300
 """Characters of what a worker says of its own end."""
 
@@ -71,10 +73,10 @@ class Lane:
         self.plan: LanePlan | None = None
         self.data: dict[str, WatchedLink] = {}
         self.control: dict[str, WatchedLink] = {}
-        self.first_lane_links = False
+        self._linked: dict[int, tuple[int, int]] = {}  # generations, its own and the other's, by lane
         self._session, self._station = session, station
         self._heard = Mailbox()
-        self._calls, self._generation = 0, 0
+        self._calls, self._generation, self._lane_links = 0, 0, 0
         self._farewells: dict[str, str] = {}  # why members ended themselves
         self._ended: set[str] = set()  # who has answered the present call for good
         self._busy = threading.Lock()
@@ -263,9 +265,9 @@ class Lane:
             raise refused
         return done
 
-    def drain(self, names: Sequence[str]) -> None:
+    def drain(self, names: Sequence[str], busy: float = 0.0) -> None:
         """Wait until every name has ended the present call, which was aborted, however it ended."""
-        limit = self.config.silence + _EXIT
+        limit = max(self.config.silence, busy) + _EXIT
         for _ in self._answers(None, "abort", lambda: [name for name in names if name not in self._ended], limit):
             continue
 
@@ -291,7 +293,7 @@ class Lane:
                         partition=partition,
                         step=step,
                     )
-                    if step == "run":  # every member lives: whoever runs it aborts, and makes the links anew
+                    if step in _RESUMED:  # every member lives: whoever runs it aborts, and makes the links anew
                         raise error from None
                     raise self.fail(Evidence(DRIVER, error), partition, step) from None
                 continue
@@ -309,11 +311,13 @@ class Lane:
             if lost := handle.lost():
                 raise self.fail(Evidence(DRIVER, PeerLost(f"{name}: {lost}", party=name)), partition, step)
 
-    def abort(self, names: Sequence[str], call: int) -> None:
-        """End a call that did not end well though every member lives, and make the links anew."""
+    def abort(self, names: Sequence[str], call: int, busy: float = 0.0) -> None:
+        """End a call that did not end well though every member lives, and make the links anew. busy: seconds that a
+        member may be busy with what cannot be ended.
+        """
         self.resume()
         self.tell({name: say.Abort(call) for name in names})
-        self.drain(names)
+        self.drain(names, busy)
         self.relink()
 
     def give_up(self, names: Sequence[str], program: bytes) -> None:
@@ -326,6 +330,19 @@ class Lane:
         self._generation += 1
         call = self.next_call()
         self.ask({name: say.Relink(call, self._generation) for name in self.handles}, call, "relink")
+
+    def linked_with(self, home: Lane) -> bool:
+        """Whether the links of its parties with themselves in another lane are there, and were not cut since."""
+        return self._linked.get(home.index) == (self._generation, home._generation)
+
+    def next_link(self) -> int:
+        """The generation of the links with another lane that are opened next: whatever comes of it, it is used up."""
+        self._lane_links += 1
+        return self._lane_links
+
+    def note_link(self, home: Lane) -> None:
+        """The links with another lane were opened."""
+        self._linked[home.index] = (self._generation, home._generation)
 
     def forget(self, keys: Sequence[str]) -> None:
         """Drop keys now if the lane is idle, else before its next call: this may be called by a garbage collector."""
@@ -395,7 +412,7 @@ class Lane:
                 self._ended.add(name)
             if isinstance(heard, say.Failed) and isinstance(error := heard.error(), FaultError):
                 evidence.append(Evidence(name, error))
-        if step != "run" or any(handle.lost() for handle in self.handles.values()):
+        if step not in _RESUMED or any(handle.lost() for handle in self.handles.values()):
             return self.fail(first, partition, step)
         return first_cause(evidence, DRIVER, partition, step)
 

@@ -22,13 +22,14 @@ from icm_ray.query.tasks import PushedSource, Source, TableInfo
 from icm_ray.runtime.driver.ending import Ending
 from icm_ray.runtime.driver.engine import Execution, LaneJob, Table, Totals
 from icm_ray.runtime.driver.first_cause import Evidence
+from icm_ray.runtime.driver.gather import gather
 from icm_ray.runtime.driver.handle import Handle
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
 from icm_ray.runtime.driver.run import run
 from icm_ray.runtime.driver.stays_here import StaysHere
 from icm_ray.runtime.orders import messages as say
-from icm_ray.runtime.orders.jobs import Gather, Open
+from icm_ray.runtime.orders.jobs import Open
 from icm_ray.runtime.orders.limits import transport_config
 from icm_ray.runtime.orders.value_frames import END, TABLE
 from icm_ray.transport import Identity, Station, TcpStation
@@ -246,37 +247,15 @@ class LaneEngine(StaysHere):
             [lambda lane=lane: preprocess(self._lanes[lane], numbers[lane], program, counts[lane]) for lane in counts]  # type: ignore[misc]
         )
 
-    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]]) -> None:
-        """Move kept shares to lane 0, each party within itself, over a link that is opened when it is first needed."""
-        self._open((0, *keys))
+    def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]], home: int = 0) -> None:
+        """Move kept shares to a lane, each party within itself, over links that are opened when they are first needed.
+
+        Where that fails they stay where they were.
+        """
+        self._open((home, *keys))
         for index, held in keys.items():
-            if index and held:
-                self._gather(self._lanes[index], tuple(held.items()))
-
-    def _gather(self, lane: Lane, keys: tuple[tuple[str, tuple[int, ...]], ...]) -> None:
-        first_lane = self._lanes[0]
-        with first_lane.using(), lane.using():
-            if not lane.first_lane_links:
-                calls = {side: side.next_call() for side in (first_lane, lane)}
-                for side, other in ((first_lane, lane), (lane, first_lane)):
-                    orders = {name: self._link_order(calls[side], lane, other, name) for name in self.parties}
-                    side.tell(orders)
-                for side in (lane, first_lane):
-                    side.collect(self.parties, calls[side], "gather")
-                lane.first_lane_links = True
-            order = Gather(next(self._jobs), lane.index, keys)
-            calls = {side: side.next_call() for side in (first_lane, lane)}
-            for side in (first_lane, lane):
-                side.tell({name: say.GatherShares(calls[side], order) for name in self.parties})
-            for side in (lane, first_lane):
-                side.collect(self.parties, calls[side], "gather")
-
-    @staticmethod
-    def _link_order(call: int, lane: Lane, other: Lane, name: str) -> say.LinkToFirstLane:
-        """For the worker of a party on one side: where its own worker on the `other` listens; the later lane dials."""
-        plan = other.plan
-        member = next(item for item in plan.members if item[0] == name) if plan is not None else (name, "", 0, b"")
-        return say.LinkToFirstLane(call, lane.index, member, other is not lane)
+            if index != home and held:
+                gather(self._lanes[index], self._lanes[home], next(self._jobs), tuple(held.items()))
 
     def forget(self, keys: Sequence[str]) -> None:
         """Drop kept shares, weights or tables in every lane, now or before its next call."""

@@ -37,10 +37,11 @@ class Open(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Gather(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Move shares that a party keeps in one lane to its own worker in the first lane: (key, shape of words)."""
+    """Move shares that a party keeps in `lane` to its own worker in the lane `home`: (key, shape of words)."""
 
     job: Natural
     lane: Word32
+    home: Word32
     keys: tuple[tuple[str, Shape], ...]
 
 

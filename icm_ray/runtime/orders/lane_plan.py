@@ -36,6 +36,10 @@ class LanePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The name of the link between two members. Links that were cut are replaced by those of a new generation."""
         return f"{self.session}/{self.lane}/{generation}/{min(a, b)}-{max(a, b)}"
 
+    def lanes_link(self, lane: int, home: int, generation: int, name: str) -> str:
+        """The name of the link between a party's workers in two lanes. One that was cut is replaced by a later one."""
+        return f"{self.session}/{lane}-{home}/{generation}/{name}"
+
     def driver_link(self, which: str, name: str) -> str:
         """The name of a member's data or control link with the driver."""
         return f"{self.session}/{self.lane}/driver-{which}-{name}"

@@ -32,7 +32,7 @@ __all__ = [
     "Forget",
     "GatherShares",
     "GiveUp",
-    "LinkToFirstLane",
+    "LinkLanes",
     "OpenTable",
     "Order",
     "Prepared",
@@ -113,17 +113,20 @@ class SetPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tru
     tables: tuple[str, ...] = ()
 
 
-class LinkToFirstLane(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Open the link between a party's worker in the first lane and its worker in `lane`."""
+class LinkLanes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Open the link between a party's worker in `lane`, which dials, and its worker in the lane `home`. peer: the other
+    of the two. A link of this pair that was cut is replaced by one of a new generation.
+    """
 
     call: int
     lane: int
+    home: int
+    generation: int
     peer: Member
-    initiator: bool
 
 
 class GatherShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Move kept shares to the first lane, over the party's own link."""
+    """Move kept shares to another lane, over the party's own link; the sender keeps them until it is told to forget."""
 
     call: int
     order: Gather
@@ -150,7 +153,7 @@ Order = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     Relink,
     OpenTable,
     SetPolicy,
-    LinkToFirstLane,
+    LinkLanes,
     GatherShares,
     Forget,
     Exit,

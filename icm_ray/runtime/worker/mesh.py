@@ -1,4 +1,6 @@
-"""A worker's links to the other members of its lane, and the secrets that it agrees on with each."""
+"""A worker's links: to the other members of its lane, with the secrets agreed on with each, and to the same party's
+workers in other lanes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from icm_ray.config import EngineConfig
 from icm_ray.ops.seams import Link
 from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.runtime.orders.limits import MEMBER_MESSAGE_BYTES
-from icm_ray.transport import DelayedLink, Station, WatchedLink, derive_pair_secret
+from icm_ray.transport import DelayedLink, Endpoint, Station, WatchedLink, derive_pair_secret
 
 __all__ = ["Mesh"]
 
@@ -21,6 +23,7 @@ class Mesh:
         self.secrets: dict[str, bytes] = {}
         self._station, self._config = station, config
         self._delayed: list[DelayedLink] = []
+        self._lanes: dict[tuple[int, int], WatchedLink] = {}
         self._changing = threading.Lock()
 
     def open(self, plan: LanePlan, generation: int) -> None:
@@ -54,11 +57,25 @@ class Mesh:
         self._delayed = [DelayedLink(link, rtt, mbit or None) for link in self.links.values()]
         return {link.peer: link for link in self._delayed}
 
+    def open_lanes(self, plan: LanePlan, lanes: tuple[int, int], generation: int, peer: Endpoint) -> None:
+        """Open the link from the first of two lanes, which dials, to the second; one that there was is ended."""
+        name = plan.lanes_link(*lanes, generation, peer.name)
+        with self._changing:
+            old = self._lanes.pop(lanes, None)
+        if old is not None:
+            old.abort()
+        link = self._station.open(peer, name, plan.lane == lanes[0])
+        with self._changing:
+            self._lanes[lanes] = link
+
+    def between(self, lanes: tuple[int, int]) -> WatchedLink | None:
+        """The link between two lanes, if it was opened."""
+        with self._changing:
+            return self._lanes.get(lanes)
+
     def cut(self) -> None:
         """End every link at once, whoever waits in it. For any thread."""
-        with self._changing:
-            links = list(self.links.values())
-        for link in links:
+        for link in self._all():
             link.abort()
 
     def _leave(self) -> None:
@@ -68,11 +85,13 @@ class Mesh:
             delayed.abort()
         self._delayed = []
 
+    def _all(self) -> list[WatchedLink]:
+        with self._changing:
+            return [*self.links.values(), *self._lanes.values()]
+
     def close(self) -> None:
         """End every link after what is queued was sent."""
         for delayed in self._delayed:
             delayed.close()
-        with self._changing:
-            links = list(self.links.values())
-        for link in links:
+        for link in self._all():
             link.close()

@@ -87,25 +87,28 @@ class PartyRole(Role):
         self._rows.belong(tables, dataset)
         self._linked.set_policy(dataset, policy)
 
-    def gather(self, order: Gather, link: Link, first: bool) -> None:
+    def gather(self, order: Gather, link: Link, home: bool) -> None:
         party, address = self._linked, Address(order.job, NO_PROGRAM, order.lane, 0)
+        party.keep({})
         for key, shape in order.keys:
             kept = party.kept.get(key)
-            if first and kept is not None:
+            if home and kept is not None:
                 raise self._ungathered(f"keeps something under {key} already")
-            if not first and (kept is None or kept.owner or array_shape(kept.type) != shape):
+            if not home and (kept is None or kept.owner or array_shape(kept.type) != shape):
                 raise self._ungathered(f"keeps no share of this shape under {key}, or nothing")
+        taken: dict[str, tuple[RingArray, Kept, Labels]] = {}
         for step, (key, shape) in enumerate(order.keys):
-            if not first:
-                link.send_message(msgspec.msgpack.encode((key, party.kept.pop(key), party.labels.pop(key, ()))))
-                link.send(Frame(address, step), (np.ascontiguousarray(party.store.pop(key)),))
+            if not home:
+                link.send_message(msgspec.msgpack.encode((key, party.kept[key], party.labels.get(key, ()))))
+                link.send(Frame(address, step), (np.ascontiguousarray(party.store[key]),))
             else:
                 name, kept, labels = decode(link.receive_message(), _FACTS, "what a share is of", self.name)
                 if name != key or array_shape(kept.type) != shape:
                     raise self._ungathered(f"was sent something else than {key}")
                 words = np.empty(shape, np.uint64)
                 link.receive(Frame(address, step), (words,))
-                party.store[key], party.kept[key], party.labels[key] = words, kept, labels
+                taken[key] = words, kept, labels
+        party.keep(taken)
 
     def _ungathered(self, reason: str) -> Desynchronised:
         return Desynchronised(f"{self.name} {reason}", party=self.name, step="gather")

@@ -62,8 +62,8 @@ class Role(ABC):
         """What this member lets be revealed of a dataset, whose rows these tables have."""
         raise ProgramError(f"{self.name} is no party")
 
-    def gather(self, order: Gather, link: Link, first: bool) -> None:
-        """Send kept shares over this member's own link to the first lane, or take them there (`first`)."""
+    def gather(self, order: Gather, link: Link, home: bool) -> None:
+        """Send copies of kept shares over this member's own link to another lane, or take them there (`home`)."""
         raise ProgramError(f"{self.name} is no party")
 
     @abstractmethod

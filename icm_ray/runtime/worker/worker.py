@@ -2,7 +2,7 @@
 
 Ray actors and benchmark processes are thin shells around it: they ask for its endpoint, let it join a lane and let it
 serve. Everything after that comes over links: orders of the driver over the control link, values and answers over the
-data link, shares over the links to the other members of the lane and to the same party's worker in the first lane.
+data link, shares over the links to the other members of the lane and to the same party's workers in other lanes.
 """
 
 from __future__ import annotations
@@ -66,7 +66,6 @@ class Worker:
         self._mesh = Mesh(station, config)
         self._driver: DriverLink | None = None
         self._control: WatchedLink | None = None
-        self._first_lane_links: dict[int, WatchedLink] = {}
         self._lease = Lease(config.start_timeout, on_lapse)
         self._lapsing = Lock()
         self._farewell: Thread | None = None
@@ -194,7 +193,7 @@ class Worker:
                 continue
             if self._aborted and self._aborted == self._ran:
                 role.undo()  # this member had ended the run, others had not
-            self._ran = order.call if isinstance(order, say.Run) else 0
+            self._ran = order.call if isinstance(order, say.Run | say.GatherShares) else 0
             answer: say.Answer | None
             try:
                 answer = self._carry_out(order, role)
@@ -220,7 +219,7 @@ class Worker:
         | say.Relink
         | say.OpenTable
         | say.SetPolicy
-        | say.LinkToFirstLane
+        | say.LinkLanes
         | say.GatherShares
         | say.Forget,
         role: Role,
@@ -238,11 +237,11 @@ class Worker:
                 return say.Done(call, info=self._open_table(table, role))
             case say.SetPolicy(call, dataset, policy, tables):
                 role.set_policy(dataset, policy, tables)
-            case say.LinkToFirstLane(call, lane, peer, initiator):
-                if peer[0] != self.name:
+            case say.LinkLanes(call, lane, home, generation, peer):
+                plan, _ = self._joined()
+                if peer[0] != self.name or lane == home or plan.lane not in (lane, home):
                     raise ProgramError(f"{self.name} refuses: a party's link between lanes leads to its own worker")
-                name = f"{self._joined()[0].session}/first-lane-{lane}-{self.name}"
-                self._first_lane_links[lane] = self._station.open(Endpoint(*peer), name, initiator)
+                self._mesh.open_lanes(plan, (lane, home), generation, Endpoint(*peer))
             case say.GatherShares(call, gather):
                 self._gather(gather, role)
             case say.Forget(call, keys):
@@ -343,18 +342,18 @@ class Worker:
                 continue
 
     def _gather(self, order: Gather, role: Role) -> None:
-        """Send (in a later lane) or take (in the first) this party's own kept shares, over this party's own link."""
+        """Send, or take in the lane `home`, this party's own kept shares, over this party's own link."""
         plan, _ = self._joined()
-        link = self._first_lane_links.get(order.lane)
+        link = self._mesh.between((order.lane, order.home))
         if link is None:
-            raise ProgramError(f"{self.name} has no link between lane {order.lane} and the first")
-        role.gather(order, link, plan.lane != order.lane)
+            raise ProgramError(f"{self.name} has no link from lane {order.lane} to lane {order.home}")
+        role.gather(order, link, plan.lane == order.home)
 
     def close(self) -> None:
         """End the links, the listener and the lease. Idempotent."""
         self._lease.close()
         self._mesh.close()
-        for link in (*self._first_lane_links.values(), self._driver, self._control):
+        for link in (self._driver, self._control):
             if link is not None:
                 link.close()
         self._station.close()

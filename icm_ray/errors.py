@@ -218,7 +218,7 @@ class ProgramError(IcmError):
 
 
 class PolicyError(IcmError):
-    """A dataset's policy forbids a result.
+    """A dataset's policy forbids a result, or a party refuses a program that no question and no model implies.
 
     Examples:
         >>> few = an.from_pandas(session, {"alice": pd.DataFrame({"x": [1.0, 2.0]})}, policy=icm.Policy(min_rows=10))

@@ -53,7 +53,7 @@ class SecureModel(StaysHere):
         session: An open session.
         net: Any torch module in eval mode that imports; `UnsupportedError` names what does not.
         owner: The party whose network it is.
-        example_inputs: One batch, in a tuple: a floating-point torch.Tensor (n, ...), for its shape alone.
+        example_inputs: One batch, in a tuple: a torch.Tensor or numpy array (n, ...) of floats, for its shape alone.
         input_bound: The largest magnitude of an image's numbers; it is rounded up to a power of two, public, and
             checked by the images' owner before anything is shared.
         bound: "sound" takes ranges that follow from the weights: the owner thereby publishes one power of two for each

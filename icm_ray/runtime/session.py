@@ -40,6 +40,7 @@ class Session(LaneEngine):
         parties (tuple[str, ...]): The names of the parties.
         owners (tuple[str, ...]): The names of the owners that are no parties.
         lanes (int): The number of lanes.
+        usable_lanes (tuple[int, ...]): Those that live, by number: one that has lost a worker takes no more part.
         config (EngineConfig): The settings.
 
     Raises:

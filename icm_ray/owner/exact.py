@@ -1,103 +1,65 @@
-"""Exact sums of doubles, vectorised: every double is an integer multiple of 2^-1074, and so the sums are integers.
-
-A block is cut into digits: x = sum_i q_i 2^(u_i), the q_i integers of few bits that a double holds (Rump's error-free
-extraction). With b bits and 2^16 rows every partial sum of q_i stays below 2^(b+16), of q_i q_j below 2^(2b+16): under
-2^53 each addition is exact in any order, fused or not, so numpy's pairwise sum and BLAS give the integer itself.
-"""
+"""Exact sums by cell of integers and doubles, whatever their scale, in limbs of `ring.wide`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.ring.wide import GRID
+from icm_ray.ring import exact_sums as kernels
+from icm_ray.ring.array import RingArray
+from icm_ray.ring.wide import LIMBS_OF_DOUBLES, LIMBS_OF_INTEGERS
 
-__all__ = ["squares", "squares_of_integers", "total", "total_of_integers"]
+__all__ = ["ExactSums"]
 
-_BLOCK = 1 << 16
-_SUM_BITS = 37  # 37 + 16 = 53
-_SQUARE_BITS = 18  # 2 18 + 16 = 52
-
-Doubles = NDArray[np.float64]
-
-
-def _blocks(values: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
-    for start in range(0, values.size, _BLOCK):
-        yield values[start : start + _BLOCK]
-
-
-def _scaled(values: Doubles, exponent: int) -> Doubles:
-    """values 2^exponent; the product is much faster, but takes a power that is a normal double."""
-    scaled: Doubles = values * 2.0**exponent if abs(exponent) < 1000 else np.ldexp(values, exponent)
-    return scaled
+_KERNELS = {
+    (False, 1): (kernels.add_integers, kernels.add_integers_at),
+    (False, 2): (kernels.add_squares, kernels.add_squares_at),
+    (True, 1): (kernels.add_doubles, kernels.add_doubles_at),
+    (True, 2): (kernels.add_double_squares, kernels.add_double_squares_at),
+}
+_LIMBS_OF_A_SUM = 34  # 2^63 doubles below 2^1024, in units of 2^-1074: 2161 bits
 
 
-def _digits(block: Doubles, bits: int) -> Iterator[tuple[Doubles, int]]:
-    """(q, u): block = sum q 2^u, every |q| < 2^bits an integer. Exact: q 2^u is the leading bits of what is left."""
-    rest = block
-    while (largest := max(float(rest.max()), -float(rest.min()))) > 0.0:
-        unit = int(np.frexp(largest)[1]) - bits
-        digits = np.trunc(_scaled(rest, -unit))
-        yield digits, unit
-        rest = rest - _scaled(digits, unit)
+class ExactSums:
+    """Sums of x^power by cell, power 1 or 2: integers, in units of 2^-(GRID power) where x are doubles.
 
+    Memory: of integers 64 bytes a cell, of doubles 544, and of their squares 1072.
+    """
 
-def _on_grid(whole: int, exponent: int) -> int:
-    """whole 2^exponent, known to be an integer."""
-    return whole << exponent if exponent >= 0 else whole >> -exponent
+    def __init__(self, power: int, floats: bool, cells: int, most_terms: int = kernels.MOST_TERMS) -> None:
+        self._limbs = LIMBS_OF_DOUBLES if floats else LIMBS_OF_INTEGERS
+        self._floats = floats
+        self._add, self._add_at = _KERNELS[floats, power]
+        self._digits = np.zeros((cells, 2 * (_LIMBS_OF_A_SUM if floats and power == 1 else self._limbs)), np.int64)
+        self._most_terms, self._terms = most_terms, 0
 
+    def add(self, values: NDArray[Any], cells: NDArray[np.int64] | None) -> None:
+        """Add values (rows,), int64 or uint64, or float64, to their cells (rows,), or to the only one."""
+        words = values.view(np.uint64) if self._floats else values
+        start = 0
+        while start < words.size:
+            if self._terms == self._most_terms:
+                self._carry()
+            stop = min(words.size, start + self._most_terms - self._terms)
+            if cells is None:
+                self._add(words[start:stop], self._digits)
+            else:
+                self._add_at(words[start:stop], cells[start:stop], self._digits)
+            self._terms += stop - start
+            start = stop
 
-def total(values: Doubles) -> int:
-    """The sum of finite doubles (rows,), in units of 2^-GRID, exactly."""
-    result = 0
-    for block in _blocks(values):
-        for digits, unit in _digits(block, _SUM_BITS):  # type: ignore[arg-type]
-            result += _on_grid(int(digits.sum()), unit + GRID)
-    return result
+    def words(self) -> RingArray:
+        """The sums, two's complement limbs (cells, limbs)."""
+        self._carry()
+        digits = self._digits.view(np.uint64)
+        limbs = np.empty((len(digits), self._limbs), np.uint64)
+        held = digits.shape[1] // 2
+        np.bitwise_or(digits[:, ::2], digits[:, 1::2] << np.uint64(32), out=limbs[:, :held])
+        limbs[:, held:] = -(limbs[:, held - 1 : held] >> np.uint64(63))  # the sign
+        return limbs
 
-
-def squares(values: Doubles) -> int:
-    """The sum of squares of finite doubles (rows,), in units of 2^-(2 GRID), exactly."""
-    result = 0
-    for block in _blocks(values):
-        cut = list(_digits(block, _SQUARE_BITS))  # type: ignore[arg-type]
-        if not cut:
-            continue
-        rows = np.stack([digits for digits, _ in cut])
-        products = rows @ rows.T  # x^2 = sum_ij q_i q_j 2^(u_i + u_j)
-        for i, (_, first) in enumerate(cut):
-            for j, (_, second) in enumerate(cut[: i + 1]):
-                whole = int(products[i, j])
-                result += _on_grid(whole if i == j else 2 * whole, first + second + 2 * GRID)
-    return result
-
-
-def total_of_integers(values: NDArray[np.integer]) -> int:
-    """The sum of 64-bit integers (rows,), exactly: high and low halves apart, each far from int64's ends."""
-    shift, low, result = values.dtype.type(32), values.dtype.type(0xFFFF_FFFF), 0
-    for block in _blocks(values):
-        result += (int((block >> shift).sum()) << 32) + int((block & low).sum())  # type: ignore[operator]
-    return result
-
-
-def squares_of_integers(values: NDArray[np.integer]) -> int:
-    """The sum of squares of 64-bit integers (rows,), exactly: v = sum_i p_i 2^(22 i), two or three p_i a value."""
-    result = 0
-    for block in _blocks(values):
-        pieces = _pieces(block)  # type: ignore[arg-type]
-        for i, first in enumerate(pieces):
-            for j, second in enumerate(pieces[: i + 1]):
-                result += int(first @ second) << (22 * (i + j) + (i != j))
-    return result
-
-
-def _pieces(block: NDArray[np.integer]) -> list[NDArray[np.int64]]:
-    """22 bits each, the last one with the sign: |p| <= 2^22, so that 2^16 products of two stay below 2^61."""
-    shift, low = block.dtype.type(22), block.dtype.type(0x3F_FFFF)
-    pieces, rest = [], block
-    for _ in range(1 if max(int(block.max()), -int(block.min())) < 1 << 44 else 2):
-        pieces.append((rest & low).astype(np.int64, copy=False))
-        rest = rest >> shift
-    return [*pieces, rest.astype(np.int64, copy=False)]
+    def _carry(self) -> None:
+        kernels.carry(self._digits)
+        self._terms = 0

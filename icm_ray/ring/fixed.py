@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 from icm_ray.errors import BoundError, NullError, ShapeError
 
 __all__ = [
-    "decode", "decode_integers", "encode", "float_of_key", "key_of_float", "key_of_words", "words_of_key",
+    "NOTHING", "decode", "decode_integers", "encode", "float_of_key", "key_of_float", "key_of_words", "words_of_key",
+    "words_of_keys",
 ]  # fmt: skip
+
+NOTHING = 1 << 64
+"""Beyond the order keys of all numbers: where there are none, their least key is NOTHING, their largest -NOTHING.
+
+Its words are +-2^32 and 0. A difference of two keys, these among them, has words of magnitude 2^33 at the most.
+"""
 
 _LIMIT = 62
 _LOW_BITS = 32
@@ -79,10 +86,17 @@ def float_of_key(key: int) -> float:
 
 
 def words_of_key(key: int) -> NDArray[np.uint64]:
-    """An integer in [-2^63, 2^64) as two ring elements (2, 1): key = high 2^32 + low, both signed, low of 32 bits."""
+    """A key in [-2^64, 2^64] as two ring elements (2, 1): key = high 2^32 + low, both signed, low of 32 bits."""
     half = 1 << (_LOW_BITS - 1)
     low = (key + half) % (2 * half) - half
     return np.array([[(key - low) >> _LOW_BITS], [low]], np.int64).view(np.uint64)
+
+
+def words_of_keys(keys: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """`words_of_key` of many keys (n,): (2, n)."""
+    low = keys.astype(np.uint32).view(np.int32)
+    high = (keys >> keys.dtype.type(_LOW_BITS)).astype(np.int64) + (low < 0)
+    return np.stack([high, low.astype(np.int64)]).view(np.uint64)
 
 
 def key_of_words(high: int, low: int) -> int:

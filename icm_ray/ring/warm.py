@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from icm_ray.ring import bits, epilogue, fourier, groups, piecewise, select, sort_kernels
+from icm_ray.ring import bits, cells, epilogue, exact_sums, fourier, groups, piecewise, select, sort_kernels
 from icm_ray.ring.gemm import matmul
 
 __all__ = ["warm"]
@@ -47,6 +47,7 @@ def warm() -> None:
     epilogue.select(r, plane, r, r, r, r.copy())
     _warm_order(words)
     _warm_functions()
+    _warm_aggregates()
     for size in (1, 32):  # without panels and with them; kernels of products have one signature each
         square = np.zeros((size, size), np.uint64)
         matmul(square, square)
@@ -100,6 +101,35 @@ def _warm_functions() -> None:
     groups.count_groups(keys, hot, sums)
     groups.sum_groups(keys, r, hot, hot, sums)
     groups.fold(sums, sums[:4].copy())
+
+
+def _warm_aggregates() -> None:
+    """Rows cannot be written, as folds hand them on; numbers are of three types."""
+    bits, signed, places = np.zeros(1, np.uint64), np.zeros(1, np.int64), np.zeros(1, np.int64)
+    doubles, digits, seen = np.zeros(1), np.zeros((1, 134), np.int64), np.zeros(1, np.bool_)
+    for rows in (bits, signed, places, doubles):
+        rows.flags.writeable = False
+    exact_sums.add_doubles(bits, digits)
+    exact_sums.add_doubles_at(bits, places, digits)
+    exact_sums.add_double_squares(bits, digits)
+    exact_sums.add_double_squares_at(bits, places, digits)
+    cells.within(places, 1)
+    cells.count_at(places, np.zeros(1, np.uint64))
+    cells.key_ends(signed)
+    cells.least_key_at(signed, places, np.zeros(1, np.int64), seen)
+    cells.largest_key_at(signed, places, np.zeros(1, np.int64), seen)
+    for integers in (signed, bits):
+        exact_sums.add_integers(integers, digits)
+        exact_sums.add_integers_at(integers, places, digits)
+        exact_sums.add_squares(integers, digits)
+        exact_sums.add_squares_at(integers, places, digits)
+        cells.least_at(integers, places, np.zeros(1, integers.dtype), seen)
+        cells.largest_at(integers, places, np.zeros(1, integers.dtype), seen)
+    for numbers in (signed, bits, doubles):
+        grid, thresholds = np.zeros(2, np.int64), np.zeros(1, numbers.dtype)
+        cells.grid_of(thresholds, 0.0, 0.0, grid)
+        cells.count_bins(numbers, thresholds, 0.0, 0.0, grid, np.zeros(2, np.int64))
+    exact_sums.carry(digits)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from icm_ray.errors import BoundError, NullError, ShapeError
 from icm_ray.ring.fixed import (
+    NOTHING,
     decode,
     decode_integers,
     encode,
@@ -18,6 +20,7 @@ from icm_ray.ring.fixed import (
     key_of_float,
     key_of_words,
     words_of_key,
+    words_of_keys,
 )
 
 
@@ -111,11 +114,26 @@ def test_keys_come_back(value):
     assert math.copysign(1.0, back) == math.copysign(1.0, value)
 
 
-@given(st.integers(-(2**63), 2**64 - 1))
+@given(st.integers(-(2**63), 2**64 - 1) | st.sampled_from([NOTHING, -NOTHING]))
 def test_keys_travel_in_two_words_of_34_bits(key):
     words = words_of_key(key)
     high, low = words.reshape(-1).view(np.int64).tolist()
     assert (words.shape, words.dtype) == ((2, 1), np.uint64)
-    assert -(2**31) <= high <= 2**32
+    assert -(2**32) <= high <= 2**32
     assert -(2**31) <= low < 2**31
     assert key_of_words(high, low) == key
+
+
+@given(hnp.arrays(np.int64, st.integers(0, 20)) | hnp.arrays(np.uint64, st.integers(0, 20)))
+def test_words_of_many_keys_are_those_of_each(keys):
+    words = words_of_keys(keys)
+    assert (words.shape, words.dtype) == ((2, keys.size), np.uint64)
+    assert all(np.array_equal(words[:, [i]], words_of_key(key)) for i, key in enumerate(keys.tolist()))
+
+
+@pytest.mark.parametrize("nothing", [NOTHING, -NOTHING])
+@pytest.mark.parametrize("key", [-(2**63), -1, 0, 2**63 - 1, 2**64 - 1, NOTHING, -NOTHING])
+def test_nothing_differs_from_all_keys_within_words_of_35_bits(nothing, key):
+    """And is itself one of 34, so that keys of cells are compared as others are."""
+    assert np.abs(words_of_key(nothing).view(np.int64)).max() < 2**33
+    assert np.abs((words_of_key(key) - words_of_key(nothing)).view(np.int64)).max() <= 2**33

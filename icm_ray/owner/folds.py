@@ -1,0 +1,145 @@
+"""Folds: aggregates by cell that an owner computes in the clear, from blocks of rows as they come.
+
+A cell is a group, a public number in [0, cells). One scan of a partition feeds as many folds as are asked for. Sums and
+sums of squares are integers in wide rings: of integers in units of 1, of doubles in units of 2^-1074 and 2^-2148, of
+which every finite double and its square are multiples (`owner.exact`, `ring.wide`). Nothing is rounded, so the words
+of several partitions and owners add up to those of all rows, and N S2 - S1^2 is never negative, and zero for rows that
+are all equal.
+
+The least or largest value is an order key (`ring.fixed`): an integer itself, or a double's place in IEEE's total order,
+where -0.0 comes before 0.0. That is the zero which numpy finds where its answer does not depend on the order of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import ColumnError, ProgramError
+from icm_ray.owner.bins import Bins, Edge
+from icm_ray.owner.exact import ExactSums
+from icm_ray.owner.extremes import Extremes
+from icm_ray.ring import cells as kernels
+from icm_ray.ring.array import RingArray
+
+__all__ = ["KINDS", "Fold", "fold_for"]
+
+Cells = NDArray[np.int64]
+
+KINDS = ("count", "sum", "squares", "min", "max", "histogram")
+
+
+class Fold(Protocol):
+    """An aggregate that takes blocks of rows and has its words at any time."""
+
+    def add(self, values: NDArray[Any], cells: Cells | None) -> None:
+        """Take the values (rows,) of a block; cells (rows,): of each value, None where there is one cell.
+
+        Errors: `ColumnError` (numbers that are not of the column's kind), `ProgramError` (cells that are not there).
+        What a fold holds after an error is undefined.
+        """
+
+    def words(self) -> RingArray:
+        """The aggregate of all rows so far."""
+
+
+def fold_for(kind: str, floats: bool, name: str, cells: int = 1, edges: Sequence[Edge] = ()) -> Fold:
+    """The fold of an aggregate, without rows. Values are bool, int64 and uint64, or finite float64.
+
+    kind      words (uint64)
+    count     (cells,): rows; of any dtype
+    sum       (cells, limbs), two's complement: of integers and booleans 4 limbs, of floats 67 in units of 2^-1074
+    squares   (cells, limbs): of integers and booleans 4 limbs, of floats 67 in units of 2^-2148
+    min, max  (2, cells): an order key's two words (`ring.fixed.words_of_key`), of a cell without rows those of NOTHING
+              for min, of -NOTHING for max
+    histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly; of one cell only
+
+    floats: whether the column's kind, as owners agree on it, is "float"; integers are taken as doubles then where that
+    is exact. `name`: for errors.
+    Errors: `ProgramError` (an unknown kind, no cells, edges out of order, a histogram by cell).
+    """
+    if kind not in KINDS:
+        raise ProgramError(f"{name}: an owner aggregates {', '.join(KINDS)}, not {kind!r}", name=name)
+    if cells < 1 or (kind == "histogram" and cells > 1):
+        raise ProgramError(f"{name}: {kind} of {cells} cells; a histogram has one, others have one or more", name=name)
+    if kind == "count":
+        return _Count(cells, name)
+    inner: Fold
+    if kind == "histogram":
+        inner = Bins(edges, name)
+    elif kind in {"min", "max"}:
+        inner = Extremes(kind == "min", cells)
+    else:
+        inner = ExactSums(1 if kind == "sum" else 2, floats, cells)
+    return _Numbers(inner, floats, name, cells)
+
+
+class _Count:
+    """Rows by cell."""
+
+    def __init__(self, cells: int, name: str) -> None:
+        self._counts, self._name = np.zeros(cells, np.uint64), name
+
+    def add(self, values: NDArray[Any], cells: Cells | None) -> None:
+        """Count the values of a block."""
+        placed = _placed(cells, values.size, self._counts.size, self._name)
+        if placed is None:
+            self._counts[0] += np.uint64(values.size)
+        else:
+            kernels.count_at(placed, self._counts)
+
+    def words(self) -> RingArray:
+        """The counts (cells,)."""
+        return self._counts.copy()
+
+
+class _Numbers:
+    """A fold of numbers: checks what comes, and hands it on as kernels take it."""
+
+    def __init__(self, inner: Fold, floats: bool, name: str, cells: int) -> None:
+        self._inner, self._floats, self._name, self._cells = inner, floats, name, cells
+
+    def add(self, values: NDArray[Any], cells: Cells | None) -> None:
+        """Check a block, and take it."""
+        placed = _placed(cells, values.size, self._cells, self._name)
+        if values.size:
+            self._inner.add(_for_kernels(_of_kind(values, self._floats, self._name)), placed)
+
+    def words(self) -> RingArray:
+        """The inner fold's."""
+        return self._inner.words()
+
+
+def _placed(cells: Cells | None, rows: int, count: int, name: str) -> Cells | None:
+    """The cells of a block. Kernels write where cells say: they are checked here, always."""
+    if cells is None:
+        if count != 1:
+            raise ProgramError(f"{name}: rows without cells, where there are {count}", name=name)
+        return None
+    if cells.shape != (rows,) or cells.dtype != np.int64:
+        raise ProgramError(f"{name}: cells {cells.dtype} {cells.shape} of {rows} rows; one int64 a row", name=name)
+    placed: Cells = _for_kernels(cells)
+    if not kernels.within(placed, count):
+        raise ProgramError(f"{name}: a row of a cell outside of the {count} that there are", name=name)
+    return placed
+
+
+def _for_kernels(array: NDArray[Any]) -> NDArray[Any]:
+    """A view that cannot be written, aligned and contiguous: kernels are compiled for nothing else (Arrow's are so)."""
+    view = np.require(array, requirements=["C", "A"]).view()
+    view.flags.writeable = False
+    return view
+
+
+def _of_kind(block: NDArray[Any], floats: bool, name: str) -> NDArray[Any]:
+    """The block, not empty, in float64, or in int64 or uint64."""
+    if not floats:
+        if block.dtype.kind == "f":
+            raise ColumnError(f"{name}: fractional numbers in a column that is agreed to hold integers", column=name)
+        return block.astype(np.uint64 if block.dtype.kind == "u" else np.int64, copy=False)
+    if block.dtype.kind in "iu" and max(int(block.max()), -int(block.min())) > 1 << 53:
+        raise ColumnError(f"{name}: integers beyond 2^53 in a column that is agreed to hold floats", column=name)
+    return block.astype(np.float64, copy=False)

@@ -53,7 +53,9 @@ def test_nothing_is_revealed_where_one_is_refused(log):
     assert log == ["check a", "check b"]
 
 
-@pytest.mark.parametrize("item", [1, None, "x", [Asked("a")], (Asked("a"),), {}, Asked, object()], ids=repr)
+@pytest.mark.parametrize(
+    "item", [1, None, "x", [Asked("a")], (Asked("a"),), {}, Asked, object()], ids=lambda item: type(item).__name__
+)
 def test_what_cannot_be_revealed_is_a_typed_error(item, log):
     for items in ((item,), (Asked("a"), item)):
         with pytest.raises(InputError, match="only queries and predictions can be revealed, not"):

@@ -9,7 +9,8 @@ import pytest
 
 from icm_ray.errors import BoundError, Desynchronised, PeerLost, PeerSilent, ShapeError
 from icm_ray.ops.seams import Link
-from icm_ray.transport import DelayedLink, Fault, FaultKind, FaultLink, Transcript, memory_links
+from icm_ray.transport import DelayedLink, Fault, FaultKind, FaultLink, Transcript, delayed, memory_links
+from icm_ray.transport.wire import HEADER_BYTES
 
 
 def word(value=0):
@@ -17,7 +18,7 @@ def word(value=0):
 
 
 def test_frames_vanish_from_a_point_on(pair, quick, at):
-    alice, bob = pair(replace(quick, message_timeout=0.2, heartbeat=0.02, silence=0.1))
+    alice, bob = pair(replace(quick, message_timeout=1.0, heartbeat=0.02, silence=20.0))
     bad = FaultLink(alice, [Fault(FaultKind.DROP, at=2)])
     assert isinstance(bad, Link)
     for step in range(5):
@@ -77,57 +78,92 @@ def test_receiving_through_the_wrappers(pair, at):
     other.close()
 
 
-def test_distance_costs_half_a_round_trip_each_way(pair, at, stack):
+class Clock:
+    """Stands where it is set; counts who looks at it."""
+
+    def __init__(self):
+        self._now, self._looks, self._looked = 0.0, 0, threading.Condition()
+
+    def __call__(self):
+        with self._looked:
+            self._looks += 1
+            self._looked.notify_all()
+            return self._now
+
+    def set(self, now):
+        with self._looked:
+            self._now = now
+
+    def seen_at(self, now):
+        """Return when a line that holds a frame back has looked twice: what was due by then has left."""
+        with self._looked:
+            self._now, until = now, self._looks + 2
+            assert self._looked.wait_for(lambda: self._looks >= until, 20)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of delayed links."""
+    clock = Clock()
+    monkeypatch.setattr(delayed, "monotonic", clock)
+    return clock
+
+
+def test_distance_costs_half_a_round_trip_each_way(pair, at, stack, clock):
     ends = [DelayedLink(link, rtt_ms=60) for link in pair()]
     for end in ends:
         stack.callback(end.close)
-    start = monotonic()
-    ends[0].send(at(0), [word()])
-    ends[1].receive(at(0), [word()])
-    assert monotonic() - start >= 0.030
-    ends[1].send(at(0), [word()])
-    ends[0].receive(at(0), [word()])
-    assert monotonic() - start >= 0.060
+    for turn, (one, other) in enumerate((ends, ends[::-1])):
+        one.send(at(0), [word()])
+        clock.seen_at(0.03 * turn + 0.029)
+        assert one.counters.sent_frames == 0
+        clock.set(0.03 * turn + 0.030)
+        other.receive(at(0), [word()])
 
 
-def test_frames_under_way_do_not_wait_for_one_another(pair, at, stack):
+def test_frames_under_way_do_not_wait_for_one_another(pair, at, stack, clock):
     alice, bob = pair()
     slow = DelayedLink(alice, rtt_ms=200)
     stack.callback(slow.close)
-    count = 50
-    start = monotonic()
-    for step in range(count):
+    for step in range(50):
         slow.send(at(step), [word()])
-    for step in range(count):
+    clock.seen_at(0.099)
+    assert slow.counters.sent_frames == 0
+    clock.set(0.1)  # and there it stands: one after the other they would need five seconds of this clock
+    for step in range(50):
         bob.receive(at(step), [word()])
-    took = monotonic() - start
-    assert 0.1 <= took < count * 0.1 / 5  # far less than one after the other
 
 
-def test_a_line_has_a_rate(pair, at, stack):
+def test_a_line_has_a_rate(pair, at, stack, clock):
     alice, bob = pair()
     slow = DelayedLink(alice, rtt_ms=0, mbit=80)  # 10 MB a second
     stack.callback(slow.close)
     block = np.zeros(100_000, np.uint8)
-    start = monotonic()
-    for step in range(10):
+    for step in range(5):
         slow.send(at(step), [block])
-    for step in range(10):
+    each = (HEADER_BYTES + block.nbytes) / 10e6
+    for step in range(5):
+        clock.seen_at((step + 0.99) * each)
+        assert slow.counters.sent_frames == step
+        clock.set((step + 1.01) * each)
         bob.receive(at(step), [block])
-    assert monotonic() - start >= 0.1
 
 
-def test_a_slow_line_fills_up(pair, at, stack):
+def test_a_slow_line_fills_up(pair, at, stack, clock, threads):
     alice, bob = pair()
     slow = DelayedLink(alice, rtt_ms=0, mbit=80, queue_bytes=150_000)
     stack.callback(slow.close)
     block = np.zeros(100_000, np.uint8)
-    start = monotonic()
-    for step in range(6):
-        slow.send(at(step), [block])
-    assert monotonic() - start >= 0.04
-    for step in range(6):
-        bob.receive(at(step), [block])
+    slow.send(at(0), [block])
+    second = threads.submit(slow.send, at(1), [block])
+    clock.seen_at(0.005)
+    with pytest.raises(TimeoutError):
+        second.result(0.05)
+    clock.set(0.011)
+    bob.receive(at(0), [block])
+    second.result(20)
+    clock.set(0.022)
+    bob.receive(at(1), [block])
 
 
 def test_a_delayed_link_reports_what_broke_beneath_it(pair, at, stack):

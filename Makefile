@@ -8,11 +8,16 @@ STAMP := $(VENV)/.installed
 # Which tests run: a pytest marker expression. MARK= runs them all.
 MARK ?= not slow
 
+# How many processes run the tests that need not be alone.
+JOBS ?= 2
+
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 # Every command ends: interrupted after the given seconds, killed half a minute later.
 bounded = timeout --foreground -s INT -k 30 $(1)
+# Of the tests that MARK asks for, those of this marker.
+chosen = $(if $(strip $(MARK)),($(MARK)) and ,)$(1)
 
 .PHONY: help demo test lint docs bench install clean
 .DEFAULT_GOAL := help
@@ -23,8 +28,15 @@ help: ## list the targets
 demo: $(STAMP) ## run the demonstration on this machine
 	@$(call bounded,600) $(BIN)/icm demo
 
-test: $(STAMP) ## run the tests that are not slow (MARK= for all)
-	@$(call bounded,900) $(BIN)/python -m pytest -q -m "$(MARK)"
+# First the tests that can share the machine, then those that cannot, also where some of the first failed. Kernels are
+# compiled before: two processes that compile at once may spoil each other's cache. pytest ends with 5 where none is chosen.
+test: $(STAMP) ## run the tests that are not slow (MARK= for all, JOBS= processes)
+	@$(call bounded,600) $(BIN)/python -m icm_ray.ring.warm
+	@shared=0; alone=0; \
+	$(call bounded,600) $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "$(call chosen,not alone)" || shared=$$?; \
+	case $$shared in 0|1|5) ;; *) exit $$shared ;; esac; \
+	$(call bounded,600) $(BIN)/python -m pytest -q -m "$(call chosen,alone)" || alone=$$?; \
+	case $$shared,$$alone in 0,0|0,5|5,0) ;; 1,*) exit 1 ;; *) exit $$alone ;; esac
 
 lint: $(STAMP) ## ruff, mypy and the import contract
 	@$(call bounded,120) $(BIN)/ruff check .

@@ -28,10 +28,9 @@ help: ## list the targets
 demo: $(STAMP) ## run the demonstration on this machine
 	@$(call bounded,600) $(BIN)/icm demo
 
-# First the tests that can share the machine, then those that cannot, also where some of the first failed. Kernels are
-# compiled before: two processes that compile at once may spoil each other's cache. pytest ends with 5 where none is chosen.
+# First the tests that can share the machine, then those that cannot, also where some of the first failed.
+# pytest ends with 5 where none is chosen: that is a failure where both do.
 test: $(STAMP) ## run the tests that are not slow (MARK= for all, JOBS= processes)
-	@$(call bounded,600) $(BIN)/python -m icm_ray.ring.warm
 	@shared=0; alone=0; \
 	$(call bounded,600) $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "$(call chosen,not alone)" || shared=$$?; \
 	case $$shared in 0|1|5) ;; *) exit $$shared ;; esac; \

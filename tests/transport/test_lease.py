@@ -2,46 +2,59 @@
 
 import threading
 from dataclasses import replace
-from time import monotonic
 
 import pytest
 
 from icm_ray.errors import BoundError
 from icm_ray.transport import Lease
+from icm_ray.transport import lease as lease_module
+from tests.transport.standing_clock import StandingClock
 
 
-def test_a_lease_lapses_once():
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of leases."""
+    clock = StandingClock()
+    monkeypatch.setattr(lease_module, "monotonic", clock)
+    return clock
+
+
+def test_a_lease_lapses_once(clock):
     lapses = threading.Semaphore(0)
-    start = monotonic()
     with Lease(0.1, lapses.release) as lease:
-        assert lapses.acquire(timeout=5)
-        assert monotonic() - start >= 0.1
+        clock.seen_at(0.09)
+        assert not lease.lapsed
+        clock.set(0.1)
+        assert lapses.acquire(timeout=20)
         assert lease.lapsed
         lease.renew()
-        assert not lapses.acquire(timeout=0.2)
+        clock.set(1.0)
+        assert not lapses.acquire(timeout=0.05)
     assert lease.lapsed
 
 
-def test_a_renewed_lease_goes_on():
+def test_a_renewed_lease_goes_on(clock):
     lapsed = threading.Event()
-    start = monotonic()
-    with Lease(0.2, lapsed.set) as lease:
-        while monotonic() - start < 0.5:
-            assert not lapsed.wait(0.02)
+    with Lease(0.1, lapsed.set) as lease:
+        for turn in range(1, 5):
+            clock.seen_at(turn * 0.09)
+            assert not lapsed.is_set()
             lease.renew()
-        renewed = monotonic()
-        assert lapsed.wait(5)
-        assert monotonic() - renewed >= 0.19
+        clock.seen_at(4 * 0.09 + 0.09)
+        assert not lapsed.is_set()
+        clock.set(4 * 0.09 + 0.11)
+        assert lapsed.wait(20)
 
 
-def test_a_closed_lease_does_not_lapse(engine_threads):
+def test_a_closed_lease_does_not_lapse(clock, engine_threads):
     lapsed = threading.Event()
     lease = Lease(0.05, lapsed.set)
     lease.close()
     lease.close()
-    assert not lapsed.wait(0.15)
-    assert not lease.lapsed
+    clock.set(1.0)
     assert engine_threads() == []
+    assert not lapsed.is_set()
+    assert not lease.lapsed
 
 
 def test_a_lease_may_be_closed_where_it_lapses():
@@ -65,11 +78,23 @@ def test_a_lease_must_have_a_length():
             Lease(limit, lambda: None)
 
 
-def test_heartbeats_of_a_link_renew_a_lease(tcp_pair, quick, stack):
-    driver, worker = tcp_pair(replace(quick, heartbeat=0.05, silence=5.0))
-    lapsed = threading.Event()
-    lease = stack.enter_context(Lease(0.3, lapsed.set))
-    worker.start_listening(lambda _: None, on_heard=lease.renew)
-    assert not lapsed.wait(0.6)
+def test_heartbeats_of_a_link_renew_a_lease(tcp_pair, quick, stack, clock):
+    driver, worker = tcp_pair(replace(quick, heartbeat=0.05, silence=60.0))
+    lapsed, heard = threading.Event(), threading.Semaphore(0)
+    lease = stack.enter_context(Lease(0.1, lapsed.set))
+
+    def hear():
+        lease.renew()
+        heard.release()
+
+    worker.start_listening(lambda _: None, on_heard=hear)
+    for turn in range(1, 6):
+        clock.set(turn * 0.09)
+        while heard.acquire(blocking=False):
+            pass
+        assert heard.acquire(timeout=20)  # may have been on its way before
+        assert heard.acquire(timeout=20)
+    assert not lapsed.is_set()
     driver.abort()
-    assert lapsed.wait(5)
+    clock.set(10.0)
+    assert lapsed.wait(20)

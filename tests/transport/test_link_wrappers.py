@@ -11,6 +11,7 @@ from icm_ray.errors import BoundError, Desynchronised, PeerLost, PeerSilent, Sha
 from icm_ray.ops.seams import Link
 from icm_ray.transport import DelayedLink, Fault, FaultKind, FaultLink, Transcript, delayed, memory_links
 from icm_ray.transport.wire import HEADER_BYTES
+from tests.transport.standing_clock import StandingClock
 
 
 def word(value=0):
@@ -78,33 +79,10 @@ def test_receiving_through_the_wrappers(pair, at):
     other.close()
 
 
-class Clock:
-    """Stands where it is set; counts who looks at it."""
-
-    def __init__(self):
-        self._now, self._looks, self._looked = 0.0, 0, threading.Condition()
-
-    def __call__(self):
-        with self._looked:
-            self._looks += 1
-            self._looked.notify_all()
-            return self._now
-
-    def set(self, now):
-        with self._looked:
-            self._now = now
-
-    def seen_at(self, now):
-        """Return when a line that holds a frame back has looked twice: what was due by then has left."""
-        with self._looked:
-            self._now, until = now, self._looks + 2
-            assert self._looked.wait_for(lambda: self._looks >= until, 20)
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """The clock of delayed links."""
-    clock = Clock()
+    clock = StandingClock()
     monkeypatch.setattr(delayed, "monotonic", clock)
     return clock
 

@@ -37,8 +37,6 @@ ALONE = (
     "tests/preprocessing",
     "tests/runtime",
     "tests/transport",
-    "tests/analytics/test_given_back.py",
-    "tests/analytics/nn/test_secure_sessions.py",
     "tests/owner/test_delimited_threads.py",
     "tests/party/test_correction_prefetch.py",
     "tests/schedule/test_thread_pool.py",

@@ -27,6 +27,10 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trace: bool = False
     origin: Origin = Free()
 
+    def for_dealer(self) -> Job:
+        """What the dealer needs of it: the program. What is asked, and of whose rows, it is not told."""
+        return msgspec.structs.replace(self, tasks={}, origin=Free())
+
 
 class Open(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Open a table under a name. `mine`: for a pushed source, the partitions that this worker gets, in their order."""

@@ -19,6 +19,7 @@ from icm_ray.errors import (
     BoundExceeded,
     FaultError,
     IcmError,
+    InputError,
     PeerLost,
     PeerSilent,
     SessionClosed,
@@ -33,6 +34,7 @@ from icm_ray.runtime.driver.patience import Patience
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import ResultMessage
 from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.orders.limits import ORDER_BYTES
 from icm_ray.transport import Station, WatchedLink
 
 __all__ = ["Interrupted", "Lane"]
@@ -217,12 +219,26 @@ class Lane:
         return self.collect(tuple(orders), call, step)
 
     def tell(self, orders: Mapping[str, say.Order]) -> None:
-        """Send orders, without waiting."""
-        for name, order in orders.items():
+        """Send orders, without waiting. Raises `InputError` for what is too large for one, before any is sent."""
+        for name, payload in self.weighed(orders).items():
             try:
-                self.control[name].send_message(say.encode(order))
+                self.control[name].send_message(payload)
             except FaultError as error:
                 raise self.fail(Evidence(DRIVER, error), None, "order") from error
+
+    @staticmethod
+    def weighed(orders: Mapping[str, say.Order]) -> dict[str, bytes]:
+        """Orders as they travel. Raises `InputError` where one is larger than a worker takes."""
+        payloads = {name: say.encode(order) for name, order in orders.items()}
+        largest = max(map(len, payloads.values()), default=0)
+        if largest > ORDER_BYTES:
+            raise InputError(
+                f"what is asked takes {largest} bytes as an order, a worker takes {ORDER_BYTES} at most: "
+                "ask for less at once, or of fewer files and partitions (a larger partition_bytes)",
+                bytes=largest,
+                limit=ORDER_BYTES,
+            )
+        return payloads
 
     def collect(
         self,

@@ -35,8 +35,10 @@ def preprocess(lane: Lane, number: int, program: Program, count: int) -> None:
     order = Job(number, 0, encode_program(program))
     with lane.using():
         call = lane.next_call()
+        orders = {name: say.Preprocess(call, order, count) for name in members}
+        lane.weighed(orders)  # or members that were told nothing would be waited for
         try:
-            lane.tell({name: say.Preprocess(call, order, count) for name in members})
+            lane.tell(orders)
             limit = count * lane.config.job_timeout
             lane.collect(members, call, "prepare", partition=0, limit=limit)
             lane.tell({name: say.Commit(call) for name in members})

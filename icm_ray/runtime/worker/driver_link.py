@@ -15,6 +15,7 @@ from icm_ray.query.tasks import Given
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Job
+from icm_ray.runtime.orders.limits import GIVEN_BYTES
 from icm_ray.runtime.orders.value_frames import END, GIVEN, TABLE, given_frame
 from icm_ray.transport import WatchedLink
 
@@ -24,10 +25,14 @@ _SHAPES: msgspec.msgpack.Decoder[tuple[int, ...]] = msgspec.msgpack.Decoder(Shap
 
 
 class DriverLink:
-    """max_frame_bytes: the largest array that the link carries."""
+    """max_frame_bytes: the largest array that the link carries. max_table_bytes: the largest partition of a table;
+    between tables the driver says little on it.
+    """
 
-    def __init__(self, link: WatchedLink, max_frame_bytes: int) -> None:
-        self._link, self._max_frame_bytes = link, max_frame_bytes
+    def __init__(self, link: WatchedLink, max_frame_bytes: int, max_table_bytes: int) -> None:
+        self._link, self._max_frame_bytes, self._max_table_bytes = link, max_frame_bytes, max_table_bytes
+        link.set_receive_limits(0, 0)  # what arrays it brings is said before
+        link.set_message_limit(GIVEN_BYTES)
 
     def say(self, answer: say.Answer) -> None:
         """Send an answer."""
@@ -47,16 +52,20 @@ class DriverLink:
 
     def pushed(self, count: int) -> Iterator[tuple[int, bytes]]:
         """So many partitions of a table as they come: each one's number, and its Arrow stream."""
+        self._link.set_message_limit(self._max_table_bytes if count else GIVEN_BYTES)
         left = count
-        while left:
-            message = self._link.receive_message()
-            left -= 1
-            if message == END:
-                raise InputError("the table ended before its last partition")
-            if not message.startswith(TABLE):
-                raise ProgramError("the driver sent something else than a table")
-            body = message[len(TABLE) :]
-            yield int.from_bytes(body[:4], "big"), body[4:]
+        try:
+            while left:
+                message = self._link.receive_message()
+                left -= 1
+                if message == END:
+                    raise InputError("the table ended before its last partition")
+                if not message.startswith(TABLE):
+                    raise ProgramError("the driver sent something else than a table")
+                body = message[len(TABLE) :]
+                yield int.from_bytes(body[:4], "big"), body[4:]
+        finally:
+            self._link.set_message_limit(GIVEN_BYTES)
 
     def _message(self, kind: bytes) -> bytes:
         message = self._link.receive_message()

@@ -9,7 +9,7 @@ import threading
 from icm_ray.config import EngineConfig
 from icm_ray.ops.seams import Link
 from icm_ray.runtime.orders.lane_plan import LanePlan
-from icm_ray.runtime.orders.limits import MEMBER_MESSAGE_BYTES
+from icm_ray.runtime.orders.limits import MEMBER_MESSAGE_BYTES, ORDER_BYTES
 from icm_ray.transport import DelayedLink, Endpoint, Station, WatchedLink, derive_pair_secret
 
 __all__ = ["Mesh"]
@@ -65,6 +65,8 @@ class Mesh:
         if old is not None:
             old.abort()
         link = self._station.open(peer, name, plan.lane == lanes[0])
+        link.set_message_limit(ORDER_BYTES)  # whose rows a share is made of came in an order
+        link.set_receive_limits(0, 0)  # what arrays it brings is said before
         with self._changing:
             self._lanes[lanes] = link
 

@@ -29,7 +29,7 @@ from icm_ray.query.tasks import PushedSource, TableInfo
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.orders.lane_plan import LanePlan
-from icm_ray.runtime.orders.limits import transport_config
+from icm_ray.runtime.orders.limits import ORDER_BYTES, transport_config
 from icm_ray.runtime.worker.dealer import DealerRole
 from icm_ray.runtime.worker.driver_link import DriverLink
 from icm_ray.runtime.worker.mesh import Mesh
@@ -110,9 +110,10 @@ class Worker:
         if directory is not None:  # every member lives: their generations are raised together, or not at all
             self._open_stock(role, directory)
         data, control = (self._station.open(driver, name, False, self._to_driver) for name in names)
-        for link in (data, control):
-            link.set_receive_limits(0, 0)  # what arrays it brings is said before
-        self._driver, self._control = DriverLink(data, self._to_driver.max_frame_bytes), control
+        control.set_receive_limits(0, 0)
+        control.set_message_limit(ORDER_BYTES)
+        limits = self._to_driver
+        self._driver, self._control = DriverLink(data, limits.max_frame_bytes, limits.max_message_bytes), control
         self._lease.close()
         self._lease = Lease(self._config.lease, self._lapse)
         control.start_listening(self._ordered, self._lease.renew, self._control_lost)

@@ -10,9 +10,21 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 
-from icm_ray.errors import Desynchronised
+from icm_ray.errors import Desynchronised, ProgramError
 
-__all__ = ["DEEPEST", "Digest16", "Digest32", "Name", "Natural", "Port", "Shape", "Word32", "decode", "is_shallow"]
+__all__ = [
+    "DEEPEST",
+    "Digest16",
+    "Digest32",
+    "Name",
+    "Natural",
+    "Port",
+    "Shape",
+    "Word32",
+    "decode",
+    "decode_request",
+    "is_shallow",
+]
 
 T = TypeVar("T")
 
@@ -42,6 +54,14 @@ def decode(payload: bytes, decoder: msgspec.msgpack.Decoder[T], what: str, sende
     else:
         cause = None
     raise Desynchronised(f"{sender} sent something else than {what}", party=sender) from cause
+
+
+def decode_request(payload: bytes, decoder: msgspec.msgpack.Decoder[T], what: str) -> T:
+    """What someone asks of whoever computes, as the decoder's type. Raises `ProgramError` where it is not `what`."""
+    try:
+        return decode(payload, decoder, what, "the asker")
+    except Desynchronised as error:
+        raise ProgramError(f"not {what}: {error.__cause__ or error}") from error
 
 
 def is_shallow(payload: bytes) -> bool:

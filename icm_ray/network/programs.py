@@ -6,12 +6,12 @@ from typing import Annotated, Literal, TypeAlias, Union
 
 import msgspec
 
-from icm_ray.errors import Desynchronised, IcmError, ProgramError, UnsupportedError
+from icm_ray.errors import IcmError, ProgramError, UnsupportedError
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import IMAGES, Lowered, PublicModel, lower
 from icm_ray.ops import compare, linear, products
 from icm_ray.ops.labels import Label
-from icm_ray.payload import Name, decode
+from icm_ray.payload import Name, decode_request
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.program.program import Program
@@ -109,10 +109,7 @@ def encode_model_question(question: ModelQuestion) -> bytes:
 
 def decode_model_question(payload: bytes) -> ModelQuestion:
     """What someone else asked; raises `ProgramError` where it is not well formed."""
-    try:
-        return decode(payload, _DECODER, "a question to a model", "the asker")
-    except Desynchronised as error:
-        raise ProgramError(f"not a question to a model: {error.__cause__ or error}") from error
+    return decode_request(payload, _DECODER, "a question to a model")
 
 
 def program_of(question: ModelQuestion, parties: tuple[str, ...], owners: tuple[str, ...] = ()) -> Program:

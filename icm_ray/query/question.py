@@ -10,8 +10,8 @@ from typing import Union
 
 import msgspec
 
-from icm_ray.errors import Desynchronised, ProgramError
-from icm_ray.payload import decode
+from icm_ray.errors import ProgramError
+from icm_ray.payload import decode_request
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.statistics.catalogue import Statistic
@@ -73,7 +73,4 @@ def encode_asked(asked: Asked) -> bytes:
 
 def decode_asked(payload: bytes) -> Asked:
     """What someone else asked; raises `ProgramError` where it is not well formed."""
-    try:
-        return decode(payload, _DECODER, "a question", "the asker")
-    except Desynchronised as error:
-        raise ProgramError(f"not a question: {error.__cause__ or error}") from error
+    return decode_request(payload, _DECODER, "a question")

@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from icm_ray.network import layers
 from icm_ray.network.graph import Graph
 from icm_ray.network.layer import INPUT, Layer
-from icm_ray.network.layers import (
-    Add,
-    Affine,
-    AvgPool,
-    Concat,
-    Conv,
-    Flatten,
-    Linear,
-    MaxPool,
-    Pad,
-    Permute,
-    Relu,
-    Reshape,
-    Scale,
-    Slice,
-)
 from icm_ray.network.model import PublicModel
 from icm_ray.network.programs import PredictionQuestion, WeightLoad
 from icm_ray.network.scheme import Scheme
@@ -55,29 +40,29 @@ def every_kind() -> Graph:
     chain, none = Chain((2, 6, 6)), ((0, 0), (0, 0))
     one = ((1, 1), (1, 1))
     conv = {"kernel": (3, 3), "stride": (1, 1), "padding": one, "dilation": (1, 1), "groups": 1}
-    first = chain.add(Conv, (4, 6, 6), weight="w0", bias="b0", **conv)
-    chain.add(Relu, (4, 6, 6))
-    chain.add(Affine, (4, 6, 6), scale="s", shift="t")
-    chain.add(Add, (4, 6, 6), (first, chain.nodes[-1].name))
-    chain.add(Scale, (4, 6, 6), factor=-0.3)
-    chain.add(MaxPool, (4, 3, 3), kernel=(2, 2), stride=(2, 2), padding=none, dilation=(1, 1))
-    chain.add(Pad, (4, 5, 5), pads=((0, 0), (1, 1), (1, 1)))
+    first = chain.add(layers.Conv, (4, 6, 6), weight="w0", bias="b0", **conv)
+    chain.add(layers.Relu, (4, 6, 6))
+    chain.add(layers.Affine, (4, 6, 6), scale="s", shift="t")
+    chain.add(layers.Add, (4, 6, 6), (first, chain.nodes[-1].name))
+    chain.add(layers.Scale, (4, 6, 6), factor=-0.3)
+    chain.add(layers.MaxPool, (4, 3, 3), kernel=(2, 2), stride=(2, 2), padding=none, dilation=(1, 1))
+    chain.add(layers.Pad, (4, 5, 5), pads=((0, 0), (1, 1), (1, 1)))
     counts = ((2.0, 3.0, 2.0), (2.0, 3.0, 2.0))
-    pool = chain.add(AvgPool, (4, 3, 3), kernel=(3, 3), stride=(2, 2), padding=one, divisor=None, counts=counts)
-    chain.add(Relu, (4, 3, 3))
-    chain.add(Concat, (8, 3, 3), (pool, chain.nodes[-1].name), axis=0)
-    chain.add(Slice, (4, 3, 3), axis=0, start=0, stop=8, step=2)
-    chain.add(Permute, (3, 3, 4), axes=(1, 2, 0))
-    chain.add(Reshape, (9, 4))
-    chain.add(Flatten, (36,))
-    chain.add(Linear, (5,), weight="w1", bias=None)
+    pool = chain.add(layers.AvgPool, (4, 3, 3), kernel=(3, 3), stride=(2, 2), padding=one, divisor=None, counts=counts)
+    chain.add(layers.Relu, (4, 3, 3))
+    chain.add(layers.Concat, (8, 3, 3), (pool, chain.nodes[-1].name), axis=0)
+    chain.add(layers.Slice, (4, 3, 3), axis=0, start=0, stop=8, step=2)
+    chain.add(layers.Permute, (3, 3, 4), axes=(1, 2, 0))
+    chain.add(layers.Reshape, (9, 4))
+    chain.add(layers.Flatten, (36,))
+    chain.add(layers.Linear, (5,), weight="w1", bias=None)
     return chain.graph()
 
 
 def model() -> PublicModel:
     """Every kind of layer under a declared bound that is checked."""
     graph = every_kind()
-    checked = tuple(sorted(node.name for node in graph.nodes if isinstance(node, Relu)))
+    checked = tuple(sorted(node.name for node in graph.nodes if isinstance(node, layers.Relu)))
     return PublicModel(graph, Scheme(12, 2, 4, bound=3, checked=checked, least=10), 0.5)
 
 

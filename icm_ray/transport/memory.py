@@ -12,11 +12,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, PeerSilent, SessionError, ShapeError
+from icm_ray.errors import BoundError, Desynchronised, FaultError, PeerLost, PeerSilent, ShapeError
 from icm_ray.ops.seams import Counters, Frame, Words
 from icm_ray.profile import Part, spends
 from icm_ray.transport.config import TransportConfig
-from icm_ray.transport.failure import Failure, unforeseen
+from icm_ray.transport.failure import Failure
+from icm_ray.transport.listening import Listening
 from icm_ray.transport.wire import NO_FRAME, Kind, byte_views, describe, encode, writable_views
 
 __all__ = ["MemoryLink", "Received", "Transcript", "memory_links", "memory_pair"]
@@ -104,7 +105,7 @@ class MemoryLink:
         self._closed = False
         self._largest = config.max_frame_bytes
         self._largest_message = config.max_message_bytes
-        self._listening: threading.Thread | None = None
+        self._listening = Listening(peer)
 
     def send(self, frame: Frame, parts: Sequence[Words]) -> None:
         length = sum(map(len, byte_views(parts)))
@@ -116,7 +117,7 @@ class MemoryLink:
         self._put(Kind.DATA, frame, tuple(np.array(part) for part in parts), length)
 
     def receive(self, frame: Frame, parts: Sequence[Words]) -> None:
-        self._not_listening()
+        self._listening.check_none()
         views = writable_views(parts)
         kind, got, payload = self._next(frame, None)
         if kind is not Kind.DATA or got != frame or payload.nbytes != sum(map(len, views)):
@@ -128,7 +129,7 @@ class MemoryLink:
                 start += len(view)
 
     def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
-        self._not_listening()
+        self._listening.check_none()
         kind, got, payload = self._next(frame, None)
         if kind is not Kind.DATA or got.address != frame.address or payload.nbytes > self._largest:
             raise self._desynchronised(frame, kind, got, payload.nbytes)
@@ -152,7 +153,7 @@ class MemoryLink:
         self._put(Kind.MESSAGE, NO_FRAME, (np.frombuffer(payload, np.uint8),), len(payload))
 
     def receive_message(self, timeout: float | None = None) -> bytes:
-        self._not_listening()
+        self._listening.check_none()
         return self._message(timeout)
 
     def _message(self, timeout: float | None) -> bytes:
@@ -168,35 +169,20 @@ class MemoryLink:
         on_lost: Callable[[FaultError], None] | None = None,
     ) -> None:
         """As `TcpLink.start_listening`. The peer lives in this process: as long as that does, it is heard."""
-        self._not_listening()
 
-        def listen() -> None:
+        def read() -> bytes:
             while True:
                 try:
-                    on_message(self._message(self._config.heartbeat))
+                    return self._message(self._config.heartbeat)
                 except PeerSilent:
                     if on_heard is not None:
                         on_heard()
-                except FaultError as error:
-                    if on_lost is not None and not self._closed:
-                        on_lost(error)
-                    return
-                except Exception as error:  # noqa: BLE001 - or whoever waits for what it says would wait in vain
-                    if on_lost is not None and not self._closed:
-                        on_lost(unforeseen(self.peer, error).error(None, "listening"))
-                    return
 
-        self._listening = threading.Thread(target=listen, name=f"icm-listen-{self.peer}", daemon=True)
-        self._listening.start()
-
-    def _not_listening(self) -> None:
-        if self._listening is not None:
-            raise SessionError(f"the link to {self.peer} is read by its background thread (start_listening)")
+        self._listening.start(read, on_message, on_lost, lambda: self._closed)
 
     def close(self) -> None:
         self.abort()
-        if self._listening is not None and self._listening is not threading.current_thread():
-            self._listening.join()
+        self._listening.join()
 
     def abort(self) -> None:
         """Close. What was sent stays with the peer; whoever waits here is woken."""

@@ -17,10 +17,11 @@ from icm_ray.errors import FaultError, PeerLost, SessionError, ShapeError
 from icm_ray.ops.seams import Counters, Frame, Words
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.dial import dial
-from icm_ray.transport.failure import Failure, unforeseen
+from icm_ray.transport.failure import Failure
 from icm_ray.transport.hello import Direction
 from icm_ray.transport.identity import Identity
 from icm_ray.transport.listener import Listener
+from icm_ray.transport.listening import Listening
 from icm_ray.transport.liveness import Liveness
 from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.receiver import Receiver
@@ -45,7 +46,7 @@ class TcpLink:
         self._config = config
         self._incoming = incoming
         self._outgoing = outgoing
-        self._listening: threading.Thread | None = None
+        self._listening = Listening(peer)
         self._closing = threading.Lock()
         self._closed = False
         self._receiver = Receiver(peer, incoming, config, lambda: self._sender.failure)
@@ -70,14 +71,14 @@ class TcpLink:
         self._send(Kind.DATA, frame, views, length)
 
     def receive(self, frame: Frame, parts: Sequence[Words]) -> None:
-        self._not_listening()
+        self._listening.check_none()
         views = writable_views(parts)
         length = sum(map(len, views))
         self._receiver.data(frame, views, length)
         self._received(length)
 
     def receive_any(self, frame: Frame) -> tuple[int, int, NDArray[np.uint8]]:
-        self._not_listening()
+        self._listening.check_none()
         step, tag, payload = self._receiver.any_data(frame)
         self._received(payload.nbytes)
         return step, tag, payload
@@ -100,7 +101,7 @@ class TcpLink:
         self._send(Kind.MESSAGE, NO_FRAME, [memoryview(payload)] if payload else [], len(payload))
 
     def receive_message(self, timeout: float | None = None) -> bytes:
-        self._not_listening()
+        self._listening.check_none()
         return self._message(timeout)
 
     def start_listening(
@@ -116,24 +117,9 @@ class TcpLink:
         link fails, such a message came or anything else was raised, but not after this side's own `close`. All run in
         that thread.
         """
-        self._not_listening()
+        self._listening.check_none()
         self._receiver.on_heard = on_heard
-
-        def listen() -> None:
-            while True:
-                try:
-                    on_message(self._message(float("inf")))
-                except FaultError as error:
-                    if on_lost is not None and not self._closed:
-                        on_lost(error)
-                    return
-                except Exception as error:  # noqa: BLE001 - or whoever waits for what it says would wait in vain
-                    if on_lost is not None and not self._closed:
-                        on_lost(unforeseen(self.peer, error).error(None, "listening"))
-                    return
-
-        self._listening = threading.Thread(target=listen, name=f"icm-listen-{self.peer}", daemon=True)
-        self._listening.start()
+        self._listening.start(lambda: self._message(float("inf")), on_message, on_lost, lambda: self._closed)
 
     def close(self) -> None:
         with self._closing:
@@ -176,18 +162,12 @@ class TcpLink:
         self.counters.received_bytes += length
         self.counters.received_frames += 1
 
-    def _not_listening(self) -> None:
-        if self._listening is not None:
-            raise SessionError(f"the link to {self.peer} is read by its background thread (start_listening)")
-
     def _release(self) -> None:
         """Wake whoever still receives, wait until it has left, and give the file descriptors back."""
         if self._receiver.failure is None:
             self._receiver.failure = Failure(PeerLost, self.peer, "the link was closed on this side")
         self._incoming.shutdown()
-        listening = self._listening
-        if listening is not None and listening is not threading.current_thread():
-            listening.join()
+        self._listening.join()
         with self._receiver.lock:
             self._incoming.close()
         self._outgoing.close()

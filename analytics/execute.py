@@ -53,7 +53,7 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
 def explain(parts: Sequence[Part], to: str | None) -> str:
     """What `run` opens and to whom, public sizes, cost and error bounds. Errors: those that are raised beforehand."""
     engine, asked = check(parts, to)
-    return explain_asked(asked, _lowered(engine, asked))
+    return explain_asked(asked, _lowered(engine, asked), engine.settings)
 
 
 def run(parts: Sequence[Part], to: str | None) -> list[Any]:
@@ -105,7 +105,7 @@ def _members(engine: Engine) -> Members:
 
 
 def _lowered(engine: Engine, asked: Asked) -> Lowered:
-    return lower(asked, _members(engine)).stamped(engine.config.in_flight, engine.threads)
+    return lower(asked, _members(engine))
 
 
 def _jobs(asked: Asked, lowered: Lowered) -> list[LaneJob]:

@@ -26,6 +26,7 @@ from icm_ray.party.party import Party
 from icm_ray.program.build import Builder
 from icm_ray.program.kept import Kept
 from icm_ray.program.program import decode_program, encode_program
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.ring.fixed import encode
 from icm_ray.runtime.worker.malloc import keep_freed_memory
 from icm_ray.transport import TransportConfig, memory_links
@@ -105,27 +106,28 @@ class Case:
         for key, plain in work.weights.items():
             load.add(LoadWeight("alice", key, key, weight_type(plain.shape)))
         if work.weights:
-            self.record(load.build(), {key: encode(plain, F, 62 - F) for key, plain in work.weights.items()})
-        builder = Builder(PARTIES, in_flight=in_flight, threads=threads)
+            self.record(Stamped(load.build()), {key: encode(plain, F, 62 - F) for key, plain in work.weights.items()})
+        builder = Builder(PARTIES)
         values = {key: builder.add(Load(key, kind)) for key, kind in work.types.items()}
         builder.add(Store("result"), work.build(builder, values))
-        self.program = builder.build()
-        self.program.plan()
-        self.record(self.program, {})
+        self.stamped = Stamped(builder.build(), RunSettings(in_flight, threads))
+        self.stamped.plan()
+        self.record(self.stamped, {})
         self.result = self.stores["alice"].pop("result")
         del self.kept["alice"]["result"]
 
-    def record(self, program, inputs):
+    def record(self, stamped, inputs):
         """Run once; what the members keep stays for what follows."""
         links = memory_links((*PARTIES, "dealer"), TransportConfig(message_timeout=120.0))
         heard = {peer: Recording(link) for peer, link in links["alice"].items()}
         alice = self.party("alice", heard, 1)
         bob = self.party("bob", links["bob"], 1)
         dealer = self.dealer(links["dealer"], 1)
+        received = [Stamped(decode_program(encode_program(stamped.program)), stamped.settings) for _ in range(2)]
         with ThreadPoolExecutor(3) as pool:
-            running = [pool.submit(dealer.run, decode_program(encode_program(program)), 1, 0)]
-            running += [pool.submit(bob.run, decode_program(encode_program(program)), 1, 0)]
-            running += [pool.submit(alice.run, program, 1, 0, inputs)]
+            running = [pool.submit(dealer.run, received[0], 1, 0)]
+            running += [pool.submit(bob.run, received[1], 1, 0)]
+            running += [pool.submit(alice.run, stamped, 1, 0, inputs)]
             for one in running:
                 one.result()
         self.stores |= {"alice": alice.store, "bob": bob.store, "dealer": dealer._store}
@@ -150,11 +152,11 @@ class Case:
         if member == "dealer":
             dealer = self.dealer({name: Replay(name) for name in PARTIES}, threads)
             started = perf_counter()
-            dealer.run(self.program, 1, 0)
+            dealer.run(self.stamped, 1, 0)
             return perf_counter() - started
         alice = self.party("alice", {peer: Replay(peer, got) for peer, got in self.heard.items()}, threads)
         started = perf_counter()
-        alice.run(self.program, 1, 0)
+        alice.run(self.stamped, 1, 0)
         seconds = perf_counter() - started
         assert np.array_equal(alice.store["result"], self.result)
         return seconds

@@ -17,6 +17,7 @@ from icm_ray.policy import Policy
 from icm_ray.preprocessing.filling import Filling, read_filling
 from icm_ray.program.program import Program, decode_program, encode_program
 from icm_ray.program.run_header import Begin, SlotName, read_begin
+from icm_ray.program.stamped import RunSettings
 from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, Given, TableInfo
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
@@ -32,6 +33,7 @@ JOB = Job(
     3,
     0,
     b"program",
+    RunSettings(1 << 30, 2),
     {"alice": {"x": ColumnValues("t", "c", 0, 16, 20), "s": Aggregate("t", "c", (0, 1), "sum"), "g": Given()}},
 )
 ORDERS = [

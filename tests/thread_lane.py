@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from icm_ray.dealer.dealer import Dealer
 from icm_ray.errors import SessionError, StockMismatch
@@ -19,8 +19,11 @@ from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import DealerStock, PartyStock
 from icm_ray.profile import Clock
 from icm_ray.program.program import Program, decode_program, encode_program
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.ring.array import RingArray
 from icm_ray.transport import Transcript, TransportConfig, derive_pair_secret, memory_links
+
+_DEFAULTS: Final = RunSettings()
 
 
 class ThreadLane:
@@ -71,7 +74,7 @@ class ThreadLane:
         for name, member in self.members.items():
             member.stock = PartyStock(found[name], name)
 
-    def preprocess(self, program: Program, count: int) -> None:
+    def preprocess(self, program: Program, count: int, settings: RunSettings = _DEFAULTS) -> None:
         """Deal the randomness of `count` runs of a program ahead of time."""
         if self.dealer.stock is None:
             self._open_stock(lambda _: Directory.private())
@@ -80,7 +83,7 @@ class ThreadLane:
         members: tuple[Dealer | Party, ...] = (self.dealer, *self.members.values())
 
         def one(member: Dealer | Party) -> Batch:
-            return member.preprocess(decode_program(payload), job, count)
+            return member.preprocess(Stamped(decode_program(payload), settings), job, count)
 
         batches = self._in_parallel([partial(one, member) for member in members])
         for stock, batch in zip(self._stocks(), batches, strict=True):
@@ -109,32 +112,37 @@ class ThreadLane:
         partition: int = 0,
         observe: Mapping[str, Observer] | None = None,
         clocks: Mapping[str, Clock] | None = None,
+        settings: RunSettings = _DEFAULTS,
     ) -> dict[str, RunResult]:
         """Run once; `inputs`: by owner, by name. Returns every party's outcome, and that of each outside owner.
 
-        clocks: by member (the dealer's name is "dealer"), what measures what that member spends its time on.
+        clocks: by member (the dealer's name is "dealer"), what measures what that member spends its time on. settings:
+        stamped on the program by every member.
         """
         self._jobs += 1
         job, payload = self._jobs, encode_program(program)
         brought, watched = inputs or {}, observe or {}
 
+        def received() -> Stamped:
+            return Stamped(decode_program(payload), settings)
+
         def timed(name: str) -> AbstractContextManager[None]:
             return clocks[name].running() if clocks is not None else nullcontext()
 
         def party(name: str) -> RunResult:
-            own, received = self.members[name], decode_program(payload)
+            own, stamped = self.members[name], received()
             with timed(name):
-                return own.run(received, job, partition, brought.get(name), watched.get(name))
+                return own.run(stamped, job, partition, brought.get(name), watched.get(name))
 
         def outsider(name: str) -> RunResult:
-            own, received = self.outsiders[name], decode_program(payload)
+            own, stamped = self.outsiders[name], received()
             with timed(name):
-                return RunResult(results=own.run(received, job, partition, brought.get(name, {})))
+                return RunResult(results=own.run(stamped, job, partition, brought.get(name, {})))
 
         def dealer() -> int:
-            received = decode_program(payload)
+            stamped = received()
             with timed(DEALER):
-                return self.dealer.run(received, job, partition)
+                return self.dealer.run(stamped, job, partition)
 
         tasks: list[Callable[[], Any]] = [dealer]
         tasks += [partial(party, name) for name in self.parties]
@@ -142,7 +150,7 @@ class ThreadLane:
         try:
             _, *outcomes = self._in_parallel(tasks)
         except StockMismatch:
-            self._give_up(program.digest)
+            self._give_up(Stamped(program, settings).digest)
             raise
         finally:
             for member in self.members.values():

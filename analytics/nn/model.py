@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from analytics.nn import importer
@@ -248,15 +247,12 @@ class SecureModel(StaysHere):
         key = count, owner, output, to
         if key not in self._programs:
             question = self._load.prediction(images=owner, count=count, output=output, to=to)
-            derived = program_of(question, self._session.parties, self._session.owners)
-            in_flight, threads = self._session.config.in_flight, self._session.threads
-            program = replace(derived, in_flight=in_flight, threads=threads)
+            program = program_of(question, self._session.parties, self._session.owners)
             self._programs[key] = program, FromPrediction(encode_model_question(question))
         return self._programs[key]
 
     def _load_job(self, lane: int) -> LaneJob:
         load = program_of(self._load, self._session.parties, self._session.owners)
-        load = replace(load, threads=self._session.threads)
         given, origin = {self.owner: self._compiled.weights()}, FromPrediction(encode_model_question(self._load))
         return LaneJob(lane, load, given=given, origin=origin)
 
@@ -303,11 +299,13 @@ class SecureModel(StaysHere):
 
     def _explain(self, count: int, owner: str, output: Output, to: str) -> str:
         from icm_ray.program.explain import explain
+        from icm_ray.program.stamped import Stamped
 
         size = min(count, self.batch_size)
         scheme, batches = self._public.scheme, -(-count // self.batch_size)
         title = f"prediction of {output} for {count} images in {batches} batches, of which one"
-        lines = [explain(self._program(size, owner, output, to)[0], title)]
+        program, _ = self._program(size, owner, output, to)
+        lines = [explain(Stamped(program, self._session.settings), title)]
         if scheme.bound is None:
             bits = ", ".join(f"2^{reach}" for reach in scheme.layers.values())
             lines.append(f"  published by {self.owner} about its weights: bounds of its layers' values, {bits}")

@@ -22,6 +22,7 @@ from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import LoadWeight
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import Stamped
 from icm_ray.ring.fixed import decode, encode
 from icm_ray.runtime.driver.engine import Engine, LaneJob
 from icm_ray.schedule.steps import size_of
@@ -88,12 +89,12 @@ def measure(
     owner = engine.parties[0]
     keys = _prepare(engine, work, owner)
     plain = work.plain(work.inputs)  # here, for a BLAS library's threads spin on after a product, beside what follows
-    builder = Builder(engine.parties, in_flight=engine.config.in_flight, threads=engine.threads)
+    builder = Builder(engine.parties)
     values = {name: builder.add(Load(keys[name], kind)) for name, kind in work.types.items()}
     result = work.build(builder, values)
     builder.add(Store("y"), result)
     program = builder.build()
-    cost, seconds, errors = program.cost(), [], []
+    plan, seconds, errors = Stamped(program, engine.settings).plan(), [], []
     if preprocessed:
         engine.preprocess(program, (repeats + 1) * engine.lanes)
     for repeat in range(repeats + 1):
@@ -111,6 +112,7 @@ def measure(
     job = LaneJob(0, program, profile=True)
     found = profile(lambda: engine.execute([job])[0], repeats) if profiled else None
     engine.forget([*keys.values(), "y", *work.weights])
+    cost = plan.cost
     return Record(
         work.name,
         len(engine.parties),
@@ -121,11 +123,11 @@ def measure(
         sum(cost.sent) + cost.dealt,
         max(errors),
         tls,
-        program.plan().shares,
+        plan.shares,
         _held(given, engine.parties, traced.peaks),
         found,
         preprocessed,
-        engine.threads,
+        engine.settings.threads,
     )
 
 
@@ -137,7 +139,7 @@ def _held(given: int, parties: tuple[str, ...], peaks: Mapping[str, int]) -> int
 def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
     """Share the inputs and load the weights; returns the inputs' keys."""
     keys = {name: engine.new_name("bench") for name in work.types}
-    builder = Builder(engine.parties, threads=engine.threads)
+    builder = Builder(engine.parties)
     bits = {name: kind.f for name, kind in work.types.items()}
     brought = {**work.inputs, **work.weights}
     given = {name: encode(plain, bits.get(name, F), 62 - bits.get(name, F)) for name, plain in brought.items()}
@@ -150,7 +152,7 @@ def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
 
 
 def _error(engine: Engine, plain: NDArray[np.float64], kept: Load) -> float:
-    builder = Builder(engine.parties, threads=engine.threads)
+    builder = Builder(engine.parties)
     builder.add(Reveal(DRIVER, "y"), builder.add(kept))
     (execution,) = engine.execute([LaneJob(0, builder.build())])
     return float(np.max(np.abs(decode(execution.results["y"], kept.type.f).reshape(plain.shape) - plain)))

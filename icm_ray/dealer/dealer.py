@@ -23,6 +23,7 @@ from icm_ray.program.kept import Kept, hold_to_kept
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Program
 from icm_ray.program.run_header import Begin
+from icm_ray.program.stamped import Stamped
 from icm_ray.protocols.base import Threads, alone
 from icm_ray.protocols.table import TABLE
 from icm_ray.ring.prg import Key
@@ -59,16 +60,17 @@ class Dealer:
         """Deal over these links from now on, under these secrets. Attempts are counted on; masks of weights stay."""
         self._links, self._secrets = dict(links), dict(secrets)
 
-    def run(self, program: Program, job: int, partition: int) -> int:
+    def run(self, stamped: Stamped, job: int, partition: int) -> int:
         """Deal for one run of the program, or name a slot that was dealt before; returns its attempt number. Every
         call is a new attempt, with fresh randomness.
 
         Raises `ProgramError` where the program says of a weight what it is not; nothing was dealt then.
         """
+        program = stamped.program
         made, staged = self.check(program), dict[str, object]()
         self._stored = ()
         self._attempt += 1
-        address = Address(job, program.digest, partition, self._attempt)
+        address = Address(job, stamped.digest, partition, self._attempt)
         slot = self.stock.take(address.program) if self.stock is not None else None  # consumed before it is named
         begin = msgspec.msgpack.encode(Begin(job, address.program, partition, address.attempt, slot))
         with spends(Part.WIRE):
@@ -76,7 +78,7 @@ class Dealer:
                 self._links[name].send_message(begin)
         if slot is None:
             keys = {name: key_for(self._secrets[name], "dealer", address) for name in program.parties}
-            self._deal(program, address, keys, ChainMap(staged, self._store))
+            self._deal(stamped, address, keys, ChainMap(staged, self._store))
         self._store.update(staged)
         self.kept.update(made)
         self._stored = tuple(staged)
@@ -96,17 +98,18 @@ class Dealer:
             raise ProgramError(f"a program for {strangers[0]}, who is not in the lane of {', '.join(self._links)}")
         return hold_to_kept(program, self.kept, DEALER, weights_alone=True)
 
-    def preprocess(self, program: Program, job: int, count: int) -> Batch:
+    def preprocess(self, stamped: Stamped, job: int, count: int) -> Batch:
         """Deal `count` slots of the program; they count once the batch is added to the stock. Nothing of them is kept.
 
         Raises `ProgramError` for a program that loads a weight, or uses one that is not loaded.
         """
+        program = stamped.program
         check_preparable(program)
         if self.stock is None:
             raise ProgramError("this dealer has no stock")
         self.check(program)
         weights = weights_of(program)
-        batch = self.stock.new_batch(program.digest, count, weights)
+        batch = self.stock.new_batch(stamped.digest, count, weights)
         for offset in range(count):
             self._attempt += 1
             said = Filling(job, batch.program, batch.store, offset, self._attempt)
@@ -116,26 +119,26 @@ class Dealer:
                 secret = slot_secret(self._secrets[name], batch.program, batch.store, offset, said.attempt)
                 keys[name] = slot_key(secret, batch.program, batch.store, offset)
                 self._links[name].send_message(msgspec.msgpack.encode(said))
-            sent = self._deal(program, address, keys, dict(self._store))
+            sent = self._deal(stamped, address, keys, dict(self._store))
             for name in program.parties:
                 self._links[name].send(Frame(address, END, sent[name]), (np.empty(0, np.uint8),))
         return batch
 
     def _deal(
-        self, program: Program, address: Address, keys: Mapping[str, Key], store: MutableMapping[str, object]
+        self, stamped: Stamped, address: Address, keys: Mapping[str, Key], store: MutableMapping[str, object]
     ) -> Counter[str]:
         """Walk the program once. keys: the streams of every party. Returns how many corrections each was sent.
 
         Several threads deal several steps at once, a few steps ahead; what leaves is the same.
         """
-        plan, sent = program.plan(), Counter[str]()
-        for name in program.parties:
+        plan, sent = stamped.plan(), Counter[str]()
+        for name in plan.parties:
             self._links[name].set_receive_limits(0, 0)  # it hears nothing
             self._links[name].set_send_buffer(min(max(plan.in_flight // 4, _AHEAD[0]), _AHEAD[1]))
 
         def deal(index: int, link: Outlet, threads: Threads) -> int:
             step, frame = plan.steps[index], Frame(address, index)
-            dealing = OperationDealing(program.parties, keys, index, plan.corrected[index], link, frame, store, threads)
+            dealing = OperationDealing(plan.parties, keys, index, plan.corrected[index], link, frame, store, threads)
             TABLE[type(step.op)].deal(step.op, plan.kinds(index), dealing, step.type)
             return dealing.sent
 

@@ -16,7 +16,7 @@ def _compared(x: ValueType, thresholds: tuple[int, ...], width: int, what: str) 
     if not thresholds:
         raise ProgramError(f"{what} takes at least one threshold")
     reach = max(map(abs, thresholds))
-    if 2 ** (x.width - 1) + reach > 2 ** (width - 1) or not 2 <= width <= FULL_WIDTH:
+    if not 2 <= width <= FULL_WIDTH or 2 ** (x.width - 1) + reach > 2 ** (width - 1):
         raise BoundError(f"{what}: values of {x.width} bits and thresholds to {reach} at width {width}", width=x.width)
 
 

@@ -137,7 +137,8 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
             return raw if self.epilogue is None else self.epilogue.infer(raw, "product with a fixed weight")
         # |sum w x| <= 2^gain max|x|; the weights' own rounding adds fan_in * 2^-(f_w+1) * max|x|
         terms = self.form.growth(x.shape, self.weight.shape)
-        reach = (1 << max(self.weight.f + max(self.gain, 0), 0)) + terms // 2 + 1  # sum of |w|, in units of 2^-f_w
+        bits = min(max(self.weight.f + max(self.gain, 0), 0), FULL_WIDTH)  # more than that is refused below
+        reach = (1 << bits) + terms // 2 + 1  # sum of |w|, in units of 2^-f_w
         width = x.width + reach.bit_length()
         if self.bias_bound is not None:
             width = max(width, f + self.bias_bound + 1) + 1

@@ -27,7 +27,7 @@ NO_PROGRAM: Final = bytes(32)
 class Address:
     """Where in the work of a lane a mask or a frame belongs. An address is consumed once.
 
-    `program` is the digest of the program (32 bytes), `attempt` is given by the lane's dealer.
+    `program` is the digest of the stamped program (32 bytes), `attempt` is given by the lane's dealer.
     """
 
     job: int

@@ -58,7 +58,8 @@ class Piecewise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         if self.result_width + self.excess > self.word - 1:
             raise BoundError(f"results of {self.result_width} bits in words of {self.word}", width=self.result_width)
         error = self.error + self.slope * x.error
-        return ValueType(shape=x.shape, f=self.f, width=self.result_width, error=error)
+        result = ValueType(shape=x.shape, f=self.f, width=self.result_width, error=error)
+        return result.checked("piecewise polynomial")
 
 
 class DomainEdges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):

@@ -12,8 +12,8 @@ from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.seams import Address, Frame, Link
 from icm_ray.profile import Part, spends
 from icm_ray.program.keys import key_for
-from icm_ray.program.program import Program
 from icm_ray.program.run_header import read_begin
+from icm_ray.program.stamped import Stamped
 from icm_ray.protocols.io import array_shape, owner_share, receiver_of, reconstruct
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
@@ -30,16 +30,16 @@ class OutsideOwner:
         self._links, self._dealer, self._secrets = dict(links), dealer, dict(secrets)
         self._last_attempt = 0
 
-    def run(self, program: Program, job: int, partition: int, inputs: Mapping[str, RingArray]) -> dict[str, RingArray]:
+    def run(self, stamped: Stamped, job: int, partition: int, inputs: Mapping[str, RingArray]) -> dict[str, RingArray]:
         """Share this owner's inputs and put together what is revealed to it."""
-        plan = program.plan()
+        plan = stamped.plan()
         for link in self._links.values():
             link.set_receive_limits(plan.frame, plan.frame)
         self._dealer.set_receive_limits(0, 0)  # it says where the run begins, and deals nothing here
         with spends(Part.DEALER):
             message = self._dealer.receive_message()
         begin = read_begin(message)
-        if (begin.job, begin.program, begin.partition) != (job, program.digest, partition):
+        if (begin.job, begin.program, begin.partition) != (job, stamped.digest, partition):
             raise Desynchronised("the dealer deals for another run", party="dealer", partition=partition, step="begin")
         if begin.attempt <= self._last_attempt:
             raise AddressReused(f"attempt {begin.attempt} was used before", party="dealer", partition=partition)

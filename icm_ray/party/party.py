@@ -26,6 +26,7 @@ from icm_ray.program.kept import Kept, hold_to_kept
 from icm_ray.program.keys import key_for
 from icm_ray.program.program import Program
 from icm_ray.program.run_header import SlotName, read_begin
+from icm_ray.program.stamped import Stamped
 from icm_ray.ring.array import RingArray
 from icm_ray.schedule.thread_pool import ThreadPool
 
@@ -73,7 +74,7 @@ class Party:
 
     def run(
         self,
-        program: Program,
+        stamped: Stamped,
         job: int,
         partition: int,
         inputs: Mapping[str, NDArray[Any]] | None = None,
@@ -83,11 +84,11 @@ class Party:
 
         Raises `PolicyError` before a share leaves, `FaultError` when a peer fails, `ProgramError` for a bad program.
         """
-        plan = program.plan()
+        program, plan = stamped.program, stamped.plan()
         made, staged = self.check(program), dict[str, Any]()
         self._stored = ()
         self.settle()
-        address, name = self._begin(program, job, partition)
+        address, name = self._begin(stamped, job, partition)
         allowed = plan.allowances[self.me]
         for peer in self._links.values():
             peer.set_receive_limits(plan.frame, plan.frame)
@@ -135,13 +136,13 @@ class Party:
         check_labels(program, self.labels, self.me)
         return hold_to_kept(program, self.kept, self.me)
 
-    def preprocess(self, program: Program, job: int, count: int) -> Batch:
+    def preprocess(self, stamped: Stamped, job: int, count: int) -> Batch:
         """Take `count` slots of the program from the dealer; they count once the batch is added to the stock."""
         if self.stock is None:
             raise ProgramError(f"{self.me} has no stock")
-        allowed = program.plan().allowances[self.me]
+        allowed = stamped.plan().allowances[self.me]
         self._dealer.set_receive_limits(allowed.largest, 0)
-        return fill(self.stock, self._dealer, self._dealer_secret, program, job, count, self._new_attempt, allowed)
+        return fill(self.stock, self._dealer, self._dealer_secret, stamped, job, count, self._new_attempt, allowed)
 
     def settle(self) -> None:
         """Remove the slot of the last run, once its results are out: that takes milliseconds for a large one."""
@@ -197,11 +198,11 @@ class Party:
                 self.stock.give_up(address.program)
             raise
 
-    def _begin(self, program: Program, job: int, partition: int) -> tuple[Address, SlotName | None]:
+    def _begin(self, stamped: Stamped, job: int, partition: int) -> tuple[Address, SlotName | None]:
         with spends(Part.DEALER):
             message = self._dealer.receive_message()
         begin = read_begin(message)
-        if (begin.job, begin.program, begin.partition) != (job, program.digest, partition):
+        if (begin.job, begin.program, begin.partition) != (job, stamped.digest, partition):
             raise Desynchronised("the dealer deals for another run", party="dealer", partition=partition, step="begin")
         self._new_attempt(begin.attempt, partition)
         return Address(job, begin.program, partition, begin.attempt), begin.slot

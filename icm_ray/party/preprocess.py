@@ -11,7 +11,7 @@ from icm_ray.preprocessing.filling import END, Filling, check_preparable, read_f
 from icm_ray.preprocessing.keys import slot_secret
 from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import PartyStock
-from icm_ray.program.program import Program
+from icm_ray.program.stamped import Stamped
 from icm_ray.schedule.allowances import Allowance
 
 __all__ = ["fill"]
@@ -21,7 +21,7 @@ def fill(
     stock: PartyStock,
     dealer: Link,
     secret: bytes,
-    program: Program,
+    stamped: Stamped,
     job: int,
     count: int,
     new_attempt: Callable[[int], None],
@@ -33,13 +33,13 @@ def fill(
     No more than one correction is in memory. Raises `Desynchronised` where the dealer prepares something else, sends
     what the plan does not have, or ends a slot early.
     """
-    check_preparable(program)
+    check_preparable(stamped.program)
     batch: Batch | None = None
     for offset in range(count):
         said = read_filling(dealer.receive_message())
         if batch is None:
-            batch = stock.batch(program.digest, said.store, count, weights_of(program))
-        if (said.job, said.program, said.store, said.offset) != (job, program.digest, batch.store, offset):
+            batch = stock.batch(stamped.digest, said.store, count, weights_of(stamped.program))
+        if (said.job, said.program, said.store, said.offset) != (job, stamped.digest, batch.store, offset):
             raise Desynchronised("the dealer prepares something else", party="dealer", partition=offset, step="prepare")
         new_attempt(said.attempt)
         _write(stock, dealer, batch, said, secret, allowed)

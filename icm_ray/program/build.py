@@ -21,15 +21,8 @@ class Value:
 class Builder:
     """Collects nodes; every addition is checked at once."""
 
-    def __init__(
-        self,
-        parties: tuple[str, ...],
-        owners: tuple[str, ...] = (),
-        in_flight: int = 0,
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, parties: tuple[str, ...], owners: tuple[str, ...] = ()) -> None:
         self.parties, self._owners = parties, owners
-        self._in_flight, self._threads = in_flight, threads
         self._nodes: list[Node] = []
 
     def add(self, op: Operation, *inputs: Value) -> Value:
@@ -40,7 +33,7 @@ class Builder:
 
     def build(self) -> Program:
         """The program so far, checked as a whole."""
-        program = Program(self.parties, tuple(self._nodes), self._owners, self._in_flight, self._threads)
+        program = Program(self.parties, tuple(self._nodes), self._owners)
         program.types()
         program.labels()
         return program

@@ -7,6 +7,7 @@ from collections import defaultdict
 from icm_ray.ops.catalogue import Edge, row_of
 from icm_ray.ops.values import FULL_WIDTH
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import Stamped
 from icm_ray.schedule.steps import cost_of
 
 __all__ = ["explain", "widths"]
@@ -43,9 +44,10 @@ def widths(program: Program) -> list[str]:
     return lines
 
 
-def explain(program: Program, title: str = "program") -> str:
+def explain(stamped: Stamped, title: str = "program") -> str:
     """A short text: inputs and their public shapes, what is opened to whom, cost and error bound of each result."""
-    types, cost = program.types(), program.cost()
+    program, cost = stamped.program, stamped.cost()
+    types = program.types()
     lines = [f"{title}: {len(program.nodes)} operations for {', '.join(program.parties)}"]
     for node, kind in zip(program.nodes, types, strict=True):
         if (words := row_of(node.op).words) is not None:

@@ -10,30 +10,21 @@ import msgspec
 from icm_ray.errors import Desynchronised, IcmError, OwnerError, ProgramError
 from icm_ray.names import DRIVER
 from icm_ray.ops.catalogue import Node, Operation, row_of
-from icm_ray.ops.cost import Cost
 from icm_ray.ops.labels import Labels, flow
 from icm_ray.ops.linear import Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.payload import decode
 from icm_ray.program.source_fingerprint import engine_digest
-from icm_ray.schedule.plan import Plan, plan_of
 
 __all__ = ["Node", "Operation", "Program", "decode_program", "encode_program"]
 
 
 class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):  # dict: for what is computed once
-    """What a lane executes: the parties in order, owners that are no party, and nodes in the order of dealing.
-
-    in_flight: bytes that a worker may hold of what is between its inputs and its outputs, about; larger operations run
-    in blocks of rows, which takes more rounds. 0: as much as keeps it within four times its inputs and outputs.
-    threads: the most that a worker has; so many blocks are in flight, within the same memory.
-    """
+    """What a lane computes: the parties in order, owners that are no party, and nodes in the order of dealing."""
 
     parties: tuple[str, ...]
     nodes: tuple[Node, ...]
     owners: tuple[str, ...] = ()
-    in_flight: int = 0
-    threads: int = 1
 
     def types(self) -> tuple[ValueType, ...]:
         """The type of every node; raises `ProgramError`, `ShapeError`, `BoundError` or `OwnerError` where one is
@@ -48,10 +39,6 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         members = self.parties + self.owners
         if len(set(members)) != len(members) or {DRIVER, "dealer"} & set(members):
             raise OwnerError(f"parties and owners have names of their own, not {members}")
-        if self.in_flight < 0:
-            raise ProgramError(f"a worker cannot hold {self.in_flight} bytes")
-        if self.threads < 1:
-            raise ProgramError(f"a worker has one thread at least, not {self.threads}")
         types: list[ValueType] = []
         for index, node in enumerate(self.nodes):
             wanted = row_of(node.op).arity
@@ -99,20 +86,8 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
 
     @cached_property
     def digest(self) -> bytes:
-        """32 bytes that name the program and the engine that runs it: in every frame, and in every key."""
+        """32 bytes that name what is computed, and the engine that computes it."""
         return hashlib.sha256(engine_digest() + encode_program(self)).digest()
-
-    def plan(self) -> Plan:
-        """How the program is dealt and run."""
-        return self._plan
-
-    @cached_property
-    def _plan(self) -> Plan:
-        return plan_of(self.parties, self.nodes, self.types(), self.in_flight, self.threads)
-
-    def cost(self) -> Cost:
-        """The whole: bytes add up; rounds are those of the plan, in which independent operations share theirs."""
-        return self.plan().cost
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from icm_ray.program.program import Program, decode_program
+from icm_ray.program.program import decode_program
+from icm_ray.program.stamped import RunSettings, Stamped
 
 __all__ = ["Latest", "Programs"]
 
@@ -37,14 +38,16 @@ class Latest(Generic[K, V]):
 
 
 class Programs:
-    """The latest programs by their bytes, decoded and checked; at most `limit` bytes of them, and always the last."""
+    """The latest programs by their bytes and settings, decoded and checked; at most `limit` bytes of them, and always
+    the last.
+    """
 
     def __init__(self, limit: int = 4 << 20) -> None:
-        self._latest: Latest[bytes, Program] = Latest(limit)
+        self._latest: Latest[tuple[bytes, RunSettings], Stamped] = Latest(limit)
 
     def __len__(self) -> int:
         return len(self._latest)
 
-    def decoded(self, payload: bytes) -> Program:
-        """As `decode_program`: raises `ProgramError` where it is not well formed, every time."""
-        return self._latest.get(payload, len(payload), lambda: decode_program(payload))
+    def stamped(self, payload: bytes, settings: RunSettings) -> Stamped:
+        """As `decode_program` and `Stamped`: raises `ProgramError` where either is not well formed, every time."""
+        return self._latest.get((payload, settings), len(payload), lambda: Stamped(decode_program(payload), settings))

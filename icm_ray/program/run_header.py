@@ -23,7 +23,9 @@ class SlotName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Begin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The address of a run; its attempt number is the dealer's. slot: None where the dealer deals for this run."""
+    """The address of a run; its attempt number is the dealer's. program: the digest of the stamped program. slot: None
+    where the dealer deals for this run.
+    """
 
     job: Natural
     program: Digest32

@@ -8,19 +8,22 @@ from icm_ray.ops.linear import Input
 from icm_ray.ops.values import ValueType
 from icm_ray.program.explain import widths
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.query.lower import Lowered
 from icm_ray.query.question import Asked, Question
 
 __all__ = ["explain"]
 
 
-def explain(asked: Asked, lowered: Lowered) -> str:
-    """Per result what is opened, to whom, public sizes and the error bound; for all of them rounds and bytes."""
+def explain(asked: Asked, lowered: Lowered, settings: RunSettings) -> str:
+    """Per result what is opened, to whom, public sizes and the error bound; for all of them rounds and bytes, under
+    these settings.
+    """
     lines: list[str] = []
     if isinstance(asked.what, Question):
         for index in range(len(asked.what.statistics)):
             lines += _statistic(asked, asked.what, index, lowered)
-    return "\n".join(lines + _costs(lowered))
+    return "\n".join(lines + _costs(lowered, settings))
 
 
 def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -> list[str]:
@@ -43,15 +46,15 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     return lines
 
 
-def _costs(lowered: Lowered) -> list[str]:
+def _costs(lowered: Lowered, settings: RunSettings) -> list[str]:
     programs = [part.program for part in lowered.programs]
     if not programs:
         return ["cost: nothing is sent"]
     *first, last = programs
     total = Cost.free(len(last.parties))
     for program in first:
-        total = total.beside(program.cost())
-    total = total.then(last.cost())
+        total = total.beside(Stamped(program, settings).cost())
+    total = total.then(Stamped(last, settings).cost())
     lines = [_inputs(program) for program in programs]
     lines += dict.fromkeys(line for program in programs for line in widths(program))
     lanes = f" in {len(first)} lanes, joined in the first" if first else ""

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-
 from icm_ray.errors import BoundError, ProgramError
 from icm_ray.ops.linear import Load, Reveal, Store
 from icm_ray.ops.values import ValueType
@@ -56,16 +54,6 @@ class Lowered:
     def programs(self) -> tuple[LaneProgram, ...]:
         """All of them, in their order."""
         return self.first if self.last is None else (*self.first, self.last)
-
-    def stamped(self, in_flight: int, threads: int) -> Lowered:
-        """With what an engine gives its workers to work in: it does not change what is computed."""
-
-        def stamp(part: LaneProgram) -> LaneProgram:
-            program = msgspec.structs.replace(part.program, in_flight=in_flight, threads=threads)
-            return LaneProgram(part.lane, program, part.partition, part.tasks)
-
-        last = None if self.last is None else stamp(self.last)
-        return Lowered(tuple(map(stamp, self.first)), self.kept, last, self.revealed)
 
 
 def lower(asked: Asked, members: Members) -> Lowered:

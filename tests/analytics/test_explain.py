@@ -3,6 +3,7 @@ import pytest
 
 import analytics as an
 from icm_ray.errors import OwnerError
+from icm_ray.program.stamped import Stamped
 from tests.analytics.conftest import both, engine_of
 
 FRAME = pd.DataFrame({"age": [31, 45, 77], "cost": [1.25, 2.5, 9.0]})
@@ -70,7 +71,7 @@ def test_rounds_and_bytes_are_what_is_then_counted(setup, verb):
             before = engine.totals.sent_bytes
             engine.jobs.clear()
             query.reveal()
-            declared = [job.program.cost() for job in engine.jobs]
+            declared = [Stamped(job.program, engine.settings).cost() for job in engine.jobs]
             assert engine.totals.sent_bytes - before == sum(sum(cost.sent) for cost in declared)
             assert f"{sum(cost.dealt for cost in declared)} bytes from the dealer" in text
             sent = [sum(parts) for parts in zip(*(cost.sent for cost in declared), strict=True)]

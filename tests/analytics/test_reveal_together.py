@@ -4,6 +4,7 @@ import pytest
 
 import analytics as an
 from icm_ray.errors import FaultError, InputError
+from icm_ray.program.stamped import Stamped
 from tests.analytics.conftest import both, engine_of, split
 
 
@@ -13,13 +14,13 @@ def test_results_in_order_in_shared_rounds(engine):
         queries = [column.sum(), column.std(0), column.count(), column.min(), column.histogram(3, range=(-10, 50))]
         engine.jobs.clear()
         total, std, count, least, (counts, _) = an.Query.reveal_together(queries)
-        together = engine.jobs[-1].program.cost().rounds
+        together = Stamped(engine.jobs[-1].program, engine.settings).cost().rounds
         assert (total, count, least, counts.tolist()) == (values.sum(), 60, -10, [20, 20, 20])
         assert std == pytest.approx(values.std(), rel=1e-14)
         engine.jobs.clear()
         for query in queries:
             query.reveal()
-        assert together < sum(job.program.cost().rounds for job in engine.jobs)
+        assert together < sum(Stamped(job.program, engine.settings).cost().rounds for job in engine.jobs)
 
 
 def test_what_serves_several_is_shared_once(fresh):

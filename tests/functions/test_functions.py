@@ -15,6 +15,7 @@ from icm_ray.functions.row_functions import layer_norm, softmax
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import Stamped
 from icm_ray.ring.fixed import decode, encode
 from tests.thread_lane import ThreadLane
 
@@ -97,7 +98,7 @@ def test_no_comparison_where_none_is_needed():
     def rounds(width):
         builder = Builder(PARTIES)
         sigmoid(builder, builder.add(Input("alice", "x", ValueType(shape=(5,), f=16, width=width))))
-        return builder.build().cost().rounds
+        return Stamped(builder.build()).cost().rounds
 
     assert (rounds(20), rounds(31), rounds(63)) == (2, 4, 4)
 

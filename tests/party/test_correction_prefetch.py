@@ -46,14 +46,16 @@ def test_the_thread_ends_with_the_run():
 @pytest.mark.parametrize("in_flight", [0, pytest.param(1 << 40, marks=pytest.mark.slow)])
 def test_a_chain_and_one_beside_it_get_through_bounded_lines(in_flight):
     rows = 500_000
-    builder, kind = Builder(("alice", "bob"), in_flight=in_flight), ValueType(shape=(rows,), width=40)
+    builder, kind = Builder(("alice", "bob")), ValueType(shape=(rows,), width=40)
     x, y = (builder.add(Input(owner, name, kind)) for owner, name in (("alice", "x"), ("bob", "y")))
     for _ in range(3):
         x = builder.add(Relu(Epilogue(relu=True)), x)
     for name, value in (("x", x), ("y", builder.add(Relu(Epilogue(relu=True)), y))):
         builder.add(Reveal(DRIVER, name), builder.add(Sum(), value))
     words = np.arange(rows, dtype=np.uint64)
-    with ProcessEngine(config=EngineConfig(tls=False, job_timeout=30, free_programs=True)) as engine:
+    with ProcessEngine(
+        config=EngineConfig(in_flight=in_flight, tls=False, job_timeout=30, free_programs=True)
+    ) as engine:
         (done,) = engine.execute([LaneJob(0, builder.build(), given={"alice": {"x": words}, "bob": {"y": words}})])
     assert [int(done.results[name][0]) for name in "xy"] == [int(words.sum())] * 2
 
@@ -62,8 +64,8 @@ def test_a_chain_and_one_beside_it_get_through_bounded_lines(in_flight):
 def test_parties_and_dealer_do_not_wait_for_each_other_in_a_circle():
     """Two operations side by side, the later one's corrections for bob behind more of alice's than a line holds."""
     rows = 6_000_000
-    with ProcessEngine(config=EngineConfig(tls=False, job_timeout=60, free_programs=True)) as engine:
-        builder, kind = Builder(engine.parties, in_flight=1 << 40), ValueType(shape=(rows,), width=60)
+    with ProcessEngine(config=EngineConfig(in_flight=1 << 40, tls=False, job_timeout=60, free_programs=True)) as engine:
+        builder, kind = Builder(engine.parties), ValueType(shape=(rows,), width=60)
         x, y = (builder.add(Input("alice", name, kind)) for name in "xy")
         later = builder.add(AssumeWidth(60), builder.add(Truncate(Epilogue(shift=1)), y))
         for name, value in (("x", x), ("y", later)):

@@ -1,6 +1,5 @@
 """Corrections are taken as the plan has them: none else, none twice, not too large, not far ahead, or a typed error."""
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -8,6 +7,7 @@ from icm_ray.errors import Desynchronised
 from icm_ray.ops.linear import Input
 from icm_ray.ops.seams import Address, Frame
 from icm_ray.party.correlations import Corrections, ExpectedCorrections, SharedCorrections
+from icm_ray.program.stamped import RunSettings
 from icm_ray.schedule.allowances import Allowance
 from icm_ray.transport import memory_links
 from tests.program.random_programs import random_program
@@ -85,13 +85,13 @@ def sources(monkeypatch):
     return made
 
 
-def play(program, draw, threads):
+def play(program, draw, threads, in_flight):
     rng, brought = np.random.default_rng(3), {}
     for node in program.nodes:
         if isinstance(node.op, Input):
             brought.setdefault(node.op.owner, {})[node.op.name] = draw(rng, node.op.type)
     with ThreadLane(program.parties, threads=threads) as lane:
-        lane.run(program, brought)
+        lane.run(program, brought, settings=RunSettings(in_flight, threads))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -99,8 +99,7 @@ def play(program, draw, threads):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_no_operation_is_refused_what_it_needs(sources, case, in_flight, threads):
     """From a dealer that runs ahead as far as it can; nothing is left at the end."""
-    program = msgspec.structs.replace(program_of(case, PARTIES), in_flight=in_flight, threads=threads)
-    play(program, case.draw, threads)
+    play(program_of(case, PARTIES), case.draw, threads, in_flight)
     assert sources
     assert not any(source._early or source._expected._left for source in sources)
 
@@ -111,6 +110,6 @@ def test_no_program_is_refused_what_it_needs(sources, seed):
     with ThreadLane(drawn.program.parties, drawn.program.owners) as lane:
         if drawn.loads.nodes:
             lane.run(drawn.loads, drawn.brought)
-        lane.run(msgspec.structs.replace(drawn.program, in_flight=1 << 14), drawn.brought)
+        lane.run(drawn.program, drawn.brought, settings=RunSettings(in_flight=1 << 14))
     assert sources
     assert not any(source._early or source._expected._left for source in sources)

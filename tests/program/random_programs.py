@@ -14,13 +14,14 @@ from icm_ray.ops.products import Epilogue
 from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import RunSettings
 
 PARTIES, OUTSIDER = ("alice", "bob", "carol"), "olga"
 ROWS = (0, 1, 2, 3, 7, 63, 513, 600, 1025, 1537)
 """Few, and around the 512 values of a block of bits."""
 COLUMNS = ((), (3,), (1,), (1,), (2, 5, 4), (2, 5, 4))
-WHOLE = 1 << 40
-"""Bytes in flight with which nothing is cut."""
+WHOLE = RunSettings(in_flight=1 << 40)
+"""With which nothing is cut."""
 _MOST = 20_000
 """Values that an operation takes which costs much for each."""
 _WIDE_ROW = 16
@@ -33,7 +34,9 @@ _HEAVY = (
 
 @dataclass(frozen=True)
 class Drawn:
-    """program: with every operation whole. loads: of the fixed weights that it uses. brought: all inputs, by owner."""
+    """program: every operation is whole under `WHOLE`. loads: of the fixed weights that it uses. brought: all inputs,
+    by owner.
+    """
 
     program: Program
     loads: Program
@@ -52,7 +55,7 @@ class Drawing:
     names: int = 0
 
     def __post_init__(self):
-        self.builder = Builder(self.parties, self.owners, in_flight=WHOLE)
+        self.builder = Builder(self.parties, self.owners)
         self.loads = Builder(self.parties, self.owners)
         self.brought = {name: {} for name in (*self.parties, *self.owners)}
         self.values = []

@@ -9,6 +9,7 @@ from icm_ray.ops.linear import Add, AssumeWidth, Input, Reveal, Sum
 from icm_ray.ops.products import Epilogue, Relu, SumOfSquares, Truncate
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import Stamped
 from tests.program.sample import every_operation
 from tests.thread_lane import ThreadLane
 
@@ -41,7 +42,7 @@ def play(program, parties):
 
 @pytest.mark.parametrize("parties", [NAMES[:2], NAMES])
 def test_two_comparisons_take_the_rounds_of_one(parties):
-    one, two, chain = (comparisons(parties, *of).cost() for of in ((1,), (2,), (2, True)))
+    one, two, chain = (Stamped(comparisons(parties, *of)).cost() for of in ((1,), (2,), (2, True)))
     assert two.rounds == one.rounds
     assert all(b >= 2 * a for a, b in zip(one.sent[1:], two.sent[1:], strict=True))
     assert two.dealt == 2 * one.dealt
@@ -53,7 +54,7 @@ def test_two_comparisons_take_the_rounds_of_one(parties):
 def test_the_counters_agree(parties, of):
     program = comparisons(parties, *of)
     outcomes, sent = play(program, parties)
-    cost = program.cost()
+    cost = Stamped(program).cost()
     assert sent == cost.sent
     assert sum(outcomes[name].dealt_bytes for name in parties) == cost.dealt
     for name in parties:
@@ -73,8 +74,8 @@ def test_operations_of_unequal_length_run_beside_one_another():
         builder.add(Reveal("carol", name), value)
     program = builder.build()
     outcomes, sent = play(program, NAMES)
-    assert sent == program.cost().sent
-    assert outcomes["alice"].rounds == program.cost().rounds
+    assert sent == Stamped(program).cost().sent
+    assert outcomes["alice"].rounds == Stamped(program).cost().rounds
     found = outcomes["carol"].results
     assert found["bit"].tolist() == (np.arange(100) >= 50).tolist()
     assert found["squares"].tolist() == [(99 * 50) ** 2]
@@ -83,7 +84,7 @@ def test_operations_of_unequal_length_run_beside_one_another():
 
 def test_the_whole_is_the_sum_of_its_parts():
     program = every_operation()
-    costs, whole = program.plan().costs, program.cost()
+    costs, whole = Stamped(program).plan().costs, Stamped(program).cost()
     assert whole.dealt == sum(cost.dealt for cost in costs)
     assert whole.sent == tuple(sum(sizes) for sizes in zip(*(cost.sent for cost in costs), strict=True))
     assert max(cost.rounds for cost in costs) <= whole.rounds <= sum(cost.rounds for cost in costs)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -15,6 +14,7 @@ from icm_ray.ops.products import Epilogue
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.ring.fixed import encode
 from icm_ray.schedule.steps import working_set
 from tests.program.random_programs import ROWS, WHOLE, random_program
@@ -22,6 +22,7 @@ from tests.thread_lane import ThreadLane
 
 SEEDS = range(60)
 MORE = range(60, 460)
+ROW_BY_ROW = RunSettings(in_flight=1)
 FEW_ROWS = 7
 """Up to which rows are cut one by one."""
 EXACT, ROUNDED, ANY = range(3)
@@ -48,13 +49,13 @@ def sureties(program):
 
 def cut_smaller(program):
     """The program with less and less in flight, as its parties read it."""
-    plan = program.plan()
+    plan = Stamped(program, WHOLE).plan()
     heaviest = max(
         (working_set(step.op, cost, step.type) for step, cost in zip(plan.steps, plan.costs, strict=True)), default=0
     )
     least = heaviest // 9 if any(step.type.shape[0] > FEW_ROWS for step in plan.steps) else 0
     for in_flight in sorted({max(size, 1) for size in (heaviest // 2, heaviest // 6, least)}):
-        yield decode_program(encode_program(msgspec.structs.replace(program, in_flight=in_flight)))
+        yield Stamped(decode_program(encode_program(program)), RunSettings(in_flight))
 
 
 def hold_types(plan):
@@ -65,12 +66,13 @@ def hold_types(plan):
         assert (made.shape, made.f, made.kind) == (step.type.shape, step.type.f, step.type.kind), step
 
 
-def played(lane, program, brought):
+def played(lane, stamped, brought):
     """What was revealed, by name; every party's counters are those that the program declares."""
+    program = stamped.program
     names = program.parties + program.owners
     before = {name: sum(lane.counters(name, peer) for peer in names if peer != name) for name in program.parties}
-    outcomes = lane.run(program, brought)
-    cost = program.cost()
+    outcomes = lane.run(program, brought, settings=stamped.settings)
+    cost = stamped.cost()
     for name, sent in zip(program.parties, cost.sent, strict=True):
         counted = sum(lane.counters(name, peer) for peer in names if peer != name) - before[name]
         assert (outcomes[name].rounds, outcomes[name].sent_bytes, counted) == (cost.rounds, sent, sent)
@@ -92,13 +94,13 @@ def compare_blocks(drawn):
     revealed = [(i, node.op.name) for i, node in enumerate(program.nodes) if isinstance(node.op, linear.Reveal)]
     with ThreadLane(program.parties, program.owners) as lane:
         lane.run(drawn.loads, drawn.brought)
-        whole = played(lane, program, drawn.brought)
+        whole = played(lane, Stamped(program, WHOLE), drawn.brought)
         for smaller in cut_smaller(program):
             hold_types(smaller.plan())
             found = played(lane, smaller, drawn.brought)
             for node, name in revealed:
                 most = (0.0, 2 * types[node].error, np.inf)[sure[node]]
-                assert apart(types[node], whole[name], found[name]) <= most, (name, smaller.in_flight)
+                assert apart(types[node], whole[name], found[name]) <= most, (name, smaller.settings)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -145,16 +147,17 @@ SQUARES = {
 @pytest.mark.parametrize("name", SQUARES)
 def test_columns_as_many_as_rows_are_no_rows(name):
     op, plain = SQUARES[name]
-    builder = Builder(("alice", "bob"), in_flight=1)
+    builder = Builder(("alice", "bob"))
     x = builder.add(linear.Input("alice", "x", ValueType(shape=(6, 6), width=8)))
     row = builder.add(linear.Reshape((6,)), builder.add(linear.Slice(((0, 1, 1), (0, 6, 1))), x))
     above = builder.add(products.Relu(Epilogue(relu=True, width=8)), x)
     y = builder.add(op, above, row) if isinstance(op, products.Product) else builder.add(op, above)
     builder.add(linear.Reveal("bob", "y"), y)
     values = np.random.default_rng(0).integers(-127, 128, (6, 6))
-    assert sum(isinstance(step.op, products.Relu) for step in builder.build().plan().steps) == 6
+    rows = Stamped(builder.build(), ROW_BY_ROW)
+    assert sum(isinstance(step.op, products.Relu) for step in rows.plan().steps) == 6
     with ThreadLane(builder.parties) as lane:
-        found = played(lane, builder.build(), {"alice": {"x": values.view(np.uint64)}})["y"]
+        found = played(lane, rows, {"alice": {"x": values.view(np.uint64)}})["y"]
     np.testing.assert_array_equal(found.view(np.int64), plain(values))
 
 
@@ -167,13 +170,13 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_in_blocks_are_within_their_errors(name):
     function, shape = FUNCTIONS[name]
-    builder = Builder(("alice", "bob"), in_flight=WHOLE)
+    builder = Builder(("alice", "bob"))
     x = builder.add(linear.Input("alice", "x", ValueType(shape=shape, f=16, width=24)))
     y = function(builder, x)
     builder.add(linear.Reveal("bob", "y"), y)
     brought = {"alice": {"x": encode(np.random.default_rng(3).uniform(0, 8, shape), 16, 8)}}
     with ThreadLane(("alice", "bob")) as lane:
-        whole = played(lane, builder.build(), brought)["y"]
+        whole = played(lane, Stamped(builder.build(), WHOLE), brought)["y"]
         for smaller in cut_smaller(builder.build()):
             assert len(smaller.plan().steps) > len(builder.build().nodes)
             assert apart(y.type, whole, played(lane, smaller, brought)["y"]) <= 2 * y.type.error
@@ -183,11 +186,11 @@ def test_functions_in_blocks_are_within_their_errors(name):
 def test_the_maximum_of_a_long_row_at_the_edges(count):
     """A row alone is unrolled into levels; all differences are of the full width."""
     top, kind = (1 << 62) - 1, ValueType(shape=(count,), width=63)
-    rng, builder = np.random.default_rng(count), Builder(("alice", "bob", "carol"), in_flight=1)
+    rng, builder = np.random.default_rng(count), Builder(("alice", "bob", "carol"))
     builder.add(
         linear.Reveal("bob", "y"), builder.add(compare.Maximum(64), builder.add(linear.Input("bob", "x", kind)))
     )
     with ThreadLane(builder.parties) as lane:
         for values in (rng.choice([-top, top], count), rng.integers(-top, top, count), np.full(count, -top)):
-            found = played(lane, builder.build(), {"bob": {"x": values.view(np.uint64)}})["y"]
+            found = played(lane, Stamped(builder.build(), ROW_BY_ROW), {"bob": {"x": values.view(np.uint64)}})["y"]
             assert found.view(np.int64).tolist() == [values.max()]

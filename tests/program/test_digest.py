@@ -8,10 +8,11 @@ from icm_ray.ops.seams import Address, Frame
 from icm_ray.preprocessing.filling import Filling, read_filling
 from icm_ray.program.keys import key_for
 from icm_ray.program.run_header import Begin, read_begin
+from icm_ray.program.stamped import Stamped
 from icm_ray.transport.wire import HEADER_BYTES, Kind, decode, encode
 from tests.program.sample import every_operation
 
-DIGEST = every_operation().digest
+DIGEST = Stamped(every_operation()).digest
 
 
 def changed(at: int) -> bytes:

@@ -7,6 +7,7 @@ from icm_ray.ops.linear import Input, Reveal, Sum
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.explain import explain, widths
+from icm_ray.program.stamped import Stamped
 from tests.program.sample import every_operation
 
 
@@ -14,7 +15,7 @@ def test_a_small_program():
     builder = Builder(("alice", "bob"))
     x = builder.add(Input("alice", "age", ValueType(shape=(12, 3), width=30, f=4, error=0.25)))
     builder.add(Reveal("bob", "total"), builder.add(Sum(), x))
-    assert explain(builder.build(), "sum of ages").splitlines() == [
+    assert explain(Stamped(builder.build()), "sum of ages").splitlines() == [
         "sum of ages: 3 operations for alice, bob",
         "  shared by alice: age (12x3, public size)",
         "  opened to bob: total (1), error at most 9",
@@ -24,7 +25,7 @@ def test_a_small_program():
 
 def test_all_that_is_opened_is_told():
     program = every_operation()
-    text = explain(program)
+    text = explain(Stamped(program))
     for node in program.nodes:
         if isinstance(node.op, Reveal):
             assert f"opened to {node.op.to}: {node.op.name}" in text
@@ -32,11 +33,11 @@ def test_all_that_is_opened_is_told():
             assert f"shared by {node.op.owner}: {node.op.name}" in text
     assert "opened to all parties: one flag, whether the checked bound of x was exceeded" in text
     assert "product with a weight that alice keeps: 5x4, public size" in text
-    assert f"{program.cost().rounds} rounds" in text
+    assert f"{Stamped(program).cost().rounds} rounds" in text
 
 
 def test_every_opening_that_is_told_is_one():
-    text = explain(every_operation())
+    text = explain(Stamped(every_operation()))
     reveals = sum(isinstance(node.op, Reveal) for node in every_operation().nodes)
     assert text.count("opened to") == reveals + 1
     assert np.isfinite([float(part.split()[0]) for part in text.split("error at most ")[1:]]).all()

@@ -8,6 +8,7 @@ from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Program, decode_program, encode_program
 from icm_ray.program.program_cache import Programs
+from icm_ray.program.stamped import RunSettings, Stamped
 
 
 def payload(name: str) -> bytes:
@@ -18,29 +19,29 @@ def payload(name: str) -> bytes:
 
 def test_the_same_bytes_are_the_same_program():
     programs, first = Programs(), payload("one")
-    found = programs.decoded(first)
-    assert found == decode_program(first)
-    assert programs.decoded(bytes(bytearray(first))) is found
-    assert programs.decoded(payload("two")) == decode_program(payload("two"))
+    found = programs.stamped(first, RunSettings())
+    assert found == Stamped(decode_program(first))
+    assert programs.stamped(bytes(bytearray(first)), RunSettings()) is found
+    assert programs.stamped(payload("two"), RunSettings()) == Stamped(decode_program(payload("two")))
     assert len(programs) == 2
 
 
 def test_the_least_recently_used_goes_first():
     one, two, six = payload("one"), payload("two"), payload("six")
     programs = Programs(limit=len(one) + len(two))
-    kept = programs.decoded(one)
-    gone = programs.decoded(two)
-    assert programs.decoded(one) is kept
-    programs.decoded(six)
+    kept = programs.stamped(one, RunSettings())
+    gone = programs.stamped(two, RunSettings())
+    assert programs.stamped(one, RunSettings()) is kept
+    programs.stamped(six, RunSettings())
     assert len(programs) == 2
-    assert programs.decoded(one) is kept
-    assert programs.decoded(two) is not gone
+    assert programs.stamped(one, RunSettings()) is kept
+    assert programs.stamped(two, RunSettings()) is not gone
 
 
 def test_one_beyond_the_limit_is_kept_until_the_next():
     programs, one = Programs(limit=1), payload("one")
-    assert programs.decoded(one) is programs.decoded(one)
-    programs.decoded(payload("two"))
+    assert programs.stamped(one, RunSettings()) is programs.stamped(one, RunSettings())
+    programs.stamped(payload("two"), RunSettings())
     assert len(programs) == 1
 
 
@@ -48,7 +49,7 @@ def test_what_is_no_program_is_refused_every_time():
     programs = Programs()
     for _ in range(2):
         with pytest.raises(ProgramError, match="not a program"):
-            programs.decoded(b"nothing")
+            programs.stamped(b"nothing", RunSettings())
     assert len(programs) == 0
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings
 from icm_ray.protocols.table import TABLE
 from tests.thread_lane import ThreadLane
 
@@ -15,7 +16,7 @@ NAMES = ("alice", "bob", "carol", "dora", "emil")
 def run_one(op, kinds, values, parties=2):
     """The opened result and the public coins of one run."""
     names = NAMES[:parties]
-    builder = Builder(names, in_flight=1 << 40)  # whole: the coins of one step are those of the operation
+    builder = Builder(names)
     given = [builder.add(Input(names[index % parties], f"x{index}", kind)) for index, kind in enumerate(kinds)]
     builder.add(Reveal(names[-1], "y"), builder.add(op, *given))
     brought = {name: {} for name in names}
@@ -29,7 +30,9 @@ def run_one(op, kinds, values, parties=2):
             coins[what] = opened.astype(np.uint64)
 
     with ThreadLane(names) as lane:
-        outcomes = lane.run(builder.build(), brought, observe={names[0]: observe})
+        # whole: the coins of one step are those of the operation
+        whole = RunSettings(in_flight=1 << 40)
+        outcomes = lane.run(builder.build(), brought, observe={names[0]: observe}, settings=whole)
     return outcomes[names[-1]].results["y"], coins
 
 

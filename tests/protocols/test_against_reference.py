@@ -12,6 +12,7 @@ from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Program
 from icm_ray.program.run_header import Begin
+from icm_ray.program.stamped import Stamped
 from icm_ray.protocols.table import TABLE
 from tests.protocols.cases import CASES, Case
 from tests.thread_lane import ThreadLane
@@ -57,8 +58,8 @@ def test_protocol_is_its_reference(case: Case, count: int) -> None:
     expected = protocol.reference(case.op, types[:at], values, coins, types[at])
     np.testing.assert_array_equal(outcomes[parties[0]].results["y"], expected)
 
-    cost = program.cost()
+    cost = Stamped(program).cost()
     assert tuple(sent[name] for name in parties) == cost.sent
     assert all(outcome.rounds == cost.rounds for outcome in outcomes.values())
-    begin = msgspec.msgpack.encode(Begin(1, program.digest, 0, 1))
+    begin = msgspec.msgpack.encode(Begin(1, Stamped(program).digest, 0, 1))
     assert dealt - cost.dealt == count * len(begin), "the dealer sent something else than it declared"

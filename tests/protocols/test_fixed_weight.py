@@ -11,6 +11,7 @@ from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import Epilogue, LoadWeight, OwnedProduct
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import Stamped
 from icm_ray.protocols.table import TABLE
 from icm_ray.transport import Transcript
 from tests.thread_lane import ThreadLane
@@ -88,7 +89,7 @@ def test_a_weight_serves_several_batches(form, epilogue, n, owner, x_owner):
             expected = protocol.reference(op, [kind], [x.view(np.uint64), plain, bias], coins, out)
             np.testing.assert_array_equal(seen, expected)
             assert (np.abs(seen.view(np.int64)) < 2.0 ** (out.width - 1)).all()
-            cost = program.cost()
+            cost = Stamped(program).cost()
             now = {name: sum(lane.counters(name, peer) for peer in names if peer != name) for name in names}
             assert tuple(now[name] - sent[name] for name in names) == cost.sent
             assert all(outcomes[name].rounds == cost.rounds for name in names)

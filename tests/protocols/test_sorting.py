@@ -16,6 +16,7 @@ from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
 from icm_ray.program.run_header import Begin
+from icm_ray.program.stamped import Stamped
 from icm_ray.protocols import sorting
 from tests.protocols.playing import NAMES, hold, run_one
 from tests.thread_lane import ThreadLane
@@ -99,10 +100,10 @@ def test_counters_are_the_declared_cost(op, parties, n):
         before = sum(lane.counters("dealer", name) for name in names)
         outcomes = lane.run(program, given)
         dealt = sum(lane.counters("dealer", name) for name in names) - before
-    cost = program.cost()
+    cost = Stamped(program).cost()
     assert tuple(outcomes[name].sent_bytes for name in names) == cost.sent
     assert sum(outcome.dealt_bytes for outcome in outcomes.values()) == cost.dealt
-    begin = msgspec.msgpack.encode(Begin(1, program.digest, 0, 1))
+    begin = msgspec.msgpack.encode(Begin(1, Stamped(program).digest, 0, 1))
     assert dealt - cost.dealt == len(begin) * parties, "the dealer sent something else"
     assert {outcome.rounds for outcome in outcomes.values()} == {cost.rounds}
 

@@ -15,6 +15,7 @@ from icm_ray.ops.sort_schedule import schedule
 from icm_ray.ops.sorting import ArgSort, Shuffle, Sort
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings
 from icm_ray.ring import sort_kernels
 from icm_ray.transport import Transcript
 from tests.protocols.playing import NAMES
@@ -72,15 +73,15 @@ def test_the_opened_order_is_uniform_whatever_the_keys(op, values):
 
 
 def run_watched(op, keys, width):
-    # whole batches, so that each is opened as one plane
-    builder, opened, transcript = Builder(NAMES[:3], in_flight=1 << 40), {}, Transcript()
+    builder, opened, transcript = Builder(NAMES[:3]), {}, Transcript()
+    whole = RunSettings(in_flight=1 << 40)  # whole batches, so that each is opened as one plane
     builder.add(op, builder.add(Input(NAMES[0], "x", ValueType(shape=keys.shape, width=width))))
 
     def observe(operation, what, value):
         opened[what] = value.copy()
 
     with ThreadLane(NAMES[:3], transcript=transcript) as lane:
-        lane.run(builder.build(), {NAMES[0]: {"x": keys.view(np.uint64)}}, observe={NAMES[0]: observe})
+        lane.run(builder.build(), {NAMES[0]: {"x": keys.view(np.uint64)}}, observe={NAMES[0]: observe}, settings=whole)
     return opened, transcript
 
 

@@ -10,6 +10,7 @@ from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import Widen
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain
 from icm_ray.query.lower import lower
@@ -32,7 +33,7 @@ def test_every_row_of_the_catalogue_is_asked_for_here():
 def test_statistics_explain_themselves(rows):
     column = rows.columns[0].name
     asked = Asked(Question(every_statistic(rows.name, column), "carol"), (rows,))
-    text = explain(asked, lower(asked, MEMBERS))
+    text = explain(asked, lower(asked, MEMBERS), RunSettings())
     for statistic in asked.what.statistics:
         assert statistic.title in text
         assert f"opened: {statistic.discloses(rows)}" in text

@@ -6,6 +6,7 @@ import pytest
 from icm_ray.errors import BoundExceeded
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.program.program import encode_program
+from icm_ray.program.stamped import RunSettings
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.driver.run import _give, _tasks
 from icm_ray.runtime.orders import messages as say
@@ -19,7 +20,7 @@ def shares(lane, number: int, job: LaneJob):
     found = {}
     with lane.using():
         call = lane.next_call()
-        order = Job(number, job.partition, encode_program(job.program), _tasks(job))
+        order = Job(number, job.partition, encode_program(job.program), RunSettings(), _tasks(job))
         lane.tell({name: say.Run(call, order) for name in members})
         _give(lane, order, job)
         lane.collect(members, call, "prepare", partition=0)

@@ -22,6 +22,7 @@ from icm_ray.party.correlations import SharedCorrections
 from icm_ray.policy import Policy
 from icm_ray.profile import Clock, Part
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.protocols.products import Finisher
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.driver.engine import LaneJob
@@ -49,59 +50,64 @@ def _every_step_is_worth_a_thread(monkeypatch):
     monkeypatch.setattr(parallel_threshold, "_PRODUCTS", 1)
 
 
-def writing():
-    return Builder(NAMES, in_flight=FLOOD, threads=3)
+def cut(builder, in_flight=FLOOD):
+    """The program so far, as it is cut for three threads."""
+    return Stamped(builder.build(), RunSettings(in_flight, 3))
+
+
+def run(lane, stamped, inputs, **named):
+    return lane.run(stamped.program, inputs, settings=stamped.settings, **named)
 
 
 def relus(labels=()):
-    builder = writing()
+    builder = Builder(NAMES)
     x = builder.add(Input("alice", "x", COLUMN, labels))
     builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
-    return builder.build()
+    return cut(builder)
 
 
 def chain():
     """Local steps that begin in the round in which their inputs end, and reveals in another order than results end."""
-    builder = writing()
+    builder = Builder(NAMES)
     x = builder.add(Input("alice", "x", ValueType(shape=X.shape, width=21)))
     y = builder.add(Relu(Epilogue(shift=2, relu=True)), x)
     builder.add(Reveal(DRIVER, "last"), builder.add(Sum(), builder.add(Add(), y, builder.add(Scale(3, 0), y))))
     builder.add(Reveal("bob", "first"), builder.add(Sum(), x))
     builder.add(Store("kept"), y)
-    return builder.build()
+    return cut(builder)
 
 
 def sort():
-    builder = writing()
+    builder = Builder(NAMES)
     x = builder.add(Input("alice", "x", ValueType(shape=(600,), width=20)))
     y = builder.add(Input("bob", "y", ValueType(shape=(600,), width=20)))
     for name, value in (("x", x), ("y", y)):
         builder.add(Reveal("bob", name), builder.add(Sort(), value))
-    return builder.build()
+    return cut(builder)
 
 
 def products():
-    builder = writing()
+    builder = Builder(NAMES)
     x = builder.add(Input("alice", "x", ValueType(shape=(40, 50), width=20)))
     y = builder.add(Input("bob", "y", ValueType(shape=(50, 30), width=20)))
     builder.add(Reveal("bob", "z"), builder.add(Product(Matrix()), x, y))
-    return builder.build()
+    return cut(builder)
 
 
 def loads():
-    builder = writing()
+    builder = Builder(NAMES)
     builder.add(LoadWeight("bob", "w", "m/1", FILTERS, "b", 4))
     builder.add(LoadWeight("bob", "v", "m/2", FILTERS))
-    return builder.build()
+    return cut(builder)
 
 
 def model():
-    builder = Builder(NAMES, in_flight=1 << 13, threads=3)
+    builder = Builder(NAMES)
     x = builder.add(Input("alice", "x", IMAGES))
     for key, bias in (("m/1", 3), ("m/2", None)):
         op = OwnedProduct("bob", key, CONV, FILTERS, 10, bias, 1, Epilogue(4, True))
         builder.add(Reveal("bob", key), builder.add(op, x))
-    return builder.build()
+    return cut(builder, 1 << 13)
 
 
 SMALL = {"alice": {"x": X[:600]}, "bob": {"y": X[600:1200]}}
@@ -122,10 +128,10 @@ def heard(runs, threads, preprocessed=False):
     transcript, results = Transcript(), []
     with ThreadLane(NAMES, transcript=transcript, threads=threads) as lane:
         for make, inputs in runs:
-            program = make()
+            stamped = make()
             if preprocessed and make is not loads:
-                lane.preprocess(program, 1)
-            outcomes = lane.run(program, inputs)
+                lane.preprocess(stamped.program, 1, stamped.settings)
+            outcomes = run(lane, stamped, inputs)
             for name in NAMES:
                 found = outcomes[name]
                 words = [(key, value.tobytes()) for key, value in found.results.items()]
@@ -213,7 +219,7 @@ def test_a_party_uses_its_threads_and_no_more(monkeypatch, threads):
     probe, before = Probe(threads), set(threading.enumerate())
     monkeypatch.setattr(Finisher, "run", probe.wrap(Finisher.run))
     with ThreadLane(NAMES, threads=threads) as lane:
-        outcomes = lane.run(relus(), {"alice": {"x": X}})
+        outcomes = run(lane, relus(), {"alice": {"x": X}})
     assert np.array_equal(outcomes["bob"].results["y"], np.maximum(X.view(np.int64), 0).view(np.uint64))
     assert probe.most["alice"] == threads
     assert probe.most["bob"] <= threads
@@ -231,7 +237,7 @@ def test_the_dealer_uses_its_threads_and_no_more(monkeypatch):
 
     monkeypatch.setattr(Finisher, "deal", probed)
     with ThreadLane(NAMES, threads=2) as lane:
-        lane.run(relus(), {"alice": {"x": X}})
+        run(lane, relus(), {"alice": {"x": X}})
     assert gauge.most["alice"] == 2
 
 
@@ -244,26 +250,26 @@ def test_a_lone_product_gets_all_threads(monkeypatch):
 
     monkeypatch.setattr(Matrix, "apply", watched)
     with ThreadLane(NAMES, threads=3) as lane:
-        z = lane.run(products(), MATRICES)["bob"].results["z"]
+        z = run(lane, products(), MATRICES)["bob"].results["z"]
     assert np.array_equal(z, MATRICES["alice"]["x"] @ MATRICES["bob"]["y"])
     assert seen == [3] * 5  # two at each party, one at the dealer
 
 
 def guards(*flags):
-    builder = writing()
+    builder = Builder(NAMES)
     x = builder.add(Input("alice", "x", COLUMN))
     for index in range(len(flags)):
         held = builder.add(Input("alice", f"flag {index}", ValueType(shape=(1,), width=2)))
         builder.add(Reveal("bob", f"y {index}"), builder.add(CheckFlag(f"flag {index}"), x, held))
     builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
-    return builder.build(), {f"flag {index}": np.array([flag], np.uint64) for index, flag in enumerate(flags)}
+    return cut(builder), {f"flag {index}": np.array([flag], np.uint64) for index, flag in enumerate(flags)}
 
 
 def test_an_exceeded_bound_arrives_as_such():
     program, flags = guards(0, 1, 0)
     before = set(threading.enumerate())
     with ThreadLane(NAMES, threads=3) as lane, pytest.raises(BoundExceeded, match="flag 1"):
-        lane.run(program, {"alice": {"x": X, **flags}})
+        run(lane, program, {"alice": {"x": X, **flags}})
     assert set(threading.enumerate()) == before
 
 
@@ -279,7 +285,7 @@ def test_a_lost_dealer_arrives_as_such(monkeypatch):
     monkeypatch.setattr(MemoryLink, "receive_any", lost)
     before = set(threading.enumerate())
     with ThreadLane(NAMES, threads=3) as lane, pytest.raises(PeerLost):
-        lane.run(relus(), {"alice": {"x": X}})
+        run(lane, relus(), {"alice": {"x": X}})
     assert set(threading.enumerate()) == before
 
 
@@ -290,14 +296,14 @@ def test_a_policy_refuses_as_before():
             member.policies["hospital"] = Policy(min_rows=5)
         labelled = relus((Label("hospital", "alice", ((0, 4),)),))
         with pytest.raises(PolicyError):
-            lane.run(labelled, {"alice": {"x": X}})
+            run(lane, labelled, {"alice": {"x": X}})
     assert set(threading.enumerate()) == before
 
 
 def test_threads_of_a_crew_count_on_the_clock():
     clocks = {name: Clock(Counting(), Counting()) for name in (*NAMES, "dealer")}
     with ThreadLane(NAMES, threads=3) as lane:
-        lane.run(relus(), {"alice": {"x": X}}, clocks=clocks)
+        run(lane, relus(), {"alice": {"x": X}}, clocks=clocks)
     for name in (*NAMES, "dealer"):
         spent = clocks[name].spent()
         assert spent[Part.PRG] > 0
@@ -385,8 +391,8 @@ def test_processes_with_two_threads():
     """Large enough to be cut for two threads by itself: the workers' own limits are those of the library."""
     values = np.resize(X, 700_000)
     with ProcessEngine(NAMES, config=EngineConfig(free_programs=True), threads=2) as engine:
-        assert engine.threads == 2
-        builder = Builder(NAMES, threads=engine.threads)
+        assert engine.settings.threads == 2
+        builder = Builder(NAMES)
         x = builder.add(Input("alice", "x", ValueType(shape=values.shape, width=FULL_WIDTH)))
         builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
         (done,) = engine.execute([LaneJob(0, builder.build(), given={"alice": {"x": values}})])

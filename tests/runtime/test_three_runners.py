@@ -10,6 +10,7 @@ from icm_ray.errors import OwnerError
 from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import Stamped
 from icm_ray.query.tasks import Aggregate, ColumnValues, CsvSource, PushedSource
 from icm_ray.ring.wide import GRID, to_signed
 from icm_ray.runtime.carriers.processes import ProcessEngine
@@ -50,7 +51,7 @@ def test_sum(engine, to, lane):
     given = {"alice": {"from alice": programs.ring(A)}, "bob": {"from bob": programs.ring(B)}}
     (done,) = engine.execute([LaneJob(lane, program, given=given)])
     assert programs.plain(done.results["total"]).tolist() == [total_of(A, B)]
-    assert done.rounds == program.cost().rounds
+    assert done.rounds == Stamped(program, engine.settings).cost().rounds
 
 
 @pytest.mark.parametrize("to", ["alice", DRIVER])
@@ -86,7 +87,7 @@ def test_lanes_work_through_partitions(engine):
     ]
     totals = [int(done.results["total"][0]) for done in engine.execute(jobs)]
     assert totals == [10 * part + 10 for part in range(7)]
-    assert engine.totals.since(before).rounds == 7 * program.cost().rounds
+    assert engine.totals.since(before).rounds == 7 * Stamped(program, engine.settings).cost().rounds
 
 
 def test_columns_of_pushed_tables(engine):

@@ -15,6 +15,7 @@ from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.party.correlations import Corrections
 from icm_ray.party.run import Run
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.worker.worker import Worker
@@ -33,11 +34,14 @@ def _every_step_is_worth_a_thread(monkeypatch):
     monkeypatch.setattr(parallel_threshold, "LEAST", 1)
 
 
-def program(threads):
-    builder = Builder(NAMES, in_flight=1 << 18, threads=threads)
+def program():
+    builder = Builder(NAMES)
     x = builder.add(Input("alice", "x", ValueType(shape=X.shape, width=FULL_WIDTH)))
     builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
     return builder.build()
+
+
+IN_FLIGHT = 1 << 18
 
 
 def failing(monkeypatch, place, name, number):
@@ -62,10 +66,10 @@ PLACES += [(OperationDealing, "give")]
 @pytest.mark.parametrize(("place", "name"), PLACES, ids=[name for _, name in PLACES])
 @pytest.mark.parametrize("number", [0, 3])
 def test_in_a_run(monkeypatch, threads, place, name, number):
-    with ThreadEngine(NAMES, config=EngineConfig(free_programs=True), threads=threads) as engine:
+    with ThreadEngine(NAMES, config=EngineConfig(free_programs=True, in_flight=IN_FLIGHT), threads=threads) as engine:
         failing(monkeypatch, place, name, number)
         with pytest.raises(FaultError, match=r"failed with UnforeseenError in") as caught:
-            engine.execute([LaneJob(0, program(threads), given={"alice": {"x": X}})])
+            engine.execute([LaneJob(0, program(), given={"alice": {"x": X}})])
         assert "4711" not in str(caught.value)
 
 
@@ -75,7 +79,7 @@ def test_in_a_lane_of_threads(monkeypatch, threads, place, name):
     with ThreadLane(NAMES, threads=threads) as lane:
         failing(monkeypatch, place, name, 3)
         with pytest.raises(UnforeseenError):
-            lane.run(program(threads), {"alice": {"x": X}})
+            lane.run(program(), {"alice": {"x": X}}, settings=RunSettings(IN_FLIGHT, threads))
 
 
 @pytest.mark.parametrize("name", ["join", "_role_in", "_link"])
@@ -88,6 +92,6 @@ def test_where_a_worker_joins(monkeypatch, name):
 
 def test_where_a_worker_hears_orders(monkeypatch):
     failing(monkeypatch, Worker, "_ordered", 0)
-    config = EngineConfig(free_programs=True, job_timeout=4.0)
+    config = EngineConfig(free_programs=True, in_flight=IN_FLIGHT, job_timeout=4.0)
     with ThreadEngine(NAMES, config=config) as engine, pytest.raises(PeerLost):
-        engine.execute([LaneJob(0, program(1), given={"alice": {"x": X}})])
+        engine.execute([LaneJob(0, program(), given={"alice": {"x": X}})])

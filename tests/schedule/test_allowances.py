@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icm_ray.ops.cost import Cost
+from icm_ray.program.stamped import Stamped
 from icm_ray.schedule.allowances import allowances
 from tests.program.sample import PARTIES, every_operation
 
@@ -12,7 +13,7 @@ OTHER = PARTIES[1]
 
 
 def test_every_correction_is_somebody_s():
-    plan = every_operation().plan()
+    plan = Stamped(every_operation()).plan()
     assert sum(sum(allowed.corrections.values()) for allowed in plan.allowances.values()) == plan.cost.dealt
     for allowed in plan.allowances.values():
         assert max(allowed.corrections.values()) == allowed.largest <= allowed.ahead

@@ -23,6 +23,7 @@ from icm_ray.ops.products import Epilogue, Product, Relu, SumOfSquares
 from icm_ray.ops.sorting import ArgSort, Sort, SortBy
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.schedule.steps import working_set
 from tests.thread_lane import ThreadLane
 
@@ -37,18 +38,18 @@ def kind(*shape, width=40):
 
 
 def revealing(build, in_flight, parties=PARTIES[:2]):
-    builder = Builder(parties, in_flight=in_flight)
+    builder = Builder(parties)
     x = builder.add(Input(parties[0], "x", kind(ROWS)))
     builder.add(Reveal(parties[-1], "y"), build(builder, x))
-    return builder.build()
+    return Stamped(builder.build(), RunSettings(in_flight))
 
 
-def played(program, values):
-    parties = program.parties
+def played(stamped, values):
+    parties = stamped.program.parties
     with ThreadLane(parties) as lane:
-        outcomes = lane.run(program, {parties[0]: {"x": values.view(np.uint64)}})
+        outcomes = lane.run(stamped.program, {parties[0]: {"x": values.view(np.uint64)}}, settings=stamped.settings)
         sent = tuple(sum(lane.counters(name, peer) for peer in parties if peer != name) for name in parties)
-    cost, handshake = program.cost(), 32 * (len(parties) - 1)
+    cost, handshake = stamped.cost(), 32 * (len(parties) - 1)
     assert tuple(total - handshake for total in sent) == cost.sent
     assert sum(outcomes[name].dealt_bytes for name in parties) == cost.dealt
     assert all(outcomes[name].rounds == cost.rounds for name in parties)
@@ -99,26 +100,27 @@ CASES = {
 def test_results_and_costs_of_blocks(name, parties):
     build, plain = CASES[name]
     x = np.random.default_rng(1).integers(-(2**17), 2**17, ROWS)
-    program = revealing(build, SMALL, PARTIES[:parties])
+    blocks = revealing(build, SMALL, PARTIES[:parties])
     whole = revealing(build, 1 << 40, PARTIES[:parties])
-    cut, uncut = (len(one.plan().steps) for one in (program, whole))
-    assert cut > uncut or program.cost().rounds > whole.cost().rounds, "the case is to be cut"
-    assert uncut == len(whole.nodes)
-    np.testing.assert_array_equal(played(program, x), plain(x))
+    cut, uncut = (len(one.plan().steps) for one in (blocks, whole))
+    assert cut > uncut or blocks.cost().rounds > whole.cost().rounds, "the case is to be cut"
+    assert uncut == len(whole.program.nodes)
+    np.testing.assert_array_equal(played(blocks, x), plain(x))
 
 
 def test_squares_and_groups_of_blocks():
-    builder = Builder(PARTIES[:2], in_flight=SMALL)
+    builder = Builder(PARTIES[:2])
     x = builder.add(Input("alice", "x", kind(ROWS, width=12)))
     key = builder.add(Input("bob", "key", kind(ROWS, width=4)))
     builder.add(Reveal("bob", "squares"), builder.add(SumOfSquares(), x))
     builder.add(Reveal("bob", "groups"), builder.add(GroupSum(3, counts=True), key, x))
-    program = builder.build()
-    assert len(program.plan().steps) > len(program.nodes)
+    program, settings = builder.build(), RunSettings(SMALL)
+    assert len(Stamped(program, settings).plan().steps) > len(program.nodes)
     rng = np.random.default_rng(2)
     x, key = rng.integers(-2000, 2000, ROWS), rng.integers(0, 8, ROWS)
     with ThreadLane(PARTIES[:2]) as lane:
-        found = lane.run(program, {"alice": {"x": x.view(np.uint64)}, "bob": {"key": key.astype(np.uint64)}})
+        brought = {"alice": {"x": x.view(np.uint64)}, "bob": {"key": key.astype(np.uint64)}}
+        found = lane.run(program, brought, settings=settings)
     results = found["bob"].results
     assert results["squares"].view(np.int64).tolist() == [(x * x).sum()]
     hot = key[None, :] == np.arange(8)[:, None]
@@ -143,15 +145,15 @@ def test_working_sets_stay_below_what_is_allowed(in_flight):
 
 
 def test_small_programs_are_left_alone():
-    program = revealing(relu_of_relu, 0)
-    assert [step.op for step in program.plan().steps] == [node.op for node in program.nodes]
+    small = revealing(relu_of_relu, 0)
+    assert [step.op for step in small.plan().steps] == [node.op for node in small.program.nodes]
 
 
 def test_by_default_a_worker_holds_at_most_four_times_inputs_and_outputs():
     builder = Builder(PARTIES[:2])
     x = builder.add(Load("x", kind(1_000_000)))
     builder.add(Store("y"), builder.add(Relu(Epilogue(relu=True, width=40)), x))
-    plan = builder.build().plan()
+    plan = Stamped(builder.build()).plan()
     assert plan.shares == 16_000_000
     blocks = [step for step in plan.steps if isinstance(step.op, Relu)]
     assert len(blocks) > 1

@@ -11,6 +11,7 @@ from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import Epilogue, LoadWeight, OwnedProduct, Relu
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.schedule import parallel_threshold
 from icm_ray.schedule.dependencies import needs_by_key
 from icm_ray.schedule.thread_pool import ThreadPool
@@ -167,10 +168,10 @@ def test_enough_blocks_are_in_flight(monkeypatch, threads):
     monkeypatch.setattr(parallel_threshold, "LEAST", 1)
 
     def plan(number):
-        builder = Builder(("alice", "bob"), in_flight=1 << 20, threads=number)
+        builder = Builder(("alice", "bob"))
         x = builder.add(Input("alice", "x", ValueType(shape=(100_000,), width=FULL_WIDTH)))
         builder.add(Reveal("bob", "y"), builder.add(Relu(Epilogue(relu=True)), x))
-        return builder.build().plan()
+        return Stamped(builder.build(), RunSettings(1 << 20, number)).plan()
 
     one, several = plan(1), plan(threads)
     firsts = [start for step, start in zip(several.steps, several.starts, strict=True) if isinstance(step.op, Relu)]
@@ -180,9 +181,9 @@ def test_enough_blocks_are_in_flight(monkeypatch, threads):
 
 def test_small_values_are_not_cut_for_threads():
     def plan(threads):
-        builder = Builder(("alice", "bob"), threads=threads)
+        builder = Builder(("alice", "bob"))
         x = builder.add(Input("alice", "x", ValueType(shape=(1000,), width=20)))
         builder.add(Reveal("bob", "y"), builder.add(AtLeast(3), x))
-        return builder.build().plan()
+        return Stamped(builder.build(), RunSettings(threads=threads)).plan()
 
     assert plan(8) == plan(1)

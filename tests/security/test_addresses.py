@@ -15,6 +15,7 @@ from icm_ray.party.party import Party
 from icm_ray.program.build import Builder
 from icm_ray.program.keys import key_for
 from icm_ray.program.run_header import Begin
+from icm_ray.program.stamped import Stamped
 from icm_ray.ring.prg import derive_key
 from icm_ray.schedule.allowances import Allowance
 from icm_ray.transport import memory_links
@@ -26,7 +27,7 @@ ALLOWED = Allowance({5: 40}, 40, 40)
 def program(width=20):
     builder = Builder(NAMES)
     builder.add(Store("k"), builder.add(Input("alice", "x", ValueType(shape=(4,), width=width))))
-    return builder.build()
+    return Stamped(builder.build())
 
 
 def worker(kind):
@@ -64,11 +65,12 @@ def test_an_old_attempt_is_refused(attempt):
 def test_an_owner_refuses_an_old_attempt():
     olga, link = worker(OutsideOwner)
     builder = Builder(("bob", "carol"), owners=("alice",))
-    begin(link, digest=builder.build().digest, attempt=2)
-    olga.run(builder.build(), 1, 0, {})
-    begin(link, digest=builder.build().digest, attempt=2)
+    nothing = Stamped(builder.build())
+    begin(link, digest=nothing.digest, attempt=2)
+    olga.run(nothing, 1, 0, {})
+    begin(link, digest=nothing.digest, attempt=2)
     with pytest.raises(AddressReused):
-        olga.run(builder.build(), 1, 0, {})
+        olga.run(nothing, 1, 0, {})
 
 
 @pytest.mark.parametrize("wrong", [{"job": 2}, {"digest": program(21).digest}, {"partition": 1}])

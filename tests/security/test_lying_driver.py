@@ -16,6 +16,7 @@ from icm_ray.ops.values import ValueType
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder
 from icm_ray.program.program import encode_program
+from icm_ray.program.stamped import RunSettings
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.question import decode_asked, encode_asked
 from icm_ray.query.secret_rows import SecretPartition, SecretRows
@@ -225,7 +226,7 @@ def test_a_program_for_other_members_is_not_dealt_for(engine, members):
     payload = encode_program(free_program(*members))
     for name in ("bob", "dealer") if "dora" in str(members) else ("bob",):  # to the dealer their order is all one
         with pytest.raises(ProgramError, match=r"(the|a) lane of"):
-            tell(engine, 0, [name], lambda call: say.Preprocess(call, Job(10**6, 0, payload), 1))
+            tell(engine, 0, [name], lambda call: say.Preprocess(call, Job(10**6, 0, payload, RunSettings()), 1))
 
 
 def test_a_party_s_link_between_lanes_leads_to_itself(engine):

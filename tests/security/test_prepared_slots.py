@@ -18,6 +18,7 @@ from icm_ray.preprocessing.keys import slot_key, slot_secret
 from icm_ray.preprocessing.stock import PartyStock
 from icm_ray.program.build import Builder
 from icm_ray.program.keys import key_for
+from icm_ray.program.stamped import Stamped
 from icm_ray.ring.prg import derive_key, derive_secret
 from icm_ray.transport import Transcript, memory_links
 from tests.thread_lane import ThreadLane
@@ -143,14 +144,14 @@ def send_slot(link, said, frames=2, told=None):
 
 
 def filling(**other):
-    return msgspec.structs.replace(Filling(1, program().digest, b"s" * 16, 0, 1), **other)
+    return msgspec.structs.replace(Filling(1, Stamped(program()).digest, b"s" * 16, 0, 1), **other)
 
 
 def test_a_slot_is_taken(taking):
     alice, link = taking
     send_slot(link, filling())
-    alice.stock.add(alice.preprocess(program(), 1, 1))
-    assert alice.stock.left(program().digest) == 1
+    alice.stock.add(alice.preprocess(Stamped(program()), 1, 1))
+    assert alice.stock.left(Stamped(program()).digest) == 1
 
 
 @pytest.mark.parametrize(
@@ -167,14 +168,14 @@ def test_another_slot_is_refused(taking, said, error):
     alice, link = taking
     send_slot(link, filling(**said))
     with pytest.raises(error):
-        alice.preprocess(program(), 1, 1)
+        alice.preprocess(Stamped(program()), 1, 1)
 
 
 def test_a_slot_that_ends_early_is_refused(taking):
     alice, link = taking
     send_slot(link, filling(), told=3)
     with pytest.raises(Desynchronised, match="ended early"):
-        alice.preprocess(program(), 1, 1)
+        alice.preprocess(Stamped(program()), 1, 1)
 
 
 def test_attempts_grow_over_slots_and_stores_have_one_name(taking):
@@ -182,11 +183,11 @@ def test_attempts_grow_over_slots_and_stores_have_one_name(taking):
     for said in (filling(), filling(offset=1, attempt=1)):
         send_slot(link, said)
     with pytest.raises(AddressReused, match="attempt 1"):
-        alice.preprocess(program(), 1, 2)
+        alice.preprocess(Stamped(program()), 1, 2)
 
 
 def test_something_else_than_a_slot_is_refused(taking):
     alice, link = taking
     link.send_message(b"\xc1")
     with pytest.raises(Desynchronised, match="start of a slot"):
-        alice.preprocess(program(), 1, 1)
+        alice.preprocess(Stamped(program()), 1, 1)

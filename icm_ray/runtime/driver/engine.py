@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from icm_ray.config import EngineConfig
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import RunSettings
 from icm_ray.query.tasks import InputTask, Source, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.origins import Free, Origin
@@ -107,8 +108,8 @@ class Engine(Protocol):
     """Owners that are no party."""
     lanes: int
     config: EngineConfig
-    threads: int
-    """That each worker may keep at work: `Program.threads` of what is run."""
+    settings: RunSettings
+    """Stamped on every program that is run: what `config` allows in flight, and the threads that each worker has."""
     totals: Totals
     """Grows with every run that ended well."""
 

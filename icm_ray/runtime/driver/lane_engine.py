@@ -18,6 +18,7 @@ from icm_ray.owner.views import merged, one_view
 from icm_ray.planner.partitions import lanes_of
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.query.tasks import PushedSource, Source, TableInfo
 from icm_ray.runtime.driver.ending import Ending
 from icm_ray.runtime.driver.engine import Execution, LaneJob, Table, Totals
@@ -59,7 +60,8 @@ class LaneEngine(StaysHere):
         leave: Callable[[], None] | None = None,
         station: Station | None = None,
     ) -> None:
-        self.parties, self.owners, self.lanes, self.config, self.threads = parties, owners, lanes, config, threads
+        self.parties, self.owners, self.lanes, self.config = parties, owners, lanes, config
+        self.settings = RunSettings(config.in_flight, threads)
         self._session = secrets.token_hex(8)
         self._names, self._jobs = count(1), count(1)
         self.totals = Totals()
@@ -231,7 +233,7 @@ class LaneEngine(StaysHere):
         def of(lane: int) -> None:
             for index, job in enumerate(jobs):
                 if job.lane == lane:
-                    found[index] = run(self._lanes[lane], numbers[index], job)
+                    found[index] = run(self._lanes[lane], numbers[index], job, self.settings)
                     with self._counting:
                         self.totals = self.totals.plus(found[index])
 
@@ -242,9 +244,9 @@ class LaneEngine(StaysHere):
         """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are."""
         self._open(range(self.lanes))
         counts = slots_by_lane(program, partitions, self.parties, self.lanes)
-        numbers = {lane: next(self._jobs) for lane in range(self.lanes)}
+        numbers, stamped = {lane: next(self._jobs) for lane in range(self.lanes)}, Stamped(program, self.settings)
         self._in_parallel(
-            [lambda lane=lane: preprocess(self._lanes[lane], numbers[lane], program, counts[lane]) for lane in counts]  # type: ignore[misc]
+            [lambda lane=lane: preprocess(self._lanes[lane], numbers[lane], stamped, counts[lane]) for lane in counts]  # type: ignore[misc]
         )
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]], home: int = 0) -> None:

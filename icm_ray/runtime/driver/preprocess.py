@@ -9,6 +9,7 @@ from icm_ray.names import DEALER
 from icm_ray.planner.partitions import lanes_of
 from icm_ray.preprocessing.filling import check_preparable
 from icm_ray.program.program import Program, encode_program
+from icm_ray.program.stamped import Stamped
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Job
@@ -26,13 +27,13 @@ def slots_by_lane(program: Program, partitions: int, parties: tuple[str, ...], l
     return Counter(lanes_of(partitions, lanes))
 
 
-def preprocess(lane: Lane, number: int, program: Program, count: int) -> None:
+def preprocess(lane: Lane, number: int, stamped: Stamped, count: int) -> None:
     """Have `count` slots of a program dealt, as call number `number` of the session.
 
     A refusal or an interruption costs the lane its links, which are made anew; a fault ends the lane.
     """
-    members = (*program.parties, DEALER)
-    order = Job(number, 0, encode_program(program))
+    members = (*stamped.program.parties, DEALER)
+    order = Job(number, 0, encode_program(stamped.program), stamped.settings)
     with lane.using():
         call = lane.next_call()
         orders = {name: say.Preprocess(call, order, count) for name in members}
@@ -47,5 +48,5 @@ def preprocess(lane: Lane, number: int, program: Program, count: int) -> None:
             if not lane.broken:
                 lane.abort(members, call)
                 if isinstance(error, StockError):  # some may have counted it by then: nobody does
-                    lane.give_up(members, program.digest)
+                    lane.give_up(members, stamped.digest)
             raise

@@ -11,6 +11,7 @@ from icm_ray.errors import Desynchronised, FaultError, InputError, OwnerError, P
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.ops.linear import Reveal
 from icm_ray.program.program import Program, encode_program
+from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.protocols.io import array_shape, reconstruct
 from icm_ray.query.tasks import Given, InputTask
 from icm_ray.ring.array import RingArray
@@ -25,15 +26,16 @@ from icm_ray.runtime.orders.value_frames import GIVEN, given_frame
 __all__ = ["run"]
 
 
-def run(lane: Lane, number: int, job: LaneJob) -> Execution:
-    """Run `job` as number `number` of the session.
+def run(lane: Lane, number: int, job: LaneJob, settings: RunSettings) -> Execution:
+    """Run `job` as number `number` of the session, under these settings.
 
     Refusals (input, program, policy) are raised before any member begins, and leave the lane as it was. A refusal
     in the middle, or an interruption, costs the lane its links, which are made anew. A fault ends the lane.
     """
     program = job.program
     members = (*program.parties, *program.owners, DEALER)
-    order = Job(number, job.partition, encode_program(program), _tasks(job), job.profile, job.trace, job.origin)
+    payload = encode_program(program)
+    order = Job(number, job.partition, payload, settings, _tasks(job), job.profile, job.trace, job.origin)
     for name in (*members, *order.tasks):
         if name not in lane.handles:
             raise OwnerError(f"{name!r} is not in the session; it has {', '.join(lane.parties + lane.owners)}")
@@ -72,7 +74,7 @@ def run(lane: Lane, number: int, job: LaneJob) -> Execution:
             if not lane.broken:
                 lane.abort(members, call)
                 if isinstance(error, StockMismatch):
-                    lane.give_up((*program.parties, DEALER), program.digest)
+                    lane.give_up((*program.parties, DEALER), Stamped(program, settings).digest)
             raise
     said = {name: done[name].report or Report() for name in members}
     reports = [said[name] for name in program.parties]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from icm_ray.payload import Natural, Shape, Word32
+from icm_ray.program.stamped import RunSettings
 from icm_ray.query.tasks import InputTask, Source
 from icm_ray.runtime.orders.origins import Free, Origin
 
@@ -12,8 +13,8 @@ __all__ = ["Gather", "Job", "Open", "Report", "ResultMessage"]
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One run of one program. `tasks`: by owner, by input name, how the owner's worker makes the input. origin: what
-    program and tasks follow from.
+    """One run of one program. settings: what all members stamp on it. `tasks`: by owner, by input name, how the owner's
+    worker makes the input. origin: what program and tasks follow from; settings follow from nothing.
 
     profile: whether every member says what it spent its time on. trace: whether it counts what it
     allocates.
@@ -22,13 +23,14 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job: Natural
     partition: Word32
     program: bytes
+    settings: RunSettings
     tasks: dict[str, dict[str, InputTask]] = {}
     profile: bool = False
     trace: bool = False
     origin: Origin = Free()
 
     def for_dealer(self) -> Job:
-        """What the dealer needs of it: the program. What is asked, and of whose rows, it is not told."""
+        """What the dealer needs of it: program and settings. What is asked, and of whose rows, it is not told."""
         return msgspec.structs.replace(self, tasks={}, origin=Free())
 
 

@@ -66,7 +66,7 @@ class Preprocess(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tr
 
 
 class GiveUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Discard what was prepared for a program (its digest): members disagreed on it."""
+    """Discard what was prepared for a stamped program (its digest): members disagreed on it."""
 
     call: int
     program: Digest32

@@ -12,6 +12,7 @@ from icm_ray.preprocessing.directory import Directory
 from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import DealerStock
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import Stamped
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.worker.role import Role
@@ -47,8 +48,8 @@ class DealerRole(Role):
         self._linked.check(program)
         return given
 
-    def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
-        return RunResult(attempt=self._linked.run(program, job.job, job.partition))
+    def play(self, stamped: Stamped, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
+        return RunResult(attempt=self._linked.run(stamped, job.job, job.partition))
 
     def undo(self) -> None:
         self._linked.undo()
@@ -56,8 +57,8 @@ class DealerRole(Role):
     def open_stock(self, directory: Directory) -> None:
         self._linked.stock = DealerStock(directory, self.name)
 
-    def preprocess(self, program: Program, job: Job, count: int) -> Batch:
-        return self._linked.preprocess(program, job.job, count)
+    def preprocess(self, stamped: Stamped, job: Job, count: int) -> Batch:
+        return self._linked.preprocess(stamped, job.job, count)
 
     def forget(self, keys: tuple[str, ...]) -> None:
         for key in keys:

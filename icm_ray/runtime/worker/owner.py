@@ -11,6 +11,7 @@ from icm_ray.ops.seams import Link
 from icm_ray.owner.sharing import OutsideOwner
 from icm_ray.party.party import RunResult
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import Stamped
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Job, Open
@@ -37,11 +38,11 @@ class OwnerRole(Role):
         self._rows.check_members(program)
         return self._rows.inputs(program, job, given, {})
 
-    def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
+    def play(self, stamped: Stamped, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
         if self._owner is None:
             raise SessionError(f"{self.name} has no links yet")
         self._rows.commit()
-        return RunResult(results=self._owner.run(program, job.job, job.partition, inputs))
+        return RunResult(results=self._owner.run(stamped, job.job, job.partition, inputs))
 
     def open_table(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         return self._rows.open(order, pushed)

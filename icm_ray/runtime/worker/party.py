@@ -20,6 +20,7 @@ from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import PartyStock
 from icm_ray.program.kept import Kept
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import Stamped
 from icm_ray.protocols.io import array_shape
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
@@ -66,9 +67,9 @@ class PartyRole(Role):
         party.check(program)
         return self._rows.inputs(program, job, given, party.policies)
 
-    def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
+    def play(self, stamped: Stamped, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
         self._rows.commit()
-        return self._linked.run(program, job.job, job.partition, inputs)
+        return self._linked.run(stamped, job.job, job.partition, inputs)
 
     def undo(self) -> None:
         self._linked.undo()
@@ -76,9 +77,9 @@ class PartyRole(Role):
     def open_stock(self, directory: Directory) -> None:
         self._linked.stock = PartyStock(directory, self.name)
 
-    def preprocess(self, program: Program, job: Job, count: int) -> Batch:
-        self._rows.check_members(program)
-        return self._linked.preprocess(program, job.job, count)
+    def preprocess(self, stamped: Stamped, job: Job, count: int) -> Batch:
+        self._rows.check_members(stamped.program)
+        return self._linked.preprocess(stamped, job.job, count)
 
     def open_table(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         return self._rows.open(order, pushed)

@@ -125,8 +125,7 @@ class PlanCheck:
         )
 
     def _same(self, derived: Program, program: Program) -> None:
-        """in_flight and threads are the engine's: they do not change what is computed."""
-        if msgspec.structs.replace(derived, in_flight=program.in_flight, threads=program.threads) != program:
+        if derived != program:
             raise self._refusal("this is not the program that follows from the question")
 
     def _check_policy(self, facts: DatasetFacts, policies: Mapping[str, Policy]) -> None:

@@ -13,6 +13,7 @@ from icm_ray.preprocessing.directory import Directory
 from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import DealerStock, PartyStock
 from icm_ray.program.program import Program
+from icm_ray.program.stamped import Stamped
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Gather, Job, Open
@@ -43,14 +44,14 @@ class Role(ABC):
         return given
 
     @abstractmethod
-    def play(self, program: Program, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
+    def play(self, stamped: Stamped, job: Job, inputs: Mapping[str, RingArray]) -> RunResult:
         """This member's part of one run. Raises `FaultError` where a peer fails."""
 
     def open_stock(self, directory: Directory) -> None:
         """Keep prepared randomness in this directory."""
         raise SessionError(f"{self.name} has no stock")
 
-    def preprocess(self, program: Program, job: Job, count: int) -> Batch:
+    def preprocess(self, stamped: Stamped, job: Job, count: int) -> Batch:
         """Put `count` slots of a program on disk; they count once the batch is added to the stock."""
         raise SessionError(f"{self.name} has no stock")
 

@@ -262,8 +262,8 @@ class Worker:
         """Prepare, say so, wait for the driver's word, run. Bad input and bad programs show before the word."""
         driver = self._to_driver_link()
         given = driver.take_given(job, self.name)
-        program = self._programs.decoded(job.program)
-        inputs = role.prepare(program, job, given)
+        stamped = self._programs.stamped(job.program, job.settings)
+        inputs = role.prepare(stamped.program, job, given)
         driver.say(say.Prepared(call))
         if not self._may_go(call):
             return None
@@ -274,7 +274,7 @@ class Worker:
         try:
             with clock.running() if clock is not None else nullcontext():
                 with self._refusing_disk(role):
-                    outcome = role.play(program, job, inputs)
+                    outcome = role.play(stamped, job, inputs)
                 for name, words in outcome.results.items():
                     driver.say(ResultMessage(job.job, name, words.shape, words.tobytes()))
             peak = tracemalloc.get_traced_memory()[1] if traced else 0
@@ -298,7 +298,7 @@ class Worker:
 
     def _preprocess(self, call: int, job: Job, count: int, role: Role) -> say.Answer | None:
         """Put slots on disk, say so, wait for the driver's word, let them count."""
-        program = self._programs.decoded(job.program)
+        stamped = self._programs.stamped(job.program, job.settings)
         if role.stock is None:
             with refusing(self.name, Path(gettempdir())):
                 directory = Directory.private()
@@ -307,7 +307,7 @@ class Worker:
             raise SessionError(f"{self.name} has no stock")
         with self._refusing_disk(role):
             try:
-                batch = role.preprocess(program, job, count)
+                batch = role.preprocess(stamped, job, count)
                 self._to_driver_link().say(say.Prepared(call))
                 if not self._may_go(call):
                     return None

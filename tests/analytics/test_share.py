@@ -47,7 +47,8 @@ def test_text_is_not_shared(fresh):
 )
 def test_bounds_are_rounded_up_to_a_power_of_two(fresh, bound, fits, beyond):
     good = an.from_pandas(fresh, {"alice": pd.DataFrame({"cost": [-fits, fits]})}, bounds={"cost": bound})
-    assert good.share()["cost"].max().reveal() == fits
+    shared = good.share()
+    assert shared["cost"].max().reveal() == fits
     bad = an.from_pandas(fresh, {"alice": pd.DataFrame({"cost": [0.0, beyond]})}, bounds={"cost": bound})
     kept = fresh.kept()
     with pytest.raises(BoundError, match="cost"):

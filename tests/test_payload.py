@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from icm_ray import payload
 from icm_ray.config import EngineConfig
-from icm_ray.errors import Desynchronised, FaultError, ProgramError, SourceError
+from icm_ray.errors import Desynchronised, FaultError, InputError, ProgramError, SourceError
 from icm_ray.policy import Policy
 from icm_ray.preprocessing.filling import Filling, read_filling
 from icm_ray.program.program import Program, decode_program, encode_program
@@ -61,7 +61,11 @@ FILLING = Filling(1, bytes(32), bytes(16), 0, 1)
 READERS = {
     "order": (say.decode_order, [say.encode(order) for order in ORDERS], Desynchronised),
     "answer": (lambda sent: say.decode_answer(sent, "bob"), [say.encode(answer) for answer in ANSWERS], Desynchronised),
-    "program": (decode_program, [encode_program(every_operation())], ProgramError),
+    "program": (
+        decode_program,
+        [encode_program(every_operation())],
+        (ProgramError, InputError),
+    ),  # or what no type fits
     "begin": (read_begin, [encode(BEGIN)], Desynchronised),
     "filling": (read_filling, [encode(FILLING)], Desynchronised),
     "plan": (decode_plan, [encode(PLAN)], Desynchronised),

@@ -8,6 +8,7 @@ from typing import Any
 from analytics.column import SecureColumn
 from analytics.files import read_csv, read_parquet
 from analytics.frame import SecureFrame
+from analytics.groupby import SecureGroupBy
 from analytics.pandas_frames import from_pandas
 from analytics.query import Query
 
@@ -15,6 +16,7 @@ __all__ = [
     "Query",
     "SecureColumn",
     "SecureFrame",
+    "SecureGroupBy",
     "SecureModel",
     "from_pandas",
     "read_csv",

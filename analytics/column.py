@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from analytics.dataset import Dataset
+from analytics.meant import Meant
+from analytics.operators import Operators
 from analytics.query import Query
-from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
-from icm_ray.query.rows import column_of
+from icm_ray.query.expressions.tree import Expression, Of
+from icm_ray.query.expressions.words import words
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.histogram import Histogram, edges_of
@@ -19,51 +20,57 @@ from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
+from icm_ray.runtime.driver.stays_here import StaysHere
 
 __all__ = ["SecureColumn"]
 
 _NUMBERS = frozenset({"int", "float", "bool"})
 
 
-class SecureColumn(Uncompared):
+class SecureColumn(Operators, StaysHere):
     """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
-    Every method returns a `Query`, which computes nothing before its `reveal`. Booleans count as 0 and 1. Picking makes
-    columns, as in `frame["age"]`: users do not call the class. Columns are not compared, and are neither true nor
-    false (`TypeError`): rows are filtered by their owners, before they are read.
+    Every statistic is a `Query`, which computes nothing before its `reveal`. Operators and comparisons make columns
+    that their owners compute row by row. Booleans count as 0 and 1; missing values are skipped. Picking makes columns,
+    as in `frame["age"]`: users do not call the class. A column is neither true nor false (`TypeError`).
 
     Args:
-        dataset: The rows: their public facts, and the session whose workers hold them.
-        name: The name of the column.
+        meant: The rows: a dataset of a session, and which of its rows are meant.
+        of: What the column holds: the name of a column of the dataset, or an expression.
+        name: The name of the column; None: the expression in words.
 
     Attributes:
         name (str): The name of the column.
-        kind (str): "int", "float", "bool", or the Arrow type's name.
+        kind (str): "int", "float", "bool", "string", or the Arrow type's name.
 
     Examples:
         >>> visits["age"]
         <SecureColumn 'age': int, 5 rows, held by alice, bob>
+        >>> visits["age"] >= 65
+        <SecureColumn 'age >= 65': bool, 5 rows, held by alice, bob>
     """
 
-    __slots__ = ("_dataset", "kind", "name")
+    __slots__ = ("kind", "meant", "name", "of")
 
-    def __init__(self, dataset: Dataset, name: str) -> None:
-        self._dataset, self.name = dataset, name
-        self.kind = column_of(dataset.facts, name).kind
+    def __init__(self, meant: Meant, of: Of, name: str | None = None) -> None:
+        self.meant, self.of = meant, of
+        info = meant.info(of)
+        self.name, self.kind = info.name if name is None else name, info.kind
+
+    def _like(self, of: Expression) -> SecureColumn:
+        return SecureColumn(self.meant, of)
 
     def __repr__(self) -> str:
-        rows = self._dataset.facts
+        rows = self.meant.dataset.facts
         held = "shares" if rows.shared else "held by"
-        return f"<SecureColumn {self.name!r}: {self.kind}, {rows.count} rows, {held} {', '.join(rows.owners)}>"
-
-    def _why(self) -> str:
-        return (
-            f"column {self.name!r} is neither compared nor true or false: rows are not filtered by a condition yet. "
-            "Let each owner filter before reading: an.from_pandas(session, {owner: df[condition], ...})"
-        )
+        some = "" if self.meant.where is None else f" where {words(self.meant.where)}"
+        return f"<SecureColumn {self.name!r}: {self.kind}, {rows.count} rows{some}, {held} {', '.join(rows.owners)}>"
 
     def __bool__(self) -> bool:
-        raise TypeError(self._why())
+        raise TypeError(
+            f"column {self.name!r} is neither true nor false: conditions are joined with & | ~, rows are chosen with "
+            "frame[condition]"
+        )
 
     def __len__(self) -> int:
         """Count the rows of all owners together: a public number.
@@ -72,27 +79,28 @@ class SecureColumn(Uncompared):
             >>> len(visits["age"])
             5
         """
-        return self._dataset.facts.count
+        return self.meant.dataset.facts.count
 
-    def _number(self) -> str:
+    def _numbers(self) -> tuple[str, Of]:
+        """Of which rows and of what a statistic of numbers is."""
         if self.kind not in _NUMBERS:
             raise ColumnError(f"column {self.name!r} holds {self.kind}, and no numbers", column=self.name)
-        return self._dataset.facts.name
+        return self.meant.name(), self.of
 
     def _query(self, statistic: Statistic) -> Query:
-        return Query(self._dataset, statistic)
+        return Query([self.meant.part(statistic)], statistic.title)
 
     def count(self) -> Query:
         """Count the values.
 
         Returns:
-            A query for an int, the number of rows: revealing it refuses an owner's missing values (`NullError`).
+            A query for an int: missing values do not count.
 
         Examples:
             >>> visits["age"].count().reveal()
             5
         """
-        return self._query(Count(self._dataset.facts.name, self.name))
+        return self._query(Count(self.meant.name(), self.of))
 
     def sum(self) -> Query:
         """Add the values up.
@@ -107,10 +115,10 @@ class SecureColumn(Uncompared):
             >>> visits["age"].sum().reveal()
             241
         """
-        return self._query(Sum(self._number(), self.name))
+        return self._query(Sum(*self._numbers()))
 
     def mean(self) -> Query:
-        """Take the arithmetic mean. The sum is opened: the number of rows is public.
+        """Take the arithmetic mean. The sum is opened, and the number of values where it is not public.
 
         Returns:
             A query for a float, in the column's unit.
@@ -122,7 +130,7 @@ class SecureColumn(Uncompared):
             >>> visits["age"].mean().reveal()
             48.2
         """
-        return self._query(Mean(self._number(), self.name))
+        return self._query(Mean(*self._numbers()))
 
     def var(self, ddof: int = 1) -> Query:
         """Take the variance with divisor N - ddof, for N rows. No sum is opened.
@@ -142,7 +150,7 @@ class SecureColumn(Uncompared):
             >>> visits["age"].var(ddof=0).reveal()
             242.16
         """
-        return self._query(Variance(self._number(), self.name, _freedom(ddof)))
+        return self._query(Variance(*self._numbers(), _freedom(ddof)))
 
     def std(self, ddof: int = 1) -> Query:
         """Take the standard deviation with divisor N - ddof, for N rows. No sum is opened.
@@ -161,7 +169,7 @@ class SecureColumn(Uncompared):
             >>> visits["cost"].std().reveal()
             148.54...
         """
-        return self._query(Variance(self._number(), self.name, _freedom(ddof), root=True))
+        return self._query(Variance(*self._numbers(), _freedom(ddof), root=True))
 
     def min(self) -> Query:
         """Find the least value; -0.0 is less than 0.0.
@@ -176,7 +184,7 @@ class SecureColumn(Uncompared):
             >>> visits["age"].min().reveal()
             29
         """
-        return self._query(MinMax(self._number(), self.name, least=True))
+        return self._query(MinMax(*self._numbers(), least=True))
 
     def max(self) -> Query:
         """Find the largest value; 0.0 is larger than -0.0.
@@ -191,7 +199,7 @@ class SecureColumn(Uncompared):
             >>> visits["cost"].max().reveal()
             410.75
         """
-        return self._query(MinMax(self._number(), self.name))
+        return self._query(MinMax(*self._numbers()))
 
     def histogram(self, bins: int | Sequence[float] = 16, range: tuple[float, float] | None = None) -> Query:
         """Count the values in bins, as numpy.histogram does.
@@ -219,7 +227,7 @@ class SecureColumn(Uncompared):
             >>> counts.tolist(), edges.tolist()
             ([2, 1, 1, 1], [20.0, 35.0, 50.0, 65.0, 80.0])
         """
-        return self._query(Histogram.of(self._number(), self.name, edges_of(bins, range)))
+        return self._query(Histogram.of(*self._numbers(), edges_of(bins, range)))
 
 
 def _freedom(ddof: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from icm_ray.query.explain import explain as explain_asked
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
 from icm_ray.query.question import Asked, Question, Sharing, encode_asked
+from icm_ray.query.rows import Rows
+from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.runtime.driver.engine import Engine, LaneJob
@@ -26,8 +29,20 @@ from icm_ray.runtime.orders.origins import FromQuestion
 
 __all__ = ["Part", "check", "explain", "run", "share"]
 
-Part = tuple[Dataset, Statistic]
-"""A statistic, and the dataset that it is asked of."""
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A statistic, the dataset that it is asked of, and the rows that are meant; None: all."""
+
+    dataset: Dataset
+    statistic: Statistic
+    selection: Selection | None = None
+
+    @property
+    def rows(self) -> Rows:
+        """The public facts of the rows that are meant."""
+        facts = self.dataset.facts
+        return facts if self.selection is None else SelectedRows(self.selection, facts)
 
 
 def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
@@ -38,14 +53,16 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     """
     if not parts:
         raise InputError("there is nothing to reveal")
-    engine = parts[0][0].engine
-    if any(dataset.engine is not engine for dataset, _ in parts):
+    engine = parts[0].dataset.engine
+    if any(part.dataset.engine is not engine for part in parts):
         raise InputError("results of different sessions cannot be revealed together")
-    for dataset, statistic in parts:
-        if dataset.forgotten.is_set():
-            raise InputError(f"{statistic.title}: its rows were forgotten; read (or share) them again")
-    facts = {dataset.facts.name: dataset.facts for dataset, _ in parts}
-    asked = Asked(Question(tuple(statistic for _, statistic in parts), to or DRIVER), tuple(facts.values()))
+    for part in parts:
+        if part.dataset.forgotten.is_set():
+            raise InputError(f"{part.statistic.title}: its rows were forgotten; read (or share) them again")
+    facts = {part.dataset.facts.name: part.dataset.facts for part in parts}
+    selections = tuple(dict.fromkeys(part.selection for part in parts if part.selection is not None))
+    question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections)
+    asked = Asked(question, tuple(facts.values()))
     check_disclosure(asked, _members(engine))
     return engine, asked
 
@@ -69,7 +86,7 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
     *first, last = _jobs(asked, lowered)
     if not first:
         return answers(asked, lowered, engine.execute([last])[0].results)
-    with parts[0][0].answering.alone(asked.digest):
+    with parts[0].dataset.answering.alone(asked.digest):
         return answers(asked, lowered, _over_lanes(engine, first, lowered.kept, last))
 
 

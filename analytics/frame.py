@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from typing import overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
 
 from analytics.column import SecureColumn
 from analytics.dataset import Dataset
 from analytics.execute import share
+from analytics.groupby import SecureGroupBy, grouped
+from analytics.meant import ALL_ROWS, Meant
+from analytics.operators import plain
+from analytics.query import Query
 from analytics.uncompared import Uncompared
-from icm_ray.errors import ColumnError
+from icm_ray.errors import ColumnError, InputError
+from icm_ray.query.expressions.tree import Of, literal
+from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import one_form
+from icm_ray.query.statistics.count import Count
 
 __all__ = ["SecureFrame"]
 
@@ -23,8 +30,8 @@ class SecureFrame(Uncompared):
     users do not call the class. Frames are not compared, and are neither true nor false (`TypeError`).
 
     Args:
-        dataset: The rows: their public facts, and the session whose workers hold them.
-        names: The columns to show, in order; None: all that the owners agree on.
+        meant: The rows: a dataset of a session, and which of its rows are meant.
+        columns: By name what each column holds, in order; None: all that the owners agree on.
 
     Examples:
         >>> visits[["age", "cost"]]
@@ -33,11 +40,21 @@ class SecureFrame(Uncompared):
           cost  float>
     """
 
-    __slots__ = ("_dataset", "_names")
+    __slots__ = ("_columns", "_meant")
 
-    def __init__(self, dataset: Dataset, names: tuple[str, ...] | None = None) -> None:
-        self._dataset = dataset
-        self._names = names if names is not None else tuple(info.name for info in dataset.facts.columns if info.kind)
+    def __init__(self, meant: Meant, columns: Mapping[str, Of] | None = None) -> None:
+        self._meant = meant
+        if columns is None:
+            columns = {info.name: info.name for info in meant.dataset.facts.columns if info.kind}
+        self._columns = dict(columns)
+
+    @property
+    def _dataset(self) -> Dataset:
+        return self._meant.dataset
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self._columns)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -60,8 +77,7 @@ class SecureFrame(Uncompared):
             >>> visits[["age", "cost"]].dtypes
             {'age': 'int', 'cost': 'float'}
         """
-        kinds = {info.name: info.kind for info in self._dataset.facts.columns}
-        return {name: kinds[name] for name in self._names}
+        return {name: self._kind(name) for name in self._names}
 
     @property
     def owners(self) -> dict[str, int]:
@@ -81,7 +97,7 @@ class SecureFrame(Uncompared):
             >>> visits.shape
             (5, 3)
         """
-        return self._dataset.facts.count, len(self._names)
+        return len(self), len(self._names)
 
     @property
     def shared(self) -> bool:
@@ -100,7 +116,12 @@ class SecureFrame(Uncompared):
             >>> len(visits)
             5
         """
+        self._all("how many rows are meant")
         return self._dataset.facts.count
+
+    def _all(self, what: str) -> None:
+        if self._meant.where is not None:
+            raise TypeError(f"{what} where {words(self._meant.where)} is not known: ask count_rows(), and reveal it")
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the columns, as pandas has it.
@@ -123,7 +144,8 @@ class SecureFrame(Uncompared):
     def __repr__(self) -> str:
         brought = ", ".join(f"{owner}: {count}" for owner, count in self._dataset.facts.owners.items())
         how = "shares of the parties" if self._dataset.facts.shared else "held by their owners"
-        lines = [f"<SecureFrame: {len(self)} rows, {how} ({brought})"]
+        where = "" if self._meant.where is None else f" where {words(self._meant.where)}"
+        lines = [f"<SecureFrame: {self._dataset.facts.count} rows{where}, {how} ({brought})"]
         width = max((len(name) for name in self._names), default=0)
         lines += [f"  {name:<{width}}  {kind}" for name, kind in self.dtypes.items()]
         lines += [f"  ({info.name}: {info.fault})" for info in self._dataset.facts.columns if not info.kind]
@@ -133,9 +155,9 @@ class SecureFrame(Uncompared):
     def __getitem__(self, names: str) -> SecureColumn: ...
 
     @overload
-    def __getitem__(self, names: list[str]) -> SecureFrame: ...
+    def __getitem__(self, names: list[str] | SecureColumn) -> SecureFrame: ...
 
-    def __getitem__(self, names: str | list[str]) -> SecureColumn | SecureFrame:
+    def __getitem__(self, names: str | list[str] | SecureColumn) -> SecureColumn | SecureFrame:
         """Pick a column, or several as a frame over the same rows.
 
         Args:
@@ -155,10 +177,24 @@ class SecureFrame(Uncompared):
             ('age', 'cost')
         """
         if isinstance(names, str):
-            return SecureColumn(self._dataset, self._known(names))
+            known = self._known(names)
+            return SecureColumn(self._meant, self._columns[known], known)
+        if isinstance(names, SecureColumn):
+            return self._chosen(names)
         if not isinstance(names, list):
             raise ColumnError(f"a column's name or a list of names is needed, not {names!r}")
-        return SecureFrame(self._dataset, tuple(dict.fromkeys(self._known(name) for name in names)))
+        return SecureFrame(self._meant, {known: self._columns[known] for known in map(self._known, names)})
+
+    def _chosen(self, condition: SecureColumn) -> SecureFrame:
+        if condition.meant.dataset is not self._dataset:
+            raise InputError("rows are chosen by a condition on columns of the same frame")
+        if condition.meant.where not in (None, self._meant.where):
+            raise InputError("rows are chosen by a condition on all rows of the frame, or on those that it means")
+        return SecureFrame(self._meant.chosen(condition.of), self._columns)
+
+    def _kind(self, name: str) -> str:
+        of = self._columns[name]
+        return self._meant.info(of).kind
 
     def _known(self, name: str) -> str:
         plain = one_form(str(name))
@@ -202,7 +238,76 @@ class SecureFrame(Uncompared):
             return self
         for name in self._names:
             self._known(name)
-        return SecureFrame(share(self._dataset, self._names), self._names)
+        if self._meant.where is not None or any(name != of for name, of in self._columns.items()):
+            raise InputError("chosen rows and computed columns are not shared yet: share the columns that were read")
+        return SecureFrame(Meant(share(self._dataset, self._names)), {name: name for name in self._names})
+
+    def assign(self, **columns: Any) -> SecureFrame:
+        """Add columns that are computed from others, row by row, by whoever holds the rows.
+
+        Args:
+            **columns: By name a column of the same rows, a public value, or a function that makes one of them of the
+                frame so far.
+
+        Returns:
+            A frame with these columns behind the others, or in the place of those of the same name.
+
+        Raises:
+            InputError: A column of another frame, or what is no column.
+
+        Examples:
+            >>> visits.assign(older=visits["age"] + 1)["older"].mean().reveal()
+            49.2
+        """
+        frame = self
+        for name, given in columns.items():
+            made = given(frame) if callable(given) else given
+            if not isinstance(made, SecureColumn):
+                made = SecureColumn(frame._meant, literal(plain(made)))
+            if made.meant.dataset is not frame._dataset or made.meant.where not in (None, frame._meant.where):
+                raise InputError(f"{name!r}: a column of the same rows is needed; merge frames of different ones")
+            frame = SecureFrame(frame._meant, {**frame._columns, one_form(name): made.of})
+        return frame
+
+    def groupby(self, by: str | list[str], *, domain: Mapping[str, Sequence[Any]] | None = None) -> SecureGroupBy:
+        """Group the rows by the values of one or more columns, which are public: who asks states them.
+
+        Args:
+            by: The name of a column, or of several. Each combination of their values is a group.
+            domain: By name the values to group by; rows with others are in no group, as with pandas' categories.
+                Booleans need none.
+
+        Returns:
+            Groups, to pick columns of and to aggregate.
+
+        Raises:
+            ColumnError: No such column, values of another kind, or a column that is no text, integers or booleans.
+            InputError: A column whose values are not stated.
+
+        Examples:
+            >>> visits.groupby("ward", domain={"ward": ["a", "b", "c"]})["age"].agg("mean").reveal()
+            ward
+            a    40.500000
+            b    53.333333
+            Name: age, dtype: float64
+        """
+        names = [by] if isinstance(by, str) else list(by)
+        known = [self._known(name) for name in names]
+        stated = {self._known(name): values for name, values in (domain or {}).items()}
+        return grouped(self._meant, self._columns, known, stated)
+
+    def count_rows(self) -> Query:
+        """Count the rows that are meant: the number is public for a whole dataset, but not of chosen rows.
+
+        Returns:
+            A query for an int.
+
+        Examples:
+            >>> visits[visits["age"] >= 65].count_rows().reveal()
+            1
+        """
+        statistic = Count(self._meant.name(), ALL_ROWS)
+        return Query([self._meant.part(statistic)], "number of rows")
 
     def forget(self) -> None:
         """Let the workers drop the rows: opened tables, or shares. Frames of the same rows have none any more.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from analytics.arrow_streams import ArrowRows, Rows, streams, twice
@@ -66,7 +67,9 @@ def from_pandas(
         for owner, rows in brought.items():
             partitions, payloads = streams(rows, session.config.partition_bytes)
             table = session.open_table(owner, PushedSource(partitions), payloads)
-            tables[owner] = replace(table, info=TableInfo(rows.columns, table.info.rows))
+            lacking = {column.name: column.nullable for column in table.info.columns}
+            columns = (msgspec.structs.replace(info, nullable=lacking.get(info.name, True)) for info in rows.columns)
+            tables[owner] = replace(table, info=TableInfo(tuple(columns), table.info.rows))
     except IcmError:
         session.forget([table.name for table in tables.values()])
         raise

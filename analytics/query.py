@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
-from analytics.dataset import Dataset
 from analytics.execute import Part, check, explain, run
 from analytics.uncompared import Uncompared
 from icm_ray.errors import InputError
 from icm_ray.query.error_bound import ErrorBound
-from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.runtime.driver.engine import Engine
 
 __all__ = ["Query"]
+
+
+def _only(results: list[Any]) -> Any:
+    (result,) = results
+    return result
 
 
 class Query(Uncompared):
@@ -23,22 +27,19 @@ class Query(Uncompared):
     numbers nor true or false before they are revealed (`TypeError`).
 
     Args:
-        dataset: The rows: their public facts, and the session whose workers hold them.
-        statistic: What is asked, as data.
+        parts: What is asked: statistics, and of which rows.
+        title: What it is, in words.
+        build: What makes the result of those of the parts; by default the only one's.
 
     Examples:
         >>> visits["age"].mean()
         <mean of age, not revealed: .explain() says what .reveal() opens>
     """
 
-    __slots__ = ("_part",)
+    __slots__ = ("_build", "_parts", "_title")
 
-    def __init__(self, dataset: Dataset, statistic: Statistic) -> None:
-        self._part: Part = dataset, statistic
-
-    @property
-    def _title(self) -> str:
-        return self._part[1].title
+    def __init__(self, parts: Sequence[Part], title: str, build: Callable[[list[Any]], Any] = _only) -> None:
+        self._parts, self._title, self._build = tuple(parts), title, build
 
     def __repr__(self) -> str:
         return f"<{self._title}, not revealed: .explain() says what .reveal() opens>"
@@ -62,8 +63,10 @@ class Query(Uncompared):
             >>> print(visits["age"].sum().error)
             exact
         """
-        dataset, statistic = self._part
-        return statistic.error(dataset.facts)
+        if len(self._parts) > 1:
+            raise InputError(f"{self._title} has several results, each with its own error: see explain()")
+        (part,) = self._parts
+        return part.statistic.error(part.rows)
 
     def explain(self, to: str | None = None) -> str:
         """Say what `reveal(to)` opens and to whom, public sizes, rounds, bytes, bytes from the dealer, error bound.
@@ -87,7 +90,7 @@ class Query(Uncompared):
               opened: the sum, to be divided by 5: the number of rows is public
             ...
         """
-        return explain([self._part], to)
+        return explain(self._parts, to)
 
     def reveal(self, to: str | None = None) -> Any:
         """Compute the statistic and open the result, for its recipient alone.
@@ -116,7 +119,7 @@ class Query(Uncompared):
             >>> visits["age"].max().reveal(to="bob")
             70
         """
-        return run([self._part], to)[0]
+        return self._build(run(self._parts, to))
 
     @classmethod
     def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> tuple[Any, ...]:
@@ -142,7 +145,8 @@ class Query(Uncompared):
         for query in queries:
             if not isinstance(query, Query):
                 raise InputError(f"only statistics are revealed together, not {type(query).__name__}")
-        return tuple(run([query._part for query in queries], to))
+        results = iter(run([part for query in queries for part in query._parts], to))
+        return tuple(query._build(list(islice(results, len(query._parts)))) for query in queries)
 
     @classmethod
     def explain_together(cls, queries: Sequence[Query], to: str | None = None) -> str:
@@ -163,7 +167,7 @@ class Query(Uncompared):
             >>> print(an.Query.explain_together([visits["age"].min(), visits["age"].max()]).splitlines()[0])
             min of age
         """
-        return explain([query._part for query in queries], to)
+        return explain([part for query in queries for part in query._parts], to)
 
     @property
     def session(self) -> Engine:
@@ -173,7 +177,7 @@ class Query(Uncompared):
             >>> visits["age"].mean().session is session
             True
         """
-        return self._part[0].engine
+        return self._parts[0].dataset.engine
 
     def check(self, to: str | None = None) -> None:
         """Raise what `reveal(to)` would raise because of the question alone: no worker is asked.
@@ -189,4 +193,4 @@ class Query(Uncompared):
         Examples:
             >>> visits["age"].mean().check(to="bob")
         """
-        check([self._part], to)
+        check(self._parts, to)

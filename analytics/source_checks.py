@@ -10,6 +10,7 @@ import numpy as np
 
 from analytics.dataset import Dataset
 from analytics.frame import SecureFrame
+from analytics.meant import Meant
 from icm_ray.errors import BoundError, ColumnError, InputError, OwnerError
 from icm_ray.policy import Policy
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed, one_form
@@ -42,7 +43,9 @@ def check_columns(found: Mapping[str, tuple[ColumnInfo, ...]], rows: Mapping[str
     have no say. What owners do not agree on has a `fault`, to be said when it is used.
     """
     columns = agreed([PartColumns(owner, columns, rows[owner]) for owner, columns in found.items()], "with")
-    return tuple(ColumnInfo(column.name, column.kind, fault=column.fault) for column in columns)
+    return tuple(
+        ColumnInfo(column.name, column.kind, fault=column.fault, nullable=column.nullable) for column in columns
+    )
 
 
 def log2_bounds(bounds: Mapping[str, float] | None, columns: Sequence[ColumnInfo] | None) -> dict[str, int]:
@@ -102,4 +105,4 @@ def frame_of(
     if policy is not None:
         session.set_policy(dataset, policy, [table.name for table in tables.values()])
     held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
-    return SecureFrame(Dataset(session, OwnerRows(dataset, columns, held, tuple(declared.items()), policy)))
+    return SecureFrame(Meant(Dataset(session, OwnerRows(dataset, columns, held, tuple(declared.items()), policy))))

@@ -1,5 +1,7 @@
 """Frames over the same rows as others, described otherwise: what a driver would ask of that lies about a dataset."""
 
+from dataclasses import replace as replace_meant
+
 from msgspec.structs import replace
 
 __all__ = ["twin"]
@@ -12,4 +14,4 @@ def twin(frame, **changes):
     dataset = frame._dataset
     told = type(dataset)(dataset.engine, replace(dataset.facts, **changes))
     _TOLD.append(told)
-    return type(frame)(told)
+    return type(frame)(replace_meant(frame._meant, dataset=told))

@@ -16,19 +16,25 @@ from icm_ray.ops.products import Product
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 
-__all__ = ["KEY", "largest_key"]
+__all__ = ["key_type", "largest_key"]
 
-KEY = ValueType(shape=(2, 1), width=34)
-"""One order key: its two words."""
+_WIDTH = 34
+"""Of each of the two words of a key."""
+
+
+def key_type(count: int) -> ValueType:
+    """Of so many order keys: their two words."""
+    return ValueType(shape=(2, count), width=_WIDTH)
 
 
 def largest_key(builder: Builder, keys: Sequence[Value]) -> Value:
-    """The largest of keys, each (2, 1): a tree, six rounds or so a level."""
+    """The largest of keys, place by place, each (2, places): a tree, six rounds or so a level."""
     row = keys[0] if len(keys) == 1 else builder.add(Concatenate(axis=1), *keys)
-    while (count := row.type.shape[1]) > 1:
-        pairs = count // 2
-        larger = _larger(builder, _part(builder, row, 1, 0, pairs), _part(builder, row, 1, pairs, 2 * pairs))
-        odd = [_part(builder, row, 1, count - 1, count)] if count > 2 * pairs else []
+    places = keys[0].type.shape[1]
+    while (count := row.type.shape[1] // places) > 1:
+        half = count // 2 * places
+        larger = _larger(builder, _part(builder, row, 1, 0, half), _part(builder, row, 1, half, 2 * half))
+        odd = [_part(builder, row, 1, 2 * half, count * places)] if count * places > 2 * half else []
         row = builder.add(Concatenate(axis=1), larger, *odd) if odd else larger
     return row
 
@@ -49,4 +55,4 @@ def _larger(builder: Builder, a: Value, b: Value) -> Value:
     tied = builder.add(Subtract(), reached, above)
     wins = builder.add(Add(), above, builder.add(Product(Elementwise()), tied, low))
     ahead = builder.add(Product(Elementwise()), wins, difference)
-    return builder.add(AssumeWidth(KEY.width), builder.add(Add(), b, ahead))  # it is one of the two
+    return builder.add(AssumeWidth(_WIDTH), builder.add(Add(), b, ahead))  # it is one of the two

@@ -52,7 +52,8 @@ class _Csv:
         columns = []
         for name in names:
             if name in single:
-                columns.append(ColumnInfo(name, readings[name].kind, readings[name].origin, readings[name].fault))
+                read = readings[name]
+                columns.append(ColumnInfo(name, read.kind, read.origin, read.fault, bool(read.nulls)))
             else:
                 columns.append(ColumnInfo(name, "unequal", fault=f"{path}: column {name!r} is there twice"))
         return FileFacts(tuple(plain), tuple(columns), (Group(path, 0, rows),) if rows else (), size)

@@ -42,7 +42,9 @@ def partition_columns(paths: Iterable[str]) -> dict[str, Constants]:
 def partition_infos(path: str, constants: Constants) -> dict[str, ColumnInfo]:
     """Their names and kinds."""
     kinds = {int: "int", str: "string", type(None): "null"}
-    return {name: ColumnInfo(name, kinds[type(value)], path) for name, value in constants.items()}
+    return {
+        name: ColumnInfo(name, kinds[type(value)], path, nullable=value is None) for name, value in constants.items()
+    }
 
 
 def _is_integer(text: str) -> bool:

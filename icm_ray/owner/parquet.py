@@ -75,7 +75,8 @@ class _Parquet:
         for name in names:
             kind = "null" if rows and missing[name] == rows else kinds[name]
             fault = f"{path}: column {name!r} is there twice" if name in twice else ""
-            columns.append(ColumnInfo(name, kind, fault=fault))
+            nullable = missing[name] != 0 or kinds[name] == "float"
+            columns.append(ColumnInfo(name, kind, fault=fault, nullable=nullable))
         return FileFacts(tuple(fields), tuple(columns), tuple(groups), other_bytes)
 
     def _look_at(self, path: str, facts: Any, number: int, plain: Mapping[str, str]) -> Mapping[str, int | None]:

@@ -32,6 +32,9 @@ class Readable(Protocol):
     def blocks(self, partition: int, column: str) -> Iterator[Any]:
         """The Arrow arrays of one partition of a column, in order; the caller has checked both."""
 
+    def batches(self, partition: int, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Rows of one partition in order: how many, and the Arrow array of each column; the caller has checked both."""
+
     def full(self, partition: int, column: str) -> bool:
         """Whether it is known, without reading, that no value is missing."""
 
@@ -104,6 +107,32 @@ class FileTable:
             return
         for batch in self._batches(partition, self._columns if self._format.together else (column,)):
             yield batch.column(column)
+
+    def batches(self, partition: int, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        import pyarrow as pa
+
+        of_file = tuple(sorted(name for name in columns if name not in self._in_paths))
+        of_path = [name for name in columns if name in self._in_paths]
+        pieces = iter(self._partitions[partition])
+        piece = next(pieces)
+        left = piece.rows
+        for count, found in self._of_files(partition, of_file):
+            while not left:
+                piece = next(pieces)
+                left = piece.rows
+            left -= count  # no batch is of two pieces
+            for name in of_path:
+                found[name] = pa.repeat(pa.scalar(self._constants[piece.group.path][name]), count)
+            yield count, found
+
+    def _of_files(self, partition: int, names: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
+        if not names:
+            for piece in self._partitions[partition]:
+                for start in range(0, piece.rows, _REPEATED_ROWS):
+                    yield min(_REPEATED_ROWS, piece.rows - start), {}
+            return
+        for batch in self._batches(partition, self._columns if self._format.together else names):
+            yield batch.num_rows, {name: batch.column(name) for name in names}
 
     def _repeated(self, partition: int, column: str) -> Iterator[Any]:
         import pyarrow as pa
@@ -217,7 +246,7 @@ def file_table(
 
 def _from(path: str, column: ColumnInfo) -> ColumnInfo:
     origin = f"{path}: {column.origin}" if column.origin else path
-    return ColumnInfo(column.name, column.kind, origin, column.fault)
+    return ColumnInfo(column.name, column.kind, origin, column.fault, column.nullable)
 
 
 class PushedTable:
@@ -231,6 +260,16 @@ class PushedTable:
         if partition not in self._tables:
             raise ProgramError(f"partition {partition} is not held by this worker")
         yield from self._tables[partition].column(column).chunks
+
+    def batches(self, partition: int, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        if partition not in self._tables:
+            raise ProgramError(f"partition {partition} is not held by this worker")
+        table = self._tables[partition]
+        if not columns:
+            yield table.num_rows, {}
+            return
+        for batch in table.select(list(columns)).to_batches():
+            yield batch.num_rows, dict(zip(columns, batch.columns, strict=True))
 
     def full(self, partition: int, column: str) -> bool:
         return False  # it is in memory: counting costs nothing

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from threading import Lock
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import ColumnError, ProgramError, ShapeError, SourceError
-from icm_ray.owner.aggregate import aggregate
 from icm_ray.owner.columns import kind_of
 from icm_ray.owner.reading import PushedTable, Readable
-from icm_ray.owner.values import lacking, missing, plain_numbers
+from icm_ray.owner.scan import aggregates
+from icm_ray.owner.values import missing, plain_numbers
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed
 from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, InputTask, ParquetSource, TableInfo
 from icm_ray.ring.array import RingArray
@@ -97,13 +98,32 @@ class Tables:
         with self._lock:
             if isinstance(task, ColumnValues):
                 return self._values(task)
-            if isinstance(task, Aggregate) and task.kind == "count":
-                return np.asarray([sum(self._present(task, part) for part in task.partitions)], np.uint64)
             if isinstance(task, Aggregate):
-                parts = (self._numbers(task.table, part, task.column, task.read_as) for part in task.partitions)
-                floats = (task.read_as or self._kind(task.table, task.column)) == "float"
-                return aggregate(task.kind, task.edges, parts, task.column, floats)
+                return aggregates(self._table(task.table), {"": self._with_kind(task)})[""]
         raise ProgramError("what the driver gives does not come from a table")
+
+    def make_all(self, tasks: Mapping[str, InputTask]) -> dict[str, RingArray]:
+        """What all tasks ask for, by name; aggregates over the same partitions of a table take one pass. Errors: those
+        of `make`.
+        """
+        made: dict[str, RingArray] = {}
+        together: dict[tuple[str, tuple[int, ...]], dict[str, Aggregate]] = {}
+        for name, task in tasks.items():
+            if isinstance(task, Aggregate):
+                together.setdefault((task.table, task.partitions), {})[name] = self._with_kind(task)
+            else:
+                made[name] = self.make(task)
+        with self._lock:
+            for (table, _), some in together.items():
+                made |= aggregates(self._table(table), some)
+        return made
+
+    def _with_kind(self, task: Aggregate) -> Aggregate:
+        """With this table's own kind where none was agreed on."""
+        if task.read_as or not isinstance(task.column, str):
+            return task
+        kinds = {info.name: info.kind for info in self._table(task.table).info.columns}
+        return msgspec.structs.replace(task, read_as=kinds.get(task.column, "null"))
 
     def _values(self, task: ColumnValues) -> RingArray:
         blocks = self._numbers(task.table, task.partition, task.column, task.read_as)
@@ -157,17 +177,6 @@ class Tables:
             raise ColumnError(infos[column].fault, column=column)
         return table, infos[column].kind
 
-    def _kind(self, name: str, column: str) -> str:
-        return next((info.kind for info in self._table(name).info.columns if info.name == column), "")
-
-    def _present(self, task: Aggregate, partition: int) -> int:
-        """The rows of a partition, none of which lacks a value in the column."""
-        table, _ = self._checked(task.table, partition, task.column)
-        for block in table.blocks(partition, task.column) if not table.full(partition, task.column) else ():
-            if missing(block):
-                raise lacking(task.column, "null or NaN")
-        return table.info.rows[partition]
-
 
 def _from_stream(part: int, payload: bytes) -> tuple[Any, tuple[ColumnInfo, ...]]:
     """The table of a stream, and its columns. Nothing in it points outside its own buffers."""
@@ -175,7 +184,10 @@ def _from_stream(part: int, payload: bytes) -> tuple[Any, tuple[ColumnInfo, ...]
 
     try:
         table = pa.ipc.open_stream(pa.BufferReader(payload)).read_all()
-        columns = tuple(ColumnInfo(field.name, kind_of(field)) for field in table.schema)
+        columns = tuple(
+            ColumnInfo(field.name, kind_of(field), nullable=any(map(missing, table.column(place).chunks)))
+            for place, field in enumerate(table.schema)
+        )
     except (OSError, UnicodeError, pa.ArrowException):
         raise SourceError(f"partition {part}: what was pushed is no Arrow IPC stream") from None
     names = [info.name for info in columns]

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from icm_ray.query.lower import Lowered
 from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.question import Asked, Question
+from icm_ray.query.rows import Rows, cells
+from icm_ray.query.small_cells import GUARD, least_rows
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.withheld import Withheld
 
 __all__ = ["answers"]
 
@@ -24,6 +28,22 @@ def answers(asked: Asked, lowered: Lowered, words: Mapping[str, NDArray[np.uint6
         source = item.source
         numbers[item.statistic][item.word] = source if isinstance(source, Known) else Opened(words[item.name], source)
     return [
-        statistic.decode(found, asked.rows(statistic.dataset))
+        _answer(statistic, found, asked.rows(statistic.dataset))
         for statistic, found in zip(asked.what.statistics, numbers, strict=True)
     ]
+
+
+def _answer(statistic: Statistic, numbers: Mapping[str, Number], rows: Rows) -> Any:
+    """One result; of rows in groups a list, with one for each."""
+    if not rows.by:
+        return _of_cell(statistic, numbers, rows)
+    return [
+        _of_cell(statistic, {word: number.at(cell) for word, number in numbers.items()}, rows)
+        for cell in range(cells(rows))
+    ]
+
+
+def _of_cell(statistic: Statistic, numbers: Mapping[str, Number], rows: Rows) -> Any:
+    if GUARD in numbers and not numbers[GUARD].integers[0]:
+        return Withheld(f"{statistic.title}: fewer than {least_rows(rows)} values are behind it")
+    return statistic.decode(numbers, rows)

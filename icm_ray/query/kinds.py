@@ -61,7 +61,7 @@ def agreed(parts: Sequence[PartColumns], lies: str = "in") -> tuple[ColumnInfo, 
 
 def _agreed_column(name: str, by_part: Sequence[tuple[PartColumns, Mapping[str, ColumnInfo]]], lies: str) -> ColumnInfo:
     holder, first = next((part, columns[name]) for part, columns in by_part if name in columns)
-    kind, origin = first.kind, first.origin
+    kind, origin, nullable = first.kind, first.origin, first.nullable
     for part, columns in by_part:
         if name not in columns:
             reason = f"{part.name} has no column {name!r}, which {holder.name} has"
@@ -69,6 +69,7 @@ def _agreed_column(name: str, by_part: Sequence[tuple[PartColumns, Mapping[str, 
         own = columns[name]
         if own.fault:
             return ColumnInfo(name, own.kind, fault=own.fault)
+        nullable = nullable or own.nullable
         common = _common(kind, own.kind)
         if not common:
             one, other = _told(holder, kind, origin, lies), _told(part, own.kind, own.origin, lies)
@@ -79,7 +80,7 @@ def _agreed_column(name: str, by_part: Sequence[tuple[PartColumns, Mapping[str, 
             return ColumnInfo(name, "unequal", fault=reason)
         if common != kind:
             holder, kind, origin = part, common, own.origin
-    return ColumnInfo(name, kind, origin)
+    return ColumnInfo(name, kind, origin, nullable=nullable)
 
 
 def _told(part: PartColumns, kind: str, origin: str, lies: str) -> str:

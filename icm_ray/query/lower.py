@@ -16,12 +16,17 @@ from icm_ray.ops.linear import Load, Reveal, Store
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.protocols.io import array_shape
+from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join
-from icm_ray.query.question import Asked, DatasetFacts, Question
+from icm_ray.query.question import Asked, Question
+from icm_ray.query.rows import public_count
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.sharing import secret_rows, sharing_program
+from icm_ray.query.small_cells import guarded, least_rows
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.count import ValuesOfColumn
 
 __all__ = ["Lowered", "Lowering", "Revealed", "lower", "lowering"]
 
@@ -69,7 +74,7 @@ def lowering(asked: Asked, members: Members) -> Lowering:
     """What gives the programs of what is asked, one by one too. Errors: those of `lower`, here or later."""
     if isinstance(asked.what, Question):
         return _OfQuestion(asked, asked.what, members)
-    return _OfSharing(secret_rows(asked.what, asked.rows(asked.what.dataset)), members)
+    return _OfSharing(secret_rows(asked.what, asked.facts_of(asked.what.dataset)), members)
 
 
 class Lowering(Protocol):
@@ -101,9 +106,11 @@ class _OfQuestion:
         self._asked, self._question, self._members = asked, question, members
         self._facts = {statistic.dataset: asked.rows(statistic.dataset) for statistic in question.statistics}
         self._taken = [self._partials(statistic.dataset, index) for index, statistic in enumerate(question.statistics)]
+        self._guards = [self._guard(statistic) for statistic in question.statistics]
         known: dict[PartialOf, Known] = {}
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
-        for part in (part for taken in self._taken for part in taken):
+        guards = [part for part in self._guards if part is not None]
+        for part in (part for taken in (*self._taken, guards) for part in taken):
             if isinstance(part.partial, RowCount):
                 known[part] = part.partial.known(self._facts[part.dataset])
             else:
@@ -113,9 +120,15 @@ class _OfQuestion:
     def _partials(self, dataset: str, index: int) -> tuple[PartialOf, ...]:
         rows = self._facts[dataset]
         return tuple(
-            PartialOf(dataset, partial if isinstance(partial, RowCount) else partial.substitute(rows))
-            for partial in self._question.statistics[index].partials(rows)
+            PartialOf(dataset, partial.substitute(rows)) for partial in self._question.statistics[index].partials(rows)
         )
+
+    def _guard(self, statistic: Statistic) -> PartialOf | None:
+        """What says how many values are behind a result, where small ones are withheld and that is not public."""
+        rows = self._facts[statistic.dataset]
+        if statistic.guards_itself or least_rows(rows) <= 1 or public_count(rows, statistic.column):
+            return None
+        return PartialOf(statistic.dataset, ValuesOfColumn(statistic.column))
 
     def lower(self) -> Lowered:
         """The programs."""
@@ -177,20 +190,23 @@ class _OfQuestion:
         return LaneBuild(self._members, lane)
 
     def _partial(self, build: LaneBuild, part: PartialOf) -> Value:
-        rows: DatasetFacts = self._facts[part.dataset]
+        rows = self._facts[part.dataset]
         partial = self._parts[part]
         try:
             return rows.partial(build, partial)
         except BoundError as error:
-            column = partial.column
+            column = words(partial.column)
             raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None
 
-    def _reveal(self, builder: Builder, values: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
-        found: dict[PartialOf, Taken] = {**self._known, **values}
+    def _reveal(self, builder: Builder, joined: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
+        found: dict[PartialOf, Taken] = {**self._known, **joined}
         revealed = []
         for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):
-            taken = [found[part] for part in parts]
-            for word, value in statistic.finish(builder, taken, self._facts[statistic.dataset]).items():
+            rows, guard = self._facts[statistic.dataset], self._guards[index]
+            values = statistic.finish(builder, [found[part] for part in parts], rows)
+            if guard is not None:
+                values = guarded(builder, found[guard], least_rows(rows), values)
+            for word, value in values.items():
                 name = f"{index}: {word} ({statistic.title})"
                 if isinstance(value, Known):
                     revealed.append(Revealed(index, word, name, value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +34,14 @@ class Opened:
         """The only number of a value (1,), exactly."""
         return Fraction(self.integers[0], 1 << self.type.f)
 
+    def at(self, cell: int) -> Opened:
+        """What is of one group: the groups are the last axis."""
+        shape = self.type.shape
+        words = self.words.reshape((*shape, -1) if self.type.kind is Kind.WIDE else shape)
+        return Opened(
+            words.take([cell], axis=len(shape) - 1), msgspec.structs.replace(self.type, shape=(*shape[:-1], 1))
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -49,6 +58,10 @@ class Known:
     def number(self) -> Fraction:
         """As of `Opened`."""
         return Fraction(self.value)
+
+    def at(self, cell: int) -> Known:
+        """As of `Opened`."""
+        return self
 
 
 Number = Opened | Known

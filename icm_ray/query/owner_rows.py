@@ -10,10 +10,12 @@ from icm_ray.ops.labels import Label, Labels, merged
 from icm_ray.payload import Natural
 from icm_ray.policy import Policy
 from icm_ray.program.build import Value
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.typing import resolved
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.partials import PartialAggregate, join
 from icm_ray.query.rows import column_of
-from icm_ray.query.tasks import ColumnInfo
+from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupKey
 
 __all__ = ["OwnerRows", "OwnerTable"]
 
@@ -73,27 +75,52 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
     def kept(self) -> Sequence[str]:
         return [table.name for table in self.tables]
 
-    def rounding(self, column: str) -> float:
+    @property
+    def where(self) -> None:
+        return None
+
+    @property
+    def by(self) -> tuple[GroupKey, ...]:
+        return ()
+
+    def rounding(self, column: Of) -> float:
         return 0.0
 
-    def one_word(self, column: str) -> bool:
+    def one_word(self, column: Of) -> bool:
         return False
 
-    def step(self, column: str) -> int:
+    def step(self, column: Of) -> int:
         return -1
 
-    def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
-        """What the rows of one lane contribute."""
-        values = self._aggregates(build, partial)
+    def partial(
+        self, build: LaneBuild, partial: PartialAggregate, where: Of | None = None, by: tuple[GroupKey, ...] = ()
+    ) -> Value:
+        """What the rows of one lane contribute, those where a condition is true, in groups."""
+        values = self._aggregates(build, partial, where, by)
         return join(build.builder, partial.rule, list(values))
 
-    def _aggregates(self, build: LaneBuild, partial: PartialAggregate) -> Iterable[Value]:
+    def _aggregates(
+        self, build: LaneBuild, partial: PartialAggregate, where: Of | None, by: tuple[GroupKey, ...]
+    ) -> Iterable[Value]:
         column = column_of(self, partial.column)
         for table in self.tables:
             if parts := table.parts_in(build.lane):
-                task = partial.task(table.name, parts, column)
-                kind = partial.type(column, sum(table.rows[part] for part in parts))
+                task = Aggregate(
+                    table.name,
+                    self._resolved(partial.column),
+                    parts,
+                    partial.kind,
+                    partial.between,
+                    column.kind,
+                    None if where is None else self._resolved(where),
+                    tuple(GroupKey(self._resolved(key.of), key.domain) for key in by),
+                    column.nullable,
+                )
+                kind = partial.type(column, sum(table.rows[part] for part in parts), task.cells)
                 value = build.bring(
                     table.owner, f"{task.kind} of {column.name}", task, kind, (self._label(table, parts),)
                 )
                 yield partial.brought(build.builder, value)
+
+    def _resolved(self, of: Of) -> Of:
+        return resolved(of, lambda name: column_of(self, name))

@@ -13,14 +13,15 @@ from enum import Enum, auto
 from typing import ClassVar
 
 from icm_ray.errors import BoundError, ProgramError
-from icm_ray.functions.order_keys import KEY, largest_key
+from icm_ray.functions.order_keys import largest_key
 from icm_ray.ops.compare import Maximum
-from icm_ray.ops.linear import Add, Concatenate, Sum
+from icm_ray.ops.linear import Add, Concatenate
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.expressions.tree import Of
 from icm_ray.query.opened import Known
 from icm_ray.query.rows import Rows
-from icm_ray.query.tasks import Aggregate, ColumnInfo
+from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["Join", "PartialAggregate", "PartialOf", "RowCount", "Taken", "join", "largest", "shared"]
 
@@ -32,10 +33,9 @@ class Join(Enum):
     """How the partial values of several places become one."""
 
     SUM = auto()
-    PAIRS = auto()
-    """A sum too, in pairs: the width grows with the logarithm of their number."""
+    """Place by place, in pairs: the width grows with the logarithm of their number."""
     LARGEST = auto()
-    """Of numbers (1,), or of order keys (2, 1)."""
+    """Of numbers (1,), or of order keys (2, cells)."""
 
 
 def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
@@ -43,11 +43,9 @@ def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
     if len(values) == 1:
         return values[0]
     if rule is Join.LARGEST:
-        if values[0].type == KEY:
+        if len(values[0].type.shape) == 2:
             return largest_key(builder, values)
         return largest(builder, builder.add(Concatenate(), *values))
-    if rule is Join.SUM:
-        return builder.add(Sum(), builder.add(Concatenate(), *values))
     level = list(values)
     while len(level) > 1:
         pairs = [builder.add(Add(), a, b) for a, b in zip(level[::2], level[1::2], strict=False)]
@@ -71,19 +69,25 @@ class PartialAggregate(ABC):
     """What it is, for people."""
     rule: ClassVar[Join]
 
-    column: str
+    column: Of
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Of the aggregate that an owner makes (`icm_ray.query.tasks.Aggregate`)."""
+
+    @property
+    def between(self) -> tuple[int | float, ...]:
+        """The edges that it takes."""
+        return ()
 
     def substitute(self, rows: Rows) -> PartialAggregate | RowCount:
         """The partial aggregate to take in this one's place, where these rows serve both by the same value."""
         return self
 
     @abstractmethod
-    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
-        """What an owner computes over partitions of a table."""
-
-    @abstractmethod
-    def type(self, column: ColumnInfo, rows: int) -> ValueType:
-        """Of what an owner shares, of so many rows."""
+    def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
+        """Of what an owner shares, of so many rows in so many groups."""
 
     def brought(self, builder: Builder, value: Value) -> Value:
         """The partial value, from what an owner shared."""
@@ -96,9 +100,14 @@ class PartialAggregate(ABC):
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """The number of rows behind a statistic, a partial aggregate like others; of unfiltered rows it is public."""
+    """The number of values behind a statistic, in the place of a partial aggregate, where that is public."""
 
-    column: str
+    column: Of
+
+    def substitute(self, rows: Rows) -> RowCount:
+        """Itself, whatever the rows."""
+        del rows
+        return self
 
     def known(self, rows: Rows) -> Known:
         """The number."""

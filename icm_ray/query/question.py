@@ -14,6 +14,7 @@ from icm_ray.errors import ProgramError
 from icm_ray.payload import decode_request
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 
 __all__ = ["Asked", "DatasetFacts", "Question", "Sharing", "decode_asked", "encode_asked"]
@@ -22,10 +23,13 @@ DatasetFacts = Union[OwnerRows, SecretRows]  # noqa: UP007 - msgspec takes the m
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="question"):
-    """Statistics, answered together. to: who receives the results; "driver": the parties' shares meet there."""
+    """Statistics, answered together. to: who receives the results; "driver": the parties' shares meet there.
+    selections: the rows that statistics speak of beside those of whole datasets.
+    """
 
     statistics: tuple[Statistic, ...]
     to: str
+    selections: tuple[Selection, ...] = ()
 
 
 class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sharing"):
@@ -50,7 +54,18 @@ class Asked(
     what: Question | Sharing
     facts: tuple[DatasetFacts, ...]
 
-    def rows(self, dataset: str) -> DatasetFacts:
+    def rows(self, name: str) -> OwnerRows | SecretRows | SelectedRows:
+        """The rows of a dataset, or of a selection. Errors: `ProgramError` where there is none of that name."""
+        selected = self._selected.get(name)
+        return self.facts_of(name) if selected is None else selected
+
+    @cached_property
+    def _selected(self) -> dict[str, SelectedRows]:
+        """By name. Errors: those of `SelectedRows`."""
+        chosen = self.what.selections if isinstance(self.what, Question) else ()
+        return {selection.name: SelectedRows(selection, self.facts_of(selection.dataset)) for selection in chosen}
+
+    def facts_of(self, dataset: str) -> DatasetFacts:
         """The facts of a dataset. Errors: `ProgramError` where there are none."""
         for facts in self.facts:
             if facts.name == dataset:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from icm_ray.errors import ColumnError
 from icm_ray.ops.labels import Labels
 from icm_ray.policy import Policy
-from icm_ray.query.tasks import ColumnInfo
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.typing import typed
+from icm_ray.query.expressions.words import words
+from icm_ray.query.tasks import ColumnInfo, GroupKey
 
-__all__ = ["Rows", "column_of"]
+__all__ = ["Rows", "cells", "column_of", "public_count"]
 
 
 class Rows(Protocol):
@@ -34,7 +38,15 @@ class Rows(Protocol):
 
     @property
     def count(self) -> int:
-        """Rows of all owners together."""
+        """Rows of all owners together: public, and no fewer than those that are meant where `where` chooses."""
+
+    @property
+    def where(self) -> Of | None:
+        """The rows that are meant: those where it is true; None: all."""
+
+    @property
+    def by(self) -> tuple[GroupKey, ...]:
+        """Their groups, by public values."""
 
     @property
     def owners(self) -> Mapping[str, int]:
@@ -55,19 +67,36 @@ class Rows(Protocol):
     def kept(self) -> Sequence[str]:
         """The names under which workers keep the rows: of tables, or of shares."""
 
-    def rounding(self, column: str) -> float:
+    def rounding(self, column: Of) -> float:
         """How far one value of the column, as it is computed with, may be from the plain one."""
 
-    def one_word(self, column: str) -> bool:
+    def one_word(self, column: Of) -> bool:
         """Whether the sum of a column's values, whatever they are, stays in 64 bits wherever it is put together."""
 
-    def step(self, column: str) -> int:
+    def step(self, column: Of) -> int:
         """Fractional bits of the values that counts and extremes compare; -1 where owners compare plain values."""
 
 
-def column_of(rows: Rows, name: str) -> ColumnInfo:
-    """A column by its name; raises `ColumnError` where there is none."""
+def column_of(rows: Rows, of: Of) -> ColumnInfo:
+    """A column by its name, or what an expression gives; raises `ColumnError` where there is none, or it cannot be."""
+    if isinstance(of, str):
+        return _column(rows, of)
+    found = typed(of, lambda name: _column(rows, name))
+    return ColumnInfo(words(of), found.kind, nullable=found.nullable)
+
+
+def _column(rows: Rows, name: str) -> ColumnInfo:
     for column in rows.columns:
         if column.name == name:
             return column
     raise ColumnError(f"{rows.name} has no column {name!r}", column=name)
+
+
+def cells(rows: Rows) -> int:
+    """The number of groups; 1 where there are no keys."""
+    return math.prod(len(key.domain) for key in rows.by)
+
+
+def public_count(rows: Rows, of: Of) -> bool:
+    """Whether the number of values is that of the rows, which is public: none can be missing, all rows are meant."""
+    return rows.where is None and not rows.by and not column_of(rows, of).nullable

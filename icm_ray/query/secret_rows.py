@@ -14,9 +14,11 @@ from icm_ray.payload import Natural
 from icm_ray.policy import Policy
 from icm_ray.program.build import Value
 from icm_ray.program.derived_name import derived_name
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.partials import PartialAggregate
-from icm_ray.query.tasks import ColumnInfo
+from icm_ray.query.tasks import ColumnInfo, GroupKey
 
 __all__ = ["Encoding", "SecretPartition", "SecretRows", "encoding_for"]
 
@@ -133,8 +135,18 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
     def kept(self) -> Sequence[str]:
         return [self.key(partition, column.name) for partition in self.partitions for column in self.columns]
 
-    def encoding(self, column: str) -> Encoding:
-        """How a column is shared. Errors: `ColumnError` (none of that name)."""
+    @property
+    def where(self) -> None:
+        return None
+
+    @property
+    def by(self) -> tuple[GroupKey, ...]:
+        return ()
+
+    def encoding(self, column: Of) -> Encoding:
+        """How a column is shared. Errors: `ColumnError` (none of that name, or an expression)."""
+        if not isinstance(column, str):
+            raise ColumnError(f"{words(column)}: a shared frame is not computed with yet: do that before .share()")
         for info, encoding in zip(self.columns, self.encodings, strict=True):
             if info.name == column:
                 return encoding
@@ -144,13 +156,13 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
         """The name under which every party keeps its share of a partition's column."""
         return derived_name("share", self.name, partition.owner, partition.number, column, self.encoding(column))
 
-    def rounding(self, column: str) -> float:
+    def rounding(self, column: Of) -> float:
         return self.encoding(column).error
 
-    def step(self, column: str) -> int:
+    def step(self, column: Of) -> int:
         return self.encoding(column).f
 
-    def one_word(self, column: str) -> bool:
+    def one_word(self, column: Of) -> bool:
         lanes: dict[int, list[int]] = {}
         for partition in self.partitions:
             lanes.setdefault(partition.lane, []).append(partition.rows)
@@ -160,10 +172,10 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
 
     def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
         """What the rows of one lane contribute."""
-        encoding = self.encoding(partial.column)
+        encoding, name = self.encoding(partial.column), str(partial.column)
         parts = [
             build.builder.add(Load(key, encoding.type(partition.rows), self.behind(partition)))
             for partition in self.partitions
-            if partition.lane == build.lane and (key := self.key(partition, partial.column))
+            if partition.lane == build.lane and (key := self.key(partition, name))
         ]
         return partial.of_shares(build.builder, parts, self)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.ops.linear import Store
 from icm_ray.query.kinds import NUMBERS
@@ -38,7 +40,8 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
         for number, (lane, count) in enumerate(zip(table.lanes, table.rows, strict=True))
         if count
     )
-    return SecretRows(sharing.into, rows.name, columns, encodings, partitions, rows.policy)
+    whole = tuple(msgspec.structs.replace(info, nullable=False) for info in columns)  # owners refuse what is missing
+    return SecretRows(sharing.into, rows.name, whole, encodings, partitions, rows.policy)
 
 
 def sharing_program(shares: SecretRows, stage: int, members: Members) -> LaneProgram:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Union
 
 import msgspec
 
 from icm_ray.query.dialect import Dialect
+from icm_ray.query.expressions.tree import Of, Scalar
 
 __all__ = [
     "Aggregate",
@@ -15,6 +17,7 @@ __all__ = [
     "CsvSource",
     "FileInfo",
     "Given",
+    "GroupKey",
     "InputTask",
     "ParquetSource",
     "PushedSource",
@@ -52,13 +55,15 @@ class ColumnInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type's name, or, where there is a fault, "unequal", or "" (a part of the table lacks the column).
 
     origin: where the kind comes from, for messages: a file, a row of it. fault: why the column cannot be used, "" where
-    it can; said when it is used, for nobody may ever ask for it.
+    it can; said when it is used, for nobody may ever ask for it. nullable: whether a value may be missing (null, or a
+    float's NaN).
     """
 
     name: str
     kind: str
     origin: str = ""
     fault: str = ""
+    nullable: bool = True
 
 
 class FileInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,26 +97,44 @@ class ColumnValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     read_as: str = ""
 
 
+class GroupKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What rows are grouped by. domain: the public values of the groups; rows of no such value are in none."""
+
+    of: Of
+    domain: tuple[Scalar, ...]
+
+
 class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="aggregate"):
-    """What the owner computes itself over some partitions of a column.
+    """What the owner computes itself over some partitions of a column, or of an expression.
 
-    kind      result (uint64 words), exact
-    sum       wide: the sum, of integers and booleans (1, 4), of floats (1, 67) with 1074 fractional bits
-    squares   wide: the sum of squares, of integers and booleans (1, 4), of floats (1, 67) with 2148 fractional bits
-    min, max  (2, 1): the least or largest value as an order key in two words (`ring.fixed.words_of_key`), integers as
-              they are, floats by `ring.fixed.key_of_float`
+    kind      result (uint64 words), exact, one for each cell
+    sum       wide: the sum, of integers and booleans (cells, 4), of floats (cells, 67) with 1074 fractional bits
+    squares   wide: the sum of squares, of integers and booleans (cells, 4), of floats (cells, 67) with 2148 fractional
+              bits
+    min, max  (2, cells): the least or largest value as an order key in two words (`ring.fixed.words_of_key`), integers
+              as they are, floats by `ring.fixed.key_of_float`; beyond all of them where there is no value
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly, integers beyond 2^53 too
-    count     (1,): the number of values; columns of any kind, none missing
+    count     (cells,): the number of values; columns of any kind
 
-    read_as: as for `ColumnValues`.
+    read_as: as for `ColumnValues`. where: the rows that count, those where it is true. by: their groups; the cells are
+    the combinations of their values, the last key's values following one another; no keys: one cell. nullable: whether
+    values may be missing, which are skipped; else they are refused.
     """
 
     table: str
-    column: str
+    column: Of
     partitions: tuple[int, ...]
     kind: str
     edges: tuple[int | float, ...] = ()
     read_as: str = ""
+    where: Of | None = None
+    by: tuple[GroupKey, ...] = ()
+    nullable: bool = False
+
+    @property
+    def cells(self) -> int:
+        """The number of groups."""
+        return math.prod(len(key.domain) for key in self.by)
 
 
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="given"):

@@ -41,7 +41,7 @@ def test_an_equal_question_waits_and_another_does_not():
 def test_equal_questions_of_several_threads_over_several_lanes():
     with engine_of("two parties, two lanes") as engine:
         column = an.from_pandas(engine, {"alice": pd.DataFrame({"x": np.arange(100)})})["x"]
-        assert column._dataset.facts.lanes == {0, 1}
+        assert column.meant.dataset.facts.lanes == {0, 1}
         with ThreadPoolExecutor(4) as pool:
             found = [asked.result(LIMIT) for asked in [pool.submit(column.sum().reveal) for _ in range(8)]]
         assert found == [4950] * 8

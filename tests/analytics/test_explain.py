@@ -46,8 +46,8 @@ def test_exact_results_say_so(fresh):
 
 def test_counts_need_nothing(fresh):
     held, shared = both(fresh, [1, 2, 3])
-    assert "nothing: the number of rows is public" in text_of(fresh, shared.count())
-    assert "the number of values: 3, that of the rows, which is public" in text_of(fresh, held.count())
+    for column in (held, shared):
+        assert "nothing: the number of rows is public" in text_of(fresh, column.count())
 
 
 def test_a_histogram_names_its_edges_and_its_rounding(fresh):

@@ -186,20 +186,21 @@ def test_a_column_of_nothing_fits_any_kind(fresh):
         empty = GOOD.assign(age=nothing)
         frame = an.from_pandas(fresh, {"alice": GOOD, "bob": empty})
         assert frame.dtypes["age"] == "int"
-        used(fresh, NullError, "bob: column 'age' has", {"alice": GOOD, "bob": empty})
+        assert frame["age"].mean().reveal() == GOOD["age"].mean()
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_nan_and_infinite_values(fresh, bad):
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_infinite_values(fresh, bad):
     sources = {"alice": GOOD, "carol": GOOD.assign(cost=[1.0, bad, 2.0])}
     error = used(fresh, NullError, "carol: column 'cost'", sources, "cost")
     assert error.where == {"owner": "carol", "column": "cost"}
 
 
 def test_nulls_of_nullable_integers(fresh):
-    used(
-        fresh, NullError, "bob: column 'age' has null", {"bob": GOOD.assign(age=pd.array([1, None, 2], dtype="Int64"))}
-    )
+    frame = an.from_pandas(fresh, {"bob": GOOD.assign(age=pd.array([1, None, 2], dtype="Int64"))})
+    assert frame["age"].sum().reveal() == 3
+    with pytest.raises(NullError, match="bob: column 'age' has null"):
+        frame.share()
 
 
 def test_values_of_different_types(fresh):
@@ -243,8 +244,7 @@ def test_series_dicts_and_sparse_columns(fresh):
     assert frame.columns == ("age",)
     assert frame["age"].sum().reveal() == 13
     assert an.from_pandas(fresh, {"bob": pd.Series([1, 2])})["0"].sum().reveal() == 3
-    with pytest.raises(NullError, match="'cost'"):
-        an.from_pandas(fresh, {"bob": sparse})["cost"].sum().reveal()
+    assert an.from_pandas(fresh, {"bob": sparse})["cost"].mean().reveal() == 0.5
     refused(fresh, InputError, "'bob': a dict must hold columns of one length", {"bob": {"a": [1], "b": [1, 2]}})
     refused(fresh, InputError, "'bob': a dict must hold columns", {"bob": {"a": 1}})
 

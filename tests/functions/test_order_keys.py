@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icm_ray.functions.order_keys import KEY, largest_key
+from icm_ray.functions.order_keys import key_type, largest_key
 from icm_ray.ops.linear import Input, Reveal, Scale
 from icm_ray.program.build import Builder
 from icm_ray.ring.fixed import key_of_words, words_of_key
@@ -21,7 +21,7 @@ neighbours = st.builds(lambda key, step: min(max(key + step, LOWEST), HIGHEST), 
 def ends(keys, parties):
     """The least and the largest key, as they are opened."""
     builder = Builder(parties)
-    shared = [builder.add(Input(parties[at % len(parties)], f"key {at}", KEY)) for at in range(len(keys))]
+    shared = [builder.add(Input(parties[at % len(parties)], f"key {at}", key_type(1))) for at in range(len(keys))]
     negated = [builder.add(Scale(-1), key) for key in shared]
     builder.add(Reveal("bob", "max"), largest_key(builder, shared))
     builder.add(Reveal("bob", "min"), builder.add(Scale(-1), largest_key(builder, negated)))

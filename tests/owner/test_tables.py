@@ -32,10 +32,10 @@ from icm_ray.ring.fixed import decode, decode_integers, words_of_key
 
 ROWS = 5000
 COLUMNS = (
-    ColumnInfo("age", "int"),
-    ColumnInfo("cost", "float"),
-    ColumnInfo("ill", "bool"),
-    ColumnInfo("ward", "string"),
+    ColumnInfo("age", "int", nullable=False),
+    ColumnInfo("cost", "float", nullable=False),
+    ColumnInfo("ill", "bool", nullable=False),
+    ColumnInfo("ward", "string", nullable=False),
 )
 
 

@@ -16,12 +16,17 @@ from icm_ray.query.tasks import ColumnInfo
 MEMBERS = Members(("alice", "bob", "carol"), ("dora",))
 VISITS = OwnerRows(
     "visits",
-    (ColumnInfo("age", "int"), ColumnInfo("cost", "float"), ColumnInfo("ok", "bool"), ColumnInfo("ward", "string")),
+    (
+        ColumnInfo("age", "int", nullable=False),
+        ColumnInfo("cost", "float", nullable=False),
+        ColumnInfo("ok", "bool", nullable=False),
+        ColumnInfo("ward", "string", nullable=False),
+    ),
     (OwnerTable("table-1", "alice", (5, 7, 0, 2), (0, 1, 0, 1)), OwnerTable("table-2", "dora", (3, 4), (0, 1))),
     (("cost", 12),),
     Policy(min_rows=3),
 )
-ONE_LANE = OwnerRows("labs", (ColumnInfo("x", "float"),), (OwnerTable("table-3", "bob", (100,), (0,)),))
+ONE_LANE = OwnerRows("labs", (ColumnInfo("x", "float", nullable=False),), (OwnerTable("table-3", "bob", (100,), (0,)),))
 SHARING = Sharing("visits", "shares-1", ("age", "cost", "ok"), 16, 20)
 SHARES = secret_rows(SHARING, VISITS)
 

@@ -79,7 +79,7 @@ def test_a_count_may_be_a_share(statistic):
     )
     taken = {
         Mean: [total, count],
-        Variance: [builder.add(Widen(), count), builder.add(Widen(), total), builder.add(Widen(), squares)],
+        Variance: [count, builder.add(Widen(), total), builder.add(Widen(), squares)],
     }[type(statistic)]
     opened = statistic.finish(builder, taken, ONE_LANE)
     assert "count" in opened

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
 from icm_ray.program.build import Builder
 from icm_ray.query.error_bound import ErrorBound
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.words import words
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows, column_of
@@ -17,15 +19,22 @@ __all__ = ["OfColumn", "StatisticFaces"]
 
 
 class StatisticFaces(Protocol):
-    """One statistic of one column; `rows`: the public facts of its dataset."""
+    """One statistic of one column; `rows`: the public facts of its dataset.
+
+    Of rows in groups every value that `finish` gives has one number for each group, and `decode` gets those of one.
+    """
 
     @property
     def dataset(self) -> str:
         """Of what rows."""
 
     @property
-    def column(self) -> str:
-        """Of which column."""
+    def column(self) -> Of:
+        """Of which column, or of which expression."""
+
+    @property
+    def guards_itself(self) -> bool:
+        """Whether it withholds by itself what has too few values behind it."""
 
     @property
     def title(self) -> str:
@@ -57,10 +66,20 @@ class StatisticFaces(Protocol):
 
 
 class OfColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """dataset, column: of what. Statistics of numbers have most faces in common."""
+    """dataset: of which rows (a selection has a name, too). column: of what. Statistics of numbers have most faces in
+    common.
+    """
+
+    guards_itself: ClassVar[bool] = False
+    """Whether it withholds by itself what has too few values behind it."""
 
     dataset: str
-    column: str
+    column: Of
+
+    @property
+    def in_words(self) -> str:
+        """The column in words."""
+        return words(self.column)
 
     def whole(self, rows: Rows) -> bool:
         """Whether results are integers."""

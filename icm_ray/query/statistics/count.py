@@ -1,6 +1,5 @@
-"""The number of values, an int: that of the rows, which is public. Owners see to it that no value is missing.
-
-Shares have no missing values, so nothing is opened there.
+"""The number of values, an int. Where none can be missing and all rows are meant it is that of the rows, which is
+public: nothing is opened then.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from icm_ray.program.build import Builder, Value
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken
-from icm_ray.query.rows import Rows
+from icm_ray.query.rows import Rows, public_count
 from icm_ray.query.statistics.base import OfColumn
-from icm_ray.query.tasks import Aggregate, ColumnInfo
+from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["Count", "ValuesOfColumn"]
 
@@ -27,7 +26,7 @@ class Count(OfColumn, frozen=True, forbid_unknown_fields=True, tag="count"):
 
     @property
     def title(self) -> str:
-        return f"count of {self.column}"
+        return f"count of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[ValuesOfColumn]:
         return (ValuesOfColumn(self.column),)
@@ -42,26 +41,25 @@ class Count(OfColumn, frozen=True, forbid_unknown_fields=True, tag="count"):
         return EXACT
 
     def discloses(self, rows: Rows) -> str:
-        if rows.shared:
-            return "nothing: the number of rows is public"
-        return f"the number of values: {rows.count}, that of the rows, which is public"
+        return "nothing: the number of rows is public" if public_count(rows, self.column) else "the number of values"
 
 
 @dataclass(frozen=True, slots=True)
 class ValuesOfColumn(PartialAggregate):
-    """The number of values, which owners count."""
+    """The number of values (cells,), which owners count."""
 
     words: ClassVar[str] = "number of values"
     rule: ClassVar[Join] = Join.SUM
 
     def substitute(self, rows: Rows) -> PartialAggregate | RowCount:
-        return RowCount(self.column) if rows.shared else self
+        return RowCount(self.column) if public_count(rows, self.column) else self
 
-    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
-        return Aggregate(table, column.name, partitions, "count", read_as=column.kind)
+    @property
+    def kind(self) -> str:
+        return "count"
 
-    def type(self, column: ColumnInfo, rows: int) -> ValueType:
-        return ValueType(shape=(1,), width=log2_ceil(rows + 1) + 1)
+    def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
+        return ValueType(shape=(cells,), width=log2_ceil(rows + 1) + 1)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         raise ProgramError("shares lack no value: their number is that of the rows, which is public")

@@ -29,11 +29,12 @@ from icm_ray.ops.products import Product
 from icm_ray.ops.values import ValueType, log2_ceil
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.error_bound import EXACT, ErrorBound
+from icm_ray.query.expressions.tree import Of
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join, shared
 from icm_ray.query.rows import Rows
 from icm_ray.query.statistics.base import OfColumn
-from icm_ray.query.tasks import Aggregate, ColumnInfo
+from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["CountsOfColumn", "Histogram", "edges_of"]
 
@@ -109,18 +110,22 @@ def _equal(bins: Any, range: tuple[float, float] | None) -> NDArray[np.float64]:
 class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="histogram"):
     """edges: (bins + 1,), in the column's units, as `edges_of` has them."""
 
+    guards_itself: ClassVar[bool] = True
+
     edges: tuple[int | float, ...]
 
     @classmethod
-    def of(cls, dataset: str, column: str, edges: NDArray[Any]) -> Histogram:
+    def of(cls, dataset: str, column: Of, edges: NDArray[Any]) -> Histogram:
         """With the edges of `edges_of`."""
         return cls(dataset, column, edges=tuple(edges.tolist()))
 
     @property
     def title(self) -> str:
-        return f"histogram of {self.column}"
+        return f"histogram of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[CountsOfColumn]:
+        if rows.by:
+            raise InputError("a histogram of each group is not offered: filter for one group at a time")
         return (CountsOfColumn(self.column, self.edges),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
@@ -164,7 +169,7 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return tuple(notes)
 
 
-def _rounded(rows: Rows, column: str) -> bool:
+def _rounded(rows: Rows, column: Of) -> bool:
     """Whether values are rounded before they are counted."""
     return rows.rounding(column) > 0
 
@@ -179,14 +184,19 @@ class CountsOfColumn(PartialAggregate):
     """Counts (bins,) of values between `edges` (bins + 1,), in the column's units."""
 
     words: ClassVar[str] = "counts"
-    rule: ClassVar[Join] = Join.PAIRS
+    rule: ClassVar[Join] = Join.SUM
 
     edges: tuple[int | float, ...]
 
-    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
-        return Aggregate(table, column.name, partitions, "histogram", self.edges, read_as=column.kind)
+    @property
+    def kind(self) -> str:
+        return "histogram"
 
-    def type(self, column: ColumnInfo, rows: int) -> ValueType:
+    @property
+    def between(self) -> tuple[int | float, ...]:
+        return self.edges
+
+    def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
         return ValueType(shape=(len(self.edges) - 1,), width=log2_ceil(rows + 1) + 1)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:

@@ -1,7 +1,8 @@
-"""The mean, a float: the sum is opened, and divided by the number of rows, which is public."""
+"""The mean, a float, NaN of nothing: the sum is opened, and the number of values where that is not public."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from icm_ray.program.build import Builder
@@ -9,8 +10,9 @@ from icm_ray.query.doubles import DOUBLE, TINIEST, nearest
 from icm_ray.query.error_bound import ErrorBound
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import PartialAggregate, RowCount, Taken
-from icm_ray.query.rows import Rows
+from icm_ray.query.rows import Rows, public_count
 from icm_ray.query.statistics.base import OfColumn
+from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.sum import SumOfColumn
 
 __all__ = ["Mean"]
@@ -21,20 +23,23 @@ class Mean(OfColumn, frozen=True, forbid_unknown_fields=True, tag="mean"):
 
     @property
     def title(self) -> str:
-        return f"mean of {self.column}"
+        return f"mean of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
-        return SumOfColumn(self.column), RowCount(self.column)
+        return SumOfColumn(self.column), ValuesOfColumn(self.column)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
         total, count = values
         return {"sum": total, "count": count}
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> float:
-        return nearest(numbers["sum"].number / numbers["count"].number)
+        count = numbers["count"].number
+        return nearest(numbers["sum"].number / count) if count else math.nan
 
     def error(self, rows: Rows) -> ErrorBound:
         return ErrorBound(rows.rounding(self.column) + TINIEST, DOUBLE)
 
     def discloses(self, rows: Rows) -> str:
-        return f"the sum, to be divided by {rows.count}: the number of rows is public"
+        if public_count(rows, self.column):
+            return f"the sum, to be divided by {rows.count}: the number of rows is public"
+        return "the sum, and the number of values"

@@ -6,11 +6,12 @@ depend on the order of rows. Shares have one zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from icm_ray.functions.order_keys import KEY
+from icm_ray.functions.order_keys import key_type
 from icm_ray.ops.linear import Scale
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
@@ -20,8 +21,8 @@ from icm_ray.query.opened import Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join, largest, shared
 from icm_ray.query.rows import Rows
 from icm_ray.query.statistics.base import OfColumn
-from icm_ray.query.tasks import Aggregate, ColumnInfo
-from icm_ray.ring.fixed import float_of_key, key_of_words
+from icm_ray.query.tasks import ColumnInfo
+from icm_ray.ring.fixed import NOTHING, float_of_key, key_of_words
 
 __all__ = ["LargestOfColumn", "MinMax"]
 
@@ -38,7 +39,7 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
 
     @property
     def title(self) -> str:
-        return f"{self.word} of {self.column}"
+        return f"{self.word} of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[LargestOfColumn]:
         return (LargestOfColumn(self.column, negated=self.least),)
@@ -54,6 +55,8 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
         if rows.shared:
             return value.integers[0] if self.whole(rows) else nearest(value.number)
         key = key_of_words(*value.integers)
+        if abs(key) == NOTHING:
+            return math.nan  # of nothing, as pandas has it
         return key if self.whole(rows) else float_of_key(key)
 
     def error(self, rows: Rows) -> ErrorBound:
@@ -67,18 +70,19 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
 
 @dataclass(frozen=True, slots=True)
 class LargestOfColumn(PartialAggregate):
-    """An order key (2, 1) of what owners hold, a number (1,) of shares. negated: of the negated values."""
+    """Order keys (2, cells) of what owners hold, a number (1,) of shares. negated: of the negated values."""
 
     words: ClassVar[str] = "maximum"
     rule: ClassVar[Join] = Join.LARGEST
 
     negated: bool = False
 
-    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
-        return Aggregate(table, column.name, partitions, "min" if self.negated else "max", read_as=column.kind)
+    @property
+    def kind(self) -> str:
+        return "min" if self.negated else "max"
 
-    def type(self, column: ColumnInfo, rows: int) -> ValueType:
-        return KEY
+    def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
+        return key_type(cells)
 
     def brought(self, builder: Builder, value: Value) -> Value:
         return builder.add(Scale(-1), value) if self.negated else value

@@ -17,7 +17,7 @@ from icm_ray.query.opened import Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join
 from icm_ray.query.rows import Rows
 from icm_ray.query.statistics.base import OfColumn
-from icm_ray.query.tasks import Aggregate, ColumnInfo
+from icm_ray.query.tasks import ColumnInfo
 from icm_ray.ring.wide import GRID, LIMBS_OF_DOUBLES, LIMBS_OF_INTEGERS
 
 __all__ = ["Sum", "SumOfColumn", "moment_type"]
@@ -26,12 +26,12 @@ _INTEGER_BITS = 64  # of magnitudes of int64 and uint64
 _DOUBLE_BITS = 1024 + GRID  # of magnitudes of finite doubles, in units of 2^-GRID
 
 
-def moment_type(column: ColumnInfo, power: int, rows: int) -> ValueType:
-    """Of the exact sum of x^power over so many rows of any size (icm_ray.query.tasks.Aggregate)."""
+def moment_type(column: ColumnInfo, power: int, rows: int, cells: int) -> ValueType:
+    """Of the exact sums of x^power over so many rows of any size (icm_ray.query.tasks.Aggregate)."""
     floats = column.kind == "float"
     bits, limbs = (_DOUBLE_BITS, LIMBS_OF_DOUBLES) if floats else (_INTEGER_BITS, LIMBS_OF_INTEGERS)
     width = power * bits + log2_ceil(rows) + 1
-    return ValueType(kind=Kind.WIDE, shape=(1,), f=power * GRID * floats, width=width, limbs=limbs)
+    return ValueType(kind=Kind.WIDE, shape=(cells,), f=power * GRID * floats, width=width, limbs=limbs)
 
 
 class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
@@ -39,7 +39,7 @@ class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
 
     @property
     def title(self) -> str:
-        return f"sum of {self.column}"
+        return f"sum of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[SumOfColumn]:
         return (SumOfColumn(self.column),)
@@ -70,11 +70,12 @@ class SumOfColumn(PartialAggregate):
     def substitute(self, rows: Rows) -> SumOfColumn:
         return replace(self, wide=self.wide or not rows.one_word(self.column))
 
-    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
-        return Aggregate(table, column.name, partitions, "sum", read_as=column.kind)
+    @property
+    def kind(self) -> str:
+        return "sum"
 
-    def type(self, column: ColumnInfo, rows: int) -> ValueType:
-        return moment_type(column, 1, rows)
+    def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
+        return moment_type(column, 1, rows, cells)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         sums = [builder.add(Total(), part) for part in parts]

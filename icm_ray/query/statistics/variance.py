@@ -26,10 +26,11 @@ from icm_ray.query.doubles import DOUBLE, TINIEST, nearest, root
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken, join, shared
-from icm_ray.query.rows import Rows
+from icm_ray.query.rows import Rows, public_count
 from icm_ray.query.statistics.base import OfColumn
+from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.sum import SumOfColumn, moment_type
-from icm_ray.query.tasks import Aggregate, ColumnInfo
+from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["SquaresOfColumn", "Variance"]
 
@@ -42,11 +43,11 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
 
     @property
     def title(self) -> str:
-        return f"{'std' if self.root else 'var'} of {self.column} (ddof={self.ddof})"
+        return f"{'std' if self.root else 'var'} of {self.in_words} (ddof={self.ddof})"
 
     def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
-        count = RowCount(self.column)
-        if not self._defined(count.known(rows)):
+        count = ValuesOfColumn(self.column)
+        if public_count(rows, self.column) and rows.count <= self.ddof:
             return (count,)
         return count, SumOfColumn(self.column, wide=True), SquaresOfColumn(self.column)
 
@@ -65,7 +66,7 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
         except BoundError as error:
             many = f"{count.value} rows" if isinstance(count, Known) else "these rows"
             reason = f"{self.title}: {many} in so many parts do not fit ({error})"
-            raise BoundError(reason, column=self.column) from None
+            raise BoundError(reason, column=self.in_words) from None
         return {"V": value, "count": count}
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> float:
@@ -76,24 +77,27 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
         return root(variance) if self.root else nearest(variance)
 
     def error(self, rows: Rows) -> ErrorBound:
-        if rows.count <= self.ddof:
+        fewest = rows.count if public_count(rows, self.column) else self.ddof + 1
+        if fewest <= self.ddof:
             return EXACT
-        off = rows.rounding(self.column) * math.sqrt(rows.count / (rows.count - self.ddof))
+        off = rows.rounding(self.column) * math.sqrt(fewest / (fewest - self.ddof))
         if self.root:
             return ErrorBound(off + TINIEST, DOUBLE)
         return ErrorBound(3 * off**2 + TINIEST, DOUBLE, 2 * off)
 
     def discloses(self, rows: Rows) -> str:
+        if not public_count(rows, self.column):
+            return "V = N S2 - S1^2, and N, the number of values; neither the sum S1 nor the sum of squares S2"
         if rows.count <= self.ddof:
             return f"nothing: the result of {rows.count} rows with ddof={self.ddof} is NaN"
         return "V = N S2 - S1^2 alone, N the public number of rows; neither the sum S1 nor the sum of squares S2"
 
 
 def _times(builder: Builder, count: Taken, value: Value) -> Value:
-    """N S2, for a number of rows that is public or a wide share."""
-    return (
-        builder.add(Scale(count.value), value) if isinstance(count, Known) else builder.add(WideProduct(), count, value)
-    )
+    """N S2, for a number of values that is public, or a share."""
+    if isinstance(count, Known):
+        return builder.add(Scale(count.value), value)
+    return builder.add(WideProduct(), builder.add(Widen(value.type.limbs), count), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,12 @@ class SquaresOfColumn(PartialAggregate):
     words: ClassVar[str] = "sum of squares"
     rule: ClassVar[Join] = Join.SUM
 
-    def task(self, table: str, partitions: tuple[int, ...], column: ColumnInfo) -> Aggregate:
-        return Aggregate(table, column.name, partitions, "squares", read_as=column.kind)
+    @property
+    def kind(self) -> str:
+        return "squares"
 
-    def type(self, column: ColumnInfo, rows: int) -> ValueType:
-        return moment_type(column, 2, rows)
+    def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
+        return moment_type(column, 2, rows, cells)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         return join(builder, self.rule, [_squares(builder, part) for part in parts])

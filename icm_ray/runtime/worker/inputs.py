@@ -62,9 +62,8 @@ class OwnRows:
         Raises `InputError` for values that cannot be shared, `ProgramError` for an input that nobody brings, and what
         `PlanCheck` raises for a job that does not follow from what is asked.
         """
-        for name, task in self._check.tasks(job, program, policies, self._tables.info).items():
-            if not isinstance(task, Given):
-                given[name] = self._tables.make(task)
+        tasks = self._check.tasks(job, program, policies, self._tables.info)
+        given |= self._tables.make_all({name: task for name, task in tasks.items() if not isinstance(task, Given)})
         for node, kind in zip(program.nodes, program.types(), strict=True):
             if not isinstance(node.op, Input) or node.op.owner != self._owner:
                 continue

@@ -113,7 +113,7 @@ class PlanCheck:
             for facts in asked.facts:
                 self._check(facts, info)
             if isinstance(asked.what, Sharing):
-                self._know(secret_rows(asked.what, asked.rows(asked.what.dataset)))
+                self._know(secret_rows(asked.what, asked.facts_of(asked.what.dataset)))
         return mine
 
     def _of_model(self, payload: bytes) -> Program:
@@ -145,9 +145,13 @@ class PlanCheck:
             here = [part for part, lane in enumerate(table.lanes) if lane == self._lane]
             if table.owner != self._name or not here:
                 continue
-            own = info(table.name).rows
-            if len(own) != len(table.rows) or any(own[part] != table.rows[part] for part in here):
+            own = info(table.name)
+            if len(own.rows) != len(table.rows) or any(own.rows[part] != table.rows[part] for part in here):
                 raise self._refusal("its table has other rows than the question states")
+            said = {column.name: column for column in facts.columns}
+            for column in own.columns:
+                if column.nullable and column.name in said and not said[column.name].nullable:
+                    raise self._refusal(f"values of {column.name!r} may be missing, which the question denies")
         self._know(facts)
 
     def _know(self, facts: DatasetFacts) -> None:

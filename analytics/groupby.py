@@ -1,0 +1,255 @@
+"""Rows in groups of public keys, and what is asked of each group."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from analytics.meant import ALL_ROWS, Meant
+from analytics.operators import plain
+from analytics.query import Query
+from analytics.uncompared import Uncompared
+from icm_ray.errors import ColumnError, InputError
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.mean import Mean
+from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.sum import Sum
+from icm_ray.query.statistics.variance import Variance
+from icm_ray.query.tasks import GroupKey
+from icm_ray.query.withheld import Withheld
+
+__all__ = ["AGGREGATES", "SecureGroupBy", "grouped"]
+
+AGGREGATES: Final[Mapping[str, Callable[[str, Of], Statistic]]] = {
+    "count": Count,
+    "sum": Sum,
+    "mean": Mean,
+    "var": Variance,
+    "std": lambda dataset, column: Variance(dataset, column, root=True),
+    "min": lambda dataset, column: MinMax(dataset, column, least=True),
+    "max": MinMax,
+}
+"""What can be asked of each group, by pandas' names."""
+_NUMBERS = frozenset({"int", "float", "bool"})
+
+
+class SecureGroupBy(Uncompared):
+    """Groups of rows offer aggregates of each: results are those of pandas' `groupby` on the pooled rows.
+
+    `SecureFrame.groupby` makes them: users do not call the class. Groups without rows are left out.
+
+    Args:
+        meant: The rows that are grouped.
+        columns: By name what each column of the frame holds.
+        keys: By name what the rows are grouped by, and its values.
+        picked: The columns that are aggregated; None: all with numbers that are no key.
+        single: Whether one column was picked by its name, so that results are Series.
+
+    Examples:
+        >>> visits.groupby("ward", domain={"ward": ["a", "b", "c"]}).size().reveal()
+        ward
+        a    2
+        b    3
+        dtype: int64
+    """
+
+    __slots__ = ("_columns", "_keys", "_meant", "_picked", "_single")
+
+    def __init__(
+        self,
+        meant: Meant,
+        columns: Mapping[str, Of],
+        keys: Mapping[str, GroupKey],
+        picked: tuple[str, ...] | None = None,
+        *,
+        single: bool = False,
+    ) -> None:
+        self._meant, self._columns, self._keys = meant, dict(columns), dict(keys)
+        self._picked, self._single = picked, single
+
+    def __repr__(self) -> str:
+        return f"<SecureGroupBy: {self._meant.dataset.facts.count} rows by {', '.join(self._keys)}>"
+
+    def __getitem__(self, names: str | list[str]) -> SecureGroupBy:
+        """Pick the columns to aggregate.
+
+        Args:
+            names: The name of a column, whose results are Series then, or names of several.
+
+        Returns:
+            The same groups.
+
+        Raises:
+            ColumnError: No such column.
+
+        Examples:
+            >>> visits.groupby("ward", domain={"ward": ["a", "b"]})["age"].agg("max").reveal().tolist()
+            [47, 70]
+        """
+        picked = (names,) if isinstance(names, str) else tuple(names)
+        for name in picked:
+            if name not in self._columns:
+                raise ColumnError(f"no column {name!r}; there are {', '.join(self._columns)}", column=name)
+        return SecureGroupBy(self._meant, self._columns, self._keys, picked, single=isinstance(names, str))
+
+    def agg(self, functions: str | Sequence[str] | Mapping[str, Any] | None = None, **named: Any) -> Query:
+        """Aggregate each group.
+
+        Args:
+            functions: The name of an aggregate ("count", "sum", "mean", "var", "std", "min", "max"), several, or by
+                column one or several.
+            **named: By the name of a column of the result, (column, aggregate); of one picked column the aggregate.
+
+        Returns:
+            A query for a pandas Series or DataFrame, as pandas has them: a row for each group that has rows.
+
+        Raises:
+            InputError: Another aggregate, or none.
+            ColumnError: No such column, or one without numbers.
+
+        Examples:
+            >>> groups = visits.groupby("ward", domain={"ward": ["a", "b", "c"]})
+            >>> groups.agg(oldest=("age", "max"), bills=("cost", "count")).reveal()
+                  oldest  bills
+            ward
+            a         47      2
+            b         70      3
+        """
+        wanted, flat = self._wanted(functions, named)
+        if not wanted:
+            raise InputError(f"name an aggregate: {', '.join(AGGREGATES)}")
+        keys = tuple(self._keys.values())
+        dataset = self._meant.name(keys)
+        statistics = [self._statistic(dataset, column, function) for _, column, function in wanted]
+        parts = [self._meant.part(statistic, keys) for statistic in (Count(dataset, ALL_ROWS), *statistics)]
+        title = f"{', '.join(statistic.title for statistic in statistics)} by {', '.join(self._keys)}"
+        series = self._single and isinstance(functions, str) and not named
+        labels = [label for label, _, _ in wanted]
+        return Query(parts, title, lambda results: self._table(results, labels, flat=flat, series=series))
+
+    def size(self) -> Query:
+        """Count the rows of each group.
+
+        Returns:
+            A query for a pandas Series of int64.
+
+        Examples:
+            >>> visits.groupby("ward", domain={"ward": ["a", "b"]}).size().reveal().tolist()
+            [2, 3]
+        """
+        keys = tuple(self._keys.values())
+        part = self._meant.part(Count(self._meant.name(keys), ALL_ROWS), keys)
+        title = f"number of rows by {', '.join(self._keys)}"
+        return Query(
+            [part], title, lambda results: self._table([results[0], results[0]], [None], flat=True, series=True)
+        )
+
+    def _wanted(self, functions: Any, named: Mapping[str, Any]) -> tuple[list[tuple[Any, str, str]], bool]:
+        """(label of the result, column, aggregate) of all that is asked for; whether labels are plain names."""
+        if named:
+            if functions is not None:
+                raise InputError("give aggregates by name, or without names, not both")
+            return [self._named(label, given) for label, given in named.items()], True
+        if functions is None:
+            return [], True
+        if isinstance(functions, Mapping):
+            nested = any(not isinstance(given, str) for given in functions.values())
+            pairs = [(column, name) for column, given in functions.items() for name in _names(given)]
+            return [((column, name) if nested else column, column, name) for column, name in pairs], not nested
+        names = _names(functions)
+        columns = self._aggregated()
+        if isinstance(functions, str):
+            return [(column, column, functions) for column in columns], True
+        if self._single:
+            return [(name, columns[0], name) for name in names], True
+        return [((column, name), column, name) for column in columns for name in names], False
+
+    def _named(self, label: str, given: Any) -> tuple[str, str, str]:
+        if isinstance(given, str) and self._single:
+            return label, self._aggregated()[0], given
+        if isinstance(given, tuple) and len(given) == 2:
+            return label, given[0], given[1]
+        raise InputError(f"{label}= takes (column, aggregate), not {given!r}")
+
+    def _aggregated(self) -> tuple[str, ...]:
+        if self._picked is not None:
+            return self._picked
+        numbers = [name for name, of in self._columns.items() if self._meant.info(of).kind in _NUMBERS]
+        return tuple(name for name in numbers if name not in self._keys)
+
+    def _statistic(self, dataset: str, column: str, function: str) -> Statistic:
+        if function not in AGGREGATES:
+            raise InputError(f"there is no aggregate {function!r}; there are {', '.join(AGGREGATES)}")
+        if column not in self._columns:
+            raise ColumnError(f"no column {column!r}; there are {', '.join(self._columns)}", column=column)
+        kind = self._meant.info(self._columns[column]).kind
+        if function != "count" and kind not in _NUMBERS:
+            raise ColumnError(f"column {column!r} holds {kind}, and no numbers", column=column)
+        return AGGREGATES[function](dataset, self._columns[column])
+
+    def _table(self, results: list[Any], labels: list[Any], *, flat: bool, series: bool) -> Any:
+        """pandas' table of lists over all groups, the first of them the numbers of rows; groups without rows go."""
+        import pandas as pd
+
+        rows, *columns = results
+        domains = [key.domain for key in self._keys.values()]
+        groups = sorted(
+            (group, place)
+            for place, group in enumerate(itertools.product(*domains))
+            if isinstance(rows[place], Withheld) or rows[place]
+        )
+        places = [place for _, place in groups]
+        if len(domains) == 1:
+            index = pd.Index([group[0] for group, _ in groups], name=next(iter(self._keys)))
+        else:
+            index = pd.MultiIndex.from_tuples([group for group, _ in groups], names=list(self._keys))
+        withheld = {item.reason: None for column in columns for item in column if isinstance(item, Withheld)}
+        shown = [[_shown(column[place]) for place in places] for column in columns]
+        if series:
+            table: Any = pd.Series(shown[0], index=index, name=labels[0])
+        else:
+            heads = pd.Index(labels) if flat else pd.MultiIndex.from_tuples(labels)
+            table = pd.concat([pd.Series(column, index=index) for column in shown], axis=1)
+            table.columns = heads
+        table.attrs["withheld"] = tuple(withheld)
+        return table
+
+
+def _shown(result: Any) -> Any:
+    return float("nan") if isinstance(result, Withheld) else result
+
+
+def _names(given: Any) -> list[str]:
+    names = [given] if isinstance(given, str) else list(given)
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"aggregates are given by name: {', '.join(AGGREGATES)}")
+    return names
+
+
+def _values(
+    meant: Meant, columns: Mapping[str, Of], name: str, stated: Mapping[str, Sequence[Any]]
+) -> tuple[bool | int | float | str | None, ...]:
+    if name in stated:
+        return tuple(dict.fromkeys(plain(value) for value in stated[name]))
+    if meant.info(columns[name]).kind == "bool":
+        return (False, True)
+    raise InputError(
+        f"the values of {name!r} are not public; state those to group by: "
+        f"frame.groupby({name!r}, domain={{{name!r}: [...]}})"
+    )
+
+
+def grouped(
+    meant: Meant, columns: Mapping[str, Of], names: Sequence[str], stated: Mapping[str, Sequence[Any]]
+) -> SecureGroupBy:
+    """The rows in groups by columns of these names, with stated values. Errors: those of `SecureFrame.groupby`."""
+    if not names:
+        raise InputError("rows are grouped by one column or more")
+    keys = {name: GroupKey(columns[name], _values(meant, columns, name, stated)) for name in names}
+    selection = Selection(meant.dataset.facts.name, meant.where, tuple(keys.values()))
+    SelectedRows(selection, meant.dataset.facts)  # refuses keys that cannot be
+    return SecureGroupBy(meant, columns, keys)

@@ -1,0 +1,52 @@
+"""The rows that a frame or a column means: all of a dataset, or those where a condition is true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analytics.dataset import Dataset
+from analytics.execute import Part
+from icm_ray.query.expressions.tree import Of, apply, literal
+from icm_ray.query.rows import column_of
+from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.tasks import ColumnInfo, GroupKey
+
+__all__ = ["ALL_ROWS", "Meant"]
+
+ALL_ROWS = literal(value=True)
+"""A value for every row, so that its count is that of the rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """dataset: of what. where: the rows that are meant; None: all."""
+
+    dataset: Dataset
+    where: Of | None = None
+
+    def info(self, of: Of) -> ColumnInfo:
+        """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""
+        return column_of(self.dataset.facts, of)
+
+    def chosen(self, condition: Of) -> Meant:
+        """Those of these rows where a condition is true as well. Errors: `ColumnError` (no condition)."""
+        where = condition if self.where is None else apply("and", (self.where, condition))
+        SelectedRows(Selection(self.dataset.facts.name, where), self.dataset.facts)  # refuses what is no condition
+        return Meant(self.dataset, where)
+
+    def selection(self, by: Sequence[GroupKey] = ()) -> Selection | None:
+        """As a question names them; None: the whole dataset."""
+        if self.where is None and not by:
+            return None
+        return Selection(self.dataset.facts.name, self.where, tuple(by))
+
+    def name(self, by: Sequence[GroupKey] = ()) -> str:
+        """Under which statistics speak of them."""
+        selection = self.selection(by)
+        return self.dataset.facts.name if selection is None else selection.name
+
+    def part(self, statistic: Statistic, by: Sequence[GroupKey] = ()) -> Part:
+        """A statistic of these rows, which it names."""
+        return Part(self.dataset, statistic, self.selection(by))

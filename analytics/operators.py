@@ -1,0 +1,195 @@
+"""What Python's operators and pandas' methods make of columns: expressions, which owners evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from icm_ray.errors import InputError
+from icm_ray.query.expressions.tree import Expression, Of, Scalar, apply, literal
+
+if TYPE_CHECKING:
+    from analytics.meant import Meant
+
+__all__ = ["Operators", "plain"]
+
+
+def plain(value: Any) -> Scalar:
+    """A public value as Python's own: numpy's scalars become numbers.
+
+    Errors: `InputError` for what is no single value.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise InputError(
+            f"a column is compared and computed with columns and single values, not {type(value).__name__}"
+        )
+    return value
+
+
+class Operators:
+    """Arithmetic, comparisons and conditions of columns over the same rows. A missing value makes the result missing,
+    in comparisons False (for != True), as pandas has it.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        meant: Meant
+        of: Of
+
+        def _like(self, of: Expression) -> Self: ...
+
+    def _operand(self, other: Any) -> Of:
+        if not isinstance(other, Operators):
+            return literal(plain(other))
+        if other.meant.dataset is not self.meant.dataset:
+            raise InputError(
+                "columns of different frames are not computed with: their rows are not aligned; merge them"
+            )
+        if other.meant.where != self.meant.where:
+            raise InputError("columns of different rows of a frame are not computed with: filter after computing")
+        return other.of
+
+    def _apply(self, function: str, *others: Any, reflected: bool = False) -> Self:
+        operands = [self.of, *map(self._operand, others)]
+        made = self._like(apply(function, operands[::-1] if reflected else operands))
+        _ = made.meant.info(made.of)  # its typing rule refuses what cannot be
+        return made
+
+    def _compare(self, function: str, other: Any) -> Self:
+        found = apply(function, (self.of, self._operand(other)))
+        made = self._like(apply("fill", (found, literal(value=function == "not_equal"))))
+        _ = made.meant.info(made.of)
+        return made
+
+    def __add__(self, other: Any) -> Self:
+        return self._apply("add", other)
+
+    def __radd__(self, other: Any) -> Self:
+        return self._apply("add", other, reflected=True)
+
+    def __sub__(self, other: Any) -> Self:
+        return self._apply("subtract", other)
+
+    def __rsub__(self, other: Any) -> Self:
+        return self._apply("subtract", other, reflected=True)
+
+    def __mul__(self, other: Any) -> Self:
+        return self._apply("multiply", other)
+
+    def __rmul__(self, other: Any) -> Self:
+        return self._apply("multiply", other, reflected=True)
+
+    def __truediv__(self, other: Any) -> Self:
+        return self._apply("divide", other)
+
+    def __rtruediv__(self, other: Any) -> Self:
+        return self._apply("divide", other, reflected=True)
+
+    def __neg__(self) -> Self:
+        return self._apply("negate")
+
+    def __abs__(self) -> Self:
+        return self._apply("abs")
+
+    def __invert__(self) -> Self:
+        return self._apply("not")
+
+    def __and__(self, other: Any) -> Self:
+        return self._apply("and", other)
+
+    def __rand__(self, other: Any) -> Self:
+        return self._apply("and", other, reflected=True)
+
+    def __or__(self, other: Any) -> Self:
+        return self._apply("or", other)
+
+    def __ror__(self, other: Any) -> Self:
+        return self._apply("or", other, reflected=True)
+
+    def __eq__(self, other: object) -> Self:  # type: ignore[override]
+        return self._compare("equal", other)
+
+    def __ne__(self, other: object) -> Self:  # type: ignore[override]
+        return self._compare("not_equal", other)
+
+    def __lt__(self, other: Any) -> Self:
+        return self._compare("less", other)
+
+    def __le__(self, other: Any) -> Self:
+        return self._compare("less_equal", other)
+
+    def __gt__(self, other: Any) -> Self:
+        return self._compare("greater", other)
+
+    def __ge__(self, other: Any) -> Self:
+        return self._compare("greater_equal", other)
+
+    __hash__ = object.__hash__
+
+    def isin(self, values: Iterable[Any]) -> Self:
+        """Say for every row whether the value is one of some public ones; a missing value is none of them.
+
+        Args:
+            values: Public values of the column's kind.
+
+        Returns:
+            A column of booleans.
+
+        Raises:
+            InputError: What is no collection of single values.
+            ColumnError: Values of another kind.
+
+        Examples:
+            >>> visits[visits["ward"].isin(["a", "c"])]["age"].count().reveal()
+            2
+        """
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise InputError(f"isin takes a list of values, not {values!r}")
+        return self._apply("is_in", *dict.fromkeys(map(plain, values)))
+
+    def isna(self) -> Self:
+        """Say for every row whether the value is missing.
+
+        Returns:
+            A column of booleans.
+
+        Examples:
+            >>> visits["age"].isna().sum().reveal()
+            0
+        """
+        return self._apply("is_null")
+
+    def notna(self) -> Self:
+        """Say for every row whether the value is there.
+
+        Returns:
+            A column of booleans.
+
+        Examples:
+            >>> visits["age"].notna().sum().reveal()
+            5
+        """
+        return ~self.isna()
+
+    def fillna(self, value: Any) -> Self:
+        """Put a value where one is missing.
+
+        Args:
+            value: A public value, or a column of the same rows.
+
+        Returns:
+            A column without missing values, where `value` has none.
+
+        Raises:
+            ColumnError: A value of another kind.
+
+        Examples:
+            >>> visits["age"].fillna(0).mean().reveal()
+            48.2
+        """
+        return self._apply("fill", value)

@@ -1,0 +1,13 @@
+"""What evaluates each function of `icm_ray.query.expressions`: a row for each, in the files of their families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from icm_ray.owner.expressions import arithmetic, comparison, logic
+from icm_ray.owner.expressions.evaluator import Evaluator
+
+__all__ = ["EVALUATORS"]
+
+EVALUATORS: Mapping[str, Evaluator] = {**arithmetic.EVALUATORS, **comparison.EVALUATORS, **logic.EVALUATORS}
+"""By name."""

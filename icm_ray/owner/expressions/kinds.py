@@ -1,0 +1,64 @@
+"""Between kinds of columns and Arrow's types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from icm_ray.errors import ColumnError
+from icm_ray.query.expressions.tree import Scalar
+
+__all__ = ["as_agreed", "as_kind", "is_float", "without_nan"]
+
+
+def is_float(array: Any) -> bool:
+    """Whether an Arrow array or scalar holds floats."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_floating(array.type))
+
+
+def as_kind(value: Scalar, kind: str) -> Any:
+    """A literal as an Arrow scalar. Errors: `ColumnError` for what is no value of the kind."""
+    import pyarrow as pa
+
+    types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "string": pa.string(), "null": pa.null()}
+    if kind == "int" and isinstance(value, int) and value >= 1 << 63:
+        return pa.scalar(value, pa.uint64())
+    if kind not in types:
+        raise ColumnError(f"a value of kind {kind!r} cannot be written in an expression")
+    return pa.scalar(value, types[kind])
+
+
+def as_agreed(array: Any, kind: str) -> Any:
+    """A column's array as one of the kind that all owners agreed on, in the widest type of that kind; floats' NaN are
+    nulls then, as pandas has it.
+    """
+    import pyarrow as pa
+
+    held = array.type
+    if pa.types.is_dictionary(held):
+        array = array.cast(held.value_type)
+        held = array.type
+    if kind == "float":
+        doubles = array if held == pa.float64() else array.cast(pa.float64(), safe=True)
+        return without_nan(doubles)
+    if kind == "int" and pa.types.is_integer(held):
+        return array.cast(pa.uint64() if held == pa.uint64() else pa.int64())
+    if kind == "string" and held != pa.string():
+        return array.cast(pa.large_string() if pa.types.is_large_string(held) else pa.string())
+    if pa.types.is_null(held):
+        types = {"int": pa.int64(), "bool": pa.bool_(), "string": pa.string()}
+        return array.cast(types[kind]) if kind in types else array
+    return array
+
+
+def without_nan(doubles: Any) -> Any:
+    """The array, null where it is NaN."""
+    import numpy as np
+    import pyarrow as pa
+
+    plain = doubles.to_numpy(zero_copy_only=False)
+    nan = np.isnan(plain)
+    if not nan.any():
+        return doubles
+    return pa.array(plain, mask=nan)

@@ -1,0 +1,180 @@
+"""Aggregates over partitions of a table, all that are asked for in one pass: every batch is read and evaluated once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import ColumnError, ProgramError
+from icm_ray.owner.expressions.evaluate import evaluate
+from icm_ray.owner.expressions.kinds import as_agreed
+from icm_ray.owner.folds import Fold, fold_for
+from icm_ray.owner.reading import Readable
+from icm_ray.owner.values import lacking, plain_numbers
+from icm_ray.query.expressions.tree import Of, columns_of
+from icm_ray.query.expressions.words import words
+from icm_ray.query.kinds import NUMBERS
+from icm_ray.query.tasks import Aggregate, GroupKey
+from icm_ray.ring.array import RingArray
+
+__all__ = ["aggregates"]
+
+Rows = NDArray[np.int64]
+
+
+def aggregates(table: Readable, tasks: Mapping[str, Aggregate]) -> dict[str, RingArray]:
+    """The words of each task, by its name; all are of this table and of the same partitions.
+
+    Errors: `ColumnError` (a column that is not there, or not of the kind that was agreed on), `NullError` (values that
+    are missing where none may be, or infinite), `BoundError` (a result beyond 64 bits), `SourceError`, `ProgramError`
+    (no such partition, groups of no value). None of them tells a value or a row.
+    """
+    works = {name: _Work(task) for name, task in tasks.items()}
+    partitions = next(iter(tasks.values())).partitions
+    names = columns_of(*(of for task in tasks.values() for of in _read_by(task)))
+    for task in tasks.values():
+        _check(table, task)
+    for partition in partitions:
+        if not 0 <= partition < len(table.info.rows):
+            raise ProgramError(f"a table of {len(table.info.rows)} partitions, none of number {partition}")
+        if not table.info.rows[partition]:
+            continue
+        for count, columns in table.batches(partition, names):
+            batch = _Batch(table, count, columns)
+            for work in works.values():
+                work.add(batch)
+    return {name: work.fold.words() for name, work in works.items()}
+
+
+def _read_by(task: Aggregate) -> Iterator[Of | None]:
+    yield task.column
+    yield task.where
+    for key in task.by:
+        yield key.of
+
+
+def _check(table: Readable, task: Aggregate) -> None:
+    """Refuse what cannot be aggregated before anything is read."""
+    infos = {info.name: info for info in table.info.columns}
+    for name in columns_of(*_read_by(task)) if infos else ():
+        if name not in infos:
+            raise ColumnError(f"there is no column {name!r}; there are {', '.join(infos)}", column=name)
+        if infos[name].fault:
+            raise ColumnError(infos[name].fault, column=name)
+    if task.kind != "count" and task.read_as not in NUMBERS | {"null"}:
+        name = words(task.column)
+        raise ColumnError(f"{name}: numbers are needed, and its type is {task.read_as}", column=name)
+
+
+class _Batch:
+    """Rows that were read together; what is evaluated over them is evaluated once."""
+
+    def __init__(self, table: Readable, count: int, columns: Mapping[str, Any]) -> None:
+        self.count = count
+        self._columns, self._infos = columns, {info.name: info for info in table.info.columns}
+        self._arrays: dict[tuple[str, str], Any] = {}
+        self._values: dict[tuple[Of, str], Any] = {}
+        self._cells: dict[tuple[Of | None, tuple[GroupKey, ...]], Rows | None] = {}
+
+    def values(self, of: Of, kind: str) -> Any:
+        """The array of an expression, or of a column as the kind that was agreed on."""
+        key = (of, kind)
+        if key not in self._values:
+            column = self._column if not isinstance(of, str) else lambda name, _: self._raw(name, kind)
+            self._values[key] = evaluate(of, column, self.count)
+        return self._values[key]
+
+    def _raw(self, name: str, kind: str) -> Any:
+        """A column as it was read. Errors: `ColumnError` where it has values that are not of the agreed kind."""
+        array, own = self._columns[name], self._infos[name].kind
+        fits = not kind or own in {kind, "null"} or (own, kind) == ("int", "float") or kind not in _KNOWN
+        if not fits and array.null_count < len(array):
+            raise ColumnError(f"{name}: its type is {own}, where {kind} was agreed on", column=name)
+        return array
+
+    def _column(self, name: str, kind: str) -> Any:
+        key = (name, kind)
+        if key not in self._arrays:
+            self._arrays[key] = as_agreed(self._raw(name, kind), kind or self._infos[name].kind)
+        return self._arrays[key]
+
+    def cells(self, where: Of | None, by: tuple[GroupKey, ...]) -> Rows | None:
+        """The group of each row (rows,), -1 where it is in none; None where all are in the only one."""
+        key = (where, by)
+        if key not in self._cells:
+            self._cells[key] = self._found(where, by)
+        return self._cells[key]
+
+    def _found(self, where: Of | None, by: Sequence[GroupKey]) -> Rows | None:
+        import pyarrow.compute as pc
+
+        cells: Rows | None = None
+        for key in by:
+            places = _places(self.values(key.of, "") if not isinstance(key.of, str) else self._column(key.of, ""), key)
+            if cells is None:
+                cells = places
+            else:
+                cells = np.where((cells < 0) | (places < 0), np.int64(-1), cells * len(key.domain) + places)
+        if where is None:
+            return cells
+        condition = self._column(where, "bool") if isinstance(where, str) else self.values(where, "")
+        chosen = pc.fill_null(condition, False).to_numpy(zero_copy_only=False)
+        return np.where(chosen, 0 if cells is None else cells, np.int64(-1))
+
+
+_KNOWN = NUMBERS | {"string"}
+
+
+def _places(array: Any, key: GroupKey) -> Rows:
+    """Where each value is in a key's domain, -1 for those that are not."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_null(array.type):
+        return np.full(len(array), -1)
+    try:
+        domain = pa.array(key.domain, array.type)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        raise ColumnError(f"{words(key.of)}: values to group by that are not of its kind") from None
+    places = pc.fill_null(pc.index_in(array, value_set=domain), -1)
+    result: Rows = places.to_numpy(zero_copy_only=False).astype(np.int64)
+    return result
+
+
+class _Work:
+    """One aggregate, while the rows are read."""
+
+    def __init__(self, task: Aggregate) -> None:
+        self._task, self._name = task, words(task.column)
+        self.fold: Fold = fold_for(task.kind, task.read_as == "float", self._name, task.cells, task.edges)
+
+    def add(self, batch: _Batch) -> None:
+        """Take the rows of a batch in."""
+        import pyarrow as pa
+
+        task = self._task
+        values, cells = batch.values(task.column, task.read_as), batch.cells(task.where, task.by)
+        if cells is not None and (out := cells < 0).any():
+            values, cells = values.filter(pa.array(~out)), cells[~out]
+        there = _there(values)
+        if there is not None:
+            if not task.nullable:
+                raise lacking(self._name, "null or NaN")
+            values, cells = values.filter(pa.array(there)), None if cells is None else cells[there]
+        counts = task.kind == "count"
+        numbers = np.zeros(len(values), np.bool_) if counts else plain_numbers(values, self._name, task.read_as)
+        if numbers.size:
+            self.fold.add(numbers, None if task.cells == 1 else cells)
+
+
+def _there(values: Any) -> NDArray[np.bool_] | None:
+    """Where there is a value; None: everywhere. NaN is missing, as null is."""
+    import pyarrow as pa
+
+    if pa.types.is_floating(values.type):
+        there: NDArray[np.bool_] = ~np.isnan(values.to_numpy(zero_copy_only=False))  # nulls are NaN there
+        return None if there.all() else there
+    return values.is_valid().to_numpy(zero_copy_only=False) if values.null_count else None

@@ -1,0 +1,19 @@
+"""The functions of columns: a row for each, in the files of their families. Another one is a row there, and one where
+owners evaluate it (`icm_ray.owner.expressions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from icm_ray.query.expressions import arithmetic, comparison, logic
+from icm_ray.query.expressions.function import Function
+
+__all__ = ["FUNCTIONS"]
+
+FUNCTIONS: Mapping[str, Function] = {
+    function.name: function
+    for family in (arithmetic.FUNCTIONS, comparison.FUNCTIONS, logic.FUNCTIONS)
+    for function in family
+}
+"""By name."""

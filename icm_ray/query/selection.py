@@ -1,0 +1,136 @@
+"""Some rows of a dataset, as a question names them: those where a condition is true, in groups of public keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from icm_ray.errors import ColumnError, InputError
+from icm_ray.ops.labels import Labels
+from icm_ray.policy import Policy
+from icm_ray.program.build import Value
+from icm_ray.program.derived_name import derived_name
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.words import words
+from icm_ray.query.lane_build import LaneBuild
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.partials import PartialAggregate
+from icm_ray.query.rows import cells, column_of
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.tasks import ColumnInfo, GroupKey
+
+__all__ = ["MOST_CELLS", "SelectedRows", "Selection"]
+
+MOST_CELLS = 1 << 16
+
+
+class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """dataset: of what. where: the rows that are meant, all for None. by: what they are grouped by."""
+
+    dataset: str
+    where: Of | None = None
+    by: tuple[GroupKey, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Under which statistics speak of it: equal selections have one."""
+        return derived_name("rows", self)
+
+
+@dataclass(frozen=True)
+class SelectedRows:
+    """A selection, and the rows that it is of. Everything that is said of the rows themselves, these say.
+
+    Errors, when it is made: `ColumnError` for a condition that is none, or a key whose values are of another kind;
+    `InputError` for groups that are none or too many.
+    """
+
+    selection: Selection
+    base: OwnerRows | SecretRows
+
+    def __post_init__(self) -> None:
+        where = self.selection.where
+        if where is not None and (kind := column_of(self.base, where).kind) != "bool":
+            raise ColumnError(f"{words(where)}: rows are chosen by a condition, not by {kind}")
+        for key in self.by:
+            _check_key(key, column_of(self.base, key.of))
+        if not 1 <= cells(self) <= MOST_CELLS:
+            raise InputError(f"{cells(self)} groups; 1 to {MOST_CELLS} can be asked for at once")
+
+    @cached_property
+    def name(self) -> str:
+        return self.selection.name
+
+    @property
+    def where(self) -> Of | None:
+        return self.selection.where
+
+    @property
+    def by(self) -> tuple[GroupKey, ...]:
+        return self.selection.by
+
+    @property
+    def policy(self) -> Policy | None:
+        return self.base.policy
+
+    @property
+    def source(self) -> str:
+        return self.base.source
+
+    @property
+    def columns(self) -> tuple[ColumnInfo, ...]:
+        return self.base.columns
+
+    @property
+    def count(self) -> int:
+        return self.base.count
+
+    @property
+    def owners(self) -> Mapping[str, int]:
+        return self.base.owners
+
+    @property
+    def shared(self) -> bool:
+        return self.base.shared
+
+    @property
+    def lanes(self) -> frozenset[int]:
+        return self.base.lanes
+
+    def labels(self, lane: int) -> Labels:
+        return self.base.labels(lane)
+
+    @property
+    def kept(self) -> Sequence[str]:
+        return self.base.kept
+
+    def rounding(self, column: Of) -> float:
+        return self.base.rounding(column)
+
+    def one_word(self, column: Of) -> bool:
+        return self.base.one_word(column)
+
+    def step(self, column: Of) -> int:
+        return self.base.step(column)
+
+    def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
+        """What the rows of one lane contribute."""
+        if isinstance(self.base, OwnerRows):
+            return self.base.partial(build, partial, self.where, self.by)
+        raise ColumnError("rows of a shared frame are not filtered or grouped yet: do that before .share()")
+
+
+def _check_key(key: GroupKey, info: ColumnInfo) -> None:
+    if not key.domain:
+        raise InputError(f"{info.name}: there are no values to group by")
+    if len(set(key.domain)) != len(key.domain):
+        raise InputError(f"{info.name}: a value to group by is there twice")
+    kinds = {"string": str, "int": int, "bool": bool}
+    if info.kind not in kinds:
+        raise ColumnError(f"{info.name}: rows are grouped by text, whole numbers and booleans, not by {info.kind}")
+    for value in key.domain:
+        if type(value) is not kinds[info.kind]:
+            raise ColumnError(f"{info.name}: it is {info.kind}, and {value!r} is not", column=info.name)

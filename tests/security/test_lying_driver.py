@@ -192,9 +192,7 @@ def test_a_table_that_nobody_has(engine, few, says_too):
     refuses(few, ProgramError, "rows are not here")
 
 
-@pytest.mark.parametrize(
-    ("column", "kind"), [("x", "int"), ("x", "bool"), ("name", "int"), ("name", "float"), ("empty", "float")]
-)
+@pytest.mark.parametrize(("column", "kind"), [("x", "int"), ("x", "bool"), ("name", "int"), ("name", "float")])
 def test_a_column_of_another_kind(engine, column, kind):
     """An owner's worker takes its own values as what they are."""
     table = pd.DataFrame({"x": [0.5, 1.5], "name": ["a", "b"], "empty": [None, None]})
@@ -203,6 +201,16 @@ def test_a_column_of_another_kind(engine, column, kind):
     for ask in (rows[column].sum().reveal, rows[column].max().reveal, rows.share):
         with pytest.raises(InputError):
             ask()
+
+
+def test_a_column_said_to_lack_nothing(engine):
+    """A count that is secret would be taken for the number of rows."""
+    frame = an.from_pandas(engine, {"alice": pd.DataFrame({"x": [0.5, None]}), "bob": pd.DataFrame({"x": [1.0]})})
+    lie = twin(frame, columns=(ColumnInfo("x", "float", nullable=False),))
+    for ask in (lie["x"].mean().reveal, lie["x"].sum().reveal):
+        with pytest.raises(ProgramError, match="values of 'x' may be missing, which the question denies"):
+            ask()
+    assert frame["x"].mean().reveal() == 0.75
 
 
 # --- other orders -------------------------------------------------------------------------------------------------

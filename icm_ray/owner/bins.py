@@ -18,6 +18,8 @@ __all__ = ["Bins", "Edge"]
 
 Edge = int | float
 
+_FEW = 4  # thresholds in a cell that are worth a search for each value, where steps are coins for a processor
+_ROWS = 1 << 16
 _GRID_CELLS = 16  # for each threshold: few share a cell where edges are about equally spaced
 
 
@@ -56,10 +58,18 @@ class _Grid:
         scale = (self._grid.size - 1) / (high - self._low) if high > self._low else 0.0
         self._scale = scale if math.isfinite(scale) else 0.0
         kernels.grid_of(thresholds, self._low, self._scale, self._grid)
+        self._crowded = int(np.diff(self._grid).max()) > _FEW
 
     def count(self, values: NDArray[Any], counts: NDArray[np.int64]) -> None:
         """Add values that reach k thresholds to counts[k]."""
-        if self._thresholds.size:
+        if not self._thresholds.size:
+            return
+        if self._crowded:
+            for start in range(0, values.size, _ROWS):
+                below = np.sort(values[start : start + _ROWS]).searchsorted(self._thresholds)
+                rows = min(_ROWS, values.size - start)
+                counts[: below.size + 1] += np.diff(below, prepend=0, append=rows)
+        else:
             kernels.count_bins(values, self._thresholds, self._low, self._scale, self._grid, counts)
 
 

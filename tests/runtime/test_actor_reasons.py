@@ -36,7 +36,7 @@ def test_an_actor_that_died_otherwise_is_not_said_to_lack_memory():
 
 def test_a_dead_ray_is_named():
     said = _reason(ActorDiedError(), "raylet")
-    assert said == "its actor is gone: the Ray that this process has started is dead (its raylet ended)"
+    assert said == "its actor is gone: the Ray that this process uses is dead (its raylet ended)"
     assert _reason(OutOfMemoryError(KILLED), "raylet").startswith("Ray ended it")
 
 

@@ -29,8 +29,8 @@ def pids(session):
 """
 
 
-def start(root, code: str) -> subprocess.Popen:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+def start(root, code: str, **settings: str) -> subprocess.Popen:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")} | settings
     command = [sys.executable, "-c", BEGIN + code]
     return subprocess.Popen(command, env=clean, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -115,6 +115,47 @@ with icm.Session() as again:
 """
     works, refused, soon, left, again = said(root, code)
     assert (works, soon, left, again) == ("True", "True", "[]", "True")
+    assert "its gcs_server ended" in refused
+
+
+def test_a_dead_head_of_a_joined_cluster_is_found_at_once(root):
+    cluster = """
+import ray
+ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+node = ray._private.worker._global_node
+say(node.gcs_address, node.all_processes["gcs_server"][0].process.pid)
+time.sleep(300)
+"""
+    code = """
+address, head = sys.argv[1:]
+session = icm.Session(address=address)
+os.kill(int(head), 9)
+while not process_ray().dead():
+    time.sleep(0.005)
+say(works(session))
+try:
+    icm.Session()
+except icm.SessionError as error:
+    say(error)
+left = [handle._pid for lane in session._lanes for handle in lane.handles.values()]
+began = time.monotonic()
+session.close()
+say(time.monotonic() - began < 5)
+from tests.chaos.victims import gone
+say(gone(left, 1.0))
+os._exit(0)  # Ray would wait for its head
+"""
+    with start(root, cluster) as running:
+        try:
+            address, head = running.stdout.readline().split()
+            argued = code.replace("sys.argv[1:]", repr([address, head]))
+            with start(root, argued, RAY_AUTH_MODE="token") as process:
+                out, err = process.communicate(timeout=120)
+        finally:
+            running.kill()
+    assert process.returncode == 0, err
+    works, refused, soon, left = out.splitlines()
+    assert (works, soon, left) == ("True", "True", "[]")
     assert "its gcs_server ended" in refused
 
 

@@ -197,7 +197,7 @@ def _reason(error: RayError, died: str = "") -> str:
             "with fewer lanes, a smaller partition_bytes or in_flight, or on a node with more memory"
         )
     if died and isinstance(error, RayActorError):
-        return f"its actor is gone: the Ray that this process has started is dead (its {died} ended)"
+        return f"its actor is gone: the Ray that this process uses is dead (its {died} ended)"
     if isinstance(error, RayTaskError):
         return f"its actor failed with {type(error.cause).__name__}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -41,6 +41,7 @@ _NEVER: Final = "100000000"
 _KNOCK: Final = 5.0
 _LEAVING: Final = 3.0
 """Seconds that a dead Ray is waited for: it goes on by itself."""
+_HEAD: Final = "gcs_server"
 _FOLDER: Final = "icm-ray-"
 _NO_HOME: Final = (
     ". The home directory {home} is missing or cannot be written, and Ray keeps its token there: set HOME to a "
@@ -108,8 +109,11 @@ class ProcessRay:
             stubbornly(future)
 
     def dead(self) -> str:
-        """Which of the processes of the Ray that was started here has died; empty for none."""
-        return next((kind for kind, process in _processes() if process.poll() is not None), "")
+        """Which of the processes of the Ray that was started here, or of the cluster that was joined (its head alone),
+        has died; empty for none.
+        """
+        died = next((kind for kind, process in _processes() if process.poll() is not None), "")
+        return died or (_HEAD if _head_refuses() else "")
 
     # --- in the keeper's thread -----------------------------------------------------------------------------------
 
@@ -133,7 +137,7 @@ class ProcessRay:
             )
         elif died := self.dead():
             raise SessionError(
-                f"the Ray that this process has started is dead (its {died} ended): close the sessions that use it, "
+                f"the Ray that this process uses is dead (its {died} ended): close the sessions that use it, "
                 "or call ray.shutdown(), then open a new one"
             )
         self._numbers += 1
@@ -221,6 +225,21 @@ def _processes() -> list[tuple[str, Any]]:
     node = None if ray is None else ray._private.worker._global_node
     found = {} if node is None else node.all_processes
     return [(kind, info.process) for kind, infos in list(found.items()) for info in infos]
+
+
+def _head_refuses() -> bool:
+    """Whether nobody listens any more where the head of the cluster did. One that does not answer may come back."""
+    if not connection():
+        return False
+    import ray
+
+    try:
+        _knock(ray.get_runtime_context().gcs_address)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _kill_processes() -> None:

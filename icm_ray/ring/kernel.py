@@ -5,6 +5,7 @@ Kernels that only kernels call are `compiled` and no more: compiled code can cal
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import warnings
@@ -31,13 +32,32 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     cached = njit(cache=True, nogil=True)
     try:
-        return cached(function)
+        return _saved_one_at_a_time(cached(function))
     except RuntimeError:  # numba's "cannot cache function ...: no locator available"
         folder = _own_folder()
     if folder is None:
         return njit(nogil=True)(function)
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
-    return cached(function)
+    return _saved_one_at_a_time(cached(function))
+
+
+def _saved_one_at_a_time(dispatcher: Any) -> Callable[..., Any]:
+    """The same, whose code two processes never save at once: numba reads an index, chooses a free name and writes both,
+    so that code for two types could get one name, and later be run for the wrong one.
+    """
+    function: Callable[..., Any] = dispatcher
+    files = getattr(dispatcher._cache, "_cache_file", None)  # numba offers no public way
+    if files is None:  # nothing is saved
+        return function
+    save, folder = files.save, dispatcher._cache.cache_path
+
+    def alone(key: Any, data: Any) -> None:
+        with (Path(folder) / "saving.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            save(key, data)
+
+    files.save = alone
+    return function
 
 
 def _own_folder() -> Path | None:

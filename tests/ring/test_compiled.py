@@ -3,6 +3,8 @@
 import os
 import stat
 import tempfile
+import threading
+from contextlib import suppress
 
 import numba
 import pytest
@@ -48,3 +50,31 @@ def test_a_folder_that_others_can_write_is_not_used(nowhere):
     with pytest.warns(UserWarning, match="compiled anew in every process"):
         assert compiling.compiled(twice)(2) == 4
     assert numba.config.CACHE_DIR == ""
+
+
+def test_code_for_two_types_that_is_saved_at_once_gets_two_names(tmp_path, monkeypatch):
+    """... also where one saver looks for a free name while another has not written its own yet."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    looked = threading.Barrier(2)
+
+    def saver(key):
+        function = compiling.compiled(twice)
+        files = function._cache._cache_file
+        load_index = files._load_index
+
+        def slowly():
+            found = load_index()
+            with suppress(threading.BrokenBarrierError):
+                looked.wait(0.5)  # alone, the other one never comes
+            return found
+
+        files._load_index = slowly
+        files.save(key, key)
+
+    threads = [threading.Thread(target=saver, args=(key,)) for key in ("one", "other")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    files = compiling.compiled(twice)._cache._cache_file
+    assert {key: files.load(key) for key in ("one", "other")} == {"one": "one", "other": "other"}

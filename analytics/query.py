@@ -87,6 +87,8 @@ class Query(Uncompared):
             >>> print(visits["age"].mean().explain())
             mean of age
               rows: 5 (3 of alice, 2 of bob), public; each owner aggregates its own and shares the aggregate
+              plan: alice, bob, each in the clear: sum of age
+              plan: the parties, on shares: join the owners' parts
               opened: the sum, to be divided by 5: the number of rows is public
             ...
         """

@@ -9,10 +9,21 @@ from icm_ray.ops.values import ValueType
 from icm_ray.program.explain import widths
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings, Stamped
+from icm_ray.query.expressions.words import words
 from icm_ray.query.lower import Lowered
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.partials import RowCount
 from icm_ray.query.question import Asked, Question
+from icm_ray.query.rows import Rows, cells, public_count
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.selection import SelectedRows
+from icm_ray.query.small_cells import least_rows
+from icm_ray.query.statistics.catalogue import Statistic
 
 __all__ = ["explain"]
+
+_ORDERS, _ROUND, _BYTES = 3e-3, 1e-4, 4e8
+"""Seconds of a run's orders and of a round, bytes a second."""
 
 
 def explain(asked: Asked, lowered: Lowered, settings: RunSettings) -> str:
@@ -31,19 +42,39 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     rows = asked.rows(statistic.dataset)
     brought = ", ".join(f"{count} of {owner}" for owner, count in rows.owners.items())
     how = "shares of the parties" if rows.shared else "each owner aggregates its own and shares the aggregate"
-    lines = [
-        statistic.title,
-        f"  rows: {rows.count} ({brought}), public; {how}",
-        f"  opened: {statistic.discloses(rows)}",
-    ]
+    lines = [statistic.title, f"  rows: {rows.count} ({brought}), public; {how}"]
+    if rows.where is not None:
+        lines.append(f"  where: {words(rows.where)}; how many rows that are is secret")
+    lines += [f"  groups: {words(key.of)}, {len(key.domain)} public values" for key in rows.by]
+    lines += [f"  plan: {step}" for step in _plan(statistic, rows)]
+    lines.append(f"  opened: {statistic.discloses(rows)}{_in_groups(rows)}")
     if any(item.statistic == index and isinstance(item.source, ValueType) for item in lowered.revealed):
         recipient = "the driver, where the parties' shares meet" if question.to == DRIVER else f"{question.to} alone"
         lines.append(f"  to: {recipient}")
     lines += [f"  {note}" for note in statistic.notes(rows)]
     lines.append(f"  result: {statistic.error_in_words(rows)}")
-    if rows.policy is not None and rows.policy.min_rows > 1:
-        lines.append(f"  policy: at least {rows.policy.min_rows} rows behind a revealed number")
+    if (least := least_rows(rows)) > 1:
+        lines.append(f"  policy: at least {least} rows behind a revealed number")
     return lines
+
+
+def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows) -> list[str]:
+    """Where each part is computed: by owners in the clear, on shares, by whoever receives the result."""
+    partials = [partial.substitute(rows) for partial in statistic.partials(rows)]
+    parts = [f"{part.words} of {words(part.column)}" for part in partials if not isinstance(part, RowCount)]
+    if not parts:
+        return []
+    somebody = "the parties, on shares" if rows.shared else f"{', '.join(rows.owners)}, each in the clear"
+    steps = [*(["choose rows"] if rows.where is not None else []), *(["group them"] if rows.by else []), *parts]
+    lines = [f"{somebody}: {', '.join(steps)}"]
+    joined = "join the parts of lanes" if rows.shared else "join the owners' parts"
+    guards = least_rows(rows) > 1 and (statistic.guards_itself or not public_count(rows, statistic.column))
+    small = f", keep what has {least_rows(rows)} values or more behind it" if guards else ""
+    return [*lines, f"the parties, on shares: {joined}{small}"]
+
+
+def _in_groups(rows: Rows) -> str:
+    return f", of each of {cells(rows)} groups" if rows.by else ""
 
 
 def _costs(lowered: Lowered, settings: RunSettings) -> list[str]:
@@ -63,7 +94,13 @@ def _costs(lowered: Lowered, settings: RunSettings) -> list[str]:
         f"cost: {total.rounds} rounds{lanes}, {max(total.sent)} bytes sent by a party at most, "
         f"{total.dealt} bytes from the dealer, {opened} numbers opened"
     )
+    lines.append(f"time: about {_seconds(total):.2g} s within one machine, reading the rows aside")
     return [line for line in lines if line]
+
+
+def _seconds(cost: Cost) -> float:
+    """Orders, rounds and bytes, as links within one machine take them (docs/performance.md)."""
+    return _ORDERS + cost.rounds * _ROUND + (max(cost.sent) + cost.dealt) / _BYTES
 
 
 def _inputs(program: Program) -> str:

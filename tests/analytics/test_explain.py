@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 import analytics as an
+import icm_ray as icm
 from icm_ray.errors import OwnerError
 from icm_ray.program.stamped import Stamped
 from tests.analytics.conftest import both, engine_of
@@ -83,3 +84,24 @@ def test_an_unknown_recipient(fresh):
     for use in (held.sum().explain, held.sum().reveal):
         with pytest.raises(OwnerError, match=r"'mallory'.*alice, bob, carol"):
             use("mallory")
+
+
+def test_chosen_rows_and_groups_say_where_each_part_is_computed(fresh):
+    frame = an.from_pandas(fresh, {"alice": FRAME, "bob": FRAME}, policy=icm.Policy(min_rows=5))
+    chosen = frame[frame["age"] > 40]
+    text = text_of(fresh, chosen.assign(old=chosen["age"] > 60).groupby("old")["cost"].agg("mean"))
+    for line in (
+        "  where: age > 40; how many rows that are is secret",
+        "  groups: age > 60, 2 public values",
+        "  plan: alice, bob, each in the clear: choose rows, group them, sum of cost, number of values of cost",
+        "  plan: the parties, on shares: join the owners' parts, keep what has 5 values or more behind it",
+        "  policy: at least 5 rows behind a revealed number",
+    ):
+        assert line in text.splitlines()
+    assert "of each of 2 groups" in text
+    assert "time: about 0.00" in text
+
+
+def test_what_is_public_has_no_plan(fresh):
+    for column in both(fresh, [1, 2, 3]):
+        assert "plan:" not in text_of(fresh, column.count())

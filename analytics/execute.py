@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.dataset import Dataset
+from analytics.progress import Progress
 from icm_ray.errors import IcmError, InputError
 from icm_ray.names import DRIVER
 from icm_ray.query.answer import answers
@@ -108,12 +110,15 @@ def share(dataset: Dataset, columns: tuple[str, ...]) -> Dataset:
     for info, encoding in zip(facts.columns, facts.encodings, strict=True):
         if loss := encoding.loss(config.fraction_bits):
             warnings.warn(f"column {info.name!r}: {loss}", UserWarning, stacklevel=3)
-    try:
-        engine.execute(jobs)
-    except BaseException:
-        with suppress(IcmError):  # the first cause is the one to report
-            shares.forget()
-        raise
+    rows = [partition.rows for partition in facts.partitions]
+    with Progress("sharing", len(jobs), "partitions", sum(rows)) as steps:
+        told = [replace(job, done=partial(steps.done, count)) for job, count in zip(jobs, rows, strict=True)]
+        try:
+            engine.execute(told)
+        except BaseException:
+            with suppress(IcmError):  # the first cause is the one to report
+                shares.forget()
+            raise
     return shares
 
 
@@ -139,7 +144,8 @@ def _over_lanes(
 ) -> Mapping[str, NDArray[np.uint64]]:
     names = [name for keys in kept.values() for name in keys]
     try:
-        engine.execute(first)
+        with Progress("reading", len(first), "lanes", 0) as steps:
+            engine.execute([replace(job, done=steps.done) for job in first])
         engine.gather({lane: keys for lane, keys in kept.items() if lane != last.lane}, last.lane)
         results = engine.execute([last])[0].results
     except BaseException:

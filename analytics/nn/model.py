@@ -19,6 +19,7 @@ from analytics.nn.compile import Compiled, compile_graph
 from analytics.nn.findings import Finding
 from analytics.nn.folding import fold_scales
 from analytics.nn.prediction import Prediction, Spent
+from analytics.progress import Progress as Shown
 from icm_ray.errors import BoundError, IcmError, InputError, OwnerError, ShapeError, UnsupportedError
 from icm_ray.names import DRIVER
 from icm_ray.network.model import IMAGES, PublicModel
@@ -263,22 +264,32 @@ class SecureModel(StaysHere):
         starts = range(0, len(coded), self.batch_size)
         lanes = self._session.usable_lanes
         wave = _WAVE * len(lanes)
-        for first in range(0, len(starts), wave):
-            jobs: list[LaneJob] = []
-            results: list[int] = []
-            for index in range(first, min(first + wave, len(starts))):
-                lane = lanes[index % len(lanes)]
-                if lane not in self._loaded and all(job.lane != lane for job in jobs):
-                    jobs.append(self._load_job(lane))
-                images = coded[starts[index] : starts[index] + self.batch_size]
-                program, origin = self._program(len(images), owner, output, to)
-                results.append(len(jobs))
-                jobs.append(LaneJob(lane, program, index, given={owner: {IMAGES: images}}, origin=origin))
-            done = self._execute(jobs)
-            spent = spent.plus(jobs, done, self._session.lanes)
-            parts += [done[index].results[output] for index in results]
-            if progress is not None:
-                progress(min(starts[min(first + wave, len(starts)) - 1] + self.batch_size, len(coded)), len(coded))
+        with Shown("predicting", len(starts), "batches", len(coded)) as steps:
+            for first in range(0, len(starts), wave):
+                jobs: list[LaneJob] = []
+                results: list[int] = []
+                for index in range(first, min(first + wave, len(starts))):
+                    lane = lanes[index % len(lanes)]
+                    if lane not in self._loaded and all(job.lane != lane for job in jobs):
+                        jobs.append(self._load_job(lane))
+                    images = coded[starts[index] : starts[index] + self.batch_size]
+                    program, origin = self._program(len(images), owner, output, to)
+                    results.append(len(jobs))
+                    jobs.append(
+                        LaneJob(
+                            lane,
+                            program,
+                            index,
+                            given={owner: {IMAGES: images}},
+                            origin=origin,
+                            done=partial(steps.done, len(images)),
+                        )
+                    )
+                done = self._execute(jobs)
+                spent = spent.plus(jobs, done, self._session.lanes)
+                parts += [done[index].results[output] for index in results]
+                if progress is not None:
+                    progress(min(starts[min(first + wave, len(starts)) - 1] + self.batch_size, len(coded)), len(coded))
         words = np.concatenate(parts)
         plain: NDArray[Any] = decode(words, self._public.result.f) if output == "logits" else decode_integers(words)
         return plain, spent.lasted(perf_counter() - began)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -35,7 +35,8 @@ class LaneJob:
     elements that this process brings for the owner (their tasks are filled in); they go over the owner's link and
     nowhere else. profile: whether the members measure what they spend their time on (`icm_ray.profile`).
     trace: whether they count what the run allocates, which makes it slower. origin: what program and tasks follow
-    from: each member that contributes derives them from it, and refuses others.
+    from: each member that contributes derives them from it, and refuses others. done: called once it has run, in a
+    thread of its lane.
     """
 
     lane: int
@@ -46,6 +47,7 @@ class LaneJob:
     trace: bool = False
     profile: bool = False
     origin: Origin = field(default_factory=Free)
+    done: Callable[[], None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

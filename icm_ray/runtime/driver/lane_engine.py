@@ -236,6 +236,8 @@ class LaneEngine(StaysHere):
                     found[index] = run(self._lanes[lane], numbers[index], job, self.settings)
                     with self._counting:
                         self.totals = self.totals.plus(found[index])
+                    if job.done is not None:
+                        job.done()
 
         self._in_parallel([lambda lane=lane: of(lane) for lane in sorted({job.lane for job in jobs})])  # type: ignore[misc]
         return [found[index] for index in range(len(jobs))]

@@ -10,12 +10,12 @@ from analytics.column import SecureColumn
 from analytics.dataset import Dataset
 from analytics.execute import share
 from analytics.groupby import SecureGroupBy, grouped
-from analytics.meant import ALL_ROWS, Meant
+from analytics.meant import Meant
 from analytics.operators import plain
 from analytics.query import Query
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
-from icm_ray.query.expressions.tree import Of, literal
+from icm_ray.query.expressions.tree import EVERY_ROW, Of, literal
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import one_form
 from icm_ray.query.statistics.count import Count
@@ -306,7 +306,7 @@ class SecureFrame(Uncompared):
             >>> visits[visits["age"] >= 65].count_rows().reveal()
             1
         """
-        statistic = Count(self._meant.name(), ALL_ROWS)
+        statistic = Count(self._meant.name(), EVERY_ROW)
         return Query([self._meant.part(statistic)], "number of rows")
 
     def forget(self) -> None:

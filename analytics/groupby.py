@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from analytics.meant import ALL_ROWS, Meant
+from analytics.meant import Meant
 from analytics.operators import plain
 from analytics.query import Query
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
-from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
@@ -125,7 +125,7 @@ class SecureGroupBy(Uncompared):
         keys = tuple(self._keys.values())
         dataset = self._meant.name(keys)
         statistics = [self._statistic(dataset, column, function) for _, column, function in wanted]
-        parts = [self._meant.part(statistic, keys) for statistic in (Count(dataset, ALL_ROWS), *statistics)]
+        parts = [self._meant.part(statistic, keys) for statistic in (Count(dataset, EVERY_ROW), *statistics)]
         title = f"{', '.join(statistic.title for statistic in statistics)} by {', '.join(self._keys)}"
         series = self._single and isinstance(functions, str) and not named
         labels = [label for label, _, _ in wanted]
@@ -142,7 +142,7 @@ class SecureGroupBy(Uncompared):
             [2, 3]
         """
         keys = tuple(self._keys.values())
-        part = self._meant.part(Count(self._meant.name(keys), ALL_ROWS), keys)
+        part = self._meant.part(Count(self._meant.name(keys), EVERY_ROW), keys)
         title = f"number of rows by {', '.join(self._keys)}"
         return Query(
             [part], title, lambda results: self._table([results[0], results[0]], [None], flat=True, series=True)

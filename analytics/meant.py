@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 from analytics.dataset import Dataset
 from analytics.execute import Part
-from icm_ray.query.expressions.tree import Of, apply, literal
+from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
-__all__ = ["ALL_ROWS", "Meant"]
-
-ALL_ROWS = literal(value=True)
-"""A value for every row, so that its count is that of the rows."""
+__all__ = ["Meant"]
 
 
 @dataclass(frozen=True, slots=True)

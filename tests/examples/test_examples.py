@@ -1,5 +1,6 @@
 """Every example, and every Python block of the README, runs to its end, as a user would run it."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
@@ -35,6 +37,14 @@ def run(*arguments):
 )
 def test_example_runs(example):
     run(str(example))
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(notebook):
+    """... cell after cell, in one process."""
+    cells = json.loads(notebook.read_text())["cells"]
+    run("-c", "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
 
 
 @pytest.mark.ray

@@ -16,8 +16,8 @@ from icm_ray.errors import ColumnError, InputError, ProgramError
 from icm_ray.payload import Natural
 
 __all__ = [
-    "MOST_NODES", "Apply", "Column", "Expression", "Literal", "Node", "Of", "Scalar", "apply", "columns_of", "literal",
-    "nodes_of",
+    "EVERY_ROW", "MOST_NODES", "Apply", "Column", "Expression", "Literal", "Node", "Of", "Scalar", "apply",
+    "columns_of", "literal", "nodes_of",
 ]  # fmt: skip
 
 MOST_NODES = 1000
@@ -131,3 +131,7 @@ def _merge(nodes: dict[Node, int], of: Of) -> int:
 
 def _number(nodes: dict[Node, int], node: Node) -> int:
     return nodes.setdefault(node, len(nodes))
+
+
+EVERY_ROW = literal(value=True)
+"""A value for every row, so that its count is that of the rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from icm_ray.query.expressions.catalogue import FUNCTIONS
-from icm_ray.query.expressions.tree import Column, Literal, Of, nodes_of
+from icm_ray.query.expressions.tree import EVERY_ROW, Column, Literal, Of, nodes_of
 
 __all__ = ["words"]
 
@@ -15,6 +15,8 @@ def words(of: Of) -> str:
     """A column's name, or the expression as it is written in Python; long parts are cut."""
     if isinstance(of, str):
         return of
+    if of == EVERY_ROW:
+        return "rows"
     texts: list[str] = []
     for node in nodes_of(of):
         if isinstance(node, Column):

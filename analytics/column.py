@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from analytics.elementwise import Elementwise
 from analytics.meant import Meant
-from analytics.operators import Operators
 from analytics.query import Query
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import Expression, Of
@@ -27,7 +27,7 @@ __all__ = ["SecureColumn"]
 _NUMBERS = frozenset({"int", "float", "bool"})
 
 
-class SecureColumn(Operators, StaysHere):
+class SecureColumn(Elementwise, StaysHere):
     """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
     Every statistic is a `Query`, which computes nothing before its `reveal`. Operators and comparisons make columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -54,9 +54,9 @@ class Operators:
             raise InputError("columns of different rows of a frame are not computed with: filter after computing")
         return other.of
 
-    def _apply(self, function: str, *others: Any, reflected: bool = False) -> Self:
+    def _apply(self, function: str, *others: Any, options: Sequence[Scalar] = (), reflected: bool = False) -> Self:
         operands = [self.of, *map(self._operand, others)]
-        made = self._like(apply(function, operands[::-1] if reflected else operands))
+        made = self._like(apply(function, operands[::-1] if reflected else operands, options))
         _ = made.meant.info(made.of)  # its typing rule refuses what cannot be
         return made
 
@@ -89,6 +89,21 @@ class Operators:
 
     def __rtruediv__(self, other: Any) -> Self:
         return self._apply("divide", other, reflected=True)
+
+    def __floordiv__(self, other: Any) -> Self:
+        return self._apply("floor_divide", other)
+
+    def __rfloordiv__(self, other: Any) -> Self:
+        return self._apply("floor_divide", other, reflected=True)
+
+    def __mod__(self, other: Any) -> Self:
+        return self._apply("modulo", other)
+
+    def __rmod__(self, other: Any) -> Self:
+        return self._apply("modulo", other, reflected=True)
+
+    def __pow__(self, exponent: Any) -> Self:
+        return self._apply("power", options=(plain(exponent),))
 
     def __neg__(self) -> Self:
         return self._apply("negate")

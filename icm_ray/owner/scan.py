@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from icm_ray.owner.values import lacking, plain_numbers
 from icm_ray.query.expressions.tree import Of, columns_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import NUMBERS
-from icm_ray.query.tasks import Aggregate, GroupKey
+from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupKey
 from icm_ray.ring.array import RingArray
 
 __all__ = ["aggregates"]
@@ -37,13 +37,14 @@ def aggregates(table: Readable, tasks: Mapping[str, Aggregate]) -> dict[str, Rin
     names = columns_of(*(of for task in tasks.values() for of in _read_by(task)))
     for task in tasks.values():
         _check(table, task)
+    infos = {info.name: info for info in table.info.columns}
     for partition in partitions:
         if not 0 <= partition < len(table.info.rows):
             raise ProgramError(f"a table of {len(table.info.rows)} partitions, none of number {partition}")
         if not table.info.rows[partition]:
             continue
         for count, columns in table.batches(partition, names):
-            batch = _Batch(table, count, columns)
+            batch = _Batch(infos, count, columns.__getitem__)
             for work in works.values():
                 work.add(batch)
     return {name: work.fold.words() for name, work in works.items()}
@@ -72,12 +73,28 @@ def _check(table: Readable, task: Aggregate) -> None:
 class _Batch:
     """Rows that were read together; what is evaluated over them is evaluated once."""
 
-    def __init__(self, table: Readable, count: int, columns: Mapping[str, Any]) -> None:
+    def __init__(self, infos: Mapping[str, ColumnInfo], count: int, given: Callable[[str], Any]) -> None:
+        """given: the array of a column by its name, as it was read."""
         self.count = count
-        self._columns, self._infos = columns, {info.name: info for info in table.info.columns}
+        self._given, self._infos = given, infos
+        self._read: dict[str, Any] = {}
         self._arrays: dict[tuple[str, str], Any] = {}
         self._values: dict[tuple[Of, str], Any] = {}
-        self._cells: dict[tuple[Of | None, tuple[GroupKey, ...]], Rows | None] = {}
+        self._cells: dict[tuple[GroupKey, ...], Rows | None] = {}
+        self._chosen: dict[Of, _Batch] = {}
+
+    def chosen(self, where: Of | None) -> _Batch:
+        """The rows where a condition is true: what is asked of some rows is computed for these alone."""
+        import pyarrow.compute as pc
+
+        if where is None:
+            return self
+        if where not in self._chosen:
+            condition = self._column(where, "bool") if isinstance(where, str) else self.values(where, "")
+            kept = pc.fill_null(condition, False)
+            every = self._given
+            self._chosen[where] = _Batch(self._infos, kept.true_count, lambda name: every(name).filter(kept))
+        return self._chosen[where]
 
     def values(self, of: Of, kind: str) -> Any:
         """The array of an expression, or of a column as the kind that was agreed on."""
@@ -89,7 +106,9 @@ class _Batch:
 
     def _raw(self, name: str, kind: str) -> Any:
         """A column as it was read. Errors: `ColumnError` where it has values that are not of the agreed kind."""
-        array, own = self._columns[name], self._infos[name].kind
+        if name not in self._read:
+            self._read[name] = self._given(name)
+        array, own = self._read[name], self._infos[name].kind
         fits = not kind or own in {kind, "null"} or (own, kind) == ("int", "float") or kind not in _KNOWN
         if not fits and array.null_count < len(array):
             raise ColumnError(f"{name}: its type is {own}, where {kind} was agreed on", column=name)
@@ -101,16 +120,13 @@ class _Batch:
             self._arrays[key] = as_agreed(self._raw(name, kind), kind or self._infos[name].kind)
         return self._arrays[key]
 
-    def cells(self, where: Of | None, by: tuple[GroupKey, ...]) -> Rows | None:
+    def cells(self, by: tuple[GroupKey, ...]) -> Rows | None:
         """The group of each row (rows,), -1 where it is in none; None where all are in the only one."""
-        key = (where, by)
-        if key not in self._cells:
-            self._cells[key] = self._found(where, by)
-        return self._cells[key]
+        if by not in self._cells:
+            self._cells[by] = self._found(by)
+        return self._cells[by]
 
-    def _found(self, where: Of | None, by: Sequence[GroupKey]) -> Rows | None:
-        import pyarrow.compute as pc
-
+    def _found(self, by: Sequence[GroupKey]) -> Rows | None:
         cells: Rows | None = None
         for key in by:
             places = _places(self.values(key.of, "") if not isinstance(key.of, str) else self._column(key.of, ""), key)
@@ -118,11 +134,7 @@ class _Batch:
                 cells = places
             else:
                 cells = np.where((cells < 0) | (places < 0), np.int64(-1), cells * len(key.domain) + places)
-        if where is None:
-            return cells
-        condition = self._column(where, "bool") if isinstance(where, str) else self.values(where, "")
-        chosen = pc.fill_null(condition, False).to_numpy(zero_copy_only=False)
-        return np.where(chosen, 0 if cells is None else cells, np.int64(-1))
+        return cells
 
 
 _KNOWN = NUMBERS | {"string"}
@@ -155,8 +167,8 @@ class _Work:
         """Take the rows of a batch in."""
         import pyarrow as pa
 
-        task = self._task
-        values, cells = batch.values(task.column, task.read_as), batch.cells(task.where, task.by)
+        task, batch = self._task, batch.chosen(self._task.where)
+        values, cells = batch.values(task.column, task.read_as), batch.cells(task.by)
         if cells is not None and (out := cells < 0).any():
             values, cells = values.filter(pa.array(~out)), cells[~out]
         there = _there(values)

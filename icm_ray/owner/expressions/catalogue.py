@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from icm_ray.owner.expressions import arithmetic, comparison, logic
+from icm_ray.owner.expressions import arithmetic, casts, comparison, logic, numeric
 from icm_ray.owner.expressions.evaluator import Evaluator
 
 __all__ = ["EVALUATORS"]
 
-EVALUATORS: Mapping[str, Evaluator] = {**arithmetic.EVALUATORS, **comparison.EVALUATORS, **logic.EVALUATORS}
+EVALUATORS: Mapping[str, Evaluator] = {
+    name: evaluator
+    for family in (arithmetic, casts, comparison, logic, numeric)
+    for name, evaluator in family.EVALUATORS.items()
+}
 """By name."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from icm_ray.errors import BoundError, ColumnError, ProgramError
 from icm_ray.owner.expressions.catalogue import EVALUATORS
+from icm_ray.owner.expressions.evaluator import Unfit
 from icm_ray.owner.expressions.kinds import as_kind
 from icm_ray.query.expressions.tree import Apply, Column, Literal, Of, nodes_of
 from icm_ray.query.expressions.words import words
@@ -46,5 +47,7 @@ def _applied(node: Apply, arguments: list[Any], of: Of) -> Any:
         return evaluator(arguments, node.options)
     except OverflowError:
         raise BoundError(f"{words(of)}: a result is beyond 64 bits; make floats of it: astype('float')") from None
+    except Unfit as error:
+        raise ColumnError(f"{words(of)}: {error}") from None
     except (pa.ArrowException, ValueError, TypeError):  # its text holds values
         raise ColumnError(f"{words(of)}: {node.function} cannot be evaluated for all rows") from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.tree import Scalar
 
-__all__ = ["as_agreed", "as_kind", "is_float", "without_nan"]
+__all__ = ["as_agreed", "as_kind", "is_float", "of_one_type", "without_nan"]
 
 
 def is_float(array: Any) -> bool:
@@ -50,6 +51,22 @@ def as_agreed(array: Any, kind: str) -> Any:
         types = {"int": pa.int64(), "bool": pa.bool_(), "string": pa.string()}
         return array.cast(types[kind]) if kind in types else array
     return array
+
+
+def of_one_type(arguments: Sequence[Any]) -> Sequence[Any]:
+    """Values in one type that holds all: numbers as floats where one is, booleans beside integers as integers."""
+    import pyarrow as pa
+
+    types = {argument.type for argument in arguments if not pa.types.is_null(argument.type)}
+    if len(types) <= 1:
+        return arguments
+    if any(pa.types.is_floating(held) for held in types):
+        return [argument.cast(pa.float64(), safe=False) for argument in arguments]
+    if all(pa.types.is_integer(held) or pa.types.is_boolean(held) for held in types):
+        return [argument.cast(pa.int64()) for argument in arguments]
+    if all(pa.types.is_string(held) or pa.types.is_large_string(held) for held in types):
+        return [argument.cast(pa.large_string()) for argument in arguments]
+    return arguments
 
 
 def without_nan(doubles: Any) -> Any:

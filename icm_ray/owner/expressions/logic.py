@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any
 
 from icm_ray.owner.expressions.evaluator import Evaluator
+from icm_ray.owner.expressions.kinds import of_one_type
 from icm_ray.query.expressions.tree import Scalar
 
 __all__ = ["EVALUATORS"]
@@ -37,24 +38,13 @@ def _where(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
     import pyarrow.compute as pc
 
     condition, then, otherwise = arguments
-    return pc.if_else(pc.fill_null(condition, False), *_of_one_type([then, otherwise]))
+    return pc.if_else(pc.fill_null(condition, False), *of_one_type([then, otherwise]))
 
 
 def _filled(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
     import pyarrow.compute as pc
 
-    return pc.coalesce(*_of_one_type(arguments))
-
-
-def _of_one_type(arguments: Sequence[Any]) -> Sequence[Any]:
-    """Numbers as floats where one is, booleans beside integers as integers."""
-    import pyarrow as pa
-
-    types = {argument.type for argument in arguments if not pa.types.is_null(argument.type)}
-    if len(types) <= 1:
-        return arguments
-    target = pa.float64() if any(pa.types.is_floating(kind) for kind in types) else pa.int64()
-    return [argument.cast(target) for argument in arguments]
+    return pc.coalesce(*of_one_type(arguments))
 
 
 def _is_null(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:

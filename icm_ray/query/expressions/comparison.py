@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from icm_ray.errors import ColumnError
-from icm_ray.query.expressions.function import Function, Infer, Typed, any_nullable, same
+from icm_ray.query.expressions.function import Function, Infer, Typed, any_nullable, ordered, same
 from icm_ray.query.expressions.tree import Scalar
 
 __all__ = ["FUNCTIONS"]
 
 
-def _compared(symbol: str, *, ordered: bool) -> Infer:
+def _compared(symbol: str, common: Callable[[Sequence[Typed], str], str]) -> Infer:
     def infer(arguments: Sequence[Typed], _: Sequence[Scalar]) -> Typed:
-        kind = same(arguments, symbol)
-        if ordered and kind == "bool" and any(argument.kind not in {"bool", "null"} for argument in arguments):
-            raise ColumnError(f"{symbol} does not order {kind}")
+        common(arguments, symbol)
         return Typed("bool", any_nullable(arguments))
 
     return infer
 
 
-def _comparison(name: str, symbol: str, *, ordered: bool = True) -> Function:
+def _comparison(name: str, symbol: str, common: Callable[[Sequence[Typed], str], str] = ordered) -> Function:
     return Function(
         name,
         2,
-        _compared(symbol, ordered=ordered),
+        _compared(symbol, common),
         lambda arguments, _: f"({arguments[0]} {symbol} {arguments[1]})",
     )
 
@@ -36,8 +33,8 @@ def _is_in(arguments: Sequence[Typed], _: Sequence[Scalar]) -> Typed:
 
 
 FUNCTIONS = (
-    _comparison("equal", "==", ordered=False),
-    _comparison("not_equal", "!=", ordered=False),
+    _comparison("equal", "==", same),
+    _comparison("not_equal", "!=", same),
     _comparison("less", "<"),
     _comparison("less_equal", "<="),
     _comparison("greater", ">"),

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.tree import Scalar
 
-__all__ = ["Function", "Infer", "Typed", "Words", "any_nullable", "numbers", "same"]
+__all__ = ["Function", "Infer", "Typed", "Words", "any_nullable", "numbers", "ordered", "same"]
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """kind: as of `ColumnInfo`. nullable: whether a value may be missing."""
+    """kind: as of `ColumnInfo`. nullable: whether a value may be missing. value: the one of a literal."""
 
     kind: str
     nullable: bool = False
+    value: Scalar = None
 
 
 Infer = Callable[[Sequence[Typed], Sequence[Scalar]], Typed]
@@ -63,6 +64,17 @@ def same(arguments: Sequence[Typed], what: str) -> str:
     if kinds <= {"int", "float", "bool"}:
         return "float" if "float" in kinds else "int"
     raise ColumnError(f"{what} takes values of one kind, not {' and '.join(sorted(kinds))}")
+
+
+def ordered(arguments: Sequence[Typed], what: str) -> str:
+    """The kind that all arguments are of, one whose values have an order.
+
+    Errors: `ColumnError` where they are not.
+    """
+    kind = same(arguments, what)
+    if kind == "bool" and any(argument.kind not in {"bool", "null"} for argument in arguments):
+        raise ColumnError(f"{what} does not order {kind}")
+    return kind
 
 
 def any_nullable(arguments: Sequence[Typed]) -> bool:

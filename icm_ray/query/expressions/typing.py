@@ -31,7 +31,7 @@ def _types(of: Of, column: Callable[[str], ColumnInfo]) -> list[Typed]:
         if isinstance(node, Column):
             types.append(_of_column(column(node.name)))
         elif isinstance(node, Literal):
-            types.append(Typed(node.kind, node.value is None))
+            types.append(Typed(node.kind, node.value is None, node.value))
         else:
             types.append(_of_function(node, types, nodes[: number + 1]))
     return types

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.lower import Lowered
 from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows, cells
-from icm_ray.query.small_cells import GUARD, least_rows
+from icm_ray.query.small_cells import GUARD
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.withheld import Withheld
 
@@ -45,5 +46,12 @@ def _answer(statistic: Statistic, numbers: Mapping[str, Number], rows: Rows) -> 
 
 def _of_cell(statistic: Statistic, numbers: Mapping[str, Number], rows: Rows) -> Any:
     if GUARD in numbers and not numbers[GUARD].integers[0]:
-        return Withheld(f"{statistic.title}: fewer than {least_rows(rows)} values are behind it")
+        return Withheld(_reason(statistic, rows))
     return statistic.decode(numbers, rows)
+
+
+def _reason(statistic: Statistic, rows: Rows) -> str:
+    few = f"{statistic.title}: fewer than {fewest_values(statistic, rows)} values are behind it"
+    if rows.policy is None or (rows.where is None and not rows.by):
+        return few
+    return f"{few}, or 1 to {rows.policy.min_rows - 1} are left out; ask for wider filters or groups"

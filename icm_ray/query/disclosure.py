@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from icm_ray.errors import InputError, OwnerError, PolicyError
 from icm_ray.names import DRIVER
+from icm_ray.policy import Policy
 from icm_ray.query.lane_build import Members
 from icm_ray.query.question import Asked, Question
+from icm_ray.query.rows import Rows
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.histogram import Histogram
 
-__all__ = ["check_disclosure"]
+__all__ = ["check_disclosure", "fewest_values"]
 
 
 def check_disclosure(asked: Asked, members: Members) -> None:
     """Refuse a question that the datasets' policies do not allow; sharing opens nothing.
 
-    Errors: `InputError` (no statistics), `OwnerError` (a recipient that is no member), `PolicyError` (too few rows, or
-    a recipient that a policy does not allow).
+    Errors: `InputError` (no statistics), `OwnerError` (a recipient that is no member), `PolicyError` (too few rows, a
+    recipient or a kind of output that a policy does not allow).
     """
     question = asked.what
     if not isinstance(question, Question):
@@ -27,6 +31,36 @@ def check_disclosure(asked: Asked, members: Members) -> None:
         raise OwnerError(f"the recipient {to!r} is not in the session; there are {', '.join(there)}", recipient=to)
     for statistic in question.statistics:
         rows = asked.rows(statistic.dataset)
-        reason = None if rows.policy is None else rows.policy.objection(statistic.title, rows.count, to)
+        reason = _objection(statistic, rows, to)
         if reason is not None:
             raise PolicyError(reason, dataset=rows.source, recipient=None if to == DRIVER else to)
+
+
+def fewest_values(statistic: Statistic, rows: Rows) -> int:
+    """How many values have to be behind a number of a statistic; 1 where there is no policy."""
+    if rows.policy is None:
+        return 1
+    lost, fraction = getattr(statistic, "ddof", 1), getattr(statistic, "fraction", None)
+    return rows.policy.fewest(statistic.operation, lost=lost, fraction=fraction)
+
+
+def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
+    """Why the policy does not allow a result, from public facts alone: values are at most as many as rows."""
+    policy, title, count = rows.policy, statistic.title, rows.count
+    if policy is None:
+        return None
+    if reason := policy.objection(title, count, to) or policy.forbids(statistic.operation):
+        return reason if title in reason else f"{title}: {reason}"
+    fewest = fewest_values(statistic, rows)
+    if count < fewest:
+        return f"{title} has {count} rows behind it, the policy asks for {fewest} ({_why(statistic, policy)})"
+    if isinstance(statistic, Histogram) and (len(statistic.edges) - 1) * policy.rows_per_bin > count:
+        most = count // policy.rows_per_bin
+        return f"{title} has {len(statistic.edges) - 1} bins for {count} rows, the policy allows {most}"
+    return None
+
+
+def _why(statistic: Statistic, policy: Policy) -> str:
+    if getattr(statistic, "fraction", None) is not None:
+        return f"{policy.min_rows} on either side"
+    return f"{policy.residual_df} residual degrees of freedom"

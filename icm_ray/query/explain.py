@@ -9,6 +9,7 @@ from icm_ray.ops.values import ValueType
 from icm_ray.program.explain import widths
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings, Stamped
+from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lower import Lowered
 from icm_ray.query.owner_rows import OwnerRows
@@ -17,7 +18,6 @@ from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows, cells, public_count
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows
-from icm_ray.query.small_cells import least_rows
 from icm_ray.query.statistics.catalogue import Statistic
 
 __all__ = ["explain"]
@@ -53,8 +53,8 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
         lines.append(f"  to: {recipient}")
     lines += [f"  {note}" for note in statistic.notes(rows)]
     lines.append(f"  result: {statistic.error_in_words(rows)}")
-    if (least := least_rows(rows)) > 1:
-        lines.append(f"  policy: at least {least} rows behind a revealed number")
+    if rows.policy is not None:
+        lines.append(f"  policy: at least {fewest_values(statistic, rows)} rows behind a revealed number")
     return lines
 
 
@@ -68,8 +68,8 @@ def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows) -> 
     steps = [*(["choose rows"] if rows.where is not None else []), *(["group them"] if rows.by else []), *parts]
     lines = [f"{somebody}: {', '.join(steps)}"]
     joined = "join the parts of lanes" if rows.shared else "join the owners' parts"
-    guards = least_rows(rows) > 1 and (statistic.guards_itself or not public_count(rows, statistic.column))
-    small = f", keep what has {least_rows(rows)} values or more behind it" if guards else ""
+    guards = rows.policy is not None and (statistic.guards_itself or not public_count(rows, statistic.column))
+    small = f", keep what has {fewest_values(statistic, rows)} values or more behind it" if guards else ""
     return [*lines, f"the parties, on shares: {joined}{small}"]
 
 

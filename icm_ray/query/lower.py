@@ -7,7 +7,7 @@ program for each partition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,17 +16,18 @@ from icm_ray.ops.linear import Load, Reveal, Store
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.protocols.io import array_shape
+from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.opened import Known
-from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join
+from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import public_count
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.sharing import secret_rows, sharing_program
-from icm_ray.query.small_cells import guarded, least_rows
+from icm_ray.query.small_cells import guarded, shown
 from icm_ray.query.statistics.catalogue import Statistic
-from icm_ray.query.statistics.count import ValuesOfColumn
+from icm_ray.query.statistics.count import Count, ValuesOfColumn
 
 __all__ = ["Lowered", "Lowering", "Revealed", "lower", "lowering"]
 
@@ -105,12 +106,13 @@ class _OfQuestion:
     def __init__(self, asked: Asked, question: Question, members: Members) -> None:
         self._asked, self._question, self._members = asked, question, members
         self._facts = {statistic.dataset: asked.rows(statistic.dataset) for statistic in question.statistics}
+        self._facts.update({facts.name: facts for facts in asked.facts})
+        self._base = {selection.name: selection.dataset for selection in question.selections}
         self._taken = [self._partials(statistic.dataset, index) for index, statistic in enumerate(question.statistics)]
         self._guards = [self._guard(statistic) for statistic in question.statistics]
         known: dict[PartialOf, Known] = {}
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
-        guards = [part for part in self._guards if part is not None]
-        for part in (part for taken in (*self._taken, guards) for part in taken):
+        for part in (part for taken in (*self._taken, *self._guards) for part in taken):
             if isinstance(part.partial, RowCount):
                 known[part] = part.partial.known(self._facts[part.dataset])
             else:
@@ -123,12 +125,19 @@ class _OfQuestion:
             PartialOf(dataset, partial.substitute(rows)) for partial in self._question.statistics[index].partials(rows)
         )
 
-    def _guard(self, statistic: Statistic) -> PartialOf | None:
-        """What says how many values are behind a result, where small ones are withheld and that is not public."""
+    def _guard(self, statistic: Statistic) -> tuple[PartialOf, ...]:
+        """What says how many values are behind a result, where few are withheld and that is not public; and of how many
+        in all these are, where some may be left out.
+        """
         rows = self._facts[statistic.dataset]
-        if statistic.guards_itself or least_rows(rows) <= 1 or public_count(rows, statistic.column):
-            return None
-        return PartialOf(statistic.dataset, ValuesOfColumn(statistic.column))
+        if statistic.guards_itself or rows.policy is None or public_count(rows, statistic.column):
+            return ()
+        counted = ValuesOfColumn(statistic.column)
+        behind = PartialOf(statistic.dataset, counted)
+        if rows.where is None and not rows.by:
+            return (behind,)
+        whole = self._facts[self._base[statistic.dataset]]
+        return behind, PartialOf(whole.name, counted.substitute(whole))
 
     def lower(self) -> Lowered:
         """The programs."""
@@ -198,14 +207,31 @@ class _OfQuestion:
             column = words(partial.column)
             raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None
 
+    def _bits(self, builder: Builder, statistic: Statistic, counted: Sequence[Taken]) -> Value:
+        """Where enough values are behind a result; counted: those of its guard."""
+        rows = self._facts[statistic.dataset]
+        behind, *total = counted
+        if rows.policy is None:
+            raise ProgramError("nothing is withheld without a policy")
+        return shown(
+            builder,
+            shared(behind),
+            rows.policy,
+            fewest=fewest_values(statistic, rows),
+            total=total[0] if total else None,
+            zeros=isinstance(statistic, Count) and not rows.policy.hide_zeros,
+        )
+
     def _reveal(self, builder: Builder, joined: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
         found: dict[PartialOf, Taken] = {**self._known, **joined}
         revealed = []
         for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):
-            rows, guard = self._facts[statistic.dataset], self._guards[index]
+            rows = self._facts[statistic.dataset]
             values = statistic.finish(builder, [found[part] for part in parts], rows)
-            if guard is not None:
-                values = guarded(builder, found[guard], least_rows(rows), values)
+            if self._guards[index]:
+                values = guarded(
+                    builder, self._bits(builder, statistic, [found[part] for part in self._guards[index]]), values
+                )
             for word, value in values.items():
                 name = f"{index}: {word} ({statistic.title})"
                 if isinstance(value, Known):

@@ -1,4 +1,9 @@
-"""Small cells are withheld on shares: b = [n >= k] is opened, and b times what else would be; n is seen by nobody."""
+"""Small cells are withheld on shares: b = [n >= k] is opened, and b times what else would be; n is seen by nobody.
+
+Neither may a filter or a group leave few out: of N values in all, 0 < N - n < k says as much as 0 < n < k, by
+subtraction. Where N is public the thresholds of n are, so b = [n >= k] - [n > N - k] + [n >= N] is a sum of
+comparisons; where N is a share, b is the product of [n >= k] with 1 - [N - n >= 1] + [N - n >= k].
+"""
 
 from __future__ import annotations
 
@@ -7,38 +12,77 @@ from typing import Final
 
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import Concatenate, Reshape
+from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Concatenate, Expand, Reshape, Scale, Subtract
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import Kind
 from icm_ray.ops.wide import Widen, WideProduct
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.opened import Known
-from icm_ray.query.partials import Taken, shared
-from icm_ray.query.rows import Rows
+from icm_ray.query.partials import Taken
 
-__all__ = ["GUARD", "guarded", "least_rows"]
+__all__ = ["GUARD", "expanded", "few", "guarded", "reaches", "shown", "times"]
 
 GUARD: Final = "enough"
 """The word under which b is revealed."""
 
 
-def least_rows(rows: Rows) -> int:
-    """The fewest rows behind a number that is opened; 1 where all are."""
-    return 1 if rows.policy is None else rows.policy.min_rows
+def shown(
+    builder: Builder, counts: Value, policy: Policy, *, fewest: int, total: Taken | None, zeros: bool = False
+) -> Value:
+    """Bits of the shape of `counts`: where what so many values are behind may be shown.
+
+    total: all values of which the others are left out; None where none are. zeros: whether nothing may be shown, too.
+    """
+    if total is None:
+        bits = reaches(builder, counts, fewest)
+    elif isinstance(total, Known):
+        bits = _beside_public(builder, counts, policy.min_rows, fewest, total.value)
+    else:
+        left = few(builder, builder.add(Subtract(), expanded(builder, total, counts), counts), policy.min_rows)
+        bits = builder.add(Product(Elementwise()), reaches(builder, counts, fewest), _not(builder, left))
+    if zeros:
+        bits = builder.add(Add(), bits, _not(builder, reaches(builder, counts, 1)))
+    return builder.add(AssumeWidth(2), bits)  # they are 0 or 1, however many comparisons they are made of
 
 
-def guarded(builder: Builder, count: Taken, least: int, values: Mapping[str, Taken]) -> Mapping[str, Taken]:
-    """The values where so many are counted, zero elsewhere, and the bits that say where. Shapes: of statistics."""
-    counted = shared(count)
-    width = max(counted.type.width, least.bit_length() + 1) + 1
-    shown = builder.add(AtLeast(least, width), counted)
-    kept = {
-        word: value if isinstance(value, Known) else _times(builder, shown, value) for word, value in values.items()
-    }
-    return {GUARD: shown, **kept}
+def _beside_public(builder: Builder, counts: Value, k: int, fewest: int, total: int) -> Value:
+    """fewest <= n <= N - k, or n = N."""
+    whole = reaches(builder, counts, max(total, fewest))
+    if fewest > total - k:
+        return whole
+    many = builder.add(Subtract(), reaches(builder, counts, fewest), reaches(builder, counts, total - k + 1))
+    return builder.add(Add(), many, whole)
 
 
-def _times(builder: Builder, bits: Value, value: Value) -> Value:
+def expanded(builder: Builder, one: Value, like: Value) -> Value:
+    """A value (1,) repeated to the shape of another."""
+    return one if one.type.shape == like.type.shape else builder.add(Expand(like.type.shape), one)
+
+
+def few(builder: Builder, counts: Value, k: int) -> Value:
+    """[0 < n < k]."""
+    return builder.add(Subtract(), reaches(builder, counts, 1), reaches(builder, counts, k))
+
+
+def reaches(builder: Builder, counts: Value, least: int) -> Value:
+    """[n >= least]."""
+    width = max(counts.type.width, least.bit_length() + 1) + 1
+    return builder.add(AtLeast(least, width), counts)
+
+
+def _not(builder: Builder, bits: Value) -> Value:
+    return builder.add(AddPublic(1), builder.add(Scale(-1), bits))
+
+
+def guarded(builder: Builder, bits: Value, values: Mapping[str, Taken]) -> Mapping[str, Taken]:
+    """The values where the bits are set, zero elsewhere, and the bits. Shapes: of statistics."""
+    kept = {word: value if isinstance(value, Known) else times(builder, bits, value) for word, value in values.items()}
+    return {GUARD: bits, **kept}
+
+
+def times(builder: Builder, bits: Value, value: Value) -> Value:
+    """The value where the bits are set, zero elsewhere."""
     if value.type.kind is Kind.WIDE:
         return builder.add(WideProduct(), builder.add(Widen(value.type.limbs), bits), value)
     if value.type.shape != bits.type.shape:  # the two words of each key

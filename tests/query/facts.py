@@ -1,6 +1,6 @@
 """Datasets as public facts, and questions about all that can be asked of them."""
 
-from icm_ray.policy import Policy
+from icm_ray.policy import OPERATIONS, Policy
 from icm_ray.query.lane_build import Members
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.question import Asked, Question, Sharing
@@ -24,7 +24,7 @@ VISITS = OwnerRows(
     ),
     (OwnerTable("table-1", "alice", (5, 7, 0, 2), (0, 1, 0, 1)), OwnerTable("table-2", "dora", (3, 4), (0, 1))),
     (("cost", 12),),
-    Policy(min_rows=3),
+    Policy(min_rows=3, operations=OPERATIONS, residual_df=1, rows_per_bin=1),
 )
 ONE_LANE = OwnerRows("labs", (ColumnInfo("x", "float", nullable=False),), (OwnerTable("table-3", "bob", (100,), (0,)),))
 SHARING = Sharing("visits", "shares-1", ("age", "cost", "ok"), 16, 20)

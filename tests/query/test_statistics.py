@@ -9,6 +9,7 @@ from icm_ray.errors import ColumnError, PolicyError, ProgramError
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import Widen
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder
 from icm_ray.program.stamped import RunSettings
 from icm_ray.query.disclosure import check_disclosure
@@ -48,7 +49,7 @@ def test_a_column_that_is_not_there():
 
 def test_a_policy_of_shares_is_that_of_their_source():
     check_disclosure(QUESTIONS["shares"], MEMBERS)
-    few = VISITS.policy.__class__(min_rows=22)
+    few = Policy(min_rows=22)
     for rows in (VISITS, SHARES):
         strict = type(rows)(
             **{name: getattr(rows, name) for name in rows.__struct_fields__ if name != "policy"}, policy=few

@@ -13,7 +13,7 @@ from icm_ray.config import EngineConfig
 from icm_ray.errors import Desynchronised, InputError, PolicyError, ProgramError
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
-from icm_ray.policy import Policy
+from icm_ray.policy import OPERATIONS, Policy
 from icm_ray.program.build import Builder
 from icm_ray.program.program import encode_program
 from icm_ray.program.stamped import RunSettings
@@ -31,7 +31,7 @@ from tests.twins import twin
 
 PARTIES = ("alice", "bob")
 FEW, MANY = pd.DataFrame({"x": [1, 2, 3]}), pd.DataFrame({"x": np.arange(40)})
-STRICT = Policy(min_rows=50)
+STRICT = Policy(min_rows=50, operations=OPERATIONS)
 change = msgspec.structs.replace
 
 
@@ -76,7 +76,10 @@ def refuses(frame, error=PolicyError, match="policy"):
 
 
 def test_a_policy_holds_for_rows_that_are_called_otherwise_from_the_first_question_on(engine, strict):
-    for rows in (twin(strict, name="other", policy=None), twin(strict, name="other", policy=Policy())):
+    for rows in (
+        twin(strict, name="other", policy=None),
+        twin(strict, name="other", policy=Policy(min_rows=3, operations=OPERATIONS)),
+    ):
         refuses(rows, ProgramError, "belong to another")
         with pytest.raises(ProgramError, match="belong to another"):
             rows.share()
@@ -85,7 +88,7 @@ def test_a_policy_holds_for_rows_that_are_called_otherwise_from_the_first_questi
 
 def test_a_weaker_policy_does_not_take_the_place_of_one(engine, strict):
     name = strict._dataset.facts.name
-    for weaker in (Policy(), Policy(min_rows=2)):
+    for weaker in (change(STRICT, min_rows=3), change(STRICT, min_rows=5)):
         with pytest.raises(PolicyError, match="another policy"):
             tell_all(engine, lambda call, weaker=weaker: say.SetPolicy(call, name, weaker))
         refuses(twin(strict, policy=weaker), match="(alice|bob) refuses")

@@ -33,6 +33,10 @@ class StatisticFaces(Protocol):
         """Of which column, or of which expression."""
 
     @property
+    def operation(self) -> str:
+        """Its kind of output, as policies name it (`icm_ray.policy.OPERATIONS`)."""
+
+    @property
     def guards_itself(self) -> bool:
         """Whether it withholds by itself what has too few values behind it."""
 
@@ -75,6 +79,11 @@ class OfColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dataset: str
     column: Of
+
+    @property
+    def operation(self) -> str:
+        """Its kind of output, as policies name it."""
+        return str(self.__struct_config__.tag)
 
     @property
     def in_words(self) -> str:

@@ -4,7 +4,7 @@
 outside of the edges are not counted. Whole numbers and whole edges compare exactly, beyond 2^53 too. On shares of
 floats values and edges are rounded to multiples of 2^-f: a value equal to an edge counts as numpy has it, one off by no
 more than 2^-f may count as equal.
-Where the policy asks for k > 1 rows behind a number, counts below k are withheld: the counts come as a
+Where there is a policy, counts from 1 to k - 1 are withheld, and those that leave as few out: the counts come as a
 `numpy.ma.MaskedArray`, withheld cells masked.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import InputError
-from icm_ray.ops.compare import AtLeast, CountAtLeast
+from icm_ray.ops.compare import CountAtLeast
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.linear import Slice, Subtract
 from icm_ray.ops.products import Product
@@ -30,9 +30,10 @@ from icm_ray.ops.values import ValueType, log2_ceil
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.expressions.tree import Of
-from icm_ray.query.opened import Number
+from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join, shared
-from icm_ray.query.rows import Rows
+from icm_ray.query.rows import Rows, column_of
+from icm_ray.query.small_cells import shown
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import ColumnInfo
 
@@ -129,17 +130,17 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return (CountsOfColumn(self.column, self.edges),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
-        counts, least = shared(values[0]), _least(rows)
-        if least <= 1:
+        counts, policy = shared(values[0]), rows.policy
+        if policy is None:
             return {"counts": counts}
-        width = max(counts.type.width, least.bit_length() + 1) + 1
-        shown = builder.add(AtLeast(least, width), counts)
-        return {"shown": shown, "counts": builder.add(Product(Elementwise()), shown, counts)}
+        total = None if column_of(rows, self.column).nullable else Known(rows.count)
+        bits = shown(builder, counts, policy, fewest=policy.min_rows, total=total, zeros=not policy.hide_zeros)
+        return {"shown": bits, "counts": builder.add(Product(Elementwise()), bits, counts)}
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> tuple[NDArray[np.int64], NDArray[Any]]:
         counts = np.array(numbers["counts"].integers, np.int64)
         edges = _given(self.edges)
-        if _least(rows) <= 1:
+        if rows.policy is None:
             return counts, edges
         withheld = np.array(numbers["shown"].integers) == 0
         masked: Any = np.ma.MaskedArray(counts, withheld, fill_value=0)
@@ -152,10 +153,11 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return f"{EXACT} for the values as shared" if _rounded(rows, self.column) else str(EXACT)
 
     def discloses(self, rows: Rows) -> str:
-        if _least(rows) <= 1:
+        if rows.policy is None:
             return f"{len(self.edges) - 1} counts; no cumulative count"
         return (
-            f"which of {len(self.edges) - 1} counts are at least {_least(rows)}, and those; smaller ones are withheld. "
+            f"which of {len(self.edges) - 1} counts are at least {rows.policy.min_rows}, and those; others are "
+            "withheld, and so are those that leave as few out. "
             f"A single withheld count can be told from the others where the bins hold all {rows.count} rows"
         )
 
@@ -172,11 +174,6 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
 def _rounded(rows: Rows, column: Of) -> bool:
     """Whether values are rounded before they are counted."""
     return rows.rounding(column) > 0
-
-
-def _least(rows: Rows) -> int:
-    """The smallest count that is opened; 1 where all are."""
-    return 1 if rows.policy is None else rows.policy.min_rows
 
 
 @dataclass(frozen=True, slots=True)

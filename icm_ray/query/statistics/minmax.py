@@ -38,6 +38,10 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
         return "min" if self.least else "max"
 
     @property
+    def operation(self) -> str:
+        return self.word
+
+    @property
     def title(self) -> str:
         return f"{self.word} of {self.in_words}"
 

@@ -42,6 +42,10 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
     root: bool = False
 
     @property
+    def operation(self) -> str:
+        return "std" if self.root else "var"
+
+    @property
     def title(self) -> str:
         return f"{'std' if self.root else 'var'} of {self.in_words} (ddof={self.ddof})"
 

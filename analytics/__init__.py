@@ -11,6 +11,7 @@ from analytics.frame import SecureFrame
 from analytics.groupby import SecureGroupBy
 from analytics.pandas_frames import from_pandas
 from analytics.query import Query
+from analytics.text_methods import SecureText
 
 __all__ = [
     "Query",
@@ -18,6 +19,7 @@ __all__ = [
     "SecureFrame",
     "SecureGroupBy",
     "SecureModel",
+    "SecureText",
     "from_pandas",
     "read_csv",
     "read_parquet",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from analytics.accessors import Accessors
 from analytics.elementwise import Elementwise
 from analytics.meant import Meant
 from analytics.query import Query
@@ -27,7 +28,7 @@ __all__ = ["SecureColumn"]
 _NUMBERS = frozenset({"int", "float", "bool"})
 
 
-class SecureColumn(Elementwise, StaysHere):
+class SecureColumn(Elementwise, Accessors, StaysHere):
     """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
     Every statistic is a `Query`, which computes nothing before its `reveal`. Operators and comparisons make columns

@@ -13,6 +13,7 @@ from analytics.groupby import SecureGroupBy, grouped
 from analytics.meant import Meant
 from analytics.operators import plain
 from analytics.query import Query
+from analytics.shaping import Shaping
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, literal
@@ -23,7 +24,7 @@ from icm_ray.query.statistics.count import Count
 __all__ = ["SecureFrame"]
 
 
-class SecureFrame(Uncompared):
+class SecureFrame(Shaping, Uncompared):
     """A frame holds the rows of all owners as one table: names, kinds and numbers of rows; values stay where they are.
 
     `read_csv`, `read_parquet` and `from_pandas` make frames, and so do `share` and picking columns of another frame:
@@ -199,7 +200,8 @@ class SecureFrame(Uncompared):
     def _known(self, name: str) -> str:
         plain = one_form(str(name))
         fault = next((info.fault for info in self._dataset.facts.columns if info.name == plain), "")
-        if fault and (plain in self._names or not self.shared):
+        renamed = self._columns.get(plain, plain) != plain
+        if fault and not renamed and (plain in self._names or not self.shared):
             raise ColumnError(fault, column=plain)
         if plain in self._names:
             return plain

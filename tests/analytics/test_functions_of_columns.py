@@ -133,7 +133,21 @@ CHOICES = {
     "string to int": lambda f: f["n"].astype("string").astype("int"),
     "string to float": lambda f: f["y"].astype("string").astype("float"),
 }
-TABLE = NUMBERS | CONDITIONS | CHOICES
+TEXT = {
+    "startswith": lambda f: f["word"].str.startswith("A"),
+    "startswith several": lambda f: f["word"].str.startswith(("a", "st", "")),
+    "startswith nothing": lambda f: f["word"].str.startswith(()),
+    "not startswith": lambda f: ~f["word"].str.startswith("a"),
+    "endswith": lambda f: f["word"].str.endswith("b"),
+    "contains": lambda f: f["word"].str.contains("a.b", regex=False),
+    "contains plain": lambda f: f["word"].str.contains("b"),
+    "len": lambda f: f["word"].str.len(),
+    "lower": lambda f: f["word"].str.lower(),
+    "upper": lambda f: f["word"].str.upper(),
+    "strip": lambda f: f["word"].str.strip(),
+    "strip letters": lambda f: f["word"].str.strip("ab"),
+}
+TABLE = NUMBERS | CONDITIONS | CHOICES | TEXT
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +256,10 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(engine, held):
         (lambda: held["n"].where(held["ill"], "a"), ColumnError, "one kind"),
         (lambda: held["n"].astype("complex"), InputError, "astype takes"),
         (lambda: held["n"].astype("nothing"), InputError, "astype takes"),
+        (lambda: held["n"].str, ColumnError, "takes text, not int"),
+        (lambda: held["word"].str.startswith(1), InputError, "a text is needed"),
+        (lambda: held["word"].str.contains("a.b"), InputError, "regular expressions are not evaluated"),
+        (lambda: held["word"].str.strip(1), InputError, "a text is needed"),
         (lambda: held["word"].astype("bool"), ColumnError, "string is not made bool"),
     ):
         with pytest.raises(error, match=says):

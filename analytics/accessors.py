@@ -1,0 +1,26 @@
+"""What columns of text and of times offer beside, under pandas' names."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from analytics.operators import Operators
+from analytics.text_methods import SecureText
+
+__all__ = ["Accessors"]
+
+
+class Accessors(Operators):
+    """`column.str`."""
+
+    __slots__ = ()
+
+    @property
+    def str(self) -> SecureText[Self]:
+        """Methods of text.
+
+        Examples:
+            >>> visits["ward"].str.upper().isin(["A"]).sum().reveal()
+            2
+        """
+        return SecureText(self)

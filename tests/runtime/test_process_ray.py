@@ -1,9 +1,13 @@
 """The Ray of a process: who starts it, who ends it, and what is left when it, its head or its user ends."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -232,3 +236,32 @@ def test_no_process_is_left_of_a_start_that_ends_the_program(root):
         process.communicate(timeout=60)
     assert process.returncode != 0
     assert alive([pid]) == []
+
+
+def processes_of(token: str) -> list[int]:
+    """The processes that have the token in their environment: a program and all that follows from it."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(OSError):
+            if token.encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                found.append(pid)
+    return alive(found)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_an_interruption_at_any_moment_of_a_start_leaves_nothing_after_five_seconds(root, monkeypatch, count):
+    """When Ray's head has been started, and when its node has."""
+    token = secrets.token_hex(16)
+    monkeypatch.setenv("TOKEN_OF_THIS_TEST", token)
+    with start(root, "icm.Session()\nsay('opened')\n") as process:
+        while len(processes_of(token)) < count:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        until = time.monotonic() + 5.0
+        out, _ = process.communicate(timeout=60)
+        left = gone(processes_of(token), until - time.monotonic())
+    assert process.returncode == -signal.SIGINT
+    assert "opened" not in out
+    assert time.monotonic() < until
+    assert left == []

@@ -1,8 +1,8 @@
 """The Ray of this process: joined or started once, whichever threads open sessions on it, and left with the last one.
 
 All of it happens in one keeper's thread. So Ray's own processes, which end with the *thread* that started them, live as
-long as this process; two sessions that are opened at once take turns; and an interruption cannot stop Ray half-way,
-which it does not stand: what has begun comes to its end, and is undone then.
+long as this process; two sessions that are opened at once take turns; and an interruption never stops Ray where it does
+not stand that: what has begun comes to its end, and is undone then.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from icm_ray.errors import SessionError
 from icm_ray.private_folder import PrivateFolder
+from icm_ray.runtime.carriers.given_up import Start, kill_children, kill_trees
 from icm_ray.runtime.driver.keeper import Keeper, keeper, made_once, stubbornly
 
 __all__ = ["ProcessRay", "connection", "process_ray"]
@@ -87,12 +88,14 @@ class ProcessRay:
         address: None for the Ray that this process has initialised, else that of RAY_ADDRESS, else a new one, here.
         """
         future: Future[int] | None = None
+        start = Start()
         try:
-            future = self._keeper.submit(partial(self._join, address))
+            future = self._keeper.submit(partial(self._join, address, start))
             number = future.result()
         except BaseException:
+            start.given_up.set()
             if future is not None:
-                stubbornly(self._keeper.submit(partial(self._undo, future)))
+                stubbornly(self._keeper.submit(partial(self._undo, future)), start.end_processes)
             raise
         _end_on_sigterm()
         return number
@@ -117,7 +120,7 @@ class ProcessRay:
 
     # --- in the keeper's thread -----------------------------------------------------------------------------------
 
-    def _join(self, address: str | None) -> int:
+    def _join(self, address: str | None, start: Start) -> int:
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         import ray
@@ -125,7 +128,8 @@ class ProcessRay:
         if not ray.is_initialized():
             self._give_up_folder()  # of a Ray that the user has shut down
             try:
-                self._initialise(address or os.environ.get("RAY_ADDRESS") or "local")
+                with start.abandonable():
+                    self._initialise(address or os.environ.get("RAY_ADDRESS") or "local")
             except BaseException:
                 self._shut_down()
                 raise
@@ -185,6 +189,7 @@ class ProcessRay:
         with suppress(Exception):  # half of a Ray, or a dead one: it is not there any more, which is what was wanted
             ray.shutdown()
         _kill_processes()
+        kill_children()
         self._give_up_folder()
 
     def _give_up_folder(self) -> None:
@@ -243,9 +248,7 @@ def _head_refuses() -> bool:
 
 
 def _kill_processes() -> None:
-    for _, process in _processes():
-        process.kill()
-        process.wait(1)
+    kill_trees([process.pid for _, process in _processes() if process.poll() is None])
 
 
 def _end_on_sigterm() -> None:

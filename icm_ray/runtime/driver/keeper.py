@@ -64,12 +64,18 @@ def _keeper(name: str, _process: int) -> Keeper:
     return Keeper(name)
 
 
-def stubbornly(future: Future[T]) -> T:
-    """The result of a task that has to come to its end: interruptions of the waiting are put off until it has."""
+def stubbornly(future: Future[T], hasten: Callable[[], object] | None = None) -> T:
+    """The result of a task that has to come to its end: interruptions of the waiting are put off until it has.
+
+    hasten: called every second while that lasts.
+    """
     interruption: BaseException | None = None
     while not future.done():
         try:
-            future.exception()
+            future.exception(1.0)
+        except TimeoutError:
+            if hasten is not None:
+                hasten()
         except KeyboardInterrupt as error:
             interruption = error
     if interruption is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from analytics.accessors import Accessors
 from analytics.elementwise import Elementwise
 from analytics.meant import Meant
+from analytics.quantiles import quantiles
 from analytics.query import Query
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import Expression, Of
@@ -201,6 +202,52 @@ class SecureColumn(Elementwise, Accessors, StaysHere):
             410.75
         """
         return self._query(MinMax(*self._numbers()))
+
+    def median(self) -> Query:
+        """Find the median: the middle one of the sorted values, or the mean of the two in the middle.
+
+        Owners count their values below public thresholds, a question for each digit of the result; nothing is sorted
+        and no count is opened. All owners and parties learn the result, of two in the middle both.
+
+        Returns:
+            A query for a float, in the column's unit; NaN of no values.
+
+        Raises:
+            ColumnError: The column holds no numbers, or its rows are shared.
+
+        Examples:
+            >>> visits["age"].median().reveal()
+            47.0
+        """
+        return self.quantile(0.5)
+
+    def quantile(self, q: float | Sequence[float] = 0.5, interpolation: str = "linear") -> Query:
+        """Find quantiles as pandas has them: values at the places q (N - 1) among the N sorted values.
+
+        They are found as the median is. q stands for the fraction of small terms that rounds to it (0.1 for 1/10), so
+        that a place is whole exactly where it should be.
+
+        Args:
+            q: A number from 0 to 1, or several.
+            interpolation: What is taken of a place between two values: "linear", "midpoint", or the value that is
+                "lower", "higher" or "nearest" (the one of even rank where both are).
+
+        Returns:
+            A query for a number in the column's unit: a float, or of "lower", "higher" and "nearest" what the column
+            holds; NaN of no values. Of several a pandas Series, with q as its index.
+
+        Raises:
+            ColumnError: The column holds no numbers, or its rows are shared.
+            InputError: A q or an interpolation that cannot be.
+
+        Examples:
+            >>> visits["age"].quantile([0.25, 0.75]).reveal().tolist()
+            [34.0, 61.0]
+            >>> visits["age"].quantile(0.3, interpolation="higher").reveal()
+            47
+        """
+        self._numbers()
+        return quantiles(self.meant, self.of, self.name, q, interpolation)
 
     def histogram(self, bins: int | Sequence[float] = 16, range: tuple[float, float] | None = None) -> Query:
         """Count the values in bins, as numpy.histogram does.

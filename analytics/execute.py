@@ -76,11 +76,25 @@ def explain(parts: Sequence[Part], to: str | None) -> str:
 
 
 def run(parts: Sequence[Part], to: str | None) -> list[Any]:
-    """The results, in order.
+    """The results, in order; of those that are found in several questions, the first is asked with all others.
 
     Errors: those of `check` and of lowering before anything is shared; those of owners' workers; `FaultError` in the
     middle.
     """
+    results: list[Any] = [None] * len(parts)
+    asked = dict(enumerate(parts))
+    while asked:
+        going = list(asked.items())
+        asked = {}
+        for (place, part), answer in zip(going, _answers([part for _, part in going], to), strict=True):
+            further, results[place] = part.statistic.follow(answer, part.rows)
+            if further is not None:
+                asked[place] = replace(part, statistic=further)
+    return results
+
+
+def _answers(parts: Sequence[Part], to: str | None) -> list[Any]:
+    """What one question answers. Errors: those of `run`."""
     engine, asked = check(parts, to)
     lowered = _lowered(engine, asked)
     if lowered.last is None:

@@ -17,6 +17,7 @@ from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
 from icm_ray.query.tasks import GroupKey
@@ -32,6 +33,7 @@ AGGREGATES: Final[Mapping[str, Callable[[str, Of], Statistic]]] = {
     "std": lambda dataset, column: Variance(dataset, column, root=True),
     "min": lambda dataset, column: MinMax(dataset, column, least=True),
     "max": MinMax,
+    "median": Quantile,
 }
 """What can be asked of each group, by pandas' names."""
 _NUMBERS = frozenset({"int", "float", "bool"})
@@ -100,8 +102,8 @@ class SecureGroupBy(Uncompared):
         """Aggregate each group.
 
         Args:
-            functions: The name of an aggregate ("count", "sum", "mean", "var", "std", "min", "max"), several, or by
-                column one or several.
+            functions: The name of an aggregate ("count", "sum", "mean", "var", "std", "min", "max", "median"),
+                several, or by column one or several.
             **named: By the name of a column of the result, (column, aggregate); of one picked column the aggregate.
 
         Returns:

@@ -22,6 +22,8 @@ from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.owner.bins import Bins, Edge
 from icm_ray.owner.exact import ExactSums
 from icm_ray.owner.extremes import Extremes
+from icm_ray.owner.key_counts import KeyCounts
+from icm_ray.query.key_digits import KeyDigits
 from icm_ray.ring import cells as kernels
 from icm_ray.ring.array import RingArray
 
@@ -29,7 +31,7 @@ __all__ = ["KINDS", "Fold", "fold_for"]
 
 Cells = NDArray[np.int64]
 
-KINDS = ("count", "sum", "squares", "min", "max", "histogram")
+KINDS = ("count", "sum", "squares", "min", "max", "histogram", "keys")
 
 
 class Fold(Protocol):
@@ -46,7 +48,9 @@ class Fold(Protocol):
         """The aggregate of all rows so far."""
 
 
-def fold_for(kind: str, floats: bool, name: str, cells: int = 1, edges: Sequence[Edge] = ()) -> Fold:
+def fold_for(
+    kind: str, floats: bool, name: str, cells: int = 1, edges: Sequence[Edge] = (), digits: KeyDigits | None = None
+) -> Fold:
     """The fold of an aggregate, without rows. Values are bool, int64 and uint64, or finite float64.
 
     kind      words (uint64)
@@ -56,10 +60,11 @@ def fold_for(kind: str, floats: bool, name: str, cells: int = 1, edges: Sequence
     min, max  (2, cells): an order key's two words (`ring.fixed.words_of_key`), of a cell without rows those of NOTHING
               for min, of -NOTHING for max
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly; of one cell only
+    keys      (rows, cells, thresholds): order keys below each value of the next digit but 0, for each row of `digits`
 
     floats: whether the column's kind, as owners agree on it, is "float"; integers are taken as doubles then where that
     is exact. `name`: for errors.
-    Errors: `ProgramError` (an unknown kind, no cells, edges out of order, a histogram by cell).
+    Errors: `ProgramError` (an unknown kind, no cells, edges out of order, a histogram by cell, no digits for keys).
     """
     if kind not in KINDS:
         raise ProgramError(f"{name}: an owner aggregates {', '.join(KINDS)}, not {kind!r}", name=name)
@@ -70,6 +75,10 @@ def fold_for(kind: str, floats: bool, name: str, cells: int = 1, edges: Sequence
     inner: Fold
     if kind == "histogram":
         inner = Bins(edges, name)
+    elif kind == "keys":
+        if digits is None:
+            raise ProgramError(f"{name}: keys are counted for the values of a digit", name=name)
+        inner = KeyCounts(digits, cells, name)
     elif kind in {"min", "max"}:
         inner = Extremes(kind == "min", cells)
     else:

@@ -161,7 +161,7 @@ class _Work:
 
     def __init__(self, task: Aggregate) -> None:
         self._task, self._name = task, words(task.column)
-        self.fold: Fold = fold_for(task.kind, task.read_as == "float", self._name, task.cells, task.edges)
+        self.fold: Fold = fold_for(task.kind, task.read_as == "float", self._name, task.cells, task.edges, task.digits)
 
     def add(self, batch: _Batch) -> None:
         """Take the rows of a batch in."""

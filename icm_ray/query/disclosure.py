@@ -31,9 +31,11 @@ def check_disclosure(asked: Asked, members: Members) -> None:
         raise OwnerError(f"the recipient {to!r} is not in the session; there are {', '.join(there)}", recipient=to)
     for statistic in question.statistics:
         rows = asked.rows(statistic.dataset)
-        reason = _objection(statistic, rows, to)
-        if reason is not None:
-            raise PolicyError(reason, dataset=rows.source, recipient=None if to == DRIVER else to)
+        for learner in dict.fromkeys((to, DRIVER, *there) if statistic.all_learn else (to,)):
+            reason = _objection(statistic, rows, learner)
+            if reason is not None:
+                why = reason if learner == to else f"{reason}; every member learns it"
+                raise PolicyError(why, dataset=rows.source, recipient=None if learner == DRIVER else learner)
 
 
 def fewest_values(statistic: Statistic, rows: Rows) -> int:

@@ -115,6 +115,7 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
                     None if where is None else self._resolved(where),
                     tuple(GroupKey(self._resolved(key.of), key.domain) for key in by),
                     column.nullable,
+                    partial.next_digits,
                 )
                 kind = partial.type(column, sum(table.rows[part] for part in parts), task.cells)
                 value = build.bring(

@@ -19,6 +19,7 @@ from icm_ray.ops.linear import Add, Concatenate
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Of
+from icm_ray.query.key_digits import KeyDigits
 from icm_ray.query.opened import Known
 from icm_ray.query.rows import Rows
 from icm_ray.query.tasks import ColumnInfo
@@ -80,6 +81,11 @@ class PartialAggregate(ABC):
     def between(self) -> tuple[int | float, ...]:
         """The edges that it takes."""
         return ()
+
+    @property
+    def next_digits(self) -> KeyDigits | None:
+        """The digits for which keys are counted."""
+        return None
 
     def substitute(self, rows: Rows) -> PartialAggregate | RowCount:
         """The partial aggregate to take in this one's place, where these rows serve both by the same value."""

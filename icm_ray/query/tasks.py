@@ -9,6 +9,7 @@ import msgspec
 
 from icm_ray.query.dialect import Dialect
 from icm_ray.query.expressions.tree import Of, Scalar
+from icm_ray.query.key_digits import KeyDigits
 
 __all__ = [
     "Aggregate",
@@ -115,6 +116,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
               as they are, floats by `ring.fixed.key_of_float`; beyond all of them where there is no value
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly, integers beyond 2^53 too
     count     (cells,): the number of values; columns of any kind
+    keys      (rows, cells, thresholds): how many order keys lie below each value of the next digit, for `digits`
 
     read_as: as for `ColumnValues`. where: the rows that count, those where it is true. by: their groups; the cells are
     the combinations of their values, the last key's values following one another; no keys: one cell. nullable: whether
@@ -130,6 +132,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     where: Of | None = None
     by: tuple[GroupKey, ...] = ()
     nullable: bool = False
+    digits: KeyDigits | None = None
 
     @property
     def cells(self) -> int:

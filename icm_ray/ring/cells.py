@@ -10,8 +10,8 @@ import numpy as np
 from icm_ray.ring.kernel import compiled, kernel
 
 __all__ = [
-    "count_at", "count_bins", "grid_of", "key_ends", "largest_at", "largest_key_at", "least_at", "least_key_at",
-    "within",
+    "count_at", "count_bins", "count_keys", "count_keys_at", "grid_of", "key_ends", "keys_of", "largest_at",
+    "largest_key_at", "least_at", "least_key_at", "within",
 ]  # fmt: skip
 
 _LARGEST = np.finfo(np.float64).max
@@ -129,3 +129,50 @@ def count_bins(values, thresholds, low, scale, grid, counts):  # type: ignore[no
             else:
                 end = middle
         counts[reached] += 1
+
+
+@kernel
+def keys_of(bits):  # type: ignore[no-untyped-def]
+    """The order keys of doubles, given as their bits int64 (rows,)."""
+    keys = np.empty(bits.size, np.int64)
+    for row in range(bits.size):
+        keys[row] = _key(bits[row])
+    return keys
+
+
+@kernel
+def count_keys(keys, lows, firsts, beyond, left, below, counts):  # type: ignore[no-untyped-def]
+    """Add keys (rows,) to below (ranges, 1) where they come before a range, to counts (ranges, 1, digits) in it.
+
+    A range begins at lows (ranges, 1), of the keys' dtype, whose digit is firsts; a digit has `left` bits behind it.
+    beyond (ranges, 1): it lies behind all numbers of the dtype.
+    """
+    digits = np.uint64(counts.shape[2])
+    for place in range(lows.shape[0]):
+        if beyond[place, 0]:
+            below[place, 0] += keys.size
+            continue
+        low, first = lows[place, 0], firsts[place, 0]
+        before = np.int64(0)
+        for row in range(keys.size):
+            before += keys[row] < low
+            digit = first + ((np.uint64(keys[row]) - np.uint64(low)) >> left)
+            if keys[row] >= low and digit < digits:
+                counts[place, 0, digit] += np.int64(1)
+        below[place, 0] += before
+
+
+@kernel
+def count_keys_at(keys, cells, lows, firsts, beyond, left, below, counts):  # type: ignore[no-untyped-def]
+    """The same of each cell: ranges are (ranges, cells), digits (ranges, cells, digits)."""
+    digits = np.uint64(counts.shape[2])
+    for row in range(keys.size):
+        key, cell = keys[row], cells[row]
+        for place in range(lows.shape[0]):
+            low = lows[place, cell]
+            if beyond[place, cell] or key < low:
+                below[place, cell] += np.int64(1)
+            else:
+                digit = firsts[place, cell] + ((np.uint64(key) - np.uint64(low)) >> left)
+                if digit < digits:
+                    counts[place, cell, digit] += np.int64(1)

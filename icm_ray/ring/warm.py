@@ -125,6 +125,13 @@ def _warm_aggregates() -> None:
         exact_sums.add_squares_at(integers, places, digits)
         cells.least_at(integers, places, np.zeros(1, integers.dtype), seen)
         cells.largest_at(integers, places, np.zeros(1, integers.dtype), seen)
+    cells.keys_of(signed)
+    keys_of_doubles = np.zeros(1, np.int64)
+    for keys in (signed, bits, keys_of_doubles):
+        lows, firsts, beyond = np.zeros((1, 1), keys.dtype), np.zeros((1, 1), np.uint64), np.zeros((1, 1), np.bool_)
+        left, below, counts = np.uint64(0), np.zeros((1, 1), np.int64), np.zeros((1, 1, 2), np.int64)
+        cells.count_keys(keys, lows, firsts, beyond, left, below, counts)
+        cells.count_keys_at(keys, places, lows, firsts, beyond, left, below, counts)
     for numbers in (signed, bits, doubles):
         grid, thresholds = np.zeros(2, np.int64), np.zeros(1, numbers.dtype)
         cells.grid_of(thresholds, 0.0, 0.0, grid)

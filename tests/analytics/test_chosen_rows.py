@@ -15,7 +15,7 @@ from icm_ray.query.withheld import Withheld
 
 NAN = math.nan
 WARDS = ("a", "b", "c")
-STATISTICS = ("count", "sum", "mean", "var", "std", "min", "max")
+STATISTICS = ("count", "sum", "mean", "var", "std", "min", "max", "median")
 
 
 def frames(rows):
@@ -170,7 +170,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         (lambda: held.groupby("ward"), InputError, "not public; state those to group by"),
         (lambda: held.groupby("ward", domain={"ward": [1]}), ColumnError, "it is string, and 1 is not"),
         (lambda: held.groupby("x", domain={"x": [1.0]}), ColumnError, "not by float"),
-        (lambda: held.groupby("ill").agg("median"), InputError, "no aggregate 'median'"),
+        (lambda: held.groupby("ill").agg("middle"), InputError, "no aggregate 'middle'"),
         (held[held["ill"]].share, InputError, "not shared yet"),
         (lambda: held["ward"].isin("a"), InputError, "isin takes a list"),
     ):

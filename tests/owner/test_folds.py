@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.owner.aggregate import aggregate
 from icm_ray.owner.folds import KINDS, fold_for
+from icm_ray.query.key_digits import KeyDigits, key_space
 from icm_ray.ring.fixed import NOTHING, key_of_float, key_of_words
 from icm_ray.ring.wide import GRID, to_signed
 
@@ -120,10 +121,11 @@ def test_blocks_of_any_layout(kind):
     cells = 1 if kind == "histogram" else CELLS
     places = None if kind == "histogram" else np.arange(12) % CELLS
     backwards = None if places is None else places[::-1]
-    expected = fold_for(kind, True, "x", cells, (0, 4, 8))
+    digits = KeyDigits(key_space("float", "x"), 0, 13, ((0,) * cells,))
+    expected = fold_for(kind, True, "x", cells, (0, 4, 8), digits)
     expected.add(values, places)
     for block, where in ((pa.array(values).to_numpy(), places), (misaligned, places), (values[::-1], backwards)):
-        fold = fold_for(kind, True, "x", cells, (0, 4, 8))
+        fold = fold_for(kind, True, "x", cells, (0, 4, 8), digits)
         fold.add(block, where)
         assert np.array_equal(fold.words(), expected.words())
 

@@ -9,6 +9,7 @@ from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
 from icm_ray.query.tasks import ColumnInfo
@@ -35,6 +36,8 @@ def every_statistic(dataset, column):
     edges = Histogram(dataset, column, edges=(-1.5, 0.1, 2.0**60))
     spread = Variance(dataset, column, 0), Variance(dataset, column, root=True)
     ends = MinMax(dataset, column), MinMax(dataset, column, least=True)
+    if dataset != "shares-1":  # not of shares
+        ends = *ends, Quantile(dataset, column)
     return Count(dataset, column), Sum(dataset, column), Mean(dataset, column), *spread, *ends, edges
 
 

@@ -41,6 +41,10 @@ class StatisticFaces(Protocol):
         """Whether it withholds by itself what has too few values behind it."""
 
     @property
+    def all_learn(self) -> bool:
+        """Whether every member learns the result, whoever receives it."""
+
+    @property
     def title(self) -> str:
         """What it is, in words: "mean of cost"."""
 
@@ -55,6 +59,9 @@ class StatisticFaces(Protocol):
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> Any:
         """The result, from the numbers of `finish`."""
+
+    def follow(self, answer: Any, rows: Rows) -> tuple[Any, Any]:
+        """(what is asked next, None) or (None, the result), from the answer to this question."""
 
     def error(self, rows: Rows) -> ErrorBound:
         """How far the result may be from the plaintext one."""
@@ -76,6 +83,8 @@ class OfColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     guards_itself: ClassVar[bool] = False
     """Whether it withholds by itself what has too few values behind it."""
+    all_learn: ClassVar[bool] = False
+    """Whether every member learns the result, whoever receives it."""
 
     dataset: str
     column: Of
@@ -93,6 +102,10 @@ class OfColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def whole(self, rows: Rows) -> bool:
         """Whether results are integers."""
         return column_of(rows, self.column).kind != "float"
+
+    def follow(self, answer: Any, rows: Rows) -> tuple[Any, Any]:
+        """The answer is the result."""
+        return None, answer
 
     def error_in_words(self: StatisticFaces, rows: Rows) -> str:
         """The bound, for people."""

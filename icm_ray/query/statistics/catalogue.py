@@ -8,6 +8,7 @@ from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
 
@@ -18,6 +19,7 @@ Statistic = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     Histogram,
     Mean,
     MinMax,
+    Quantile,
     Sum,
     Variance,
 ]

@@ -1,0 +1,64 @@
+"""Quantiles as pandas asks for them: one, or several as a Series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, Final, get_args
+
+from analytics.meant import Meant
+from analytics.query import Query
+from icm_ray.errors import InputError
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.statistics.quantile import Quantile
+from icm_ray.query.statistics.ranks import Interpolation
+from icm_ray.query.withheld import Withheld
+
+__all__ = ["quantiles"]
+
+_INTERPOLATIONS: Final = get_args(Interpolation)
+_MOST: Final = 128
+
+
+def quantiles(meant: Meant, of: Of, name: str, q: float | Sequence[float], interpolation: Any) -> Query:
+    """A query for a number, or, where q is a list, for a pandas Series of that name with q as its index.
+
+    Errors: `InputError` (q beyond 0 and 1, none or more than 128, no such interpolation).
+    """
+    if interpolation not in _INTERPOLATIONS:
+        raise InputError(f"interpolation is one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
+    single = isinstance(q, Real)
+    wanted = [_checked(q)] if single else [_checked(one) for one in _listed(q)]
+    if not 1 <= len(wanted) <= _MOST:
+        raise InputError(f"1 to {_MOST} quantiles are asked for at once, not {len(wanted)}")
+    dataset = meant.name()
+    statistics = [Quantile(dataset, of, one, interpolation) for one in wanted]
+    parts = [meant.part(statistic) for statistic in statistics]
+    if single:
+        return Query(parts, statistics[0].title)
+    title = f"{', '.join(f'{one:g}' for one in wanted)} quantiles of {statistics[0].in_words}"
+    return Query(parts, title, lambda results: _series(results, wanted, name))
+
+
+def _listed(q: Any) -> list[Any]:
+    try:
+        return list(q)
+    except TypeError:
+        raise InputError(f"q is a number from 0 to 1 or a list of them, not {q!r}") from None
+
+
+def _checked(q: Any) -> float:
+    number = float(q) if isinstance(q, Real) and not isinstance(q, bool) else -1.0
+    if not 0 <= number <= 1:
+        raise InputError(f"quantiles lie from 0 to 1, not at {q!r}")
+    return number + 0.0  # there is one zero
+
+
+def _series(results: Sequence[Any], wanted: Sequence[float], name: str) -> Any:
+    import pandas as pd
+
+    withheld = {item.reason: None for item in results if isinstance(item, Withheld)}
+    shown = [float("nan") if isinstance(item, Withheld) else item for item in results]
+    series = pd.Series(shown, index=pd.Index(wanted, dtype="float64"), name=name)
+    series.attrs["withheld"] = tuple(withheld)
+    return series

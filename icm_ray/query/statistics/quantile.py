@@ -2,9 +2,9 @@
 
 It is found by its order key, digit by digit from the top (`query.key_digits`), a question for each digit. In each,
 owners count their values below each value of the next digit, the parties compare the sums with the rank, on shares,
-and open how many do not exceed it: the digit. What is opened are digits of the result's own key, whatever digits a
-question claims to know: the count of a false one reaches the rank where the result's key does, and no question of
-this kind tells more than the result does. Every member reads the digits before in the next question.
+and open how many do not exceed it: the digit. [C_t <= k] = [v >= t] for the key v at rank k, whatever digits a question
+claims to know: what it tells is a function of the result (docs/protocols.md, section 19). Every member reads the digits
+before in the next question, and so learns the result.
 
 Between two values ("linear", "midpoint") both are found. How far from the lower one a quantile lies follows from the
 number of values N; where that is secret, q (N - 1) modulo 1 is opened.

@@ -82,15 +82,16 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
     middle.
     """
     results: list[Any] = [None] * len(parts)
-    asked = dict(enumerate(parts))
-    while asked:
-        going = list(asked.items())
-        asked = {}
-        for (place, part), answer in zip(going, _answers([part for _, part in going], to), strict=True):
+    going = dict(enumerate(parts))
+    while True:
+        answered = _answers(list(going.values()), to)
+        asked, going = going, {}
+        for (place, part), answer in zip(asked.items(), answered, strict=True):
             further, results[place] = part.statistic.follow(answer, part.rows)
             if further is not None:
-                asked[place] = replace(part, statistic=further)
-    return results
+                going[place] = replace(part, statistic=further)
+        if not going:
+            return results
 
 
 def _answers(parts: Sequence[Part], to: str | None) -> list[Any]:

@@ -20,26 +20,20 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from icm_ray.errors import BoundError, ColumnError, PolicyError, ProgramError
-from icm_ray.ops.compare import AtLeast
-from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import Expand, Reshape
-from icm_ray.ops.products import Product
-from icm_ray.program.build import Builder, Value
+from icm_ray.errors import BoundError, ColumnError, ProgramError
+from icm_ray.program.build import Builder
 from icm_ray.query.doubles import DOUBLE, TINIEST, nearest
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.key_digits import KeyDigits, KeySpace, key_space
 from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Taken, shared
 from icm_ray.query.rows import Rows, cells, column_of, public_count
-from icm_ray.query.small_cells import least_rows
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.ranks import (
     Interpolation,
     KeysBelow,
     Rank,
-    fewest_values,
     fraction_of,
     next_digits,
     place_between,
@@ -51,19 +45,17 @@ from icm_ray.ring.fixed import float_of_key
 __all__ = ["FoundDigits", "Quantile"]
 
 _DIGITS: Final = "digits"
-_ENOUGH: Final = "values on either side"
 _PLACE: Final = "place between two values"
 
 
 @dataclass(frozen=True, slots=True)
 class FoundDigits:
     """What a step found for one cell: the digit of each rank; place: of the result between two values, at the last
-    step; enough: whether it may be shown.
+    step.
     """
 
     digits: tuple[int, ...]
     place: int
-    enough: bool
 
 
 class Quantile(OfColumn, frozen=True, forbid_unknown_fields=True, tag="quantile"):
@@ -71,13 +63,21 @@ class Quantile(OfColumn, frozen=True, forbid_unknown_fields=True, tag="quantile"
     rank, in each cell; digits: how many digits they have.
     """
 
-    guards_itself: ClassVar[bool] = True
     all_learn: ClassVar[bool] = True
 
     q: float = 0.5
     interpolation: Interpolation = "linear"
     digits: int = 0
     prefixes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def operation(self) -> str:
+        return "median" if self.q == 0.5 and self.interpolation == "linear" else "quantile"
+
+    @property
+    def fraction(self) -> float:
+        """Which part of the values is below: policies ask for some on either side."""
+        return self.q
 
     @property
     def title(self) -> str:
@@ -133,7 +133,6 @@ class Quantile(OfColumn, frozen=True, forbid_unknown_fields=True, tag="quantile"
         prefixes, q = self._known(rows), self._fraction
         table = list(dict.fromkeys(prefixes))
         searched = [(rank, table.index(row)) for rank, row in zip(self._ranks(rows), prefixes, strict=True)]
-        enough = self._enough(builder, count, rows)
         try:
             opened = {_DIGITS: next_digits(builder, below, count, q, searched, rows.count)}
             if self._opens_place(rows) and not isinstance(count, Known):
@@ -141,28 +140,12 @@ class Quantile(OfColumn, frozen=True, forbid_unknown_fields=True, tag="quantile"
         except BoundError as error:
             reason = f"{self.title}: q as {q} does not fit {rows.count} rows; take one of smaller terms ({error})"
             raise BoundError(reason, column=self.in_words) from None
-        if enough is None:
-            return opened
-        return {_ENOUGH: enough, **{word: _where(builder, enough, value) for word, value in opened.items()}}
+        return opened
 
     def _opens_place(self, rows: Rows) -> bool:
         """Whether this step tells where between two values the result lies."""
         last = self.digits == len(self.steps(rows)) - 1
         return last and self.interpolation == "linear" and len(self._ranks(rows)) > 1
-
-    def _enough(self, builder: Builder, count: Taken, rows: Rows) -> Value | None:
-        """Bits (cells,): as many values as the policy asks for are on either side. None: no bits are needed.
-
-        Errors: `PolicyError` where that cannot be.
-        """
-        least = least_rows(rows)
-        fewest = fewest_values(self._fraction, least)
-        if fewest is None or (isinstance(count, Known) and count.value < fewest):
-            reason = f"{self.title} has fewer than {least} values on one side, the policy asks for as many on either"
-            raise PolicyError(reason, dataset=rows.source)
-        if fewest <= 1 or isinstance(count, Known):
-            return None
-        return builder.add(AtLeast(fewest, max(count.type.width, fewest.bit_length() + 1) + 1), count)
 
     # --- from what is opened --------------------------------------------------------------------------------------
 
@@ -171,26 +154,25 @@ class Quantile(OfColumn, frozen=True, forbid_unknown_fields=True, tag="quantile"
             between = place.integers[0]
         else:
             between = (rows.count - 1) * self._fraction.numerator % self._fraction.denominator
-        enough = numbers[_ENOUGH].integers[0] if _ENOUGH in numbers else 1
-        return FoundDigits(tuple(numbers[_DIGITS].integers), between, bool(enough))
+        return FoundDigits(tuple(numbers[_DIGITS].integers), between)
 
     def follow(self, answer: Any, rows: Rows) -> tuple[Quantile | None, Any]:
-        """The next step, or the result: of rows in groups a list of them."""
-        found: list[FoundDigits] = answer if rows.by else [answer]
+        """The next step, or the result: of rows in groups a list of them. What is withheld is so in every step."""
+        found: list[FoundDigits | Withheld] = answer if rows.by else [answer]
         sizes, known = self.steps(rows), self._known(rows)
         size = sizes[self.digits]
         prefixes = tuple(
-            tuple((before << size) + cell.digits[rank] for before, cell in zip(row, found, strict=True))
+            tuple((before << size) + _digit(cell, rank) for before, cell in zip(row, found, strict=True))
             for rank, row in enumerate(known)
         )
-        if self.digits < len(sizes) - 1:
+        if self.digits < len(sizes) - 1 and not all(isinstance(cell, Withheld) for cell in found):
             return msgspec.structs.replace(self, digits=self.digits + 1, prefixes=prefixes), None
         results = [self._result(cell, [row[at] for row in prefixes], rows) for at, cell in enumerate(found)]
         return None, results if rows.by else results[0]
 
-    def _result(self, found: FoundDigits, places: Sequence[int], rows: Rows) -> Any:
-        if not found.enough:
-            return Withheld(f"{self.title}: fewer than {least_rows(rows)} values are on one side of it")
+    def _result(self, found: FoundDigits | Withheld, places: Sequence[int], rows: Rows) -> Any:
+        if isinstance(found, Withheld):
+            return found
         space, whole = self._space(rows), self.whole(rows)
         if not all(0 < place < (1 << space.bits) - 1 for place in places):
             return math.nan  # of no values, as pandas has it
@@ -215,9 +197,7 @@ class Quantile(OfColumn, frozen=True, forbid_unknown_fields=True, tag="quantile"
         both = " and the value above it" if len(self._ranks(rows)) > 1 else ""
         between = public_count(rows, self.column) or self.interpolation != "linear" or not both
         place = "" if between else ", and the place between them: q (N - 1) modulo 1, N the number of values"
-        least = least_rows(rows)
-        kept = f"; nothing where fewer than {least} values are on either side" if least > 1 else ""
-        return f"the value at {self.q:g} of the sorted values{both}, digit by digit{place}; no count{kept}"
+        return f"the value at {self.q:g} of the sorted values{both}, digit by digit{place}; no count"
 
     def notes(self, rows: Rows) -> tuple[str, ...]:
         steps = self.steps(rows)
@@ -228,8 +208,5 @@ class Quantile(OfColumn, frozen=True, forbid_unknown_fields=True, tag="quantile"
         return (note,)
 
 
-def _where(builder: Builder, bits: Value, value: Value) -> Value:
-    """The value (..., cells) where the bits (cells,) are set, zero elsewhere."""
-    if value.type.shape != bits.type.shape:
-        bits = builder.add(Expand(value.type.shape), builder.add(Reshape((1, bits.type.count)), bits))
-    return builder.add(Product(Elementwise()), bits, value)
+def _digit(found: FoundDigits | Withheld, rank: int) -> int:
+    return 0 if isinstance(found, Withheld) else found.digits[rank]

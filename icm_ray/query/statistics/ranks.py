@@ -28,7 +28,7 @@ from icm_ray.query.rows import Rows
 from icm_ray.query.tasks import ColumnInfo
 
 __all__ = [
-    "Interpolation", "KeysBelow", "Rank", "fewest_values", "fraction_of", "next_digits", "place", "place_between",
+    "Interpolation", "KeysBelow", "Rank", "fraction_of", "next_digits", "place", "place_between",
     "ranks",
 ]  # fmt: skip
 
@@ -59,15 +59,6 @@ def place(q: Fraction, rank: Rank, count: int) -> int:
     if rank == "nearest":
         return round(exact)  # halves to even
     return math.floor(exact) if rank == "lower" else math.ceil(exact)
-
-
-def fewest_values(q: Fraction, least: int) -> int | None:
-    """The fewest values of which so many are on either side of a quantile, itself included; None: never as many."""
-    if least <= 1:
-        return least
-    if q in {0, 1}:
-        return None
-    return 1 + max(math.ceil((least - 1) / q), math.ceil((least - 1) / (1 - q)))
 
 
 @dataclass(frozen=True, slots=True)

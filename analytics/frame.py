@@ -9,7 +9,7 @@ from typing import Any, overload
 from analytics.column import SecureColumn
 from analytics.dataset import Dataset
 from analytics.execute import share
-from analytics.groupby import SecureGroupBy, grouped
+from analytics.groupby import TEXT, SecureGroupBy, grouped
 from analytics.meant import Meant
 from analytics.operators import plain
 from analytics.query import Query
@@ -271,20 +271,34 @@ class SecureFrame(Shaping, Uncompared):
             frame = SecureFrame(frame._meant, {**frame._columns, one_form(name): made.of})
         return frame
 
-    def groupby(self, by: str | list[str], *, domain: Mapping[str, Sequence[Any]] | None = None) -> SecureGroupBy:
-        """Group the rows by the values of one or more columns, which are public: who asks states them.
+    def groupby(
+        self,
+        by: str | list[str],
+        *,
+        domain: Mapping[str, Sequence[Any]] | None = None,
+        max_groups: int | None = None,
+        max_bytes: int = TEXT,
+    ) -> SecureGroupBy:
+        """Group the rows by the values of one or more columns.
+
+        The values are public where who asks states them. Else they are private: owners aggregate by key, the groups
+        are merged on shares, and the keys of groups that the policy allows are opened with their results, in no order;
+        which owners have rows of a group is not.
 
         Args:
             by: The name of a column, or of several. Each combination of their values is a group.
             domain: By name the values to group by; rows with others are in no group, as with pandas' categories.
-                Booleans need none.
+                Booleans need none. None: the values are private, unless all keys are booleans.
+            max_groups: Room for that many groups of each owner, a public number; by default the number of rows, 4096
+                at most, to the next power of two. An owner with more refuses.
+            max_bytes: The most bytes (UTF-8) of a private key that is text, 1 to 64; a public number.
 
         Returns:
             Groups, to pick columns of and to aggregate.
 
         Raises:
             ColumnError: No such column, values of another kind, or a column that is no text, integers or booleans.
-            InputError: A column whose values are not stated.
+            InputError: A column whose values are not stated where others' are, or no room for a group.
 
         Examples:
             >>> visits.groupby("ward", domain={"ward": ["a", "b", "c"]})["age"].agg("mean").reveal()
@@ -292,11 +306,15 @@ class SecureFrame(Shaping, Uncompared):
             a    40.500000
             b    53.333333
             Name: age, dtype: float64
+            >>> visits.groupby("ward")["age"].agg("max").reveal().to_dict()
+            {'a': 47, 'b': 70}
         """
         names = [by] if isinstance(by, str) else list(by)
         known = [self._known(name) for name in names]
         stated = {self._known(name): values for name, values in (domain or {}).items()}
-        return grouped(self._meant, self._columns, known, stated)
+        if domain is not None and max_groups is not None:
+            raise InputError("max_groups= is for private keys: with domain= the groups are stated")
+        return grouped(self._meant, self._columns, known, stated, max_groups, max_bytes)
 
     def count_rows(self) -> Query:
         """Count the rows that are meant: the number is public for a whole dataset, but not of chosen rows.

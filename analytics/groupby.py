@@ -6,21 +6,25 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from analytics.meant import Meant
+from analytics.meant import Groups, Meant
 from analytics.operators import plain
 from analytics.query import Query
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
-from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.expressions.words import words
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.private_keys import MOST_INTEGER, PrivateKeys
+from icm_ray.query.selection import SelectedRows
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
-from icm_ray.query.tasks import GroupKey
+from icm_ray.query.tasks import GroupKey, PrivateKey
 from icm_ray.query.withheld import Withheld
 
 __all__ = ["AGGREGATES", "SecureGroupBy", "grouped"]
@@ -36,6 +40,9 @@ AGGREGATES: Final[Mapping[str, Callable[[str, Of], Statistic]]] = {
     "median": Quantile,
 }
 """What can be asked of each group, by pandas' names."""
+_MOST_GROUPS = 4096
+TEXT: Final = 20
+"""Bytes of a text that is a private key, where nothing else is said."""
 _NUMBERS = frozenset({"int", "float", "bool"})
 
 
@@ -48,6 +55,7 @@ class SecureGroupBy(Uncompared):
         meant: The rows that are grouped.
         columns: By name what each column of the frame holds.
         keys: By name what the rows are grouped by, and its values.
+        groups: The same, as questions have it.
         picked: The columns that are aggregated; None: all with numbers that are no key.
         single: Whether one column was picked by its name, so that results are Series.
 
@@ -59,18 +67,19 @@ class SecureGroupBy(Uncompared):
         dtype: int64
     """
 
-    __slots__ = ("_columns", "_keys", "_meant", "_picked", "_single")
+    __slots__ = ("_columns", "_groups", "_keys", "_meant", "_picked", "_single")
 
     def __init__(
         self,
         meant: Meant,
         columns: Mapping[str, Of],
-        keys: Mapping[str, GroupKey],
+        keys: Sequence[str],
+        groups: Groups,
         picked: tuple[str, ...] | None = None,
         *,
         single: bool = False,
     ) -> None:
-        self._meant, self._columns, self._keys = meant, dict(columns), dict(keys)
+        self._meant, self._columns, self._keys, self._groups = meant, dict(columns), tuple(keys), groups
         self._picked, self._single = picked, single
 
     def __repr__(self) -> str:
@@ -96,7 +105,9 @@ class SecureGroupBy(Uncompared):
         for name in picked:
             if name not in self._columns:
                 raise ColumnError(f"no column {name!r}; there are {', '.join(self._columns)}", column=name)
-        return SecureGroupBy(self._meant, self._columns, self._keys, picked, single=isinstance(names, str))
+        return SecureGroupBy(
+            self._meant, self._columns, self._keys, self._groups, picked, single=isinstance(names, str)
+        )
 
     def agg(self, functions: str | Sequence[str] | Mapping[str, Any] | None = None, **named: Any) -> Query:
         """Aggregate each group.
@@ -124,10 +135,9 @@ class SecureGroupBy(Uncompared):
         wanted, flat = self._wanted(functions, named)
         if not wanted:
             raise InputError(f"name an aggregate: {', '.join(AGGREGATES)}")
-        keys = tuple(self._keys.values())
-        dataset = self._meant.name(keys)
+        dataset = self._meant.name(self._groups)
         statistics = [self._statistic(dataset, column, function) for _, column, function in wanted]
-        parts = [self._meant.part(statistic, keys) for statistic in (Count(dataset, EVERY_ROW), *statistics)]
+        parts = [self._meant.part(statistic, self._groups) for statistic in (*self._which(dataset), *statistics)]
         title = f"{', '.join(statistic.title for statistic in statistics)} by {', '.join(self._keys)}"
         series = self._single and isinstance(functions, str) and not named
         labels = [label for label, _, _ in wanted]
@@ -143,12 +153,16 @@ class SecureGroupBy(Uncompared):
             >>> visits.groupby("ward", domain={"ward": ["a", "b"]}).size().reveal().tolist()
             [2, 3]
         """
-        keys = tuple(self._keys.values())
-        part = self._meant.part(Count(self._meant.name(keys), EVERY_ROW), keys)
+        parts = [self._meant.part(statistic, self._groups) for statistic in self._which(self._meant.name(self._groups))]
         title = f"number of rows by {', '.join(self._keys)}"
-        return Query(
-            [part], title, lambda results: self._table([results[0], results[0]], [None], flat=True, series=True)
-        )
+        return Query(parts, title, lambda results: self._table([*results, results[0]], [None], flat=True, series=True))
+
+    def _which(self, dataset: str) -> list[Statistic]:
+        """What says which groups there are: the numbers of rows, and the keys where they are private."""
+        rows = Count(dataset, EVERY_ROW)
+        if not isinstance(self._groups, PrivateKeys):
+            return [rows]
+        return [rows, *(GroupKeys(dataset, key.of, place) for place, key in enumerate(self._groups.keys))]
 
     def _wanted(self, functions: Any, named: Mapping[str, Any]) -> tuple[list[tuple[Any, str, str]], bool]:
         """(label of the result, column, aggregate) of all that is asked for; whether labels are plain names."""
@@ -198,17 +212,20 @@ class SecureGroupBy(Uncompared):
         import pandas as pd
 
         rows, *columns = results
-        domains = [key.domain for key in self._keys.values()]
-        groups = sorted(
-            (group, place)
-            for place, group in enumerate(itertools.product(*domains))
-            if isinstance(rows[place], Withheld) or rows[place]
-        )
-        places = [place for _, place in groups]
-        if len(domains) == 1:
-            index = pd.Index([group[0] for group, _ in groups], name=next(iter(self._keys)))
+        if isinstance(self._groups, PrivateKeys):
+            found, columns = list(zip(*columns[: len(self._keys)], strict=True)), columns[len(self._keys) :]
+            groups = sorted((group, place) for place, group in enumerate(found) if group[0] is not None)
         else:
-            index = pd.MultiIndex.from_tuples([group for group, _ in groups], names=list(self._keys))
+            groups = sorted(
+                (group, place)
+                for place, group in enumerate(itertools.product(*(key.domain for key in self._groups)))
+                if isinstance(rows[place], Withheld) or rows[place]
+            )
+        places = [place for _, place in groups]
+        if len(self._keys) == 1:
+            index = pd.Index([group[0] for group, _ in groups], name=self._keys[0])
+        else:
+            index = pd.MultiIndex.from_tuples([group for group, _ in groups], names=self._keys)
         withheld = {item.reason: None for column in columns for item in column if isinstance(item, Withheld)}
         shown = [[_shown(column[place]) for place in places] for column in columns]
         if series:
@@ -246,12 +263,43 @@ def _values(
 
 
 def grouped(
-    meant: Meant, columns: Mapping[str, Of], names: Sequence[str], stated: Mapping[str, Sequence[Any]]
+    meant: Meant,
+    columns: Mapping[str, Of],
+    names: Sequence[str],
+    stated: Mapping[str, Sequence[Any]],
+    most: int | None = None,
+    most_bytes: int = TEXT,
 ) -> SecureGroupBy:
     """The rows in groups by columns of these names, with stated values. Errors: those of `SecureFrame.groupby`."""
     if not names:
         raise InputError("rows are grouped by one column or more")
-    keys = {name: GroupKey(columns[name], _values(meant, columns, name, stated)) for name in names}
-    selection = Selection(meant.dataset.facts.name, meant.where, tuple(keys.values()))
-    SelectedRows(selection, meant.dataset.facts)  # refuses keys that cannot be
-    return SecureGroupBy(meant, columns, keys)
+    private = not stated and any(meant.info(columns[name]).kind != "bool" for name in names)
+    groups: Groups
+    if private:
+        groups = private_keys(meant, [columns[name] for name in names], most, most_bytes)
+    else:
+        groups = tuple(GroupKey(columns[name], _values(meant, columns, name, stated)) for name in names)
+    selection = meant.selection(groups)
+    if selection is not None:
+        SelectedRows(selection, meant.dataset.facts)  # refuses keys that cannot be
+    return SecureGroupBy(meant, columns, names, groups)
+
+
+def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
+    """The keys of groups whose values nobody states, with room for so many of an owner's groups."""
+    facts = meant.dataset.facts
+    bounds = dict(facts.log2_bounds) if isinstance(facts, OwnerRows) else {}
+    keys = []
+    for of in columns:
+        kind = meant.info(of).kind
+        declared = bounds.get(of, MOST_INTEGER) if isinstance(of, str) else MOST_INTEGER
+        if kind == "int":
+            keys.append(PrivateKey(of, "int", min(max(declared, 0), MOST_INTEGER)))
+        elif kind == "bool":
+            keys.append(PrivateKey(of, "bool", 0))
+        elif kind == "string":
+            keys.append(PrivateKey(of, "string", most_bytes))
+        else:
+            raise ColumnError(f"{words(of)}: rows are grouped by text, whole numbers and booleans, not by {kind}")
+    room = 1 << (min(max(facts.count, 1), _MOST_GROUPS) - 1).bit_length() if most is None else most
+    return PrivateKeys(tuple(keys), room)

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from analytics.dataset import Dataset
 from analytics.execute import Part
 from icm_ray.query.expressions.tree import Of, apply
+from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
-__all__ = ["Meant"]
+__all__ = ["Groups", "Meant"]
+
+Groups = Sequence[GroupKey] | PrivateKeys
+"""What rows are grouped by: public values, or private ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,19 @@ class Meant:
         SelectedRows(Selection(self.dataset.facts.name, where), self.dataset.facts)  # refuses what is no condition
         return Meant(self.dataset, where)
 
-    def selection(self, by: Sequence[GroupKey] = ()) -> Selection | None:
+    def selection(self, by: Groups = ()) -> Selection | None:
         """As a question names them; None: the whole dataset."""
+        if isinstance(by, PrivateKeys):
+            return Selection(self.dataset.facts.name, self.where, private=by)
         if self.where is None and not by:
             return None
         return Selection(self.dataset.facts.name, self.where, tuple(by))
 
-    def name(self, by: Sequence[GroupKey] = ()) -> str:
+    def name(self, by: Groups = ()) -> str:
         """Under which statistics speak of them."""
         selection = self.selection(by)
         return self.dataset.facts.name if selection is None else selection.name
 
-    def part(self, statistic: Statistic, by: Sequence[GroupKey] = ()) -> Part:
+    def part(self, statistic: Statistic, by: Groups = ()) -> Part:
         """A statistic of these rows, which it names."""
         return Part(self.dataset, statistic, self.selection(by))

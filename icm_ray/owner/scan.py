@@ -17,10 +17,10 @@ from icm_ray.owner.values import lacking, plain_numbers
 from icm_ray.query.expressions.tree import Of, columns_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import NUMBERS
-from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupKey
+from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupKey, PrivateKey
 from icm_ray.ring.array import RingArray
 
-__all__ = ["aggregates"]
+__all__ = ["Batch", "Work", "aggregates", "check", "read_by"]
 
 Rows = NDArray[np.int64]
 
@@ -32,11 +32,11 @@ def aggregates(table: Readable, tasks: Mapping[str, Aggregate]) -> dict[str, Rin
     are missing where none may be, or infinite), `BoundError` (a result beyond 64 bits), `SourceError`, `ProgramError`
     (no such partition, groups of no value). None of them tells a value or a row.
     """
-    works = {name: _Work(task) for name, task in tasks.items()}
+    works = {name: Work(task, task.cells) for name, task in tasks.items()}
     partitions = next(iter(tasks.values())).partitions
-    names = columns_of(*(of for task in tasks.values() for of in _read_by(task)))
+    names = columns_of(*(of for task in tasks.values() for of in read_by(task)))
     for task in tasks.values():
-        _check(table, task)
+        check(table, task)
     infos = {info.name: info for info in table.info.columns}
     for partition in partitions:
         if not 0 <= partition < len(table.info.rows):
@@ -44,23 +44,25 @@ def aggregates(table: Readable, tasks: Mapping[str, Aggregate]) -> dict[str, Rin
         if not table.info.rows[partition]:
             continue
         for count, columns in table.batches(partition, names):
-            batch = _Batch(infos, count, columns.__getitem__)
+            batch = Batch(infos, count, columns.__getitem__)
             for work in works.values():
-                work.add(batch)
+                chosen = batch.chosen(work.task.where)
+                work.add(chosen, chosen.cells(work.task.by))
     return {name: work.fold.words() for name, work in works.items()}
 
 
-def _read_by(task: Aggregate) -> Iterator[Of | None]:
+def read_by(task: Aggregate) -> Iterator[Of | None]:
+    """What it reads of a row."""
     yield task.column
     yield task.where
     for key in task.by:
         yield key.of
 
 
-def _check(table: Readable, task: Aggregate) -> None:
+def check(table: Readable, task: Aggregate) -> None:
     """Refuse what cannot be aggregated before anything is read."""
     infos = {info.name: info for info in table.info.columns}
-    for name in columns_of(*_read_by(task)) if infos else ():
+    for name in columns_of(*read_by(task)) if infos else ():
         if name not in infos:
             raise ColumnError(f"there is no column {name!r}; there are {', '.join(infos)}", column=name)
         if infos[name].fault:
@@ -70,7 +72,7 @@ def _check(table: Readable, task: Aggregate) -> None:
         raise ColumnError(f"{name}: numbers are needed, and its type is {task.read_as}", column=name)
 
 
-class _Batch:
+class Batch:
     """Rows that were read together; what is evaluated over them is evaluated once."""
 
     def __init__(self, infos: Mapping[str, ColumnInfo], count: int, given: Callable[[str], Any]) -> None:
@@ -81,9 +83,9 @@ class _Batch:
         self._arrays: dict[tuple[str, str], Any] = {}
         self._values: dict[tuple[Of, str], Any] = {}
         self._cells: dict[tuple[GroupKey, ...], Rows | None] = {}
-        self._chosen: dict[Of, _Batch] = {}
+        self._chosen: dict[Of, Batch] = {}
 
-    def chosen(self, where: Of | None) -> _Batch:
+    def chosen(self, where: Of | None) -> Batch:
         """The rows where a condition is true: what is asked of some rows is computed for these alone."""
         import pyarrow.compute as pc
 
@@ -93,7 +95,7 @@ class _Batch:
             condition = self._column(where, "bool") if isinstance(where, str) else self.values(where, "")
             kept = pc.fill_null(condition, False)
             every = self._given
-            self._chosen[where] = _Batch(self._infos, kept.true_count, lambda name: every(name).filter(kept))
+            self._chosen[where] = Batch(self._infos, kept.true_count, lambda name: every(name).filter(kept))
         return self._chosen[where]
 
     def values(self, of: Of, kind: str) -> Any:
@@ -119,6 +121,10 @@ class _Batch:
         if key not in self._arrays:
             self._arrays[key] = as_agreed(self._raw(name, kind), kind or self._infos[name].kind)
         return self._arrays[key]
+
+    def key(self, key: PrivateKey) -> Any:
+        """The array of a private key."""
+        return self._column(key.of, key.kind) if isinstance(key.of, str) else self.values(key.of, "")
 
     def cells(self, by: tuple[GroupKey, ...]) -> Rows | None:
         """The group of each row (rows,), -1 where it is in none; None where all are in the only one."""
@@ -156,19 +162,20 @@ def _places(array: Any, key: GroupKey) -> Rows:
     return result
 
 
-class _Work:
+class Work:
     """One aggregate, while the rows are read."""
 
-    def __init__(self, task: Aggregate) -> None:
-        self._task, self._name = task, words(task.column)
-        self.fold: Fold = fold_for(task.kind, task.read_as == "float", self._name, task.cells, task.edges, task.digits)
+    def __init__(self, task: Aggregate, cells: int, step: int | None = None) -> None:
+        """step: sums of floats are of values rounded to multiples of 2^-step; None: of the values."""
+        self.task, self._name, self._cells = task, words(task.column), cells
+        self._step = step if task.kind in {"sum", "squares"} and task.read_as == "float" else None
+        self.fold: Fold = fold_for(task.kind, task.read_as == "float", self._name, cells, task.edges, task.digits)
 
-    def add(self, batch: _Batch) -> None:
-        """Take the rows of a batch in."""
+    def add(self, batch: Batch, cells: Rows | None) -> None:
+        """Take the rows of a batch in. cells: of each, -1 for none; None where all are in the only one."""
         import pyarrow as pa
 
-        task, batch = self._task, batch.chosen(self._task.where)
-        values, cells = batch.values(task.column, task.read_as), batch.cells(task.by)
+        task, values = self.task, batch.values(self.task.column, self.task.read_as)
         if cells is not None and (out := cells < 0).any():
             values, cells = values.filter(pa.array(~out)), cells[~out]
         there = _there(values)
@@ -178,8 +185,10 @@ class _Work:
             values, cells = values.filter(pa.array(there)), None if cells is None else cells[there]
         counts = task.kind == "count"
         numbers = np.zeros(len(values), np.bool_) if counts else plain_numbers(values, self._name, task.read_as)
+        if self._step is not None:
+            numbers = np.ldexp(np.rint(np.ldexp(numbers, self._step)), -self._step)
         if numbers.size:
-            self.fold.add(numbers, None if task.cells == 1 else cells)
+            self.fold.add(numbers, None if self._cells == 1 else cells)
 
 
 def _there(values: Any) -> NDArray[np.bool_] | None:

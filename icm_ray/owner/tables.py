@@ -12,11 +12,21 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import ColumnError, ProgramError, ShapeError, SourceError
 from icm_ray.owner.columns import kind_of
+from icm_ray.owner.group_rows import group_rows
 from icm_ray.owner.reading import PushedTable, Readable
 from icm_ray.owner.scan import aggregates
 from icm_ray.owner.values import missing, plain_numbers
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed
-from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, InputTask, ParquetSource, TableInfo
+from icm_ray.query.tasks import (
+    Aggregate,
+    ColumnInfo,
+    ColumnValues,
+    CsvSource,
+    GroupRows,
+    InputTask,
+    ParquetSource,
+    TableInfo,
+)
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
@@ -100,6 +110,8 @@ class Tables:
                 return self._values(task)
             if isinstance(task, Aggregate):
                 return aggregates(self._table(task.table), {"": self._with_kind(task)})[""]
+            if isinstance(task, GroupRows):
+                return group_rows(self._table(task.table), task)
         raise ProgramError("what the driver gives does not come from a table")
 
     def make_all(self, tasks: Mapping[str, InputTask]) -> dict[str, RingArray]:

@@ -36,7 +36,7 @@ def answers(asked: Asked, lowered: Lowered, words: Mapping[str, NDArray[np.uint6
 
 def _answer(statistic: Statistic, numbers: Mapping[str, Number], rows: Rows) -> Any:
     """One result; of rows in groups a list, with one for each."""
-    if not rows.by:
+    if not rows.groups:
         return _of_cell(statistic, numbers, rows)
     return [
         _of_cell(statistic, {word: number.at(cell) for word, number in numbers.items()}, rows)
@@ -52,6 +52,6 @@ def _of_cell(statistic: Statistic, numbers: Mapping[str, Number], rows: Rows) ->
 
 def _reason(statistic: Statistic, rows: Rows) -> str:
     few = f"{statistic.title}: fewer than {fewest_values(statistic, rows)} values are behind it"
-    if rows.policy is None or (rows.where is None and not rows.by):
+    if rows.policy is None or (rows.where is None and not rows.groups):
         return few
     return f"{few}, or 1 to {rows.policy.min_rows - 1} are left out; ask for wider filters or groups"

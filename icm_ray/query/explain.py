@@ -46,6 +46,9 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     if rows.where is not None:
         lines.append(f"  where: {words(rows.where)}; how many rows that are is secret")
     lines += [f"  groups: {words(key.of)}, {len(key.domain)} public values" for key in rows.by]
+    if rows.private is not None:
+        keys = ", ".join(words(key.of) for key in rows.private.keys)
+        lines.append(f"  groups: {keys}, private; {rows.groups} places for the groups of all owners, public")
     lines += [f"  plan: {step}" for step in _plan(statistic, rows)]
     lines.append(f"  opened: {statistic.discloses(rows)}{_in_groups(rows)}")
     if any(item.statistic == index and isinstance(item.source, ValueType) for item in lowered.revealed):
@@ -64,17 +67,21 @@ def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows) -> 
     parts = [f"{part.words} of {words(part.column)}" for part in partials if not isinstance(part, RowCount)]
     if not parts:
         return []
+    parts = list(dict.fromkeys(parts))  # the words of a key are one part
     somebody = "the parties, on shares" if rows.shared else f"{', '.join(rows.owners)}, each in the clear"
-    steps = [*(["choose rows"] if rows.where is not None else []), *(["group them"] if rows.by else []), *parts]
+    steps = [*(["choose rows"] if rows.where is not None else []), *(["group them"] if rows.groups else []), *parts]
     lines = [f"{somebody}: {', '.join(steps)}"]
     joined = "join the parts of lanes" if rows.shared else "join the owners' parts"
-    guards = rows.policy is not None and (statistic.guards_itself or not public_count(rows, statistic.column))
+    if rows.private is not None:
+        joined = "sort the owners' groups by key, add up those of one key, shuffle them"
+    secret = rows.private is not None or statistic.guards_itself or not public_count(rows, statistic.column)
+    guards = rows.policy is not None and secret
     small = f", keep what has {fewest_values(statistic, rows)} values or more behind it" if guards else ""
     return [*lines, f"the parties, on shares: {joined}{small}"]
 
 
 def _in_groups(rows: Rows) -> str:
-    return f", of each of {cells(rows)} groups" if rows.by else ""
+    return f", of each of {cells(rows)} {'places' if rows.private else 'groups'}" if rows.groups else ""
 
 
 def _costs(lowered: Lowered, settings: RunSettings) -> list[str]:

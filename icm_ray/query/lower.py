@@ -21,9 +21,11 @@ from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
+from icm_ray.query.private_groups import GroupTable, group_table
 from icm_ray.query.question import Asked, Question
-from icm_ray.query.rows import public_count
+from icm_ray.query.rows import column_of, public_count
 from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.selection import SelectedRows
 from icm_ray.query.sharing import secret_rows, sharing_program
 from icm_ray.query.small_cells import guarded, shown
 from icm_ray.query.statistics.catalogue import Statistic
@@ -112,11 +114,18 @@ class _OfQuestion:
         self._guards = [self._guard(statistic) for statistic in question.statistics]
         known: dict[PartialOf, Known] = {}
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
+        grouped: dict[str, list[PartialAggregate]] = {}
         for part in (part for taken in (*self._taken, *self._guards) for part in taken):
+            rows = self._facts[part.dataset]
             if isinstance(part.partial, RowCount):
-                known[part] = part.partial.known(self._facts[part.dataset])
+                known[part] = part.partial.known(rows)
+            elif rows.private is not None:
+                grouped.setdefault(part.dataset, []).append(part.partial)
             else:
                 parts[part] = part.partial
+        for dataset, partials in grouped.items():
+            table = group_table(self._facts[dataset], partials)
+            parts[PartialOf(dataset, table)] = table
         self._known, self._parts = known, parts
 
     def _partials(self, dataset: str, index: int) -> tuple[PartialOf, ...]:
@@ -132,9 +141,12 @@ class _OfQuestion:
         rows = self._facts[statistic.dataset]
         if statistic.guards_itself or rows.policy is None or public_count(rows, statistic.column):
             return ()
+        as_many = rows.private is not None and not column_of(rows, statistic.column).nullable
+        if as_many and fewest_values(statistic, rows) <= rows.policy.min_rows:
+            return ()  # a group of fewer rows is not there at all
         counted = ValuesOfColumn(statistic.column)
         behind = PartialOf(statistic.dataset, counted)
-        if rows.where is None and not rows.by:
+        if rows.where is None and not rows.groups:
             return (behind,)
         whole = self._facts[self._base[statistic.dataset]]
         return behind, PartialOf(whole.name, counted.substitute(whole))
@@ -224,6 +236,11 @@ class _OfQuestion:
 
     def _reveal(self, builder: Builder, joined: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
         found: dict[PartialOf, Taken] = {**self._known, **joined}
+        for part, table in joined.items():
+            selected = self._facts[part.dataset]
+            if isinstance(part.partial, GroupTable) and isinstance(selected, SelectedRows):
+                of_groups = selected.merged(builder, part.partial, table)
+                found |= {PartialOf(part.dataset, partial): taken for partial, taken in of_groups.items()}
         revealed = []
         for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):
             rows = self._facts[statistic.dataset]

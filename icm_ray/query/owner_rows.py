@@ -71,6 +71,10 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
     def _label(self, table: OwnerTable, parts: Iterable[int]) -> Label:
         return Label(self.source, table.owner, tuple((part, table.rows[part]) for part in parts))
 
+    def behind(self, table: str, parts: Iterable[int]) -> Labels:
+        """Whose rows anything is made of that is made of these partitions of a table."""
+        return tuple(self._label(held, parts) for held in self.tables if held.name == table)
+
     @property
     def kept(self) -> Sequence[str]:
         return [table.name for table in self.tables]
@@ -78,6 +82,14 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
     @property
     def where(self) -> None:
         return None
+
+    @property
+    def private(self) -> None:
+        return None
+
+    @property
+    def groups(self) -> int:
+        return 0
 
     @property
     def by(self) -> tuple[GroupKey, ...]:

@@ -37,12 +37,16 @@ class Join(Enum):
     """Place by place, in pairs: the width grows with the logarithm of their number."""
     LARGEST = auto()
     """Of numbers (1,), or of order keys (2, cells)."""
+    ROWS = auto()
+    """One after the other: they are rows."""
 
 
 def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
     """One value from those of several places."""
     if len(values) == 1:
         return values[0]
+    if rule is Join.ROWS:
+        return builder.add(Concatenate(), *values)
     if rule is Join.LARGEST:
         if len(values[0].type.shape) == 2:
             return largest_key(builder, values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from icm_ray.policy import Policy
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.expressions.typing import typed
 from icm_ray.query.expressions.words import words
+from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
 __all__ = ["Rows", "cells", "column_of", "public_count"]
@@ -47,6 +47,14 @@ class Rows(Protocol):
     @property
     def by(self) -> tuple[GroupKey, ...]:
         """Their groups, by public values."""
+
+    @property
+    def private(self) -> PrivateKeys | None:
+        """What the rows are grouped by where its values are private."""
+
+    @property
+    def groups(self) -> int:
+        """The number of places for groups; 0 where rows are not grouped."""
 
     @property
     def owners(self) -> Mapping[str, int]:
@@ -94,9 +102,9 @@ def _column(rows: Rows, name: str) -> ColumnInfo:
 
 def cells(rows: Rows) -> int:
     """The number of groups; 1 where there are no keys."""
-    return math.prod(len(key.domain) for key in rows.by)
+    return rows.groups or 1
 
 
 def public_count(rows: Rows, of: Of) -> bool:
     """Whether the number of values is that of the rows, which is public: none can be missing, all rows are meant."""
-    return rows.where is None and not rows.by and not column_of(rows, of).nullable
+    return rows.where is None and not rows.groups and not column_of(rows, of).nullable

@@ -140,6 +140,14 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
         return None
 
     @property
+    def private(self) -> None:
+        return None
+
+    @property
+    def groups(self) -> int:
+        return 0
+
+    @property
     def by(self) -> tuple[GroupKey, ...]:
         return ()
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
 
-from icm_ray.errors import ColumnError, InputError
+from icm_ray.errors import ColumnError, InputError, ProgramError
 from icm_ray.ops.labels import Labels
 from icm_ray.policy import Policy
-from icm_ray.program.build import Value
+from icm_ray.program.build import Builder, Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.partials import PartialAggregate
+from icm_ray.query.private_groups import GroupTable, brought, check_keys, merged, places, tables
+from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import cells, column_of
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.tasks import ColumnInfo, GroupKey
@@ -25,14 +28,18 @@ from icm_ray.query.tasks import ColumnInfo, GroupKey
 __all__ = ["MOST_CELLS", "SelectedRows", "Selection"]
 
 MOST_CELLS = 1 << 16
+MOST_ROWS = 1 << 21
 
 
 class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """dataset: of what. where: the rows that are meant, all for None. by: what they are grouped by."""
+    """dataset: of what. where: the rows that are meant, all for None. by: what they are grouped by, or private: where
+    its values are private.
+    """
 
     dataset: str
     where: Of | None = None
     by: tuple[GroupKey, ...] = ()
+    private: PrivateKeys | None = None
 
     @property
     def name(self) -> str:
@@ -55,10 +62,22 @@ class SelectedRows:
         where = self.selection.where
         if where is not None and (kind := column_of(self.base, where).kind) != "bool":
             raise ColumnError(f"{words(where)}: rows are chosen by a condition, not by {kind}")
+        if self.private is not None:
+            self._check_private(self.private)
+            return
         for key in self.by:
             _check_key(key, column_of(self.base, key.of))
         if not 1 <= cells(self) <= MOST_CELLS:
             raise InputError(f"{cells(self)} groups; 1 to {MOST_CELLS} can be asked for at once")
+
+    def _check_private(self, private: PrivateKeys) -> None:
+        if self.by:
+            raise InputError("rows are grouped by public keys or by private ones, not by both")
+        if self.base.shared:
+            raise ColumnError("rows of a shared frame are not grouped by private keys yet: do that before .share()")
+        check_keys(private, self.base)
+        if not 1 <= self.groups <= MOST_ROWS:
+            raise InputError(f"{self.groups} places for groups of private keys; 1 to {MOST_ROWS} can be asked for")
 
     @cached_property
     def name(self) -> str:
@@ -71,6 +90,22 @@ class SelectedRows:
     @property
     def by(self) -> tuple[GroupKey, ...]:
         return self.selection.by
+
+    @property
+    def private(self) -> PrivateKeys | None:
+        return self.selection.private
+
+    @cached_property
+    def groups(self) -> int:
+        if self.private is None:
+            return math.prod(len(key.domain) for key in self.by) if self.by else 0
+        return places(self._held, self.private)
+
+    @property
+    def _held(self) -> OwnerRows:
+        if isinstance(self.base, OwnerRows):
+            return self.base
+        raise ColumnError("rows of a shared frame are not filtered or grouped yet: do that before .share()")
 
     @property
     def policy(self) -> Policy | None:
@@ -108,6 +143,8 @@ class SelectedRows:
         return self.base.kept
 
     def rounding(self, column: Of) -> float:
+        if self.private is not None and column_of(self.base, column).kind == "float":
+            return 2.0**-STEP
         return self.base.rounding(column)
 
     def one_word(self, column: Of) -> bool:
@@ -118,9 +155,15 @@ class SelectedRows:
 
     def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
         """What the rows of one lane contribute."""
-        if isinstance(self.base, OwnerRows):
-            return self.base.partial(build, partial, self.where, self.by)
-        raise ColumnError("rows of a shared frame are not filtered or grouped yet: do that before .share()")
+        if isinstance(partial, GroupTable) and self.private is not None:
+            return brought(build, self._held, self.where, self.private, partial)
+        return self._held.partial(build, partial, self.where, self.by)
+
+    def merged(self, builder: Builder, table: GroupTable, value: Value) -> Mapping[PartialAggregate, Value]:
+        """What each partial is of every group of private keys, from what all lanes contribute."""
+        if self.private is None:
+            raise ProgramError("groups of rows that are not grouped by private keys")
+        return merged(builder, self, sum(1 for _ in tables(self._held, self.private.most)), table, value)
 
 
 def _check_key(key: GroupKey, info: ColumnInfo) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Union
+from typing import Annotated, Literal, Union
 
 import msgspec
 
@@ -12,6 +12,8 @@ from icm_ray.query.expressions.tree import Of, Scalar
 from icm_ray.query.key_digits import KeyDigits
 
 __all__ = [
+    "MOST_GROUPS",
+    "MOST_TEXT",
     "Aggregate",
     "ColumnInfo",
     "ColumnValues",
@@ -19,12 +21,20 @@ __all__ = [
     "FileInfo",
     "Given",
     "GroupKey",
+    "GroupRows",
     "InputTask",
     "ParquetSource",
+    "PrivateKey",
     "PushedSource",
     "Source",
     "TableInfo",
 ]
+
+
+MOST_GROUPS = 1 << 20
+"""Groups of private keys that one owner brings at the most."""
+MOST_TEXT = 64
+"""Bytes of a text that is a private key, at the most."""
 
 
 class ParquetSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="parquet"):
@@ -140,8 +150,35 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         return math.prod(len(key.domain) for key in self.by)
 
 
+class PrivateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What rows are grouped by, its values private. kind: that all owners agreed on.
+
+    size: of integers log2 of the largest magnitude, 63 for all of int64; of text the most bytes (UTF-8); of booleans 0.
+    """
+
+    of: Of
+    kind: Literal["int", "bool", "string"]
+    size: Annotated[int, msgspec.Meta(ge=0, le=MOST_TEXT)]
+
+
+class GroupRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="groups"):
+    """The owner's own groups by private keys, one in a row: (most, words) ring elements.
+
+    A row holds the words of its key (`query.private_keys.key_widths`), then those of each aggregate
+    (`query.private_keys.word_widths`). Rows beyond the owner's groups are padded: a key beyond all keys, and zeros.
+    values: aggregates over `partitions` of this table, without groups of their own. where: the rows that count.
+    """
+
+    table: str
+    partitions: tuple[int, ...]
+    keys: tuple[PrivateKey, ...]
+    most: Annotated[int, msgspec.Meta(ge=1, le=MOST_GROUPS)]
+    values: tuple[Aggregate, ...]
+    where: Of | None = None
+
+
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="given"):
     """An array that the driver, acting for the owner, sends over its link: uint64 ring elements."""
 
 
-InputTask = Union[ColumnValues, Aggregate, Given]  # noqa: UP007
+InputTask = Union[ColumnValues, Aggregate, GroupRows, Given]  # noqa: UP007

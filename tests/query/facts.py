@@ -3,16 +3,19 @@
 from icm_ray.policy import OPERATIONS, Policy
 from icm_ray.query.lane_build import Members
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
+from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.question import Asked, Question, Sharing
+from icm_ray.query.selection import Selection
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
-from icm_ray.query.tasks import ColumnInfo
+from icm_ray.query.tasks import ColumnInfo, PrivateKey
 
 MEMBERS = Members(("alice", "bob", "carol"), ("dora",))
 VISITS = OwnerRows(
@@ -48,10 +51,23 @@ def question(*facts, to="bob"):
     return Asked(Question(tuple(statistics), to), facts)
 
 
+GROUPS = Selection(
+    "visits", private=PrivateKeys((PrivateKey("ward", "string", 8), PrivateKey("age", "int", 63)), most=8)
+)
+
+
+def of_groups():
+    """Every statistic that groups of private keys have."""
+    *some, _ = every_statistic(GROUPS.name, "cost")
+    keys = (GroupKeys(GROUPS.name, key.of, place) for place, key in enumerate(GROUPS.private.keys))
+    return Asked(Question((*keys, *some), "bob", (GROUPS,)), (VISITS,))
+
+
 QUESTIONS = {
     "owners' rows in two lanes": question(VISITS),
     "owners' rows in one lane": question(ONE_LANE, to="driver"),
     "shares": question(SHARES, to="dora"),
     "all together": question(ONE_LANE, SHARES, VISITS),
+    "groups of private keys": of_groups(),
     "sharing": Asked(SHARING, (VISITS,)),
 }

@@ -27,7 +27,10 @@ from tests.thread_lane import ThreadLane
 
 
 def test_every_row_of_the_catalogue_is_asked_for_here():
-    assert {type(item) for item in every_statistic("labs", "x")} == set(get_args(Statistic))
+    asked = {
+        type(item) for item in (*every_statistic("labs", "x"), *QUESTIONS["groups of private keys"].what.statistics)
+    }
+    assert asked == set(get_args(Statistic))
 
 
 @pytest.mark.parametrize("rows", [ONE_LANE, SHARES, VISITS], ids=lambda rows: rows.name)

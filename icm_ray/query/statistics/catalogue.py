@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Union
 
 from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
@@ -16,6 +17,7 @@ __all__ = ["Statistic"]
 
 Statistic = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     Count,
+    GroupKeys,
     Histogram,
     Mean,
     MinMax,

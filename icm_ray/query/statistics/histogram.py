@@ -125,7 +125,7 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return f"histogram of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[CountsOfColumn]:
-        if rows.by:
+        if rows.groups:
             raise InputError("a histogram of each group is not offered: filter for one group at a time")
         return (CountsOfColumn(self.column, self.edges),)
 

@@ -58,7 +58,8 @@ GROUPS = Selection(
 
 def of_groups():
     """Every statistic that groups of private keys have."""
-    *some, _ = every_statistic(GROUPS.name, "cost")
+    offered = Count, Sum, Mean, Variance, MinMax
+    some = [item for item in every_statistic(GROUPS.name, "cost") if isinstance(item, offered)]
     keys = (GroupKeys(GROUPS.name, key.of, place) for place, key in enumerate(GROUPS.private.keys))
     return Asked(Question((*keys, *some), "bob", (GROUPS,)), (VISITS,))
 

@@ -23,13 +23,14 @@ __all__ = [
     "from_pandas",
     "read_csv",
     "read_parquet",
+    "sql",
 ]
 
-_MODELS = {"SecureModel": "analytics.nn.model"}
+_LATER = {"SecureModel": "analytics.nn.model", "sql": "analytics.from_sql.ask"}
 
 
 def __getattr__(name: str) -> Any:
-    """Models are loaded when they are used: torch takes seconds."""
-    if name not in _MODELS:
+    """Models and SQL are loaded when they are used: torch takes seconds, sqlglot a part of one."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODELS[name]), name)
+    return getattr(import_module(_LATER[name]), name)

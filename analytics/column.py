@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
 
 from analytics.accessors import Accessors
 from analytics.elementwise import Elementwise
 from analytics.meant import Meant
+from analytics.moments import Moments, freedom
 from analytics.quantiles import quantiles
 from analytics.query import Query
-from icm_ray.errors import ColumnError, InputError
+from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.tree import Expression, Of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.statistics.catalogue import Statistic
@@ -29,7 +27,7 @@ __all__ = ["SecureColumn"]
 _NUMBERS = frozenset({"int", "float", "bool"})
 
 
-class SecureColumn(Elementwise, Accessors, StaysHere):
+class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
     """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
     Every statistic is a `Query`, which computes nothing before its `reveal`. Operators and comparisons make columns
@@ -152,7 +150,7 @@ class SecureColumn(Elementwise, Accessors, StaysHere):
             >>> visits["age"].var(ddof=0).reveal()
             242.16
         """
-        return self._query(Variance(*self._numbers(), _freedom(ddof)))
+        return self._query(Variance(*self._numbers(), freedom(ddof)))
 
     def std(self, ddof: int = 1) -> Query:
         """Take the standard deviation with divisor N - ddof, for N rows. No sum is opened.
@@ -171,7 +169,7 @@ class SecureColumn(Elementwise, Accessors, StaysHere):
             >>> visits["cost"].std().reveal()
             148.54...
         """
-        return self._query(Variance(*self._numbers(), _freedom(ddof), root=True))
+        return self._query(Variance(*self._numbers(), freedom(ddof), root=True))
 
     def min(self) -> Query:
         """Find the least value; -0.0 is less than 0.0.
@@ -276,13 +274,3 @@ class SecureColumn(Elementwise, Accessors, StaysHere):
             ([2, 1, 1, 1], [20.0, 35.0, 50.0, 65.0, 80.0])
         """
         return self._query(Histogram.of(*self._numbers(), edges_of(bins, range)))
-
-
-def _freedom(ddof: Any) -> int:
-    number = -1
-    if not isinstance(ddof, bool):
-        with suppress(TypeError):
-            number = operator.index(ddof)
-    if number < 0:
-        raise InputError(f"ddof must be a whole number from 0 on, not {ddof!r}")
-    return number

@@ -12,7 +12,7 @@ from icm_ray.errors import BoundError, ProgramError
 __all__ = ["FULL_WIDTH", "MOST_LIMBS", "Kind", "ValueType", "container", "log2_ceil", "power_of_two"]
 
 FULL_WIDTH = 64
-MOST_LIMBS = 128
+MOST_LIMBS = 136
 _MOST_F = 1000  # its power of two is a double; wide numbers are read as fractions
 
 

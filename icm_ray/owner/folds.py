@@ -2,7 +2,8 @@
 
 A cell is a group, a public number in [0, cells). One scan of a partition feeds as many folds as are asked for. Sums and
 sums of squares are integers in wide rings: of integers in units of 1, of doubles in units of 2^-1074 and 2^-2148, of
-which every finite double and its square are multiples (`owner.exact`, `ring.wide`). Nothing is rounded, so the words
+which every finite double and its square are multiples (`owner.exact`, `ring.wide`), and likewise of third and fourth
+powers; products of two columns are as squares. Nothing is rounded, so the words
 of several partitions and owners add up to those of all rows, and N S2 - S1^2 is never negative, and zero for rows that
 are all equal.
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.owner.bins import Bins, Edge
-from icm_ray.owner.exact import ExactSums
+from icm_ray.owner.exact import ExactProducts, ExactSums
 from icm_ray.owner.extremes import Extremes
 from icm_ray.owner.key_counts import KeyCounts
 from icm_ray.query.key_digits import KeyDigits
@@ -31,14 +32,16 @@ __all__ = ["KINDS", "Fold", "fold_for"]
 
 Cells = NDArray[np.int64]
 
-KINDS = ("count", "sum", "squares", "min", "max", "histogram", "keys")
+KINDS = ("count", "sum", "squares", "cubes", "fourths", "products", "min", "max", "histogram", "keys")
+_POWERS = {"sum": 1, "squares": 2, "cubes": 3, "fourths": 4}
 
 
 class Fold(Protocol):
     """An aggregate that takes blocks of rows and has its words at any time."""
 
-    def add(self, values: NDArray[Any], cells: Cells | None) -> None:
-        """Take the values (rows,) of a block; cells (rows,): of each value, None where there is one cell.
+    def add(self, values: NDArray[Any], cells: Cells | None, others: NDArray[Any] | None = None) -> None:
+        """Take the values (rows,) of a block; cells (rows,): of each value, None where there is one cell. others
+        (rows,): what they are multiplied with, for products alone.
 
         Errors: `ColumnError` (numbers that are not of the column's kind), `ProgramError` (cells that are not there).
         What a fold holds after an error is undefined.
@@ -49,7 +52,13 @@ class Fold(Protocol):
 
 
 def fold_for(
-    kind: str, floats: bool, name: str, cells: int = 1, edges: Sequence[Edge] = (), digits: KeyDigits | None = None
+    kind: str,
+    floats: bool,
+    name: str,
+    cells: int = 1,
+    edges: Sequence[Edge] = (),
+    digits: KeyDigits | None = None,
+    degree: int = 2,
 ) -> Fold:
     """The fold of an aggregate, without rows. Values are bool, int64 and uint64, or finite float64.
 
@@ -57,14 +66,18 @@ def fold_for(
     count     (cells,): rows; of any dtype
     sum       (cells, limbs), two's complement: of integers and booleans 4 limbs, of floats 67 in units of 2^-1074
     squares   (cells, limbs): of integers and booleans 4 limbs, of floats 67 in units of 2^-2148
+    cubes     (cells, limbs): of integers and booleans 6 limbs, of floats 101 in units of 2^-3222
+    fourths   (cells, limbs): of integers and booleans 7 limbs, of floats 135 in units of 2^-4296
+    products  (cells, limbs): as squares
     min, max  (2, cells): an order key's two words (`ring.fixed.words_of_key`), of a cell without rows those of NOTHING
               for min, of -NOTHING for max
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly; of one cell only
     keys      (rows, cells, thresholds): order keys below each value of the next digit but 0, for each row of `digits`
 
     floats: whether the column's kind, as owners agree on it, is "float"; integers are taken as doubles then where that
-    is exact. `name`: for errors.
-    Errors: `ProgramError` (an unknown kind, no cells, edges out of order, a histogram by cell, no digits for keys).
+    is exact. degree: sums have as many limbs as those of powers of this degree, where that is more. `name`: for errors.
+    Errors: `ProgramError` (an unknown kind, no cells, edges out of order, a histogram by cell, no digits for
+    keys).
     """
     if kind not in KINDS:
         raise ProgramError(f"{name}: an owner aggregates {', '.join(KINDS)}, not {kind!r}", name=name)
@@ -72,7 +85,9 @@ def fold_for(
         raise ProgramError(f"{name}: {kind} of {cells} cells; a histogram has one, others have one or more", name=name)
     if kind == "count":
         return _Count(cells, name)
-    inner: Fold
+    if kind == "products":
+        return _Products(floats, name, cells)
+    inner: _OfNumbers
     if kind == "histogram":
         inner = Bins(edges, name)
     elif kind == "keys":
@@ -82,7 +97,7 @@ def fold_for(
     elif kind in {"min", "max"}:
         inner = Extremes(kind == "min", cells)
     else:
-        inner = ExactSums(1 if kind == "sum" else 2, floats, cells)
+        inner = ExactSums(_POWERS[kind], floats, cells, degree=degree)
     return _Numbers(inner, floats, name, cells)
 
 
@@ -92,8 +107,9 @@ class _Count:
     def __init__(self, cells: int, name: str) -> None:
         self._counts, self._name = np.zeros(cells, np.uint64), name
 
-    def add(self, values: NDArray[Any], cells: Cells | None) -> None:
+    def add(self, values: NDArray[Any], cells: Cells | None, others: NDArray[Any] | None = None) -> None:
         """Count the values of a block."""
+        _alone(others, self._name)
         placed = _placed(cells, values.size, self._counts.size, self._name)
         if placed is None:
             self._counts[0] += np.uint64(values.size)
@@ -105,14 +121,25 @@ class _Count:
         return self._counts.copy()
 
 
+class _OfNumbers(Protocol):
+    """What `_Numbers` hands blocks to."""
+
+    def add(self, values: NDArray[Any], cells: Cells | None) -> None:
+        """Take the values of a block that is not empty."""
+
+    def words(self) -> RingArray:
+        """The aggregate."""
+
+
 class _Numbers:
     """A fold of numbers: checks what comes, and hands it on as kernels take it."""
 
-    def __init__(self, inner: Fold, floats: bool, name: str, cells: int) -> None:
+    def __init__(self, inner: _OfNumbers, floats: bool, name: str, cells: int) -> None:
         self._inner, self._floats, self._name, self._cells = inner, floats, name, cells
 
-    def add(self, values: NDArray[Any], cells: Cells | None) -> None:
+    def add(self, values: NDArray[Any], cells: Cells | None, others: NDArray[Any] | None = None) -> None:
         """Check a block, and take it."""
+        _alone(others, self._name)
         placed = _placed(cells, values.size, self._cells, self._name)
         if values.size:
             self._inner.add(_for_kernels(_of_kind(values, self._floats, self._name)), placed)
@@ -120,6 +147,32 @@ class _Numbers:
     def words(self) -> RingArray:
         """The inner fold's."""
         return self._inner.words()
+
+
+class _Products:
+    """The fold of products: checks what comes, likewise."""
+
+    def __init__(self, floats: bool, name: str, cells: int) -> None:
+        self._inner = ExactProducts(floats, cells)
+        self._floats, self._name, self._cells = floats, name, cells
+
+    def add(self, values: NDArray[Any], cells: Cells | None, others: NDArray[Any] | None = None) -> None:
+        """Check a block, and take it."""
+        placed = _placed(cells, values.size, self._cells, self._name)
+        if others is None or others.shape != values.shape:
+            raise ProgramError(f"{self._name}: products take two blocks of as many rows", name=self._name)
+        if values.size:
+            one, other = (_for_kernels(_of_kind(block, self._floats, self._name)) for block in (values, others))
+            self._inner.add(one, other, placed)
+
+    def words(self) -> RingArray:
+        """The sums."""
+        return self._inner.words()
+
+
+def _alone(others: NDArray[Any] | None, name: str) -> None:
+    if others is not None:
+        raise ProgramError(f"{name}: products alone take two blocks", name=name)
 
 
 def _placed(cells: Cells | None, rows: int, count: int, name: str) -> Cells | None:

@@ -54,6 +54,7 @@ def aggregates(table: Readable, tasks: Mapping[str, Aggregate]) -> dict[str, Rin
 def read_by(task: Aggregate) -> Iterator[Of | None]:
     """What it reads of a row."""
     yield task.column
+    yield task.times
     yield task.where
     for key in task.by:
         yield key.of
@@ -169,26 +170,33 @@ class Work:
         """step: sums of floats are of values rounded to multiples of 2^-step; None: of the values."""
         self.task, self._name, self._cells = task, words(task.column), cells
         self._step = step if task.kind in {"sum", "squares"} and task.read_as == "float" else None
-        self.fold: Fold = fold_for(task.kind, task.read_as == "float", self._name, cells, task.edges, task.digits)
+        self.fold: Fold = fold_for(
+            task.kind, task.read_as == "float", self._name, cells, task.edges, task.digits, task.degree
+        )
 
     def add(self, batch: Batch, cells: Rows | None) -> None:
         """Take the rows of a batch in. cells: of each, -1 for none; None where all are in the only one."""
         import pyarrow as pa
 
-        task, values = self.task, batch.values(self.task.column, self.task.read_as)
+        task = self.task
+        arrays = [batch.values(of, task.read_as) for of in (task.column, task.times) if of is not None]
         if cells is not None and (out := cells < 0).any():
-            values, cells = values.filter(pa.array(~out)), cells[~out]
-        there = _there(values)
-        if there is not None:
-            if not task.nullable:
-                raise lacking(self._name, "null or NaN")
-            values, cells = values.filter(pa.array(there)), None if cells is None else cells[there]
-        counts = task.kind == "count"
-        numbers = np.zeros(len(values), np.bool_) if counts else plain_numbers(values, self._name, task.read_as)
+            arrays, cells = [array.filter(pa.array(~out)) for array in arrays], cells[~out]
+        for place in range(len(arrays)):
+            there = _there(arrays[place])
+            if there is not None:
+                if not task.nullable:
+                    raise lacking(self._name, "null or NaN")
+                arrays = [array.filter(pa.array(there)) for array in arrays]
+                cells = None if cells is None else cells[there]
+        counts, rows = task.kind == "count", len(arrays[0])
+        numbers, *others = (
+            np.zeros(rows, np.bool_) if counts else plain_numbers(array, self._name, task.read_as) for array in arrays
+        )
         if self._step is not None:
             numbers = np.ldexp(np.rint(np.ldexp(numbers, self._step)), -self._step)
         if numbers.size:
-            self.fold.add(numbers, None if self._cells == 1 else cells)
+            self.fold.add(numbers, None if self._cells == 1 else cells, *others)
 
 
 def _there(values: Any) -> NDArray[np.bool_] | None:

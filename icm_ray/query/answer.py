@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.lower import Lowered
-from icm_ray.query.opened import Known, Number, Opened
+from icm_ray.query.opened import Known, Opened
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows, cells
 from icm_ray.query.small_cells import GUARD
@@ -24,7 +24,7 @@ def answers(asked: Asked, lowered: Lowered, words: Mapping[str, NDArray[np.uint6
     """The results of a question, in the order of its statistics. words: what was opened, by the name of its reveal."""
     if not isinstance(asked.what, Question):
         return []
-    numbers: list[dict[str, Number]] = [{} for _ in asked.what.statistics]
+    numbers: list[dict[str, Opened | Known]] = [{} for _ in asked.what.statistics]
     for item in lowered.revealed:
         source = item.source
         numbers[item.statistic][item.word] = source if isinstance(source, Known) else Opened(words[item.name], source)
@@ -34,24 +34,20 @@ def answers(asked: Asked, lowered: Lowered, words: Mapping[str, NDArray[np.uint6
     ]
 
 
-def _answer(statistic: Statistic, numbers: Mapping[str, Number], rows: Rows) -> Any:
-    """One result; of rows in groups a list, with one for each."""
+def _answer(statistic: Statistic, numbers: Mapping[str, Opened | Known], rows: Rows) -> Any:
+    """One result; of rows in groups a list or an array, with one for each."""
+    shown = numbers[GUARD].integers if GUARD in numbers else [1]
     if not rows.groups:
-        return _of_cell(statistic, numbers, rows)
-    return [
-        _of_cell(statistic, {word: number.at(cell) for word, number in numbers.items()}, rows)
-        for cell in range(cells(rows))
-    ]
+        return statistic.decode(numbers, rows) if shown[0] else _withheld(statistic, rows)
+    results = statistic.decode_cells(numbers, rows, cells(rows))
+    if all(shown):
+        return results
+    withheld = _withheld(statistic, rows)
+    return [result if bit else withheld for result, bit in zip(results, shown, strict=True)]
 
 
-def _of_cell(statistic: Statistic, numbers: Mapping[str, Number], rows: Rows) -> Any:
-    if GUARD in numbers and not numbers[GUARD].integers[0]:
-        return Withheld(_reason(statistic, rows))
-    return statistic.decode(numbers, rows)
-
-
-def _reason(statistic: Statistic, rows: Rows) -> str:
+def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
     few = f"{statistic.title}: fewer than {fewest_values(statistic, rows)} values are behind it"
     if rows.policy is None or (rows.where is None and not rows.groups):
-        return few
-    return f"{few}, or 1 to {rows.policy.min_rows - 1} are left out; ask for wider filters or groups"
+        return Withheld(few)
+    return Withheld(f"{few}, or 1 to {rows.policy.min_rows - 1} are left out; ask for wider filters or groups")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-__all__ = ["DOUBLE", "TINIEST", "nearest", "root"]
+__all__ = ["DOUBLE", "TINIEST", "nearest", "quotient", "root"]
 
 DOUBLE = 2.0**-52
 """Relative error of giving a result as a double."""
@@ -19,6 +19,14 @@ def nearest(exact: Fraction) -> float:
         return float(exact)
     except OverflowError:
         return math.inf if exact > 0 else -math.inf
+
+
+def quotient(numerator: int, denominator: int) -> float:
+    """The nearest double to a quotient of integers, as `nearest`: Python rounds that once."""
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return math.inf if (numerator > 0) == (denominator > 0) else -math.inf
 
 
 def root(exact: Fraction) -> float:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ring.wide import to_signed
 
-__all__ = ["Known", "Number", "Opened"]
+__all__ = ["Exact", "Known", "Number", "Opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,32 @@ class Opened:
         """The only number of a value (1,), exactly."""
         return Fraction(self.integers[0], 1 << self.type.f)
 
-    def at(self, cell: int) -> Opened:
-        """What is of one group: the groups are the last axis."""
-        shape = self.type.shape
-        words = self.words.reshape((*shape, -1) if self.type.kind is Kind.WIDE else shape)
-        return Opened(
-            words.take([cell], axis=len(shape) - 1), msgspec.structs.replace(self.type, shape=(*shape[:-1], 1))
-        )
+    def split(self, cells: int) -> list[Exact]:
+        """What is of each group: the groups are the last axis."""
+        integers = self.integers
+        return [Exact(integers[cell::cells], self.type.f) for cell in range(cells)]
+
+    @property
+    def whole(self) -> NDArray[np.int64] | None:
+        """Its numbers in units of 2^-f, flat; None where they do not all fit 64 bits."""
+        if self.type.kind is not Kind.WIDE:
+            return self.words.reshape(-1).view(np.int64)
+        limbs = self.words.reshape(-1, self.type.limbs)
+        low = np.ascontiguousarray(limbs[:, 0]).view(np.int64)
+        return low if (limbs[:, 1:].view(np.int64) == (low >> 63)[:, None]).all() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Numbers that were opened, in units of 2^-f."""
+
+    integers: list[int]
+    f: int = 0
+
+    @property
+    def number(self) -> Fraction:
+        """The only one, exactly."""
+        return Fraction(self.integers[0], 1 << self.f)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +77,9 @@ class Known:
         """As of `Opened`."""
         return Fraction(self.value)
 
-    def at(self, cell: int) -> Known:
+    def split(self, cells: int) -> list[Known]:
         """As of `Opened`."""
-        return self
+        return [self] * cells
 
 
-Number = Opened | Known
+Number = Opened | Exact | Known

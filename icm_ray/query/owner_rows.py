@@ -115,6 +115,7 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
         self, build: LaneBuild, partial: PartialAggregate, where: Of | None, by: tuple[GroupKey, ...]
     ) -> Iterable[Value]:
         column = column_of(self, partial.column)
+        nullable = column.nullable or (partial.times is not None and column_of(self, partial.times).nullable)
         for table in self.tables:
             if parts := table.parts_in(build.lane):
                 task = Aggregate(
@@ -125,9 +126,11 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
                     partial.between,
                     column.kind,
                     None if where is None else self._resolved(where),
-                    tuple(GroupKey(self._resolved(key.of), key.domain) for key in by),
-                    column.nullable,
+                    tuple(msgspec.structs.replace(key, of=self._resolved(key.of)) for key in (*by, *partial.by)),
+                    nullable,
                     partial.next_digits,
+                    partial.in_ring,
+                    None if partial.times is None else self._resolved(partial.times),
                 )
                 kind = partial.type(column, sum(table.rows[part] for part in parts), task.cells)
                 value = build.bring(

@@ -22,7 +22,7 @@ from icm_ray.query.expressions.tree import Of
 from icm_ray.query.key_digits import KeyDigits
 from icm_ray.query.opened import Known
 from icm_ray.query.rows import Rows
-from icm_ray.query.tasks import ColumnInfo
+from icm_ray.query.tasks import ColumnInfo, GroupKey
 
 __all__ = ["Join", "PartialAggregate", "PartialOf", "RowCount", "Taken", "join", "largest", "shared"]
 
@@ -90,6 +90,21 @@ class PartialAggregate(ABC):
     def next_digits(self) -> KeyDigits | None:
         """The digits for which keys are counted."""
         return None
+
+    @property
+    def in_ring(self) -> int:
+        """The degree of what it becomes a part of: sums have limbs for that."""
+        return 2
+
+    @property
+    def times(self) -> Of | None:
+        """What the values are multiplied with, row by row."""
+        return None
+
+    @property
+    def by(self) -> tuple[GroupKey, ...]:
+        """What the values are counted by, beside the groups of the rows: cells within each of these."""
+        return ()
 
     def substitute(self, rows: Rows) -> PartialAggregate | RowCount:
         """The partial aggregate to take in this one's place, where these rows serve both by the same value."""

@@ -25,7 +25,7 @@ from icm_ray.query.rows import cells, column_of
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
-__all__ = ["MOST_CELLS", "SelectedRows", "Selection"]
+__all__ = ["MOST_CELLS", "SelectedRows", "Selection", "check_key"]
 
 MOST_CELLS = 1 << 16
 MOST_ROWS = 1 << 21
@@ -66,7 +66,7 @@ class SelectedRows:
             self._check_private(self.private)
             return
         for key in self.by:
-            _check_key(key, column_of(self.base, key.of))
+            check_key(key, column_of(self.base, key.of))
         if not 1 <= cells(self) <= MOST_CELLS:
             raise InputError(f"{cells(self)} groups; 1 to {MOST_CELLS} can be asked for at once")
 
@@ -166,7 +166,8 @@ class SelectedRows:
         return merged(builder, self, sum(1 for _ in tables(self._held, self.private.most)), table, value)
 
 
-def _check_key(key: GroupKey, info: ColumnInfo) -> None:
+def check_key(key: GroupKey, info: ColumnInfo) -> None:
+    """Refuse values to group a column by that cannot be. Errors: those of `SelectedRows`."""
     if not key.domain:
         raise InputError(f"{info.name}: there are no values to group by")
     if len(set(key.domain)) != len(key.domain):

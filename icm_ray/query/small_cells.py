@@ -85,7 +85,9 @@ def times(builder: Builder, bits: Value, value: Value) -> Value:
     """The value where the bits are set, zero elsewhere."""
     if value.type.kind is Kind.WIDE:
         return builder.add(WideProduct(), builder.add(Widen(value.type.limbs), bits), value)
-    if value.type.shape != bits.type.shape:  # the two words of each key
+    if bits.type.count == 1 and len(value.type.shape) == 1:
+        bits = builder.add(Expand(value.type.shape), bits)
+    elif value.type.shape != bits.type.shape:  # the two words of each key
         row = builder.add(Reshape((1, bits.type.count)), bits)
         bits = builder.add(Concatenate(), *[row] * value.type.shape[0])
     return builder.add(Product(Elementwise()), bits, value)

@@ -122,6 +122,9 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     sum       wide: the sum, of integers and booleans (cells, 4), of floats (cells, 67) with 1074 fractional bits
     squares   wide: the sum of squares, of integers and booleans (cells, 4), of floats (cells, 67) with 2148 fractional
               bits
+    cubes     wide: the sum of third powers, (cells, 6), or of floats (cells, 101) with 3222 fractional bits
+    fourths   wide: the sum of fourth powers, (cells, 7), or of floats (cells, 135) with 4296 fractional bits
+    products  wide: the sum of products with the values of `times`, as of squares
     min, max  (2, cells): the least or largest value as an order key in two words (`ring.fixed.words_of_key`), integers
               as they are, floats by `ring.fixed.key_of_float`; beyond all of them where there is no value
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly, integers beyond 2^53 too
@@ -130,7 +133,8 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
     read_as: as for `ColumnValues`. where: the rows that count, those where it is true. by: their groups; the cells are
     the combinations of their values, the last key's values following one another; no keys: one cell. nullable: whether
-    values may be missing, which are skipped; else they are refused.
+    values may be missing, which are skipped; else they are refused. degree: of what a sum becomes a part of: it has as
+    many limbs as sums of powers of that degree. times: of the same kind as the column; a row that lacks one has none.
     """
 
     table: str
@@ -143,6 +147,8 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     by: tuple[GroupKey, ...] = ()
     nullable: bool = False
     digits: KeyDigits | None = None
+    degree: Annotated[int, msgspec.Meta(ge=2, le=4)] = 2
+    times: Of | None = None
 
     @property
     def cells(self) -> int:

@@ -18,7 +18,7 @@ from icm_ray.ring.kernel import compiled, kernel
 
 __all__ = [
     "MOST_TERMS", "add_double_squares", "add_double_squares_at", "add_doubles", "add_doubles_at", "add_integers",
-    "add_integers_at", "add_squares", "add_squares_at", "carry",
+    "add_integers_at", "add_squares", "add_squares_at", "carry", "magnitude", "mantissa", "square",
 ]  # fmt: skip
 
 MOST_TERMS = 1 << 30
@@ -31,7 +31,7 @@ _EXPONENT = np.uint64(0x7FF)
 
 
 @compiled
-def _mantissa(bits):  # type: ignore[no-untyped-def]
+def mantissa(bits):  # type: ignore[no-untyped-def]
     """(m, p) of a finite double's bits: |x| = m 2^(p - 1074)."""
     exponent = (bits >> np.uint64(52)) & _EXPONENT
     normal = np.uint64(exponent != np.uint64(0))
@@ -39,7 +39,7 @@ def _mantissa(bits):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _square(m):  # type: ignore[no-untyped-def]
+def square(m):  # type: ignore[no-untyped-def]
     """(high, low) words of m^2."""
     a = m >> _HALF
     b = m & _LOW
@@ -51,7 +51,7 @@ def _square(m):  # type: ignore[no-untyped-def]
 
 @compiled
 def _add_double(bits, digits):  # type: ignore[no-untyped-def]
-    m, p = _mantissa(bits)
+    m, p = mantissa(bits)
     s = p & np.uint64(31)
     i = np.int64(p >> np.uint64(5))
     sign = np.int64(bits) >> 63
@@ -64,8 +64,8 @@ def _add_double(bits, digits):  # type: ignore[no-untyped-def]
 
 @compiled
 def _add_double_square(bits, digits):  # type: ignore[no-untyped-def]
-    m, p = _mantissa(bits)
-    high, low = _square(m)
+    m, p = mantissa(bits)
+    high, low = square(m)
     p <<= np.uint64(1)
     s = p & np.uint64(31)
     i = np.int64(p >> np.uint64(5))
@@ -128,7 +128,8 @@ def add_integers_at(values, cells, digits):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _magnitude(value):  # type: ignore[no-untyped-def]
+def magnitude(value):  # type: ignore[no-untyped-def]
+    """|x| of an int64 or uint64."""
     word = np.uint64(value)
     return np.uint64(0) - word if value < 0 else word
 
@@ -141,7 +142,7 @@ def add_squares(values, digits):  # type: ignore[no-untyped-def]
     third = np.int64(0)
     fourth = np.int64(0)
     for row in range(values.size):
-        high, low = _square(_magnitude(values[row]))
+        high, low = square(magnitude(values[row]))
         first += np.int64(low & _LOW)
         second += np.int64(low >> _HALF)
         third += np.int64(high & _LOW)
@@ -157,7 +158,7 @@ def add_squares_at(values, cells, digits):  # type: ignore[no-untyped-def]
     """The same, to digits (cells, D)."""
     for row in range(values.size):
         cell = cells[row]
-        high, low = _square(_magnitude(values[row]))
+        high, low = square(magnitude(values[row]))
         digits[cell, 0] += np.int64(low & _LOW)
         digits[cell, 1] += np.int64(low >> _HALF)
         digits[cell, 2] += np.int64(high & _LOW)

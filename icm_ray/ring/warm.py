@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from icm_ray.ring import bits, cells, epilogue, exact_sums, fourier, groups, piecewise, select, sort_kernels
+from icm_ray.ring import (
+    bits,
+    cells,
+    epilogue,
+    exact_powers,
+    exact_sums,
+    fourier,
+    groups,
+    piecewise,
+    select,
+    sort_kernels,
+)
 from icm_ray.ring.gemm import matmul
 
 __all__ = ["warm"]
@@ -106,13 +117,15 @@ def _warm_functions() -> None:
 def _warm_aggregates() -> None:
     """Rows cannot be written, as folds hand them on; numbers are of three types."""
     bits, signed, places = np.zeros(1, np.uint64), np.zeros(1, np.int64), np.zeros(1, np.int64)
-    doubles, digits, seen = np.zeros(1), np.zeros((1, 134), np.int64), np.zeros(1, np.bool_)
+    doubles, digits, seen = np.zeros(1), np.zeros((1, 270), np.int64), np.zeros(1, np.bool_)
     for rows in (bits, signed, places, doubles):
         rows.flags.writeable = False
     exact_sums.add_doubles(bits, digits)
     exact_sums.add_doubles_at(bits, places, digits)
     exact_sums.add_double_squares(bits, digits)
     exact_sums.add_double_squares_at(bits, places, digits)
+    exact_powers.add_double_powers_at(bits, places, 3, digits)
+    exact_powers.add_double_products_at(bits, bits, places, digits)
     cells.within(places, 1)
     cells.count_at(places, np.zeros(1, np.uint64))
     cells.key_ends(signed)
@@ -123,6 +136,9 @@ def _warm_aggregates() -> None:
         exact_sums.add_integers_at(integers, places, digits)
         exact_sums.add_squares(integers, digits)
         exact_sums.add_squares_at(integers, places, digits)
+        exact_powers.add_powers_at(integers, places, 3, digits)
+        for others in (signed, bits):
+            exact_powers.add_products_at(integers, others, places, digits)
         cells.least_at(integers, places, np.zeros(1, integers.dtype), seen)
         cells.largest_at(integers, places, np.zeros(1, integers.dtype), seen)
     cells.keys_of(signed)

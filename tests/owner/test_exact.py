@@ -95,7 +95,7 @@ ENDS += [np.int64(2**63 - 1), np.int64(-(2**63)), np.int64(-1), np.uint64(2**64 
 
 
 @pytest.mark.parametrize("value", ENDS, ids=str)
-@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("power", [1, 2, 3, 4])
 def test_a_million_of_the_same_value(value, power):
     values, cells = np.full(1_000_000, value), np.zeros(1_000_000, np.int64)
     expected = 1_000_000 * whole(values[0].item(), power)
@@ -104,18 +104,18 @@ def test_a_million_of_the_same_value(value, power):
 
 
 @pytest.mark.parametrize("value", ENDS, ids=str)
-@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("power", [1, 2, 3, 4])
 def test_as_many_terms_as_come_between_carries_fit_the_digits(value, power):
     values = np.full(1, value)
     one = ExactSums(power, values.dtype.kind == "f", 1)
     one.add(constant(values), None)
-    digits = one._digits.copy()
+    digits = one._sums.digits.copy()
     assert np.abs(digits).max() < 2**32  # every piece of a term
     assert (MOST_TERMS + 1) * 2**32 <= 2**63
-    one._digits += digits * (MOST_TERMS - 1)  # as if it had come so often
-    carry(one._digits)
-    assert (one._digits[0, :-1] >> 32 == 0).all()
-    one._digits += digits * MOST_TERMS
+    one._sums.digits += digits * (MOST_TERMS - 1)  # as if it had come so often
+    carry(one._sums.digits)
+    assert (one._sums.digits[0, :-1] >> 32 == 0).all()
+    one._sums.digits += digits * MOST_TERMS
     assert to_signed(one.words()) == [2 * MOST_TERMS * whole(values[0].item(), power)]
 
 

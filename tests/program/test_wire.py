@@ -28,7 +28,7 @@ from icm_ray.ops.linear import (
 )
 from icm_ray.ops.products import Epilogue, OwnedProduct, Product, Relu, Truncate
 from icm_ray.ops.smooth import Piecewise
-from icm_ray.ops.values import Kind, ValueType
+from icm_ray.ops.values import FULL_WIDTH, MOST_LIMBS, Kind, ValueType
 from icm_ray.ops.wide import WideProduct
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Node, Program, decode_program, encode_program
@@ -253,8 +253,8 @@ def test_operations_that_cannot_be(op, error):
         {"error": -1.0},
         {"kind": Kind.WIDE},
         {"kind": Kind.WIDE, "limbs": 4, "width": 257},
-        {"kind": Kind.WIDE, "limbs": 129},
-        {"kind": Kind.WIDE, "limbs": 4, "f": 8193},
+        {"kind": Kind.WIDE, "limbs": MOST_LIMBS + 1},
+        {"kind": Kind.WIDE, "limbs": 4, "f": FULL_WIDTH * MOST_LIMBS + 1},
     ],
 )
 @pytest.mark.parametrize("make", [lambda t: Input("alice", "x", t), lambda t: Load("k", t)], ids=["input", "load"])

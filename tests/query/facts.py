@@ -1,6 +1,7 @@
 """Datasets as public facts, and questions about all that can be asked of them."""
 
 from icm_ray.policy import OPERATIONS, Policy
+from icm_ray.query.expressions.tree import apply
 from icm_ray.query.lane_build import Members
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.private_keys import PrivateKeys
@@ -8,11 +9,14 @@ from icm_ray.query.question import Asked, Question, Sharing
 from icm_ray.query.selection import Selection
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.covariance import Covariance
+from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.statistics.quantile import Quantile
+from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
 from icm_ray.query.tasks import ColumnInfo, PrivateKey
@@ -39,9 +43,15 @@ def every_statistic(dataset, column):
     edges = Histogram(dataset, column, edges=(-1.5, 0.1, 2.0**60))
     spread = Variance(dataset, column, 0), Variance(dataset, column, root=True)
     ends = MinMax(dataset, column), MinMax(dataset, column, least=True)
-    if dataset != "shares-1":  # not of shares
-        ends = *ends, Quantile(dataset, column)
-    return Count(dataset, column), Sum(dataset, column), Mean(dataset, column), *spread, *ends, edges
+    simple = Count(dataset, column), Sum(dataset, column), Mean(dataset, column), *spread, *ends, edges
+    if dataset == SHARING.into:
+        return simple
+    quantile = Quantile(dataset, column)
+    shapes = Shape(dataset, column), Shape(dataset, column, peaked=True)
+    pairs = Covariance(dataset, column, other=column), Covariance(dataset, column, other=column, scaled=True)
+    missing = apply("is_null", (column,))
+    distinct = (Distinct(dataset, missing, domain=(False, True), modes=modes) for modes in (False, True))
+    return *simple, quantile, *shapes, *pairs, *distinct
 
 
 def question(*facts, to="bob"):

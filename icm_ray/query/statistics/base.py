@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from icm_ray.program.build import Builder
 from icm_ray.query.error_bound import ErrorBound
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.expressions.words import words
-from icm_ray.query.opened import Number
+from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.partials import PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows, column_of
 
@@ -21,7 +23,8 @@ __all__ = ["OfColumn", "StatisticFaces"]
 class StatisticFaces(Protocol):
     """One statistic of one column; `rows`: the public facts of its dataset.
 
-    Of rows in groups every value that `finish` gives has one number for each group, and `decode` gets those of one.
+    Of rows in groups every value that `finish` gives has one number for each group: `decode` gets those of one,
+    `decode_cells` all of them.
     """
 
     @property
@@ -62,6 +65,11 @@ class StatisticFaces(Protocol):
 
     def follow(self, answer: Any, rows: Rows) -> tuple[Any, Any]:
         """(what is asked next, None) or (None, the result), from the answer to this question."""
+
+    def decode_cells(
+        self, numbers: Mapping[str, Opened | Known], rows: Rows, cells: int
+    ) -> list[Any] | NDArray[np.generic]:
+        """The results of rows in so many groups."""
 
     def error(self, rows: Rows) -> ErrorBound:
         """How far the result may be from the plaintext one."""
@@ -106,6 +114,13 @@ class OfColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def follow(self, answer: Any, rows: Rows) -> tuple[Any, Any]:
         """The answer is the result."""
         return None, answer
+
+    def decode_cells(
+        self: StatisticFaces, numbers: Mapping[str, Opened | Known], rows: Rows, cells: int
+    ) -> list[Any] | NDArray[np.generic]:
+        """The results, one by one."""
+        split = {word: number.split(cells) for word, number in numbers.items()}
+        return [self.decode({word: parts[cell] for word, parts in split.items()}, rows) for cell in range(cells)]
 
     def error_in_words(self: StatisticFaces, rows: Rows) -> str:
         """The bound, for people."""

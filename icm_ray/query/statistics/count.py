@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from icm_ray.errors import ProgramError
 from icm_ray.ops.values import ValueType, log2_ceil
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.error_bound import EXACT, ErrorBound
-from icm_ray.query.opened import Number
+from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows, public_count
 from icm_ray.query.statistics.base import OfColumn
@@ -36,6 +39,12 @@ class Count(OfColumn, frozen=True, forbid_unknown_fields=True, tag="count"):
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int:
         return numbers["count"].integers[0]
+
+    def decode_cells(
+        self, numbers: Mapping[str, Opened | Known], rows: Rows, cells: int
+    ) -> list[Any] | NDArray[np.generic]:
+        count = numbers["count"]
+        return np.full(cells, count.value) if isinstance(count, Known) else np.array(count.integers, np.int64)
 
     def error(self, rows: Rows) -> ErrorBound:
         return EXACT

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from icm_ray.program.build import Builder
-from icm_ray.query.doubles import DOUBLE, TINIEST, nearest
+from icm_ray.query.doubles import DOUBLE, TINIEST, nearest, quotient
 from icm_ray.query.error_bound import ErrorBound
-from icm_ray.query.opened import Number
+from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.partials import PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows, public_count
 from icm_ray.query.statistics.base import OfColumn
@@ -35,6 +39,14 @@ class Mean(OfColumn, frozen=True, forbid_unknown_fields=True, tag="mean"):
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> float:
         count = numbers["count"].number
         return nearest(numbers["sum"].number / count) if count else math.nan
+
+    def decode_cells(
+        self, numbers: Mapping[str, Opened | Known], rows: Rows, cells: int
+    ) -> list[Any] | NDArray[np.generic]:
+        total, count = numbers["sum"], numbers["count"]
+        f = 0 if isinstance(total, Known) else total.type.f
+        sums, counts = (number.integers * (1 if len(number.integers) == cells else cells) for number in (total, count))
+        return [quotient(one, many << f) if many else math.nan for one, many in zip(sums, counts, strict=True)]
 
     def error(self, rows: Rows) -> ErrorBound:
         return ErrorBound(rows.rounding(self.column) + TINIEST, DOUBLE)

@@ -4,7 +4,8 @@ V = N S2 - S1^2, taken on shares in the wide ring, is opened, and the recipient 
 of squares S2 is opened.
 
 With every value off by at most d, the root of a sum of N squares is off by at most d sqrt(N), so the standard deviation
-by e = d sqrt(N / (N - ddof)), and the variance by 2 e std + e^2.
+by e = d sqrt(N / (N - ddof)), and the variance by 2 e std + e^2. The standard error of the mean is the standard
+deviation divided by sqrt(N).
 """
 
 from __future__ import annotations
@@ -32,22 +33,26 @@ from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.sum import SumOfColumn, moment_type
 from icm_ray.query.tasks import ColumnInfo
 
-__all__ = ["SquaresOfColumn", "Variance"]
+__all__ = ["SquaresOfColumn", "Variance", "times_count"]
 
 
 class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"):
-    """root: the standard deviation."""
+    """root: the standard deviation. of_mean: that of the mean, or its variance."""
 
     ddof: int = 1
     root: bool = False
+    of_mean: bool = False
 
     @property
     def operation(self) -> str:
+        if self.of_mean:
+            return "sem"
         return "std" if self.root else "var"
 
     @property
     def title(self) -> str:
-        return f"{'std' if self.root else 'var'} of {self.in_words} (ddof={self.ddof})"
+        word = ("sem" if self.of_mean else "std") if self.root else ("var of the mean" if self.of_mean else "var")
+        return f"{word} of {self.in_words} (ddof={self.ddof})"
 
     def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
         count = ValuesOfColumn(self.column)
@@ -65,7 +70,7 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
             return {"count": count}
         total, squares = map(shared, others)
         try:
-            scaled = _times(builder, count, squares)
+            scaled = times_count(builder, count, squares)
             value = builder.add(Subtract(), scaled, builder.add(WideProduct(), total, total))
         except BoundError as error:
             many = f"{count.value} rows" if isinstance(count, Known) else "these rows"
@@ -78,6 +83,8 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
             return math.nan
         count = numbers["count"].number
         variance = max(numbers["V"].number, Fraction(0)) / (count * (count - self.ddof))
+        if self.of_mean:
+            variance /= count
         return root(variance) if self.root else nearest(variance)
 
     def error(self, rows: Rows) -> ErrorBound:
@@ -97,8 +104,8 @@ class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"
         return "V = N S2 - S1^2 alone, N the public number of rows; neither the sum S1 nor the sum of squares S2"
 
 
-def _times(builder: Builder, count: Taken, value: Value) -> Value:
-    """N S2, for a number of values that is public, or a share."""
+def times_count(builder: Builder, count: Taken, value: Value) -> Value:
+    """N times a wide value, for a number of values that is public, or a share."""
     if isinstance(count, Known):
         return builder.add(Scale(count.value), value)
     return builder.add(WideProduct(), builder.add(Widen(value.type.limbs), count), value)
@@ -106,17 +113,23 @@ def _times(builder: Builder, count: Taken, value: Value) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class SquaresOfColumn(PartialAggregate):
-    """The sum of squares, in the wide ring."""
+    """The sum of squares, in the wide ring. degree: of what it becomes a part of, where owners bring it."""
 
     words: ClassVar[str] = "sum of squares"
     rule: ClassVar[Join] = Join.SUM
+
+    degree: int = 2
+
+    @property
+    def in_ring(self) -> int:
+        return self.degree
 
     @property
     def kind(self) -> str:
         return "squares"
 
     def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
-        return moment_type(column, 2, rows, cells)
+        return moment_type(column, 2, rows, cells, self.degree)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         return join(builder, self.rule, [_squares(builder, part) for part in parts])

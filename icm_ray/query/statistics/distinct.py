@@ -1,0 +1,106 @@
+"""How many values of a public domain are there, and which are there most often; values of none of them do not count.
+
+Counts c_v of each value v are taken on shares and not opened. The number of distinct values is the sum of the bits
+[c_v >= 1]; the modes are where the product of the bits [c_v >= max c] and [c_v >= 1] is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from icm_ray.errors import ColumnError, InputError, ProgramError
+from icm_ray.ops.compare import AtLeast
+from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.linear import Expand, Subtract
+from icm_ray.ops.linear import Sum as Total
+from icm_ray.ops.products import Product
+from icm_ray.ops.values import ValueType, log2_ceil
+from icm_ray.program.build import Builder, Value
+from icm_ray.query.error_bound import EXACT, ErrorBound
+from icm_ray.query.expressions.tree import Scalar
+from icm_ray.query.opened import Number
+from icm_ray.query.partials import Join, PartialAggregate, Taken, largest, shared
+from icm_ray.query.rows import Rows, column_of
+from icm_ray.query.selection import check_key
+from icm_ray.query.statistics.base import OfColumn
+from icm_ray.query.tasks import ColumnInfo, GroupKey
+
+__all__ = ["CountsOfValues", "Distinct"]
+
+
+class Distinct(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="distinct"):
+    """domain: the values. modes: those that are there most often, as a tuple in the domain's order; else how many of
+    them are there.
+    """
+
+    domain: tuple[Scalar, ...]
+    modes: bool = False
+
+    @property
+    def operation(self) -> str:
+        return "mode" if self.modes else "nunique"
+
+    @property
+    def title(self) -> str:
+        return f"{'mode' if self.modes else 'number of distinct values'} of {self.in_words}"
+
+    def partials(self, rows: Rows) -> tuple[CountsOfValues]:
+        if rows.groups:
+            raise InputError(f"{self.title}: of each group that is not offered; filter for one group at a time")
+        if rows.shared:
+            raise ColumnError(f"{self.title}: of shares that is not offered; ask it of the frame before .share()")
+        check_key(GroupKey(self.column, self.domain), column_of(rows, self.column))
+        return (CountsOfValues(self.column, self.domain),)
+
+    def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
+        counts = shared(values[0])
+        width = counts.type.width + 2
+        there = builder.add(AtLeast(1, width), counts)
+        if not self.modes:
+            return {"distinct": builder.add(Total(), there)}
+        most = builder.add(Expand(counts.type.shape), largest(builder, counts))
+        short = builder.add(Subtract(), counts, most)
+        first = builder.add(AtLeast(0, short.type.width + 1), short)
+        return {"modes": builder.add(Product(Elementwise()), there, first)}
+
+    def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int | tuple[Scalar, ...]:
+        if not self.modes:
+            return numbers["distinct"].integers[0]
+        return tuple(value for value, bit in zip(self.domain, numbers["modes"].integers, strict=True) if bit)
+
+    def error(self, rows: Rows) -> ErrorBound:
+        return EXACT
+
+    def discloses(self, rows: Rows) -> str:
+        if self.modes:
+            return f"which of {len(self.domain)} public values are there most often; no count"
+        return f"how many of {len(self.domain)} public values are there; neither which, nor a count"
+
+    def notes(self, rows: Rows) -> tuple[str, ...]:
+        return ("values outside of the stated ones are not counted",)
+
+
+@dataclass(frozen=True, slots=True)
+class CountsOfValues(PartialAggregate):
+    """The number of times (values,) that each of some values is there, which owners count."""
+
+    words: ClassVar[str] = "counts"
+    rule: ClassVar[Join] = Join.SUM
+
+    domain: tuple[Scalar, ...]
+
+    @property
+    def kind(self) -> str:
+        return "count"
+
+    @property
+    def by(self) -> tuple[GroupKey, ...]:
+        return (GroupKey(self.column, self.domain),)
+
+    def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
+        return ValueType(shape=(cells,), width=log2_ceil(rows + 1) + 1)
+
+    def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
+        raise ProgramError("values of shares are not counted by a domain")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from analytics.answered import Answered
 from icm_ray.query.question import DatasetFacts
 from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine
@@ -70,10 +71,11 @@ class Dataset:
     answering: Answering = field(default_factory=Answering)
     forgotten: threading.Event = field(default_factory=threading.Event)
     holders: PolicyHolders = field(default_factory=PolicyHolders)
+    answered: Answered = field(default_factory=Answered)
 
     def made(self, facts: DatasetFacts) -> Dataset:
         """A dataset made of the rows of this one: what may be revealed of it, the same policy says."""
-        return Dataset(self.engine, facts, holders=self.holders.join())
+        return Dataset(self.engine, facts, holders=self.holders.join(), answered=self.answered)
 
     def __post_init__(self) -> None:
         forget_when_dropped(self, self.engine, partial(_left, self.facts, self.holders, self.forgotten))

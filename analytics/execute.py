@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace as replace_fields
 from numpy.typing import NDArray
 
 from analytics.dataset import Dataset
@@ -21,7 +22,9 @@ from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain as explain_asked
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
+from icm_ray.query.overlap import asked_of, row_set
 from icm_ray.query.question import Asked, Question, Sharing, encode_asked
+from icm_ray.query.row_set import Earlier, RowSet
 from icm_ray.query.rows import Rows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.sharing import secret_rows
@@ -63,7 +66,10 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
             raise InputError(f"{part.statistic.title}: its rows were forgotten; read (or share) them again")
     facts = {part.dataset.facts.name: part.dataset.facts for part in parts}
     selections = tuple(dict.fromkeys(part.selection for part in parts if part.selection is not None))
-    question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections)
+    told = [part.dataset for part in parts if row_set(part.statistic, part.rows) is not None]
+    answered = {dataset.facts.source: dataset for dataset in told if dataset.facts.policy is not None}
+    earlier = tuple(Earlier(name, _earlier(engine, dataset)) for name, dataset in answered.items())
+    question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections, earlier)
     asked = Asked(question, tuple(facts.values()))
     check_disclosure(asked, _members(engine))
     return engine, asked
@@ -96,7 +102,40 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
 
 def _answers(parts: Sequence[Part], to: str | None) -> list[Any]:
     """What one question answers. Errors: those of `run`."""
-    engine, asked = check(parts, to)
+    guarded = {id(part.dataset.answered): part.dataset for part in parts if part.dataset.facts.policy is not None}
+    if not guarded:
+        return _run(parts, *check(parts, to))
+    with ExitStack() as locks:  # one question at a time: the next one names this one's row sets
+        for number in sorted(guarded):
+            locks.enter_context(guarded[number].answered.lock)
+        engine, asked = check(parts, to)
+        answered = guarded[min(guarded)].answered
+        same = Asked(replace_fields(asked.what, earlier=()), asked.facts).digest
+        if (results := answered.result(same)) is not None:
+            return results
+        try:
+            results = _run(parts, engine, asked)
+        except BaseException:
+            for dataset in guarded.values():
+                dataset.answered.stale = True
+            raise
+        for dataset in guarded.values():
+            dataset.answered.add(asked_of(asked, dataset.facts.source))
+        answered.keep(same, results)
+        return results
+
+
+def _earlier(engine: Engine, dataset: Dataset) -> tuple[RowSet, ...]:
+    """What the parties' ledgers have of a dataset: asked again where something failed since."""
+    answered, facts = dataset.answered, dataset.facts
+    if answered.stale and facts.policy is not None:
+        with answered.lock:
+            answered.sets = engine.set_policy(facts.source, facts.policy)
+            answered.stale = False
+    return answered.sets
+
+
+def _run(parts: Sequence[Part], engine: Engine, asked: Asked) -> list[Any]:
     lowered = _lowered(engine, asked)
     if lowered.last is None:
         return answers(asked, lowered, {})

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from analytics.answered import Answered
 from analytics.dataset import Dataset
 from analytics.frame import SecureFrame
 from analytics.meant import Meant
@@ -15,6 +16,7 @@ from icm_ray.errors import BoundError, ColumnError, InputError, OwnerError
 from icm_ray.policy import Policy
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed, one_form
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
+from icm_ray.query.row_set import RowSet
 from icm_ray.query.tasks import ColumnInfo
 from icm_ray.runtime.driver.engine import Engine, Table
 
@@ -102,7 +104,9 @@ def frame_of(
         session.forget([table.name for table in tables.values()])
         raise
     dataset = session.new_name("dataset")
+    sets: tuple[RowSet, ...] = ()
     if policy is not None:
-        session.set_policy(dataset, policy, [table.name for table in tables.values()])
+        sets = session.set_policy(dataset, policy, [table.name for table in tables.values()])
     held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
-    return SecureFrame(Meant(Dataset(session, OwnerRows(dataset, columns, held, tuple(declared.items()), policy))))
+    facts = OwnerRows(dataset, columns, held, tuple(declared.items()), policy)
+    return SecureFrame(Meant(Dataset(session, facts, answered=Answered(sets))))

@@ -39,6 +39,8 @@ class EngineConfig:
             write them by hand; otherwise each derives a program from what is asked, and refuses any other.
         stock: Directory, on every worker's own node, where prepared randomness outlives the session: an absolute path.
             None: what is prepared lies in a private temporary directory of each worker and ends with it.
+        ledger: Directory, on every party's own node, where ledgers of what was answered outlive the session: an
+            absolute path. None: they are kept in memory.
 
     Raises:
         InputError: A setting that cannot be; it names the setting and its value.
@@ -63,6 +65,7 @@ class EngineConfig:
     mbit: float = 0.0
     free_programs: bool = False
     stock: str | None = None
+    ledger: str | None = None
 
     def __post_init__(self) -> None:
         """Raise `InputError` naming the setting and its value; whole numbers and numbers become Python's own."""
@@ -80,11 +83,12 @@ class EngineConfig:
         for name in ("tls", "free_programs"):
             if type(getattr(self, name)) is not bool:
                 raise InputError(f"{name}={getattr(self, name)!r}: it is True or False", settings=(name,))
-        stock: object = self.stock  # a caller may well pass something else
-        if stock is not None and not (isinstance(stock, str) and Path(stock).is_absolute()):
-            raise InputError(
-                f"stock={stock!r}: workers run on nodes of their own and need an absolute path", settings=("stock",)
-            )
+        for name in ("stock", "ledger"):
+            path: object = getattr(self, name)
+            if path is not None and not (isinstance(path, str) and Path(path).is_absolute()):
+                raise InputError(
+                    f"{name}={path!r}: workers run on nodes of their own and need an absolute path", settings=(name,)
+                )
 
 
 _WHOLE: Final = (
@@ -133,6 +137,7 @@ _VARIABLES: Final[tuple[tuple[str, type[int | float | str]], ...]] = (
     ("partition_bytes", int),
     ("in_flight", int),
     ("stock", str),
+    ("ledger", str),
 )
 
 
@@ -140,7 +145,7 @@ def from_environment() -> EngineConfig:
     """Read the environment: the default settings, with `ICM_FRACTION_BITS`, `ICM_SILENCE` and so on put over them.
 
     There is a variable for each of `fraction_bits`, `default_bound`, `heartbeat`, `silence`, `lease`, `start_timeout`,
-    `job_timeout`, `partition_bytes`, `in_flight` and `stock`.
+    `job_timeout`, `partition_bytes`, `in_flight`, `stock` and `ledger`.
 
     Returns:
         The settings that a session has where neither its `config` nor its keywords say otherwise.

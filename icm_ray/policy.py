@@ -34,6 +34,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     secret the rule is computed on shares: nobody sees what is withheld.
 
     Attributes:
+        name: The dataset's name in ledgers that outlive a session; by default "": the session's own name for it.
         min_rows: k, the fewest values behind a revealed number, by default 10 and never below 3. What has fewer is
             refused where that is public, else withheld; so is a filter or group that leaves 1 to k - 1 values out.
         recipients: Names of those who may receive a result; by default None: any party or owner of the session, and
@@ -43,6 +44,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         hide_zeros: Whether counts of zero are withheld too; by default False.
         residual_df: The fewest residual degrees of freedom of var, std and the like; by default 10.
         rows_per_bin: A histogram has at most one bin for so many rows; by default 3.
+        row_sets: How many different filters, groupings and histograms are answered; by default 64. Each is held against
+            all before it, and refused where 1 to k - 1 rows make the difference.
 
     Raises:
         InputError: A rule that cannot be; it names the rule and what is allowed.
@@ -52,12 +55,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         20
     """
 
+    name: str = ""
     min_rows: int = 10
     recipients: tuple[str, ...] | None = None
     operations: tuple[str, ...] | None = None
     hide_zeros: bool = False
     residual_df: int = 10
     rows_per_bin: int = 3
+    row_sets: int = 64
 
     def __post_init__(self) -> None:
         for rule, least, most in _WHOLE:
@@ -66,6 +71,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 raise _wrong(rule, value, f"a whole number from {least} on, 2^{most.bit_length() - 1} at most")
         if type(self.hide_zeros) is not bool:
             raise _wrong("hide_zeros", self.hide_zeros, "true or false")
+        if type(self.name) is not str or not re.fullmatch(r"([A-Za-z0-9_-][\w.-]{0,99})?", self.name, re.ASCII):
+            raise _wrong("name", self.name, "text of letters, digits, - _ and ., 100 at most")
         for rule in ("recipients", "operations"):
             names: object = getattr(self, rule)
             if names is not None and not (isinstance(names, tuple) and all(type(name) is str for name in names)):
@@ -213,6 +220,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             f"counts of zero are {'withheld' if self.hide_zeros else 'shown'}",
             f"at least {self.residual_df} residual degrees of freedom",
             f"at least {self.rows_per_bin} rows for each bin of a histogram",
+            f"{self.row_sets} different filters, groupings and histograms at most, any two of them {k} rows apart",
             f"kinds of output: {kinds}",
             "results go to anybody in the session"
             if self.recipients is None
@@ -225,6 +233,7 @@ _WHOLE: Final = (
     ("min_rows", FEWEST_ROWS, _MOST_ROWS),
     ("residual_df", 1, _MOST_ROWS),
     ("rows_per_bin", 1, _MOST_ROWS),
+    ("row_sets", 0, 1 << 10),
 )
 """Rules that are whole numbers: name, least, most."""
 

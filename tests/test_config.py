@@ -34,6 +34,8 @@ WRONG = [
     ("free_programs", "no"),
     ("stock", "here"),
     ("stock", 3),
+    ("ledger", "here"),
+    ("ledger", 3),
 ]
 
 

@@ -8,6 +8,18 @@ from icm_ray.policy import OPERATIONS, Policy
 from icm_ray.query.statistics.catalogue import Statistic
 
 
+SEVERAL = {
+    "minmax": {"min", "max"},
+    "variance": {"var", "std"},
+    "covariance": {"cov", "corr"},
+    "distinct": {"nunique", "mode"},
+    "group_keys": {"count"},
+    "quantile": {"median", "quantile"},
+    "shape": {"skew", "kurt"},
+}
+"""What a statistic of several kinds of output is called, by its tag."""
+
+
 def test_defaults():
     assert Policy().min_rows == 10
     assert Policy().forbids("min").endswith("ask for quantile(0.05)")
@@ -70,7 +82,7 @@ def test_every_statistic_can_be_named():
     """Whoever writes a policy finds each kind of output in the vocabulary."""
     for statistic in Statistic.__args__:
         tag = statistic.__struct_config__.tag
-        names = {"minmax": {"min", "max"}, "variance": {"var", "std"}}.get(tag, {tag})
+        names = SEVERAL.get(tag, {tag})
         assert names <= set(OPERATIONS), f"{tag} is missing in icm_ray.policy.OPERATIONS"
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icm_ray.errors import PolicyError
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.lower import Lowered
 from icm_ray.query.opened import Known, Opened
+from icm_ray.query.overlap import APART
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows, cells
 from icm_ray.query.small_cells import GUARD
@@ -21,13 +23,20 @@ __all__ = ["answers"]
 
 
 def answers(asked: Asked, lowered: Lowered, words: Mapping[str, NDArray[np.uint64]]) -> list[Any]:
-    """The results of a question, in the order of its statistics. words: what was opened, by the name of its reveal."""
+    """The results of a question, in the order of its statistics. words: what was opened, by the name of its reveal.
+
+    Errors: `PolicyError` where too few rows make the difference to what was asked before; nothing was opened then.
+    """
     if not isinstance(asked.what, Question):
         return []
     numbers: list[dict[str, Opened | Known]] = [{} for _ in asked.what.statistics]
     for item in lowered.revealed:
         source = item.source
         numbers[item.statistic][item.word] = source if isinstance(source, Known) else Opened(words[item.name], source)
+    for statistic, found in zip(asked.what.statistics, numbers, strict=True):
+        apart = found.pop(APART, None)
+        if apart is not None and not apart.integers[0]:
+            raise _too_close(statistic, asked.rows(statistic.dataset))
     return [
         _answer(statistic, found, asked.rows(statistic.dataset))
         for statistic, found in zip(asked.what.statistics, numbers, strict=True)
@@ -51,3 +60,12 @@ def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
     if rows.policy is None or (rows.where is None and not rows.groups):
         return Withheld(few)
     return Withheld(f"{few}, or 1 to {rows.policy.min_rows - 1} are left out; ask for wider filters or groups")
+
+
+def _too_close(statistic: Statistic, rows: Rows) -> PolicyError:
+    least = 1 if rows.policy is None else rows.policy.min_rows
+    return PolicyError(
+        f"{statistic.title}: refused: fewer than {least} rows are the difference to rows that were asked for before, "
+        "or to all others; ask for the same filter, edges or groups again, or for ones further apart",
+        dataset=rows.source,
+    )

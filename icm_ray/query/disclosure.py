@@ -6,6 +6,7 @@ from icm_ray.errors import InputError, OwnerError, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.policy import Policy
 from icm_ray.query.lane_build import Members
+from icm_ray.query.overlap import check_overlap
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows
 from icm_ray.query.statistics.catalogue import Statistic
@@ -29,6 +30,7 @@ def check_disclosure(asked: Asked, members: Members) -> None:
     to = question.to
     if to not in (*there, DRIVER):
         raise OwnerError(f"the recipient {to!r} is not in the session; there are {', '.join(there)}", recipient=to)
+    check_overlap(asked)
     for statistic in question.statistics:
         rows = asked.rows(statistic.dataset)
         for learner in dict.fromkeys((to, DRIVER, *there) if statistic.all_learn else (to,)):

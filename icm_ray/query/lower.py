@@ -20,6 +20,7 @@ from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.opened import Known
+from icm_ray.query.overlap import kept_apart, overlaps, row_set
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
 from icm_ray.query.private_groups import GroupTable, group_table
 from icm_ray.query.question import Asked, Question
@@ -112,10 +113,14 @@ class _OfQuestion:
         self._base = {selection.name: selection.dataset for selection in question.selections}
         self._taken = [self._partials(statistic.dataset, index) for index, statistic in enumerate(question.statistics)]
         self._guards = [self._guard(statistic) for statistic in question.statistics]
+        self._overlaps = overlaps(asked)
+        for overlap in self._overlaps.values():
+            self._facts.update(overlap.rows)
         known: dict[PartialOf, Known] = {}
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
         grouped: dict[str, list[PartialAggregate]] = {}
-        for part in (part for taken in (*self._taken, *self._guards) for part in taken):
+        compared = (overlap.parts for overlap in self._overlaps.values())
+        for part in (part for taken in (*self._taken, *self._guards, *compared) for part in taken):
             rows = self._facts[part.dataset]
             if isinstance(part.partial, RowCount):
                 known[part] = part.partial.known(rows)
@@ -241,6 +246,7 @@ class _OfQuestion:
             if isinstance(part.partial, GroupTable) and isinstance(selected, SelectedRows):
                 of_groups = selected.merged(builder, part.partial, table)
                 found |= {PartialOf(part.dataset, partial): taken for partial, taken in of_groups.items()}
+        apart = {dataset: overlap.apart(builder, found) for dataset, overlap in self._overlaps.items()}
         revealed = []
         for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):
             rows = self._facts[statistic.dataset]
@@ -249,6 +255,9 @@ class _OfQuestion:
                 values = guarded(
                     builder, self._bits(builder, statistic, [found[part] for part in self._guards[index]]), values
                 )
+            base = self._base.get(statistic.dataset, statistic.dataset)
+            if base in apart and row_set(statistic, rows) is not None:
+                values = kept_apart(builder, apart[base], values)
             for word, value in values.items():
                 name = f"{index}: {word} ({statistic.title})"
                 if isinstance(value, Known):

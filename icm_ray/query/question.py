@@ -13,6 +13,7 @@ import msgspec
 from icm_ray.errors import ProgramError
 from icm_ray.payload import decode_request
 from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.row_set import Earlier
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
@@ -24,12 +25,14 @@ DatasetFacts = Union[OwnerRows, SecretRows]  # noqa: UP007 - msgspec takes the m
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="question"):
     """Statistics, answered together. to: who receives the results; "driver": the parties' shares meet there.
-    selections: the rows that statistics speak of beside those of whole datasets.
+    selections: the rows that statistics speak of beside those of whole datasets. earlier: of datasets with a policy,
+    which rows were asked for before: every party holds that against its own ledger.
     """
 
     statistics: tuple[Statistic, ...]
     to: str
     selections: tuple[Selection, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
 
 
 class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sharing"):

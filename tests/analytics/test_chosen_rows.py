@@ -148,10 +148,10 @@ def test_small_groups_are_withheld_on_shares(fresh):
     assert isinstance(few, Withheld)
     with pytest.raises(PolicyError, match="withheld: mean of x"):
         float(few)
-    assert held[held["x"] >= 20]["x"].max().reveal() == 29.0
+    assert held[held["x"] >= 22]["x"].max().reveal() == 29.0
     job = fresh.jobs[-1]
     opened = {node.op.name.split()[1] for node in job.program.nodes if type(node.op).__name__ == "Reveal"}
-    assert opened == {"enough", "max"}, "the number of rows stays closed"
+    assert opened == {"apart", "enough", "max"}, "the number of rows stays closed"
 
 
 def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):

@@ -56,9 +56,10 @@ def test_a_group_leaves_out_none_or_enough(fresh):
 
 def test_small_totals_and_zeros(fresh):
     """With fewer than 2 k rows every filter leaves few out; zeros are hidden where the policy says so."""
-    frame = held(fresh, Policy(min_rows=12, hide_zeros=True), x=np.arange(N))
     for most in (0, 5, 12, 15):
+        frame = held(fresh, Policy(min_rows=12, hide_zeros=True), x=np.arange(N))
         assert isinstance(frame[frame["x"] < most]["x"].count().reveal(), Withheld)
+    frame = held(fresh, Policy(min_rows=12, hide_zeros=True), x=np.arange(N))
     assert frame[frame["x"] < N]["x"].count().reveal() == N
 
 

@@ -10,6 +10,7 @@ from icm_ray.config import EngineConfig
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings
+from icm_ray.query.row_set import RowSet
 from icm_ray.query.tasks import InputTask, Source, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.origins import Free, Origin
@@ -148,5 +149,8 @@ class Engine(Protocol):
     def forget(self, keys: Sequence[str]) -> None:
         """Drop kept shares, weights or tables in every lane."""
 
-    def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> None:
-        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are."""
+    def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> tuple[RowSet, ...]:
+        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are.
+
+        Returns the row sets that their ledgers have of it.
+        """

@@ -19,6 +19,7 @@ from icm_ray.planner.partitions import lanes_of
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings, Stamped
+from icm_ray.query.row_set import RowSet
 from icm_ray.query.tasks import PushedSource, Source, TableInfo
 from icm_ray.runtime.driver.ending import Ending
 from icm_ray.runtime.driver.engine import Execution, LaneJob, Table, Totals
@@ -267,13 +268,27 @@ class LaneEngine(StaysHere):
         for lane in self._lanes:
             lane.forget(keys)
 
-    def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> None:
-        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are."""
-        for lane in self._open():
-            with lane.using():
-                call = lane.next_call()
-                order = say.SetPolicy(call, dataset, policy, tuple(tables))
-                lane.ask(dict.fromkeys(self.parties, order), call, "policy")
+    def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> tuple[RowSet, ...]:
+        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are.
+
+        Returns the row sets that their ledgers have of it; where some know of fewer than others they are told.
+        """
+        known: dict[RowSet, None] = {}
+        for _ in range(2):
+            told = [self._tell_policy(lane, dataset, policy, tables, tuple(known)) for lane in self._open()]
+            for sets in (sets for lane in told for sets in lane):
+                known.update(dict.fromkeys(sets))
+            if all(sets == tuple(known) for lane in told for sets in lane):
+                break
+        return tuple(known)
+
+    def _tell_policy(
+        self, lane: Lane, dataset: str, policy: Policy, tables: Sequence[str], sets: tuple[RowSet, ...]
+    ) -> list[tuple[RowSet, ...]]:
+        with lane.using():
+            call = lane.next_call()
+            order = say.SetPolicy(call, dataset, policy, tuple(tables), sets)
+            return [done.row_sets for done in lane.ask(dict.fromkeys(self.parties, order), call, "policy").values()]
 
     def close(self) -> None:
         """End all workers, whatever state they are in. Idempotent."""

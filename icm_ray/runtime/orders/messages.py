@@ -18,6 +18,7 @@ from icm_ray import errors
 from icm_ray.errors import FaultError, IcmError, InputError
 from icm_ray.payload import Digest32, decode
 from icm_ray.policy import Policy
+from icm_ray.query.row_set import RowSet
 from icm_ray.query.tasks import TableInfo
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.orders.lane_plan import Member
@@ -105,12 +106,15 @@ class OpenTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tru
 
 
 class SetPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """What this party lets be revealed of a dataset. tables: where its rows are; they belong to it from now on."""
+    """What this party lets be revealed of a dataset. tables: where its rows are; they belong to it from now on.
+    row_sets: what others were asked for. Answered with what this party was asked for.
+    """
 
     call: int
     dataset: str
     policy: Policy
     tables: tuple[str, ...] = ()
+    row_sets: tuple[RowSet, ...] = ()
 
 
 class LinkLanes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -177,6 +181,7 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     call: int
     report: Report | None = None
     info: TableInfo | None = None
+    row_sets: tuple[RowSet, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

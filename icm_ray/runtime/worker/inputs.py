@@ -16,6 +16,7 @@ from icm_ray.query.tasks import Given, PushedSource, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Job, Open
 from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.worker.ledgers import Ledgers
 from icm_ray.runtime.worker.plan_check import PlanCheck
 
 __all__ = ["OwnRows"]
@@ -27,7 +28,8 @@ class OwnRows:
     def __init__(self, owner: str, lane: LanePlan, config: EngineConfig) -> None:
         self._owner, self._tables = owner, Tables(config.partition_bytes)
         self._members = Members(lane.parties, lane.owners)
-        self._check = PlanCheck(owner, lane.lane, self._members, config.free_programs)
+        self.ledgers = Ledgers(owner, lane, config)
+        self._check = PlanCheck(owner, lane.lane, self._members, config.free_programs, self.ledgers)
 
     def open(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         """Open a table under a new name; returns its public facts. pushed: (partition, Arrow stream) as they come."""

@@ -22,6 +22,7 @@ from icm_ray.program.kept import Kept
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import Stamped
 from icm_ray.protocols.io import array_shape
+from icm_ray.query.row_set import RowSet
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Gather, Job, Open
@@ -84,9 +85,12 @@ class PartyRole(Role):
     def open_table(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         return self._rows.open(order, pushed)
 
-    def set_policy(self, dataset: str, policy: Policy, tables: tuple[str, ...]) -> None:
+    def set_policy(
+        self, dataset: str, policy: Policy, tables: tuple[str, ...], sets: tuple[RowSet, ...]
+    ) -> tuple[RowSet, ...]:
         self._rows.belong(tables, dataset)
         self._linked.set_policy(dataset, policy)
+        return self._rows.ledgers.open(dataset, policy, sets)
 
     def gather(self, order: Gather, link: Link, home: bool) -> None:
         party, address = self._linked, Address(order.job, NO_PROGRAM, order.lane, 0)
@@ -118,6 +122,7 @@ class PartyRole(Role):
         self._rows.forget(keys)
         for key in keys:
             self._linked.forget(key, self._rows.datasets)
+        self._rows.ledgers.keep(self._linked.policies)
 
     def settle(self) -> None:
         if self._party is not None:

@@ -19,6 +19,7 @@ from icm_ray.query.sharing import secret_rows
 from icm_ray.query.tasks import Given, InputTask, TableInfo
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.origins import FromPrediction, FromQuestion
+from icm_ray.runtime.worker.ledgers import Ledgers
 
 __all__ = ["PlanCheck"]
 
@@ -27,10 +28,12 @@ class PlanCheck:
     """What the member `name` holds every job of its lane against.
 
     Datasets are what they were when they were first spoken of: rows, owners and lanes of a name do not change, and a
-    table or a share belongs to one dataset. free: whether programs are taken that follow from nothing.
+    table or a share belongs to one dataset. free: whether programs are taken that follow from nothing. ledgers: of
+    what was asked before.
     """
 
-    def __init__(self, name: str, lane: int, members: Members, free: bool) -> None:
+    def __init__(self, name: str, lane: int, members: Members, free: bool, ledgers: Ledgers) -> None:
+        self._ledgers = ledgers
         self._name, self._lane, self._free = name, lane, free
         self._members, self._derivations = members, Derivations(members)
         self._models: Latest[bytes, Program] = Latest()
@@ -71,6 +74,7 @@ class PlanCheck:
         for facts in self._said.values():
             self._tables.update(dict.fromkeys(facts.kept, facts.name))
         self._said, self._agreed = {}, self._asking
+        self._ledgers.commit()
 
     @property
     def datasets(self) -> frozenset[str]:
@@ -108,6 +112,7 @@ class PlanCheck:
             raise self._refusal("the question does not imply what is asked of this owner")
         for facts in asked.facts:
             self._check_policy(facts, policies)
+        self._ledgers.check(asked, policies)
         self._asking = asked.digest
         if self._asking != self._agreed:  # the next partition of a sharing says the same as the one before
             for facts in asked.facts:

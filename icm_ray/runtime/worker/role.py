@@ -14,6 +14,7 @@ from icm_ray.preprocessing.ledger import Batch
 from icm_ray.preprocessing.stock import DealerStock, PartyStock
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import Stamped
+from icm_ray.query.row_set import RowSet
 from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Gather, Job, Open
@@ -59,8 +60,12 @@ class Role(ABC):
         """Open a table; returns its public facts. pushed: (partition, Arrow stream) as they come from the driver."""
         raise ProgramError(f"{self.name} has no tables")
 
-    def set_policy(self, dataset: str, policy: Policy, tables: tuple[str, ...]) -> None:
-        """What this member lets be revealed of a dataset, whose rows these tables have."""
+    def set_policy(
+        self, dataset: str, policy: Policy, tables: tuple[str, ...], sets: tuple[RowSet, ...]
+    ) -> tuple[RowSet, ...]:
+        """What this member lets be revealed of a dataset, whose rows these tables have. sets: which row sets others
+        know of; returns those that this one knows of then.
+        """
         raise ProgramError(f"{self.name} is no party")
 
     def gather(self, order: Gather, link: Link, home: bool) -> None:

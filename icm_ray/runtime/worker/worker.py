@@ -236,8 +236,8 @@ class Worker:
                         role.stock.give_up(program)
             case say.OpenTable(call, table):
                 return say.Done(call, info=self._open_table(table, role))
-            case say.SetPolicy(call, dataset, policy, tables):
-                role.set_policy(dataset, policy, tables)
+            case say.SetPolicy(call, dataset, policy, tables, sets):
+                return say.Done(call, row_sets=role.set_policy(dataset, policy, tables, sets))
             case say.LinkLanes(call, lane, home, generation, peer):
                 plan, _ = self._joined()
                 if peer[0] != self.name or lane == home or plan.lane not in (lane, home):

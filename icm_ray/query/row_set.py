@@ -1,0 +1,40 @@
+"""Which rows an answer tells of, as a ledger keeps them: those of a filter, of groups, of the bins of a histogram."""
+
+from __future__ import annotations
+
+import msgspec
+
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.words import words
+from icm_ray.query.tasks import GroupKey, PrivateKey
+
+__all__ = ["Earlier", "RowSet"]
+
+
+class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """where, by: as of a selection, and private: the keys whose values are private. of, edges: of a histogram; no
+    edges: none.
+    """
+
+    where: Of | None = None
+    by: tuple[GroupKey, ...] = ()
+    of: Of | None = None
+    edges: tuple[int | float, ...] = ()
+    private: tuple[PrivateKey, ...] = ()
+
+    def in_words(self) -> str:
+        """For people: `age >= 65, by ward`."""
+        parts = [] if self.where is None else [words(self.where)]
+        keys = [*(words(key.of) for key in self.by), *(words(key.of) for key in self.private)]
+        if keys:
+            parts.append(f"by {', '.join(keys)}")
+        if self.of is not None:
+            parts.append(f"{len(self.edges) - 1} bins of {words(self.of)} from {self.edges[0]:g} to {self.edges[-1]:g}")
+        return ", ".join(parts) or "all rows"
+
+
+class Earlier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was asked of a dataset before, in that order, once each."""
+
+    dataset: str
+    sets: tuple[RowSet, ...]

@@ -1,0 +1,274 @@
+"""Whoever wants a single row's value out of answers that policies allow is refused, each way by a typed error."""
+
+import json
+from contextlib import contextmanager
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+import analytics as an
+import icm_ray as icm
+from icm_ray.config import EngineConfig
+from icm_ray.errors import PolicyError, ProgramError, SessionError
+from icm_ray.ops.compare import CheckFlag
+from icm_ray.ops.linear import Reveal
+from icm_ray.policy import Policy
+from icm_ray.query.withheld import Withheld
+from icm_ray.runtime.carriers.threads import ThreadEngine
+from icm_ray.runtime.worker.answer_ledger import read_entries
+from tests.twins import twin
+
+change = msgspec.structs.replace
+N = 90
+AGES = np.concatenate([np.arange(76).repeat(1), [77], np.full(13, 80)])
+TABLE = pd.DataFrame({"id": np.arange(N), "age": AGES, "cost": np.arange(N) * 1.5, "ward": ["a", "b", "c"] * 30})
+NEAR = "fewer than 10 rows are the difference"
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one lane", "two lanes"])
+def engine(request):
+    with ThreadEngine(
+        ("alice", "bob"), ("carol",), lanes=request.param, config=EngineConfig(partition_bytes=600)
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def frame(engine):
+    return framed(engine)
+
+
+def framed(engine, policy=None):
+    return an.from_pandas(engine, {"alice": TABLE[:40], "carol": TABLE[40:]}, policy=policy or Policy())
+
+
+@contextmanager
+def lying(engine, monkeypatch, lie):
+    execute = engine.execute
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "execute", lambda jobs: execute([lie(job) for job in jobs]))
+        yield
+
+
+def altered(job, **changes):
+    return type(job)(**({name: getattr(job, name) for name in type(job).__slots__} | changes))
+
+
+# --- by subtraction -------------------------------------------------------------------------------------------------
+
+
+def test_two_filters_are_not_subtracted(frame):
+    old = frame[frame["age"] >= 40]
+    assert old["cost"].sum().reveal() == TABLE[AGES >= 40]["cost"].sum()
+    without_one = frame[(frame["age"] >= 40) & (frame["id"] != 50)]
+    for query in (without_one["cost"].sum(), without_one["cost"].count(), without_one["cost"].std()):
+        with pytest.raises(PolicyError, match=NEAR):
+            query.reveal()
+    assert old["cost"].mean().reveal() == TABLE[AGES >= 40]["cost"].mean(), "what was asked first goes on"
+    with pytest.raises(PolicyError, match=NEAR):
+        without_one["cost"].sum().reveal()
+    far = frame[frame["age"] >= 20]
+    assert far["cost"].sum().reveal() == TABLE[AGES >= 20]["cost"].sum()
+
+
+def test_nor_are_two_of_one_question(frame):
+    one, other = frame[frame["age"] < 30], frame[(frame["age"] < 30) & (frame["id"] != 3)]
+    with pytest.raises(PolicyError, match=NEAR):
+        icm.reveal(one["cost"].sum(), other["cost"].sum())
+
+
+def test_nor_a_filter_and_the_complement_of_another(frame):
+    assert frame[frame["age"] < 30]["cost"].sum().reveal() == TABLE[AGES < 30]["cost"].sum()
+    with pytest.raises(PolicyError, match=NEAR):
+        frame[(frame["age"] >= 30) & (frame["id"] != 50)]["cost"].sum().reveal()
+
+
+def test_nor_groups_of_a_filter_that_leaves_one_out(frame):
+    domain = {"ward": ["a", "b", "c"]}
+    assert len(frame.groupby("ward", domain=domain)["cost"].agg("sum").reveal()) == 3
+    assert frame[frame["ward"] == "a"]["cost"].sum().reveal() == TABLE[TABLE["ward"] == "a"]["cost"].sum()
+    chosen = frame[frame["id"] != 50]
+    with pytest.raises(PolicyError, match=NEAR):
+        chosen.groupby("ward", domain=domain)["cost"].agg("sum").reveal()
+    with pytest.raises(PolicyError, match=NEAR):
+        frame[(frame["ward"] == "a") & (frame["id"] != 51)]["cost"].sum().reveal()
+
+
+def test_private_groups_of_almost_the_same_rows(frame):
+    assert len(frame.groupby("ward")["cost"].agg("sum").reveal()) == 3
+    with pytest.raises(PolicyError, match="the same private groups of other rows were asked for; state domain="):
+        frame[frame["id"] != 50].groupby("ward")["cost"].agg("sum").reveal()
+    half = frame[frame["age"] < 40]
+    assert half["cost"].sum().reveal() == TABLE[AGES < 40]["cost"].sum()
+    with pytest.raises(PolicyError, match=NEAR):
+        frame[(frame["age"] < 40) & (frame["id"] != 3)].groupby("id")["cost"].agg("sum").reveal()
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_edges_77_and_78(frame, share):
+    rows = frame[["age"]].share() if share else frame
+    counts, _ = rows["age"].histogram([0, 40, 77, 100]).reveal()
+    assert counts.tolist() == [40, 36, 14]
+    assert rows["age"].histogram([0, 20, 40, 60, 77, 100]).reveal()[0].tolist() == [20, 20, 20, 16, 14]
+    with pytest.raises(PolicyError, match=NEAR):
+        rows["age"].histogram([0, 40, 78, 100]).reveal()
+    with pytest.raises(PolicyError, match=NEAR):
+        frame["age"].histogram([0, 78, 100]).reveal()
+    with pytest.raises(PolicyError, match=NEAR):
+        frame[frame["age"] < 78]["cost"].sum().reveal()
+
+
+def test_bisection_with_a_flag(frame):
+    """Nine known rows, and one of which only [enough] is asked: its value would be found in six questions."""
+    known = frame["id"] < 9
+    refused = 0
+    for bound in (90, 45, 60, 70, 80):
+        chosen = frame[known | ((frame["id"] == 76) & (frame["age"] >= bound))]
+        try:
+            result = chosen["cost"].mean().reveal()
+        except PolicyError:
+            refused += 1
+        else:
+            assert isinstance(result, Withheld) or refused == 0
+    with pytest.raises(PolicyError, match="withheld"):
+        float(frame[known]["cost"].mean().reveal())
+
+
+def test_a_patient_questioner_runs_out_of_row_sets(engine):
+    frame = framed(engine, Policy(row_sets=3))
+    answers = [frame[frame["age"] >= bound]["cost"].sum().reveal() for bound in (15, 30, 45)]
+    with pytest.raises(PolicyError, match=r"4 different filters, groupings and histograms of .*, the policy allows 3"):
+        frame[frame["age"] >= 60]["cost"].sum().reveal()
+    with pytest.raises(PolicyError, match="the policy allows 3"):
+        frame["age"].histogram([0, 50, 100]).reveal()
+    assert frame["cost"].sum().reveal() == TABLE["cost"].sum()
+    assert [frame[frame["age"] >= bound]["cost"].sum().reveal() for bound in (15, 30, 45)] == answers
+
+
+def test_row_by_row(frame):
+    for row in (0, 50, 89):
+        result = frame[frame["id"] == row]["cost"].sum().reveal()
+        assert isinstance(result, Withheld)
+        with pytest.raises(PolicyError, match="withheld"):
+            result + 1
+
+
+# --- by a driver that lies ----------------------------------------------------------------------------------------
+
+
+def test_a_driver_that_forgets_what_was_asked(engine, frame):
+    frame[frame["age"] >= 40]["cost"].sum().reveal()
+    answered = frame._dataset.answered
+    answered.sets = ()
+    with pytest.raises(PolicyError, match=r"(alice|bob) refuses: the question says otherwise than this party's ledger"):
+        frame[(frame["age"] >= 40) & (frame["id"] != 50)]["cost"].sum().reveal()
+    with pytest.raises(PolicyError, match=NEAR):  # the driver asked the parties since
+        frame[(frame["age"] >= 40) & (frame["id"] != 50)]["cost"].sum().reveal()
+
+
+def test_a_driver_that_makes_up_or_reorders_what_was_asked(engine, frame):
+    for bound in (20, 40, 60):
+        frame[frame["age"] >= bound]["cost"].sum().reveal()
+    answered = frame._dataset.answered
+    sets = answered.sets
+    assert len(sets) == 3
+    for lie in (sets[::-1], sets[1:], (*sets, change(sets[0], where=None, by=sets[0].by)), sets + sets):
+        answered.sets, answered.stale = lie, False
+        with pytest.raises(PolicyError, match="otherwise than this party's ledger"):
+            frame[frame["age"] < 40]["cost"].sum().reveal()
+    assert frame[frame["age"] >= 20]["cost"].sum().reveal() == TABLE[AGES >= 20]["cost"].sum()
+
+
+def test_rows_that_are_not_there(frame):
+    tables = frame._dataset.facts.tables
+    more = (change(tables[0], rows=(tables[0].rows[0] + 1, *tables[0].rows[1:])), *tables[1:])
+    with pytest.raises(ProgramError, match="alice refuses: its table has other rows than the question states"):
+        twin(frame, tables=more)["cost"].sum().reveal()
+
+
+def opened_too(job, op):
+    nodes = job.program.nodes
+    return altered(job, program=change(job.program, nodes=(*nodes, type(nodes[0])(op, (0,)))))
+
+
+@pytest.mark.parametrize("op", [Reveal("driver", "more"), CheckFlag("above")], ids=["a number", "a flag"])
+def test_another_program_than_the_question_s(engine, frame, monkeypatch, op):
+    with lying(engine, monkeypatch, lambda job: opened_too(job, op)), pytest.raises(ProgramError):
+        frame["cost"].sum().reveal()
+    assert frame["cost"].sum().reveal() == TABLE["cost"].sum()
+
+
+# --- what is kept -------------------------------------------------------------------------------------------------
+
+
+def test_the_same_question_gets_the_stored_answer(engine, frame, monkeypatch):
+    query = frame[frame["age"] >= 40]["cost"].sum()
+    first, edges = query.reveal(), frame["age"].histogram([0, 50, 100]).reveal()
+    ran = []
+    with lying(engine, monkeypatch, lambda job: ran.append(job) or job):
+        assert query.reveal() == first
+        counts, _ = frame["age"].histogram([0, 50, 100]).reveal()
+        counts[0] = 0
+        assert frame["age"].histogram([0, 50, 100]).reveal()[0].tolist() == edges[0].tolist()
+        assert not ran
+        query.reveal(to="bob")
+        assert ran, "another recipient is another question"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "ledger"
+
+
+def session(folder, lanes=1):
+    return ThreadEngine(
+        ("alice", "bob"), ("carol",), lanes=lanes, config=EngineConfig(ledger=str(folder), partition_bytes=600)
+    )
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_ledger_outlives_the_session(folder, lanes):
+    policy = Policy(name="visits")
+    with session(folder, lanes) as engine:
+        frame = framed(engine, policy)
+        frame[frame["age"] >= 40]["cost"].sum().reveal(to="bob")
+        frame["cost"].mean().reveal()
+    with session(folder, lanes) as engine:
+        frame = framed(engine, policy)
+        with pytest.raises(PolicyError, match=NEAR):
+            frame[(frame["age"] >= 40) & (frame["id"] != 50)]["cost"].sum().reveal()
+        assert frame[frame["age"] >= 40]["cost"].sum().reveal() == TABLE[AGES >= 40]["cost"].sum()
+    files = sorted(path.name for path in (folder / "visits").iterdir())
+    assert files == [f"{name}.{lane}.jsonl" for name in ("alice", "bob") for lane in range(lanes)]
+    entries, _ = read_entries(folder / "visits" / "alice.0.jsonl")
+    asked = [entry for entry in entries if entry.question is not None]
+    assert [entry.titles[0].split(" ")[0] for entry in asked] == ["sum", "mean", "sum", "sum"]
+    assert (asked[0].recipient, asked[0].rows, len(asked[0].sets)) == ("bob", N, 1)
+    assert asked[0].sets[0].in_words() == "age >= 40"
+    assert (folder / "visits" / "alice.0.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("harm", ["changed", "cut", "swapped", "no entry"])
+def test_a_ledger_that_was_touched_is_refused(folder, harm):
+    policy = Policy(name="visits")
+    with session(folder) as engine:
+        frame = framed(engine, policy)
+        for bound in (20, 40, 60):
+            frame[frame["age"] >= bound]["cost"].sum().reveal()
+    path = folder / "visits" / "bob.0.jsonl"
+    lines = path.read_bytes().splitlines()
+    entry = json.loads(lines[1])
+    assert entry["entry"]["previous"] == json.loads(lines[0])["hash"]
+    if harm == "changed":
+        lines[1] = lines[1].replace(b'"value":40', b'"value":41')
+    elif harm == "cut":
+        del lines[1]
+    elif harm == "swapped":
+        lines[1], lines[2] = lines[2], lines[1]
+    else:
+        lines[1] = b"{}"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with session(folder) as engine, pytest.raises(SessionError, match=r"bob.0.jsonl, line 2: the ledger is broken"):
+        framed(engine, policy)

@@ -7,7 +7,6 @@ from icm_ray.errors import InputError
 from icm_ray.policy import OPERATIONS, Policy
 from icm_ray.query.statistics.catalogue import Statistic
 
-
 SEVERAL = {
     "minmax": {"min", "max"},
     "variance": {"var", "std"},

@@ -12,10 +12,12 @@ from analytics.groupby import SecureGroupBy
 from analytics.pandas_frames import from_pandas
 from analytics.query import Query
 from analytics.text_methods import SecureText
+from analytics.time_methods import SecureDates, to_datetime
 
 __all__ = [
     "Query",
     "SecureColumn",
+    "SecureDates",
     "SecureFrame",
     "SecureGroupBy",
     "SecureModel",
@@ -24,6 +26,7 @@ __all__ = [
     "read_csv",
     "read_parquet",
     "sql",
+    "to_datetime",
 ]
 
 _LATER = {"SecureModel": "analytics.nn.model", "sql": "analytics.from_sql.ask"}

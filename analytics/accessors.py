@@ -6,12 +6,13 @@ from typing import Self
 
 from analytics.operators import Operators
 from analytics.text_methods import SecureText
+from analytics.time_methods import SecureDates
 
 __all__ = ["Accessors"]
 
 
 class Accessors(Operators):
-    """`column.str`."""
+    """`column.str` and `column.dt`."""
 
     __slots__ = ()
 
@@ -24,3 +25,13 @@ class Accessors(Operators):
             2
         """
         return SecureText(self)
+
+    @property
+    def dt(self) -> SecureDates[Self]:
+        """Parts of dates, times and durations.
+
+        Examples:
+            >>> (stays["came"].dt.year == 2024).sum().reveal()
+            2
+        """
+        return SecureDates(self)

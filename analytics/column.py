@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from analytics.accessors import Accessors
 from analytics.elementwise import Elementwise
@@ -10,6 +11,7 @@ from analytics.meant import Meant
 from analytics.moments import Moments, freedom
 from analytics.quantiles import quantiles
 from analytics.query import Query
+from analytics.shown import shown
 from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.tree import Expression, Of
 from icm_ray.query.expressions.words import words
@@ -31,8 +33,10 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
     """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
     Every statistic is a `Query`, which computes nothing before its `reveal`. Operators and comparisons make columns
-    that their owners compute row by row. Booleans count as 0 and 1; missing values are skipped. Picking makes columns,
-    as in `frame["age"]`: users do not call the class. A column is neither true nor false (`TypeError`).
+    that their owners compute row by row. Booleans count as 0 and 1; missing values are skipped. Dates, times and
+    durations have min, max and mean (durations sum and std too), which are pandas' Timestamp and Timedelta (of dates
+    datetime.date); decimals have exact sums, min and max as Decimal, and means, std and var as floats. Picking makes
+    columns, as in `frame["age"]`: users do not call the class. A column is neither true nor false (`TypeError`).
 
     Args:
         meant: The rows: a dataset of a session, and which of its rows are meant.
@@ -90,6 +94,12 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
     def _query(self, statistic: Statistic) -> Query:
         return Query([self.meant.part(statistic)], statistic.title)
 
+    def _in_kind(self, name: str, statistic: Callable[[str, Of], Statistic]) -> Query:
+        """A statistic of numbers, or of times, durations and decimals, whose results are given back in kind."""
+        found = shown(self.meant, self.of, self.name, name)
+        made = statistic(self.meant.name(), found.of)
+        return Query([self.meant.part(made)], made.title, lambda results: found.show(results[0]))
+
     def count(self) -> Query:
         """Count the values.
 
@@ -106,7 +116,8 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
         """Add the values up.
 
         Returns:
-            A query for the sum, in the column's unit: an exact int for integers and booleans, a float for floats.
+            A query for the sum, in the column's unit: an exact int for integers and booleans, a Decimal for decimals,
+            a pandas.Timedelta for durations, a float for floats.
 
         Raises:
             ColumnError: The column holds no numbers.
@@ -115,7 +126,7 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
             >>> visits["age"].sum().reveal()
             241
         """
-        return self._query(Sum(*self._numbers()))
+        return self._in_kind("sum", Sum)
 
     def mean(self) -> Query:
         """Take the arithmetic mean. The sum is opened, and the number of values where it is not public.
@@ -130,7 +141,7 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
             >>> visits["age"].mean().reveal()
             48.2
         """
-        return self._query(Mean(*self._numbers()))
+        return self._in_kind("mean", Mean)
 
     def var(self, ddof: int = 1) -> Query:
         """Take the variance with divisor N - ddof, for N rows. No sum is opened.
@@ -150,7 +161,7 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
             >>> visits["age"].var(ddof=0).reveal()
             242.16
         """
-        return self._query(Variance(*self._numbers(), freedom(ddof)))
+        return self._in_kind("var", partial(Variance, ddof=freedom(ddof)))
 
     def std(self, ddof: int = 1) -> Query:
         """Take the standard deviation with divisor N - ddof, for N rows. No sum is opened.
@@ -169,7 +180,7 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
             >>> visits["cost"].std().reveal()
             148.54...
         """
-        return self._query(Variance(*self._numbers(), freedom(ddof), root=True))
+        return self._in_kind("std", partial(Variance, ddof=freedom(ddof), root=True))
 
     def min(self) -> Query:
         """Find the least value; -0.0 is less than 0.0.
@@ -184,7 +195,7 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
             >>> visits["age"].min().reveal()
             29
         """
-        return self._query(MinMax(*self._numbers(), least=True))
+        return self._in_kind("min", partial(MinMax, least=True))
 
     def max(self) -> Query:
         """Find the largest value; 0.0 is larger than -0.0.
@@ -199,7 +210,7 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
             >>> visits["cost"].max().reveal()
             410.75
         """
-        return self._query(MinMax(*self._numbers()))
+        return self._in_kind("max", MinMax)
 
     def median(self) -> Query:
         """Find the median: the middle one of the sorted values, or the mean of the two in the middle.

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from analytics.operators import Operators
 from analytics.text_methods import SecureText
+from analytics.time_methods import SecureDates
 from icm_ray.errors import IcmError, InputError
 
 __all__ = ["condition"]
@@ -175,7 +176,7 @@ class _Reader:
         value, name = self._of(node.value), _ALSO.get(node.attr, node.attr)
         if isinstance(value, Operators) and (name in _METHODS or name in {"str", "dt"}):
             return getattr(value, name)
-        if isinstance(value, SecureText) and not name.startswith("_") and name in vars(type(value)):
+        if isinstance(value, SecureText | SecureDates) and not name.startswith("_") and name in vars(type(value)):
             return getattr(value, name)
         raise InputError(f"{self._text!r}: .{node.attr} is not taken")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Self
 
-from analytics.operators import Operators, plain
+from analytics.operators import Operators
+from analytics.public_values import plain
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Of, apply
 

@@ -11,7 +11,7 @@ from analytics.dataset import Dataset
 from analytics.execute import share
 from analytics.groupby import TEXT, SecureGroupBy, grouped
 from analytics.meant import Meant
-from analytics.operators import plain
+from analytics.public_values import plain
 from analytics.query import Query
 from analytics.shaping import Shaping
 from analytics.uncompared import Uncompared

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from analytics.meant import Groups, Meant
-from analytics.operators import plain
+from analytics.public_values import plain
 from analytics.query import Query
+from analytics.shown import shown
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
@@ -136,12 +137,20 @@ class SecureGroupBy(Uncompared):
         if not wanted:
             raise InputError(f"name an aggregate: {', '.join(AGGREGATES)}")
         dataset = self._meant.name(self._groups)
-        statistics = [self._statistic(dataset, column, function) for _, column, function in wanted]
-        parts = [self._meant.part(statistic, self._groups) for statistic in (*self._which(dataset), *statistics)]
+        made = [self._statistic(dataset, column, function) for _, column, function in wanted]
+        statistics = [statistic for statistic, _ in made]
+        which = self._which(dataset)
+        parts = [self._meant.part(statistic, self._groups) for statistic in (*which, *statistics)]
         title = f"{', '.join(statistic.title for statistic in statistics)} by {', '.join(self._keys)}"
         series = self._single and isinstance(functions, str) and not named
         labels = [label for label, _, _ in wanted]
-        return Query(parts, title, lambda results: self._table(results, labels, flat=flat, series=series))
+
+        def build(results: list[Any]) -> Any:
+            found = zip(made, results[len(which) :], strict=True)
+            in_kind = [[show(value) for value in column] for (_, show), column in found]
+            return self._table([*results[: len(which)], *in_kind], labels, flat=flat, series=series)
+
+        return Query(parts, title, build)
 
     def size(self) -> Query:
         """Count the rows of each group.
@@ -197,15 +206,17 @@ class SecureGroupBy(Uncompared):
         numbers = [name for name, of in self._columns.items() if self._meant.info(of).kind in _NUMBERS]
         return tuple(name for name in numbers if name not in self._keys)
 
-    def _statistic(self, dataset: str, column: str, function: str) -> Statistic:
+    def _statistic(self, dataset: str, column: str, function: str) -> tuple[Statistic, Callable[[Any], Any]]:
+        """The statistic, and what its results are shown as."""
         if function not in AGGREGATES:
             raise InputError(f"there is no aggregate {function!r}; there are {', '.join(AGGREGATES)}")
         if column not in self._columns:
             raise ColumnError(f"no column {column!r}; there are {', '.join(self._columns)}", column=column)
-        kind = self._meant.info(self._columns[column]).kind
-        if function != "count" and kind not in _NUMBERS:
-            raise ColumnError(f"column {column!r} holds {kind}, and no numbers", column=column)
-        return AGGREGATES[function](dataset, self._columns[column])
+        of = self._columns[column]
+        if function == "count":
+            return AGGREGATES[function](dataset, of), _as_it_is
+        found = shown(self._meant, of, column, function)
+        return AGGREGATES[function](dataset, found.of), found.show
 
     def _table(self, results: list[Any], labels: list[Any], *, flat: bool, series: bool) -> Any:
         """pandas' table of lists over all groups, the first of them the numbers of rows; groups without rows go."""
@@ -227,15 +238,19 @@ class SecureGroupBy(Uncompared):
         else:
             index = pd.MultiIndex.from_tuples([group for group, _ in groups], names=self._keys)
         withheld = {item.reason: None for column in columns for item in column if isinstance(item, Withheld)}
-        shown = [[_shown(column[place]) for place in places] for column in columns]
+        seen = [[_shown(column[place]) for place in places] for column in columns]
         if series:
-            table: Any = pd.Series(shown[0], index=index, name=labels[0])
+            table: Any = pd.Series(seen[0], index=index, name=labels[0])
         else:
             heads = pd.Index(labels) if flat else pd.MultiIndex.from_tuples(labels)
-            table = pd.concat([pd.Series(column, index=index) for column in shown], axis=1)
+            table = pd.concat([pd.Series(column, index=index) for column in seen], axis=1)
             table.columns = heads
         table.attrs["withheld"] = tuple(withheld)
         return table
+
+
+def _as_it_is(result: Any) -> Any:
+    return result
 
 
 def _shown(result: Any) -> Any:

@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
+from analytics.public_values import literal_of, plain
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Expression, Of, Scalar, apply, literal
 
 if TYPE_CHECKING:
     from analytics.meant import Meant
 
-__all__ = ["Operators", "plain"]
-
-
-def plain(value: Any) -> Scalar:
-    """A public value as Python's own: numpy's scalars become numbers.
-
-    Errors: `InputError` for what is no single value.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is not None and not isinstance(value, bool | int | float | str):
-        raise InputError(
-            f"a column is compared and computed with columns and single values, not {type(value).__name__}"
-        )
-    return value
+__all__ = ["Operators"]
 
 
 class Operators:
@@ -40,12 +25,13 @@ class Operators:
     if TYPE_CHECKING:
         meant: Meant
         of: Of
+        kind: str
 
         def _like(self, of: Expression) -> Self: ...
 
     def _operand(self, other: Any) -> Of:
         if not isinstance(other, Operators):
-            return literal(plain(other))
+            return other if isinstance(other, Expression) else literal_of(other, self.kind)
         if other.meant.dataset is not self.meant.dataset:
             raise InputError(
                 "columns of different frames are not computed with: their rows are not aligned; merge them"
@@ -165,7 +151,7 @@ class Operators:
         """
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise InputError(f"isin takes a list of values, not {values!r}")
-        return self._apply("is_in", *dict.fromkeys(map(plain, values)))
+        return self._apply("is_in", *dict.fromkeys(literal_of(value, self.kind) for value in values))
 
     def isna(self) -> Self:
         """Say for every row whether the value is missing.

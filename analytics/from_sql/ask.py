@@ -12,7 +12,7 @@ from analytics.frame import SecureFrame
 from analytics.from_sql.question import SqlQuery
 from analytics.from_sql.reading import read
 from analytics.from_sql.select import Context, Opened, RowsOf, relation
-from analytics.operators import plain
+from analytics.public_values import plain
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Scalar
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from icm_ray.query.arrow_kinds import common_kind, unit_kind
 from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["NUMBERS", "PartColumns", "agreed", "one_form"]
 
 NUMBERS = frozenset({"int", "float", "bool"})
 """The kinds that arithmetic is offered on."""
-_UNITS = ("s", "ms", "us", "ns")
 
 
 def one_form(name: str) -> str:
@@ -29,10 +28,15 @@ def _common(one: str, other: str) -> str:
         return other
     if {one, other} == {"int", "float"}:
         return "float"
-    first, second = (re.fullmatch(r"(timestamp|duration)\[(\w+)(.*)\]", kind) for kind in (one, other))
-    if first and second and (first[1], first[3]) == (second[1], second[3]):
-        finer = max(first[2], second[2], key=_UNITS.index)
-        return f"{first[1]}[{finer}{first[3]}]"
+    first, second = unit_kind(one), unit_kind(other)
+    if (
+        first
+        and second
+        and first.family is second.family
+        and first.zone == second.zone
+        and "day" not in {first.unit, second.unit}
+    ):
+        return common_kind((one, other))
     return ""
 
 

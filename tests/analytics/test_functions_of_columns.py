@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,14 +13,12 @@ from hypothesis import strategies as st
 import analytics as an
 from icm_ray.config import EngineConfig
 from icm_ray.errors import BoundError, ColumnError, InputError, NullError
-from icm_ray.owner.columns import kind_of
 from icm_ray.owner.expressions.catalogue import EVALUATORS
-from icm_ray.owner.expressions.evaluate import evaluate
-from icm_ray.owner.expressions.kinds import as_agreed
 from icm_ray.query.expressions.catalogue import FUNCTIONS
 from icm_ray.query.expressions.tree import Apply, nodes_of
-from icm_ray.query.expressions.typing import resolved
 from tests.analytics.conftest import Recording
+from tests.analytics.row_by_row import listed, values
+from tests.analytics.test_times_and_decimals import DECIMALS, TIMES, moments
 
 INTEGERS = st.one_of(st.integers(-20, 20), st.integers(-(2**40), 2**40))
 FLOATS = st.one_of(
@@ -162,25 +159,6 @@ def held(engine):
     return an.from_pandas(engine, {"alice": frame([SECOND])})
 
 
-def values(column, plain):
-    """What owners compute for the rows of pandas' frame; its type and its missing values are those that were said."""
-    facts = {info.name: info for info in column.meant.dataset.facts.columns}
-
-    def read(name, kind):
-        array = pa.array(plain[name], from_pandas=True)
-        return as_agreed(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array, kind)
-
-    info = column.meant.info(column.of)
-    found = evaluate(resolved(column.of, facts.__getitem__), read, len(plain)) if column.of != column.name else None
-    assert kind_of(pa.field("", found.type)) in {info.kind, "null"}
-    assert info.nullable or not found.null_count
-    return found.to_pylist()
-
-
-def listed(series):
-    return [None if pd.isna(value) else value for value in series.tolist()]
-
-
 @pytest.mark.parametrize("name", TABLE)
 @given(rows=st.lists(ROWS, max_size=30))
 @settings(max_examples=25)
@@ -191,10 +169,13 @@ def test_each_row(held, name, rows):
     assert values(TABLE[name](held), plain) == listed(expected)
 
 
-def test_functions_are_evaluated_and_tested(held):
+def test_functions_are_evaluated_and_tested(engine, held):
+    times = an.from_pandas(engine, {"alice": moments([])})
     assert set(FUNCTIONS) == set(EVALUATORS)
-    nodes = [node for make in TABLE.values() for node in nodes_of(make(held).of)]
-    assert {node.function for node in nodes if isinstance(node, Apply)} == set(FUNCTIONS)
+    made = [make(held) for make in TABLE.values()] + [make(times) for make in (TIMES | DECIMALS).values()]
+    nodes = [node for column in made for node in nodes_of(column.of)]
+    statistics_take = {"ticks"}  # of times and decimals: in their statistics it is tested
+    assert {node.function for node in nodes if isinstance(node, Apply)} == set(FUNCTIONS) - statistics_take
 
 
 @given(one=st.lists(ROWS, max_size=8), other=st.lists(ROWS, max_size=8))

@@ -32,7 +32,7 @@ def model(engine):
 
 @pytest.fixture
 def names(model):
-    """What the examples find there: an open session, alice's and bob's visits, a small model."""
+    """What the examples find there: an open session, alice's and bob's visits, stays of alice's, a small model."""
     north = pd.DataFrame({"age": [34, 61, 47], "cost": [120.5, 80.0, 310.25], "ward": ["a", "b", "a"]})
     south = pd.DataFrame({"age": [29, 70], "cost": [95.0, 410.75], "ward": ["b", "b"]})
     with ThreadEngine() as session, ThreadEngine() as ended:
@@ -40,7 +40,11 @@ def names(model):
         closed = an.from_pandas(ended, {"alice": north})
         ended.close()
         modules = {"an": an, "icm": icm, "np": np, "pd": pd, "torch": torch}
+        came = pd.to_datetime(["2024-01-05 08:00:00.000000", "2024-03-31 17:40:05.000250"])
+        born = ["01.02.1950", "24.12.1999"]
+        stays = pd.DataFrame({"came": came, "left": came + pd.to_timedelta([1, 3], unit="D"), "born": born})
         frames = {"north": north, "south": south, "visits": visits, "closed": closed}
+        frames["stays"] = an.from_pandas(session, {"alice": stays})
         yield modules | frames | model | {"session": session}
 
 

@@ -33,6 +33,8 @@ def _arithmetic(function: str) -> Evaluator:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        if any(pa.types.is_temporal(argument.type) for argument in arguments):
+            return _of_times(function, arguments)
         numbers = _numbers(arguments)
         exact = not is_float(numbers[0])
         try:
@@ -42,6 +44,36 @@ def _arithmetic(function: str) -> Evaluator:
         return result if exact else _no_nan(result)
 
     return evaluate
+
+
+def _of_times(function: str, arguments: Sequence[Any]) -> Any:
+    """Exact: in the finest unit of the arguments. Raises `OverflowError` where a result leaves 64 bits."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(arguments) == 1:
+        ticks = pc.call_function(f"{function}_checked", [arguments[0].cast(pa.int64())])
+        return ticks.cast(arguments[0].type)
+    alike = [
+        argument.cast(pa.timestamp("s")) if pa.types.is_date(argument.type) else argument for argument in arguments
+    ]
+    units = [argument.type.unit for argument in alike if pa.types.is_temporal(argument.type)]
+    unit = max(units, key=("s", "ms", "us", "ns").index)
+    try:
+        alike = [_in_unit(argument, unit) for argument in alike]
+        ticks = pc.call_function(f"{function}_checked", [argument.cast(pa.int64()) for argument in alike])
+    except pa.ArrowInvalid:
+        raise OverflowError from None
+    times = [argument.type for argument in alike if pa.types.is_timestamp(argument.type)]
+    return ticks.cast(times[0] if len(times) == 1 else pa.duration(unit))
+
+
+def _in_unit(argument: Any, unit: str) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(argument.type):
+        return argument.cast(pa.timestamp(unit, argument.type.tz))
+    return argument.cast(pa.duration(unit) if pa.types.is_duration(argument.type) else pa.int64())
 
 
 def _no_nan(result: Any) -> Any:
@@ -57,6 +89,9 @@ def _divide(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if all(pa.types.is_duration(argument.type) for argument in arguments):
+        unit = max((argument.type.unit for argument in arguments), key=("s", "ms", "us", "ns").index)
+        arguments = [_in_unit(argument, unit).cast(pa.int64()) for argument in arguments]
     return _no_nan(pc.divide(*(number.cast(pa.float64(), safe=False) for number in _numbers(arguments))))
 
 

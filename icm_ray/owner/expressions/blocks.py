@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from icm_ray.owner.expressions.kinds import without_nan
 
-__all__ = ["as_arrow", "doubles", "integers"]
+__all__ = ["as_arrow", "doubles", "integers", "unscaled"]
 
 
 def doubles(argument: Any) -> NDArray[np.float64]:
@@ -48,3 +48,21 @@ def as_arrow(result: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> 
     if missing is None:
         return without_nan(pa.array(result))
     return pa.array(result, mask=missing if missing.any() else None)
+
+
+def unscaled(values: Any) -> Any:
+    """Decimals in units of their last digit. Raises `OverflowError` where one leaves 64 bits."""
+    import pyarrow as pa
+
+    scale = values.type.scale
+    if isinstance(values, pa.Scalar):
+        return unscaled(pa.array([values.as_py()], values.type))[0]
+    if values.type != pa.decimal128(38, scale):
+        values = values.cast(pa.decimal128(38, scale))
+    start = 2 * values.offset
+    halves = np.frombuffer(values.buffers()[1], np.int64)[start : start + 2 * len(values)]
+    low, high = halves[::2], halves[1::2]
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    if ((high != low >> 63) & ~missing).any():
+        raise OverflowError
+    return pa.array(low.copy(), mask=missing if missing.any() else None)

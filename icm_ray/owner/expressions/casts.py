@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from icm_ray.owner.expressions.blocks import doubles
+from icm_ray.owner.expressions.blocks import as_arrow, doubles, integers, unscaled
 from icm_ray.owner.expressions.evaluator import Evaluator, Unfit
 from icm_ray.owner.expressions.kinds import is_float, without_nan
 from icm_ray.query.expressions.tree import Scalar
 
 __all__ = ["EVALUATORS", "each_once"]
+
+_EXACT_TENS = 22  # powers of ten that are doubles
 
 
 def _cast(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
@@ -40,6 +42,12 @@ def _to_int(values: Any) -> Any:
             if pc.all(pc.match_substring_regex(values, r"^[+-]?\d+$")).as_py() is False:
                 raise Unfit("some text is no whole number; make floats of it, astype('float')") from None
             raise OverflowError from None
+    if pa.types.is_decimal(values.type):  # towards zero
+        values = pc.trunc(values).cast(pa.decimal128(38, 0))
+        try:
+            return values.cast(pa.int64())
+        except pa.ArrowInvalid:
+            raise OverflowError from None
     if not is_float(values):
         return values if pa.types.is_integer(values.type) else values.cast(pa.int64())
     _none_missing(values)
@@ -59,12 +67,28 @@ def _none_missing(values: Any) -> None:
 def _to_float(values: Any) -> Any:
     import pyarrow as pa
 
+    if pa.types.is_decimal(values.type):
+        return _decimal_to_float(values)
     if not _is_text(values):
         return values.cast(pa.float64(), safe=False)
     try:
         return without_nan(_number_text(values).cast(pa.float64()))
     except pa.ArrowInvalid:
         raise Unfit("some text is no number") from None
+
+
+def _decimal_to_float(values: Any) -> Any:
+    """The nearest doubles, which Arrow's are not."""
+    import pyarrow as pa
+
+    scale = values.type.scale
+    try:
+        whole, missing = integers(unscaled(values))
+    except OverflowError:
+        return each_once(values, float, pa.float64())
+    if not 0 <= scale <= _EXACT_TENS or (np.abs(whole) > 1 << 53).any():
+        return each_once(values, float, pa.float64())
+    return as_arrow(whole / 10.0**scale, missing)  # both are exact, so that the quotient is rounded once
 
 
 def _to_bool(values: Any) -> Any:

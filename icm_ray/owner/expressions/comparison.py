@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from icm_ray.owner.expressions.evaluator import Evaluator
-from icm_ray.owner.expressions.kinds import is_float
+from icm_ray.owner.expressions.kinds import is_float, of_one_type
 from icm_ray.query.expressions.tree import Scalar
 
 __all__ = ["EVALUATORS"]
@@ -35,6 +35,8 @@ def _alike(arguments: Sequence[Any]) -> Sequence[Any]:
         return [
             _as_exact_double(argument) if whole else argument for argument, whole in zip(arguments, kinds, strict=True)
         ]
+    if any(argument.type != one.type for argument in arguments):
+        return of_one_type(arguments)
     return arguments
 
 

@@ -25,7 +25,8 @@ def _cast(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
     if not isinstance(target, str) or target not in TARGETS:
         raise ColumnError(f"astype takes one of {', '.join(TARGETS)}")
     (argument,) = arguments
-    if argument.kind not in _FROM[target] | {"null"}:
+    decimal = argument.kind.startswith("decimal") and target in {"int", "float"}
+    if not decimal and argument.kind not in _FROM[target] | {"null"}:
         raise ColumnError(f"{argument.kind} is not made {target}")
     if target == argument.kind:
         return argument

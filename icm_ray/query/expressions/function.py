@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from icm_ray.errors import ColumnError
+from icm_ray.query.arrow_kinds import common_kind
 from icm_ray.query.expressions.tree import Scalar
 
 __all__ = ["Function", "Infer", "Typed", "Words", "any_nullable", "numbers", "ordered", "same"]
@@ -49,12 +50,14 @@ def numbers(arguments: Sequence[Typed], what: str) -> str:
     """
     for argument in arguments:
         if argument.kind not in {"int", "float", "bool", "null"}:
-            raise ColumnError(f"{what} takes numbers, not {argument.kind}")
+            hint = ": make floats of them, astype('float')" if argument.kind.startswith("decimal") else ""
+            raise ColumnError(f"{what} takes numbers, not {argument.kind}{hint}")
     return "float" if any(argument.kind == "float" for argument in arguments) else "int"
 
 
 def same(arguments: Sequence[Typed], what: str) -> str:
-    """The kind that all arguments are of, numbers among one another counting as one kind.
+    """The kind that all arguments are of, numbers among one another counting as one kind, and so do dates and times,
+    but times in zones beside others do not.
 
     Errors: `ColumnError` where they are not.
     """
@@ -63,6 +66,8 @@ def same(arguments: Sequence[Typed], what: str) -> str:
         return next(iter(kinds), "null")
     if kinds <= {"int", "float", "bool"}:
         return "float" if "float" in kinds else "int"
+    if common := common_kind(kinds):
+        return common
     raise ColumnError(f"{what} takes values of one kind, not {' and '.join(sorted(kinds))}")
 
 

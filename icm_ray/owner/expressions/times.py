@@ -1,0 +1,177 @@
+"""Dates, times and durations with Arrow's functions, in the wall time of their zone; decimals as whole numbers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from icm_ray.owner.expressions.blocks import unscaled
+from icm_ray.owner.expressions.casts import each_once
+from icm_ray.owner.expressions.evaluator import Evaluator, Unfit
+from icm_ray.query.arrow_kinds import TICKS_A_SECOND
+from icm_ray.query.expressions.tree import Scalar
+
+__all__ = ["EVALUATORS"]
+
+_DAY = 24 * 60 * 60
+_QUARTER = 15 * 60
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FROM_2037 = 2_114_380_800
+"""Seconds from 1970 on."""
+
+
+def _ticks(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
+    import pyarrow as pa
+
+    (values,) = arguments
+    if pa.types.is_date32(values.type):
+        return values.cast(pa.int32()).cast(pa.int64())
+    return unscaled(values) if pa.types.is_decimal(values.type) else values.cast(pa.int64())
+
+
+def _local(values: Any) -> Any:
+    """Times in a zone as wall times without one. Arrow knows no summer time from 2037 on; Python does."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    unit, zone = values.type.unit, values.type.tz
+    if not zone:
+        return values
+    if isinstance(values, pa.Scalar):
+        return _local(pa.array([values.as_py()], values.type))[0]
+    if not _late(values):
+        return pc.local_timestamp(values)
+    ticks = values.cast(pa.int64()).fill_null(0).to_numpy()
+    shifted = ticks + _offsets(ticks // TICKS_A_SECOND[unit], zone, wall=False) * TICKS_A_SECOND[unit]
+    return _as_times(shifted, values, pa.timestamp(unit))
+
+
+def _late(values: Any) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    last = pc.max(values.cast(pa.int64())).as_py()
+    return last is not None and last >= _FROM_2037 * TICKS_A_SECOND[values.type.unit]
+
+
+def _offsets(seconds: Any, zone: str, *, wall: bool) -> Any:
+    """Seconds that a zone is ahead of UTC, at times (rows,) of UTC, or of its wall clock. They change at a quarter of
+    an hour. Raises `Unfit` beyond Python's years.
+    """
+    quarters, places = np.unique(seconds // _QUARTER, return_inverse=True)
+    there = zoneinfo.ZoneInfo(zone)
+    offsets = []
+    for quarter in quarters.tolist():
+        try:
+            time = _EPOCH + dt.timedelta(seconds=quarter * _QUARTER)
+        except OverflowError:
+            raise Unfit("times beyond the year 9999 are in no zone") from None
+        local = time.replace(tzinfo=there) if wall else time.astimezone(there)
+        offsets.append(int((local.utcoffset() or dt.timedelta()).total_seconds()))
+    return np.array(offsets, np.int64)[places]
+
+
+def _as_times(ticks: Any, like: Any, kind: Any) -> Any:
+    """Ticks (rows,) as times, missing where others are."""
+    import pyarrow as pa
+
+    missing = like.is_null().to_numpy(zero_copy_only=False)
+    return pa.array(ticks, mask=missing if missing.any() else None).cast(kind)
+
+
+def _part(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    (values,), part = arguments, str(options[0])
+    if pa.types.is_timestamp(values.type):
+        values = _local(values)
+    if part == "microsecond":  # of the second, as pandas counts them
+        return pc.add(pc.multiply(pc.millisecond(values), 1000), pc.microsecond(values))
+    return pc.call_function(part, [values]).cast(pa.int64())
+
+
+def _date(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    (values,) = arguments
+    if pa.types.is_date32(values.type):
+        return values
+    return pc.floor_temporal(_local(values), unit="day").cast(pa.date32())
+
+
+def _floor(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    (values,), zone = arguments, arguments[0].type.tz
+    floored = partial(pc.floor_temporal, multiple=int(options[0] or 1), unit=str(options[1]))
+    if not zone or isinstance(values, pa.Scalar) or not _late(values):
+        return floored(values)
+    ticks = floored(_local(values)).cast(pa.int64()).fill_null(0).to_numpy()
+    a_second = TICKS_A_SECOND[values.type.unit]
+    return _as_times(ticks - _offsets(ticks // a_second, zone, wall=True) * a_second, values, values.type)
+
+
+def _days(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
+    import pyarrow as pa
+
+    (values,) = arguments
+    per_day = _DAY * TICKS_A_SECOND[values.type.unit]
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    ticks = values.cast(pa.int64()).fill_null(0).to_numpy()
+    return pa.array(ticks // per_day, mask=missing if missing.any() else None)
+
+
+def _total_seconds(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    (values,) = arguments
+    ticks = values.cast(pa.int64()).cast(pa.float64(), safe=False)
+    return pc.divide(ticks, float(TICKS_A_SECOND[values.type.unit]))
+
+
+def _to_datetime(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    """Each different text is read once, as Python's datetime reads it: dates are few."""
+    import pyarrow as pa
+
+    (values,), (form, utc, coerced) = arguments, options
+    kind = pa.timestamp("us", "UTC" if utc else None)
+    if pa.types.is_null(values.type):
+        return values.cast(kind)
+
+    def read(text: str) -> dt.datetime | None:
+        try:
+            found = dt.datetime.strptime(text, str(form)) if form else dt.datetime.fromisoformat(text)  # noqa: DTZ007
+        except ValueError:  # its text holds the value
+            if coerced:
+                return None
+            raise Unfit("some text is no such time; errors='coerce' makes it missing") from None
+        if utc:
+            return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+        if found.tzinfo:
+            raise Unfit("some text has a zone: utc=True reads it")
+        return found
+
+    if isinstance(values, pa.Scalar):
+        text = values.as_py()
+        return pa.scalar(None if text is None else read(text), kind)
+    return each_once(values, read, kind)
+
+
+EVALUATORS: Mapping[str, Evaluator] = {
+    "ticks": _ticks,
+    "part": _part,
+    "date": _date,
+    "floor": _floor,
+    "days": _days,
+    "total_seconds": _total_seconds,
+    "to_datetime": _to_datetime,
+}

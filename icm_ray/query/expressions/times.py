@@ -1,0 +1,90 @@
+"""Dates, times, durations; and the whole numbers, in a column's unit, that these and decimals are computed with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from icm_ray.errors import ColumnError
+from icm_ray.query.arrow_kinds import Family, timestamp, unit_kind
+from icm_ray.query.expressions.function import Function, Infer, Typed, Words, any_nullable
+from icm_ray.query.expressions.tree import Scalar
+
+__all__ = ["FLOORS", "FUNCTIONS", "PARTS"]
+
+PARTS: Final = (
+    "year", "month", "day", "hour", "minute", "second", "microsecond", "nanosecond", "day_of_week", "day_of_year",
+    "quarter",
+)  # fmt: skip
+"""Of dates and times; of dates those from days on."""
+_OF_DAYS: Final = {"year", "month", "day", "day_of_week", "day_of_year", "quarter"}
+FLOORS: Final = ("day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond")
+_MOST_UNITS = 1 << 20
+
+
+def _of(what: str, families: set[Family], kind: str) -> Infer:
+    def infer(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
+        (argument,) = arguments
+        unit = unit_kind(argument.kind)
+        if unit is None or unit.family not in families or options:
+            raise ColumnError(f"{what} is not of {argument.kind}")
+        return Typed(kind, any_nullable(arguments))
+
+    return infer
+
+
+_TIMES: Final = {Family.NAIVE, Family.AWARE}
+
+
+def _part(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
+    (argument,) = arguments
+    part = options[0] if len(options) == 1 else None
+    unit = unit_kind(argument.kind)
+    if part not in PARTS:
+        raise ColumnError(f"dt has {', '.join(PARTS)}")
+    if unit is None or unit.family not in _TIMES or (unit.unit == "day" and part not in _OF_DAYS):
+        raise ColumnError(f"dt.{part} is not of {argument.kind}")
+    return Typed("int", any_nullable(arguments))
+
+
+def _floored(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
+    (argument,) = arguments
+    unit = unit_kind(argument.kind)
+    if len(options) != 2 or options[1] not in FLOORS:
+        raise ColumnError(f"dt.floor takes a number of units, and one of {', '.join(FLOORS)}")
+    many = options[0]
+    if isinstance(many, bool) or not isinstance(many, int) or not 1 <= many <= _MOST_UNITS:
+        raise ColumnError(f"dt.floor takes 1 to {_MOST_UNITS} units")
+    if unit is None or unit.family not in _TIMES or unit.unit == "day":
+        raise ColumnError(f"dt.floor is not of {argument.kind}")
+    return Typed(argument.kind, any_nullable(arguments))
+
+
+def _read(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
+    (argument,) = arguments
+    if argument.kind not in {"string", "null"}:
+        raise ColumnError(f"to_datetime takes text, not {argument.kind}")
+    if [type(option) for option in options] != [str, bool, bool]:
+        raise ColumnError("to_datetime takes a format, whether times are of UTC, and whether others are missing")
+    _, utc, coerced = options
+    return Typed(timestamp("us", "UTC" if utc else ""), any_nullable(arguments) or bool(coerced))
+
+
+def _attribute(name: str) -> Words:
+    return lambda arguments, _: f"{arguments[0]}.dt.{name}"
+
+
+FUNCTIONS = (
+    Function("ticks", 1, _of("a number of units", set(Family), "int"), lambda arguments, _: arguments[0]),
+    Function("part", 1, _part, lambda arguments, options: f"{arguments[0]}.dt.{options[0]}"),
+    Function("date", 1, _of("dt.date", _TIMES, "date32[day]"), _attribute("date")),
+    Function("floor", 1, _floored, lambda arguments, options: f"{arguments[0]}.dt.floor('{options[0]} {options[1]}')"),
+    Function("days", 1, _of("dt.days", {Family.DURATION}, "int"), _attribute("days")),
+    Function(
+        "total_seconds",
+        1,
+        _of("dt.total_seconds", {Family.DURATION}, "float"),
+        _attribute("total_seconds()"),
+    ),
+    Function("to_datetime", 1, _read, lambda arguments, _: f"to_datetime({arguments[0]})"),
+)

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from analytics.column import SecureColumn
+from analytics.cuts import cut
 from analytics.files import read_csv, read_parquet
 from analytics.frame import SecureFrame
 from analytics.groupby import SecureGroupBy
@@ -22,6 +23,7 @@ __all__ = [
     "SecureGroupBy",
     "SecureModel",
     "SecureText",
+    "cut",
     "from_pandas",
     "read_csv",
     "read_parquet",

@@ -218,6 +218,14 @@ class SecureGroupBy(Uncompared):
         found = shown(self._meant, of, column, function)
         return AGGREGATES[function](dataset, found.of), found.show
 
+    def _order(self, found: Sequence[tuple[Any, ...]]) -> Callable[[int], Any]:
+        """What groups are sorted by: their values; of categories the places of these."""
+        infos = [self._meant.info(self._columns[name]) for name in self._keys]
+        ranks = [{value: place for place, value in enumerate(info.categories)} for info in infos]
+        return lambda place: [
+            (rank.get(value, len(rank)), value) for rank, value in zip(ranks, found[place], strict=True)
+        ]
+
     def _table(self, results: list[Any], labels: list[Any], *, flat: bool, series: bool) -> Any:
         """pandas' table of lists over all groups, the first of them the numbers of rows; groups without rows go."""
         import pandas as pd
@@ -227,11 +235,9 @@ class SecureGroupBy(Uncompared):
             found, columns = list(zip(*columns[: len(self._keys)], strict=True)), columns[len(self._keys) :]
             groups = sorted((group, place) for place, group in enumerate(found) if group[0] is not None)
         else:
-            groups = sorted(
-                (group, place)
-                for place, group in enumerate(itertools.product(*(key.domain for key in self._groups)))
-                if isinstance(rows[place], Withheld) or rows[place]
-            )
+            found = list(itertools.product(*(key.domain for key in self._groups)))
+            there = [place for place, count in enumerate(rows) if isinstance(count, Withheld) or count]
+            groups = [(found[place], place) for place in sorted(there, key=self._order(found))]
         places = [place for _, place in groups]
         if len(self._keys) == 1:
             index = pd.Index([group[0] for group, _ in groups], name=self._keys[0])
@@ -269,8 +275,11 @@ def _values(
 ) -> tuple[bool | int | float | str | None, ...]:
     if name in stated:
         return tuple(dict.fromkeys(plain(value) for value in stated[name]))
-    if meant.info(columns[name]).kind == "bool":
+    info = meant.info(columns[name])
+    if info.kind == "bool":
         return (False, True)
+    if info.categories:
+        return info.categories
     raise InputError(
         f"the values of {name!r} are not public; state those to group by: "
         f"frame.groupby({name!r}, domain={{{name!r}: [...]}})"
@@ -288,7 +297,8 @@ def grouped(
     """The rows in groups by columns of these names, with stated values. Errors: those of `SecureFrame.groupby`."""
     if not names:
         raise InputError("rows are grouped by one column or more")
-    private = not stated and any(meant.info(columns[name]).kind != "bool" for name in names)
+    infos = [meant.info(columns[name]) for name in names]
+    private = not stated and any(info.kind != "bool" and not info.categories for info in infos)
     groups: Groups
     if private:
         groups = private_keys(meant, [columns[name] for name in names], most, most_bytes)

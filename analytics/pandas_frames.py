@@ -16,6 +16,7 @@ from icm_ray.errors import ColumnError, IcmError, InputError, OwnerError
 from icm_ray.owner.columns import kind_of
 from icm_ray.policy import Policy
 from icm_ray.query.kinds import one_form
+from icm_ray.query.selection import MOST_CELLS
 from icm_ray.query.tasks import ColumnInfo, PushedSource, TableInfo
 from icm_ray.runtime.driver.engine import Engine, Table
 
@@ -35,7 +36,8 @@ def from_pandas(
         sources: By owner a pandas.DataFrame, a Series, a dict of columns, or whatever offers an Arrow stream (tables of
             polars, duckdb, pyarrow). Indices are left out; names of columns that are integers become text. Integers,
             floats and booleans, nullable and sparse ones too, are numbers; a column of Python objects is what its
-            values are; periods and intervals are none.
+            values are; periods and intervals are none. The categories of a categorical column of text are public: it
+            is grouped by without stating a domain.
         bounds: As in `read_csv`.
         policy: As in `read_csv`.
 
@@ -133,7 +135,8 @@ class PandasRows:
                 infos.append(ColumnInfo(name, "unequal", fault=fault))
                 continue
             empty = len(column) > 0 and bool(column.iloc[:1].isna().all()) and bool(column.isna().all())
-            infos.append(ColumnInfo(name, "null" if empty else kind or kind_of(pa.field(name, held))))
+            kind = "null" if empty else kind or kind_of(pa.field(name, held))
+            infos.append(ColumnInfo(name, kind, categories=_categories(column, kind)))
             sent[name] = (position, held, prepare)
         if not sent:
             raise ColumnError(infos[0].fault, owner=owner, column=infos[0].name)
@@ -160,6 +163,15 @@ def _name(owner: str, given: Any) -> str:
         return str(given)
     reason = f"{owner}: column names must be text or integers, not {given!r}; rename it, or join its levels"
     raise ColumnError(reason, owner=owner, column=str(given))
+
+
+def _categories(column: Any, kind: str) -> tuple[str, ...]:
+    """The categories of text of a categorical column, which are public with it; () where there are none, or many."""
+    import pandas as pd
+
+    if kind != "string" or not isinstance(column.dtype, pd.CategoricalDtype) or len(column.cat.categories) > MOST_CELLS:
+        return ()
+    return tuple(map(str, column.cat.categories))
 
 
 def _preparation(column: Any) -> tuple[Callable[[Any], Any], str]:

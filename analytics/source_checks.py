@@ -46,7 +46,8 @@ def check_columns(found: Mapping[str, tuple[ColumnInfo, ...]], rows: Mapping[str
     """
     columns = agreed([PartColumns(owner, columns, rows[owner]) for owner, columns in found.items()], "with")
     return tuple(
-        ColumnInfo(column.name, column.kind, fault=column.fault, nullable=column.nullable) for column in columns
+        ColumnInfo(column.name, column.kind, fault=column.fault, nullable=column.nullable, categories=column.categories)
+        for column in columns
     )
 
 

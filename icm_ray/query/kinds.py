@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from icm_ray.query.arrow_kinds import common_kind, unit_kind
+from icm_ray.query.expressions.tree import Scalar
 from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["NUMBERS", "PartColumns", "agreed", "one_form"]
@@ -84,7 +85,13 @@ def _agreed_column(name: str, by_part: Sequence[tuple[PartColumns, Mapping[str, 
             return ColumnInfo(name, "unequal", fault=reason)
         if common != kind:
             holder, kind, origin = part, common, own.origin
-    return ColumnInfo(name, kind, origin, nullable=nullable)
+    return ColumnInfo(name, kind, origin, nullable=nullable, categories=_categories(name, by_part))
+
+
+def _categories(name: str, by_part: Sequence[tuple[PartColumns, Mapping[str, ColumnInfo]]]) -> tuple[Scalar, ...]:
+    """Those of all parts, where each has some."""
+    found = [columns[name].categories for _, columns in by_part if columns[name].kind != "null"]
+    return tuple(dict.fromkeys(value for own in found for value in own)) if all(found) else ()
 
 
 def _told(part: PartColumns, kind: str, origin: str, lies: str) -> str:

@@ -90,7 +90,7 @@ def column_of(rows: Rows, of: Of) -> ColumnInfo:
     if isinstance(of, str):
         return _column(rows, of)
     found = typed(of, lambda name: _column(rows, name))
-    return ColumnInfo(words(of), found.kind, nullable=found.nullable)
+    return ColumnInfo(words(of), found.kind, nullable=found.nullable, categories=found.categories)
 
 
 def _column(rows: Rows, name: str) -> ColumnInfo:

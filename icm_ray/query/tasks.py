@@ -67,7 +67,7 @@ class ColumnInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     origin: where the kind comes from, for messages: a file, a row of it. fault: why the column cannot be used, "" where
     it can; said when it is used, for nobody may ever ask for it. nullable: whether a value may be missing (null, or a
-    float's NaN).
+    float's NaN). categories: public values among which all others are, in their order; () where there are none.
     """
 
     name: str
@@ -75,6 +75,7 @@ class ColumnInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: str = ""
     fault: str = ""
     nullable: bool = True
+    categories: tuple[Scalar, ...] = ()
 
 
 class FileInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -144,7 +144,24 @@ TEXT = {
     "strip": lambda f: f["word"].str.strip(),
     "strip letters": lambda f: f["word"].str.strip("ab"),
 }
-TABLE = NUMBERS | CONDITIONS | CHOICES | TEXT
+
+
+def cut(column, *args, **settings):
+    """pandas' with the bins' names as text."""
+    if not isinstance(column, pd.Series):
+        return an.cut(column, *args, **settings)
+    found = pd.cut(column, *args, **settings)
+    return found if settings.get("labels") is False else found.astype(object).map(str, na_action="ignore")
+
+
+CUTS = {
+    "cut": lambda f: cut(f["x"], [-1, 0, 0.5, 2.5, np.inf]),
+    "cut right": lambda f: cut(f["n"], [-3, 0, 7, 9], right=False),
+    "cut lowest": lambda f: cut(f["n"], [-3, 0, 7], include_lowest=True),
+    "cut names": lambda f: cut(f["x"], [-np.inf, 0, np.inf], labels=["low", "high"]),
+    "cut numbers": lambda f: cut(f["k"], [-10, 0, 10], labels=False),
+}
+TABLE = CUTS | NUMBERS | CONDITIONS | CHOICES | TEXT
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +244,16 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(engine, held):
         (lambda: held["n"] ** True, ColumnError, "one public, finite exponent"),
         (lambda: held["n"] ** held["k"], InputError, "single values"),
         (lambda: held["n"].round(1.5), ColumnError, "whole number of decimals"),
+        (lambda: an.cut(held["word"], [0, 1]), ColumnError, "cut takes numbers"),
+        (lambda: an.cut(held["n"], 4), InputError, "give the edges of the bins"),
+        (lambda: an.cut(held["n"], [1]), InputError, "two edges or more"),
+        (lambda: an.cut(held["n"], [1, 0]), InputError, "edges of bins"),
+        (lambda: an.cut(held["n"], [1, 0], labels=["a"]), ColumnError, "increase"),
+        (lambda: an.cut(held["n"], [0, 1, 2], labels=["a"]), InputError, "2 bins, and 1 names"),
+        (lambda: an.cut(held["n"], [0, 1, 2], labels=["a", "a"]), ColumnError, "different texts"),
+        (lambda: an.cut(held["n"], [0, 1, 2], labels="ab"), InputError, "a name for each bin"),
+        (lambda: an.cut(held["n"], ["a", "b"]), InputError, "edges of bins"),
+        (lambda: an.cut([1], [0, 1]), InputError, "a column is needed"),
         (held["word"].round, ColumnError, "takes numbers"),
         (lambda: held["n"].clip(3, 1), InputError, "3 is above 1"),
         (lambda: held["n"].clip("a"), ColumnError, "one kind"),

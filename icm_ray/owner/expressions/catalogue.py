@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from icm_ray.owner.expressions import arithmetic, casts, comparison, logic, numeric, text, times
+from icm_ray.owner.expressions import arithmetic, casts, comparison, cuts, logic, numeric, text, times
 from icm_ray.owner.expressions.evaluator import Evaluator
 
 __all__ = ["EVALUATORS"]
 
 EVALUATORS: Mapping[str, Evaluator] = {
     name: evaluator
-    for family in (arithmetic, casts, comparison, logic, numeric, text, times)
+    for family in (arithmetic, casts, comparison, cuts, logic, numeric, text, times)
     for name, evaluator in family.EVALUATORS.items()
 }
 """By name."""

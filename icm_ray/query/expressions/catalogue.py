@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from icm_ray.query.expressions import arithmetic, casts, comparison, logic, numeric, text, times
+from icm_ray.query.expressions import arithmetic, casts, comparison, cuts, logic, numeric, text, times
 from icm_ray.query.expressions.function import Function
 
 __all__ = ["FUNCTIONS"]
 
 FUNCTIONS: Mapping[str, Function] = {
     function.name: function
-    for family in (arithmetic, casts, comparison, logic, numeric, text, times)
+    for family in (arithmetic, casts, comparison, cuts, logic, numeric, text, times)
     for function in family.FUNCTIONS
 }
 """By name."""

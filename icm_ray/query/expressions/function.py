@@ -14,11 +14,12 @@ __all__ = ["Function", "Infer", "Typed", "Words", "any_nullable", "numbers", "or
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """kind: as of `ColumnInfo`. nullable: whether a value may be missing. value: the one of a literal."""
+    """kind, categories: as of `ColumnInfo`. nullable: whether a value may be missing. value: the one of a literal."""
 
     kind: str
     nullable: bool = False
     value: Scalar = None
+    categories: tuple[Scalar, ...] = ()
 
 
 Infer = Callable[[Sequence[Typed], Sequence[Scalar]], Typed]

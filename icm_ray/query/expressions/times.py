@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from icm_ray.errors import ColumnError
@@ -18,6 +18,16 @@ PARTS: Final = (
 )  # fmt: skip
 """Of dates and times; of dates those from days on."""
 _OF_DAYS: Final = {"year", "month", "day", "day_of_week", "day_of_year", "quarter"}
+_RANGES: Final[Mapping[Scalar, tuple[int, ...]]] = {
+    "month": tuple(range(1, 13)),
+    "day": tuple(range(1, 32)),
+    "hour": tuple(range(24)),
+    "minute": tuple(range(60)),
+    "second": tuple(range(60)),
+    "day_of_week": tuple(range(7)),
+    "quarter": tuple(range(1, 5)),
+}
+"""Of parts that are few: public, whatever the times are."""
 FLOORS: Final = ("day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond")
 _MOST_UNITS = 1 << 20
 
@@ -44,7 +54,7 @@ def _part(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
         raise ColumnError(f"dt has {', '.join(PARTS)}")
     if unit is None or unit.family not in _TIMES or (unit.unit == "day" and part not in _OF_DAYS):
         raise ColumnError(f"dt.{part} is not of {argument.kind}")
-    return Typed("int", any_nullable(arguments))
+    return Typed("int", any_nullable(arguments), categories=_RANGES.get(part, ()))
 
 
 def _floored(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:

@@ -40,7 +40,7 @@ def _types(of: Of, column: Callable[[str], ColumnInfo]) -> list[Typed]:
 def _of_column(info: ColumnInfo) -> Typed:
     if info.fault:
         raise ColumnError(info.fault, column=info.name)
-    return Typed(info.kind, info.nullable)
+    return Typed(info.kind, info.nullable, categories=info.categories)
 
 
 def _of_function(node: Apply, types: list[Typed], nodes: tuple[Node, ...]) -> Typed:

@@ -154,12 +154,13 @@ def count_keys(keys, lows, firsts, beyond, left, below, counts):  # type: ignore
             continue
         low, first = lows[place, 0], firsts[place, 0]
         before = np.int64(0)
-        for row in range(keys.size):
+        for row in range(keys.size):  # apart, since half of the keys of a median are below, by chance
             before += keys[row] < low
-            digit = first + ((np.uint64(keys[row]) - np.uint64(low)) >> left)
-            if keys[row] >= low and digit < digits:
-                counts[place, 0, digit] += np.int64(1)
         below[place, 0] += before
+        for row in range(keys.size):
+            digit = first + ((np.uint64(keys[row]) - np.uint64(low)) >> left)
+            if digit < digits and keys[row] >= low:
+                counts[place, 0, digit] += np.int64(1)
 
 
 @kernel
@@ -170,9 +171,8 @@ def count_keys_at(keys, cells, lows, firsts, beyond, left, below, counts):  # ty
         key, cell = keys[row], cells[row]
         for place in range(lows.shape[0]):
             low = lows[place, cell]
-            if beyond[place, cell] or key < low:
-                below[place, cell] += np.int64(1)
-            else:
-                digit = firsts[place, cell] + ((np.uint64(key) - np.uint64(low)) >> left)
-                if digit < digits:
-                    counts[place, cell, digit] += np.int64(1)
+            before = beyond[place, cell] | (key < low)
+            below[place, cell] += before
+            digit = firsts[place, cell] + ((np.uint64(key) - np.uint64(low)) >> left)
+            if digit < digits and not before:
+                counts[place, cell, digit] += np.int64(1)

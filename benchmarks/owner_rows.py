@@ -40,6 +40,13 @@ def columns(rows):
     }
 
 
+def write(folder, rows):
+    """One owner's half, the other's, and all rows."""
+    table = pa.table(columns(rows))
+    for name, part in (("alice", table[: rows // 2]), ("bob", table[rows // 2 :]), ("all", table)):
+        pq.write_table(part, folder / f"{name}.parquet")
+
+
 def grouped(frame):
     """Of older patients, by site."""
     chosen = frame[frame["age"] >= 65]
@@ -116,11 +123,7 @@ def main():
     with tempfile.TemporaryDirectory() as made:
         folder = given.folder or Path(made)
         if not (folder / "all.parquet").exists():
-            table = pa.table(columns(given.rows))
-            half = given.rows // 2
-            for name, part in (("alice", table[:half]), ("bob", table[half:]), ("all", table)):
-                pq.write_table(part, folder / f"{name}.parquet")
-            del table, part
+            write(folder, given.rows)
         records = []
         print(f"{'question':12} {'seconds':>8} {'pandas':>8} {'ratio':>6} {'allowed':>8}")
         with ProcessEngine(("alice", "bob")) as engine:

@@ -9,7 +9,7 @@ from analytics.accessors import Accessors
 from analytics.elementwise import Elementwise
 from analytics.meant import Meant
 from analytics.moments import Moments, freedom
-from analytics.quantiles import quantiles
+from analytics.quantiles import most, quantiles
 from analytics.query import Query
 from analytics.shown import shown
 from icm_ray.errors import ColumnError
@@ -257,6 +257,49 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
         """
         self._numbers()
         return quantiles(self.meant, self.of, self.name, q, interpolation)
+
+    def nlargest(self, n: int = 5) -> Query:
+        """Find the n largest values: values alone, for rows have no index. They are found as the median is.
+
+        All owners and parties learn them. A policy allows them only where it names "nlargest", and no fewer than its
+        `min_rows`.
+
+        Args:
+            n: How many, 1 to 100.
+
+        Returns:
+            A query for a pandas Series, the largest first, with 0, 1, 2, ... as its index; fewer where there are.
+
+        Raises:
+            ColumnError: The column holds no numbers, or its rows are shared.
+            InputError: An n that cannot be.
+
+        Examples:
+            >>> visits["age"].nlargest(3).reveal().tolist()
+            [70, 61, 47]
+        """
+        self._numbers()
+        return most(self.meant, self.of, self.name, n, least=False)
+
+    def nsmallest(self, n: int = 5) -> Query:
+        """Find the n smallest values, as `nlargest` does.
+
+        Args:
+            n: How many, 1 to 100.
+
+        Returns:
+            A query for a pandas Series, the smallest first.
+
+        Raises:
+            ColumnError: The column holds no numbers, or its rows are shared.
+            InputError: An n that cannot be.
+
+        Examples:
+            >>> visits["age"].nsmallest(2).reveal().tolist()
+            [29, 34]
+        """
+        self._numbers()
+        return most(self.meant, self.of, self.name, n, least=True)
 
     def histogram(self, bins: int | Sequence[float] = 16, range: tuple[float, float] | None = None) -> Query:
         """Count the values in bins, as numpy.histogram does.

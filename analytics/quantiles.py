@@ -1,4 +1,4 @@
-"""Quantiles as pandas asks for them: one, or several as a Series."""
+"""Values of some ranks as pandas asks for them: quantiles, one or several as a Series; the largest and least values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from analytics.meant import Meant
 from analytics.query import Query
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Of
+from icm_ray.query.statistics.most import MOST_VALUES, Most
 from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.ranks import Interpolation
 from icm_ray.query.withheld import Withheld
 
-__all__ = ["quantiles"]
+__all__ = ["most", "quantiles"]
 
 _INTERPOLATIONS: Final = get_args(Interpolation)
 _MOST: Final = 128
@@ -38,6 +39,23 @@ def quantiles(meant: Meant, of: Of, name: str, q: float | Sequence[float], inter
         return Query(parts, statistics[0].title)
     title = f"{', '.join(f'{one:g}' for one in wanted)} quantiles of {statistics[0].in_words}"
     return Query(parts, title, lambda results: _series(results, wanted, name))
+
+
+def most(meant: Meant, of: Of, name: str, n: Any, *, least: bool) -> Query:
+    """A query for the n largest or least values, a pandas Series of that name.
+
+    Errors: `InputError` (n that is no number from 1 to 100).
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_VALUES:
+        raise InputError(f"1 to {MOST_VALUES} of the values are shown, not {n!r}")
+    statistic = Most(meant.name(), of, n, least)
+    return Query([meant.part(statistic)], statistic.title, lambda results: _values(results[0], name))
+
+
+def _values(result: Any, name: str) -> Any:
+    import pandas as pd
+
+    return result if isinstance(result, Withheld) else pd.Series(result, name=name, dtype=None if result else float)
 
 
 def _listed(q: Any) -> list[Any]:

@@ -198,7 +198,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     assert not fresh.jobs
 
 
-STEP = Quantile("labs", "x", 0.5, "lower", 1, ((7,),))
+STEP = Quantile("labs", "x", 0.5, "lower", digits=1, prefixes=((7,),))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_step_that_claims_other_digits_tells_no_more_than_the_result():
             facts = frame._dataset.facts
             members = Members(engine.parties, engine.owners)
             for prefix in range(0, 1 << 13, 511):
-                step = Quantile(facts.name, "x", 0.5, "lower", 1, ((prefix,),))
+                step = Quantile(facts.name, "x", 0.5, "lower", digits=1, prefixes=((prefix,),))
                 digit = _digit(engine, Asked(Question((step,), "driver"), (facts,)), members)
                 assert told.setdefault(prefix, digit) == digit
 
@@ -258,12 +258,12 @@ def test_where_a_quantile_does_not_fit_the_ring():
         columns=(ColumnInfo("x", "float"),),
         tables=(msgspec.structs.replace(ONE_LANE.tables[0], rows=(2**40,)),),
     )
-    with pytest.raises(icm.BoundError, match="take one of smaller terms"):
+    with pytest.raises(icm.BoundError, match="take a q of smaller terms"):
         lower(Asked(Question((Quantile("labs", "x", 0.123456789123),), "bob"), (many,)), MEMBERS)
 
 
 def test_a_policy_is_kept_by_every_step():
-    step = Quantile("visits", "age", 0.05, "linear", 1, ((7,),))
+    step = Quantile("visits", "age", 0.05, "linear", digits=1, prefixes=((7,),))
     with pytest.raises(PolicyError, match="3 on either side"):
         check_disclosure(Asked(Question((step,), "bob"), (VISITS,)), MEMBERS)
     check_disclosure(Asked(Question((msgspec.structs.replace(step, q=0.25),), "bob"), (VISITS,)), MEMBERS)

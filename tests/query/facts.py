@@ -15,6 +15,7 @@ from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.most import Most
 from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.sum import Sum
@@ -46,12 +47,12 @@ def every_statistic(dataset, column):
     simple = Count(dataset, column), Sum(dataset, column), Mean(dataset, column), *spread, *ends, edges
     if dataset == SHARING.into:
         return simple
-    quantile = Quantile(dataset, column)
+    ranked = Quantile(dataset, column), Most(dataset, column, n=3)
     shapes = Shape(dataset, column), Shape(dataset, column, peaked=True)
     pairs = Covariance(dataset, column, other=column), Covariance(dataset, column, other=column, scaled=True)
     missing = apply("is_null", (column,))
     distinct = (Distinct(dataset, missing, domain=(False, True), modes=modes) for modes in (False, True))
-    return *simple, quantile, *shapes, *pairs, *distinct
+    return *simple, *ranked, *shapes, *pairs, *distinct
 
 
 def question(*facts, to="bob"):

@@ -11,6 +11,7 @@ from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.most import Most
 from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.sum import Sum
@@ -26,6 +27,7 @@ Statistic = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     Histogram,
     Mean,
     MinMax,
+    Most,
     Quantile,
     Shape,
     Sum,

@@ -28,12 +28,11 @@ from icm_ray.query.rows import Rows
 from icm_ray.query.tasks import ColumnInfo
 
 __all__ = [
-    "Interpolation", "KeysBelow", "Rank", "fraction_of", "next_digits", "place", "place_between",
-    "ranks",
+    "Interpolation", "KeysBelow", "Rank", "fraction_of", "next_digits", "place_between", "ranks",
 ]  # fmt: skip
 
 Interpolation = Literal["linear", "lower", "higher", "nearest", "midpoint"]
-Rank = Literal["lower", "higher", "nearest"]
+Rounding = Literal["lower", "higher", "nearest"]
 
 
 @cache
@@ -45,20 +44,28 @@ def fraction_of(q: float) -> Fraction:
     return near
 
 
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """The whole number that q (N - 1) is rounded to, and so many more; from 0 on among N sorted values."""
+
+    q: Fraction
+    rounding: Rounding
+    more: int = 0
+
+    def among(self, count: int) -> int:
+        """For so many values."""
+        exact = self.q * (count - 1)
+        if self.rounding == "nearest":
+            return round(exact) + self.more  # halves to even
+        return (math.floor(exact) if self.rounding == "lower" else math.ceil(exact)) + self.more
+
+
 def ranks(q: Fraction, interpolation: Interpolation, count: int | None) -> tuple[Rank, ...]:
     """Those that are searched for; count: the number of values, None where it is not public."""
     if interpolation != "linear" and interpolation != "midpoint":  # noqa: PLR1714 - mypy does not narrow by sets
-        return (interpolation,)
+        return (Rank(q, interpolation),)
     whole = q.denominator == 1 or (count is not None and (count - 1) * q.numerator % q.denominator == 0)
-    return ("lower",) if whole else ("lower", "higher")
-
-
-def place(q: Fraction, rank: Rank, count: int) -> int:
-    """The rank, from 0 on, among so many values."""
-    exact = q * (count - 1)
-    if rank == "nearest":
-        return round(exact)  # halves to even
-    return math.floor(exact) if rank == "lower" else math.ceil(exact)
+    return (Rank(q, "lower"),) if whole else (Rank(q, "lower"), Rank(q, "higher"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +93,7 @@ class KeysBelow(PartialAggregate):
         raise ProgramError("the keys of shares are not counted")
 
 
-def next_digits(
-    builder: Builder, below: Value, count: Taken, q: Fraction, searched: Sequence[tuple[Rank, int]], most: int
-) -> Value:
+def next_digits(builder: Builder, below: Value, count: Taken, searched: Sequence[tuple[Rank, int]], most: int) -> Value:
     """The next digit of the key at each rank (ranks, cells): how many thresholds it reaches.
 
     below: of `KeysBelow`. count: of values (cells,). searched: each rank, and its row of `below`. most: rows in all.
@@ -99,9 +104,9 @@ def next_digits(
     for rank, row in searched:
         found = builder.add(Slice(((row, row + 1, 1), (0, cells, 1), (0, size, 1))), below)
         if isinstance(count, Known):
-            distance = builder.add(AddPublic(place(q, rank, count.value)), builder.add(Scale(-1), found))
+            distance = builder.add(AddPublic(rank.among(count.value)), builder.add(Scale(-1), found))
         else:
-            scale, reached = _reached(builder, count, q, rank, most)
+            scale, reached = _reached(builder, count, rank, most)
             wide = builder.add(Expand((1, cells, size)), builder.add(Reshape((1, cells, 1)), reached))
             distance = builder.add(Subtract(), wide, builder.add(Scale(scale), found))
         distances.append(distance)
@@ -110,19 +115,19 @@ def next_digits(
     return builder.add(Reshape((len(searched), cells)), digits)
 
 
-def _reached(builder: Builder, count: Value, q: Fraction, rank: Rank, most: int) -> tuple[int, Value]:
+def _reached(builder: Builder, count: Value, rank: Rank, most: int) -> tuple[int, Value]:
     """s and v (cells,) such that a threshold is reached where s C <= v."""
-    p, d = q.numerator, q.denominator
+    p, d = rank.q.as_integer_ratio()
     last = builder.add(AddPublic(-1), count)
     scaled = builder.add(Scale(p), last)
-    if rank == "lower":
-        return d, scaled
-    if rank == "higher":
-        return d, builder.add(AddPublic(d - 1), scaled)
-    if d % 2:
-        return 2 * d, builder.add(AddPublic(d), builder.add(Scale(2), scaled))
-    half = builder.add(AddPublic(d // 2), scaled)  # a tie of an even rank and the next goes to the even one
-    return d, builder.add(Subtract(), half, _is(builder, remainder(builder, scaled, 2 * d, p * most), d // 2))
+    if rank.rounding == "nearest" and d % 2:
+        return 2 * d, builder.add(AddPublic(d + 2 * d * rank.more), builder.add(Scale(2), scaled))
+    beside = {"lower": 0, "higher": d - 1, "nearest": d // 2}[rank.rounding] + d * rank.more
+    moved = builder.add(AddPublic(beside), scaled) if beside else scaled
+    if rank.rounding != "nearest":
+        return d, moved
+    tied = _is(builder, remainder(builder, scaled, 2 * d, p * most), d // 2)  # of an even rank and the next
+    return d, builder.add(Subtract(), moved, tied)
 
 
 def _is(builder: Builder, x: Value, number: int) -> Value:

@@ -1,0 +1,51 @@
+"""The k largest or least values of rows that owners hold, each found at its rank (`rank_search`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from icm_ray.errors import InputError, PolicyError
+from icm_ray.query.error_bound import EXACT, ErrorBound
+from icm_ray.query.rows import Rows
+from icm_ray.query.statistics.rank_search import RankSearch
+from icm_ray.query.statistics.ranks import Rank
+
+__all__ = ["MOST_VALUES", "Most"]
+
+MOST_VALUES = 100
+
+
+class Most(RankSearch, frozen=True, forbid_unknown_fields=True, tag="most"):
+    """n: how many. least: the smallest ones, else the largest."""
+
+    n: int = 5
+    least: bool = False
+
+    @property
+    def operation(self) -> str:
+        return "nsmallest" if self.least else "nlargest"
+
+    @property
+    def title(self) -> str:
+        return f"{self.n} {'smallest' if self.least else 'largest'} of {self.in_words}"
+
+    def searched(self, rows: Rows) -> tuple[Rank, ...]:
+        if not 1 <= self.n <= MOST_VALUES:
+            raise InputError(f"1 to {MOST_VALUES} of the values are shown, not {self.n}")
+        if rows.policy is not None and self.n < rows.policy.min_rows:
+            reason = f"{self.title}: the policy asks for {rows.policy.min_rows} of them or more"
+            raise PolicyError(reason, dataset=rows.source)
+        if self.least:
+            return tuple(Rank(Fraction(0), "lower", place) for place in range(self.n))
+        return tuple(Rank(Fraction(1), "lower", -place) for place in range(self.n))
+
+    def result(self, values: Sequence[int | float], beside: int | None, rows: Rows) -> list[Any]:
+        return list(values)
+
+    def error(self, rows: Rows) -> ErrorBound:
+        return EXACT
+
+    def discloses(self, rows: Rows) -> str:
+        return f"the {self.n} {'smallest' if self.least else 'largest'} values, digit by digit; no count"

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Self
 
 import msgspec
 
-from icm_ray.errors import BoundError, ColumnError, ProgramError
+from icm_ray.errors import BoundError, ColumnError, InputError, ProgramError
 from icm_ray.program.build import Builder
 from icm_ray.query.key_digits import KeyDigits, KeySpace, key_space
 from icm_ray.query.opened import Number
@@ -69,6 +69,8 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
         if rows.shared:
             reason = f"{self.title}: values of a rank of shared rows are not offered yet; ask before .share()"
             raise ColumnError(reason, column=self.in_words)
+        if rows.private is not None:
+            raise InputError(f"{self.title} is not offered of groups of private keys: state the groups: domain={{...}}")
         return key_space(column_of(rows, self.column).kind, self.in_words)
 
     @property

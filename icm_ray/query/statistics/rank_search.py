@@ -74,9 +74,9 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
         return key_space(column_of(rows, self.column).kind, self.in_words)
 
     @property
+    @abstractmethod
     def title(self) -> str:
-        """In words."""
-        raise NotImplementedError
+        """What it is, in words."""
 
     def steps(self, rows: Rows) -> tuple[int, ...]:
         """The bits that each question finds."""

@@ -18,6 +18,7 @@ from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
 
@@ -51,7 +52,7 @@ def _by_name(node: Node) -> bool:
 
 def is_answered(node: Node) -> bool:
     """Whether an aggregate is one of those below."""
-    inner = node.this if isinstance(node, exp.Filter | exp.WithinGroup) else node
+    inner = node.this if isinstance(node, exp.Filter) else node
     return type(inner) in AGGREGATES or _by_name(inner)
 
 
@@ -138,6 +139,49 @@ def _variance(ddof: int, *, root: bool) -> Callable[[Translator, Node], Measure]
     return made
 
 
+_ORDERED: Final = frozenset({"int", "float"})
+
+
+def _quantile(to: Translator, node: Node, of: Node, fraction: Node | None) -> Measure:
+    """Interpolated between two values. fraction: which part lies below; None: half."""
+    q = 0.5 if fraction is None else _fraction(to, fraction)
+    column = to.of(of)
+    kind = to.typed(column).kind
+    if kind not in _ORDERED:
+        raise to.source.wrong(node, ColumnError(f"{to.source.shown(node)}: it takes numbers, not {kind}"))
+    return Measure((lambda name: Quantile(name, column, q),), lambda value: _number(float(value)), "float")
+
+
+def _fraction(to: Translator, node: Node) -> float:
+    try:
+        q = float(node.name) if isinstance(node, exp.Literal) and not node.is_string else math.nan
+    except ValueError:
+        q = math.nan
+    if not 0 <= q <= 1:
+        raise to.source.unsupported(node, to.source.shown(node), "one number from 0 to 1 is needed")
+    return q
+
+
+def _median(to: Translator, node: Node) -> Measure:
+    return _quantile(to, node, node.this, None)
+
+
+def _percentile(to: Translator, node: Node) -> Measure:
+    """QUANTILE_CONT(x, q)."""
+    if node.expression is None:
+        raise to.source.unsupported(node, to.source.shown(node), "it takes WITHIN GROUP (ORDER BY x)")
+    return _quantile(to, node, node.this, node.expression)
+
+
+def _within(to: Translator, node: Node) -> Measure:
+    """PERCENTILE_CONT(q) WITHIN GROUP (ORDER BY x)."""
+    ordered = node.expression.expressions
+    if not isinstance(node.this, exp.PercentileCont) or len(ordered) != 1 or ordered[0].args.get("desc"):
+        instead = "PERCENTILE_CONT(q) WITHIN GROUP (ORDER BY x) is, upwards, of one column"
+        raise to.source.unsupported(node, to.source.shown(node), instead)
+    return _quantile(to, node, ordered[0].this, node.this.this)
+
+
 def _extreme(*, least: bool) -> Callable[[Translator, Node], Measure]:
     def made(to: Translator, node: Node) -> Measure:
         if isinstance(node.this, exp.Distinct) and len(node.this.expressions) == 1:
@@ -183,4 +227,7 @@ AGGREGATES: Final[Mapping[type[Node], Callable[[Translator, Node], Measure]]] = 
     exp.VariancePop: _variance(0, root=False),
     exp.LogicalAnd: _logical(least=True),
     exp.LogicalOr: _logical(least=False),
+    exp.Median: _median,
+    exp.PercentileCont: _percentile,
+    exp.WithinGroup: _within,
 }

@@ -9,8 +9,10 @@ from typing import Final
 
 from sqlglot import exp
 
+from analytics.from_sql.numbers import divided, divided_whole, extreme, power, remainder, root, rounded, to_whole
 from analytics.from_sql.source import Node
-from analytics.from_sql.translate import NULL, Construct, Mapped, Translator
+from analytics.from_sql.texts import has, like
+from analytics.from_sql.translate import NULL, Construct, Mapped, Translator, unless
 from icm_ray.query.expressions.tree import Of, Scalar, literal
 
 __all__ = ["FUNCTIONS"]
@@ -64,32 +66,14 @@ def _negated(to: Translator, node: Node) -> Of:
     return to.apply(node, "negate", to.of(node.this))
 
 
-def _divided(to: Translator, node: Node) -> Of:
-    """A float, also of integers; dialects that would give an integer, or NULL where the divisor is 0, do so."""
-    value, by = to.of(node.this), to.of(node.expression)
-    if node.args.get("typed") and {to.typed(value).kind, to.typed(by).kind} <= {"int", "bool"}:
-        raise to.source.unsupported(
-            node, f"/ of whole numbers, which {to.source.dialect} cuts", "CAST one of them AS DOUBLE", ("/",)
-        )
-    if not node.args.get("safe"):
-        return to.apply(node, "divide", value, by)
-    zero = to.apply(node, "equal", by, literal(0))
-    return to.apply(node, "where", zero, NULL, to.apply(node, "divide", value, by))
-
-
-def _unless(to: Translator, node: Node, found: Of) -> Of:
-    """The same, or the opposite where the text has NOT within."""
-    return to.apply(node, "not", found) if node.args.get("negate") else found
-
-
 def _is(to: Translator, node: Node) -> Of:
     if isinstance(node.expression, exp.Null):
-        return _unless(to, node, to.apply(node, "is_null", to.of(node.this)))
+        return unless(to, node, to.apply(node, "is_null", to.of(node.this)))
     if not isinstance(node.expression, exp.Boolean):
         raise to.source.unsupported(node, "IS", "compare with NULL, TRUE or FALSE", ("IS",))
     condition = to.condition(node.this)
     wanted = condition if node.expression.this else to.apply(node, "not", condition)
-    return _unless(to, node, to.apply(node, "fill", wanted, literal(value=False)))
+    return unless(to, node, to.apply(node, "fill", wanted, literal(value=False)))
 
 
 def _same(to: Translator, node: Node) -> Of:
@@ -130,10 +114,10 @@ def _is_literal(of: Of) -> bool:
 
 
 def _contained(to: Translator, node: Node) -> Of:
-    """contains(['a', 'b'], x), as DuckDB writes IN."""
+    """Of a text; and contains(['a', 'b'], x), as DuckDB writes IN."""
     if isinstance(node.this, exp.Array):
         return _listed(to, node, to.of(node.expression), to.all_of(node.this.expressions))
-    raise to.source.unsupported(node, "CONTAINS", "compare with =, or IN (...)", ("CONTAINS",))
+    return has("contains")(to, node)
 
 
 def _between(to: Translator, node: Node) -> Of:
@@ -176,14 +160,6 @@ def _null_if(to: Translator, node: Node) -> Of:
     return to.apply(node, "where", to.apply(node, "equal", value, other), NULL, value)
 
 
-def _like(to: Translator, node: Node) -> Of:
-    """Without a wildcard an equality."""
-    pattern = node.expression
-    if isinstance(pattern, exp.Literal) and pattern.is_string and not set("%_\\") & set(pattern.this):
-        return _unless(to, node, to.apply(node, "equal", to.of(node.this), to.of(pattern)))
-    raise to.source.unsupported(node, "LIKE with wildcards", "compare with =, or IN (...)", ("LIKE",))
-
-
 _INTEGERS: Final = frozenset({"TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT", "INT128"})
 _FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})
 
@@ -215,15 +191,18 @@ FUNCTIONS: Final[Mapping[type[Node], Construct]] = {
     exp.Add: Construct(_two("add")),
     exp.Sub: Construct(_two("subtract")),
     exp.Mul: Construct(_two("multiply")),
-    exp.Div: Construct(
-        _divided,
-        (
-            "typed",
-            "safe",
-        ),
-    ),
+    exp.Div: Construct(divided, ("typed", "safe")),
+    exp.IntDiv: Construct(divided_whole),
+    exp.Mod: Construct(remainder),
     exp.Neg: Construct(_negated),
     exp.Abs: Construct(_one("abs")),
+    exp.Round: Construct(rounded, ("decimals", "casts_non_integer_decimals")),
+    exp.Floor: Construct(to_whole(up=False)),
+    exp.Ceil: Construct(to_whole(up=True)),
+    exp.Pow: Construct(power),
+    exp.Sqrt: Construct(root),
+    exp.Greatest: Construct(extreme("maximum"), ("expressions", "ignore_nulls")),
+    exp.Least: Construct(extreme("minimum"), ("expressions", "ignore_nulls")),
     exp.EQ: Construct(_two("equal")),
     exp.NEQ: Construct(_two("not_equal")),
     exp.LT: Construct(_two("less")),
@@ -232,43 +211,22 @@ FUNCTIONS: Final[Mapping[type[Node], Construct]] = {
     exp.GTE: Construct(_two("greater_equal")),
     exp.NullSafeEQ: Construct(_same),
     exp.NullSafeNEQ: Construct(_different),
-    exp.Between: Construct(
-        _between,
-        (
-            "low",
-            "high",
-            "symmetric",
-        ),
-    ),
-    exp.In: Construct(
-        _in,
-        (
-            "expressions",
-            "query",
-            "unnest",
-            "field",
-        ),
-    ),
+    exp.Between: Construct(_between, ("low", "high", "symmetric")),
+    exp.In: Construct(_in, ("expressions", "query", "unnest", "field")),
+    exp.Like: Construct(like(caseless=False), ("negate",)),
+    exp.ILike: Construct(like(caseless=True), ("negate",)),
+    exp.StartsWith: Construct(has("starts_with")),
+    exp.EndsWith: Construct(has("ends_with")),
     exp.Contains: Construct(_contained),
-    exp.Like: Construct(_like, ("negate",)),
+    exp.Length: Construct(_one("length")),
+    exp.Lower: Construct(_one("lower")),
+    exp.Upper: Construct(_one("upper")),
     exp.And: Construct(_logical("and")),
     exp.Or: Construct(_logical("or")),
     exp.Not: Construct(_not),
     exp.Is: Construct(_is, ("negate",)),
-    exp.Case: Construct(
-        _case,
-        (
-            "ifs",
-            "default",
-        ),
-    ),
-    exp.If: Construct(
-        _if,
-        (
-            "true",
-            "false",
-        ),
-    ),
+    exp.Case: Construct(_case, ("ifs", "default")),
+    exp.If: Construct(_if, ("true", "false")),
     exp.Coalesce: Construct(_coalesced, ("expressions",)),
     exp.Nullif: Construct(_null_if),
     exp.Cast: Construct(_cast, ("to",)),

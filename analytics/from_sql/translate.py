@@ -16,7 +16,7 @@ from icm_ray.query.expressions.tree import Expression, Of, Scalar, apply, litera
 from icm_ray.query.expressions.typing import typed
 from icm_ray.query.tasks import ColumnInfo
 
-__all__ = ["NULL", "Construct", "Mapped", "Translator", "only", "refused"]
+__all__ = ["NULL", "Construct", "Mapped", "Translator", "only", "refused", "unless"]
 
 NULL = literal(None)
 
@@ -104,6 +104,11 @@ class Translator:
         if kind != "bool":
             raise self.source.wrong(node, ColumnError(f"{self.source.shown(node)}: a condition is needed, not {kind}"))
         return of
+
+
+def unless(to: Translator, node: Node, found: Of) -> Of:
+    """The same, or the opposite where the text has NOT within."""
+    return to.apply(node, "not", found) if node.args.get("negate") else found
 
 
 Mapped = Callable[[Translator, Node], Of]

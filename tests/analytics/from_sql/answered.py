@@ -21,6 +21,19 @@ ANSWERED = {
     "case": "SELECT SUM(CASE WHEN x > 0 THEN n WHEN ill THEN 1 ELSE -n END), COUNT(CASE WHEN x > 0 THEN 1 END), "
     "SUM(CASE ward WHEN 'a' THEN 1 WHEN 'b' THEN 2 END), SUM(IF(ill, 1, 0)) FROM visits",
     "coalesce": "SELECT SUM(COALESCE(x, n, 0)), COUNT(NULLIF(ward, 'a')), AVG(IFNULL(x, -1.5)) FROM visits",
+    "patterns": "SELECT COUNT(*) FILTER (WHERE ward LIKE 'a%'), COUNT(*) FILTER (WHERE ward NOT LIKE '%a'), "
+    "COUNT(*) FILTER (WHERE ward LIKE '%b%'), COUNT(*) FILTER (WHERE ward LIKE 'a%a'), "
+    "COUNT(*) FILTER (WHERE ward ILIKE 'A'), COUNT(*) FILTER (WHERE ward LIKE '%') FROM visits",
+    "text": "SELECT SUM(LENGTH(ward)), COUNT(*) FILTER (WHERE UPPER(ward) = 'A' OR LOWER(ward) = 'c'), "
+    "COUNT(*) FILTER (WHERE STARTS_WITH(ward, 'b') OR ENDS_WITH(ward, 'x') OR CONTAINS(ward, 'c')) FROM visits",
+    "rounding": "SELECT SUM(ROUND(x, 2)), SUM(ROUND(x)), SUM(FLOOR(x)), MAX(CEIL(-x)), SUM(ROUND(n + 0.5)), "
+    "ROUND(AVG(x), 3) AS r, ROUND(COUNT(*)), SUM(ROUND(n)) FROM visits",
+    "division": "SELECT SUM(n % 7), SUM(n // 3), SUM(n // -3), SUM(x % 2), MAX(n % (small + 1)) FROM visits",
+    "powers": "SELECT SUM(POW(n, 2)), SUM(small ^ 0.5), SQRT(COUNT(*)), SUM(SQRT(small)) FROM visits",
+    "of the row": "SELECT SUM(GREATEST(n, small)), AVG(LEAST(x, n, 3)) FROM visits",
+    "quantiles": "SELECT MEDIAN(x), QUANTILE_CONT(n, 0.25), PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY x), "
+    "MEDIAN(n) FILTER (WHERE ill) FROM visits",
+    "quantiles of groups": "SELECT ill, MEDIAN(x) AS m, COUNT(*) FROM visits GROUP BY ill ORDER BY m",
     "arithmetic": "SELECT SUM(2 * x - n / 4 + 1), MAX(ABS(-n)), AVG(CAST(n AS DOUBLE) / 3), SUM(-x) FROM visits",
     "around": "SELECT SUM(x) / COUNT(*) AS r, COALESCE(SUM(x), 0) AS s, -MAX(n) + 1 AS m, "
     "CASE WHEN COUNT(*) > 5 THEN 'many' ELSE 'few' END AS size, AVG(x) IS NULL AS none, "

@@ -20,10 +20,11 @@ from icm_ray.names import DRIVER
 from icm_ray.query.answer import answers
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain as explain_asked
+from icm_ray.query.expressions.tree import Of
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
 from icm_ray.query.overlap import asked_of, row_set
-from icm_ray.query.question import Asked, Question, Sharing, encode_asked
+from icm_ray.query.question import Asked, Question, SharedColumn, Sharing, encode_asked
 from icm_ray.query.row_set import Earlier, RowSet
 from icm_ray.query.rows import Rows
 from icm_ray.query.selection import SelectedRows, Selection
@@ -146,8 +147,9 @@ def _run(parts: Sequence[Part], engine: Engine, asked: Asked) -> list[Any]:
         return answers(asked, lowered, _over_lanes(engine, first, lowered.kept, last))
 
 
-def share(dataset: Dataset, columns: tuple[str, ...]) -> Dataset:
-    """The named columns of all rows as shares: one job for each partition, kept by the parties of its lane.
+def share(dataset: Dataset, columns: tuple[SharedColumn, ...], where: Of | None = None) -> Dataset:
+    """Columns of all rows as shares, zeros in those that are not meant: one job for each partition, kept by the
+    parties of its lane.
 
     Errors: `ColumnError` for columns without numbers and `BoundError` for bounds that do not fit, before anything is
     shared; `BoundError` and `NullError` of the owner's worker.
@@ -156,7 +158,7 @@ def share(dataset: Dataset, columns: tuple[str, ...]) -> Dataset:
     if dataset.forgotten.is_set():
         raise InputError("the frame's rows were forgotten; read them again")
     into = engine.new_name("shares")
-    sharing = Sharing(dataset.facts.name, into, columns, config.fraction_bits, config.default_bound)
+    sharing = Sharing(dataset.facts.name, into, columns, config.fraction_bits, config.default_bound, where)
     asked = Asked(sharing, (dataset.facts,))
     facts = secret_rows(sharing, dataset.facts)
     shares = dataset.made(facts)

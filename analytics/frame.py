@@ -19,6 +19,7 @@ from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, literal
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import one_form
+from icm_ray.query.question import SharedColumn
 from icm_ray.query.statistics.count import Count
 
 __all__ = ["SecureFrame"]
@@ -209,22 +210,28 @@ class SecureFrame(Shaping, Uncompared):
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(self._names)}"
         raise ColumnError(f"no column {name!r}; {hint}", column=str(name))
 
-    def share(self) -> SecureFrame:
+    def share(self, *, domain: Mapping[str, Sequence[str]] | None = None) -> SecureFrame:
         """Share every value secretly among the parties; statistics are computed on shares from then on.
 
         Integers and booleans are shared exactly, magnitudes to 2^31 unless `bounds` said otherwise when reading; floats
         with the session's fractional bits, to 2^20 (the session's `default_bound`) unless `bounds` said otherwise: a
-        smaller bound buys as many more of them.
+        smaller bound buys as many more of them. Text is shared as the place of each value among public ones. Where a
+        value may be missing, a bit that says so is shared beside it. Columns that are computed, and the condition that
+        chooses rows, are computed by the owners before: rows that are not meant stay, as zeros beside a bit.
+
+        Args:
+            domain: By the name of a text column all values that it may have: public.
 
         Returns:
             A frame of the same rows and columns that is `shared`; itself where it is shared already.
 
         Raises:
-            ColumnError: A column without numbers, or one that owners do not agree on.
+            ColumnError: A column of another kind, text without stated values or with others, or a column that owners
+                do not agree on.
             BoundError: A bound that is too large, or a value beyond it: the owner's worker refuses, naming the column.
-            NullError: A missing, NaN or infinite value.
+            NullError: An infinite value.
             SourceError: A file that was changed since it was opened, or cannot be read any more.
-            InputError: The rows were forgotten.
+            InputError: The rows were forgotten, or a domain that is none.
             SessionError: The session is closed, or has lost a lane that holds some of the rows.
             FaultError: A worker fails.
 
@@ -235,14 +242,18 @@ class SecureFrame(Shaping, Uncompared):
             >>> shared = visits[["age", "cost"]].share()
             >>> shared["age"].mean().reveal()
             48.2
+            >>> old = visits[visits["age"] > 40][["age", "ward"]].share(domain={"ward": ["a", "b", "c"]})
+            >>> old.groupby("ward", domain={"ward": ["a", "b"]})["age"].agg("mean").reveal().tolist()
+            [47.0, 65.5]
         """
         if self.shared:
             return self
         for name in self._names:
             self._known(name)
-        if self._meant.where is not None or any(name != of for name, of in self._columns.items()):
-            raise InputError("chosen rows and computed columns are not shared yet: share the columns that were read")
-        return SecureFrame(Meant(share(self._dataset, self._names)), {name: name for name in self._names})
+        stated = {self._known(name): _words(name, values) for name, values in (domain or {}).items()}
+        columns = tuple(SharedColumn(name, of, stated.get(name, ())) for name, of in self._columns.items())
+        dataset = share(self._dataset, columns, self._meant.where)
+        return SecureFrame(Meant(dataset, dataset.facts.where), {name: name for name in self._names})
 
     def assign(self, **columns: Any) -> SecureFrame:
         """Add columns that are computed from others, row by row, by whoever holds the rows.
@@ -340,3 +351,10 @@ class SecureFrame(Shaping, Uncompared):
             >>> frame.forget()
         """
         self._dataset.forget()
+
+
+def _words(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The stated values of a text column, in order. Errors: `InputError` for what is no list of texts."""
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise InputError(f"{name!r}: the values of text are given as a list of texts")
+    return tuple(sorted(set(values)))

@@ -136,7 +136,7 @@ class NullError(InputError):
 
     Examples:
         >>> try:
-        ...     an.from_pandas(session, {"alice": pd.DataFrame({"x": [1.0, None]})}).share()
+        ...     an.from_pandas(session, {"alice": pd.DataFrame({"x": [1.0, np.inf]})}).share()
         ... except icm.NullError as error:
         ...     print(error.where["column"])
         x

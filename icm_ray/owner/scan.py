@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupKey, PrivateKey
 from icm_ray.ring.array import RingArray
 
-__all__ = ["Batch", "Work", "aggregates", "check", "read_by"]
+__all__ = ["Batch", "Work", "aggregates", "check", "check_columns", "found", "read_by"]
 
 Rows = NDArray[np.int64]
 
@@ -60,14 +60,19 @@ def read_by(task: Aggregate) -> Iterator[Of | None]:
         yield key.of
 
 
-def check(table: Readable, task: Aggregate) -> None:
-    """Refuse what cannot be aggregated before anything is read."""
+def check_columns(table: Readable, read: Iterable[Of | None]) -> None:
+    """Refuse columns that cannot be read. Errors: `ColumnError` (one that is not there, or has a fault)."""
     infos = {info.name: info for info in table.info.columns}
-    for name in columns_of(*read_by(task)) if infos else ():
+    for name in columns_of(*read) if infos else ():
         if name not in infos:
             raise ColumnError(f"there is no column {name!r}; there are {', '.join(infos)}", column=name)
         if infos[name].fault:
             raise ColumnError(infos[name].fault, column=name)
+
+
+def check(table: Readable, task: Aggregate) -> None:
+    """Refuse what cannot be aggregated before anything is read. Errors: `ColumnError`."""
+    check_columns(table, read_by(task))
     if task.kind != "count" and task.read_as not in NUMBERS | {"null"}:
         name = words(task.column)
         raise ColumnError(f"{name}: numbers are needed, and its type is {task.read_as}", column=name)
@@ -88,16 +93,19 @@ class Batch:
 
     def chosen(self, where: Of | None) -> Batch:
         """The rows where a condition is true: what is asked of some rows is computed for these alone."""
-        import pyarrow.compute as pc
-
         if where is None:
             return self
         if where not in self._chosen:
-            condition = self._column(where, "bool") if isinstance(where, str) else self.values(where, "")
-            kept = pc.fill_null(condition, False)
+            kept = self.meant(where)
             every = self._given
             self._chosen[where] = Batch(self._infos, kept.true_count, lambda name: every(name).filter(kept))
         return self._chosen[where]
+
+    def meant(self, where: Of) -> Any:
+        """Where a condition is true: an Arrow array of booleans, none missing."""
+        import pyarrow.compute as pc
+
+        return pc.fill_null(self._column(where, "bool") if isinstance(where, str) else self.values(where, ""), False)
 
     def values(self, of: Of, kind: str) -> Any:
         """The array of an expression, or of a column as the kind that was agreed on."""
@@ -183,7 +191,7 @@ class Work:
         if cells is not None and (out := cells < 0).any():
             arrays, cells = [array.filter(pa.array(~out)) for array in arrays], cells[~out]
         for place in range(len(arrays)):
-            there = _there(arrays[place])
+            there = found(arrays[place])
             if there is not None:
                 if not task.nullable:
                     raise lacking(self._name, "null or NaN")
@@ -199,7 +207,7 @@ class Work:
             self.fold.add(numbers, None if self._cells == 1 else cells, *others)
 
 
-def _there(values: Any) -> NDArray[np.bool_] | None:
+def found(values: Any) -> NDArray[np.bool_] | None:
     """Where there is a value; None: everywhere. NaN is missing, as null is."""
     import pyarrow as pa
 

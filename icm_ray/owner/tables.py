@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from icm_ray.errors import ColumnError, ProgramError, ShapeError, SourceError
 from icm_ray.owner.columns import kind_of
 from icm_ray.owner.group_rows import group_rows
+from icm_ray.owner.masked_values import masked_values
 from icm_ray.owner.reading import PushedTable, Readable
 from icm_ray.owner.scan import aggregates
 from icm_ray.owner.values import missing, plain_numbers
+from icm_ray.query.expressions.words import words as words_of
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed
 from icm_ray.query.tasks import (
     Aggregate,
@@ -138,14 +140,18 @@ class Tables:
         return msgspec.structs.replace(task, read_as=kinds.get(task.column, "null"))
 
     def _values(self, task: ColumnValues) -> RingArray:
-        blocks = self._numbers(task.table, task.partition, task.column, task.read_as)
-        rows = self._table(task.table).info.rows[task.partition]
+        table, name = self._table(task.table), words_of(task.column)
+        if isinstance(task.column, str) and task.where is None and not task.nullable and not task.domain:
+            blocks = self._numbers(task.table, task.partition, task.column, task.read_as)
+        else:
+            blocks = masked_values(table, task)
+        rows = table.info.rows[task.partition]
         words, start = np.empty(rows, np.uint64), 0
         for block in blocks:
-            words[start : start + block.size] = encode(block, task.f, task.bound, task.column)
+            words[start : start + block.size] = encode(block, task.f, task.bound, name)
             start += block.size
         if start != rows:
-            raise ShapeError(f"{task.column}: partition {task.partition} has not as many rows as when it was opened")
+            raise ShapeError(f"{name}: partition {task.partition} has not as many rows as when it was opened")
         return words
 
     def _table(self, name: str) -> Readable:

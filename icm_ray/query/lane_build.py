@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -40,6 +41,8 @@ class LaneBuild:
     def __init__(self, members: Members, lane: int) -> None:
         self.lane = lane
         self.builder = Builder(members.parties, members.owners)
+        self.memo: dict[Any, Any] = {}
+        """What was computed for one statistic and serves others, by what it is."""
         self._tasks: dict[str, dict[str, InputTask]] = {}
 
     def bring(self, owner: str, name: str, task: InputTask, kind: ValueType, labels: Labels) -> Value:

@@ -23,9 +23,8 @@ from icm_ray.query.opened import Known
 from icm_ray.query.overlap import kept_apart, overlaps, row_set
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
 from icm_ray.query.private_groups import GroupTable, group_table
-from icm_ray.query.question import Asked, Question
+from icm_ray.query.question import Asked, DatasetFacts, Question, Sharing
 from icm_ray.query.rows import column_of, public_count
-from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.sharing import secret_rows, sharing_program
 from icm_ray.query.small_cells import guarded, shown
@@ -78,7 +77,7 @@ def lowering(asked: Asked, members: Members) -> Lowering:
     """What gives the programs of what is asked, one by one too. Errors: those of `lower`, here or later."""
     if isinstance(asked.what, Question):
         return _OfQuestion(asked, asked.what, members)
-    return _OfSharing(secret_rows(asked.what, asked.facts_of(asked.what.dataset)), members)
+    return _OfSharing(asked.what, asked.facts_of(asked.what.dataset), members)
 
 
 class Lowering(Protocol):
@@ -95,14 +94,15 @@ class Lowering(Protocol):
 
 
 class _OfSharing:
-    def __init__(self, shares: SecretRows, members: Members) -> None:
-        self._shares, self._members = shares, members
+    def __init__(self, sharing: Sharing, rows: DatasetFacts, members: Members) -> None:
+        self._shares = secret_rows(sharing, rows)
+        self._sharing, self._rows, self._members = sharing, rows, members
 
     def lower(self) -> Lowered:
         return Lowered(tuple(map(self.stage, range(len(self._shares.partitions)))), {}, None)
 
     def stage(self, stage: int) -> LaneProgram:
-        return sharing_program(self._shares, stage, self._members)
+        return sharing_program(self._sharing, self._rows, self._shares, stage, self._members)
 
 
 class _OfQuestion:

@@ -101,6 +101,9 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
     def one_word(self, column: Of) -> bool:
         return False
 
+    def width(self, column: Of) -> int:
+        return 0
+
     def step(self, column: Of) -> int:
         return -1
 

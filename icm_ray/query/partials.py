@@ -10,12 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from icm_ray.errors import BoundError, ProgramError
+from icm_ray.errors import BoundError, ColumnError, ProgramError
 from icm_ray.functions.order_keys import largest_key
 from icm_ray.ops.compare import Maximum
-from icm_ray.ops.linear import Add, Concatenate
+from icm_ray.ops.linear import Add, Concatenate, Reshape
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Of
@@ -23,6 +23,9 @@ from icm_ray.query.key_digits import KeyDigits
 from icm_ray.query.opened import Known
 from icm_ray.query.rows import Rows
 from icm_ray.query.tasks import ColumnInfo, GroupKey
+
+if TYPE_CHECKING:
+    from icm_ray.query.secret_cells import ChosenShares
 
 __all__ = ["Join", "PartialAggregate", "PartialOf", "RowCount", "Taken", "join", "largest", "shared"]
 
@@ -36,7 +39,7 @@ class Join(Enum):
     SUM = auto()
     """Place by place, in pairs: the width grows with the logarithm of their number."""
     LARGEST = auto()
-    """Of numbers (1,), or of order keys (2, cells)."""
+    """Of numbers (cells,), or of order keys (2, cells)."""
     ROWS = auto()
     """One after the other: they are rows."""
 
@@ -50,6 +53,9 @@ def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
     if rule is Join.LARGEST:
         if len(values[0].type.shape) == 2:
             return largest_key(builder, values)
+        if (cells := values[0].type.count) > 1:
+            columns = [builder.add(Reshape((cells, 1)), value) for value in values]
+            return largest(builder, builder.add(Concatenate(axis=1), *columns))
         return largest(builder, builder.add(Concatenate(), *values))
     level = list(values)
     while len(level) > 1:
@@ -59,7 +65,7 @@ def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
 
 
 def largest(builder: Builder, values: Value) -> Value:
-    """The largest of shared values (n,): shape (1,)."""
+    """The largest of shared values (n,): shape (1,); of (cells, n): (cells,)."""
     width = values.type.width + 1
     if width > FULL_WIDTH:
         raise BoundError(f"a maximum of values of {width - 1} bits does not fit; declare a smaller bound", width=width)
@@ -121,6 +127,13 @@ class PartialAggregate(ABC):
     @abstractmethod
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         """The partial value, from shares of partitions (rows,) of one lane; rows: all of the dataset."""
+
+    def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
+        """The partial value (cells,), from shares of some rows of one partition, in groups.
+
+        Errors: `ColumnError` where it is not computed on them.
+        """
+        raise ColumnError(f"the {self.words} of chosen, grouped or missing shares is not offered: ask before .share()")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ import msgspec
 
 from icm_ray.errors import ProgramError
 from icm_ray.payload import decode_request
+from icm_ray.query.expressions.tree import Of
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.row_set import Earlier
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 
-__all__ = ["Asked", "DatasetFacts", "Question", "Sharing", "decode_asked", "encode_asked"]
+__all__ = ["Asked", "DatasetFacts", "Question", "SharedColumn", "Sharing", "decode_asked", "encode_asked"]
 
 DatasetFacts = Union[OwnerRows, SecretRows]  # noqa: UP007 - msgspec takes the members from a typing.Union
 
@@ -35,18 +36,29 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="que
     earlier: tuple[Earlier, ...] = ()
 
 
+class SharedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """name: of the column of shares. of: what its owners compute for it. domain: the words that text may be, in order
+    and once each.
+    """
+
+    name: str
+    of: Of
+    domain: tuple[str, ...] = ()
+
+
 class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sharing"):
     """Owners' rows of a dataset become shares of the parties, a dataset `into` of its own.
 
     columns: those to share. f: fractional bits of floats, at most. default_bound: log2 of the largest magnitude of
-    floats for which none was declared.
+    floats for which none was declared. where: the rows that are meant; the others stay, as zeros.
     """
 
     dataset: str
     into: str
-    columns: tuple[str, ...]
+    columns: tuple[SharedColumn, ...]
     f: int
     default_bound: int
+    where: Of | None = None
 
 
 class Asked(

@@ -81,6 +81,9 @@ class Rows(Protocol):
     def one_word(self, column: Of) -> bool:
         """Whether the sum of a column's values, whatever they are, stays in 64 bits wherever it is put together."""
 
+    def width(self, column: Of) -> int:
+        """Bits of the values of a column as they are computed with; 0 where owners compute plain values."""
+
     def step(self, column: Of) -> int:
         """Fractional bits of the values that counts and extremes compare; -1 where owners compare plain values."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -12,15 +13,17 @@ from icm_ray.ops.linear import Load
 from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.payload import Natural
 from icm_ray.policy import Policy
-from icm_ray.program.build import Value
+from icm_ray.program.build import Builder, Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.query.expressions.tree import Of
-from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.partials import PartialAggregate
+from icm_ray.query.secret_cells import of_lane
+from icm_ray.query.secret_expressions.lower import on_shares
+from icm_ray.query.secret_expressions.operand import RowBuild, Secret
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
-__all__ = ["Encoding", "SecretPartition", "SecretRows", "encoding_for"]
+__all__ = ["BIT", "Encoding", "SecretPartition", "SecretRows", "encoding_for"]
 
 _INT_BOUND = 31
 _ROOM = 60  # bits of f, bound and rows together: what a partition's sum, comparisons and split squares take
@@ -28,11 +31,14 @@ _MOST_F = 480  # so that sums of squares, with twice as many, are values of a pr
 
 
 class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a column is shared: f fractional bits, magnitudes to 2^bound inclusive; `rounded` for floats."""
+    """How a column is shared: f fractional bits, magnitudes to 2^bound inclusive; `rounded` for floats. domain: the
+    words that text may be; the number of each is shared, from 1 on, 0 where there is none.
+    """
 
     f: Natural
     bound: int
     rounded: bool
+    domain: tuple[str, ...] = ()
 
     @property
     def error(self) -> float:
@@ -54,16 +60,24 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ValueType(shape=(rows,), f=self.f, width=max(self.f + self.bound, 0) + 2, error=self.error)
 
 
-def encoding_for(column: ColumnInfo, declared: int | None, rows: int, f: int, default: int) -> Encoding:
+BIT: Final = Encoding(0, 0, rounded=False)
+"""Of what is 0 or 1."""
+
+
+def encoding_for(
+    column: ColumnInfo, declared: int | None, rows: int, f: int, default: int, domain: tuple[str, ...] = ()
+) -> Encoding:
     """The encoding of a column in partitions of up to `rows` rows. f: the session's fractional bits for magnitudes to
     the default bound, more of them below a smaller one, fewer where a larger one leaves no room; declared, default:
-    log2 of the largest magnitude, of this column and of floats.
+    log2 of the largest magnitude, of this column and of floats. domain: of text.
 
     Errors: `BoundError` naming the column where the bound leaves no room at all.
     """
     room = _ROOM - log2_ceil(rows)
     if column.kind == "bool":
-        return Encoding(0, 0, rounded=False)
+        return BIT
+    if column.kind == "string":
+        return Encoding(0, log2_ceil(len(domain) + 1), rounded=False, domain=domain)
     if column.kind == "int":
         bound = max(_INT_BOUND if declared is None else declared, 0)
         fits = 0
@@ -92,8 +106,10 @@ class SecretPartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="shares"):
     """name: of these shares. source: of the dataset that they were made of. encodings: of the columns, in their order.
+    chosen: the column of bits that says which rows are meant; None: all are. The values of others are 0.
 
-    Keys under which parties keep shares follow from name, partition, column and encoding.
+    Beside a column whose values may be missing there are bits that say where one is; the value is 0 where none is. Keys
+    under which parties keep shares follow from name, partition, column and encoding.
     """
 
     name: str
@@ -102,6 +118,7 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
     encodings: tuple[Encoding, ...]
     partitions: tuple[SecretPartition, ...]
     policy: Policy | None = None
+    chosen: str | None = None
 
     @property
     def count(self) -> int:
@@ -133,11 +150,16 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
 
     @property
     def kept(self) -> Sequence[str]:
-        return [self.key(partition, column.name) for partition in self.partitions for column in self.columns]
+        return [
+            key(partition, column.name)
+            for partition in self.partitions
+            for column in self.columns
+            for key in ((self.key, self.key_of_presence) if column.nullable else (self.key,))
+        ]
 
     @property
-    def where(self) -> None:
-        return None
+    def where(self) -> Of | None:
+        return self.chosen
 
     @property
     def private(self) -> None:
@@ -151,24 +173,60 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
     def by(self) -> tuple[GroupKey, ...]:
         return ()
 
-    def encoding(self, column: Of) -> Encoding:
-        """How a column is shared. Errors: `ColumnError` (none of that name, or an expression)."""
-        if not isinstance(column, str):
-            raise ColumnError(f"{words(column)}: a shared frame is not computed with yet: do that before .share()")
+    def encoding(self, column: str) -> Encoding:
+        """How a column is shared. Errors: `ColumnError` (none of that name)."""
+        return self._column(column)[1]
+
+    def _column(self, name: str) -> tuple[ColumnInfo, Encoding]:
         for info, encoding in zip(self.columns, self.encodings, strict=True):
-            if info.name == column:
-                return encoding
-        raise ColumnError(f"{self.name} has no column {column!r}", column=column)
+            if info.name == name:
+                return info, encoding
+        raise ColumnError(f"{self.name} has no column {name!r}", column=name)
 
     def key(self, partition: SecretPartition, column: str) -> str:
         """The name under which every party keeps its share of a partition's column."""
         return derived_name("share", self.name, partition.owner, partition.number, column, self.encoding(column))
 
+    def key_of_presence(self, partition: SecretPartition, column: str) -> str:
+        """The same of the bits that say where the column has a value."""
+        return derived_name("there", self.name, partition.owner, partition.number, column)
+
+    def loaded(self, builder: Builder, partition: SecretPartition, column: str) -> Secret:
+        """A column of a partition."""
+        info, encoding = self._column(column)
+        labels = self.behind(partition)
+        value = builder.add(Load(self.key(partition, column), encoding.type(partition.rows), labels))
+        there = None
+        if info.nullable:
+            there = builder.add(Load(self.key_of_presence(partition, column), BIT.type(partition.rows), labels))
+        return Secret(info.kind, value, there, 0, encoding.domain)
+
+    def type_of(self, of: Of) -> ValueType:
+        """Of one value of a column or an expression, as it is computed with.
+
+        Errors: `ColumnError` where it is not computed on shares, `BoundError` where it does not fit.
+        """
+        if isinstance(of, str):
+            return self.encoding(of).type(1)
+        builder = Builder(("one", "other"))  # what is written here is asked of nobody
+        columns: dict[str, Secret] = {}
+
+        def column(name: str) -> Secret:
+            if name not in columns:
+                columns[name] = self.loaded(builder, SecretPartition("", "", 0, 0, 1), name)
+            return columns[name]
+
+        rows = RowBuild(builder, column(self.columns[0].name).value)
+        return rows.secret(on_shares(of, rows, column)).value.type
+
     def rounding(self, column: Of) -> float:
-        return self.encoding(column).error
+        return self.type_of(column).error
+
+    def width(self, column: Of) -> int:
+        return self.type_of(column).width
 
     def step(self, column: Of) -> int:
-        return self.encoding(column).f
+        return self.type_of(column).f
 
     def one_word(self, column: Of) -> bool:
         lanes: dict[int, list[int]] = {}
@@ -176,14 +234,8 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
             lanes.setdefault(partition.lane, []).append(partition.rows)
         # as widths add up: in partitions, then in lanes, then over lanes
         grown = max(log2_ceil(max(counts)) + log2_ceil(len(counts)) for counts in lanes.values())
-        return self.encoding(column).type(1).width + grown + log2_ceil(len(lanes)) <= FULL_WIDTH
+        return self.type_of(column).width + grown + log2_ceil(len(lanes)) <= FULL_WIDTH
 
     def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
         """What the rows of one lane contribute."""
-        encoding, name = self.encoding(partial.column), str(partial.column)
-        parts = [
-            build.builder.add(Load(key, encoding.type(partition.rows), self.behind(partition)))
-            for partition in self.partitions
-            if partition.lane == build.lane and (key := self.key(partition, name))
-        ]
-        return partial.of_shares(build.builder, parts, self)
+        return of_lane(build, self, partial, self.where, ())

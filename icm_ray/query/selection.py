@@ -14,7 +14,7 @@ from icm_ray.ops.labels import Labels
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.derived_name import derived_name
-from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.owner_rows import OwnerRows
@@ -22,6 +22,7 @@ from icm_ray.query.partials import PartialAggregate
 from icm_ray.query.private_groups import GroupTable, brought, check_keys, merged, places, tables
 from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import cells, column_of
+from icm_ray.query.secret_cells import conditions, of_lane
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
@@ -85,7 +86,10 @@ class SelectedRows:
 
     @property
     def where(self) -> Of | None:
-        return self.selection.where
+        where, chosen = self.selection.where, self.base.where
+        if where is None or chosen is None or chosen in conditions(where):
+            return chosen if where is None else where
+        return apply("and", (chosen, where))
 
     @property
     def by(self) -> tuple[GroupKey, ...]:
@@ -105,7 +109,7 @@ class SelectedRows:
     def _held(self) -> OwnerRows:
         if isinstance(self.base, OwnerRows):
             return self.base
-        raise ColumnError("rows of a shared frame are not filtered or grouped yet: do that before .share()")
+        raise ColumnError("rows of a shared frame are grouped by stated values: domain={...}, or group before .share()")
 
     @property
     def policy(self) -> Policy | None:
@@ -150,6 +154,9 @@ class SelectedRows:
     def one_word(self, column: Of) -> bool:
         return self.base.one_word(column)
 
+    def width(self, column: Of) -> int:
+        return self.base.width(column)
+
     def step(self, column: Of) -> int:
         return self.base.step(column)
 
@@ -157,7 +164,9 @@ class SelectedRows:
         """What the rows of one lane contribute."""
         if isinstance(partial, GroupTable) and self.private is not None:
             return brought(build, self._held, self.where, self.private, partial)
-        return self._held.partial(build, partial, self.where, self.by)
+        if isinstance(self.base, OwnerRows):
+            return self.base.partial(build, partial, self.where, self.by)
+        return of_lane(build, self.base, partial, self.where, self.by)
 
     def merged(self, builder: Builder, table: GroupTable, value: Value) -> Mapping[PartialAggregate, Value]:
         """What each partial is of every group of private keys, from what all lanes contribute."""

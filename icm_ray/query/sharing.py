@@ -2,50 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from typing import Final
+
 import msgspec
 
-from icm_ray.errors import ColumnError, ProgramError
+from icm_ray.errors import ColumnError, InputError, ProgramError
 from icm_ray.ops.linear import Store
+from icm_ray.query.expressions.tree import Of, apply, literal
+from icm_ray.query.expressions.typing import resolved
+from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.question import DatasetFacts, Sharing
+from icm_ray.query.question import DatasetFacts, SharedColumn, Sharing
 from icm_ray.query.rows import column_of
-from icm_ray.query.secret_rows import SecretPartition, SecretRows, encoding_for
-from icm_ray.query.tasks import ColumnValues
+from icm_ray.query.secret_rows import BIT, Encoding, SecretPartition, SecretRows, encoding_for
+from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.tasks import ColumnInfo, ColumnValues
 
-__all__ = ["secret_rows", "sharing_program"]
+__all__ = ["MOST_WORDS", "secret_rows", "sharing_program"]
+
+MOST_WORDS: Final = 1 << 16
+"""Values that text can be, where it is shared."""
 
 
 def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
     """The dataset of shares that a sharing makes.
 
-    Errors: `ColumnError` for columns without numbers, `BoundError` for bounds that do not fit, `ProgramError` for rows
-    that are shares already.
+    Errors: `ColumnError` for columns of other kinds than can be shared, `BoundError` for bounds that do not fit,
+    `InputError` for stated values that are none, `ProgramError` for rows that are shares already.
     """
     if not isinstance(rows, OwnerRows):
         raise ProgramError(f"the dataset {rows.name!r} is shared already")
-    columns = tuple(column_of(rows, name) for name in sharing.columns)
-    bare = [f"{info.name!r} ({info.kind})" for info in columns if info.kind not in NUMBERS]
-    if bare:
-        raise ColumnError(f"only numbers can be shared, not {', '.join(bare)}; pick columns: frame[[...]].share()")
+    infos = [msgspec.structs.replace(column_of(rows, column.of), name=column.name) for column in sharing.columns]
+    for info, column in zip(infos, sharing.columns, strict=True):
+        _check_column(info, column)
     most = max((count for table in rows.tables for count in table.rows), default=0)
     declared = dict(rows.log2_bounds)
-    encodings = tuple(
-        encoding_for(info, declared.get(info.name), most, sharing.f, sharing.default_bound) for info in columns
-    )
+    encodings = [
+        encoding_for(info, declared.get(str(column.of)), most, sharing.f, sharing.default_bound, column.domain)
+        for info, column in zip(infos, sharing.columns, strict=True)
+    ]
+    chosen = None
+    if sharing.where is not None:
+        chosen = _name_of(sharing.where, {info.name for info in infos})
+        infos.append(ColumnInfo(chosen, "bool", nullable=False))
+        encodings.append(BIT)
+        SelectedRows(Selection(rows.name, sharing.where), rows)  # refuses what is no condition
     partitions = tuple(
         SecretPartition(table.owner, table.name, number, lane, count)
         for table in rows.tables
         for number, (lane, count) in enumerate(zip(table.lanes, table.rows, strict=True))
         if count
     )
-    whole = tuple(msgspec.structs.replace(info, nullable=False) for info in columns)  # owners refuse what is missing
-    return SecretRows(sharing.into, rows.name, whole, encodings, partitions, rows.policy)
+    return SecretRows(sharing.into, rows.name, tuple(infos), tuple(encodings), partitions, rows.policy, chosen)
 
 
-def sharing_program(shares: SecretRows, stage: int, members: Members) -> LaneProgram:
-    """The program that keeps the shares of one partition's columns, by its number among those with rows.
+def _check_column(info: ColumnInfo, column: SharedColumn) -> None:
+    if info.fault:
+        raise ColumnError(info.fault, column=info.name)
+    if info.kind == "string" and column.domain:
+        if list(column.domain) != sorted(set(column.domain)):
+            raise InputError(f"{info.name!r}: stated values are given in order, each once")
+        if len(column.domain) > MOST_WORDS:
+            raise InputError(f"{info.name!r}: {len(column.domain)} values are stated, of {MOST_WORDS} at most")
+    elif info.kind == "string":
+        raise ColumnError(
+            f"{info.name!r} (string): text is shared as the place of each value among public ones: state those, "
+            f"frame.share(domain={{{info.name!r}: [...]}}), or pick columns: frame[[...]].share()",
+            column=info.name,
+        )
+    elif info.kind not in NUMBERS:
+        raise ColumnError(
+            f"{info.name!r} ({info.kind}): only numbers, booleans and text are shared; pick columns: "
+            "frame[[...]].share()",
+            column=info.name,
+        )
+    elif column.domain:
+        raise InputError(f"{info.name!r}: values are stated of text, not of {info.kind}")
+
+
+def _name_of(where: Of, taken: Container[str]) -> str:
+    """Of the column that says which rows are meant."""
+    name = told = words(where)
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{told} #{number}"
+    return name
+
+
+def sharing_program(
+    sharing: Sharing, rows: DatasetFacts, shares: SecretRows, stage: int, members: Members
+) -> LaneProgram:
+    """The program that keeps the shares of one partition's columns, by its number among those with rows; shares: of
+    `secret_rows`.
 
     Errors: `ProgramError` (there is none).
     """
@@ -53,8 +105,32 @@ def sharing_program(shares: SecretRows, stage: int, members: Members) -> LanePro
         raise ProgramError(f"a sharing of {len(shares.partitions)} partitions, none of number {stage}")
     partition = shares.partitions[stage]
     build = LaneBuild(members, partition.lane)
-    for info, encoding in zip(shares.columns, shares.encodings, strict=True):
-        task = ColumnValues(partition.table, info.name, partition.number, encoding.f, encoding.bound, info.kind)
-        value = build.bring(partition.owner, info.name, task, encoding.type(partition.rows), shares.behind(partition))
-        build.builder.add(Store(shares.key(partition, info.name)), value)
+
+    def bring(name: str, kind: str, encoding: Encoding, of: Of, key: str, *, nullable: bool = False) -> None:
+        task = ColumnValues(
+            partition.table,
+            _resolved(rows, of),
+            partition.number,
+            encoding.f,
+            encoding.bound,
+            kind,
+            None if sharing.where is None else _resolved(rows, sharing.where),
+            nullable,
+            encoding.domain,
+        )
+        value = build.bring(partition.owner, name, task, encoding.type(partition.rows), shares.behind(partition))
+        build.builder.add(Store(key), value)
+
+    for column, info, encoding in zip(sharing.columns, shares.columns, shares.encodings, strict=False):
+        key = shares.key(partition, info.name)
+        bring(info.name, info.kind, encoding, column.of, key, nullable=info.nullable)
+        if info.nullable:
+            there = apply("not", (apply("is_null", (column.of,)),))
+            bring(f"{info.name} is there", "bool", BIT, there, shares.key_of_presence(partition, info.name))
+    if shares.chosen is not None:
+        bring("rows that are meant", "bool", BIT, literal(value=True), shares.key(partition, shares.chosen))
     return build.program(partition.number)
+
+
+def _resolved(rows: DatasetFacts, of: Of) -> Of:
+    return resolved(of, lambda name: column_of(rows, name))

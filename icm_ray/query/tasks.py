@@ -96,17 +96,23 @@ class TableInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ColumnValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="values"):
-    """One partition of a column as ring elements (rows,), f fractional bits, magnitudes to 2^bound.
+    """One partition of a column, or of an expression, as ring elements (rows,), f fractional bits, magnitudes to
+    2^bound.
 
     read_as: the kind that all owners agreed on, where this owner's may be another that fits into it; "": its own.
+    where: the rows that are meant; those of others are zero. nullable: whether values may be missing, which are zero;
+    else they are refused. domain: the words that text may be, in order: it is the number of each, from 1 on.
     """
 
     table: str
-    column: str
+    column: Of
     partition: int
     f: int
     bound: int
     read_as: str = ""
+    where: Of | None = None
+    nullable: bool = False
+    domain: tuple[str, ...] = ()
 
 
 class GroupKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,10 +12,12 @@ import analytics as an
 import icm_ray as icm
 from icm_ray.errors import BoundError, ColumnError, InputError, NullError, PolicyError
 from icm_ray.query.withheld import Withheld
+from tests.analytics.conftest import SETUPS, engine_of
 
 NAN = math.nan
 WARDS = ("a", "b", "c")
 STATISTICS = ("count", "sum", "mean", "var", "std", "min", "max", "median")
+ON_SHARES = tuple(name for name in STATISTICS if name != "median")
 
 
 def frames(rows):
@@ -40,11 +42,27 @@ rows = st.tuples(
 some = st.lists(rows, max_size=12)
 
 
-def split(engine, one, other):
-    """A frame of the rows of two owners, and pandas' of all of them."""
+def split(engine, shared, one, other):
+    """A frame of the rows of two owners, and pandas' of all of them; what is shared has 16 fractional bits."""
     first, second = frames([("1.5", 1, "a", True), *one]), frames(other)
+    if shared:
+        first, second = (frame.assign(x=(frame["x"] * 2**16).round() / 2**16) for frame in (first, second))
     held = an.from_pandas(engine, dict(zip(engine.everyone, (first, second), strict=False)))
-    return held, pd.concat([first, second], ignore_index=True)
+    plain = pd.concat([first, second], ignore_index=True)
+    return held.share(domain={"ward": WARDS}) if shared else held, plain
+
+
+PLACES = {f"held, {setup}": (setup, False) for setup in SETUPS} | {
+    f"shared, {setup}": (setup, True) for setup in ("two parties", "three parties, an owner outside, two lanes")
+}
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def place(request):
+    """An engine, and whether rows are shared there."""
+    setup, shared = PLACES[request.param]
+    with engine_of(setup) as running:
+        yield running, shared
 
 
 def same(found, expected):
@@ -67,12 +85,13 @@ CONDITIONS = {
 @pytest.mark.parametrize("name", CONDITIONS)
 @given(one=some, other=some)
 @settings(max_examples=4)
-def test_of_chosen_rows(engine, name, one, other):
-    held, plain = split(engine, one, other)
+def test_of_chosen_rows(place, name, one, other):
+    held, plain = split(*place, one, other)
+    asked = ON_SHARES if held.shared else STATISTICS
     chosen, expected = held[CONDITIONS[name](held)], plain[CONDITIONS[name](plain)]
-    queries = [getattr(chosen[column], statistic)() for column in ("x", "n") for statistic in STATISTICS]
+    queries = [getattr(chosen[column], statistic)() for column in ("x", "n") for statistic in asked]
     found = icm.reveal(*queries, chosen.count_rows(), chosen["ward"].count())
-    wanted = [getattr(expected[column], statistic)() for column in ("x", "n") for statistic in STATISTICS]
+    wanted = [getattr(expected[column], statistic)() for column in ("x", "n") for statistic in asked]
     for query, got, want in zip(queries, found, wanted, strict=False):
         assert same(got, want), query
     assert found[-2:] == (len(expected), expected["ward"].count())
@@ -92,8 +111,8 @@ EXPRESSIONS = {
 @pytest.mark.parametrize("name", EXPRESSIONS)
 @given(one=some, other=some)
 @settings(max_examples=4)
-def test_of_expressions(engine, name, one, other):
-    held, plain = split(engine, one, other)
+def test_of_expressions(place, name, one, other):
+    held, plain = split(*place, one, other)
     column, expected = EXPRESSIONS[name](held), EXPRESSIONS[name](plain)
     for got, want in zip(
         icm.reveal(column.count(), column.sum(), column.mean(), column.std()),
@@ -105,18 +124,20 @@ def test_of_expressions(engine, name, one, other):
 
 @given(one=some, other=some)
 @settings(max_examples=6)
-def test_groups(engine, one, other):
-    held, plain = split(engine, one, other)
+def test_groups(place, one, other):
+    held, plain = split(*place, one, other)
+    asked = list(ON_SHARES if held.shared else STATISTICS)
     groups = held[held["n"] > -5].groupby(["ward", "ill"], domain={"ward": [*WARDS, "none has it"]})
     plain_groups = plain[plain["n"] > -5].groupby(["ward", "ill"])
-    found, sizes = icm.reveal(groups[["x", "n"]].agg(list(STATISTICS)), groups.size())
-    expected = plain_groups[["x", "n"]].agg(list(STATISTICS))
+    found, sizes = icm.reveal(groups[["x", "n"]].agg(asked), groups.size())
+    expected = plain_groups[["x", "n"]].agg(asked)
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, check_index_type=False, rtol=1e-12, atol=1e-9)
     pd.testing.assert_series_equal(sizes, plain_groups.size(), check_index_type=False)
 
 
-def test_assigned_columns(fresh):
-    held, plain = split(fresh, [(2.0, 5, "b", False)], [(None, 7, "a", True)])
+@pytest.mark.parametrize("shared", [False, True], ids=["held", "shared"])
+def test_assigned_columns(fresh, shared):
+    held, plain = split(fresh, shared, [(2.0, 5, "b", False)], [(None, 7, "a", True)])
     both = {"twice": lambda frame: frame["n"] * 2, "more": lambda frame: frame["twice"] + frame["x"]}
     made, expected = held.assign(**both, one=1), plain.assign(**both, one=1)
     assert made.columns == tuple(expected.columns)
@@ -127,7 +148,7 @@ def test_assigned_columns(fresh):
 
 
 def test_several_statistics_of_chosen_rows_share_what_serves_them(fresh):
-    held, _ = split(fresh, [(2.0, 5, "b", False)], [(None, 7, "a", True)])
+    held, _ = split(fresh, False, [(2.0, 5, "b", False)], [(None, 7, "a", True)])
     chosen = held[held["ill"]]
     fresh.jobs.clear()
     icm.reveal(chosen["x"].mean(), chosen["x"].std(), chosen["x"].sum())
@@ -155,8 +176,8 @@ def test_small_groups_are_withheld_on_shares(fresh):
 
 
 def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
-    held, _ = split(fresh, [(2.0, 5, "b", False)], [])
-    other, _ = split(fresh, [], [])
+    held, _ = split(fresh, False, [(2.0, 5, "b", False)], [])
+    other, _ = split(fresh, False, [], [])
     for refused, error, says in (
         (lambda: held["ward"] + 1, ColumnError, r"ward \+ 1: \+ takes numbers, not string"),
         (lambda: held["ward"] > 3, ColumnError, "ward > 3: > takes values of one kind, not int and string"),
@@ -170,7 +191,6 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         (lambda: held.groupby("ward", domain={"ward": [1]}), ColumnError, "it is string, and 1 is not"),
         (lambda: held.groupby("x", domain={"x": [1.0]}), ColumnError, "not by float"),
         (lambda: held.groupby("ill").agg("middle"), InputError, "no aggregate 'middle'"),
-        (held[held["ill"]].share, InputError, "not shared yet"),
         (lambda: held["ward"].isin("a"), InputError, "isin takes a list"),
     ):
         with pytest.raises(error, match=says):
@@ -192,7 +212,7 @@ def test_infinite_results_are_refused_by_their_owner(fresh):
 
 
 def test_how_many_rows_are_chosen_is_no_public_number(fresh):
-    held, _ = split(fresh, [(2.0, 5, "b", False)], [])
+    held, _ = split(fresh, False, [(2.0, 5, "b", False)], [])
     with pytest.raises(TypeError, match="count_rows"):
         len(held[held["ill"]])
     assert "where ill" in repr(held[held["ill"]])

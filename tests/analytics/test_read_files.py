@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import analytics as an
-from icm_ray.errors import BoundError, ColumnError, InputError, NullError, OwnerError, SourceError
+from icm_ray.errors import BoundError, ColumnError, InputError, OwnerError, SourceError
 
 ROWS = pd.DataFrame(
     {"age": np.arange(10), "cost": np.arange(10) / 4, "ok": np.arange(10) % 2 == 0, "who": list("abcdefghij")}
@@ -136,11 +136,10 @@ def test_bounds(fresh, read, files, bound):
         read(fresh, files, bounds={"age": bound})
 
 
-def test_nulls_are_skipped_and_not_shared(fresh, read, tmp_path, kind):
+def test_nulls_are_skipped_also_on_shares(fresh, read, tmp_path, kind):
     path = write(ROWS.assign(cost=[1.0, None] * 5), tmp_path / f"nulls.{kind}")
     frame = read(fresh, {"carol": path}, columns=["age", "cost"])
     assert frame["cost"].sum().reveal() == 5.0
-    with pytest.raises(NullError, match="cost"):
-        frame.share()
-    assert frame["age"].sum().reveal() == 45
-    assert not fresh.kept()
+    shared = frame.share()
+    assert (shared["cost"].sum().reveal(), shared["cost"].count().reveal()) == (5.0, 5)
+    assert frame["age"].sum().reveal() == shared["age"].sum().reveal() == 45

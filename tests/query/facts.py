@@ -5,7 +5,7 @@ from icm_ray.query.expressions.tree import apply
 from icm_ray.query.lane_build import Members
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.private_keys import PrivateKeys
-from icm_ray.query.question import Asked, Question, Sharing
+from icm_ray.query.question import Asked, Question, SharedColumn, Sharing
 from icm_ray.query.selection import Selection
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.count import Count
@@ -36,7 +36,7 @@ VISITS = OwnerRows(
     Policy(min_rows=3, operations=OPERATIONS, residual_df=1, rows_per_bin=1),
 )
 ONE_LANE = OwnerRows("labs", (ColumnInfo("x", "float", nullable=False),), (OwnerTable("table-3", "bob", (100,), (0,)),))
-SHARING = Sharing("visits", "shares-1", ("age", "cost", "ok"), 16, 20)
+SHARING = Sharing("visits", "shares-1", tuple(SharedColumn(name, name) for name in ("age", "cost", "ok")), 16, 20)
 SHARES = secret_rows(SHARING, VISITS)
 
 

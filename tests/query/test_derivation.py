@@ -8,7 +8,7 @@ import pytest
 
 from icm_ray.errors import ProgramError
 from icm_ray.query.lower import lower
-from icm_ray.query.question import decode_asked, encode_asked
+from icm_ray.query.question import SharedColumn, decode_asked, encode_asked
 from tests.query.derive import derived
 from tests.query.facts import MEMBERS, QUESTIONS, SHARES, SHARING, VISITS
 
@@ -61,6 +61,6 @@ def test_names_of_partial_shares_tell_questions_apart():
 def test_names_of_shares_tell_datasets_partitions_columns_and_encodings_apart():
     assert len(set(SHARES.kept)) == len(SHARES.kept) == 3 * 5
     assert names_of(QUESTIONS["sharing"]) == set(SHARES.kept)
-    for change in ({"into": "shares-2"}, {"f": 15, "columns": ("cost",)}):
+    for change in ({"into": "shares-2"}, {"f": 15, "columns": (SharedColumn("cost", "cost"),)}):
         other = msgspec.structs.replace(QUESTIONS["sharing"], what=msgspec.structs.replace(SHARING, **change))
         assert names_of(other).isdisjoint(SHARES.kept)

@@ -18,6 +18,7 @@ from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows, public_count
+from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import ColumnInfo
 
@@ -72,3 +73,6 @@ class ValuesOfColumn(PartialAggregate):
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         raise ProgramError("shares lack no value: their number is that of the rows, which is public")
+
+    def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
+        return part.counts()

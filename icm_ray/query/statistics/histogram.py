@@ -33,6 +33,7 @@ from icm_ray.query.expressions.tree import Of
 from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join, shared
 from icm_ray.query.rows import Rows, column_of
+from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.small_cells import shown
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import ColumnInfo
@@ -201,12 +202,20 @@ class CountsOfColumn(PartialAggregate):
             builder, self.rule, [_counts(builder, part, self.edges, _rounded(rows, self.column)) for part in parts]
         )
 
+    def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
+        rounded = _rounded(rows, self.column)
+        if part.groups is not None:
+            raise InputError("a histogram of each group is not offered: filter for one group at a time")
+        values = part.candidates()
+        return _counts(builder, values, self.edges, rounded, low=part.of.value.type.width - 1)
 
-def _counts(builder: Builder, x: Value, edges: tuple[int | float, ...], rounded: bool) -> Value:
+
+def _counts(builder: Builder, x: Value, edges: tuple[int | float, ...], rounded: bool, low: int | None = None) -> Value:
     """Counts (bins,) of one partition: differences, on shares, of how many values reach each edge.
 
     Rounding to units of 2^-f is monotone: a value that reaches an edge e, rounded, reaches round(e 2^f), and one that
     does not exceed the last, rounded, is below round(e 2^f) + 1. Whole numbers are not rounded, and reach ceil(e).
+    low: values that count are above -2^low, others are that; None: all count.
     """
     scaled = [Fraction(edge) * 2**x.type.f for edge in edges]
     if rounded:  # to the nearest, halves to even, as values are
@@ -214,7 +223,8 @@ def _counts(builder: Builder, x: Value, edges: tuple[int | float, ...], rounded:
     else:
         thresholds = [*map(math.ceil, scaled[:-1]), math.floor(scaled[-1]) + 1]
     reach = 2 ** (x.type.width - 1)  # no value is beyond it, so nor need an edge be
-    clamped = tuple(min(max(threshold, -reach), reach) for threshold in thresholds)
+    least = -reach if low is None else 1 - 2**low
+    clamped = tuple(min(max(threshold, least), reach) for threshold in thresholds)
     reached = builder.add(CountAtLeast(clamped, x.type.width + 1), x)
     bins = len(edges) - 1
     upper = builder.add(Slice(((0, bins, 1),)), reached)

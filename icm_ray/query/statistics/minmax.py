@@ -19,7 +19,8 @@ from icm_ray.query.doubles import DOUBLE, nearest
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join, largest, shared
-from icm_ray.query.rows import Rows
+from icm_ray.query.rows import Rows, public_count
+from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import ColumnInfo
 from icm_ray.ring.fixed import NOTHING, float_of_key, key_of_words
@@ -57,6 +58,9 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int | float:
         value = numbers[self.word]
         if rows.shared:
+            beyond = 1 << (rows.width(self.column) - 1)  # below all values, where none counts
+            if abs(value.integers[0]) == beyond and not public_count(rows, self.column):
+                return math.nan
             return value.integers[0] if self.whole(rows) else nearest(value.number)
         key = key_of_words(*value.integers)
         if abs(key) == NOTHING:
@@ -94,3 +98,6 @@ class LargestOfColumn(PartialAggregate):
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         signed = [self.brought(builder, part) for part in parts]
         return join(builder, self.rule, [largest(builder, part) for part in signed])
+
+    def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
+        return part.largest(negated=self.negated)

@@ -19,6 +19,7 @@ from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join
 from icm_ray.query.rows import Rows
+from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import ColumnInfo
 from icm_ray.ring.wide import GRID, limbs_of
@@ -106,3 +107,7 @@ class SumOfColumn(PartialAggregate):
         together = sums[0] if len(sums) == 1 else builder.add(Concatenate(), *sums)
         wide = builder.add(Widen(), together)
         return wide if len(sums) == 1 else builder.add(Total(), wide)
+
+    def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
+        total = part.total(part.kept())
+        return builder.add(Widen(), total) if self.wide else total

@@ -17,9 +17,10 @@ from fractions import Fraction
 from typing import ClassVar
 
 from icm_ray.errors import BoundError
-from icm_ray.ops.linear import Concatenate, Rescale, Scale, Slice, Subtract
+from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.linear import AssumeWidth, Concatenate, Rescale, Scale, Slice, Subtract
 from icm_ray.ops.linear import Sum as Total
-from icm_ray.ops.products import SumOfSquares
+from icm_ray.ops.products import Epilogue, Product, SumOfSquares, Truncate
 from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
 from icm_ray.program.build import Builder, Value
@@ -28,6 +29,7 @@ from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken, join, shared
 from icm_ray.query.rows import Rows, public_count
+from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.sum import SumOfColumn, moment_type
@@ -134,6 +136,10 @@ class SquaresOfColumn(PartialAggregate):
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
         return join(builder, self.rule, [_squares(builder, part) for part in parts])
 
+    def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
+        values = part.kept()
+        return _squares(builder, values) if part.groups is None else _squares_of_groups(builder, values, part)
+
 
 def _squares(builder: Builder, x: Value) -> Value:
     """The sum of x^2 of one partition (rows,), in the wide ring: at once where it fits, else from parts of a split."""
@@ -147,6 +153,24 @@ def _squares(builder: Builder, x: Value) -> Value:
     ]
     total = builder.add(Total(), builder.add(Concatenate(), *weighted))
     return _with_fraction(builder, total, 2 * x.type.f)
+
+
+def _squares_of_groups(builder: Builder, x: Value, part: ChosenShares) -> Value:
+    """The sums of x^2 of each group, in the wide ring: at once where they fit, else from parts of a split."""
+    square = Product(Elementwise())
+    if 2 * x.type.width - 1 + log2_ceil(x.type.count) < FULL_WIDTH:
+        return builder.add(Widen(), part.total(builder.add(square, x, x)))
+    shift = max(x.type.width // 2, 1)
+    high = builder.add(Truncate(Epilogue(shift=shift, width=x.type.width + 1)), builder.add(Rescale(-x.type.f), x))
+    high = builder.add(Rescale(shift), high)
+    back = builder.add(Scale(1 << shift), high)
+    low = builder.add(AssumeWidth(shift + 1, 0.0), builder.add(Subtract(), builder.add(Rescale(-x.type.f), x), back))
+    high = builder.add(AssumeWidth(high.type.width, 0.0), high)
+    weighted = [
+        builder.add(Scale(1 << power), builder.add(Widen(), part.total(builder.add(square, *pair))))
+        for pair, power in (((high, high), 2 * shift), ((high, low), shift + 1), ((low, low), 0))
+    ]
+    return _with_fraction(builder, join(builder, Join.SUM, weighted), 2 * x.type.f)
 
 
 def _with_fraction(builder: Builder, whole: Value, f: int) -> Value:

@@ -76,8 +76,8 @@ def _in_kind(result: Any, unit: UnitKind, statistic: str) -> Any:
 
 def _decimal(result: Any, scale: int, statistic: str) -> Decimal | float:
     """Exactly, or a float of what is divided."""
-    if isinstance(result, int):
-        return Decimal(f"{result}E{-scale}")
     if math.isnan(result):
         return math.nan
+    if statistic in {"sum", "min", "max"}:  # whole numbers, Python's or numpy's
+        return Decimal(f"{int(result)}E{-scale}")
     return float(Fraction(result) / Fraction(10) ** (scale * (2 if statistic == "var" else 1)))

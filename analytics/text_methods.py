@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from functools import reduce
 from typing import Any, Generic, TypeVar
@@ -15,7 +14,6 @@ from icm_ray.query.expressions.tree import apply, literal
 __all__ = ["SecureText"]
 
 _Column = TypeVar("_Column", bound=Operators)
-_WHITESPACE = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
 _SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()]")
 
 
@@ -150,7 +148,9 @@ class SecureText(Generic[_Column]):
             >>> visits["ward"].str.strip().str.len().sum().reveal()
             5
         """
-        return self._text._apply("strip", options=(_plain_text(_WHITESPACE if to_strip is None else to_strip),))
+        if to_strip is None:
+            return self._text._apply("trim")
+        return self._text._apply("strip", options=(_plain_text(to_strip),))
 
     def _any(self, function: str, given: Any) -> _Column:
         patterns = dict.fromkeys(given if isinstance(given, tuple) else (given,))

@@ -164,6 +164,12 @@ CUTS = {
 TABLE = CUTS | NUMBERS | CONDITIONS | CHOICES | TEXT
 
 
+def test_letters_are_those_of_pandas(held):
+    plain = frame([(None, None, 0, 0, False, word) for word in ("straße", "İstanbul", "ÀÉ", "\x1c a\u2003", "ǅ")])
+    for name in ("upper", "lower", "strip", "len"):
+        assert values(TABLE[name](held), plain) == listed(TABLE[name](plain))
+
+
 @pytest.fixture(scope="module")
 def engine():
     with Recording(("alice", "bob"), config=EngineConfig()) as running:

@@ -1,11 +1,10 @@
-"""Text, as Python has it: letters of every alphabet, not of one table of them."""
+"""Text with Arrow's functions, which are those of pandas' own kind of text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from icm_ray.owner.expressions.casts import each_once
 from icm_ray.owner.expressions.evaluator import Evaluator
 from icm_ray.query.expressions.tree import Scalar
 
@@ -34,20 +33,11 @@ def _length(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
     return pc.utf8_length(_text(arguments[0])).cast(pa.int64())
 
 
-def _lettered(ascii_function: str, function: Callable[[str], str]) -> Evaluator:
-    """Arrow's where there is nothing but ASCII; Python's else, which makes two letters of some."""
-
+def _plainly(function: str) -> Evaluator:
     def evaluate(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        values = _text(arguments[0])
-        if isinstance(values, pa.Scalar):
-            text = values.as_py()
-            return pa.scalar(None if text is None else function(text), values.type)
-        if pc.all(pc.string_is_ascii(values)).as_py() is not False:
-            return pc.call_function(ascii_function, [values])
-        return each_once(values, function, values.type)
+        return pc.call_function(function, [_text(arguments[0])])
 
     return evaluate
 
@@ -63,7 +53,8 @@ EVALUATORS: Mapping[str, Evaluator] = {
     "ends_with": _matched("ends_with"),
     "contains": _matched("match_substring"),
     "length": _length,
-    "lower": _lettered("ascii_lower", str.lower),
-    "upper": _lettered("ascii_upper", str.upper),
+    "lower": _plainly("utf8_lower"),
+    "upper": _plainly("utf8_upper"),
     "strip": _strip,
+    "trim": _plainly("utf8_trim_whitespace"),
 }

@@ -38,4 +38,5 @@ FUNCTIONS = (
     _text_function("lower", "lower", "string"),
     _text_function("upper", "upper", "string"),
     _text_function("strip", "strip", "string", takes=True),
+    _text_function("trim", "strip", "string"),
 )

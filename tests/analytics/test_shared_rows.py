@@ -138,12 +138,12 @@ def test_what_cannot_be_shared_or_asked_of_shares_is_refused(fresh, frame):
         frame.assign(y=1 / frame["n"])[["y"]].share()
 
 
-_OPTIONS = {"power": (2,), "round": (1,)}
+_OPTIONS = {"power": (2,), "round": (1,), "part": ("day",), "floor": (1, "day")}
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - LOWERINGS.keys()))
 def test_functions_that_shares_lack_say_so(frame, name):
-    of = apply(name, ("n",) * FUNCTIONS[name].arguments, _OPTIONS.get(name, ("day",)))
+    of = apply(name, ("n",) * FUNCTIONS[name].arguments, _OPTIONS.get(name, ()))
     with pytest.raises(ColumnError, match=r"not computed on shares: do that before .share\(\)"):
         frame[["n"]].share()._dataset.facts.type_of(of)
 

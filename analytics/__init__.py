@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from analytics.binned import histogram2d
 from analytics.column import SecureColumn
+from analytics.crosstab import crosstab
 from analytics.cuts import cut
 from analytics.files import read_csv, read_parquet
 from analytics.frame import SecureFrame
@@ -23,8 +25,10 @@ __all__ = [
     "SecureGroupBy",
     "SecureModel",
     "SecureText",
+    "crosstab",
     "cut",
     "from_pandas",
+    "histogram2d",
     "read_csv",
     "read_parquet",
     "sql",

@@ -6,18 +6,22 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from analytics.accessors import Accessors
+from analytics.aggregates import Aggregated
+from analytics.binned import histogram
+from analytics.by_value import ByValue
 from analytics.elementwise import Elementwise
 from analytics.meant import Meant
 from analytics.moments import Moments, freedom
 from analytics.quantiles import most, quantiles
 from analytics.query import Query
+from analytics.rows_stay import RowsStay
 from analytics.shown import shown
 from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.tree import Expression, Of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
-from icm_ray.query.statistics.histogram import Histogram, edges_of
+from icm_ray.query.statistics.histogram import edges_of
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.statistics.sum import Sum
@@ -29,7 +33,7 @@ __all__ = ["SecureColumn"]
 _NUMBERS = frozenset({"int", "float", "bool"})
 
 
-class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
+class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsStay, StaysHere):
     """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
     Every statistic is a `Query`, which computes nothing before its `reveal`. Operators and comparisons make columns
@@ -301,7 +305,13 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
         self._numbers()
         return most(self.meant, self.of, self.name, n, least=True)
 
-    def histogram(self, bins: int | Sequence[float] = 16, range: tuple[float, float] | None = None) -> Query:
+    def histogram(
+        self,
+        bins: int | Sequence[float] = 16,
+        range: tuple[float, float] | None = None,
+        density: bool = False,
+        weights: SecureColumn | None = None,
+    ) -> Query:
         """Count the values in bins, as numpy.histogram does.
 
         The last bin is closed, values outside of the range are not counted. Edges given as integers compare exactly
@@ -313,18 +323,23 @@ class SecureColumn(Elementwise, Accessors, Moments, StaysHere):
             bins: The number of equal bins over `range`, 1 to 4096, or the edges themselves, in order.
             range: The least and the largest edge, in the column's unit; needed with a number of bins, since edges are
                 public and must not depend on the data. Where edges are given it has no meaning.
+            density: Whether to divide by the sum of the counts and by the widths of bins: float64.
+            weights: A column of numbers of the same rows, whose values are added up in the place of ones; rows that
+                lack one are left out.
 
         Returns:
-            A query for (counts, edges): int64 (bins,), and float64 (bins + 1,) or the integers that were given. Where
-            a policy withholds counts, they come as a numpy.ma.MaskedArray.
+            A query for (counts, edges): int64 (bins,), float64 where weights are, and float64 (bins + 1,) or the
+            integers that were given. Where a policy withholds counts, they come as a numpy.ma.MaskedArray.
 
         Raises:
-            ColumnError: The column holds no numbers.
-            InputError: Edges that would depend on the data, are not in order or are not finite.
+            ColumnError: The column, or weights, hold no numbers.
+            InputError: Edges that would depend on the data, are not in order or are not finite; weights of other rows.
+            PolicyError: When it is revealed: the sum for a density is not known, since counts are withheld.
 
         Examples:
             >>> counts, edges = visits["age"].histogram(bins=4, range=(20, 80)).reveal()
             >>> counts.tolist(), edges.tolist()
             ([2, 1, 1, 1], [20.0, 35.0, 50.0, 65.0, 80.0])
         """
-        return self._query(Histogram.of(*self._numbers(), edges_of(bins, range)))
+        self._numbers()
+        return histogram(self, edges_of(bins, range), density=density, weights=weights)

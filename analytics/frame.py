@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from analytics.column import SecureColumn
 from analytics.dataset import Dataset
 from analytics.execute import share
-from analytics.groupby import TEXT, SecureGroupBy, grouped
+from analytics.frame_statistics import FrameStatistics
+from analytics.group_keys import TEXT
+from analytics.groupby import SecureGroupBy, grouped
 from analytics.meant import Meant
 from analytics.public_values import plain
 from analytics.query import Query
@@ -25,7 +27,7 @@ from icm_ray.query.statistics.count import Count
 __all__ = ["SecureFrame"]
 
 
-class SecureFrame(Shaping, Uncompared):
+class SecureFrame(Shaping, FrameStatistics, Uncompared):
     """A frame holds the rows of all owners as one table: names, kinds and numbers of rows; values stay where they are.
 
     `read_csv`, `read_parquet` and `from_pandas` make frames, and so do `share` and picking columns of another frame:
@@ -284,9 +286,9 @@ class SecureFrame(Shaping, Uncompared):
 
     def groupby(
         self,
-        by: str | list[str],
+        by: str | SecureColumn | list[str | SecureColumn],
         *,
-        domain: Mapping[str, Sequence[Any]] | None = None,
+        domain: Mapping[str, Iterable[Any]] | Iterable[Any] | None = None,
         max_groups: int | None = None,
         max_bytes: int = TEXT,
     ) -> SecureGroupBy:
@@ -297,9 +299,10 @@ class SecureFrame(Shaping, Uncompared):
         which owners have rows of a group is not.
 
         Args:
-            by: The name of a column, or of several. Each combination of their values is a group.
-            domain: By name the values to group by; rows with others are in no group, as with pandas' categories.
-                Booleans need none. None: the values are private, unless all keys are booleans.
+            by: The name of a column, a column of the same rows, as `frame["age"] >= 65` is one, or a list of these.
+                Each combination of their values is a group.
+            domain: By name the values to group by, of one key the values alone; rows with others are in no group, as
+                with pandas' categories. Booleans need none. None: the values are private, unless all keys are booleans.
             max_groups: Room for that many groups of each owner, a public number; by default the number of rows, 4096
                 at most, to the next power of two. An owner with more refuses.
             max_bytes: The most bytes (UTF-8) of a private key that is text, 1 to 64; a public number.
@@ -320,12 +323,11 @@ class SecureFrame(Shaping, Uncompared):
             >>> visits.groupby("ward")["age"].agg("max").reveal().to_dict()
             {'a': 47, 'b': 70}
         """
-        names = [by] if isinstance(by, str) else list(by)
-        known = [self._known(name) for name in names]
-        stated = {self._known(name): values for name, values in (domain or {}).items()}
         if domain is not None and max_groups is not None:
             raise InputError("max_groups= is for private keys: with domain= the groups are stated")
-        return grouped(self._meant, self._columns, known, stated, max_groups, max_bytes)
+        wanted = by if isinstance(by, list) else [by]
+        known = [self._known(item) if isinstance(item, str) else item for item in wanted]
+        return grouped(self._meant, self._columns, known, domain, max_groups, max_bytes)
 
     def count_rows(self) -> Query:
         """Count the rows that are meant: the number is public for a whole dataset, but not of chosen rows.

@@ -68,7 +68,7 @@ class Moments:
 
         Examples:
             >>> visits["age"].skew().reveal()
-            0.24...
+            0.198...
         """
         return self._shape(peaked=False)
 
@@ -85,7 +85,7 @@ class Moments:
 
         Examples:
             >>> visits["age"].kurt().reveal()
-            -1.7...
+            -2.14...
         """
         return self._shape(peaked=True)
 
@@ -110,7 +110,7 @@ class Moments:
 
         Examples:
             >>> visits["age"].cov(visits["cost"]).reveal()
-            1104.6875
+            1517.7375
         """
         return self._pair(other, ddof=freedom(ddof), scaled=False)
 
@@ -131,7 +131,7 @@ class Moments:
 
         Examples:
             >>> visits["age"].corr(visits["cost"]).reveal()
-            0.42...
+            0.58...
         """
         return self._pair(other, ddof=1, scaled=True)
 

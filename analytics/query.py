@@ -12,7 +12,7 @@ from icm_ray.errors import InputError
 from icm_ray.query.error_bound import ErrorBound
 from icm_ray.runtime.driver.engine import Engine
 
-__all__ = ["Query"]
+__all__ = ["Query", "together"]
 
 
 def _only(results: list[Any]) -> Any:
@@ -181,6 +181,17 @@ class Query(Uncompared):
         """
         return self._parts[0].dataset.engine
 
+    @classmethod
+    def _joined(cls, queries: Sequence[Query], title: str, build: Callable[[list[Any]], Any]) -> Query:
+        """As `together`."""
+        sizes = [(query._build, len(query._parts)) for query in queries]
+
+        def made(results: list[Any]) -> Any:
+            left = iter(results)
+            return build([build_one(list(islice(left, size))) for build_one, size in sizes])
+
+        return cls([part for query in queries for part in query._parts], title, made)
+
     def check(self, to: str | None = None) -> None:
         """Raise what `reveal(to)` would raise because of the question alone: no worker is asked.
 
@@ -196,3 +207,8 @@ class Query(Uncompared):
             >>> visits["age"].mean().check(to="bob")
         """
         check(self._parts, to)
+
+
+def together(queries: Sequence[Query], title: str, build: Callable[[list[Any]], Any]) -> Query:
+    """One query for what `build` makes of the results of several, which are revealed together."""
+    return Query._joined(queries, title, build)

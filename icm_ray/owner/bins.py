@@ -14,7 +14,7 @@ from icm_ray.errors import ProgramError
 from icm_ray.ring import cells as kernels
 from icm_ray.ring.array import RingArray
 
-__all__ = ["Bins", "Edge"]
+__all__ = ["Bins", "Edge", "bins_of"]
 
 Edge = int | float
 
@@ -87,3 +87,13 @@ def _thresholds(edges: Sequence[Edge], dtype: np.dtype[Any]) -> NDArray[Any]:
     lower = [near if near >= edge else math.nextafter(near, math.inf) for near, edge in pairs]
     last = doubles[-1] if doubles[-1] <= edges[-1] else math.nextafter(doubles[-1], -math.inf)
     return np.array([*lower[:-1], math.nextafter(last, math.inf)], dtype)
+
+
+def bins_of(values: NDArray[Any], edges: Sequence[Edge]) -> NDArray[np.int64]:
+    """The bin of each value (rows,), bool, int64, uint64 or float64; -1 where it is in none."""
+    if values.dtype == np.bool_:
+        values = values.astype(np.int64)
+    reached = _thresholds(edges, values.dtype).searchsorted(values, side="right").astype(np.int64)
+    reached[reached == len(edges)] = 0  # beyond the last
+    found: NDArray[np.int64] = reached - 1
+    return found

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import ColumnError, ProgramError
+from icm_ray.owner.bins import bins_of
 from icm_ray.owner.expressions.evaluate import evaluate
 from icm_ray.owner.expressions.kinds import as_agreed
 from icm_ray.owner.folds import Fold, fold_for
@@ -148,7 +149,7 @@ class Batch:
             if cells is None:
                 cells = places
             else:
-                cells = np.where((cells < 0) | (places < 0), np.int64(-1), cells * len(key.domain) + places)
+                cells = np.where((cells < 0) | (places < 0), np.int64(-1), cells * key.size + places)
         return cells
 
 
@@ -162,6 +163,8 @@ def _places(array: Any, key: GroupKey) -> Rows:
 
     if pa.types.is_null(array.type):
         return np.full(len(array), -1)
+    if key.edges:
+        return _bins(array, key)
     try:
         domain = pa.array(key.domain, array.type)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
@@ -169,6 +172,18 @@ def _places(array: Any, key: GroupKey) -> Rows:
     places = pc.fill_null(pc.index_in(array, value_set=domain), -1)
     result: Rows = places.to_numpy(zero_copy_only=False).astype(np.int64)
     return result
+
+
+def _bins(array: Any, key: GroupKey) -> Rows:
+    """The bin of each value, -1 for those that are in none, or missing."""
+    import pyarrow as pa
+
+    name, there = words(key.of), found(array)
+    if there is None:
+        return bins_of(plain_numbers(array, name, ""), key.edges)
+    places = np.full(len(array), -1)
+    places[there] = bins_of(plain_numbers(array.filter(pa.array(there)), name, ""), key.edges)
+    return places
 
 
 class Work:

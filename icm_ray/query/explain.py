@@ -45,7 +45,7 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     lines = [statistic.title, f"  rows: {rows.count} ({brought}), public; {how}"]
     if rows.where is not None:
         lines.append(f"  where: {words(rows.where)}; how many rows that are is secret")
-    lines += [f"  groups: {words(key.of)}, {len(key.domain)} public values" for key in rows.by]
+    lines += [f"  groups: {words(key.of)}, {key.size} public {'bins' if key.edges else 'values'}" for key in rows.by]
     if rows.private is not None:
         keys = ", ".join(words(key.of) for key in rows.private.keys)
         lines.append(f"  groups: {keys}, private; {rows.groups} places for the groups of all owners, public")

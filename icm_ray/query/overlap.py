@@ -252,7 +252,7 @@ def _and(a: Of | None, b: Of | None) -> Of | None:
 def _cells(told: RowSet) -> int:
     count = 1
     for key in told.by:
-        count *= len(key.domain)
+        count *= key.size
     return count
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import msgspec
 
@@ -16,6 +17,7 @@ from icm_ray.program.build import Builder, Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.expressions.words import words
+from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.partials import PartialAggregate
@@ -68,6 +70,10 @@ class SelectedRows:
             return
         for key in self.by:
             check_key(key, column_of(self.base, key.of))
+            if key.edges and self.base.shared:
+                raise ColumnError(
+                    f"{words(key.of)}: rows of a shared frame are not put in bins: do that before .share()"
+                )
         if not 1 <= cells(self) <= MOST_CELLS:
             raise InputError(f"{cells(self)} groups; 1 to {MOST_CELLS} can be asked for at once")
 
@@ -102,7 +108,7 @@ class SelectedRows:
     @cached_property
     def groups(self) -> int:
         if self.private is None:
-            return math.prod(len(key.domain) for key in self.by) if self.by else 0
+            return math.prod(key.size for key in self.by) if self.by else 0
         return places(self._held, self.private)
 
     @property
@@ -177,6 +183,9 @@ class SelectedRows:
 
 def check_key(key: GroupKey, info: ColumnInfo) -> None:
     """Refuse values to group a column by that cannot be. Errors: those of `SelectedRows`."""
+    if key.edges:
+        _check_edges(key, info)
+        return
     if not key.domain:
         raise InputError(f"{info.name}: there are no values to group by")
     if len(set(key.domain)) != len(key.domain):
@@ -187,3 +196,11 @@ def check_key(key: GroupKey, info: ColumnInfo) -> None:
     for value in key.domain:
         if type(value) is not kinds[info.kind]:
             raise ColumnError(f"{info.name}: it is {info.kind}, and {value!r} is not", column=info.name)
+
+
+def _check_edges(key: GroupKey, info: ColumnInfo) -> None:
+    if info.kind not in NUMBERS:
+        raise ColumnError(f"{info.name}: bins are of numbers, not of {info.kind}")
+    finite = all(math.isfinite(edge) for edge in key.edges)
+    if key.domain or len(key.edges) < 2 or not finite or any(low > high for low, high in pairwise(key.edges)):
+        raise InputError(f"{info.name}: bins have two or more finite edges in order, and no values beside")

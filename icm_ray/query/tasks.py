@@ -116,10 +116,18 @@ class ColumnValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 
 
 class GroupKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What rows are grouped by. domain: the public values of the groups; rows of no such value are in none."""
+    """What rows are grouped by. domain: the public values of the groups; rows of no such value are in none. edges: of
+    bins of numbers instead, as numpy.histogram has them: [a, b) between two, the last one closed.
+    """
 
     of: Of
-    domain: tuple[Scalar, ...]
+    domain: tuple[Scalar, ...] = ()
+    edges: tuple[int | float, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of groups."""
+        return len(self.edges) - 1 if self.edges else len(self.domain)
 
 
 class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="aggregate"):
@@ -160,7 +168,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     @property
     def cells(self) -> int:
         """The number of groups."""
-        return math.prod(len(key.domain) for key in self.by)
+        return math.prod(key.size for key in self.by)
 
 
 class PrivateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

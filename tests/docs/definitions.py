@@ -28,12 +28,21 @@ def on_pages():
                 yield dotted, found
 
 
+def _members(found):
+    """Those of a class and of the mixins that it is made of, in the frames' package."""
+    members = {}
+    for base in reversed(found.__mro__):
+        if base is found or base.__module__.startswith("analytics."):
+            members |= vars(base)
+    return members
+
+
 def definitions():
     """(dotted name, object) of what the reference shows, methods and properties after their class."""
     for dotted, found in on_pages():
         yield dotted, found
         if inspect.isclass(found):
-            for member, value in vars(found).items():
+            for member, value in _members(found).items():
                 plain = value.__func__ if isinstance(value, classmethod | staticmethod) else value
                 if shown(member) and (inspect.isfunction(plain) or isinstance(plain, property)):
                     yield f"{dotted}.{member}", plain

@@ -58,6 +58,8 @@ class Covariance(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
         return public_count(rows, self.column) and rows.count < self._fewest
 
     def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
+        if rows.private is not None:
+            raise ColumnError(f"{self.title}: of groups of private keys that is not offered; state them: domain=")
         if rows.shared:
             raise ColumnError(f"{self.title}: of shares that is not offered; ask it of the frame before .share()")
         kinds = [column_of(rows, of).kind for of in (self.column, self.other)]

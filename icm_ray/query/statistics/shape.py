@@ -56,6 +56,8 @@ class Shape(OfColumn, frozen=True, forbid_unknown_fields=True, tag="shape"):
         return f"{'kurt' if self.peaked else 'skew'} of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
+        if rows.private is not None:
+            raise ColumnError(f"{self.title}: of groups of private keys that is not offered; state them: domain=")
         if rows.shared:
             raise ColumnError(f"{self.title}: of shares that is not offered; ask it of the frame before .share()")
         count, degree = ValuesOfColumn(self.column), self.degree

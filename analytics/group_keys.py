@@ -1,0 +1,137 @@
+"""What rows are grouped by: columns and expressions, of public values or of private ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from analytics.meant import Groups, Meant
+from analytics.operators import Operators
+from analytics.public_values import plain
+from icm_ray.errors import ColumnError, InputError
+from icm_ray.query.expressions.tree import Of, Scalar, columns_of
+from icm_ray.query.expressions.words import words
+from icm_ray.query.kinds import one_form
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.private_keys import MOST_INTEGER, PrivateKeys
+from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
+
+__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of"]
+
+_MOST_GROUPS: Final = 4096
+TEXT: Final = 20
+"""Bytes of a text that is a private key, where nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedGroups:
+    """names: that the index of results gets, as pandas has it. groups: what rows are grouped by."""
+
+    names: tuple[str | None, ...]
+    groups: Groups
+
+    @property
+    def keys(self) -> Sequence[GroupKey | PrivateKey]:
+        """What rows are grouped by, one after the other."""
+        return self.groups.keys if isinstance(self.groups, PrivateKeys) else self.groups
+
+
+def keys_of(
+    meant: Meant, columns: Mapping[str, Of], by: Sequence[Any], domain: Any, most: int | None, most_bytes: int
+) -> NamedGroups:
+    """The keys of a frame whose columns hold these.
+
+    by: names and columns of the same rows. domain: by name the values of each, in any order; of one key they may stand
+    alone. Values are put in order, as pandas puts groups; None: they are private, unless all keys are booleans. most:
+    the places for groups of each owner, most_bytes: of a text, where they are private.
+    Errors: `InputError` (none, values that are not stated, a column of other rows), `ColumnError` (no such column).
+    """
+    if not by:
+        raise InputError("rows are grouped by one column or more")
+    found = [_key(meant, columns, item) for item in by]
+    names = tuple(name for name, _ in found)
+    stated = _stated(domain, names)
+    infos = [meant.info(of) for _, of in found]
+    if domain is None and any(info.kind != "bool" and not info.categories for info in infos):
+        return NamedGroups(names, _private(meant, [of for _, of in found], most, most_bytes))
+    keys = tuple(
+        GroupKey(of, domain_of(info, name, stated.get(name))) for (name, of), info in zip(found, infos, strict=True)
+    )
+    return NamedGroups(names, keys)
+
+
+def _private(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
+    """The keys of groups whose values nobody states, with room for so many of an owner's groups."""
+    facts = meant.dataset.facts
+    bounds = dict(facts.log2_bounds) if isinstance(facts, OwnerRows) else {}
+    keys = []
+    for of in columns:
+        kind = meant.info(of).kind
+        declared = bounds.get(of, MOST_INTEGER) if isinstance(of, str) else MOST_INTEGER
+        if kind == "int":
+            keys.append(PrivateKey(of, "int", min(max(declared, 0), MOST_INTEGER)))
+        elif kind == "bool":
+            keys.append(PrivateKey(of, "bool", 0))
+        elif kind == "string":
+            keys.append(PrivateKey(of, "string", most_bytes))
+        else:
+            raise ColumnError(f"{words(of)}: rows are grouped by text, whole numbers and booleans, not by {kind}")
+    room = 1 << (min(max(facts.count, 1), _MOST_GROUPS) - 1).bit_length() if most is None else most
+    return PrivateKeys(tuple(keys), room)
+
+
+def _key(meant: Meant, columns: Mapping[str, Of], item: Any) -> tuple[str | None, Of]:
+    if isinstance(item, Operators):
+        if item.meant.dataset is not meant.dataset or item.meant.where not in (None, meant.where):
+            raise InputError("rows are grouped by columns of the same rows")
+        return _name(item), item.of
+    name = one_form(str(item))
+    if not isinstance(item, str) or name not in columns:
+        raise ColumnError(f"rows are grouped by columns, by name or as frame[...] gives them, not by {item!r}")
+    return name, columns[name]
+
+
+def _name(column: Any) -> str | None:
+    """Its own, or of an expression that of the only column it reads, as pandas has it."""
+    if isinstance(column.of, str) or column.name != words(column.of):
+        return str(column.name)
+    read = columns_of(column.of)
+    return read[0] if len(read) == 1 else None
+
+
+def _stated(domain: Any, names: Sequence[str | None]) -> Mapping[str | None, Any]:
+    if domain is None:
+        return {}
+    if isinstance(domain, Mapping):
+        given: dict[str | None, Any] = {one_form(str(name)): values for name, values in domain.items()}
+        if unknown := given.keys() - set(names):
+            raise InputError(f"domain= states values of {', '.join(map(str, unknown))}, which are no key")
+        return given
+    if len(names) > 1:
+        raise InputError("of several keys domain= states values by name: domain={...: [...], ...}")
+    return {names[0]: domain}
+
+
+def domain_of(info: ColumnInfo, name: str | None, values: Any) -> tuple[Scalar, ...]:
+    """Stated values of a column, each once and in order, that of categories where it has some; of booleans and
+    categories none need be stated.
+
+    Errors: `InputError` where there are none.
+    """
+    if values is not None:
+        if isinstance(values, str) or not hasattr(values, "__iter__"):
+            raise InputError(f"the values of {name!r} are a list, not {values!r}")
+        stated = list(dict.fromkeys(map(plain, values)))
+        ranks = {value: place for place, value in enumerate(info.categories)}
+        try:
+            return tuple(sorted(stated, key=lambda value: (ranks.get(value, len(ranks)), value)))
+        except TypeError:  # of several kinds, which is refused where the kind of the column is known
+            return tuple(stated)
+    if info.kind == "bool":
+        return (False, True)
+    if info.categories:
+        return info.categories
+    shown = name or "the key"
+    raise InputError(f"the values of {shown!r} are not public; state those to group by or to count: domain=[...], or "
+                     f"of several columns domain={{{shown!r}: [...]}}")  # fmt: skip

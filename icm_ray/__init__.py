@@ -15,12 +15,17 @@ from icm_ray.revealable import reveal
 
 if TYPE_CHECKING:
     from icm_ray.policy import Policy
+    from icm_ray.query.withheld import Withheld
     from icm_ray.runtime.session import Session
 
-__all__ = ["Policy", "Session", "reveal"]
+__all__ = ["Policy", "Session", "Withheld", "reveal"]
 __all__ += errors.__all__
 
-_LATER = {"Policy": "icm_ray.policy", "Session": "icm_ray.runtime.session"}
+_LATER = {
+    "Policy": "icm_ray.policy",
+    "Session": "icm_ray.runtime.session",
+    "Withheld": "icm_ray.query.withheld",
+}
 
 
 def __getattr__(name: str) -> Any:

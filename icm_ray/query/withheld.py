@@ -10,11 +10,14 @@ __all__ = ["Withheld"]
 
 
 class Withheld:
-    """A number that nobody was shown, and why. Whoever computes with it gets a `PolicyError`.
+    """A `Withheld` stands for a number that nobody was shown. Whoever computes with it gets a `PolicyError`.
+
+    Args:
+        reason: Why, and what to ask instead; an attribute too.
 
     Examples:
-        >>> Withheld("mean of cost: fewer than 10 values")
-        <withheld: mean of cost: fewer than 10 values>
+        >>> icm.Withheld("mean of cost: fewer than 10 values are behind it")
+        <withheld: mean of cost: fewer than 10 values are behind it>
     """
 
     __slots__ = ("reason",)
@@ -28,6 +31,6 @@ class Withheld:
     def _refuse(self, *_: Any) -> NoReturn:
         raise PolicyError(f"withheld: {self.reason}")
 
-    __float__ = __int__ = __index__ = __bool__ = __len__ = __iter__ = _refuse
+    __float__ = __int__ = __index__ = __bool__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __abs__ = __round__ = _refuse

@@ -1,0 +1,164 @@
+"""Makes docs/from-pandas.md: what of pandas works on frames, found by trying; a test holds the page to it.
+
+python docs/verbs.py
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "from-pandas.md"
+
+VERBS = {
+    "Rows and columns": [
+        'frame["age"]',
+        "frame.age",
+        'frame[["age", "cost"]]',
+        'frame[frame["age"] >= 65]',
+        'frame[(frame["age"] >= 65) & ~frame["ill"]]',
+        """frame.query("age >= 65 and ward == 'a'")""",
+        'frame.dropna(subset=["cost"])',
+        'frame.assign(twice=frame["age"] * 2)',
+        'frame.rename(columns={"age": "years"})',
+        'frame.drop(columns=["cost"])',
+        'frame.merge(other, on="age")',
+        "frame.sort_values('age')",
+        "frame.head()",
+        "frame.iloc[0]",
+        "frame.apply(len)",
+    ],
+    "Columns computed from columns": [
+        'frame["age"] + frame["cost"]',
+        '2 * frame["age"] - 1',
+        'frame["cost"] / frame["age"]',
+        'frame["age"] // 10',
+        'frame["age"] % 10',
+        'frame["age"] ** 2',
+        'abs(frame["cost"])',
+        'frame["cost"].round(1)',
+        'frame["cost"].clip(0, 100)',
+        'frame["age"].between(18, 65)',
+        'frame["age"].isin([34, 61])',
+        'frame["cost"].isna()',
+        'frame["cost"].fillna(0)',
+        'frame["cost"].where(frame["age"] > 40, 0)',
+        'frame["cost"].astype("int")',
+        'frame["ward"] == "a"',
+        'frame["ward"].str.startswith("a")',
+        'frame["ward"].str.len()',
+        'frame["day"] >= "2024-02-01"',
+        'frame["day"].dt.month',
+    ],
+    "One number": [
+        'frame["cost"].count()',
+        'frame["cost"].sum()',
+        'frame["cost"].mean()',
+        'frame["cost"].var()',
+        'frame["cost"].std()',
+        'frame["cost"].sem()',
+        'frame["cost"].skew()',
+        'frame["cost"].kurt()',
+        'frame["cost"].min()',
+        'frame["cost"].max()',
+        'frame["cost"].median()',
+        'frame["cost"].quantile(0.9)',
+        'frame["age"].nunique()',
+        'frame["age"].corr(frame["cost"])',
+        'frame["age"].cov(frame["cost"])',
+    ],
+    "Tables": [
+        'frame["cost"].describe()',
+        "frame.describe()",
+        "frame.mean(numeric_only=True)",
+        "frame.corr(numeric_only=True)",
+        'frame["ill"].value_counts()',
+        'frame["ward"].value_counts(domain=["a", "b"])',
+        'frame["ward"].mode()',
+        'frame["cost"].histogram(4, range=(0, 400))',
+        'frame["cost"].nlargest(3)',
+        'frame.groupby("ill")["cost"].mean()',
+        'frame.groupby("ward", domain={"ward": ["a", "b"]})["cost"].agg(["count", "mean"])',
+        'frame.groupby("ward", domain={"ward": ["a", "b"]}).agg(most=("cost", "max"))',
+        'frame.groupby(["ill", "ward"], domain={"ward": ["a", "b"]}).size()',
+        'frame.groupby("age")["cost"].sum()',
+        'an.crosstab(frame["ill"], frame["ward"], domain={"ward": ["a", "b"]})',
+    ],
+}
+"""What a user of pandas writes, by what it gives."""
+_HEAD = """# From pandas to SecureFrame
+
+What a user of pandas writes, tried on a frame whose rows are with their owners, and on one that is shared
+(`frame.share()`). **yes** means: it works, and the result is that of pandas on the pooled rows. Else the answer is what the
+error says. This page is made by `python docs/verbs.py`, and a test holds it to what the code does.
+"""
+
+
+def tried(text: str, names: dict[str, Any]) -> str:
+    """"yes", or what the error says."""
+    from analytics import Query, SecureColumn, SecureFrame
+
+    try:
+        made = eval(text, names)  # noqa: S307 - of the list above
+        if isinstance(made, SecureColumn):
+            made = made.count()
+        if isinstance(made, SecureFrame):
+            made = made.count_rows()
+        if isinstance(made, Query):
+            made.reveal()
+    except AttributeError:
+        return "not offered"
+    except Exception as error:  # noqa: BLE001 - a typed error or none: the page says which
+        said = str(error).split("\n", 1)[0].replace("|", "\\|")
+        return f"no: {said}" if len(said) < 160 else f"no: {said[:150]} ..."
+    return "yes"
+
+
+def page() -> str:
+    """The page as it is to be."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    import pandas as pd
+
+    import analytics as an
+    from icm_ray.runtime.carriers.threads import ThreadEngine
+
+    days = pd.to_datetime(["2024-01-05", "2024-02-17", "2024-03-08"])
+    north = pd.DataFrame({"age": [34, 61, 47], "cost": [120.5, 80.0, 310.25], "ill": [True, False, True]})
+    south = pd.DataFrame({"age": [29, 70], "cost": [95.0, None], "ill": [False, True]})
+    north, south = (part.assign(ward=[*"aba"][: len(part)], day=days[: len(part)]) for part in (north, south))
+    yield _HEAD
+    with ThreadEngine(("alice", "bob")) as engine:
+        held = an.from_pandas(engine, {"alice": north, "bob": south})
+        other = an.from_pandas(engine, {"alice": south[["age"]].assign(more=1.0)})
+        try:
+            shared: Any = held.share()
+        except Exception:  # noqa: BLE001 - not every kind of column can be shared
+            shared = held[["age", "cost", "ill"]].dropna().share() if _may_share(held) else held[["age", "ill"]].share()
+        for title, texts in VERBS.items():
+            yield f"## {title}\n"
+            yield "| pandas | rows with their owners | shared rows |"
+            yield "|---|---|---|"
+            for text in texts:
+                places = [tried(text, {"an": an, "frame": frame, "other": other}) for frame in (held, shared)]
+                cell = text.replace("|", "\\|")
+                yield f"| `{cell}` | {' | '.join(places)} |"
+            yield ""
+
+
+def _may_share(held: Any) -> bool:
+    try:
+        held[["age", "cost", "ill"]].dropna().share()
+    except Exception:  # noqa: BLE001 - as above
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    PAGE.write_text(page())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from sqlglot import exp
 
 from analytics.execute import Part
@@ -321,7 +322,10 @@ class _First:
 
 def _read(found: Measure, results: Sequence[Any]) -> Any:
     kept = next((result for result in results if isinstance(result, Withheld)), None)
-    return found.read(*results) if kept is None else kept
+    if kept is not None:
+        return kept
+    value = found.read(*results)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _outputs(step: Step, infos: Sequence[ColumnInfo]) -> tuple[ColumnInfo, ...]:

@@ -14,7 +14,7 @@ from icm_ray.query.withheld import Withheld
 
 __all__ = ["Step", "Table"]
 
-_INT64, _UINT64 = range(-(1 << 63), 1 << 63), range(1 << 64)
+_INT64, _UINT64 = (-(1 << 63), (1 << 63) - 1), (0, (1 << 64) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,9 @@ class Table:
         kind = self.infos[place].kind
         if kind == "int":
             there = [value for value in values if value is not None]
-            if all(value in _INT64 for value in there):
+            if _within(there, _INT64):
                 return pa.array(values, pa.int64())
-            if all(value in _UINT64 for value in there):
+            if _within(there, _UINT64):
                 return pa.array(values, pa.uint64())
             return pa.array([None if value is None else float(value) for value in values], pa.float64())
         types = {"float": pa.float64(), "bool": pa.bool_(), "string": pa.string(), "null": pa.null()}
@@ -109,6 +109,11 @@ def _sorted(rows: Sequence[int], values: Sequence[Any], *, down: bool, nulls_fir
     return [*lacking, *there] if nulls_first else [*there, *lacking]
 
 
+def _within(values: Sequence[int], limits: tuple[int, int]) -> bool:
+    low, high = limits
+    return all(low <= value <= high for value in values)
+
+
 def _lacks(value: Any) -> bool:
     return value is None or isinstance(value, Withheld)
 
@@ -121,7 +126,7 @@ def _series(kind: str, values: list[Any]) -> Any:
     if kind == "int":
         there = [value for value in values if value is not None]
         for name, nullable, fits in (("int64", "Int64", _INT64), ("uint64", "UInt64", _UINT64)):
-            if all(value in fits for value in there):
+            if _within(there, fits):
                 return pd.Series(values, dtype=nullable if lacks else name)
         return pd.Series(values, dtype=object)
     if kind == "float":

@@ -12,12 +12,15 @@ from analytics.cuts import cut
 from analytics.files import read_csv, read_parquet
 from analytics.frame import SecureFrame
 from analytics.groupby import SecureGroupBy
+from analytics.merge import MergedColumn, MergedFrame, merge
 from analytics.pandas_frames import from_pandas
 from analytics.query import Query
 from analytics.text_methods import SecureText
 from analytics.time_methods import SecureDates, to_datetime
 
 __all__ = [
+    "MergedColumn",
+    "MergedFrame",
     "Query",
     "SecureColumn",
     "SecureDates",
@@ -29,6 +32,7 @@ __all__ = [
     "cut",
     "from_pandas",
     "histogram2d",
+    "merge",
     "read_csv",
     "read_parquet",
     "sql",

@@ -23,6 +23,7 @@ from icm_ray.query.explain import explain as explain_asked
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
+from icm_ray.query.merge import Merge, MergedRows
 from icm_ray.query.overlap import asked_of, row_set
 from icm_ray.query.question import Asked, Question, SharedColumn, Sharing, encode_asked
 from icm_ray.query.row_set import Earlier, RowSet
@@ -38,16 +39,27 @@ __all__ = ["Part", "check", "explain", "run", "share"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A statistic, the dataset that it is asked of, and the rows that are meant; None: all."""
+    """A statistic, the dataset that it is asked of, and the rows that are meant; None: all. merge: these rows merged
+    with those of another dataset.
+    """
 
     dataset: Dataset
     statistic: Statistic
     selection: Selection | None = None
+    merge: tuple[Merge, Dataset] | None = None
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """Those that are asked."""
+        return (self.dataset,) if self.merge is None else (self.dataset, self.merge[1])
 
     @property
     def rows(self) -> Rows:
         """The public facts of the rows that are meant."""
         facts = self.dataset.facts
+        if self.merge is not None:
+            merge, other = self.merge
+            return MergedRows(merge, SelectedRows(merge.left, facts), SelectedRows(merge.right, other.facts))
         return facts if self.selection is None else SelectedRows(self.selection, facts)
 
 
@@ -60,17 +72,19 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     if not parts:
         raise InputError("there is nothing to reveal")
     engine = parts[0].dataset.engine
-    if any(part.dataset.engine is not engine for part in parts):
+    everything = [(part, dataset) for part in parts for dataset in part.datasets]
+    if any(dataset.engine is not engine for _, dataset in everything):
         raise InputError("results of different sessions cannot be revealed together")
-    for part in parts:
-        if part.dataset.forgotten.is_set():
+    for part, dataset in everything:
+        if dataset.forgotten.is_set():
             raise InputError(f"{part.statistic.title}: its rows were forgotten; read (or share) them again")
-    facts = {part.dataset.facts.name: part.dataset.facts for part in parts}
+    facts = {dataset.facts.name: dataset.facts for _, dataset in everything}
     selections = tuple(dict.fromkeys(part.selection for part in parts if part.selection is not None))
+    merges = tuple(dict.fromkeys(part.merge[0] for part in parts if part.merge is not None))
     told = [part.dataset for part in parts if row_set(part.statistic, part.rows) is not None]
     answered = {dataset.facts.source: dataset for dataset in told if dataset.facts.policy is not None}
     earlier = tuple(Earlier(name, _earlier(engine, dataset)) for name, dataset in answered.items())
-    question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections, earlier)
+    question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections, earlier, merges)
     asked = Asked(question, tuple(facts.values()))
     check_disclosure(asked, _members(engine))
     return engine, asked

@@ -53,6 +53,16 @@ class SecureFrame(Shaping, FrameStatistics, Uncompared):
         self._columns = dict(columns)
 
     @property
+    def meant(self) -> Meant:
+        """The rows that are meant: a dataset of a session, and a condition.
+
+        Examples:
+            >>> visits[visits["age"] >= 65].meant.where is None
+            False
+        """
+        return self._meant
+
+    @property
     def _dataset(self) -> Dataset:
         return self._meant.dataset
 

@@ -17,7 +17,7 @@ from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import MOST_INTEGER, PrivateKeys
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
-__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of"]
+__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "private_keys"]
 
 _MOST_GROUPS: Final = 4096
 TEXT: Final = 20
@@ -54,14 +54,14 @@ def keys_of(
     stated = _stated(domain, names)
     infos = [meant.info(of) for _, of in found]
     if domain is None and any(info.kind != "bool" and not info.categories for info in infos):
-        return NamedGroups(names, _private(meant, [of for _, of in found], most, most_bytes))
+        return NamedGroups(names, private_keys(meant, [of for _, of in found], most, most_bytes))
     keys = tuple(
         GroupKey(of, domain_of(info, name, stated.get(name))) for (name, of), info in zip(found, infos, strict=True)
     )
     return NamedGroups(names, keys)
 
 
-def _private(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
+def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
     """The keys of groups whose values nobody states, with room for so many of an owner's groups."""
     facts = meant.dataset.facts
     bounds = dict(facts.log2_bounds) if isinstance(facts, OwnerRows) else {}

@@ -14,7 +14,6 @@ from icm_ray.owner.scan import Batch, Work, check, read_by
 from icm_ray.query.expressions.tree import columns_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.private_keys import (
-    LIMB,
     PAIR,
     STEP,
     TEXT_BYTES,
@@ -23,7 +22,7 @@ from icm_ray.query.private_keys import (
     sentinel,
     word_widths,
 )
-from icm_ray.query.tasks import Aggregate, GroupRows, PrivateKey
+from icm_ray.query.tasks import GroupRows, PrivateKey
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.wide import GRID, to_signed
 
@@ -46,16 +45,16 @@ def group_rows(table: Readable, task: GroupRows) -> RingArray:
         cells = groups.places(batch)
         for work in works:
             work.add(batch, cells)
-    out = np.zeros((task.most, sum(len(key_widths(key)) for key in task.keys) + _width(task.values)), np.uint64)
+    out = np.zeros((task.most, sum(len(key_widths(key)) for key in task.keys) + _width(task)), np.uint64)
     out[groups.count :, 0] = sentinel(task.keys[0])
     if groups.count:
-        columns = [*groups.words(), *(column for work in works for column in _columns(work))]
+        columns = [*groups.words(), *(column for work in works for column in _columns(work, task.limb))]
         out[: groups.count] = np.stack(columns, axis=1)
     return out
 
 
-def _width(values: Sequence[Aggregate]) -> int:
-    return sum(len(word_widths(item.kind, floats=item.read_as == "float")) for item in values)
+def _width(task: GroupRows) -> int:
+    return sum(len(word_widths(item.kind, floats=item.read_as == "float", limb=task.limb)) for item in task.values)
 
 
 def _batches(table: Readable, task: GroupRows) -> Iterator[Batch]:
@@ -182,7 +181,7 @@ def _of_text(texts: Sequence[str], key: PrivateKey) -> list[RingArray]:
     return list(made.T)
 
 
-def _columns(work: Work) -> list[RingArray]:
+def _columns(work: Work, limb: int) -> list[RingArray]:
     """The words of an aggregate, each (groups,)."""
     kind, floats = work.task.kind, work.task.read_as == "float"
     folded = work.fold.words()
@@ -198,8 +197,8 @@ def _columns(work: Work) -> list[RingArray]:
         if any(abs(number) >> bits for number in numbers):
             name = words(work.task.column)
             raise BoundError(f"{name}: values to group are too large; those to 2^48 fit: scale them down", column=name)
-    count = len(word_widths(kind, floats=floats))
-    low = (1 << LIMB) - 1
-    limbs = [[(number >> LIMB * place) & low for number in numbers] for place in range(count - 1)]
-    top = [(number >> LIMB * (count - 1)) % (1 << 64) for number in numbers]
-    return [np.array(limb, np.uint64) for limb in (*limbs, top)]
+    count = len(word_widths(kind, floats=floats, limb=limb))
+    low = (1 << limb) - 1
+    words_of = [[(number >> limb * place) & low for number in numbers] for place in range(count - 1)]
+    top = [(number >> limb * (count - 1)) % (1 << 64) for number in numbers]
+    return [np.array(word, np.uint64) for word in (*words_of, top)]

@@ -6,6 +6,7 @@ from icm_ray.errors import InputError, OwnerError, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.policy import Policy
 from icm_ray.query.lane_build import Members
+from icm_ray.query.merge import MergedRows
 from icm_ray.query.overlap import check_overlap
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows
@@ -55,12 +56,24 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
         return None
     if reason := policy.objection(title, count, to) or policy.forbids(statistic.operation):
         return reason if title in reason else f"{title}: {reason}"
+    if isinstance(rows, MergedRows) and (reason := _against_merge(rows)):
+        return f"{title}: {reason}"
     fewest = fewest_values(statistic, rows)
     if count < fewest:
         return f"{title} has {count} rows behind it, the policy asks for {fewest} ({_why(statistic, policy)})"
     if isinstance(statistic, Histogram) and (len(statistic.edges) - 1) * policy.rows_per_bin > count:
         most = count // policy.rows_per_bin
         return f"{title} has {len(statistic.edges) - 1} bins for {count} rows, the policy allows {most}"
+    return None
+
+
+def _against_merge(rows: MergedRows) -> str | None:
+    """Merged rows are not held against those of earlier answers, so merges are what a policy names."""
+    for side in (rows.left, rows.right):
+        if side.policy is not None and "merge" not in (side.policy.operations or ()):
+            return f"the policy of {side.source} does not allow merge: operations= has to name it"
+    if rows.left.where is not None or rows.right.where is not None:
+        return "the policy does not allow to merge chosen rows: merge whole frames"
     return None
 
 

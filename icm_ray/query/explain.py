@@ -12,6 +12,7 @@ from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lower import Lowered
+from icm_ray.query.merge import MergedRows
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.partials import RowCount
 from icm_ray.query.question import Asked, Question
@@ -46,7 +47,10 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     if rows.where is not None:
         lines.append(f"  where: {words(rows.where)}; how many rows that are is secret")
     lines += [f"  groups: {words(key.of)}, {key.size} public {'bins' if key.edges else 'values'}" for key in rows.by]
-    if rows.private is not None:
+    if isinstance(rows, MergedRows):
+        met = ", ".join(words(key.of) for key in rows.right.private.keys) if rows.right.private else ""
+        lines.append(f"  merged: {rows.merge.how}, with {rows.right.count} rows on {met}; which rows match is secret")
+    elif rows.private is not None:
         keys = ", ".join(words(key.of) for key in rows.private.keys)
         lines.append(f"  groups: {keys}, private; {rows.groups} places for the groups of all owners, public")
     lines += [f"  plan: {step}" for step in _plan(statistic, rows)]
@@ -61,19 +65,22 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     return lines
 
 
-def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows) -> list[str]:
+def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | MergedRows) -> list[str]:
     """Where each part is computed: by owners in the clear, on shares, by whoever receives the result."""
     partials = [partial.substitute(rows) for partial in statistic.partials(rows)]
     parts = [f"{part.words} of {words(part.column)}" for part in partials if not isinstance(part, RowCount)]
     if not parts:
         return []
     parts = list(dict.fromkeys(parts))  # the words of a key are one part
-    somebody = "the parties, on shares" if rows.shared else f"{', '.join(rows.owners)}, each in the clear"
+    owners = {**rows.left.owners, **rows.right.owners} if isinstance(rows, MergedRows) else rows.owners
+    somebody = "the parties, on shares" if rows.shared else f"{', '.join(owners)}, each in the clear"
     steps = [*(["choose rows"] if rows.where is not None else []), *(["group them"] if rows.groups else []), *parts]
     lines = [f"{somebody}: {', '.join(steps)}"]
     joined = "join the parts of lanes" if rows.shared else "join the owners' parts"
     if rows.private is not None:
         joined = "sort the owners' groups by key, add up those of one key, shuffle them"
+    if isinstance(rows, MergedRows):
+        joined = "sort both sides' groups by key, check that right keys are unique, multiply what matches, add up"
     secret = rows.private is not None or statistic.guards_itself or not public_count(rows, statistic.column)
     guards = rows.policy is not None and secret
     small = f", keep what has {fewest_values(statistic, rows)} values or more behind it" if guards else ""

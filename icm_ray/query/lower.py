@@ -17,8 +17,10 @@ from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.protocols.io import array_shape
 from icm_ray.query.disclosure import fewest_values
+from icm_ray.query.expressions.tree import EVERY_ROW
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
+from icm_ray.query.merge import MatchedRight, MergedRows
 from icm_ray.query.opened import Known
 from icm_ray.query.overlap import kept_apart, overlaps, row_set
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
@@ -27,7 +29,7 @@ from icm_ray.query.question import Asked, DatasetFacts, Question, Sharing
 from icm_ray.query.rows import column_of, public_count
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.sharing import secret_rows, sharing_program
-from icm_ray.query.small_cells import guarded, shown
+from icm_ray.query.small_cells import guarded, shown, times
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count, ValuesOfColumn
 
@@ -146,6 +148,8 @@ class _OfQuestion:
         rows = self._facts[statistic.dataset]
         if statistic.guards_itself or rows.policy is None or public_count(rows, statistic.column):
             return ()
+        if isinstance(rows, MergedRows):
+            return self._guard_of_merge(statistic, rows)
         as_many = rows.private is not None and not column_of(rows, statistic.column).nullable
         if as_many and fewest_values(statistic, rows) <= rows.policy.min_rows:
             return ()  # a group of fewer rows is not there at all
@@ -155,6 +159,15 @@ class _OfQuestion:
             return (behind,)
         whole = self._facts[self._base[statistic.dataset]]
         return behind, PartialOf(whole.name, counted.substitute(whole))
+
+    def _guard_of_merge(self, statistic: Statistic, rows: MergedRows) -> tuple[PartialOf, ...]:
+        """The same; and how many right rows are met, of how many, where a column of these is asked for."""
+        side, of = rows.behind(statistic.column)
+        behind = PartialOf(rows.name, ValuesOfColumn(statistic.column))
+        if side is rows.left:
+            return behind, PartialOf(side.base.name, ValuesOfColumn(of).substitute(side.base))
+        left, right = (PartialOf(one.base.name, RowCount(EVERY_ROW)) for one in (rows.left, rows.right))
+        return behind, left, PartialOf(rows.name, MatchedRight(EVERY_ROW)), right
 
     def lower(self) -> Lowered:
         """The programs."""
@@ -227,10 +240,10 @@ class _OfQuestion:
     def _bits(self, builder: Builder, statistic: Statistic, counted: Sequence[Taken]) -> Value:
         """Where enough values are behind a result; counted: those of its guard."""
         rows = self._facts[statistic.dataset]
-        behind, *total = counted
+        behind, *total = counted[:2]
         if rows.policy is None:
             raise ProgramError("nothing is withheld without a policy")
-        return shown(
+        bits = shown(
             builder,
             shared(behind),
             rows.policy,
@@ -238,12 +251,17 @@ class _OfQuestion:
             total=total[0] if total else None,
             zeros=isinstance(statistic, Count) and not rows.policy.hide_zeros,
         )
+        if not counted[2:]:
+            return bits
+        met, whole = counted[2:]
+        enough = shown(builder, shared(met), rows.policy, fewest=rows.policy.min_rows, total=whole)
+        return times(builder, enough, bits)
 
     def _reveal(self, builder: Builder, joined: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
         found: dict[PartialOf, Taken] = {**self._known, **joined}
         for part, table in joined.items():
             selected = self._facts[part.dataset]
-            if isinstance(part.partial, GroupTable) and isinstance(selected, SelectedRows):
+            if isinstance(part.partial, GroupTable) and isinstance(selected, SelectedRows | MergedRows):
                 of_groups = selected.merged(builder, part.partial, table)
                 found |= {PartialOf(part.dataset, partial): taken for partial, taken in of_groups.items()}
         apart = {dataset: overlap.apart(builder, found) for dataset, overlap in self._overlaps.items()}

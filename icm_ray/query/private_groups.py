@@ -18,30 +18,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from icm_ray.errors import ColumnError, ProgramError
-from icm_ray.functions.order_keys import largest_key
-from icm_ray.ops.compare import AtLeast
-from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.linear import (
-    Add,
-    AddLast,
-    AddPublic,
-    AssumeWidth,
     Concatenate,
-    Permute,
-    Rescale,
     Reshape,
-    Scale,
     ScaleLast,
-    Slice,
-    Subtract,
 )
-from icm_ray.ops.products import Product
-from icm_ray.ops.sorting import Shuffle, SortBy
+from icm_ray.ops.sorting import Shuffle
 from icm_ray.ops.values import ValueType
-from icm_ray.ops.wide import Widen
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.expressions.typing import resolved
+from icm_ray.query.keyed_tables import KeyedTables
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.opened import Known
 from icm_ray.query.owner_rows import OwnerRows
@@ -52,9 +39,8 @@ from icm_ray.query.small_cells import reaches, shown
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.group_keys import SHOWN, WordOfGroup
 from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupRows, PrivateKey
-from icm_ray.ring.fixed import NOTHING
 
-__all__ = ["GroupTable", "brought", "check_keys", "group_table", "merged", "places", "tables"]
+__all__ = ["GroupTable", "brought", "check_keys", "group_table", "merged", "places", "table_widths", "tables"]
 
 _ALL_ROWS = ValuesOfColumn(EVERY_ROW)
 _LARGEST = ("min", "max")
@@ -121,14 +107,16 @@ def places(base: OwnerRows, private: PrivateKeys) -> int:
     return sum(rows for *_, rows in tables(base, private.most))
 
 
-def brought(build: LaneBuild, base: OwnerRows, where: Of | None, private: PrivateKeys, table: GroupTable) -> Value:
-    """What the owners whose rows are in a lane share: their tables, one after the other."""
+def brought(
+    build: LaneBuild, base: OwnerRows, where: Of | None, private: PrivateKeys, table: GroupTable, limb: int = LIMB
+) -> list[Value]:
+    """What the owners whose rows are in a lane share: their tables."""
 
     def read(of: Of) -> Of:
         return resolved(of, lambda name: column_of(base, name))
 
     keys = tuple(PrivateKey(read(key.of), key.kind, key.size) for key in private.keys)
-    widths = _widths(private, table, base)
+    widths = table_widths(private, table, base, limb)
     infos = [(part, column_of(base, part.column)) for part in table.aggregates]
     owners = {held.name: held.owner for held in base.tables}
     values = []
@@ -139,26 +127,26 @@ def brought(build: LaneBuild, base: OwnerRows, where: Of | None, private: Privat
             Aggregate(name, read(part.column), parts, part.kind, (), info.kind, nullable=info.nullable)
             for part, info in infos
         )
-        task = GroupRows(name, parts, keys, rows, aggregates, None if where is None else read(where))
+        task = GroupRows(name, parts, keys, rows, aggregates, None if where is None else read(where), limb)
         kind = ValueType(shape=(rows, len(widths)), width=max(widths))
         labels = base.behind(name, parts)
         value = build.bring(owners[name], f"groups by {column_of(base, table.column).name}", task, kind, labels)
         values.append(value)
-    return values[0] if len(values) == 1 else build.builder.add(Concatenate(), *values)
+    return values
 
 
 def _floats(part: PartialAggregate, rows: Rows) -> bool:
     return column_of(rows, part.column).kind == "float"
 
 
-def _words(part: PartialAggregate, rows: Rows) -> tuple[int, ...]:
-    return word_widths(part.kind, floats=_floats(part, rows))
+def _words(part: PartialAggregate, rows: Rows, limb: int = LIMB) -> tuple[int, ...]:
+    return word_widths(part.kind, floats=_floats(part, rows), limb=limb)
 
 
-def _widths(private: PrivateKeys, table: GroupTable, rows: Rows) -> list[int]:
+def table_widths(private: PrivateKeys, table: GroupTable, rows: Rows, limb: int = LIMB) -> list[int]:
     """Of each word of a row."""
     of_keys = [width for key in private.keys for width in key_widths(key)]
-    return of_keys + [width for part in table.aggregates for width in _words(part, rows)]
+    return of_keys + [width for part in table.aggregates for width in _words(part, rows, limb)]
 
 
 # --- on shares --------------------------------------------------------------------------------------------------------
@@ -176,21 +164,16 @@ def merged(
     return _Merge(builder, rows, rows.private, times, groups, table).values()
 
 
-class _Merge:
+class _Merge(KeyedTables):
     """builder, and what is known of the rows."""
 
     def __init__(
         self, builder: Builder, rows: Rows, private: PrivateKeys, times: int, groups: GroupTable, table: Value
     ) -> None:
-        self._add, self._tables = builder.add, times
-        self._builder, self._rows, self._private, self._groups = builder, rows, private, groups
-        self._widths = _widths(private, groups, rows)
-        self._keys = sum(len(key_widths(key)) for key in private.keys)
+        keys = sum(len(key_widths(key)) for key in private.keys)
         extremes = sum(2 for part in groups.aggregates if part.kind in _LARGEST)
-        self._added = slice(self._keys, len(self._widths) - extremes)
-        self._extremes = slice(self._added.stop, len(self._widths))
-        self._table = table
-        self._count = table.type.shape[0]
+        super().__init__(builder, table_widths(private, groups, rows), keys, extremes, times, table.type.shape[0])
+        self._rows, self._private, self._groups, self._table = rows, private, groups, table
 
     def values(self) -> Mapping[PartialAggregate, Value]:
         """By partial."""
@@ -208,33 +191,6 @@ class _Merge:
             return reaches(self._builder, counts, 1)
         return shown(self._builder, counts, policy, fewest=policy.min_rows, total=Known(self._rows.count))
 
-    # --- parts of tables
-
-    def _part(self, table: Value, rows: slice, columns: slice) -> Value:
-        (start, stop, _), (left, right, _) = (
-            part.indices(size) for part, size in zip((rows, columns), table.type.shape, strict=True)
-        )
-        return self._add(Slice(((start, stop, 1), (left, right, 1))), table)
-
-    def _columns(self, table: Value, columns: slice) -> Value:
-        return self._part(table, slice(None), columns)
-
-    def _column(self, table: Value, place: int, grown: int = 0) -> Value:
-        """A column (rows,), with what is known of its width."""
-        column = self._columns(table, slice(place, place + 1))
-        flat = self._add(Reshape((table.type.shape[0],)), column)
-        return self._add(AssumeWidth(self._widths[place] + grown), flat)
-
-    def _times(self, bits: Value, table: Value) -> Value:
-        """Each row times its bit."""
-        column = self._add(Reshape((bits.type.count, 1)), bits)
-        product = self._add(Product(Elementwise()), column, table)
-        return self._add(AssumeWidth(table.type.width), product)
-
-    def _beside(self, *columns: Value) -> Value:
-        kept = [column for column in columns if column.type.shape[1]]
-        return kept[0] if len(kept) == 1 else self._add(Concatenate(axis=1), *kept)
-
     def _signed(self, table: Value) -> Value:
         """Least values as the largest of the negated ones."""
         signs = [1] * self._extremes.start
@@ -245,89 +201,12 @@ class _Merge:
             return table
         return self._add(ScaleLast(tuple(signs)), table)
 
-    # --- steps
-
-    def _sorted(self, table: Value) -> Value:
-        for place in reversed(range(self._keys)):  # a sort is stable: the most significant word comes last
-            table = self._add(SortBy(), self._column(table, place), table)
-        return table
-
-    def _new(self, table: Value) -> Value:
-        """Whether each row but the first has another key than the one before (rows - 1,)."""
-        steps = []
-        for place in range(self._keys):
-            column = self._column(table, place)
-            upper = self._add(Slice(((1, self._count, 1),)), column)
-            step = self._add(Subtract(), upper, self._add(Slice(((0, self._count - 1, 1),)), column))
-            steps.append(step)
-            if place:  # where more significant words differ, these may fall
-                steps.append(self._add(Scale(-1), step))
-        size = self._count - 1
-        compared = steps[0] if len(steps) == 1 else self._add(Concatenate(), *steps)
-        above = self._add(AtLeast(1, compared.type.width + 1), compared)
-        if len(steps) == 1:
-            return above
-        rows = [self._add(Slice(((size * at, size * (at + 1), 1),)), above) for at in range(len(steps))]
-        equal = [self._not(rows[0])]
-        for rises, falls in zip(rows[1::2], rows[2::2], strict=True):
-            equal.append(self._not(self._add(Add(), rises, falls)))
-        while len(equal) > 1:
-            pairs = [self._both(one, other) for one, other in zip(equal[::2], equal[1::2], strict=False)]
-            equal = pairs + equal[2 * len(pairs) :]
-        return self._not(equal[0])
-
-    def _not(self, bits: Value) -> Value:
-        flipped = self._add(AddPublic(1), self._add(Scale(-1), bits))
-        return self._add(AssumeWidth(2), flipped)
-
-    def _both(self, one: Value, other: Value) -> Value:
-        return self._add(AssumeWidth(2), self._add(Product(Elementwise()), one, other))
-
     def _summed(self, table: Value) -> Value:
         """The rows with sums of each key at its last one, which alone counts rows."""
-        if self._count == 1:
-            return table
-        new, keys = self._new(table), self._columns(table, slice(0, self._keys))
-        added, extremes = self._columns(table, self._added), self._columns(table, self._extremes)
-        same, step = self._not(new), 1
-        while step < self._tables:
-            rows, before = slice(step, None), slice(0, self._count - step)
-            carried = self._times(same, self._part(added, before, slice(None)))
-            more = self._add(Add(), self._part(added, rows, slice(None)), carried)
-            added = self._add(Concatenate(), self._part(added, slice(0, step), slice(None)), more)
-            if extremes.type.shape[1]:
-                extremes = self._larger(extremes, same, step)
-            if 2 * step < self._tables:
-                size = self._count - step
-                later = self._add(Slice(((step, size, 1),)), same)
-                same = self._both(later, self._add(Slice(((0, size - step, 1),)), same))
-            step *= 2
-        first = self._add(Slice(((0, 1, 1),)), new)
-        one = self._add(AddPublic(1), self._add(Scale(0), first))
-        last = self._add(AssumeWidth(2), self._add(Concatenate(), new, one))
+        last, added, extremes = self._scanned(table)
+        keys = self._columns(table, slice(0, self._keys))
         counted = self._times(last, self._columns(added, slice(0, 1)))
         return self._beside(keys, counted, self._columns(added, slice(1, None)), extremes)
-
-    def _larger(self, extremes: Value, same: Value, step: int) -> Value:
-        """Order keys, each the larger of itself and, where the key is the same, of the one `step` rows before."""
-        size, pairs = self._count - step, extremes.type.shape[1] // 2
-        beyond = (NOTHING >> 32, 0) * pairs  # less than all keys is -NOTHING
-        before = self._part(extremes, slice(0, size), slice(None))
-        carried = self._times(same, self._add(AddLast(beyond), before))
-        candidates = self._add(AssumeWidth(34), self._add(AddLast(tuple(-word for word in beyond)), carried))
-        own = self._part(extremes, slice(step, None), slice(None))
-        larger = largest_key(self._builder, [self._as_keys(own), self._as_keys(candidates)])
-        table = self._add(
-            Reshape((size, 2 * pairs)),
-            self._add(Permute((1, 2, 0)), self._add(Reshape((2, size, pairs)), larger)),
-        )
-        return self._add(Concatenate(), self._part(extremes, slice(0, step), slice(None)), table)
-
-    def _as_keys(self, table: Value) -> Value:
-        """Two words after two words in each row, as order keys (2, rows * pairs)."""
-        rows, words = table.type.shape
-        split = self._add(Permute((2, 0, 1)), self._add(Reshape((rows, words // 2, 2)), table))
-        return self._add(AssumeWidth(34), self._add(Reshape((2, rows * words // 2)), split))
 
     # --- what statistics take
 
@@ -354,11 +233,4 @@ class _Merge:
                 yield part, columns[0]
             else:
                 f = STEP * (2 if part.kind == "squares" else 1) * floats
-                yield part, self._wide(columns, f, ring_limbs(floats=floats))
-
-    def _wide(self, columns: Iterable[Value], f: int, limbs: int) -> Value:
-        """The number that words, the least significant first, are of."""
-        *lower, total = (self._add(Widen(limbs), column) for column in columns)
-        for word in reversed(lower):
-            total = self._add(Add(), self._add(Scale(1 << LIMB), total), word)
-        return self._add(Rescale(f), total) if f else total
+                yield part, self._wide(columns, f, ring_limbs(floats=floats), LIMB)

@@ -108,7 +108,7 @@ def magnitude_bits(kind: str, *, floats: bool) -> int:
     return power * (_FLOATS + STEP if floats else 64) + _ROWS - 1
 
 
-def word_widths(kind: str, *, floats: bool) -> tuple[int, ...]:
+def word_widths(kind: str, *, floats: bool, limb: int = LIMB) -> tuple[int, ...]:
     """The widths of the words of an aggregate of this kind, the least significant first.
 
     Errors: `InputError` (a kind that is not made of groups of private keys).
@@ -119,7 +119,7 @@ def word_widths(kind: str, *, floats: bool) -> tuple[int, ...]:
         return (34, 34)
     if kind not in {"sum", "squares"}:
         raise InputError(f"{kind} is not offered of groups of private keys: state the groups: domain={{...}}")
-    return (LIMB + 1,) * -(-(magnitude_bits(kind, floats=floats) + 1) // LIMB)
+    return (limb + 1,) * -(-(magnitude_bits(kind, floats=floats) + 1) // limb)
 
 
 def ring_limbs(*, floats: bool) -> int:

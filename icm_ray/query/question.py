@@ -13,6 +13,7 @@ import msgspec
 from icm_ray.errors import ProgramError
 from icm_ray.payload import decode_request
 from icm_ray.query.expressions.tree import Of
+from icm_ray.query.merge import Merge, MergedRows
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.row_set import Earlier
 from icm_ray.query.secret_rows import SecretRows
@@ -27,13 +28,15 @@ DatasetFacts = Union[OwnerRows, SecretRows]  # noqa: UP007 - msgspec takes the m
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="question"):
     """Statistics, answered together. to: who receives the results; "driver": the parties' shares meet there.
     selections: the rows that statistics speak of beside those of whole datasets. earlier: of datasets with a policy,
-    which rows were asked for before: every party holds that against its own ledger.
+    which rows were asked for before: every party holds that against its own ledger. merges: the rows of two
+    selections, merged.
     """
 
     statistics: tuple[Statistic, ...]
     to: str
     selections: tuple[Selection, ...] = ()
     earlier: tuple[Earlier, ...] = ()
+    merges: tuple[Merge, ...] = ()
 
 
 class SharedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,16 +72,23 @@ class Asked(
     what: Question | Sharing
     facts: tuple[DatasetFacts, ...]
 
-    def rows(self, name: str) -> OwnerRows | SecretRows | SelectedRows:
+    def rows(self, name: str) -> OwnerRows | SecretRows | SelectedRows | MergedRows:
         """The rows of a dataset, or of a selection. Errors: `ProgramError` where there is none of that name."""
         selected = self._selected.get(name)
         return self.facts_of(name) if selected is None else selected
 
     @cached_property
-    def _selected(self) -> dict[str, SelectedRows]:
-        """By name. Errors: those of `SelectedRows`."""
-        chosen = self.what.selections if isinstance(self.what, Question) else ()
-        return {selection.name: SelectedRows(selection, self.facts_of(selection.dataset)) for selection in chosen}
+    def _selected(self) -> dict[str, SelectedRows | MergedRows]:
+        """By name. Errors: those of `SelectedRows` and of `MergedRows`."""
+        if not isinstance(self.what, Question):
+            return {}
+        found: dict[str, SelectedRows | MergedRows] = {item.name: self._rows_of(item) for item in self.what.selections}
+        for merge in self.what.merges:
+            found[merge.name] = MergedRows(merge, self._rows_of(merge.left), self._rows_of(merge.right))
+        return found
+
+    def _rows_of(self, selection: Selection) -> SelectedRows:
+        return SelectedRows(selection, self.facts_of(selection.dataset))
 
     def facts_of(self, dataset: str) -> DatasetFacts:
         """The facts of a dataset. Errors: `ProgramError` where there are none."""

@@ -110,4 +110,4 @@ def cells(rows: Rows) -> int:
 
 def public_count(rows: Rows, of: Of) -> bool:
     """Whether the number of values is that of the rows, which is public: none can be missing, all rows are meant."""
-    return rows.where is None and not rows.groups and not column_of(rows, of).nullable
+    return rows.where is None and rows.private is None and not rows.groups and not column_of(rows, of).nullable

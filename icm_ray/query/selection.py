@@ -20,7 +20,7 @@ from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.partials import PartialAggregate
+from icm_ray.query.partials import PartialAggregate, join
 from icm_ray.query.private_groups import GroupTable, brought, check_keys, merged, places, tables
 from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import cells, column_of
@@ -169,7 +169,7 @@ class SelectedRows:
     def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
         """What the rows of one lane contribute."""
         if isinstance(partial, GroupTable) and self.private is not None:
-            return brought(build, self._held, self.where, self.private, partial)
+            return join(build.builder, partial.rule, brought(build, self._held, self.where, self.private, partial))
         if isinstance(self.base, OwnerRows):
             return self.base.partial(build, partial, self.where, self.by)
         return of_lane(build, self.base, partial, self.where, self.by)

@@ -187,7 +187,8 @@ class GroupRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
     A row holds the words of its key (`query.private_keys.key_widths`), then those of each aggregate
     (`query.private_keys.word_widths`). Rows beyond the owner's groups are padded: a key beyond all keys, and zeros.
-    values: aggregates over `partitions` of this table, without groups of their own. where: the rows that count.
+    values: aggregates over `partitions` of this table, without groups of their own. where: the rows that count. limb:
+    bits of the words of sums.
     """
 
     table: str
@@ -196,6 +197,7 @@ class GroupRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     most: Annotated[int, msgspec.Meta(ge=1, le=MOST_GROUPS)]
     values: tuple[Aggregate, ...]
     where: Of | None = None
+    limb: Annotated[int, msgspec.Meta(ge=8, le=48)] = 48
 
 
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="given"):

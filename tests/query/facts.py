@@ -3,6 +3,7 @@
 from icm_ray.policy import OPERATIONS, Policy
 from icm_ray.query.expressions.tree import apply
 from icm_ray.query.lane_build import Members
+from icm_ray.query.merge import JoinedColumn, Merge
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.question import Asked, Question, SharedColumn, Sharing
@@ -75,11 +76,34 @@ def of_groups():
     return Asked(Question((*keys, *some), "bob", (GROUPS,)), (VISITS,))
 
 
+WARDS = OwnerRows(
+    "wards",
+    (ColumnInfo("ward", "string", nullable=False), ColumnInfo("beds", "int")),
+    (OwnerTable("table-4", "bob", (4,), (1,)),),
+)
+WARD = PrivateKeys((PrivateKey("ward", "string", 8),), most=16)
+MERGE = Merge(
+    Selection("visits", private=WARD),
+    Selection("wards", private=WARD),
+    "inner",
+    (JoinedColumn("cost", "cost"), JoinedColumn("beds", "beds", right=True)),
+)
+
+
+def of_merged_rows():
+    """Every statistic that merged rows have, of either side."""
+    offered = Count, Sum, Mean, Variance
+    columns = ("cost", "beds")
+    some = [item for of in columns for item in every_statistic(MERGE.name, of) if isinstance(item, offered)]
+    return Asked(Question(tuple(some), "carol", merges=(MERGE,)), (VISITS, WARDS))
+
+
 QUESTIONS = {
     "owners' rows in two lanes": question(VISITS),
     "owners' rows in one lane": question(ONE_LANE, to="driver"),
     "shares": question(SHARES, to="dora"),
     "all together": question(ONE_LANE, SHARES, VISITS),
     "groups of private keys": of_groups(),
+    "merged rows": of_merged_rows(),
     "sharing": Asked(SHARING, (VISITS,)),
 }

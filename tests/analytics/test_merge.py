@@ -1,0 +1,196 @@
+"""Merges on private keys: statistics are pandas' of the merged rows, and nothing depends on which rows match."""
+
+import math
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import analytics as an
+import icm_ray as icm
+from icm_ray.errors import BoundExceeded, ColumnError, InputError, PolicyError
+from icm_ray.query.lower import lower
+from icm_ray.query.withheld import Withheld
+from icm_ray.transport import Transcript
+from tests.query.facts import MEMBERS, QUESTIONS
+from tests.security.test_transcripts import outline
+from tests.thread_lane import ThreadLane
+
+KEYS = {"big": ["big"], "word": ["word"], "several": ["word", "small"]}
+BIG = (-(2**63), -1, 0, 5, 2**40, 2**63 - 1)
+WORDS = ("a", "b", "bé", "a longer name", "")
+
+left_rows = st.lists(
+    st.tuples(
+        st.sampled_from(BIG),
+        st.sampled_from(WORDS),
+        st.integers(0, 2),
+        st.one_of(st.none(), st.floats(-(2.0**40), 2.0**40)),
+        st.integers(-(2**63), 2**63 - 1),
+    ),
+    min_size=2,
+    max_size=14,
+)
+right_rows = st.lists(
+    st.tuples(
+        st.sampled_from(BIG),
+        st.sampled_from(WORDS),
+        st.integers(0, 2),
+        st.one_of(st.none(), st.floats(-(2.0**40), 2.0**40)),
+        st.integers(-(2**31), 2**31),
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+def table(rows, names):
+    columns = list(zip(*rows, strict=True))
+    kinds = ("int64", "object", "int64", "float64", "int64")
+    return pd.DataFrame(
+        {name: pd.Series(column, dtype=kind) for name, column, kind in zip(names, columns, kinds, strict=True)}
+    )
+
+
+def same(found, expected):
+    return found == pytest.approx(expected, rel=1e-11, abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("how", ["inner", "left"])
+@pytest.mark.parametrize("on", KEYS)
+@given(one=left_rows, other=right_rows)
+@settings(max_examples=3)
+def test_statistics_are_those_of_pandas(engine, on, how, one, other):
+    left, right = table(one, ("big", "word", "small", "x", "n")), table(other, ("big", "word", "small", "y", "n"))
+    right = right.drop_duplicates(KEYS[on]).reset_index(drop=True)
+    first, *_, last = engine.everyone
+    held = an.from_pandas(engine, {first: left[: len(left) // 2], last: left[len(left) // 2 :]})
+    merged = an.merge(held, an.from_pandas(engine, {last: right}), on=KEYS[on], how=how)
+    plain = left.merge(right, on=KEYS[on], how=how)
+    assert merged.columns == tuple(plain.columns)
+    columns = ("x", "y", "n_x", "n_y")
+    statistics = ("count", "sum", "mean", "std")
+    found = icm.reveal(
+        merged.count_rows(), *(getattr(merged[column], name)() for column in columns for name in statistics)
+    )
+    assert found[0] == len(plain)
+    exact = plain.assign(n_x=plain["n_x"].astype(object))
+    wanted = [
+        sum(exact["n_x"]) if (column, name) == ("n_x", "sum") else getattr(plain[column], name)()
+        for column in columns
+        for name in statistics
+    ]
+    for got, want in zip(found[1:], wanted, strict=True):
+        assert same(got, want)
+
+
+def frames(engine, many=12, **stated):
+    left = pd.DataFrame({"k": np.arange(many) % 4, "x": np.arange(many) * 1.5, "n": np.arange(many)})
+    right = pd.DataFrame({"k": [0, 1, 7, 8], "y": [1, 2, 4, 8]})
+    return an.from_pandas(engine, {"alice": left}, **stated), an.from_pandas(engine, {"bob": right}), left, right
+
+
+def test_chosen_rows_are_merged(fresh):
+    one, other, left, right = frames(fresh)
+    merged = an.merge(one[one["n"] > 3], other[other["y"] < 3].assign(twice=lambda frame: frame["y"] * 2), on="k")
+    plain = left[left["n"] > 3].merge(right[right["y"] < 3].assign(twice=lambda frame: frame["y"] * 2), on="k")
+    assert merged["x"].sum().reveal() == plain["x"].sum()
+    assert merged["twice"].mean().reveal() == plain["twice"].mean()
+    assert "which rows match is secret" in merged["x"].sum().explain()
+    none = an.merge(one[one["n"] > 99], other, on="k")
+    found = icm.reveal(none.count_rows(), none["y"].sum(), none["y"].mean())
+    assert found[:2] == (0, 0)
+    assert math.isnan(found[2])
+
+
+@pytest.mark.parametrize("owners", [("bob",), ("bob", "carol")])
+def test_a_key_that_is_twice_on_the_right_side_ends_the_merge(fresh, owners):
+    one, *_ = frames(fresh)
+    parts = [pd.DataFrame({"k": [1, 2], "y": [1, 2]}), pd.DataFrame({"k": [5, 2], "y": [3, 4]})]
+    twice = {owners[0]: pd.concat(parts)} if len(owners) == 1 else dict(zip(owners, parts, strict=True))
+    merged = an.merge(one, an.from_pandas(fresh, twice), on="k")
+    with pytest.raises(BoundExceeded, match="one row for each key of the right side"):
+        merged["y"].sum().reveal()
+
+
+def test_policies_of_both_sides_count(fresh):
+    policy = icm.Policy(min_rows=4, residual_df=1, operations=("count", "sum", "merge"))
+    one, other, left, _ = frames(fresh, 16, policy=policy)
+    merged = an.merge(one, other, on="k")
+    assert merged["x"].sum().reveal() == left[left["k"] < 2]["x"].sum()
+    assert isinstance(merged["y"].sum().reveal(), Withheld), "2 right rows are met"
+    met = an.from_pandas(fresh, {"bob": pd.DataFrame({"k": [50], "y": [1]})})
+    assert isinstance(an.merge(one, met, on="k").count_rows().reveal(), int), "none is no small number"
+    assert isinstance(an.merge(one, met, on="k")["x"].sum().reveal(), Withheld)
+    with pytest.raises(PolicyError, match="merge whole frames"):
+        an.merge(one[one["n"] < 4], other, on="k").count_rows().reveal()
+    plain, *_ = frames(fresh, 16, policy=icm.Policy(min_rows=4))
+    with pytest.raises(PolicyError, match="has to name it"):
+        an.merge(plain, other, on="k").count_rows().reveal()
+    nearly = pd.DataFrame({"k": [0, 1, 2, 3, 4], "y": range(5)})
+    left = pd.DataFrame({"k": [0, 1, 2, 3] * 4 + [9] * 3, "x": 1.0})
+    close = an.merge(
+        an.from_pandas(fresh, {"alice": left}), an.from_pandas(fresh, {"bob": nearly}, policy=policy), on="k"
+    )
+    assert isinstance(close["x"].sum().reveal(), Withheld), "3 rows are left out"
+    assert isinstance(close["y"].sum().reveal(), Withheld), "1 right row is not met"
+    strict = an.from_pandas(
+        fresh, {"bob": nearly}, policy=icm.Policy(min_rows=3, operations=("sum", "count", "merge"), recipients=("bob",))
+    )
+    assert isinstance(an.merge(one, strict, on="k").count_rows().reveal(to="bob"), int | Withheld)
+    with pytest.raises(PolicyError, match="may not receive"):
+        an.merge(one, strict, on="k")["x"].sum().reveal()
+
+
+def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
+    one, other, *_ = frames(fresh)
+    gaps = an.from_pandas(fresh, {"bob": pd.DataFrame({"k": [1.0, None], "j": ["a", None], "i": [1, 2]})})
+    before = len(fresh.jobs)
+    for refused, error, says in (
+        (lambda: an.merge(one, other, on="none"), ColumnError, "none"),
+        (lambda: an.merge(one, other, on="k", how="outer"), InputError, "'inner' or 'left'"),
+        (lambda: an.merge(one, other, on=[]), InputError, "1 to 8 private keys"),
+        (lambda: an.merge(one, gaps, on="k"), ColumnError, "not by float"),
+        (lambda: an.merge(gaps, gaps, on="j"), InputError, "may not be missing"),
+        (lambda: an.merge(one, other, on="k")["z"], ColumnError, "no column 'z'"),
+        (lambda: bool(an.merge(one, other, on="k")), TypeError, "neither true nor false"),
+    ):
+        with pytest.raises(error, match=says):
+            refused()
+    assert len(fresh.jobs) == before
+    with pytest.raises(ColumnError, match=r"before .share"):
+        an.merge(one, other.share(), on="k")
+
+
+def in_one_lane(facts):
+    tables = (msgspec.structs.replace(held, lanes=(0,) * len(held.lanes)) for held in facts.tables)
+    return msgspec.structs.replace(facts, tables=tuple(tables))
+
+
+def test_nothing_that_is_seen_depends_on_which_rows_match():
+    """Sizes, order and number of all frames, where all match, none, or some; and single numbers alone are opened."""
+    asked = QUESTIONS["merged rows"]
+    asked = msgspec.structs.replace(asked, facts=tuple(map(in_one_lane, asked.facts)))
+    program = lower(asked, MEMBERS).last.program
+    rng, seen = np.random.default_rng(3), set()
+    for left_key in (lambda rows: rows % 4, lambda rows: rows + 100, lambda rows: rows):
+        transcript = Transcript()
+        brought = {name: {} for name in (*MEMBERS.parties, *MEMBERS.owners)}
+        for node in program.nodes:
+            if type(node.op).__name__ != "Input":
+                continue
+            words = rng.integers(0, 2, node.op.type.shape).astype(np.uint64)
+            rows = np.arange(len(words))
+            words[:, 0] = rows if node.op.owner == "bob" else left_key(rows)
+            words[:, 1:3] = (0, 1)  # the rest of the key, and one row
+            brought[node.op.owner][node.op.name] = words
+        with ThreadLane(MEMBERS.parties, MEMBERS.owners, transcript=transcript) as lane:
+            lane.run(program, brought)
+        seen.add(str(outline(transcript, (*MEMBERS.parties, *MEMBERS.owners, "dealer"))))
+    assert len(seen) == 1
+    kinds = [(type(node.op).__name__, kind.shape) for node, kind in zip(program.nodes, program.types(), strict=True)]
+    assert [name for name, _ in kinds].count("CheckFlag") == 1
+    assert {shape for name, shape in kinds if name == "Reveal"} == {(1,)}, "single numbers, none by key"

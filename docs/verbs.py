@@ -26,7 +26,7 @@ VERBS = {
         'frame.assign(twice=frame["age"] * 2)',
         'frame.rename(columns={"age": "years"})',
         'frame.drop(columns=["cost"])',
-        'frame.merge(other, on="age")',
+        'an.merge(frame, other, on=["age"])',
         "frame.sort_values('age')",
         "frame.head()",
         "frame.iloc[0]",
@@ -101,13 +101,13 @@ the code does.
 
 def tried(text: str, names: dict[str, Any]) -> str:
     """ "yes", or what the error says."""
-    from analytics import Query, SecureColumn, SecureFrame
+    from analytics import MergedFrame, Query, SecureColumn, SecureFrame
 
     try:
         made = eval(text, names)  # noqa: S307 - of the list above
         if isinstance(made, SecureColumn):
             made = made.count()
-        if isinstance(made, SecureFrame):
+        if isinstance(made, SecureFrame | MergedFrame):
             made = made.count_rows()
         if isinstance(made, Query):
             made.reveal()

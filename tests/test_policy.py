@@ -9,6 +9,7 @@ from icm_ray.query.statistics.catalogue import Statistic
 
 SEVERAL = {
     "minmax": {"min", "max"},
+    "most": {"nlargest", "nsmallest"},
     "variance": {"var", "std"},
     "covariance": {"cov", "corr"},
     "distinct": {"nunique", "mode"},

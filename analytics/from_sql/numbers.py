@@ -69,13 +69,30 @@ def rounded(to: Translator, node: Node) -> Of:
         decimals = number
     if to.typed(value).kind == "int":
         return value
-    unit = literal(10.0**decimals)
-    scaled = to.apply(node, "multiply", to.apply(node, "abs", value), unit)
+    unit, size = literal(10.0**decimals), to.apply(node, "abs", value)
+    scaled = to.apply(node, "multiply", size, unit)
     below = _floor(to, node, scaled)
-    half = to.apply(node, "greater_equal", to.apply(node, "subtract", scaled, below), literal(0.5))
-    near = to.apply(node, "where", half, to.apply(node, "add", below, literal(1.0)), below)
+    rest = to.apply(node, "subtract", scaled, below)
+    lost = to.apply(node, "greater_equal", _lost(to, node, size, 10.0**decimals, scaled), literal(0.0))
+    half = to.apply(node, "and", to.apply(node, "equal", rest, literal(0.5)), lost)
+    up = to.apply(node, "or", to.apply(node, "greater", rest, literal(0.5)), half)
+    near = to.apply(node, "where", up, to.apply(node, "add", below, literal(1.0)), below)
     size = to.apply(node, "divide", near, unit)
     return to.apply(node, "where", to.apply(node, "less", value, literal(0)), to.apply(node, "negate", size), size)
+
+
+def _lost(to: Translator, node: Node, x: Of, unit: float, product: Of) -> Expression:
+    """x unit - fl(x unit), exactly (Dekker): where the product is rounded to a half, on which side of it it was."""
+    splitter = float((1 << 27) + 1)
+    high = unit * splitter - (unit * splitter - unit)
+    low = unit - high
+    scaled = to.apply(node, "multiply", x, literal(splitter))
+    upper = to.apply(node, "subtract", scaled, to.apply(node, "subtract", scaled, x))
+    lower = to.apply(node, "subtract", x, upper)
+    lost = to.apply(node, "subtract", to.apply(node, "multiply", upper, literal(high)), product)
+    for part, factor in ((upper, low), (lower, high), (lower, low)):
+        lost = to.apply(node, "add", lost, to.apply(node, "multiply", part, literal(factor)))
+    return lost
 
 
 def _floor(to: Translator, node: Node, value: Of) -> Expression:

@@ -5,7 +5,7 @@ import math
 import duckdb
 import pandas as pd
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import analytics as an
@@ -78,8 +78,8 @@ def _number(value):
     return value is not None and not isinstance(value, str | bool)
 
 
-@given(one=some, other=some, names=st.lists(st.sampled_from([*ANSWERED, *ORDERED]), min_size=2, max_size=2))
-@settings(max_examples=2, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # a smaller example takes minutes
+@given(one=some, other=some, names=st.lists(st.sampled_from([*ANSWERED, *ORDERED]), min_size=4, max_size=4))
+@settings(max_examples=8)
 def test_of_the_pooled_rows(engine, one, other, names):
     held, pooled = split(engine, one, other)
     texts = {name: {**ANSWERED, **ORDERED}[name] for name in names}
@@ -103,3 +103,15 @@ def test_of_a_few_rows(fresh, name):
     text = {**ANSWERED, **ORDERED}[name]
     sort = list if name in ORDERED else ordered
     check(sort(plain(an.sql(text, visits=held, domain=DOMAIN).reveal())), sort(pooled.execute(text).fetchall()))
+
+
+def test_halves_are_rounded_as_their_exact_values_say(fresh):
+    values = [-943.305, 124.225, 0.125, -0.125, 2.5, 0.49999999999999994, 1.005, 1e300, 178.005, 1e15 + 0.5]
+    held = an.from_pandas(fresh, {"alice": pd.DataFrame({"x": values})})
+    for decimals in (0, 1, 2):
+        wanted = duckdb.execute(
+            f"SELECT ROUND(x, {decimals}) FROM (SELECT UNNEST(?::DOUBLE[]) AS x)", [values]
+        ).fetchall()
+        for value, (rounded,) in zip(values, wanted, strict=True):
+            text = f"SELECT MAX(ROUND(x, {decimals})) AS r FROM visits WHERE x = {value!r}"
+            assert an.sql(text, visits=held).reveal()["r"][0] == rounded, (value, decimals)

@@ -11,6 +11,7 @@ from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.driver.run import run
 from icm_ray.runtime.orders import messages as say
@@ -68,7 +69,7 @@ RIGHT = (("alice", result()), ("alice", result("all")), ("bob", result("all")))
 
 
 def test_results_are_put_together():
-    found = run(ScriptedLane(("bob", result(job=NUMBER - 1)), *RIGHT), NUMBER, LaneJob(0, program()))
+    found = run(ScriptedLane(("bob", result(job=NUMBER - 1)), *RIGHT), NUMBER, LaneJob(0, program()), RunSettings())
     assert found.results["mine"].tolist() == WORDS.tolist()
     assert found.results["all"].tolist() == (2 * WORDS).tolist()
 
@@ -91,7 +92,7 @@ def test_results_are_put_together():
 def test_another_result_ends_the_lane(wrong):
     lane = ScriptedLane(wrong, *RIGHT)
     with pytest.raises(Desynchronised, match=wrong[0]) as caught:
-        run(lane, NUMBER, LaneJob(0, program()))
+        run(lane, NUMBER, LaneJob(0, program()), RunSettings())
     assert caught.value.party == wrong[0]
     assert lane.broken
 
@@ -99,9 +100,9 @@ def test_another_result_ends_the_lane(wrong):
 def test_the_same_result_twice_ends_the_lane():
     lane = ScriptedLane(*RIGHT, RIGHT[0])
     with pytest.raises(Desynchronised, match="alice"):
-        run(lane, NUMBER, LaneJob(0, program()))
+        run(lane, NUMBER, LaneJob(0, program()), RunSettings())
 
 
 def test_a_missing_result_is_named():
     with pytest.raises(Desynchronised, match="bob did not deliver all"):
-        run(ScriptedLane(*RIGHT[:2]), NUMBER, LaneJob(0, program()))
+        run(ScriptedLane(*RIGHT[:2]), NUMBER, LaneJob(0, program()), RunSettings())

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from types import FrameType
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ __all__ = ["Start", "kill_children", "kill_trees"]
 
 _RAY: Final = "ray."
 _RAYLET: Final = "raylet"
+_GONE: Final = 3.0
+"""Seconds that killed processes are waited for: one that the kernel keeps in a disk's wait is left."""
 _CONNECT: Final = ("ray._private.worker", "connect")
 _NEVER_HERE: Final = ("importlib.", "_frozen_importlib")
 """A module half imported cannot be imported again."""
@@ -87,7 +90,7 @@ def _module(frame: FrameType) -> str:
 
 def kill_children() -> None:
     """End the processes that this thread has started and that are left, with all that they have started, and wait until
-    they are gone.
+    they are gone, three seconds at most.
     """
     kill_trees(_children(os.getpid(), str(threading.get_native_id())))
 
@@ -104,9 +107,11 @@ def kill_trees(pids: Iterable[int]) -> None:
         left += _children(pid)
     for pid in everyone:
         _send(pid, signal.SIGKILL)
+    deadline = monotonic() + _GONE
     for pid in roots:
-        with suppress(OSError):
-            os.waitpid(pid, 0)
+        with suppress(OSError):  # somebody else has waited for it
+            while os.waitpid(pid, os.WNOHANG) == (0, 0) and monotonic() < deadline:
+                sleep(0.01)
 
 
 def _send(pid: int, what: signal.Signals) -> None:

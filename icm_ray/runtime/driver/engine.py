@@ -59,7 +59,7 @@ class Execution:
     rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. spent: seconds by
     member (the dealer's name is "dealer"), by part, which add up to the member's own seconds; empty where the job asked
     for no profile. peaks: the most that a traced run allocated at a time, bytes by member. preprocessed:
-    whether the randomness was dealt ahead of time, by `Engine.prepare`.
+    whether the randomness was dealt ahead of time, by `Engine.preprocess`.
     """
 
     results: dict[str, RingArray]

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from icm_ray.errors import SessionError
+from icm_ray.preprocessing.disk import Disk
 from icm_ray.query.question import Question
 from icm_ray.query.row_set import RowSet
 
@@ -87,6 +88,7 @@ class AnswerLedger:
         self._path = None if folder is None else folder / f"{writer}.jsonl"
         self._sets: dict[RowSet, None] = {}
         self._number, self._last = 0, _START
+        self._disk = Disk()
         if folder is None or self._path is None:
             return
         try:
@@ -141,14 +143,26 @@ class AnswerLedger:
         if self._path is None:
             return
         try:
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            new = not self._path.exists()
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(file, line)
-                os.fsync(file)
+                self._append_whole(file, line)
             finally:
                 os.close(file)
+            if new:
+                self._disk.sync_directory(self._path.parent)
         except OSError as error:
             raise SessionError(
                 f"{self._path}: the ledger cannot be written, nothing is answered: {error.strerror}",
                 path=str(self._path),
             ) from None
+
+    def _append_whole(self, file: int, line: bytes) -> None:
+        """All of a line, or nothing of it: half of one would break the chain for good. Raises OSError."""
+        size = os.fstat(file).st_size
+        try:
+            self._disk.write(file, [line])
+            self._disk.sync(file)
+        except OSError:
+            os.ftruncate(file, size)
+            raise

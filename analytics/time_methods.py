@@ -272,5 +272,5 @@ def _check_format(given: Any) -> None:
     some = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
     try:
         _ = dt.datetime.strptime(some.strftime(given), given)  # noqa: DTZ007 - for its error alone
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, re.error):  # the last: a part is there twice
         raise InputError(f"{given!r} is no format of times") from None

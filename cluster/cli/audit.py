@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from icm_ray.errors import InputError
@@ -35,14 +36,17 @@ def audit(
     found = {path: read_entries(path)[0] for path in files}
     if dataset == _VERIFY:
         for path, entries in found.items():
-            console.print(f"{path.relative_to(ledger)}: {len(entries)} entries, the chain holds", soft_wrap=True)
+            console.print(
+                f"{path.relative_to(ledger)}: {len(entries)} entries, the chain holds", soft_wrap=True, markup=False
+            )
         return
-    table = Table(title=f"what was asked of {dataset}")
+    table = Table(title=escape(f"what was asked of {dataset}"))
     for head in ("time (UTC)", "ledger", "to", "rows", "what", "new row sets", "digest"):
         table.add_column(head, justify="right" if head == "rows" else "left")
     asked = [(entry, path) for path, entries in found.items() for entry in entries if entry.question is not None]
     for entry, path in sorted(asked, key=lambda item: item[0].time):
         sets = "; ".join(told.in_words() for told in entry.sets)
         what = ", ".join(entry.titles)
-        table.add_row(entry.time[:19], path.stem, entry.recipient, str(entry.rows), what, sets, entry.digest[:8])
+        cells = entry.time[:19], path.stem, entry.recipient, str(entry.rows), what, sets, entry.digest[:8]
+        table.add_row(*map(escape, cells))
     console.print(table)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 __all__ = ["app"]
@@ -25,7 +26,7 @@ def check(file: Annotated[Path, typer.Argument(help="a policy as TOML")]) -> Non
     from icm_ray.policy import Policy
 
     found = Policy.from_toml(file)
-    table = Table(title=f"{file.name}: {found.name or 'a dataset without a name'}", show_header=False)
+    table = Table(title=escape(f"{file.name}: {found.name or 'a dataset without a name'}"), show_header=False)
     for rule in found.in_words():
         table.add_row(rule)
     Console().print(table)

@@ -28,6 +28,9 @@ from icm_ray.ring.wide import GRID, to_signed
 
 __all__ = ["group_rows"]
 
+_ROWS_AT_ONCE = 1 << 20
+"""Rows whose keys are grouped together: to group those found so far again with each batch takes most of the time."""
+
 
 def group_rows(table: Readable, task: GroupRows) -> RingArray:
     """The words (most, words) of a task: two passes, of which the first finds the groups.
@@ -77,24 +80,34 @@ class _Groups:
         import pyarrow as pa
 
         self._task, self._names = task, [str(place) for place in range(len(task.keys))]
-        found: Any = None
+        pending: list[Any] = []  # the groups so far, and rows that are not grouped yet
+        limit = _ROWS_AT_ONCE
         for batch in _batches(table, task):
             keys, there = self._keys(batch)
-            new = pa.table(dict(zip(self._names, keys, strict=True))).filter(pa.array(there))
-            found = new if found is None else pa.concat_tables([found, new])
-            found = found.group_by(self._names).aggregate([])
-            if found.num_rows > task.most:
-                raise InputError(
-                    f"{self._in_words}: an owner has more groups than the {task.most} there is room for; "
-                    "state more: groupby(..., max_groups=...)"
-                )
+            pending.append(pa.table(dict(zip(self._names, keys, strict=True))).filter(pa.array(there)))
+            if sum(part.num_rows for part in pending) > limit:
+                pending = [self._distinct(pending)]
+                limit = _ROWS_AT_ONCE + 2 * pending[0].num_rows
+        found = self._distinct(pending) if pending else None
         self.count = 0 if found is None else found.num_rows
-        if self.count:
+        if found is not None and self.count:
             self._arrays = [found.column(name).combine_chunks() for name in self._names]
             self._domains = [array.unique() for array in self._arrays]
             codes = self._codes(self._arrays)
             self._order = np.argsort(codes)
             self._sorted = codes[self._order]
+
+    def _distinct(self, parts: Sequence[Any]) -> Any:
+        """The groups of some tables of keys. Errors: `InputError` where they are more than there is room for."""
+        import pyarrow as pa
+
+        found = pa.concat_tables(parts).group_by(self._names).aggregate([])
+        if found.num_rows > self._task.most:
+            raise InputError(
+                f"{self._in_words}: an owner has more groups than the {self._task.most} there is room for; "
+                "state more: groupby(..., max_groups=...)"
+            )
+        return found
 
     @property
     def _in_words(self) -> str:

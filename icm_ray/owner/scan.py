@@ -15,7 +15,7 @@ from icm_ray.owner.expressions.kinds import as_agreed
 from icm_ray.owner.folds import Fold, fold_for
 from icm_ray.owner.reading import Readable
 from icm_ray.owner.values import lacking, plain_numbers
-from icm_ray.query.expressions.tree import Of, columns_of
+from icm_ray.query.expressions.tree import Of, Scalar, columns_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupKey, PrivateKey
@@ -166,12 +166,22 @@ def _places(array: Any, key: GroupKey) -> Rows:
     if key.edges:
         return _bins(array, key)
     try:
-        domain = pa.array(key.domain, array.type)
+        domain = pa.array(_held(key.domain, array.type), array.type)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         raise ColumnError(f"{words(key.of)}: values to group by that are not of its kind") from None
-    places = pc.fill_null(pc.index_in(array, value_set=domain), -1)
+    places = pc.fill_null(pc.index_in(array, value_set=domain, skip_nulls=True), -1)
     result: Rows = places.to_numpy(zero_copy_only=False).astype(np.int64)
     return result
+
+
+def _held(domain: Sequence[Scalar], kind: Any) -> list[Scalar]:
+    """The values, None for integers that this owner's type does not hold: it has no rows of them."""
+    import pyarrow as pa
+
+    if not pa.types.is_integer(kind):
+        return list(domain)
+    ends: Any = np.iinfo(kind.to_pandas_dtype())
+    return [value if isinstance(value, int) and ends.min <= value <= ends.max else None for value in domain]
 
 
 def _bins(array: Any, key: GroupKey) -> Rows:
@@ -217,7 +227,10 @@ class Work:
             np.zeros(rows, np.bool_) if counts else plain_numbers(array, self._name, task.read_as) for array in arrays
         )
         if self._step is not None:
-            numbers = np.ldexp(np.rint(np.ldexp(numbers, self._step)), -self._step)
+            near = np.ldexp(np.rint(np.ldexp(np.clip(numbers, -1.0, 1.0), self._step)), -self._step)
+            numbers = np.where(
+                np.abs(numbers) < 1.0, near, numbers
+            )  # larger ones are multiples; 2^step of them overflows
         if numbers.size:
             self.fold.add(numbers, None if self._cells == 1 else cells, *others)
 

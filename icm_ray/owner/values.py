@@ -33,6 +33,8 @@ def plain_numbers(block: Any, column: str, kind: str) -> NDArray[np.generic]:
     if block.null_count:
         raise lacking(column, "null")
     numbers: NDArray[np.generic] = block.to_numpy(zero_copy_only=False)
+    if numbers.dtype == object and not numbers.size:  # of Arrow's type without values
+        return np.zeros(0, np.float64 if kind == "float" else np.int64)
     if kind == "float" and numbers.dtype.kind in "iu":
         return _as_doubles(numbers, column)
     if numbers.dtype.kind == "f":

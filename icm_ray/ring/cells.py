@@ -153,14 +153,15 @@ def count_keys(keys, lows, firsts, beyond, left, below, counts):  # type: ignore
             below[place, 0] += keys.size
             continue
         low, first = lows[place, 0], firsts[place, 0]
+        room = digits - min(first, digits)  # a key's digit is not added to the first: the sum may leave 64 bits
         before = np.int64(0)
         for row in range(keys.size):  # apart, since half of the keys of a median are below, by chance
             before += keys[row] < low
         below[place, 0] += before
         for row in range(keys.size):
-            digit = first + ((np.uint64(keys[row]) - np.uint64(low)) >> left)
-            if digit < digits and keys[row] >= low:
-                counts[place, 0, digit] += np.int64(1)
+            digit = (np.uint64(keys[row]) - np.uint64(low)) >> left
+            if digit < room and keys[row] >= low:
+                counts[place, 0, first + digit] += np.int64(1)
 
 
 @kernel
@@ -173,6 +174,7 @@ def count_keys_at(keys, cells, lows, firsts, beyond, left, below, counts):  # ty
             low = lows[place, cell]
             before = beyond[place, cell] | (key < low)
             below[place, cell] += before
-            digit = firsts[place, cell] + ((np.uint64(key) - np.uint64(low)) >> left)
-            if digit < digits and not before:
-                counts[place, cell, digit] += np.int64(1)
+            first = firsts[place, cell]
+            digit = (np.uint64(key) - np.uint64(low)) >> left
+            if digit < digits - min(first, digits) and not before:
+                counts[place, cell, first + digit] += np.int64(1)

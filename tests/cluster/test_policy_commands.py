@@ -61,3 +61,13 @@ def test_chains(monkeypatch, capsys, folder):
 def test_no_ledger(monkeypatch, capsys, folder):
     assert called(monkeypatch, "audit", "labs") == 2
     assert "there is no ledger" in capsys.readouterr().err
+
+
+def test_what_was_asked_is_shown_as_it_stands(monkeypatch, capsys, tmp_path):
+    """... also where a column's name looks like markup."""
+    ledger = AnswerLedger("visits", tmp_path / "visits", "alice", "alice.0")
+    ledger.record(b"\x07" * 16, Question((Mean("visits", "weight [kg] [/b]"),), "bob"), 90, ())
+    monkeypatch.setenv("ICM_LEDGER", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    assert called(monkeypatch, "audit", "visits") == 0
+    assert "mean of weight [kg] [/b]" in capsys.readouterr().out

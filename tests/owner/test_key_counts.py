@@ -92,3 +92,14 @@ def test_no_value_is_at_an_end_of_its_space(space):
 def test_digits_that_are_not_there_are_refused(digits):
     with pytest.raises(ProgramError, match=r"x: (digits of keys that are not there|keys are counted for)"):
         fold_for("keys", False, "x", 1, digits=digits)
+
+
+@pytest.mark.parametrize("cells", [1, 2])
+@pytest.mark.parametrize("size", [1, 5])
+def test_the_largest_of_64_bits_is_no_digit_below_zero(cells, size):
+    """Its distance from a range below zero, and the range's first digit, add up to more than 64 bits."""
+    low = -(2**size) + INT.offset
+    digits = KeyDigits(INT, INT.bits - size, size, ((low >> size,) * cells,))
+    fold = fold_for("keys", False, "x", cells, digits=digits)
+    fold.add(np.array([2**64 - 1, 2**64 - 2], np.uint64), None if cells == 1 else np.array([0, 1]))
+    assert not fold.words().any()

@@ -35,12 +35,11 @@ def _to_int(values: Any) -> Any:
 
     if _is_text(values):
         _none_missing(values)
-        values = _number_text(values)
+        if pc.all(pc.match_substring_regex(values, r"^\s*[+-]?[0-9]+\s*$")).as_py() is False:
+            raise Unfit("some text is no whole number; make floats of it, astype('float')")
         try:
-            return values.cast(pa.int64())
+            return _number_text(values).cast(pa.int64())
         except pa.ArrowInvalid:
-            if pc.all(pc.match_substring_regex(values, r"^[+-]?\d+$")).as_py() is False:
-                raise Unfit("some text is no whole number; make floats of it, astype('float')") from None
             raise OverflowError from None
     if pa.types.is_decimal(values.type):  # towards zero
         values = pc.trunc(values).cast(pa.decimal128(38, 0))

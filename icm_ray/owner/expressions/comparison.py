@@ -69,11 +69,12 @@ def _is_in(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
     values, *listed = arguments
     if not listed:
         return pc.and_(pc.is_valid(values), False)
-    found = [pc.fill_null(pc.equal(*_alike([values, item])), False) for item in listed if item.is_valid]
     if len({item.type for item in listed}) == 1 and listed[0].type == values.type:
+        values = pc.add(values, 0.0) if is_float(values) else values  # one zero
         return pc.fill_null(
             pc.is_in(values, value_set=pa.array([item.as_py() for item in listed if item.is_valid], values.type)), False
         )
+    found = [pc.fill_null(pc.equal(*_alike([values, item])), False) for item in listed if item.is_valid]
     result = found[0] if found else pc.and_(pc.is_valid(values), False)
     for other in found[1:]:
         result = pc.or_(result, other)

@@ -73,7 +73,10 @@ def as_agreed(array: Any, kind: str) -> Any:
         array = array.cast(held.value_type)
         held = array.type
     if kind == "float":
-        doubles = array if held == pa.float64() else array.cast(pa.float64(), safe=True)
+        try:
+            doubles = array if held == pa.float64() else array.cast(pa.float64(), safe=True)
+        except pa.ArrowException:  # its text holds values
+            raise ColumnError("integers beyond 2^53 in a column that is agreed to hold floats") from None
         return without_nan(doubles)
     if kind == "int" and pa.types.is_integer(held):
         return array.cast(pa.uint64() if held == pa.uint64() else pa.int64())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -69,9 +70,11 @@ def _offsets(seconds: Any, zone: str, *, wall: bool) -> Any:
     for quarter in quarters.tolist():
         try:
             time = _EPOCH + dt.timedelta(seconds=quarter * _QUARTER)
+            local = time.replace(tzinfo=there) if wall else time.astimezone(there)
         except OverflowError:
             raise Unfit("times beyond the year 9999 are in no zone") from None
-        local = time.replace(tzinfo=there) if wall else time.astimezone(there)
+        if wall and local.utcoffset() != local.replace(fold=1).utcoffset():
+            raise Unfit("some of these times are twice, or not at all, on the zone's clocks")
         offsets.append(int((local.utcoffset() or dt.timedelta()).total_seconds()))
     return np.array(offsets, np.int64)[places]
 
@@ -150,6 +153,8 @@ def _to_datetime(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
     def read(text: str) -> dt.datetime | None:
         try:
             found = dt.datetime.strptime(text, str(form)) if form else dt.datetime.fromisoformat(text)  # noqa: DTZ007
+        except re.error:
+            raise Unfit("this format cannot be read: a part of it is there twice") from None
         except ValueError:  # its text holds the value
             if coerced:
                 return None

@@ -23,6 +23,7 @@ _VERBS: Final[Mapping[str, Verb]] = {
     "count": lambda column: column.count(),
     "sum": lambda column: column.sum(),
     "mean": lambda column: column.mean(),
+    "median": lambda column: column.median(),
     "var": lambda column: column.var(),
     "std": lambda column: column.std(),
     "sem": lambda column: column.sem(),

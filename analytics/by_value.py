@@ -118,7 +118,8 @@ class ByValue:
         Raises:
             ColumnError: No text, integers or booleans, or values of another kind.
             InputError: No values, or too many.
-            PolicyError: When it is revealed: a count that the others are to be divided by is withheld.
+            PolicyError: A count that the others are to be divided by is withheld, or may be; of values that are stated
+                this shows when it is revealed.
 
         Examples:
             >>> visits["ward"].value_counts(domain=["a", "b", "c"]).reveal()
@@ -129,7 +130,12 @@ class ByValue:
         """
         if range is not None:
             domain = self._domain(domain, range)
-        counts = grouped(self.meant, {self.name: self.of}, [self], domain).size()
+        groups = grouped(self.meant, {self.name: self.of}, [self], domain)
+        if normalize and groups.some_unopened:
+            raise PolicyError(
+                "the sum of the counts is not known: values that are too rare are not opened. State domain="
+            )
+        counts = groups.size()
 
         def build(results: list[Any]) -> Any:
             return _counted(results[0], self.name, normalize=normalize, sort=sort, ascending=ascending)

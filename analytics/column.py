@@ -19,6 +19,7 @@ from analytics.shown import shown
 from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.tree import Expression, Of
 from icm_ray.query.expressions.words import words
+from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.histogram import edges_of
@@ -29,8 +30,6 @@ from icm_ray.query.statistics.variance import Variance
 from icm_ray.runtime.driver.stays_here import StaysHere
 
 __all__ = ["SecureColumn"]
-
-_NUMBERS = frozenset({"int", "float", "bool"})
 
 
 class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsStay, StaysHere):
@@ -91,7 +90,7 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
 
     def _numbers(self) -> tuple[str, Of]:
         """Of which rows and of what a statistic of numbers is."""
-        if self.kind not in _NUMBERS:
+        if self.kind not in NUMBERS:
             raise ColumnError(f"column {self.name!r} holds {self.kind}, and no numbers", column=self.name)
         return self.meant.name(), self.of
 

@@ -126,7 +126,7 @@ class _Reader:
 
     def _named(self, node: ast.Name) -> Any:
         name = node.id
-        if not name.startswith("__") or not name[2:].isdigit():
+        if not re.fullmatch(r"__[0-9]+", name) or int(name[2:]) >= len(self._names):
             return self._column(name)
         token = self._names[int(name[2:])]
         if token[0] == "`":

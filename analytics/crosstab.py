@@ -41,12 +41,14 @@ def crosstab(
 
     Returns:
         A query for a pandas DataFrame of int64, or of float64 where normalised or aggregated; without rows and columns
-        in which there is nothing. What a policy withholds is NaN, and `attrs["withheld"]` says why.
+        in which there is nothing. What a policy withholds is NaN, and `attrs["withheld"]` says why; private groups
+        that it does not open are NaN too, or not there.
 
     Raises:
         ColumnError: A column that is none of these kinds, or values of another kind.
         InputError: Columns of different rows, values that are not stated, or options that do not go together.
-        PolicyError: When it is revealed: sums for margins or to divide by are not known, since counts are withheld.
+        PolicyError: Sums for margins or to divide by are not known, since counts are withheld; of values that are
+            stated this shows when it is revealed.
 
     Examples:
         >>> an.crosstab(visits["ward"], visits["age"] >= 50, domain={"ward": ["a", "b", "c"]}).reveal()
@@ -66,9 +68,15 @@ def crosstab(
         raise InputError("of margins=, normalize= and values= one is taken at a time")
     _ = index._operand(columns)  # refuses other rows
     groups = grouped(index.meant, {}, [index, columns], domain)
+    if groups.some_unopened and (margins or normalize is not False):
+        raise PolicyError("sums of counts are not known: groups that are too small are not opened. State domain=")
     if values is None:
         query = groups.size()
-        return together([query], _title(index, columns), lambda results: _counted(results[0], margins, normalize))
+        return together(
+            [query],
+            _title(index, columns),
+            lambda results: _counted(results[0], margins, normalize, unopened=groups.some_unopened),
+        )
     if not isinstance(values, Operators):
         raise InputError(f"values= takes a column, not {type(values).__name__}")
     if aggfunc not in AGGREGATES:
@@ -88,9 +96,11 @@ def _unstacked(found: Any, **options: Any) -> Any:
     return table
 
 
-def _counted(found: Any, margins: bool, normalize: bool | str) -> Any:
+def _counted(found: Any, margins: bool, normalize: bool | str, *, unopened: bool) -> Any:
     import pandas as pd
 
+    if unopened:
+        return _unstacked(found)  # a cell that is not there may be one that was not opened: no zero
     table = _unstacked(found, fill_value=0)
     if not margins and normalize is False:
         return table

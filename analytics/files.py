@@ -76,7 +76,7 @@ def read_csv(
             another one on another node.
         ColumnError: A column that is asked for, or has a bound, and is not there; a bound for a column without numbers.
             What is wrong with the values of a column is raised when it is used: `ColumnError` for kinds that differ, or
-            integers that no kind holds; `NullError` for missing, NaN and infinite values.
+            integers that no kind holds; `NullError` for infinite values.
         BoundError: A bound that is no positive number.
         SessionError: The session is closed, or has lost all its lanes.
         FaultError: A worker fails.

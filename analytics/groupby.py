@@ -63,7 +63,8 @@ class SecureGroupBy(Uncompared):
     """Groups of rows offer aggregates of each: results are those of pandas' `groupby` on the pooled rows.
 
     `SecureFrame.groupby` makes them: users do not call the class. Groups without rows are left out. Integers beyond 64
-    bits are Python's; what a policy withholds is NaN, and `attrs["withheld"]` of the result says why.
+    bits are Python's; what a policy withholds is NaN, and `attrs["withheld"]` of the result says why;
+    private groups that it does not open are left out.
 
     Args:
         meant: The rows that are grouped.
@@ -93,6 +94,11 @@ class SecureGroupBy(Uncompared):
     ) -> None:
         self._meant, self._columns, self._groups = meant, dict(columns), groups
         self._picked, self._single = picked, single
+
+    @property
+    def some_unopened(self) -> bool:
+        """Whether groups may be there that a policy does not open: private ones with too few rows."""
+        return isinstance(self._groups.groups, PrivateKeys) and self._meant.dataset.facts.policy is not None
 
     @property
     def _by_words(self) -> str:
@@ -377,8 +383,8 @@ class SecureGroupBy(Uncompared):
             return self._picked
         every = bool(functions) and set(functions) <= {"count", "size"}
         names = [name for name, of in self._columns.items() if every or self._meant.info(of).kind in NUMBERS]
-        keys = {key.of for key in self._groups.keys}
-        return tuple(name for name in names if self._columns[name] not in keys)
+        keys = {(name, key.of) for name, key in zip(self._groups.names, self._groups.keys, strict=True)}
+        return tuple(name for name in names if (name, self._columns[name]) not in keys)
 
     def _kind(self, item: _Wanted) -> str:
         return "int" if item.function == "size" else self._meant.info(self._columns[item.column]).kind
@@ -401,10 +407,10 @@ class SecureGroupBy(Uncompared):
 
 
 def _names(given: Any) -> list[str]:
-    names = [given] if isinstance(given, str) else list(given)
-    if not all(isinstance(name, str) for name in names):
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise InputError(f"aggregates are given by name: {', '.join(AGGREGATES)}, size")
-    return names
+    return list(names)
 
 
 def grouped(

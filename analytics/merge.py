@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from functools import partial
+from typing import Literal
 
 from msgspec import structs
 
 from analytics.execute import Part
 from analytics.frame import SecureFrame
-from analytics.group_keys import private_keys
+from analytics.group_keys import TEXT, private_keys
+from analytics.moments import freedom
 from analytics.query import Query
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
@@ -25,8 +27,6 @@ from icm_ray.query.statistics.variance import Variance
 from icm_ray.query.tasks import MOST_GROUPS
 
 __all__ = ["MergedColumn", "MergedFrame", "merge"]
-
-_NUMBERS: Final = frozenset({"int", "float", "bool"})
 
 
 class MergedFrame(Uncompared):
@@ -190,7 +190,7 @@ class MergedColumn(Uncompared):
             >>> an.merge(visits, wards, on="ward")["beds"].var().reveal()
             0.0
         """
-        return self._ask(lambda dataset, column: Variance(dataset, column, ddof), self._name)
+        return self._ask(partial(Variance, ddof=freedom(ddof)), self._name)
 
     def std(self, ddof: int = 1) -> Query:
         """Take the standard deviation.
@@ -206,7 +206,7 @@ class MergedColumn(Uncompared):
             >>> an.merge(visits, wards, on="ward")["beds"].std().reveal()
             0.0
         """
-        return self._ask(lambda dataset, column: Variance(dataset, column, ddof, root=True), self._name)
+        return self._ask(partial(Variance, ddof=freedom(ddof), root=True), self._name)
 
 
 def merge(
@@ -215,8 +215,8 @@ def merge(
     on: str | Sequence[str],
     how: Literal["inner", "left"] = "inner",
     *,
-    suffixes: tuple[str, str] = ("_x", "_y"),
-    max_bytes: int = 20,
+    suffixes: tuple[str | None, str | None] = ("_x", "_y"),
+    max_bytes: int = TEXT,
 ) -> MergedFrame:
     """Merge the rows of two frames on private keys; neither keys nor which rows match are opened to anybody.
 
@@ -243,6 +243,11 @@ def merge(
         >>> an.merge(visits, wards, on="ward", how="left")["cost"].sum().reveal()
         1016.5
     """
+    for frame in (left, right):
+        if not isinstance(frame, SecureFrame):
+            raise InputError(f"frames are merged, not {type(frame).__name__}")
+    if not isinstance(on, str | list | tuple) or not all(isinstance(name, str) for name in on):
+        raise InputError(f"on= takes the name of a column or several, not {on!r}")
     if how not in {"inner", "left"}:
         raise InputError(f"how={how!r}: merges are 'inner' or 'left'; swap the frames for 'right'")
     keys = [on] if isinstance(on, str) else list(on)
@@ -281,15 +286,15 @@ def _selections(
 
 
 def _columns(
-    left: SecureFrame, right: SecureFrame, keys: Sequence[str], suffixes: tuple[str, str]
+    left: SecureFrame, right: SecureFrame, keys: Sequence[str], suffixes: tuple[str | None, str | None]
 ) -> tuple[JoinedColumn, ...]:
     """As pandas names them: the left frame's, then those of the right one that are no keys."""
     found = []
     for name in left.columns:
         both = name in right.columns and name not in keys
-        found.append(JoinedColumn(f"{name}{suffixes[0]}" if both else name, left[name].of))
+        found.append(JoinedColumn(f"{name}{suffixes[0] or ''}" if both else name, left[name].of))
     for name in right.columns:
         if name not in keys:
             both = name in left.columns
-            found.append(JoinedColumn(f"{name}{suffixes[1]}" if both else name, right[name].of, right=True))
+            found.append(JoinedColumn(f"{name}{suffixes[1] or ''}" if both else name, right[name].of, right=True))
     return tuple(found)

@@ -52,16 +52,25 @@ class Operators:
         _ = made.meant.info(made.of)
         return made
 
+    def _no_conditions(self, symbol: str, other: Any) -> None:
+        """pandas joins conditions that are added, and numpy takes no difference of them."""
+        if self.kind == "bool" and (isinstance(other, bool) or getattr(other, "kind", "") == "bool"):
+            raise InputError(f"{symbol} of two conditions: join them with | and &, or take astype('int') of one")
+
     def __add__(self, other: Any) -> Self:
+        self._no_conditions("+", other)
         return self._apply("add", other)
 
     def __radd__(self, other: Any) -> Self:
+        self._no_conditions("+", other)
         return self._apply("add", other, reflected=True)
 
     def __sub__(self, other: Any) -> Self:
+        self._no_conditions("-", other)
         return self._apply("subtract", other)
 
     def __rsub__(self, other: Any) -> Self:
+        self._no_conditions("-", other)
         return self._apply("subtract", other, reflected=True)
 
     def __mul__(self, other: Any) -> Self:

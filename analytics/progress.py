@@ -13,6 +13,8 @@ __all__ = ["Progress"]
 
 _PATIENCE: Final = 1.0
 """Seconds before anything is shown."""
+_UNREAD: Final = 1.0
+"""Seconds that the end waits for a stream that nobody may read."""
 _LINES: Final = 10.0
 """Seconds between two lines where there is no terminal."""
 _LOOK: Final = 0.2
@@ -48,7 +50,7 @@ class Progress:
         return f"{self.title}: {count} of {self.total} {self.unit}{speed}{left}"
 
     def __enter__(self) -> Self:
-        if self.total and os.environ.get("ICM_PROGRESS", "1") != "0":
+        if self.total and sys.stderr is not None and os.environ.get("ICM_PROGRESS", "1") != "0":
             self._thread = threading.Thread(target=self._show, args=(sys.stderr,), name="icm-progress", daemon=True)
             self._thread.start()
         return self
@@ -58,7 +60,7 @@ class Progress:
     ) -> None:
         self._over.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_UNREAD)
 
     def _show(self, stream: TextIO) -> None:
         if self._over.wait(_PATIENCE):

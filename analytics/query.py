@@ -111,7 +111,7 @@ class Query(Uncompared):
             OwnerError: No such recipient.
             PolicyError: The dataset's policy, or a party, does not allow it.
             BoundError: The values do not fit the ring.
-            NullError: A missing, NaN or infinite value.
+            NullError: An infinite value, or a missing one where `astype("int")` meets it.
             ColumnError: Values that are not what their column is agreed to hold.
             SourceError: A file that was changed since it was opened, or cannot be read any more.
             SessionError: The session is closed, or has lost a lane that holds some of the rows.

@@ -98,6 +98,9 @@ def relation(context: Context, node: Node) -> Relation:
             known = ", ".join(context.tables) or "none"
             instead = f"give the frame by that name, an.sql(text, {node.name}=frame); there are {known}"
             raise source.unsupported(node, f"there is no table {node.name!r}", instead)
+        alias = node.args.get("alias")
+        if alias is not None and alias.args.get("columns"):
+            raise source.unsupported(node, "other names for a table's columns", "SELECT them AS these in a subquery")
         return context.tables[node.name]
     if not isinstance(node, exp.Select):
         raise source.unsupported(node, node.key.upper(), "rows come from frames, and from SELECTs of them")
@@ -106,9 +109,25 @@ def relation(context: Context, node: Node) -> Relation:
     if node.args.get("from_") is None:
         raise source.unsupported(node, "a SELECT without FROM", "say of which frame")
     behind = relation(context, node.args["from_"].this)
+    _check_names(source, node)
     if isinstance(behind, Opened):
         return _of_opened(source, node, behind)
     return _of_rows(context, node, behind)
+
+
+def _check_names(source: Source, select: exp.Select) -> None:
+    """Refuse columns of a table that is not there, and two columns of one name."""
+    behind = select.args["from_"].this.alias_or_name
+    for node in select.find_all(exp.Column):
+        if node.find_ancestor(exp.Select) is select and node.table and node.table != behind:
+            raise source.unsupported(node, f"there is no table {node.table!r}", f"the rows are those of {behind!r}")
+    if isinstance(select.parent, exp.Subquery | exp.CTE):
+        names = [item.alias_or_name for item in select.expressions]
+        for name in names:
+            if names.count(name) > 1:
+                raise source.unsupported(
+                    select, f"two columns {name!r}", "give each a name of its own, AS", ("SELECT",)
+                )
 
 
 def _with(context: Context, node: Node) -> Context:

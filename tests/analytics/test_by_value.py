@@ -143,6 +143,26 @@ def test_what_is_withheld_is_masked_or_refused(fresh):
         held["ward"].mode(domain=WARDS).reveal()
 
 
+def test_private_values_that_are_too_rare_are_not_zero(fresh):
+    """... and no sum is taken that misses them."""
+    frame = pd.DataFrame({"ward": ["a"] * 20 + ["b"] * 20 + ["c"] * 2, "x": ["u"] * 20 + ["v"] * 22})
+    held = an.from_pandas(fresh, {"alice": frame[:20], "bob": frame[20:]}, policy=icm.Policy(min_rows=5))
+    counts = held["ward"].value_counts().reveal()
+    assert counts.to_dict() == {"a": 20, "b": 20}
+    table = an.crosstab(held["ward"], held["x"]).reveal()
+    assert table.loc["a", "u"] == 20
+    assert np.isnan(table.loc["a", "v"]), "it may be that two rows were not opened"
+    fresh.jobs.clear()
+    for refused in (
+        lambda: held["ward"].value_counts(normalize=True),
+        lambda: an.crosstab(held["ward"], held["x"], margins=True),
+        lambda: an.crosstab(held["ward"], held["x"], normalize="index"),
+    ):
+        with pytest.raises(PolicyError, match="State domain="):
+            refused()
+    assert not fresh.jobs
+
+
 def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     held, _ = two(fresh, [], [])
     other, _ = two(fresh, [], [])

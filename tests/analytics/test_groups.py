@@ -102,6 +102,13 @@ def test_all_columns_with_numbers_are_taken_but_keys(engine):
         same(booleans.agg(name).reveal(), plain.groupby("ward")["ill"].agg(name))
 
 
+def test_a_column_like_the_key_is_aggregated(fresh):
+    plain = pd.DataFrame({"k": [1, 2, 2], "x": [0.5, 1.5, 2.5]})
+    held = an.from_pandas(fresh, {"alice": plain[:1], "bob": plain[1:]}).assign(twin=lambda rows: rows["k"])
+    found = held.groupby("k", domain={"k": [1, 2]}).sum().reveal()
+    same(found, plain.assign(twin=plain["k"]).groupby("k").sum())
+
+
 def test_integers_that_lack_values_are_floats_and_large_ones_stay_exact(fresh):
     frame = pd.DataFrame({"n": pd.array([2**62, None, 2**62, 3], "Int64"), "ward": ["a", "b", "a", "c"]})
     held = an.from_pandas(fresh, {"alice": frame[:2], "bob": frame[2:]})

@@ -152,6 +152,11 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     for refused, error, says in (
         (lambda: an.merge(one, other, on="none"), ColumnError, "none"),
         (lambda: an.merge(one, other, on="k", how="outer"), InputError, "'inner' or 'left'"),
+        (lambda: an.merge(one, other, on=3), InputError, "name of a column"),
+        (lambda: an.merge(one, other, on=["k", 3]), InputError, "name of a column"),
+        (lambda: an.merge(one, other["k"], on="k"), InputError, "frames are merged, not SecureColumn"),
+        (lambda: an.merge(one, other, on="k")["x"].std(ddof=-1), InputError, "ddof"),
+        (lambda: an.merge(one, other, on="k")["x"].var(ddof="1"), InputError, "ddof"),
         (lambda: an.merge(one, other, on=[]), InputError, "1 to 8 private keys"),
         (lambda: an.merge(one, gaps, on="k"), ColumnError, "not by float"),
         (lambda: an.merge(gaps, gaps, on="j"), InputError, "may not be missing"),

@@ -1,6 +1,7 @@
 """What takes longer than a second says how far it is, on standard error; the rest says nothing."""
 
 import io
+import threading
 
 import pandas as pd
 import pytest
@@ -58,6 +59,30 @@ def test_nothing_is_shown_where_the_environment_says_so(shown, monkeypatch):
         steps.done(10)
         assert steps._thread is None
     assert not text.getvalue()
+
+
+def test_a_process_without_standard_error_says_nothing(shown):
+    shown(None)
+    with Progress("unseen", 3, "partitions", 30) as steps:
+        steps.done(10)
+        assert steps._thread is None
+
+
+def test_a_stream_that_nobody_reads_keeps_nobody(shown, monkeypatch):
+    monkeypatch.setattr(progress, "_UNREAD", 0.01)
+    read = threading.Event()
+
+    class Full(io.StringIO):
+        def write(self, _):
+            read.wait(60)
+            return 0
+
+    shown(Full())
+    with Progress("unread", 3, "partitions", 30) as steps:
+        steps.done(10)
+    assert steps._thread.is_alive(), "it waits for its reader, alone"
+    read.set()
+    steps._thread.join(60)
 
 
 def test_partitions_of_a_sharing_are_counted(shown, monkeypatch):

@@ -98,6 +98,8 @@ def test_what_is_no_condition_is_refused(held, fresh, text, says):
 def test_columns_of_conditions_are_those_of_the_frame(held):
     with pytest.raises(ColumnError, match="did you mean 'age'"):
         held.query("agee > 3")
+    with pytest.raises(ColumnError, match="__7"):
+        held.query("__7 > 3")
     with pytest.raises(ColumnError, match="rows are chosen by a condition, not by int"):
         held.query("age + 1")
     assert held.assign(old=held["age"] >= 65).query("old")["age"].min().reveal() == 70

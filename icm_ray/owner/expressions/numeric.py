@@ -45,7 +45,8 @@ def _floor_divide(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
         whole = np.floor_divide(values, np.where(by == 0, 1, by).astype(by.dtype))
         if isinstance(arguments[1], pa.Scalar) and by != 0:
             return as_arrow(np.asarray(whole), np.broadcast_to(lacks, whole.shape))
-        if ((whole > _EXACT) | (whole < -_EXACT if whole.dtype == np.int64 else False)).any():
+        inexact = (whole > _EXACT) | (whole < -_EXACT if whole.dtype == np.int64 else False)
+        if (inexact & (by != 0) & ~lacks).any():
             raise OverflowError  # floats, for the sake of a division by zero, would round it
         quotients = np.where(by == 0, values / np.where(by == 0, 0.0, 1.0), whole.astype(np.float64))
     return as_arrow(np.asarray(np.where(lacks, np.nan, quotients)))

@@ -131,7 +131,7 @@ class ByValue:
         if range is not None:
             domain = self._domain(domain, range)
         groups = grouped(self.meant, {self.name: self.of}, [self], domain)
-        if normalize and groups.some_unopened:
+        if normalize and groups._some_unopened:
             raise PolicyError(
                 "the sum of the counts is not known: values that are too rare are not opened. State domain="
             )

@@ -68,14 +68,14 @@ def crosstab(
         raise InputError("of margins=, normalize= and values= one is taken at a time")
     _ = index._operand(columns)  # refuses other rows
     groups = grouped(index.meant, {}, [index, columns], domain)
-    if groups.some_unopened and (margins or normalize is not False):
+    if groups._some_unopened and (margins or normalize is not False):
         raise PolicyError("sums of counts are not known: groups that are too small are not opened. State domain=")
     if values is None:
         query = groups.size()
         return together(
             [query],
             _title(index, columns),
-            lambda results: _counted(results[0], margins, normalize, unopened=groups.some_unopened),
+            lambda results: _counted(results[0], margins, normalize, unopened=groups._some_unopened),
         )
     if not isinstance(values, Operators):
         raise InputError(f"values= takes a column, not {type(values).__name__}")

@@ -96,7 +96,7 @@ class SecureGroupBy(Uncompared):
         self._picked, self._single = picked, single
 
     @property
-    def some_unopened(self) -> bool:
+    def _some_unopened(self) -> bool:
         """Whether groups may be there that a policy does not open: private ones with too few rows."""
         return isinstance(self._groups.groups, PrivateKeys) and self._meant.dataset.facts.policy is not None
 

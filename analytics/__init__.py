@@ -12,6 +12,7 @@ from analytics.cuts import cut
 from analytics.files import read_csv, read_parquet
 from analytics.frame import SecureFrame
 from analytics.groupby import SecureGroupBy
+from analytics.histogram_counts import HistogramCounts, HistogramCounts2D
 from analytics.merge import MergedColumn, MergedFrame, merge
 from analytics.pandas_frames import from_pandas
 from analytics.query import Query
@@ -19,6 +20,8 @@ from analytics.text_methods import SecureText
 from analytics.time_methods import SecureDates, to_datetime
 
 __all__ = [
+    "HistogramCounts",
+    "HistogramCounts2D",
     "MergedColumn",
     "MergedFrame",
     "Query",

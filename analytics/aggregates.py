@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from analytics.group_keys import label_of
 from analytics.group_table import series_of
 from analytics.query import Query, together
 from icm_ray.errors import InputError
@@ -115,4 +116,4 @@ class Aggregated:
             return queries[0]
         kinds = [kind_of_result(name, self.kind) for name in names]
         title = f"{', '.join(names)} of {self.name}"
-        return together(queries, title, lambda results: row_of(results, kinds, names, self.name))
+        return together(queries, title, lambda results: row_of(results, kinds, names, label_of(self)))

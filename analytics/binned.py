@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.histogram_counts import HistogramCounts, HistogramCounts2D
 from analytics.meant import Meant
 from analytics.operators import Operators
 from analytics.query import Query
@@ -36,15 +37,22 @@ def histogram(column: Operators, edges: Edges, *, density: bool, weights: Any) -
     else:
         part, title = _binned(meant, [(of, edges)], column._operand(_weights(weights)))
         counts = _sums(_numbers(meant, weights.of), (edges.size - 1,))
-    if weights is None and not density:
-        return Query([part], title)
-    if not density:
-        return Query([part], title, lambda results: (counts(results[0]), edges))
-    return Query([part], title, lambda results: (_density(counts(results[0]), [edges], title), edges))
+
+    def build(results: list[Any]) -> HistogramCounts:
+        found = counts(results[0])
+        drawn = _density(found, [edges], title) if density else found
+        return HistogramCounts(drawn, edges.copy(), column.name, _what(density, weights))
+
+    return Query([part], title, build)
 
 
 def _counts(result: Any) -> Any:
     return result[0]
+
+
+def _what(density: bool, weights: Any) -> str:
+    """What the numbers of a histogram are."""
+    return "density" if density else "count" if weights is None else f"sum of {weights.name}"
 
 
 def _binned(meant: Meant, axes: Sequence[tuple[Of, Edges]], weights: Of | None) -> tuple[Any, str]:
@@ -133,8 +141,8 @@ def histogram2d(
             out.
 
     Returns:
-        A query for (counts, x edges, y edges): float64 (x bins, y bins), and the edges. Where a policy withholds
-        counts, they come as a numpy.ma.MaskedArray.
+        A query for (counts, x edges, y edges), a `HistogramCounts2D`: float64 (x bins, y bins), and the edges. Where a
+        policy withholds counts, they come as a numpy.ma.MaskedArray. `plot()` draws it.
 
     Raises:
         ColumnError: A column holds no numbers.
@@ -164,9 +172,11 @@ def histogram2d(
     part, title = _binned(meant, [(of, ends) for (of, _), ends in zip(axes, edges, strict=True)], weighed)
     counts = _sums("float", (edges[0].size - 1, edges[1].size - 1))
 
-    def build(results: list[Any]) -> Any:
+    def build(results: list[Any]) -> HistogramCounts2D:
         found = counts(results[0])
-        return (_density(found, edges, title) if density else found), edges[0], edges[1]
+        drawn = _density(found, edges, title) if density else found
+        x_edges, y_edges = (ends.copy() for ends in edges)
+        return HistogramCounts2D(drawn, x_edges, y_edges, (x.name, y.name), _what(density, weights))
 
     return Query([part], title, build)
 

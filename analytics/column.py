@@ -10,6 +10,7 @@ from analytics.aggregates import Aggregated
 from analytics.binned import histogram
 from analytics.by_value import ByValue
 from analytics.elementwise import Elementwise
+from analytics.group_keys import label_of
 from analytics.meant import Meant
 from analytics.moments import Moments, freedom
 from analytics.quantiles import most, quantiles
@@ -259,7 +260,7 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
             47
         """
         self._numbers()
-        return quantiles(self.meant, self.of, self.name, q, interpolation)
+        return quantiles(self.meant, self.of, label_of(self), q, interpolation)
 
     def nlargest(self, n: int = 5) -> Query:
         """Find the n largest values: values alone, for rows have no index. They are found as the median is.
@@ -282,7 +283,7 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
             [70, 61, 47]
         """
         self._numbers()
-        return most(self.meant, self.of, self.name, n, least=False)
+        return most(self.meant, self.of, label_of(self), n, least=False)
 
     def nsmallest(self, n: int = 5) -> Query:
         """Find the n smallest values, as `nlargest` does.
@@ -302,7 +303,7 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
             [29, 34]
         """
         self._numbers()
-        return most(self.meant, self.of, self.name, n, least=True)
+        return most(self.meant, self.of, label_of(self), n, least=True)
 
     def histogram(
         self,
@@ -327,8 +328,9 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
                 lack one are left out.
 
         Returns:
-            A query for (counts, edges): int64 (bins,), float64 where weights are, and float64 (bins + 1,) or the
-            integers that were given. Where a policy withholds counts, they come as a numpy.ma.MaskedArray.
+            A query for (counts, edges), a `HistogramCounts`: int64 (bins,), float64 where weights are, and float64
+            (bins + 1,) or the integers that were given. Where a policy withholds counts, they come as a
+            numpy.ma.MaskedArray. `plot()` draws it.
 
         Raises:
             ColumnError: The column, or weights, hold no numbers.

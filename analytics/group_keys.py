@@ -17,7 +17,7 @@ from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import MOST_INTEGER, PrivateKeys
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
-__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "private_keys"]
+__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "label_of", "private_keys"]
 
 _MOST_GROUPS: Final = 4096
 TEXT: Final = 20
@@ -85,15 +85,17 @@ def _key(meant: Meant, columns: Mapping[str, Of], item: Any) -> tuple[str | None
     if isinstance(item, Operators):
         if item.meant.dataset is not meant.dataset or item.meant.where not in (None, meant.where):
             raise InputError("rows are grouped by columns of the same rows")
-        return _name(item), item.of
+        return label_of(item), item.of
     name = one_form(str(item))
     if not isinstance(item, str) or name not in columns:
         raise ColumnError(f"rows are grouped by columns, by name or as frame[...] gives them, not by {item!r}")
     return name, columns[name]
 
 
-def _name(column: Any) -> str | None:
-    """Its own, or of an expression that of the only column it reads, as pandas has it."""
+def label_of(column: Any) -> str | None:
+    """The name that results of a column get: its own, or of an expression that of the only column it reads, as pandas
+    has it.
+    """
     if isinstance(column.of, str) or column.name != words(column.of):
         return str(column.name)
     read = columns_of(column.of)

@@ -25,6 +25,7 @@ class Operators:
     if TYPE_CHECKING:
         meant: Meant
         of: Of
+        name: str
         kind: str
 
         def _like(self, of: Expression) -> Self: ...

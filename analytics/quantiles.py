@@ -21,7 +21,7 @@ _INTERPOLATIONS: Final = get_args(Interpolation)
 _MOST: Final = 128
 
 
-def quantiles(meant: Meant, of: Of, name: str, q: float | Sequence[float], interpolation: Any) -> Query:
+def quantiles(meant: Meant, of: Of, name: str | None, q: float | Sequence[float], interpolation: Any) -> Query:
     """A query for a number, or, where q is a list, for a pandas Series of that name with q as its index.
 
     Errors: `InputError` (q beyond 0 and 1, none or more than 128, no such interpolation).
@@ -41,7 +41,7 @@ def quantiles(meant: Meant, of: Of, name: str, q: float | Sequence[float], inter
     return Query(parts, title, lambda results: _series(results, wanted, name))
 
 
-def most(meant: Meant, of: Of, name: str, n: Any, *, least: bool) -> Query:
+def most(meant: Meant, of: Of, name: str | None, n: Any, *, least: bool) -> Query:
     """A query for the n largest or least values, a pandas Series of that name.
 
     Errors: `InputError` (n that is no number from 1 to 100).
@@ -52,7 +52,7 @@ def most(meant: Meant, of: Of, name: str, n: Any, *, least: bool) -> Query:
     return Query([meant.part(statistic)], statistic.title, lambda results: _values(results[0], name))
 
 
-def _values(result: Any, name: str) -> Any:
+def _values(result: Any, name: str | None) -> Any:
     import pandas as pd
 
     return result if isinstance(result, Withheld) else pd.Series(result, name=name, dtype=None if result else float)
@@ -72,7 +72,7 @@ def _checked(q: Any) -> float:
     return number + 0.0  # there is one zero
 
 
-def _series(results: Sequence[Any], wanted: Sequence[float], name: str) -> Any:
+def _series(results: Sequence[Any], wanted: Sequence[float], name: str | None) -> Any:
     import pandas as pd
 
     withheld = {item.reason: None for item in results if isinstance(item, Withheld)}

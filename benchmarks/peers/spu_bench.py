@@ -43,9 +43,18 @@ def free_ports(count):
     return ports
 
 
+def join_inputs(rng):
+    """60,000 rows of keys that 40,000 others have, each once, for two thirds of them."""
+    keys = 1 + rng.choice(2**30 - 1, 60_000, replace=False)
+    left, right = rng.choice(keys, 60_000), keys[:40_000]
+    values = [rng.integers(0, 1000, size) for size in (60_000, 40_000)]
+    return [column.astype(np.int32) for column in (left, values[0], right, values[1])]
+
+
 def workloads():
     import jax
     import jax.numpy as jnp
+    from spu.ops.groupby import groupby, groupby_count, groupby_sum
 
     rng = np.random.default_rng(0)
 
@@ -61,6 +70,37 @@ def workloads():
     def groups(keys, values):
         hot = (keys[:, None] == jnp.arange(16)[None, :]).astype(jnp.int32)
         return jnp.sum(hot * values[:, None], axis=0), jnp.sum(hot, axis=0)
+
+    def grouped(keys, values):
+        key, value, _, ends = groupby([keys], [values])
+        return key[0], groupby_sum(value, ends), groupby_count(value, ends), ends
+
+    def joined(left, left_values, right, right_values):
+        """The construction of cluster/bench/tables.py, in SPU's own sort, sums and comparison: it has no join."""
+        right, right_values = jax.lax.sort([right, right_values], num_keys=1)
+
+        def steps(column):
+            return column - jnp.concatenate([jnp.zeros(1, jnp.int32), column[:-1]])
+
+        def beside(mine, others):
+            return jnp.concatenate([mine, jnp.zeros(others, jnp.int32)])
+
+        def after(others, mine):
+            return jnp.concatenate([jnp.zeros(others, jnp.int32), mine])
+
+        rights, lefts = right.size, left.size
+        order = jnp.concatenate([2 * right, 2 * left + 1])
+        columns = [
+            order,
+            after(rights, jnp.ones(lefts, jnp.int32)),
+            after(rights, left_values),
+            beside(steps(right), lefts),
+            beside(steps(right_values), lefts),
+        ]
+        order, is_left, value, keys, values = jax.lax.sort(columns, num_keys=1)
+        latest, met = (jax.lax.associative_scan(jnp.add, column) for column in (keys, values))
+        match = is_left * (order - is_left == 2 * latest).astype(jnp.int32)
+        return match * latest, match * value, match * met
 
     def cnn(x, *weights):
         numbers = ("NHWC", "HWIO", "NHWC")
@@ -78,6 +118,8 @@ def workloads():
 
     million, hundred = 1_000_000, 100_000
     keys = rng.integers(0, 16, hundred).astype(np.int32)
+    others = np.random.default_rng(1)
+    many = others.choice(2**30, 10_000, replace=False).astype(np.int32)
     return {
         "relu_1m": (lambda x: jnp.maximum(x, 0), [normal(million)]),
         "mul_1m": (lambda x, y: x * y, [normal(million), normal(million)]),
@@ -89,6 +131,8 @@ def workloads():
         "hist16_100k": (histogram, [normal(hundred)]),
         "groupby16_100k": (groups, [keys, rng.integers(0, 1000, hundred).astype(np.int32)]),
         "sort_100k": (jnp.sort, [normal(hundred)]),
+        "groupby_100k": (grouped, [others.choice(many, hundred), others.integers(0, 1000, hundred).astype(np.int32)]),
+        "join_100k": (joined, join_inputs(others)),
         "sigmoid_100k": (jax.nn.sigmoid, [normal(hundred)]),
         "exp_100k": (lambda x: jnp.exp(-jnp.abs(x)), [normal(hundred)]),
         "gelu_100k": (jax.nn.gelu, [normal(hundred)]),

@@ -16,6 +16,7 @@ from cluster.bench.functions import function_workloads
 from cluster.bench.minionn import minionn, weight_type
 from cluster.bench.profile import Profile, profile
 from cluster.bench.sorting import sort_100k
+from cluster.bench.tables import groupby_100k, join_100k
 from cluster.bench.workloads import F, Workload, plain_workloads
 from icm_ray.errors import StockMismatch
 from icm_ray.names import DRIVER
@@ -74,7 +75,8 @@ def workload(name: str) -> Workload:
 
 
 def _makers() -> dict[str, Callable[[], Workload]]:
-    return {**plain_workloads(), "sort_100k": sort_100k, **function_workloads(), "minionn_cifar_b8": minionn}
+    tables = {"sort_100k": sort_100k, "groupby_100k": groupby_100k, "join_100k": join_100k}
+    return {**plain_workloads(), **tables, **function_workloads(), "minionn_cifar_b8": minionn}
 
 
 def measure(

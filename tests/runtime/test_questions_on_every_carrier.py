@@ -1,0 +1,141 @@
+"""Questions about drawn frames on every carrier: threads, processes over TLS, Ray actors; answers are those of pandas.
+
+All that is drawn and all that is asked is in tests/analytics, on threads; what is here crosses every link that a
+carrier has, of parties, of an owner outside, and of two lanes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import analytics as an
+import icm_ray as icm
+from icm_ray.errors import BoundExceeded, PolicyError
+from icm_ray.query.withheld import Withheld
+from tests.runtime.conftest import KINDS, running
+
+WORDS = ("a", "bé", "zebra")
+rows = st.lists(
+    st.tuples(
+        st.one_of(st.none(), st.floats(-(2.0**30), 2.0**30)),
+        st.one_of(st.integers(-3, 3), st.sampled_from((-(2**63), 2**63 - 1))),
+        st.sampled_from((*WORDS, None)),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+few = settings(max_examples=3, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def carrier(request):
+    """Two lanes of alice, bob, the outside owner carol and a dealer: those of the other tests."""
+    return running(request)
+
+
+def table(drawn):
+    x, n, word, ill = list(zip(*drawn, strict=True)) or [()] * 4
+    return pd.DataFrame(
+        {
+            "x": pd.Series(x, dtype="float64"),
+            "n": pd.Series(n, dtype="int64"),
+            "word": pd.Series(word, dtype="object"),
+            "ill": pd.Series(ill, dtype="bool"),
+        }
+    )
+
+
+def held(engine, one, other, **stated):
+    """Rows of a party and of an owner outside, and all of them. There is one of each word and of each truth value."""
+    parts = [table([(1.5, 1, "a", True), (-2.0, 2, "bé", False), *one]), table([(0.25, 0, "zebra", True), *other])]
+    frame = an.from_pandas(engine, dict(zip(("alice", "carol"), parts, strict=True)), **stated)
+    return frame, pd.concat(parts, ignore_index=True)
+
+
+def same(found, expected):
+    check = pd.testing.assert_series_equal if isinstance(expected, pd.Series) else pd.testing.assert_frame_equal
+    check(found, expected, check_dtype=False, check_index_type=False, rtol=1e-9, atol=1e-9)
+
+
+@given(one=rows, other=rows)
+@few
+def test_groups_of_private_keys_and_of_public_ones(carrier, one, other):
+    frame, plain = held(carrier, one, other)
+    chosen, expected = frame[frame["n"] >= 0], plain[plain["n"] >= 0]
+    private, public, sizes = icm.reveal(
+        chosen.groupby(["word", "ill"])["x"].agg(["count", "sum", "mean", "max"]),
+        chosen.groupby("word", domain=WORDS).agg(most=("n", "max"), mean=("x", "mean")),
+        frame.groupby("n").size(),
+    )
+    same(private, expected.groupby(["word", "ill"])["x"].agg(["count", "sum", "mean", "max"]))
+    same(public, expected.groupby("word").agg(most=("n", "max"), mean=("x", "mean")))
+    same(sizes, plain.groupby("n").size())
+    frame.forget()
+
+
+@given(one=rows, other=rows)
+@few
+def test_quantiles_and_sql(carrier, one, other):
+    frame, plain = held(carrier, one, other)
+    ask = an.sql(
+        "SELECT ill, COUNT(*) AS n, COUNT(x) AS there, MIN(x) AS least FROM t WHERE word IS NOT NULL AND n < 3"
+        " GROUP BY ill ORDER BY ill",
+        t=frame,
+    )
+    quantiles, largest, median = icm.reveal(frame["x"].quantile([0.1, 0.9]), frame["n"].max(), frame["n"].median())
+    same(quantiles, plain["x"].quantile([0.1, 0.9]))
+    assert largest == plain["n"].max()
+    assert median == pytest.approx(plain["n"].median())
+    chosen = plain[plain["word"].notna() & (plain["n"] < 3)].groupby("ill", as_index=False)
+    same(ask.reveal(), chosen.agg(n=("n", "size"), there=("x", "count"), least=("x", "min")))
+    frame.forget()
+
+
+@given(one=rows, other=rows)
+@few
+def test_merged_rows(carrier, one, other):
+    frame, plain = held(carrier, one, other)
+    frame, plain = frame.assign(key=frame["word"].fillna("")), plain.assign(key=plain["word"].fillna(""))
+    right = pd.DataFrame({"key": ["a", "zebra", "none"], "y": [1.5, None, 4.0]})
+    merged = an.merge(frame, an.from_pandas(carrier, {"bob": right}), on="key", how="left")
+    expected = plain.merge(right, on="key", how="left")
+    found = icm.reveal(merged.count_rows(), merged["y"].count(), merged["y"].sum(), merged["x"].mean())
+    assert found[:2] == (len(expected), expected["y"].count())
+    assert found[2:] == pytest.approx((expected["y"].sum(), expected["x"].mean()), rel=1e-9, abs=1e-9)
+
+
+@given(one=rows, other=rows)
+@few
+def test_shared_rows_are_filtered_and_grouped(carrier, one, other):
+    small = [(x if x is None else x % 100, n % 7, word, ill) for x, n, word, ill in [*one, *other]]
+    frame, plain = held(carrier, small[: len(one)], small[len(one) :])
+    shared = frame.share(domain={"word": WORDS})
+    chosen = shared[(shared["n"] > 0) & shared["x"].notna()]
+    expected = plain[(plain["n"] > 0) & plain["x"].notna()]
+    groups, total = icm.reveal(
+        chosen.groupby("word", domain=WORDS)["n"].agg(["count", "sum", "max"]), chosen["n"].sum()
+    )
+    same(groups, expected.groupby("word")["n"].agg(["count", "sum", "max"]))
+    assert total == expected["n"].sum()
+    shared.forget()
+
+
+def test_policies_hold(carrier):
+    """What is too small is withheld, what is not allowed refused, and a merge of unequal keys ends alone."""
+    plain = pd.DataFrame({"x": np.arange(40.0), "ward": [*"ab"] * 18 + [*"cccc"]})
+    policy = icm.Policy(min_rows=10, operations=("count", "mean", "sum"))
+    frame = an.from_pandas(carrier, {"alice": plain[:20], "carol": plain[20:]}, policy=policy)
+    groups = frame.groupby("ward")["x"].agg(["count", "mean"]).reveal()
+    assert groups.index.tolist() == ["a", "b"], "c has 4 rows"
+    assert isinstance(frame[frame["x"] < 5]["x"].sum().reveal(), Withheld)
+    with pytest.raises(PolicyError, match="max"):
+        frame["x"].max().reveal()
+    twice = an.from_pandas(carrier, {"bob": pd.DataFrame({"ward": ["a", "a"], "y": [1, 2]})})
+    left = an.from_pandas(carrier, {"alice": plain[:20], "carol": plain[20:]})
+    with pytest.raises(BoundExceeded, match="one row for each key"):
+        an.merge(left, twice, on="ward")["y"].sum().reveal()
+    assert left["x"].sum().reveal() == plain["x"].sum()

@@ -27,13 +27,12 @@ def _axes(given: Any) -> Any:
 class HistogramCounts(tuple[Any, Any]):  # noqa: SLOT001 - a tuple has room for no slots
     """A revealed histogram is the tuple (counts, edges), as of numpy.histogram, and plots itself.
 
-    `SecureColumn.histogram` makes it: users do not call the class.
+    `SecureColumn.histogram` makes it: users do not call the class. Where a policy withholds some counts, they are
+    a numpy.ma.MaskedArray.
 
-    Args:
-        counts: Counts, sums of weights or densities (bins,). Where a policy withholds some, a numpy.ma.MaskedArray.
-        edges: The bins' edges (bins + 1,).
-        column: The name of the column.
-        what: What the numbers are, in a word or two.
+    Attributes:
+        column (str): The name of the column.
+        what (str): What the numbers are, in a word or two.
 
     Examples:
         >>> found = visits["age"].histogram(bins=4, range=(20, 80)).reveal()
@@ -50,7 +49,7 @@ class HistogramCounts(tuple[Any, Any]):  # noqa: SLOT001 - a tuple has room for 
         made.column, made.what = column, what
         return made
 
-    def __getnewargs__(self) -> tuple[Any, Any, str, str]:  # type: ignore[override]  # of a plain tuple it is the tuple
+    def __getnewargs__(self) -> tuple[Any, Any, str, str]:
         return (*self, self.column, self.what)
 
     @property
@@ -107,15 +106,12 @@ class HistogramCounts(tuple[Any, Any]):  # noqa: SLOT001 - a tuple has room for 
 class HistogramCounts2D(tuple[Any, Any, Any]):  # noqa: SLOT001 - the same
     """A revealed histogram of two columns is the tuple (counts, x edges, y edges), as of numpy.histogram2d.
 
-    `histogram2d` makes it: users do not call the class.
+    `histogram2d` makes it: users do not call the class. Where a policy withholds some of the counts, they are a
+    numpy.ma.MaskedArray.
 
-    Args:
-        counts: Counts, sums of weights or densities (x bins, y bins). Where a policy withholds some, a
-            numpy.ma.MaskedArray.
-        x_edges: Edges along the first column (x bins + 1,).
-        y_edges: Edges along the second one (y bins + 1,).
-        columns: The names of both.
-        what: What the numbers are, in a word or two.
+    Attributes:
+        columns (tuple[str, str]): The names of both columns.
+        what (str): What the numbers are, in a word or two.
 
     Examples:
         >>> found = an.histogram2d(visits["age"], visits["cost"], bins=(2, 2), range=((20, 80), (0, 500))).reveal()
@@ -132,7 +128,7 @@ class HistogramCounts2D(tuple[Any, Any, Any]):  # noqa: SLOT001 - the same
         made.columns, made.what = columns, what
         return made
 
-    def __getnewargs__(self) -> tuple[Any, Any, Any, tuple[str, str], str]:  # type: ignore[override]  # as above
+    def __getnewargs__(self) -> tuple[Any, Any, Any, tuple[str, str], str]:
         return (*self, self.columns, self.what)
 
     @property

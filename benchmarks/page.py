@@ -53,9 +53,10 @@ What the figures are, and are not:
 
 - SPU's semi2k lets its first party deal (its trusted first party); CrypTen's dealer is a process, as ours is.
 - Every peer has its best public setting: SPU sorts by `SORT_QUICK`, which is faster there than its default.
-- `groupby16_100k` is the case of keys that are shared, too, and of public values. SPU has no such operation: there it is
-  a product with the keys' one-hot matrix, 16 comparisons a row.
-{tables}- `minionn_cifar_b8`: the weights are one party's own and loaded before the clock starts (F = W - B is opened once for
+- `groupby16_100k` is the case of keys that are shared, too, and of public values. SPU has no such operation: there it
+  is a product with the keys' one-hot matrix, 16 comparisons a row.
+{tables}\
+- `minionn_cifar_b8`: the weights are one party's own and loaded before the clock starts (F = W - B is opened once for
   the model); the peers' weights are shares. Activations are promised, not checked, to stay below 2^9, as in the peers.
 - `relu_1m`, `max_100k` and `hist16_100k` compare all 64 bits. Elsewhere widths follow from declared bounds: values of
   31 bits for the smooth functions, keys of 46 bits for the sort, of 20 bits for mean and variance.
@@ -72,11 +73,13 @@ operations go block by block to stay within four times their inputs and outputs;
 {less}
 """
 TABLES = {
-    "groupby_100k": """- `groupby_100k` has keys of values that nobody knows. SPU's is its own group-by (`spu.ops.groupby`), which
-  sorts and scans as ours does.
+    "groupby_100k": """\
+- `groupby_100k` has keys of values that nobody knows. SPU's is its own group-by (`spu.ops.groupby`), which sorts and
+  scans as ours does.
 """,
-    "join_100k": """- `join_100k`: SPU joins tables by private set intersection, which opens the keys that match, and has no join
-  of shared ones: it is given ours (`cluster/bench/tables.py`), in its own sorts, sums and comparison.
+    "join_100k": """\
+- `join_100k`: SPU joins tables by private set intersection, which opens the keys that match, and has no join of shared
+  ones: it is given ours (`cluster/bench/tables.py`), in its own sorts, sums and comparison.
 """,
 }
 SESSION = """"In a session" is what a user feels: `icm.Session` as it comes, Ray actors and TLS, in place of the bench's

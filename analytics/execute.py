@@ -24,7 +24,7 @@ from icm_ray.query.expressions.tree import Of
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
 from icm_ray.query.merge import Merge, MergedRows
-from icm_ray.query.overlap import asked_of, row_set
+from icm_ray.query.overlap import asked_of, row_sets
 from icm_ray.query.question import Asked, Question, SharedColumn, Sharing, encode_asked
 from icm_ray.query.row_set import Earlier, RowSet
 from icm_ray.query.rows import Rows
@@ -81,7 +81,7 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     facts = {dataset.facts.name: dataset.facts for _, dataset in everything}
     selections = tuple(dict.fromkeys(part.selection for part in parts if part.selection is not None))
     merges = tuple(dict.fromkeys(part.merge[0] for part in parts if part.merge is not None))
-    told = [part.dataset for part in parts if row_set(part.statistic, part.rows) is not None]
+    told = [part.dataset for part in parts if row_sets(part.statistic, part.rows)]
     answered = {dataset.facts.source: dataset for dataset in told if dataset.facts.policy is not None}
     earlier = tuple(Earlier(name, _earlier(engine, dataset)) for name, dataset in answered.items())
     question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections, earlier, merges)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import PolicyError
+from icm_ray.query.choices import choices
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.lower import Lowered
 from icm_ray.query.opened import Known, Opened
@@ -57,7 +58,7 @@ def _answer(statistic: Statistic, numbers: Mapping[str, Opened | Known], rows: R
 
 def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
     few = f"{statistic.title}: fewer than {fewest_values(statistic, rows)} values are behind it"
-    if rows.policy is None or (rows.where is None and not rows.groups):
+    if rows.policy is None or (rows.where is None and not rows.groups and not choices(statistic, rows)):
         return Withheld(few)
     return Withheld(f"{few}, or 1 to {rows.policy.min_rows - 1} are left out; ask for wider filters or groups")
 

@@ -11,7 +11,8 @@ from icm_ray.program.program_cache import Latest
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.lane_build import LaneProgram, Members
 from icm_ray.query.lower import Lowering, lowering
-from icm_ray.query.question import Asked, decode_asked
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.question import Asked, DatasetFacts, decode_asked
 
 __all__ = ["Derivations"]
 
@@ -30,16 +31,28 @@ def _derived(make: Callable[[], T]) -> T:
 
 
 def _check_facts(asked: Asked) -> None:
-    """Raise `ProgramError` for a dataset that is described twice, `ValueError` for facts that contradict themselves,
-    whether or not anything is asked of them.
+    """Raise `ProgramError` for a dataset that is described twice, or has rows twice, `ValueError` for facts that
+    contradict themselves, whether or not anything is asked of them.
     """
     described = Counter(facts.name for facts in asked.facts)
     if twice := [name for name, times in described.items() if times > 1]:
         raise ProgramError(f"the dataset {twice[0]!r} is described twice")
     for facts in asked.facts:
         _ = facts.lanes
+        if _repeats(facts):
+            raise ProgramError(f"the dataset {facts.name!r} has rows twice: they would count as more than there are")
         for column in facts.columns:
             facts.rounding(column.name)
+
+
+def _repeats(facts: DatasetFacts) -> bool:
+    """Whether rows, or a column, are there twice: tables and owners are named once, and so are partitions."""
+    names = [[column.name for column in facts.columns]]
+    if isinstance(facts, OwnerRows):
+        names += [[table.name for table in facts.tables], [table.owner for table in facts.tables]]
+    else:
+        names.append([f"{partition.number} of {partition.owner}" for partition in facts.partitions])
+    return any(len(set(told)) < len(told) for told in names)
 
 
 class Derivations:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from icm_ray.errors import InputError, OwnerError, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.policy import Policy
+from icm_ray.query.choices import chooses
+from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import Members
 from icm_ray.query.merge import MergedRows
 from icm_ray.query.overlap import check_overlap
@@ -74,6 +76,12 @@ def _against_merge(rows: MergedRows) -> str | None:
             return f"the policy of {side.source} does not allow merge: operations= has to name it"
     if rows.left.where is not None or rows.right.where is not None:
         return "the policy does not allow to merge chosen rows: merge whole frames"
+    for side in (rows.left, rows.right):
+        keys = side.private.keys if side.private is not None else ()
+        columns = [column.of for column in rows.merge.columns if column.right == (side is rows.right)]
+        for of in (*(key.of for key in keys), *columns):
+            if side.policy is not None and chooses(of, side.base):
+                return f"the policy of {side.source} does not allow to merge {words(of)}, which chooses rows"
     return None
 
 

@@ -11,18 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from icm_ray.errors import BoundError, ProgramError
+from icm_ray.errors import BoundError, PolicyError, ProgramError
 from icm_ray.ops.linear import Load, Reveal, Store
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.protocols.io import array_shape
+from icm_ray.query.choices import both_sides, chosen_of
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.expressions.tree import EVERY_ROW
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.merge import MatchedRight, MergedRows
 from icm_ray.query.opened import Known
-from icm_ray.query.overlap import kept_apart, overlaps, row_set
+from icm_ray.query.overlap import kept_apart, overlaps, row_sets
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
 from icm_ray.query.private_groups import GroupTable, group_table
 from icm_ray.query.question import Asked, DatasetFacts, Question, Sharing
@@ -115,6 +116,7 @@ class _OfQuestion:
         self._base = {selection.name: selection.dataset for selection in question.selections}
         self._taken = [self._partials(statistic.dataset, index) for index, statistic in enumerate(question.statistics)]
         self._guards = [self._guard(statistic) for statistic in question.statistics]
+        self._chosen = [self._choices(statistic) for statistic in question.statistics]
         self._overlaps = overlaps(asked)
         for overlap in self._overlaps.values():
             self._facts.update(overlap.rows)
@@ -122,7 +124,7 @@ class _OfQuestion:
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
         grouped: dict[str, list[PartialAggregate]] = {}
         compared = (overlap.parts for overlap in self._overlaps.values())
-        for part in (part for taken in (*self._taken, *self._guards, *compared) for part in taken):
+        for part in (part for taken in (*self._taken, *self._guards, *self._chosen, *compared) for part in taken):
             rows = self._facts[part.dataset]
             if isinstance(part.partial, RowCount):
                 known[part] = part.partial.known(rows)
@@ -158,7 +160,17 @@ class _OfQuestion:
         if rows.where is None and not rows.groups:
             return (behind,)
         whole = self._facts[self._base[statistic.dataset]]
-        return behind, PartialOf(whole.name, counted.substitute(whole))
+        if whole.where is None:
+            return behind, PartialOf(whole.name, counted.substitute(whole))
+        if column_of(rows, statistic.column).nullable:  # how many others have a value is not in the shares
+            reason = "values may be missing, and rows were chosen before they were shared: choose them after .share()"
+            raise PolicyError(f"{statistic.title}: {reason}", dataset=rows.source)
+        return behind, PartialOf(whole.name, RowCount(statistic.column))
+
+    def _choices(self, statistic: Statistic) -> tuple[PartialOf, ...]:
+        """What says how many rows a computed column chooses, and of how many, one after the other."""
+        pairs = chosen_of(statistic, self._facts[statistic.dataset])
+        return tuple(PartialOf(statistic.dataset, partial) for pair in pairs for partial in pair)
 
     def _guard_of_merge(self, statistic: Statistic, rows: MergedRows) -> tuple[PartialOf, ...]:
         """The same; and how many right rows are met, of how many, where a column of these is asked for."""
@@ -273,8 +285,12 @@ class _OfQuestion:
                 values = guarded(
                     builder, self._bits(builder, statistic, [found[part] for part in self._guards[index]]), values
                 )
+            chosen = [found[part] for part in self._chosen[index]]
+            for behind, among in zip(chosen[::2], chosen[1::2], strict=True):
+                if rows.policy is not None:
+                    values = guarded(builder, both_sides(builder, shared(behind), among, rows.policy), values)
             base = self._base.get(statistic.dataset, statistic.dataset)
-            if base in apart and row_set(statistic, rows) is not None:
+            if base in apart and row_sets(statistic, rows):
                 values = kept_apart(builder, apart[base], values)
             for word, value in values.items():
                 name = f"{index}: {word} ({statistic.title})"

@@ -5,13 +5,15 @@ against 0 < d < k, and the rest N - d too, for the complement of one may be almo
 comparisons of a dataset, and what is revealed is multiplied by it. Only what is shown can be subtracted: sets of fewer
 than k rows are none of it.
 
-Histograms of one column are compared by their cells: what lies between edges of the one and of the other. A filter is
-compared with what lies below each edge.
+Histograms of one column are compared by their cells: what lies between edges of the one and of the other. Others, and
+filters and groups, are compared with what lies below each edge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -19,17 +21,19 @@ from typing import Final
 from icm_ray.errors import PolicyError
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Concatenate, Pad, Reshape, Scale, Slice, Subtract
+from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Concatenate, Expand, Pad, Reshape, Scale, Slice, Subtract
 from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import Kind
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.choices import choices
 from icm_ray.query.expressions.tree import Of, apply, literal
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialOf, Taken, shared
 from icm_ray.query.question import Asked, DatasetFacts, Question
 from icm_ray.query.row_set import RowSet
 from icm_ray.query.rows import Rows
+from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.small_cells import expanded, few, reaches, times
 from icm_ray.query.statistics.catalogue import Statistic
@@ -37,20 +41,27 @@ from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.histogram import CountsOfColumn, Histogram
 from icm_ray.query.tasks import GroupKey
 
-__all__ = ["APART", "Overlap", "asked_of", "check_overlap", "earlier", "kept_apart", "overlaps", "row_set"]
+__all__ = ["APART", "Overlap", "asked_of", "check_overlap", "earlier", "kept_apart", "overlaps", "row_sets"]
 
 APART: Final = "apart"
 """The word under which the bit is revealed."""
 _MOST_CELLS: Final = 1 << 12
+_MOST_CELLS_BELOW: Final = 1 << 16
+_MOST_CHOSEN: Final = 1 << 10
 _EVERY_ROW: Final = ValuesOfColumn(literal(value=True))
 
 
-def row_set(statistic: Statistic, rows: Rows) -> RowSet | None:
-    """Which rows a statistic tells of; None: all of the dataset."""
+def row_sets(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
+    """Which rows a statistic tells of; none: all of the dataset. What a computed column chooses is a row set, too."""
     private = () if rows.private is None else rows.private.keys
+    base = rows.base if isinstance(rows, SelectedRows) else rows
+    space = base.space if isinstance(base, SecretRows) else ""
     if isinstance(statistic, Histogram):
-        return RowSet(rows.where, rows.by, statistic.column, statistic.edges, private)
-    return None if rows.where is None and not rows.groups else RowSet(rows.where, rows.by, private=private)
+        return (RowSet(rows.where, rows.by, statistic.column, statistic.edges, private, space),)
+    chosen = [RowSet(_and(rows.where, condition), rows.by, space=space) for condition in choices(statistic, rows)]
+    if rows.where is None and not rows.groups and not space:
+        return tuple(chosen)
+    return (RowSet(rows.where, rows.by, private=private, space=space), *chosen)
 
 
 def asked_of(asked: Asked, source: str) -> tuple[RowSet, ...]:
@@ -64,8 +75,8 @@ def _of_facts(asked: Asked, facts: DatasetFacts) -> tuple[RowSet, ...]:
         return ()
     names = {facts.name, *(chosen.name for chosen in asked.what.selections if chosen.dataset == facts.name)}
     mine = (statistic for statistic in asked.what.statistics if statistic.dataset in names)
-    found = (row_set(statistic, asked.rows(statistic.dataset)) for statistic in mine)
-    return tuple(dict.fromkeys(told for told in found if told is not None))
+    found = (told for statistic in mine for told in row_sets(statistic, asked.rows(statistic.dataset)))
+    return tuple(dict.fromkeys(found))
 
 
 def earlier(asked: Asked, source: str) -> tuple[RowSet, ...]:
@@ -113,19 +124,26 @@ class Overlap:
 
     def compare(self, a: RowSet, b: RowSet) -> None:
         """Hold two row sets against one another. Errors: `PolicyError` where that cannot be done on shares."""
-        if a.where != b.where and {key.of for key in a.private} & {key.of for key in b.private}:
-            reason = f"{a.in_words()}: the same private groups of other rows were asked for; state domain= for both"
+        if a.space != b.space:
+            reason = (
+                "rows that were chosen or computed before they were shared are not held against others; do that after"
+            )
+            raise PolicyError(f"{a.in_words()}: {reason} .share()", dataset=self.facts.source)
+        if a.private and b.private and (a.where, a.private) != (b.where, b.private):
+            same = "the same" if _names(a) & _names(b) else "other"
+            rows = " of other rows" if a.where != b.where else ""
+            reason = f"{a.in_words()}: {same} private groups{rows} were asked for; state domain= for both"
             raise PolicyError(reason, dataset=self.facts.source)
         plain_a, plain_b = _plain(a), _plain(b)
         if plain_a is not None and plain_b is not None and plain_a != plain_b:
             self._of_sets(plain_a, plain_b)
-        if a.edges and b.edges:
-            if (a.where, a.by, a.of) == (b.where, b.by, b.of):
-                self._of_bins(a, b)
-        elif (a.edges or b.edges) and a.where != b.where:
-            bins, one = (a, b) if a.edges else (b, a)
-            if not one.by and not bins.by:
-                self._of_prefixes(bins, one)
+        binned_a, binned_b = _binned(a), _binned(b)
+        if binned_a is not None and binned_b is not None and (a.where, binned_a.of) == (b.where, binned_b.of):
+            self._of_bins(a.where, binned_a, binned_b)
+        elif a.edges or b.edges:
+            bins, other = (a, b) if a.edges else (b, a)
+            if other.edges or other.by or bins.where != other.where:
+                self._of_prefixes(bins, other)
 
     def _of_sets(self, a: RowSet, b: RowSet) -> None:
         both = _and(a.where, b.where)
@@ -149,48 +167,108 @@ class Overlap:
 
         self.bad.append(bad)
 
-    def _of_bins(self, a: RowSet, b: RowSet) -> None:
+    def _of_bins(self, where: Of | None, a: GroupKey, b: GroupKey) -> None:
         edges = tuple(sorted({*a.edges, *b.edges}))
         mixed = [
             place
             for place, pair in enumerate(pairwise(edges))
             if not set(pair) <= set(a.edges) and not set(pair) <= set(b.edges)
         ]
-        if not mixed or a.of is None:
+        if not mixed:
             return
-        part = self._part(a.where, (), CountsOfColumn(a.of, edges))
+        part = self._part(where, (), CountsOfColumn(a.of, edges))
 
         def bad(builder: Builder, found: Found) -> Value:
             counts = shared(found[part])
             cells = [builder.add(Slice(((place, place + 1, 1),)), counts) for place in mixed]
-            return few(builder, cells[0] if len(cells) == 1 else builder.add(Concatenate(), *cells), self.k)
+            return few(builder, _concatenated(builder, cells), self.k)
 
         self.bad.append(bad)
 
-    def _of_prefixes(self, bins: RowSet, one: RowSet) -> None:
+    def _of_prefixes(self, bins: RowSet, other: RowSet) -> None:
+        """What lies below each edge of a histogram, held against a filter, groups, or what lies below another's edges;
+        only where neither leaves few of its rows out: such a cell is withheld anyway.
+        """
         if bins.of is None:
             return
-        counts = CountsOfColumn(bins.of, bins.edges)
-        whole, chosen = (
-            self._part(bins.where, (), counts),
-            self._part(_and(bins.where, one.where), (), counts),
-        )
-        alone = self._count(one.where, ())
+        below = self._part(bins.where, (), CountsOfColumn(bins.of, bins.edges))
+        rows, others = self._rows_of(bins.where), self._rows_of(other.where)
+        there, joint = self._joint(bins, other)
 
         def bad(builder: Builder, found: Found) -> Value:
-            below, both = (_summed(builder, shared(found[part])) for part in (whole, chosen))
-            return self._close(builder, expanded(builder, shared(found[alone]), below), below, both)
+            add = builder.add
+            one = _summed(builder, shared(found[below]))
+            apart = _inside(builder, one, rows(found), self.k)
+            size = one.type.count
+            alone = there(builder, found)
+            inside = _inside(builder, alone, others(found), self.k) if other.edges else reaches(builder, alone, self.k)
+            both, shape = joint(builder, found), (size, alone.type.count)
+            tall = [add(Reshape((size, 1)), value) for value in (one, apart)]
+            wide = [add(Reshape((1, alone.type.count)), value) for value in (alone, inside)]
+            one, apart, alone, inside = (add(Expand(shape), value) for value in (*tall, *wide))
+            close = self._near(builder, one, alone, both)
+            return add(Product(Elementwise()), add(Product(Elementwise()), apart, inside), close)
 
         self.bad.append(bad)
+
+    def _joint(self, bins: RowSet, other: RowSet) -> tuple[Bad, Bad]:
+        """How many rows another row set has, of each group or below each edge (cells,), and how many of these are below
+        each edge of a histogram (edges, cells).
+        """
+        where, of = _and(bins.where, other.where), bins.of or ""
+        own = (GroupKey(bins.of or "", edges=bins.edges),)
+        keys = (*other.by, *((GroupKey(other.of, edges=other.edges),) if other.of is not None else ()))
+        cells = math.prod(key.size for key in keys)
+        if cells * (len(bins.edges) - 1) > (_MOST_CHOSEN if self.facts.shared else _MOST_CELLS_BELOW):
+            raise PolicyError(
+                f"{bins.in_words()} and {other.in_words()} have too many bins or groups to be held against one another",
+                dataset=self.facts.source,
+            )
+        if not self.facts.shared:
+            alone, both = self._count(other.where, keys), self._count(where, (*own, *keys))
+
+            def there(builder: Builder, found: Found) -> Value:
+                counts = shared(found[alone])
+                return _summed(builder, counts) if other.edges else counts
+
+            def joint(builder: Builder, found: Found) -> Value:
+                shape = (len(bins.edges) - 1, cells)
+                counts = _summed(builder, builder.add(Reshape(shape), shared(found[both])), 0)
+                return _summed(builder, counts, 1) if other.edges else counts
+
+            return there, joint
+        chosen = [_and(other.where, condition) for condition in _conditions(other)]
+        numbers = [self._count(condition, ()) for condition in chosen]
+        counted = [self._part(_and(bins.where, condition), (), CountsOfColumn(of, bins.edges)) for condition in chosen]
+
+        def each(builder: Builder, found: Found) -> Value:
+            return _concatenated(builder, [shared(found[part]) for part in numbers])
+
+        def below(builder: Builder, found: Found) -> Value:
+            summed = [_summed(builder, shared(found[part])) for part in counted]
+            columns = [builder.add(Reshape((counts.type.count, 1)), counts) for counts in summed]
+            return columns[0] if len(columns) == 1 else builder.add(Concatenate(axis=1), *columns)
+
+        return each, below
+
+    def _rows_of(self, where: Of | None) -> Callable[[Found], Taken]:
+        """How many rows there are, from what is found."""
+        if where is None:
+            return lambda _: Known(self.facts.count)
+        part = self._count(where, ())
+        return lambda found: found[part]
 
     def _close(self, builder: Builder, a: Value, b: Value, both: Value) -> Value:
         """Where both have k rows or more, and 1 to k - 1 are in one alone, or in neither or both."""
         there = builder.add(Product(Elementwise()), reaches(builder, a, self.k), reaches(builder, b, self.k))
         a, b = expanded(builder, a, both), expanded(builder, b, both)
+        return builder.add(Product(Elementwise()), there, self._near(builder, a, b, both))
+
+    def _near(self, builder: Builder, a: Value, b: Value, both: Value) -> Value:
+        """Where 1 to k - 1 are in one alone, or in neither or both."""
         apart = builder.add(Subtract(), builder.add(Add(), a, b), builder.add(Scale(2), both))
         rest = builder.add(AddPublic(self.facts.count), builder.add(Scale(-1), apart))
-        close = builder.add(Add(), few(builder, apart, self.k), few(builder, rest, self.k))
-        return builder.add(Product(Elementwise()), there, close)
+        return builder.add(Add(), few(builder, apart, self.k), few(builder, rest, self.k))
 
     def _count(self, where: Of | None, by: tuple[GroupKey, ...]) -> PartialOf:
         return self._part(where, by, _EVERY_ROW)
@@ -256,11 +334,53 @@ def _cells(told: RowSet) -> int:
     return count
 
 
-def _summed(builder: Builder, counts: Value) -> Value:
-    """Cumulative sums of a value (n,), by doubling."""
-    size, step = counts.type.count, 1
+def _binned(told: RowSet) -> GroupKey | None:
+    """The bins of a histogram, or of groups by nothing else."""
+    if told.of is not None:
+        return GroupKey(told.of, edges=told.edges)
+    return told.by[0] if len(told.by) == 1 and told.by[0].edges else None
+
+
+def _names(told: RowSet) -> set[Of]:
+    return {key.of for key in told.private}
+
+
+def _conditions(told: RowSet) -> Iterator[Of | None]:
+    """Of each group, or of what lies below each edge, beside that of the row set."""
+    if told.edges and told.of is not None:
+        low = apply("greater_equal", (told.of, literal(told.edges[0])))
+        for place, edge in enumerate(told.edges[1:], 2):
+            name = "less_equal" if place == len(told.edges) else "less"
+            yield apply("and", (low, apply(name, (told.of, literal(edge)))))
+        return
+    for values in itertools.product(*(key.domain for key in told.by)):
+        condition: Of | None = None
+        for key, value in zip(told.by, values, strict=True):
+            condition = _and(condition, apply("equal", (key.of, literal(value))))
+        yield condition
+
+
+def _concatenated(builder: Builder, values: Sequence[Value]) -> Value:
+    return values[0] if len(values) == 1 else builder.add(Concatenate(), *values)
+
+
+def _inside(builder: Builder, counts: Value, total: Taken, k: int) -> Value:
+    """Bits: k or more, and k or more of the others."""
+    if isinstance(total, Known):
+        left = builder.add(AddPublic(total.value), builder.add(Scale(-1), counts))
+    else:
+        left = builder.add(Subtract(), expanded(builder, total, counts), counts)
+    return builder.add(Product(Elementwise()), reaches(builder, counts, k), reaches(builder, left, k))
+
+
+def _summed(builder: Builder, counts: Value, axis: int = 0) -> Value:
+    """Cumulative sums along an axis of a value, by doubling."""
+    shape, step = counts.type.shape, 1
+    size = shape[axis]
     while step < size:
-        moved = builder.add(Pad(((step, 0),)), builder.add(Slice(((0, size - step, 1),)), counts))
+        kept = tuple((0, end - step * (place == axis), 1) for place, end in enumerate(shape))
+        moved = builder.add(Slice(kept), counts)
+        moved = builder.add(Pad(tuple((step * (place == axis), 0) for place in range(len(shape)))), moved)
         counts = builder.add(Add(), counts, moved)
         step *= 2
     return counts

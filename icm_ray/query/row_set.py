@@ -13,7 +13,7 @@ __all__ = ["Earlier", "RowSet"]
 
 class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """where, by: as of a selection, and private: the keys whose values are private. of, edges: of a histogram; no
-    edges: none.
+    edges: none. space: of what rows and columns, where these were chosen or computed before they were shared.
     """
 
     where: Of | None = None
@@ -21,6 +21,7 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of: Of | None = None
     edges: tuple[int | float, ...] = ()
     private: tuple[PrivateKey, ...] = ()
+    space: str = ""
 
     def in_words(self) -> str:
         """For people: `age >= 65, by ward`."""

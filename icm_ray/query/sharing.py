@@ -7,8 +7,10 @@ from typing import Final
 
 import msgspec
 
-from icm_ray.errors import ColumnError, InputError, ProgramError
+from icm_ray.errors import ColumnError, InputError, PolicyError, ProgramError
 from icm_ray.ops.linear import Store
+from icm_ray.program.derived_name import derived_name
+from icm_ray.query.choices import chooses
 from icm_ray.query.expressions.tree import Of, apply, literal
 from icm_ray.query.expressions.typing import resolved
 from icm_ray.query.expressions.words import words
@@ -31,13 +33,17 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
     """The dataset of shares that a sharing makes.
 
     Errors: `ColumnError` for columns of other kinds than can be shared, `BoundError` for bounds that do not fit,
-    `InputError` for stated values that are none, `ProgramError` for rows that are shares already.
+    `InputError` for stated values that are none, `PolicyError` for a column that a policy allows after sharing alone,
+    `ProgramError` for rows that are shares already.
     """
     if not isinstance(rows, OwnerRows):
         raise ProgramError(f"the dataset {rows.name!r} is shared already")
     infos = [msgspec.structs.replace(column_of(rows, column.of), name=column.name) for column in sharing.columns]
     for info, column in zip(infos, sharing.columns, strict=True):
         _check_column(info, column)
+        if rows.policy is not None and chooses(column.of, rows):
+            reason = "a policy is not held for what a column chooses before it is shared: compute it after .share()"
+            raise PolicyError(f"{info.name}: {reason}", dataset=rows.name)
     most = max((count for table in rows.tables for count in table.rows), default=0)
     declared = dict(rows.log2_bounds)
     encodings = [
@@ -56,7 +62,17 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
         for number, (lane, count) in enumerate(zip(table.lanes, table.rows, strict=True))
         if count
     )
-    return SecretRows(sharing.into, rows.name, tuple(infos), tuple(encodings), partitions, rows.policy, chosen)
+    return SecretRows(
+        sharing.into, rows.name, tuple(infos), tuple(encodings), partitions, rows.policy, chosen, _space_of(sharing)
+    )
+
+
+def _space_of(sharing: Sharing) -> str:
+    """Of these rows and columns; "" where they are those of the source, under its names."""
+    named = tuple((column.name, column.of) for column in sharing.columns)
+    if sharing.where is None and all(name == of for name, of in named):
+        return ""
+    return derived_name("space", sharing.where, *(part for pair in named for part in pair))
 
 
 def _check_column(info: ColumnInfo, column: SharedColumn) -> None:

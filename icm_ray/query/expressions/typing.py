@@ -13,7 +13,7 @@ from icm_ray.query.expressions.tree import Apply, Column, Expression, Literal, N
 from icm_ray.query.expressions.words import words
 from icm_ray.query.tasks import ColumnInfo
 
-__all__ = ["resolved", "typed"]
+__all__ = ["resolved", "typed", "types_of"]
 
 
 def typed(of: Of, column: Callable[[str], ColumnInfo]) -> Typed:
@@ -21,10 +21,11 @@ def typed(of: Of, column: Callable[[str], ColumnInfo]) -> Typed:
 
     Errors: `ColumnError` naming the part of the expression that cannot be, as the user wrote it; those of `column`.
     """
-    return _types(of, column)[-1]
+    return types_of(of, column)[-1]
 
 
-def _types(of: Of, column: Callable[[str], ColumnInfo]) -> list[Typed]:
+def types_of(of: Of, column: Callable[[str], ColumnInfo]) -> list[Typed]:
+    """Of each node. Errors: those of `typed`."""
     types: list[Typed] = []
     nodes = nodes_of(of)
     for number, node in enumerate(nodes):

@@ -128,6 +128,10 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
     def partials(self, rows: Rows) -> tuple[CountsOfColumn]:
         if rows.groups:
             raise InputError("a histogram of each group is not offered: filter for one group at a time")
+        if not 2 <= len(self.edges) <= MAX_BINS + 1 or not all(map(math.isfinite, self.edges)):
+            raise InputError(f"{self.title}: 2 to {MAX_BINS + 1} finite edges are needed")
+        if any(low > high for low, high in pairwise(self.edges)):  # a bin whose ends are swapped has -n values
+            raise InputError(f"{self.title}: edges must increase, as numpy's must")
         return (CountsOfColumn(self.column, self.edges),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:

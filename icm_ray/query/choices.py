@@ -1,0 +1,206 @@
+"""What a computed column chooses by itself: `cost.where(id != 7, 0)` sums a filter, `age >= 90` is summed to a count.
+
+Each condition in a column, and where it lacks a value that its inputs have, is held like a filter: its rows are in the
+ledger, and 1 to k - 1 of them, or of the others, are withheld. Not so which values of plain columns are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.linear import AddPublic, AssumeWidth, Scale, Subtract
+from icm_ray.ops.products import Product
+from icm_ray.policy import Policy
+from icm_ray.program.build import Builder, Value
+from icm_ray.query.expressions.catalogue import FUNCTIONS
+from icm_ray.query.expressions.function import Typed
+from icm_ray.query.expressions.tree import (
+    EVERY_ROW,
+    Apply,
+    Column,
+    Expression,
+    Literal,
+    Node,
+    Of,
+    apply,
+    columns_of,
+    literal,
+    nodes_of,
+)
+from icm_ray.query.expressions.typing import types_of
+from icm_ray.query.merge import MergedRows
+from icm_ray.query.opened import Known
+from icm_ray.query.partials import PartialAggregate, RowCount, Taken
+from icm_ray.query.rows import Rows, column_of
+from icm_ray.query.small_cells import few, reaches
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.count import Count, ValuesOfColumn
+
+__all__ = ["Counted", "both_sides", "choices", "chooses", "chosen_of"]
+
+Counted = tuple[PartialAggregate | RowCount, PartialAggregate | RowCount]
+"""The rows that a choice takes, and those among which it does."""
+
+
+def choices(statistic: Statistic, rows: Rows) -> tuple[Of, ...]:
+    """The conditions by which a statistic's columns choose rows, where there is a policy."""
+    return tuple(dict.fromkeys(of for of, _ in _choices(statistic, rows)))
+
+
+def chooses(of: Of, rows: Rows) -> bool:
+    """Whether a column that is no condition itself chooses rows."""
+    column = _Computed(of, rows)
+    return any(column.lacking()) or any(found != among for found, among in column.conditions())
+
+
+def chosen_of(statistic: Statistic, rows: Rows) -> tuple[Counted, ...]:
+    """For each of them what has to be counted."""
+    found = dict.fromkeys(
+        (
+            ValuesOfColumn(apply("where", (of, literal(value=True), literal(None)))),
+            ValuesOfColumn(among).substitute(rows),
+        )
+        for of, among in _choices(statistic, rows)
+    )
+    return tuple(found)
+
+
+def both_sides(builder: Builder, behind: Value, among: Taken, policy: Policy) -> Value:
+    """Bits: none of `among` are behind, or k and more; and so of the others."""
+    if isinstance(among, Known):
+        left = builder.add(AddPublic(among.value), builder.add(Scale(-1), behind))
+    else:
+        left = builder.add(Subtract(), among, behind)
+    k = policy.min_rows
+    enough = reaches(builder, behind, k) if policy.hide_zeros else _not(builder, few(builder, behind, k))
+    bits = builder.add(Product(Elementwise()), enough, _not(builder, few(builder, left, k)))
+    return builder.add(AssumeWidth(2), bits)
+
+
+def _not(builder: Builder, bits: Value) -> Value:
+    return builder.add(AssumeWidth(2), builder.add(AddPublic(1), builder.add(Scale(-1), bits)))
+
+
+def _choices(statistic: Statistic, rows: Rows) -> Iterator[tuple[Of, Of]]:
+    """(a condition, values among which it chooses)."""
+    if rows.policy is None or statistic.guards_itself or isinstance(rows, MergedRows):
+        return
+    for of in dict.fromkeys((statistic.column, getattr(statistic, "other", statistic.column))):
+        column = _Computed(of, rows)
+        yield from column.lacking()
+        if not isinstance(statistic, Count):
+            yield from column.conditions()
+
+
+class _Computed:
+    """A column, node by node."""
+
+    def __init__(self, of: Of, rows: Rows) -> None:
+        self._of, self._nodes = of, nodes_of(of)
+        self._types = types_of(of, lambda name: column_of(rows, name))
+        self._names = [name for name in columns_of(of) if column_of(rows, name).nullable]
+
+    def _each(self, rule: Callable[[Apply, Sequence[bool]], bool], column: bool) -> list[bool]:
+        """What a rule says of each node, from what it says of its arguments."""
+        found: list[bool] = []
+        for node in self._nodes:
+            given = isinstance(node, Column) and column
+            found.append(rule(node, found) if isinstance(node, Apply) else given)
+        return found
+
+    def _part(self, number: int) -> Of:
+        """What one node stands for, without the nodes that it does not take."""
+        node = self._nodes[number]
+        if isinstance(node, Column):
+            return node.name
+        taken, left = set[int](), [number]
+        while left:
+            taken.add(at := left.pop())
+            node = self._nodes[at]
+            left += (
+                [argument for argument in node.arguments if argument not in taken] if isinstance(node, Apply) else []
+            )
+        places = {at: place for place, at in enumerate(sorted(taken))}
+        return Expression(tuple(_moved(self._nodes[at], places) for at in places))
+
+    def conditions(self) -> Iterator[tuple[Of, Of]]:
+        """The outermost conditions on columns."""
+        reads = self._each(lambda node, found: any(found[argument] for argument in node.arguments), column=True)
+        missing = self._of_missing()
+        left, seen = [len(self._nodes) - 1], set[int]()
+        while left:
+            number = left.pop()
+            if number in seen or not reads[number]:
+                continue
+            seen.add(number)
+            node, part = self._nodes[number], self._part(number)
+            if self._types[number].kind == "bool":
+                if number == len(self._nodes) - 1:
+                    yield part, part
+                elif not missing[number]:
+                    nullable = self._types[number].nullable
+                    yield apply("fill", (part, literal(value=False))) if nullable else part, EVERY_ROW
+            elif isinstance(node, Apply):
+                left += node.arguments
+
+    def lacking(self) -> Iterator[tuple[Of, Of]]:
+        """Where a value is there, among the rows that have all inputs; nothing where no function makes one missing."""
+        if isinstance(self._of, str) or not self._makes_missing()[-1]:
+            return
+        there: list[Of] = [_is_there(name) for name in self._names]
+        among: Of = EVERY_ROW
+        if there:
+            all_there = there[0] if len(there) == 1 else apply("and", there)
+            among = apply("where", (all_there, literal(value=True), literal(None)))
+        yield _is_there(self._of), among
+
+    def _of_missing(self) -> list[bool]:
+        """What says of plain columns whether a value is missing, and nothing else."""
+
+        def rule(node: Apply, found: Sequence[bool]) -> bool:
+            if node.function == "is_null":
+                return isinstance(self._nodes[node.arguments[0]], Column)
+            return node.function in {"and", "or", "not"} and all(found[argument] for argument in node.arguments)
+
+        return self._each(rule, column=False)
+
+    def _makes_missing(self) -> list[bool]:
+        of_missing = self._of_missing()
+
+        def rule(node: Apply, found: Sequence[bool]) -> bool:
+            made = [found[argument] for argument in node.arguments]
+            if node.function == "where":
+                nothing = any(_is_nothing(self._nodes[argument]) for argument in node.arguments[1:])
+                return any(made[1:]) or (nothing and not of_missing[node.arguments[0]])
+            if node.function == "fill":
+                return made[-1]
+            if node.function == "divide" and self._divides_by_number(node):
+                return made[0]
+            arguments = [replace(self._types[at], nullable=lost) for at, lost in zip(node.arguments, made, strict=True)]
+            return _nullable(node, arguments)
+
+        return self._each(rule, column=False)
+
+    def _divides_by_number(self, node: Apply) -> bool:
+        divisor = self._nodes[node.arguments[1]]
+        return isinstance(divisor, Literal) and bool(divisor.value)
+
+
+def _nullable(node: Apply, arguments: Sequence[Typed]) -> bool:
+    return FUNCTIONS[node.function].infer(arguments, node.options).nullable
+
+
+def _moved(node: Node, places: Mapping[int, int]) -> Node:
+    if not isinstance(node, Apply):
+        return node
+    return Apply(node.function, tuple(places[argument] for argument in node.arguments), node.options)
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Literal) and node.value is None
+
+
+def _is_there(of: Of) -> Of:
+    return apply("not", (apply("is_null", (of,)),))

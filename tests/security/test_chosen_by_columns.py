@@ -1,0 +1,199 @@
+"""What a computed column chooses, or a frame before it is shared, is held like a filter; rows are there once."""
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+import analytics as an
+from icm_ray.config import EngineConfig
+from icm_ray.errors import InputError, PolicyError, ProgramError
+from icm_ray.policy import Policy
+from icm_ray.query.withheld import Withheld
+from icm_ray.runtime.carriers.threads import ThreadEngine
+from tests.twins import twin
+
+change = msgspec.structs.replace
+N = 90
+TABLE = pd.DataFrame(
+    {
+        "id": np.arange(N),
+        "age": np.concatenate([np.arange(76), [77], np.full(13, 80)]),
+        "cost": np.arange(N) * 1.5 + 100,
+        "ill": np.arange(N) < 5,
+        "ward": ["a", "b", "c"] * 30,
+        "gap": [None if at % 9 == 0 else float(at) for at in range(N)],
+    }
+)
+WARDS = {"ward": ["a", "b", "c"]}
+NEAR = "fewer than 10 rows are the difference"
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with ThreadEngine(("alice", "bob"), ("carol",), config=EngineConfig(partition_bytes=600)) as made:
+        yield made
+
+
+@pytest.fixture
+def frame(engine):
+    return framed(engine)
+
+
+def framed(engine, **rules):
+    return an.from_pandas(engine, {"alice": TABLE[:40], "carol": TABLE[40:]}, policy=Policy(**rules))
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_a_sum_of_a_condition_is_a_count(engine, share):
+    def rows_of(frame):
+        return frame[["id", "age", "ill"]].share() if share else frame
+
+    rows, others = rows_of(framed(engine)), rows_of(framed(engine))
+    for few in (rows["ill"], ~rows["ill"], others["id"] == 50, others["id"] != 50):
+        for query in (few.sum(), few.mean(), few.std()):
+            assert isinstance(query.reveal(), Withheld)
+    assert (rows["age"] >= 40).mean().reveal() == (TABLE["age"] >= 40).mean()
+    assert (rows["age"] >= 200).sum().reveal() == 0
+    assert rows["ill"].count().reveal() == N, "how many values there are says nothing of which"
+
+
+def test_a_condition_is_a_count_in_each_group(frame):
+    for domain in (WARDS, None):
+        assert frame.groupby("ward", domain=domain)["ill"].agg("sum").reveal().isna().all()
+        ages = frame.assign(old=frame["age"] >= 40).groupby("ward", domain=domain)["old"].agg("sum").reveal()
+        assert ages.tolist() == (TABLE["age"] >= 40).groupby(TABLE["ward"]).sum().tolist()
+
+
+def test_zeros_that_are_hidden_are_hidden_in_sums_of_conditions(engine):
+    assert isinstance((framed(engine, hide_zeros=True)["age"] >= 200).sum().reveal(), Withheld)
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_a_column_that_leaves_one_out_or_picks_one(frame, share):
+    rows = frame[["id", "cost"]].share() if share else frame
+    one = rows["id"] == 50
+    for column in (rows["cost"].where(~one), rows["cost"].where(one, 0), rows["cost"] * one.where(one, False)):
+        assert isinstance(column.sum().reveal(), Withheld)
+    assert isinstance(rows["cost"].where(~one).count().reveal(), Withheld)
+
+
+def test_other_statistics_of_a_column_that_picks_one(frame):
+    one = frame["cost"].where(frame["id"] == 50, 0)
+    for query in (one.median(), one.var(), one.skew(), one.corr(frame["age"]), frame["age"].cov(one)):
+        assert isinstance(query.reveal(), Withheld)
+    whole = frame["age"].where(frame["id"] == 50, 0)
+    assert isinstance(whole.nunique(domain=[50]).reveal(), Withheld)
+    undefined = (frame["id"] - 50) / (frame["id"] - 50)
+    assert isinstance(undefined.sum().reveal(), Withheld), "it lacks a value where nothing that it is made of does"
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_what_columns_choose_is_in_the_ledger(frame, share):
+    rows = frame[["id", "age", "cost"]].share() if share else frame
+    old = rows["age"] >= 40
+    expected = TABLE["cost"].where(TABLE["age"] >= 40, 0).sum()
+    assert rows["cost"].where(old, 0).sum().reveal() == pytest.approx(expected)
+    for query in (
+        rows["cost"].where(old & (rows["id"] != 60), 0).sum(),
+        rows[old & (rows["id"] != 60)]["cost"].sum(),
+        (old & (rows["id"] != 60)).sum(),
+    ):
+        with pytest.raises(PolicyError, match=NEAR):
+            query.reveal()
+
+
+def test_what_is_missing_in_plain_columns_is_no_choice(frame):
+    there = TABLE["gap"]
+    assert frame["gap"].mean().reveal() == there.mean()
+    assert (frame["gap"] / 2).mean().reveal() == (there / 2).mean()
+    assert frame["gap"].fillna(0).sum().reveal() == there.fillna(0).sum()
+    assert frame["gap"].corr(frame["cost"]).reveal() == pytest.approx(there.corr(TABLE["cost"]))
+    assert not frame._dataset.answered.sets
+
+
+# --- before sharing -----------------------------------------------------------------------------------------------
+
+
+def test_rows_that_are_chosen_before_they_are_shared_leave_none_out(frame):
+    assert frame["cost"].sum().reveal() == TABLE["cost"].sum()
+    chosen = frame[frame["id"] != 50][["cost", "gap"]].share()
+    assert isinstance(chosen["cost"].sum().reveal(), Withheld)
+    with pytest.raises(PolicyError, match=r"choose them after \.share\(\)"):
+        chosen["gap"].sum().reveal()
+
+
+def test_a_shared_column_of_another_s_name_is_not_that_column(frame):
+    assert frame[frame["age"] < 40]["cost"].count().reveal() == 40
+    other = frame.assign(age=frame["age"] - 1)[["age", "cost"]].share()
+    with pytest.raises(PolicyError, match="chosen or computed before they were shared"):
+        other[other["age"] < 40]["cost"].sum().reveal()
+
+
+def test_a_column_that_chooses_is_not_shared(frame):
+    picked = frame.assign(one=frame["cost"].where(frame["id"] == 50, 0))[["one"]]
+    with pytest.raises(PolicyError, match=r"compute it after \.share\(\)"):
+        picked.share()
+
+
+# --- edges by another name ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_edges_77_and_78_of_a_column_by_another_name(frame, share):
+    rows = frame[["age", "id"]].share() if share else frame
+    assert rows["age"].histogram([0, 40, 77, 100]).reveal()[0].tolist() == [40, 36, 14]
+    with pytest.raises(PolicyError, match=NEAR):
+        (rows["age"] + 0).histogram([0, 40, 78, 100]).reveal()
+
+
+def test_edges_77_and_78_of_groups(frame):
+    assert frame["age"].histogram([0, 40, 77, 100]).reveal()[0].tolist() == [40, 36, 14]
+    with pytest.raises(PolicyError, match=NEAR):
+        frame.groupby(an.cut(frame["age"], [-1, 39, 77, 100]))["cost"].agg("count").reveal()
+
+
+def test_histograms_of_columns_that_have_nothing_to_do_with_one_another(engine):
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"x": rng.normal(size=400), "y": rng.normal(size=400), "z": rng.normal(size=400)})
+    frame = an.from_pandas(engine, {"alice": table[:200], "carol": table[200:]}, policy=Policy(min_rows=3))
+    for name in table:
+        counts = frame[name].histogram(8, range=(-4, 4)).reveal()[0]
+        plain = np.histogram(table[name], 8, (-4, 4))[0]
+        assert counts[~counts.mask].tolist() == plain[~counts.mask].tolist()
+
+
+# --- merges -------------------------------------------------------------------------------------------------------
+
+
+def test_keys_and_columns_of_a_merge_choose_nothing(engine):
+    """A key that two rows have where a condition holds would tell by the flag whether it does."""
+    frame, other = framed(engine, operations=("merge", "sum")), an.from_pandas(engine, {"bob": TABLE[["id"]]})
+    one = frame["id"] == 50
+    for column in ({"id": frame["id"].where(~one, 51)}, {"cost": frame["cost"].where(one, 0)}):
+        merged = an.merge(frame.assign(**column), other, on="id")
+        with pytest.raises(PolicyError, match="chooses rows"):
+            merged["cost"].sum().reveal()
+    assert an.merge(frame, other, on="id")["cost"].sum().reveal() == pytest.approx(TABLE["cost"].sum())
+
+
+# --- a driver that lies -------------------------------------------------------------------------------------------
+
+
+def test_tables_that_are_described_twice(frame):
+    """... would make three rows of one, and more than a policy asks for of few."""
+    told = twin(frame, tables=frame._dataset.facts.tables * 10)
+    for rows in (told, told[told["id"] == 50]):
+        with pytest.raises(ProgramError, match="has rows twice"):
+            rows["cost"].sum().reveal()
+
+
+@pytest.mark.parametrize("edges", [(0, 100, 77), (0.0, float("nan")), (0,), tuple(range(5000))])
+@pytest.mark.parametrize("share", [False, True])
+def test_edges_that_no_histogram_has(frame, share, edges):
+    """A bin whose ends are swapped would show -n for n of its values."""
+    rows = frame[["age"]].share() if share else frame
+    query = rows["age"].histogram([0, 40, 100])
+    query._parts = [type(part)(part.dataset, change(part.statistic, edges=edges)) for part in query._parts]
+    with pytest.raises((InputError, PolicyError), match=r"edges|bins"):
+        query.reveal()

@@ -11,9 +11,9 @@ from icm_ray.errors import AddressReused
 from icm_ray.ops.seams import Frame, Words
 from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Threads, alone
+from icm_ray.ring import limbs
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
-from icm_ray.ring.wide import from_integers, to_integers
 
 __all__ = ["OperationDealing", "Outlet"]
 
@@ -81,10 +81,12 @@ class OperationDealing:
 
     @spends(Part.KERNELS)
     def give_wide(self, tag: int, value: RingArray) -> None:
-        rows = [to_integers(value)]
-        rows += [to_integers(words.reshape(value.shape)) for words in self._others(tag, value.size, np.uint64)]
-        shares = (first - sum(rest) for first, *rest in zip(*rows, strict=True))
-        self.send(tag, from_integers(shares, value.shape[-1]).reshape(-1))
+        correction = value
+        for words in self._others(tag, value.size, np.uint64):
+            theirs = words.view(np.uint64).reshape(value.shape)
+            limbs.subtract(correction, theirs, theirs)
+            correction = theirs
+        self.send(tag, correction.reshape(-1))
 
     @spends(Part.KERNELS)
     def others_xor(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:

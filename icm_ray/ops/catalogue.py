@@ -209,6 +209,7 @@ CATALOGUE: Final[Mapping[type, Row]] = {
     compare.Select: Row(arity=2, cut=cuts.as_it_is, compares=True, width=_width),
     groups.GroupCount: Row(sums_rows=True),
     groups.GroupSum: Row(arity=2, sums_rows=True),
+    groups.GroupTable: Row(arity=None, sums_rows=True),
     smooth.ExpNegative: Row(cut=cuts.as_it_is, width=_edges_width),
     smooth.Periodic: Row(cut=cuts.as_it_is, width=_edges_width),
     smooth.Piecewise: _LOCAL,

@@ -21,9 +21,10 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share
+from icm_ray.ring import limbs
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.prg import Key
-from icm_ray.ring.wide import from_integers, to_integers, to_signed
+from icm_ray.ring.wide import to_signed
 
 __all__ = ["Inputs", "Keeping", "Loading", "Reveals", "array_shape", "owner_share", "receiver_of", "reconstruct"]
 
@@ -37,8 +38,10 @@ def array_shape(kind: ValueType) -> tuple[int, ...]:
 def reconstruct(kind: ValueType, x: RingArray, y: RingArray, sign: int = 1) -> RingArray:
     """x + y or x - y in the value's ring."""
     if kind.kind is Kind.WIDE:
-        rows = zip(to_integers(x), to_integers(y), strict=True)
-        return from_integers((a + sign * b for a, b in rows), kind.limbs).reshape(x.shape)
+        rows, others = (np.ascontiguousarray(part.reshape(-1, kind.limbs)) for part in (x, y))
+        found = np.empty_like(rows)
+        (limbs.add if sign > 0 else limbs.subtract)(rows, others, found)
+        return found.reshape(x.shape)
     return x + y if sign > 0 else x - y
 
 

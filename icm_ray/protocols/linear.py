@@ -15,9 +15,10 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share
+from icm_ray.ring import limbs
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.gemm import ConvShape
-from icm_ray.ring.wide import from_integers, to_integers
+from icm_ray.ring.wide import from_integers
 
 __all__ = ["LINEAR", "Local"]
 
@@ -50,31 +51,40 @@ class Local:
         return Cost.free(len(parties))
 
 
-def _wide(function: Callable[..., int], *xs: RingArray) -> RingArray:
-    numbers = [to_integers(x) for x in xs]
-    results = (function(*row) for row in zip(*numbers, strict=True))
-    return from_integers(results, xs[0].shape[-1]).reshape(xs[0].shape)
+def _wide(kernel: Callable[..., None], x: RingArray, y: RingArray) -> RingArray:
+    rows, others = (np.ascontiguousarray(part.reshape(-1, part.shape[-1])) for part in (x, y))
+    out = np.empty_like(rows)
+    kernel(rows, others, out)
+    return out.reshape(x.shape)
+
+
+def _public(constant: int, x: RingArray) -> RingArray:
+    """A public wide number (1, limbs)."""
+    return from_integers([constant], x.shape[-1])
 
 
 def _add(op: ops.Add, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
-    return _wide(lambda x, y: x + y, *xs) if out.kind is Kind.WIDE else xs[0] + xs[1]
+    return _wide(limbs.add, *xs) if out.kind is Kind.WIDE else xs[0] + xs[1]
 
 
 def _subtract(op: ops.Subtract, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
-    return _wide(lambda x, y: x - y, *xs) if out.kind is Kind.WIDE else xs[0] - xs[1]
+    return _wide(limbs.subtract, *xs) if out.kind is Kind.WIDE else xs[0] - xs[1]
 
 
 def _add_public(op: ops.AddPublic, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     if not first:
         return xs[0]
     if out.kind is Kind.WIDE:
-        return _wide(lambda x: x + op.constant, xs[0])
+        return _wide(limbs.add, xs[0], np.broadcast_to(_public(op.constant, xs[0]), xs[0].shape))
     return xs[0] + np.uint64(op.constant % 2**64)
 
 
 def _scale(op: ops.Scale, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     if out.kind is Kind.WIDE:
-        return _wide(lambda x: x * op.constant, xs[0])
+        rows = np.ascontiguousarray(xs[0].reshape(-1, out.limbs))
+        scaled = np.zeros_like(rows)
+        limbs.add_product(rows, _public(op.constant, rows), scaled)
+        return scaled.reshape(xs[0].shape)
     return xs[0] * np.uint64(op.constant % 2**64)
 
 
@@ -84,7 +94,9 @@ def _same(op: Any, xs: Sequence[RingArray], out: ValueType, first: bool) -> Ring
 
 def _sum(op: ops.Sum, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     if out.kind is Kind.WIDE:
-        return from_integers([sum(to_integers(xs[0]))], out.limbs)
+        total = np.zeros((1, out.limbs), np.uint64)
+        limbs.add_rows(np.ascontiguousarray(xs[0].reshape(-1, out.limbs)), total)
+        return total
     return np.array([xs[0].sum(dtype=np.uint64)], np.uint64)
 
 

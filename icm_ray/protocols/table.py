@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from icm_ray.ops import compare, groups, linear, products, smooth, sorting, wide
-from icm_ray.protocols import fourier, io, maximum, shuffle, squares, thresholds
+from icm_ray.protocols import fourier, group_tables, io, maximum, shuffle, squares, thresholds
 from icm_ray.protocols import groups as domain_protocols
 from icm_ray.protocols import products as product_protocols
 from icm_ray.protocols import smooth as smooth_protocols
@@ -37,6 +37,7 @@ TABLE: Mapping[type, ProtocolKernel[Any]] = {
     compare.ArgMax: maximum.ArgMaximum(),
     groups.GroupCount: domain_protocols.GroupCounts(),
     groups.GroupSum: domain_protocols.GroupSums(),
+    groups.GroupTable: group_tables.GroupTables(),
     sorting.ArgSort: sorting_protocols.Sorting(),
     sorting.Shuffle: shuffle.Shuffles(),
     sorting.Sort: sorting_protocols.Sorting(),

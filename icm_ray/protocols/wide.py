@@ -20,6 +20,7 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.values import ValueType
 from icm_ray.ops.wide import Widen, WideProduct
 from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, open_sum
+from icm_ray.ring import limbs
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.wide import from_integers, to_integers
 
@@ -27,25 +28,33 @@ __all__ = ["WideProducts", "Widening", "open_wide"]
 
 _A, _B, _C = 0, 1, 2
 _R, _RHO, _T = 0, 1, 2
-_TOP = 63
-_LOW = np.uint64((1 << _TOP) - 1)
-_OFFSET = 1 << 62
+_TOP = np.uint64(63)
+_LOW = np.uint64((1 << 63) - 1)
+_OFFSET = np.uint64(1 << 62)
 
 
-def open_wide(context: Context, mine: RingArray) -> Generator[Exchange, None, list[int]]:
+def open_wide(context: Context, mine: RingArray) -> Generator[Exchange, None, RingArray]:
     """Open additively shared wide numbers (n, limbs) to every party."""
     theirs = {name: (np.empty_like(mine),) for name in context.others}
     yield Exchange(dict.fromkeys(context.others, (mine,)), dict(theirs))
-    columns = [to_integers(mine), *(to_integers(words) for (words,) in theirs.values())]
-    return [sum(row) for row in zip(*columns, strict=True)]
+    total = mine.copy()
+    for (words,) in theirs.values():
+        limbs.add(total, words, total)
+    return total
 
 
-def _masks(context: Context, tag: int, out: ValueType) -> list[int]:
-    return to_integers(context.correlations.words(tag, out.count * out.limbs).reshape(-1, out.limbs))
+def _masks(context: Context, tag: int, out: ValueType) -> RingArray:
+    words = context.correlations.words(tag, out.count * out.limbs)
+    return words.astype(np.uint64, copy=False).reshape(-1, out.limbs)
 
 
-def _dealt(context: Context, tag: int, out: ValueType) -> list[int]:
-    return to_integers(context.correlations.dealt(tag, out.count * out.limbs).reshape(-1, out.limbs))
+def _dealt(context: Context, tag: int, out: ValueType) -> RingArray:
+    words = context.correlations.dealt(tag, out.count * out.limbs)
+    return words.astype(np.uint64, copy=False).reshape(-1, out.limbs)
+
+
+def _rows(share: Share, out: ValueType) -> RingArray:
+    return np.ascontiguousarray(share.words.reshape(-1, out.limbs))
 
 
 class WideProducts:
@@ -60,24 +69,32 @@ class WideProducts:
     def deal(self, op: WideProduct, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         sums = []
         for tag in (_A, _B):
-            parts = [
-                to_integers(dealing.party_words(tag, name, out.count * out.limbs).reshape(-1, out.limbs))
-                for name in dealing.parties
-            ]
-            sums.append([sum(row) for row in zip(*parts, strict=True)])
-        dealing.give_wide(_C, from_integers((a * b for a, b in zip(*sums, strict=True)), out.limbs))
+            total, *rest = (
+                dealing.party_words(tag, name, out.count * out.limbs).reshape(-1, out.limbs) for name in dealing.parties
+            )
+            for words in rest:
+                limbs.add(total, words, total)
+            sums.append(total)
+        product = np.zeros((out.count, out.limbs), np.uint64)
+        limbs.add_product(*sums, product)
+        dealing.give_wide(_C, product)
 
     def run(
         self, op: WideProduct, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
-        x, y = (to_integers(share.words) for share in inputs)
         a, b = _masks(context, _A, out), _masks(context, _B, out)
-        masked = [v - m for v, m in zip(x + y, a + b, strict=True)]
-        opened = yield from open_wide(context, from_integers(masked, out.limbs))
+        masked = np.empty((2 * out.count, out.limbs), np.uint64)
+        e, f = masked[: out.count], masked[out.count :]
+        limbs.subtract(_rows(inputs[0], out), a, e)
+        limbs.subtract(_rows(inputs[1], out), b, f)
+        opened = yield from open_wide(context, masked)
         e, f = opened[: out.count], opened[out.count :]
-        rows = zip(e, f, a, b, _dealt(context, _C, out), strict=True)
-        share = [ei * bi + fi * ai + ci + (ei * fi if context.first else 0) for ei, fi, ai, bi, ci in rows]
-        return Share(from_integers(share, out.limbs).reshape(inputs[0].words.shape), "wide")
+        share = _dealt(context, _C, out)
+        if context.first:
+            limbs.add(b, f, b)
+        limbs.add_product(e, b, share)  # E [b] + F [a] + E F + [ab]
+        limbs.add_product(f, a, share)
+        return Share(share.reshape(inputs[0].words.shape), "wide")
 
     def cost(self, op: WideProduct, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         size = 8 * out.limbs * out.count
@@ -95,8 +112,10 @@ class Widening:
 
     def deal(self, op: Widen, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         r = dealing.words(_R, out.count).astype(np.uint64, copy=False)
-        dealing.give_wide(_RHO, from_integers((r & _LOW).tolist(), out.limbs))
-        dealing.give_wide(_T, from_integers((r >> np.uint64(_TOP)).tolist(), out.limbs))
+        for tag, part in ((_RHO, r & _LOW), (_T, r >> _TOP)):
+            wide = np.zeros((out.count, out.limbs), np.uint64)
+            wide[:, 0] = part
+            dealing.give_wide(tag, wide)
 
     def run(
         self, op: Widen, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
@@ -104,15 +123,11 @@ class Widening:
         x = np.ascontiguousarray(inputs[0].words.reshape(-1))
         masked = x + context.correlations.words(_R, x.size).astype(np.uint64, copy=False)
         if context.first:
-            masked += np.uint64(_OFFSET)
+            masked += _OFFSET
         (y_hat,) = yield from open_sum(context, masked)
-        rho, t = (_dealt(context, tag, out) for tag in (_RHO, _T))
-        share = []
-        for opened, rho_p, t_p in zip(y_hat.tolist(), rho, t, strict=True):
-            m, c = opened >> _TOP, opened & int(_LOW)
-            public = c + (m << _TOP) - _OFFSET if context.first else 0
-            share.append(public - rho_p + (1 - 2 * m) * (t_p << _TOP))  # m xor t = m + (1 - 2 m) t
-        return Share(from_integers(share, out.limbs).reshape(*out.shape, out.limbs), "wide")
+        share, t = (_dealt(context, tag, out) for tag in (_RHO, _T))
+        limbs.widen(y_hat, t, context.first, share)  # m xor t = m + (1 - 2 m) t
+        return Share(share.reshape(*out.shape, out.limbs), "wide")
 
     def cost(self, op: Widen, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         return Cost.opening(len(parties), 8 * out.count, 2 * 8 * out.limbs * out.count)

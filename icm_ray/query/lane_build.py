@@ -13,6 +13,7 @@ from icm_ray.ops.linear import Input
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.program import Program
+from icm_ray.query.group_tables import in_one_table
 from icm_ray.query.tasks import InputTask
 
 __all__ = ["LaneBuild", "LaneProgram", "Members"]
@@ -57,4 +58,4 @@ class LaneBuild:
 
     def program(self, partition: int = 0) -> LaneProgram:
         """What was written, checked."""
-        return LaneProgram(self.lane, self.builder.build(), partition, dict(self._tasks))
+        return LaneProgram(self.lane, in_one_table(self.builder.build()), partition, dict(self._tasks))

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING
 
 from icm_ray.errors import InputError
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.groups import MAX_DOMAIN_BITS, GroupCount, GroupSum
-from icm_ray.ops.linear import Add, AddLast, AssumeWidth, Concatenate, Expand, Permute, Reshape, Scale, Slice
+from icm_ray.ops.groups import MAX_DOMAIN_BITS, GroupCount, GroupSum, GroupTable
+from icm_ray.ops.linear import (
+    Add,
+    AddLast,
+    AssumeWidth,
+    Concatenate,
+    Expand,
+    Permute,
+    Rescale,
+    Reshape,
+    Scale,
+    Slice,
+)
 from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Product
-from icm_ray.program.build import Value
+from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Apply, Column, Of, Scalar, columns_of, nodes_of
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.partials import PartialAggregate, join, largest
@@ -33,6 +44,7 @@ MOST_GROUPS = (1 << MAX_DOMAIN_BITS) - 1
 """Groups of shared rows at once: one number more stands for rows in none."""
 
 
+_FEW = 16  # numbers of groups up to which one-hot words of keys are less than those of two digits
 _MOST_AT_ONCE = 1 << 22  # numbers that are compared together, rows times groups
 
 
@@ -44,9 +56,25 @@ class Groups:
     slots: tuple[int | None, ...]
 
     @property
-    def bits(self) -> int:
-        """Of the numbers."""
-        return max(max((slot for slot in self.slots if slot is not None), default=1).bit_length(), 1)
+    def size(self) -> int:
+        """How many numbers there are, 0 included."""
+        return max((slot for slot in self.slots if slot is not None), default=1) + 1
+
+    def sums(self, builder: Builder, value: Value | None) -> Value:
+        """The sum of the values (rows,) of each number (size,), or how many rows it has; tables of the same numbers
+        become one (`icm_ray.query.group_tables`).
+        """
+        if self.size <= _FEW:
+            bits = max((self.size - 1).bit_length(), 1)
+            if value is None:
+                return builder.add(GroupCount(bits), self.number)
+            return builder.add(GroupSum(bits), self.number, value)
+        flat = Reshape((self.size,))
+        if value is None:
+            return builder.add(flat, builder.add(GroupTable(self.size, counts=True), self.number))
+        whole = builder.add(Rescale(-value.type.f), value) if value.type.f else value
+        table = builder.add(flat, builder.add(GroupTable(self.size), self.number, whole))
+        return builder.add(Rescale(value.type.f), table) if value.type.f else table
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +109,13 @@ class ChosenShares:
         add = self.rows.builder.add
         if self.groups is None:
             return add(Total(), value)
-        return self._of_slots(add(GroupSum(self.groups.bits), self.groups.number, value), self.groups)
+        return self._of_slots(self.groups.sums(self.rows.builder, value), self.groups)
 
     def counts(self) -> Value:
         """Numbers of values (cells,)."""
         if self.groups is None or self.of.there is not None:
             return self.total(self.bits())
-        return self._of_slots(self.rows.builder.add(GroupCount(self.groups.bits), self.groups.number), self.groups)
+        return self._of_slots(self.groups.sums(self.rows.builder, None), self.groups)
 
     def _of_slots(self, found: Value, groups: Groups) -> Value:
         """What is of each group, from what is of each number."""

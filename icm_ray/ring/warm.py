@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icm_ray.ring import (
     bits,
@@ -12,6 +13,7 @@ from icm_ray.ring import (
     exact_sums,
     fourier,
     groups,
+    limbs,
     piecewise,
     select,
     sort_kernels,
@@ -112,6 +114,20 @@ def _warm_functions() -> None:
     groups.count_groups(keys, hot, sums)
     groups.sum_groups(keys, r, hot, hot, sums)
     groups.fold(sums, sums[:4].copy())
+    for first in (True, False):
+        groups.mask_low(keys, 2, hot, hot, keys.copy(), first, hot.copy())
+    groups.mask_high(keys, r.reshape(1, n), hot, hot.reshape(1, n, 4), hot, 4, hot.copy())
+    groups.add_outer(hot, hot, np.zeros((4, 4), np.uint64))
+    _warm_limbs(hot, r)
+
+
+def _warm_limbs(rows: NDArray[np.uint64], words: NDArray[np.uint64]) -> None:
+    limbs.add(rows, rows, rows.copy())
+    limbs.subtract(rows, rows, rows.copy())
+    limbs.add_product(rows, rows, rows.copy())
+    limbs.add_rows(rows, rows[:1].copy())
+    for first in (True, False):
+        limbs.widen(words, rows, first, rows.copy())
 
 
 def _warm_aggregates() -> None:

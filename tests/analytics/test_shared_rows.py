@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import analytics as an
 import icm_ray as icm
 from icm_ray.errors import BoundError, ColumnError, InputError, NullError, ProgramError
+from icm_ray.ops.groups import GroupTable
 from icm_ray.query.expressions.catalogue import FUNCTIONS
 from icm_ray.query.expressions.tree import apply
 from icm_ray.query.secret_expressions.catalogue import LOWERINGS
@@ -183,3 +184,28 @@ def test_results_are_within_the_stated_error(calm, name, rows):
 def calm():
     with engine_of("two parties") as running:
         yield running
+
+
+def test_sums_by_many_groups_are_one_table(fresh):
+    sites = [f"s{number}" for number in range(40)]
+    random = np.random.default_rng(5)
+    plain = pd.DataFrame({"n": random.integers(-9, 9, 300), "x": random.integers(0, 99, 300) / 4})
+    plain["site"] = np.array(sites, dtype=object)[random.integers(0, 39, 300)]  # one has no rows
+    plain.loc[::7, "x"] = None
+    parts = {"alice": plain[:200], "bob": plain[200:].reset_index(drop=True)}
+    shared = an.from_pandas(fresh, parts).share(domain={"site": sites})
+    named = {
+        "n": ("n", "sum"),
+        "mean": ("x", "mean"),
+        "of": ("x", "count"),
+        "rows": ("n", "count"),
+        "std": ("x", "std"),
+    }
+    fresh.jobs.clear()
+    found = shared[shared["n"] > -5].groupby("site", domain={"site": sites}).agg(**named).reveal()
+    wanted = plain[plain["n"] > -5].groupby("site").agg(**named).reindex(found.index)
+    pd.testing.assert_frame_equal(found[wanted["rows"].notna()], wanted.dropna(subset=["rows"]), check_dtype=False)
+    tables = [node for job in fresh.jobs for node in job.program.nodes if isinstance(node.op, GroupTable)]
+    assert [(node.op.size, node.op.counts, len(set(node.inputs))) for node in tables] == [
+        (41, True, 7)
+    ] * 2  # the key, n, x, where x is, and three columns of squares

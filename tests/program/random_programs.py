@@ -28,7 +28,8 @@ _WIDE_ROW = 16
 """Columns, or channels, up to which a row gets weights of its own."""
 _HEAVY = (
     compare.ArgMax, compare.AtLeast, compare.CountAtLeast, compare.Maximum, compare.Select, groups.GroupCount,
-    groups.GroupSum, linear.Pad, products.OwnedProduct, products.Relu, sorting.ArgSort, sorting.Sort, sorting.SortBy,
+    groups.GroupSum, groups.GroupTable, linear.Pad, products.OwnedProduct, products.Relu, sorting.ArgSort,
+    sorting.Sort, sorting.SortBy,
 )  # fmt: skip
 
 
@@ -189,7 +190,11 @@ def _weighted(d, x):
 
 def _grouped(d, x):
     key = d.fresh(x.type.shape, width=3)
-    return d.one_of((groups.GroupCount(2), [key]), (groups.GroupSum(2, d.one_of(False, True)), [key, x]))
+    return d.one_of(
+        (groups.GroupCount(2), [key]),
+        (groups.GroupSum(2, d.one_of(False, True)), [key, x]),
+        (groups.GroupTable(5, d.one_of(False, True)), [key, d.fresh(x.type.shape, width=9), key]),
+    )
 
 
 _OPERATIONS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from icm_ray.ops.catalogue import CATALOGUE
 from icm_ray.ops.compare import ArgMax, AtLeast, CheckFlag, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
-from icm_ray.ops.groups import GroupCount, GroupSum
+from icm_ray.ops.groups import GroupCount, GroupSum, GroupTable
 from icm_ray.ops.labels import Label
 from icm_ray.ops.linear import (
     Add,
@@ -81,6 +81,7 @@ def every_operation() -> Program:
     flag = add(AtLeast(1, 21), add(Sum(), keys))
     add(GroupCount(3), keys)
     add(GroupSum(3), keys, x)
+    add(GroupTable(5, True), keys, keys)
     add(WideProduct(), wide, wide)
     add(Widen(), x)
     add(Widen(67), x)

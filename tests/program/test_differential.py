@@ -29,7 +29,7 @@ EXACT, ROUNDED, ANY = range(3)
 """What a result is in two runs: the same, within its errors, or on either side of a jump."""
 _JUMPS = (
     compare.AtLeast, compare.CountAtLeast, compare.Select, compare.ArgMax, groups.GroupCount, groups.GroupSum,
-    sorting.ArgSort, sorting.SortBy,
+    groups.GroupTable, sorting.ArgSort, sorting.SortBy,
 )  # fmt: skip
 
 

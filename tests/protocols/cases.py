@@ -9,7 +9,7 @@ import numpy as np
 
 from icm_ray.ops.compare import ArgMax, AtLeast, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Convolution, Elementwise, Matrix
-from icm_ray.ops.groups import GroupCount, GroupSum
+from icm_ray.ops.groups import GroupCount, GroupSum, GroupTable
 from icm_ray.ops.linear import (
     Add,
     AddLast,
@@ -170,4 +170,8 @@ CASES = (
     Case("group_sum_and_count", GroupSum(4, True), (_v(500, width=5, f=0), _v(500, width=40)), _keys),
     Case("group_sum_256", GroupSum(8), (_v(300, width=10, f=0), _v(300, width=40)), signed),
     Case("group_sum", GroupSum(4), (_v(500, width=5, f=0), _v(500, width=40)), _keys),
+    Case("group_table", GroupTable(101), (_v(500, width=10, f=0), _v(500, f=0))),
+    Case("group_table_counts", GroupTable(256, True), (_v(500, width=10, f=0), _v(500, f=0), _v(500, f=0))),
+    Case("group_table_of_counts", GroupTable(37, True), (_v(500, width=10, f=0),)),
+    Case("group_table_of_two", GroupTable(2, True), (_v(500, width=10, f=0), _v(500, f=0))),
 )

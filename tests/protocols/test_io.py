@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from icm_ray.errors import BoundError, BoundExceeded, ProgramError, ShapeError
 from icm_ray.names import DRIVER
 from icm_ray.ops.compare import AtLeast, CheckFlag, CountAtLeast
-from icm_ray.ops.groups import GroupCount, GroupSum
+from icm_ray.ops.groups import GroupCount, GroupSum, GroupTable
 from icm_ray.ops.linear import Add, Input, Load, Reveal, Scale, Store, Subtract, Sum
 from icm_ray.ops.products import Epilogue, Relu
 from icm_ray.ops.values import Kind, ValueType
@@ -196,7 +196,7 @@ def test_a_wide_input_beyond_its_width_is_refused(value):
 
 
 @pytest.mark.parametrize("n", [2, 3])
-@pytest.mark.parametrize("op", [GroupCount(3), GroupSum(3), GroupSum(3, counts=True)], ids=str)
+@pytest.mark.parametrize("op", [GroupCount(3), GroupSum(3), GroupSum(3, counts=True), GroupTable(9, True)], ids=str)
 def test_sums_over_domains_of_no_rows_are_zero(op, n):
     inputs = 1 if isinstance(op, GroupCount) else 2
     assert not hold(op, [ValueType(shape=(0,), width=5)] * inputs, [[]] * inputs, n).any()

@@ -30,7 +30,7 @@ import pytest
 
 from icm_ray.ops.compare import AtLeast, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.groups import GroupCount, GroupSum
+from icm_ray.ops.groups import GroupCount, GroupSum, GroupTable
 from icm_ray.ops.products import Epilogue, OwnedProduct, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.tree import tree_shape
 from icm_ray.ops.values import ValueType
@@ -309,6 +309,27 @@ def test_openings_of_groups(n, honest, corrected):
     e.assert_uniform([(played.opened(0, "+"), 8), (played.opened(0, "+", 1) & np.uint64(15), 4)])
     played = elementwise(GroupCount(3), [key_kind], [key], n, honest, corrected, {0: r})
     e.assert_uniform([(played.opened(0, "+"), 8)])
+
+
+@every_coalition
+def test_openings_of_a_table_of_groups(n, honest, corrected):
+    """Eight keys of two digits: k^ in 8 bits with values modulo 2^4; then the upper digit, in 8 bits, beside F."""
+    op, masks, low = GroupTable(8), 12, 1 << GroupTable(8).low_bits(1)
+    keys = list(itertools.product(range(8), (-5, 0, 3)))
+    for first in (True, False):
+        e = Enumeration(keys, masks)
+        key, value = (np.ascontiguousarray(e.values[:, axis]) for axis in (0, 1))
+        kinds = [ValueType(shape=(e.count,), width=4)] * 2
+        word, few = e.word(8, np.uint8), e.word(4)
+        b = np.repeat(few[:, None], low, axis=1).reshape(-1)
+        chosen = {0: word, 1: few} if first else {3: word, 4: b}
+        played = elementwise(op, kinds, [key, value], n, honest, corrected, chosen)
+        if first:
+            e.assert_uniform([(played.opened(0, "+"), 8), (played.opened(0, "+", 1).reshape(-1) & np.uint64(15), 4)])
+            continue
+        f = played.opened(1, "+", 1).reshape(e.count, low)
+        for digit in range(low):
+            e.assert_uniform([(played.opened(1, "+"), 8), (f[:, digit] & np.uint64(15), 4)])
 
 
 def test_the_bench_computes_what_the_protocol_says():

@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from icm_ray.policy import Policy
 from icm_ray.query.row_set import RowSet
+from icm_ray.runtime.driver.engine import Engine
 
-__all__ = ["Answered"]
+__all__ = ["Answered", "answered_in"]
 
 _MOST = 256
 
@@ -38,3 +41,22 @@ class Answered:
         self._results[digest] = copy.deepcopy(results)
         while len(self._results) > _MOST:
             del self._results[next(iter(self._results))]
+
+
+_NAMED: Final[WeakKeyDictionary[Engine, WeakValueDictionary[str, Answered]]] = WeakKeyDictionary()
+_NAMING: Final = threading.Lock()
+
+
+def answered_in(engine: Engine, policy: Policy | None, sets: Iterable[RowSet]) -> Answered:
+    """Of a dataset of this session: the same for all whose policies have one name, as parties keep one ledger of these.
+
+    sets: that the parties know of.
+    """
+    if policy is None or not policy.name:
+        return Answered(sets)
+    with _NAMING:
+        named = _NAMED.setdefault(engine, WeakValueDictionary())
+        answered = named.setdefault(policy.name, Answered())
+    with answered.lock:
+        answered.sets = tuple(sets)
+    return answered

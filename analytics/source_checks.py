@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analytics.answered import Answered
+from analytics.answered import answered_in
 from analytics.dataset import Dataset
 from analytics.frame import SecureFrame
 from analytics.meant import Meant
@@ -110,4 +110,4 @@ def frame_of(
         sets = session.set_policy(dataset, policy, [table.name for table in tables.values()])
     held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
     facts = OwnerRows(dataset, columns, held, tuple(declared.items()), policy)
-    return SecureFrame(Meant(Dataset(session, facts, answered=Answered(sets))))
+    return SecureFrame(Meant(Dataset(session, facts, answered=answered_in(session, policy, sets))))

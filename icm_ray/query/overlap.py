@@ -87,7 +87,13 @@ def earlier(asked: Asked, source: str) -> tuple[RowSet, ...]:
 
 
 def check_overlap(asked: Asked) -> None:
-    """Raise `PolicyError` where more row sets are asked for than a policy allows."""
+    """Raise `PolicyError` where more row sets are asked for than a policy allows, or of rows that were read twice."""
+    named = {
+        (facts.policy.name, facts.source) for facts in asked.facts if facts.policy and asked_of(asked, facts.source)
+    }
+    names = [name for name, _ in sorted(named) if name]
+    if len(set(names)) < len(names):
+        raise PolicyError(f"two datasets of one name ({names[0]}) are asked for their rows one after the other")
     for facts in asked.facts:
         if facts.policy is None or not (own := asked_of(asked, facts.source)):
             continue

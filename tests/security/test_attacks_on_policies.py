@@ -56,6 +56,17 @@ def altered(job, **changes):
     return type(job)(**({name: getattr(job, name) for name in type(job).__slots__} | changes))
 
 
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "ledger"
+
+
+def session(folder, lanes=1):
+    return ThreadEngine(
+        ("alice", "bob"), ("carol",), lanes=lanes, config=EngineConfig(ledger=str(folder), partition_bytes=600)
+    )
+
+
 # --- by subtraction -------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +216,32 @@ def test_another_program_than_the_question_s(engine, frame, monkeypatch, op):
     assert frame["cost"].sum().reveal() == TABLE["cost"].sum()
 
 
+# --- read again ---------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_are_read_twice_have_one_ledger(engine):
+    policy = Policy(name=f"twice-{engine.lanes}")
+    one, other = framed(engine, policy), framed(engine, policy)
+    expected = TABLE[AGES >= 40]["cost"].sum()
+    assert one[one["age"] >= 40]["cost"].sum().reveal() == expected
+    for again in (other, framed(engine, policy)):
+        with pytest.raises(PolicyError, match=NEAR):
+            again[(again["age"] >= 40) & (again["id"] != 50)]["cost"].sum().reveal()
+        assert again[again["age"] >= 40]["cost"].sum().reveal() == expected
+    with pytest.raises(PolicyError, match="two datasets of one name"):
+        icm.reveal(one[one["age"] >= 40]["cost"].sum(), other[other["age"] >= 20]["cost"].sum())
+
+
+def test_two_sessions_do_not_write_one_ledger(folder):
+    policy = Policy(name="visits")
+    with session(folder) as first, session(folder) as second:
+        one, other = framed(first, policy), framed(second, policy)
+        one[one["age"] >= 40]["cost"].sum().reveal()
+        with pytest.raises(SessionError, match="another session writes this ledger, nothing is answered"):
+            other[(other["age"] >= 40) & (other["id"] != 50)]["cost"].sum().reveal()
+    assert [len(read_entries(path)[0]) for path in (folder / "visits").iterdir()] == [1, 1]
+
+
 # --- what is kept -------------------------------------------------------------------------------------------------
 
 
@@ -220,17 +257,6 @@ def test_the_same_question_gets_the_stored_answer(engine, frame, monkeypatch):
         assert not ran
         query.reveal(to="bob")
         assert ran, "another recipient is another question"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "ledger"
-
-
-def session(folder, lanes=1):
-    return ThreadEngine(
-        ("alice", "bob"), ("carol",), lanes=lanes, config=EngineConfig(ledger=str(folder), partition_bytes=600)
-    )
 
 
 @pytest.mark.parametrize("lanes", [1, 2])

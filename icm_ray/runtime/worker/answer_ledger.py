@@ -6,6 +6,7 @@ names the hash of the one before, so that none can be changed, left out or put i
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterable
@@ -87,7 +88,7 @@ class AnswerLedger:
         self._dataset = dataset
         self._path = None if folder is None else folder / f"{writer}.jsonl"
         self._sets: dict[RowSet, None] = {}
-        self._number, self._last = 0, _START
+        self._number, self._last, self._size = 0, _START, 0
         self._disk = Disk()
         if folder is None or self._path is None:
             return
@@ -97,10 +98,11 @@ class AnswerLedger:
             raise SessionError(f"{folder}: no ledger can be kept there: {error.strerror}", path=str(folder)) from None
         found: list[Entry] = []
         for path in sorted(folder.glob(f"{owner}.*.jsonl")):
+            size = path.stat().st_size
             entries, last = read_entries(path)
             found += entries
             if path == self._path:
-                self._number, self._last = len(entries), last
+                self._number, self._last, self._size = len(entries), last, size
         for entry in sorted(found, key=lambda entry: entry.time):
             self._sets.update(dict.fromkeys(entry.sets))
 
@@ -158,11 +160,21 @@ class AnswerLedger:
             ) from None
 
     def _append_whole(self, file: int, line: bytes) -> None:
-        """All of a line, or nothing of it: half of one would break the chain for good. Raises OSError."""
+        """All of a line, or nothing of it: half of one would break the chain for good. Raises OSError.
+
+        Errors: `SessionError` where another session has written since: its row sets are not known here.
+        """
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
         size = os.fstat(file).st_size
+        if size != self._size:
+            reason = (
+                "another session writes this ledger, nothing is answered here; read the rows again when it has ended"
+            )
+            raise SessionError(f"{self._path}: {reason}", path=str(self._path))
         try:
             self._disk.write(file, [line])
             self._disk.sync(file)
+            self._size += len(line)
         except OSError:
             os.ftruncate(file, size)
             raise

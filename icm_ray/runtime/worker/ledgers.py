@@ -1,4 +1,7 @@
-"""The ledgers of a party's worker: one for each dataset with a policy; every question is held against them."""
+"""The ledgers of a party's worker: one for each dataset with a policy; every question is held against them.
+
+Rows that are read twice are two datasets: where their policies have one name, they have one ledger.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +27,25 @@ class Ledgers:
         self._name, self._lane, self._session = name, lane.lane, lane.session
         self._folder = None if config.ledger is None else Path(config.ledger)
         self._ledgers: dict[str, AnswerLedger] = {}
+        self._named: dict[str, AnswerLedger] = {}
         self._asked: Asked | None = None
         self._recorded = b""  # the digest of what was recorded last: it may have several programs
 
     def open(self, dataset: str, policy: Policy, sets: Iterable[RowSet]) -> tuple[RowSet, ...]:
         """The row sets that this worker knows of, once it has taken over others. Errors: `SessionError`."""
         if dataset not in self._ledgers:
-            named = policy.name or f"{self._session}.{dataset}"
-            folder = None if self._folder is None else self._folder / named
-            writer = f"{self._name}.{self._lane}"
-            self._ledgers[dataset] = AnswerLedger(policy.name or dataset, folder, self._name, writer)
+            self._ledgers[dataset] = self._named.get(policy.name) or self._opened(dataset, policy)
+            if policy.name:
+                self._named[policy.name] = self._ledgers[dataset]
         self._ledgers[dataset].take_over(sets)
         return self._ledgers[dataset].sets
 
+    def _opened(self, dataset: str, policy: Policy) -> AnswerLedger:
+        folder = None if self._folder is None else self._folder / (policy.name or f"{self._session}.{dataset}")
+        return AnswerLedger(policy.name or dataset, folder, self._name, f"{self._name}.{self._lane}")
+
     def keep(self, datasets: Collection[str]) -> None:
-        """Drop ledgers of datasets that have no policy any more; files stay."""
+        """Drop ledgers of datasets that have no policy any more; files stay, and so do those with a name."""
         for dataset in set(self._ledgers) - set(datasets):
             del self._ledgers[dataset]
 

@@ -220,13 +220,14 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
         """Find the median: the middle one of the sorted values, or the mean of the two in the middle.
 
         Owners count their values below public thresholds, a question for each digit of the result; nothing is sorted
-        and no count is opened. All owners and parties learn the result, of two in the middle both.
+        and no count is opened. All owners and parties learn the result, of two in the middle both. Shared rows
+        are sorted on shares, a whole column in which no value can be missing; only who receives the result learns it.
 
         Returns:
             A query for a float, in the column's unit; NaN of no values.
 
         Raises:
-            ColumnError: The column holds no numbers, or its rows are shared.
+            ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
 
         Examples:
             >>> visits["age"].median().reveal()
@@ -250,7 +251,7 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
             holds; NaN of no values. Of several a pandas Series, with q as its index.
 
         Raises:
-            ColumnError: The column holds no numbers, or its rows are shared.
+            ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
             InputError: A q or an interpolation that cannot be.
 
         Examples:
@@ -275,7 +276,7 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
             A query for a pandas Series, the largest first, with 0, 1, 2, ... as its index; fewer where there are.
 
         Raises:
-            ColumnError: The column holds no numbers, or its rows are shared.
+            ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
             InputError: An n that cannot be.
 
         Examples:
@@ -295,7 +296,7 @@ class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsSta
             A query for a pandas Series, the smallest first.
 
         Raises:
-            ColumnError: The column holds no numbers, or its rows are shared.
+            ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
             InputError: An n that cannot be.
 
         Examples:

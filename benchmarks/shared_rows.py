@@ -56,6 +56,8 @@ QUESTIONS = {
     "group-by, text": lambda frame: grouped(frame, "site"),
     "filter, group-by": lambda frame: grouped(frame[frame["age"] >= 65], "key"),
     "group-by, std": lambda frame: grouped(frame, "site", ["std"]),
+    "median": lambda frame: frame["cost"].median(),
+    "quantiles": lambda frame: frame["cost"].quantile([0.25, 0.75, 0.95]),
     "histogram": lambda frame: frame["cost"].histogram(32, (0, 3200)),
 }
 

@@ -36,7 +36,7 @@ def check_disclosure(asked: Asked, members: Members) -> None:
     check_overlap(asked)
     for statistic in question.statistics:
         rows = asked.rows(statistic.dataset)
-        for learner in dict.fromkeys((to, DRIVER, *there) if statistic.all_learn else (to,)):
+        for learner in dict.fromkeys((to, DRIVER, *there) if statistic.all_learn and not rows.shared else (to,)):
             reason = _objection(statistic, rows, learner)
             if reason is not None:
                 why = reason if learner == to else f"{reason}; every member learns it"

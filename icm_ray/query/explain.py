@@ -57,7 +57,8 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     lines.append(f"  opened: {statistic.discloses(rows)}{_in_groups(rows)}")
     if any(item.statistic == index and isinstance(item.source, ValueType) for item in lowered.revealed):
         recipient = "the driver, where the parties' shares meet" if question.to == DRIVER else f"{question.to} alone"
-        lines.append(f"  to: {recipient}{'; all owners and parties learn it' if statistic.all_learn else ''}")
+        everyone = statistic.all_learn and not rows.shared
+        lines.append(f"  to: {recipient}{'; all owners and parties learn it' if everyone else ''}")
     lines += [f"  {note}" for note in statistic.notes(rows)]
     lines.append(f"  result: {statistic.error_in_words(rows)}")
     if rows.policy is not None:

@@ -16,6 +16,7 @@ from icm_ray.errors import BoundError, ColumnError, ProgramError
 from icm_ray.functions.order_keys import largest_key
 from icm_ray.ops.compare import Maximum
 from icm_ray.ops.linear import Add, Concatenate, Reshape
+from icm_ray.ops.sorting import Sort
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Of
@@ -27,7 +28,7 @@ from icm_ray.query.tasks import ColumnInfo, GroupKey
 if TYPE_CHECKING:
     from icm_ray.query.secret_cells import ChosenShares
 
-__all__ = ["Join", "PartialAggregate", "PartialOf", "RowCount", "Taken", "join", "largest", "shared"]
+__all__ = ["Join", "PartialAggregate", "PartialOf", "RowCount", "Taken", "join", "largest", "shared", "sorted_values"]
 
 Taken = Value | Known
 """What a statistic gets for a partial aggregate: a shared value, or a number that is public."""
@@ -42,6 +43,8 @@ class Join(Enum):
     """Of numbers (cells,), or of order keys (2, cells)."""
     ROWS = auto()
     """One after the other: they are rows."""
+    SORTED = auto()
+    """The same, from the least to the largest."""
 
 
 def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
@@ -50,6 +53,8 @@ def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
         return values[0]
     if rule is Join.ROWS:
         return builder.add(Concatenate(), *values)
+    if rule is Join.SORTED:
+        return sorted_values(builder, builder.add(Concatenate(), *values))
     if rule is Join.LARGEST:
         if len(values[0].type.shape) == 2:
             return largest_key(builder, values)
@@ -62,6 +67,11 @@ def join(builder: Builder, rule: Join, values: Sequence[Value]) -> Value:
         pairs = [builder.add(Add(), a, b) for a, b in zip(level[::2], level[1::2], strict=False)]
         level = pairs + level[2 * len(pairs) :]
     return level[0]
+
+
+def sorted_values(builder: Builder, values: Value) -> Value:
+    """Shared values (n,) from the least to the largest. Errors: `BoundError` (of too many bits for so many)."""
+    return values if values.type.count < 2 else builder.add(Sort(), values)
 
 
 def largest(builder: Builder, values: Value) -> Value:

@@ -45,7 +45,7 @@ class StatisticFaces(Protocol):
 
     @property
     def all_learn(self) -> bool:
-        """Whether every member learns the result, whoever receives it."""
+        """Whether every member learns the result of owners' rows, whoever receives it."""
 
     @property
     def title(self) -> str:
@@ -92,7 +92,7 @@ class OfColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guards_itself: ClassVar[bool] = False
     """Whether it withholds by itself what has too few values behind it."""
     all_learn: ClassVar[bool] = False
-    """Whether every member learns the result, whoever receives it."""
+    """Whether every member learns the result of owners' rows, whoever receives it."""
 
     dataset: str
     column: Of

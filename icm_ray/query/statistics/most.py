@@ -1,4 +1,4 @@
-"""The k largest or least values of rows that owners hold, each found at its rank (`rank_search`)."""
+"""The k largest or least values, each found at its rank (`rank_search`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from icm_ray.errors import InputError, PolicyError
+from icm_ray.query.doubles import DOUBLE
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.rows import Rows
 from icm_ray.query.statistics.rank_search import RankSearch
@@ -45,7 +46,10 @@ class Most(RankSearch, frozen=True, forbid_unknown_fields=True, tag="most"):
         return list(values)
 
     def error(self, rows: Rows) -> ErrorBound:
+        if rows.shared and not self.whole(rows):
+            return ErrorBound(rows.rounding(self.column), DOUBLE)
         return EXACT
 
     def discloses(self, rows: Rows) -> str:
-        return f"the {self.n} {'smallest' if self.least else 'largest'} values, digit by digit; no count"
+        how = "" if rows.shared else ", digit by digit"
+        return f"the {self.n} {'smallest' if self.least else 'largest'} values{how}; no count"

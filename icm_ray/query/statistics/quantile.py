@@ -1,4 +1,4 @@
-"""A quantile of rows that owners hold: the value at a place among the sorted values, exactly (`rank_search`).
+"""A quantile: the value at a place among the sorted values, exactly (`rank_search`).
 
 Between two values ("linear", "midpoint") both are found. How far from the lower one a quantile lies follows from the
 number of values N; where that is secret, q (N - 1) modulo 1 is opened.
@@ -77,6 +77,8 @@ class Quantile(RankSearch, frozen=True, forbid_unknown_fields=True, tag="quantil
         return nearest(low + (high - low) * share)
 
     def error(self, rows: Rows) -> ErrorBound:
+        if rows.shared and not self.whole(rows):
+            return ErrorBound(rows.rounding(self.column) + TINIEST, DOUBLE)
         if self.interpolation in {"lower", "higher", "nearest"}:
             return EXACT
         return ErrorBound(TINIEST, DOUBLE)
@@ -85,4 +87,5 @@ class Quantile(RankSearch, frozen=True, forbid_unknown_fields=True, tag="quantil
         both = " and the value above it" if len(self.searched(rows)) > 1 else ""
         between = public_count(rows, self.column) or self.interpolation != "linear" or not both
         place = "" if between else ", and the place between them: q (N - 1) modulo 1, N the number of values"
-        return f"the value at {self.q:g} of the sorted values{both}, digit by digit{place}; no count"
+        how = "" if rows.shared else ", digit by digit"
+        return f"the value at {self.q:g} of the sorted values{both}{how}{place}; no count"

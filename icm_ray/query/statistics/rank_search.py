@@ -1,4 +1,4 @@
-"""Values at given ranks of rows that owners hold, found by their order keys; nothing is sorted.
+"""Values at given ranks: of rows that owners hold found by their order keys, nothing is sorted; shares are sorted.
 
 A key is found digit by digit from the top (`query.key_digits`), a question for each digit. In each, owners count their
 values below each value of the next digit, the parties compare the sums with the rank, on shares, and open how many do
@@ -20,12 +20,13 @@ from icm_ray.errors import BoundError, ColumnError, InputError, ProgramError
 from icm_ray.program.build import Builder
 from icm_ray.query.key_digits import KeyDigits, KeySpace, key_space
 from icm_ray.query.opened import Number
-from icm_ray.query.partials import Taken, shared
-from icm_ray.query.rows import Rows, cells, column_of
+from icm_ray.query.partials import PartialAggregate, Taken, shared
+from icm_ray.query.rows import Rows, cells, column_of, public_count
 from icm_ray.query.small_cells import GUARD
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.ranks import KeysBelow, Rank, next_digits
+from icm_ray.query.statistics.sorted_values import SortedValues, in_order, opened_at
 from icm_ray.query.withheld import Withheld
 from icm_ray.ring.fixed import float_of_key
 
@@ -66,9 +67,6 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
     # --- steps ----------------------------------------------------------------------------------------------------
 
     def _space(self, rows: Rows) -> KeySpace:
-        if rows.shared:
-            reason = f"{self.title}: values of a rank of shared rows are not offered yet; ask before .share()"
-            raise ColumnError(reason, column=self.in_words)
         if rows.private is not None:
             raise InputError(f"{self.title} is not offered of groups of private keys: state the groups: domain={{...}}")
         return key_space(column_of(rows, self.column).kind, self.in_words)
@@ -77,6 +75,21 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
     @abstractmethod
     def title(self) -> str:
         """What it is, in words."""
+
+    def _of_shares(self, rows: Rows) -> bool:
+        """Whether values are sorted on shares. Errors: `ColumnError` where their number is no public one."""
+        if not rows.shared:
+            return False
+        self._space(rows)
+        if not public_count(rows, self.column):
+            reason = (
+                f"{self.title}: values of a rank are found of whole shared columns that lack none, not of chosen rows "
+                "or groups: ask before .share()"
+            )
+            raise ColumnError(reason, column=self.in_words)
+        if self.digits or self.prefixes:
+            raise ProgramError(f"{self.title}: no step of a search has shared rows behind it")
+        return True
 
     def steps(self, rows: Rows) -> tuple[int, ...]:
         """The bits that each question finds."""
@@ -94,13 +107,18 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise ProgramError(f"{self.title}: digits that a key cannot begin with")
         return self.prefixes
 
-    def partials(self, rows: Rows) -> tuple[KeysBelow, ValuesOfColumn]:
+    def partials(self, rows: Rows) -> tuple[PartialAggregate, ...]:
+        if self._of_shares(rows):
+            counted = ValuesOfColumn(self.column)
+            return (SortedValues(self.column), counted) if rows.count else (counted,)
         sizes, prefixes = self.steps(rows), self._known(rows)
         known, size = sum(sizes[: self.digits]), sizes[self.digits]
         digits = KeyDigits(self._space(rows), known, size, tuple(dict.fromkeys(prefixes)))
         return KeysBelow(self.column, digits), ValuesOfColumn(self.column)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
+        if self._of_shares(rows):
+            return opened_at(builder, shared(values[0]), self.searched(rows)) if rows.count else {}
         below, count = shared(values[0]), values[1]
         prefixes = self._known(rows)
         table = list(dict.fromkeys(prefixes))
@@ -116,12 +134,16 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise BoundError(reason, column=self.in_words) from None
         return opened
 
-    def decode(self, numbers: Mapping[str, Number], rows: Rows) -> FoundDigits:
+    def decode(self, numbers: Mapping[str, Number], rows: Rows) -> Any:
+        if rows.shared:
+            return self.result(in_order(numbers, whole=self.whole(rows)), None, rows)
         others = [number.integers[0] for word, number in numbers.items() if word not in {_DIGITS, GUARD}]
         return FoundDigits(tuple(numbers[_DIGITS].integers), others[0] if others else None)
 
     def follow(self, answer: Any, rows: Rows) -> tuple[Self | None, Any]:
         """The next step, or the result: of rows in groups a list of them. What is withheld is so in every step."""
+        if rows.shared:
+            return None, answer
         found: list[FoundDigits | Withheld] = answer if rows.by else [answer]
         sizes, known = self.steps(rows), self._known(rows)
         size = sizes[self.digits]
@@ -143,6 +165,8 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
         return self.result(there if whole else [float_of_key(key) for key in there], found.beside, rows)
 
     def notes(self, rows: Rows) -> tuple[str, ...]:
+        if rows.shared:
+            return ("values are sorted on shares, in an order that nobody sees",)
         steps = self.steps(rows)
         note = (
             f"{len(steps)} questions, of which this is the first, find {steps[0]} bits of its order key each; owners "

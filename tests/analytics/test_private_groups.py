@@ -51,9 +51,11 @@ def held(engine, one, other, **stated):
     return frame, pd.concat(parts, ignore_index=True)
 
 
-def same(found, expected):
+def same(found, expected, largest=0.0):
+    """pandas rounds every partial sum: where values cancel it is off by as much as their size says."""
+    atol = max(1e-12, 2.0**-48 * largest)
     pd.testing.assert_frame_equal(
-        found, expected, check_dtype=False, check_index_type=False, check_names=True, rtol=1e-12, atol=1e-12
+        found, expected, check_dtype=False, check_index_type=False, check_names=True, rtol=1e-12, atol=atol
     )
 
 
@@ -64,7 +66,7 @@ def test_groups_are_those_of_pandas(engine, keys, one, other):
     frame, plain = held(engine, one, other, bounds={"near": 3})
     groups, expected = frame.groupby(keys), plain.groupby(keys)
     floats, sizes = icm.reveal(groups["x"].agg(STATISTICS), groups.size())
-    same(floats, expected["x"].agg(STATISTICS))
+    same(floats, expected["x"].agg(STATISTICS), plain["x"].abs().max())
     pd.testing.assert_series_equal(sizes, expected.size(), check_index_type=False)
 
 

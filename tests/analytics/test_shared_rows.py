@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import analytics as an
 import icm_ray as icm
-from icm_ray.errors import BoundError, ColumnError, InputError, NullError, ProgramError
+from icm_ray.errors import BoundError, ColumnError, InputError, NullError, PolicyError, ProgramError
 from icm_ray.ops.groups import GroupTable
 from icm_ray.query.expressions.catalogue import FUNCTIONS
 from icm_ray.query.expressions.tree import apply
@@ -99,6 +99,9 @@ def test_small_cells_of_shares_are_withheld(fresh):
     found = held.share(domain=WARDS).groupby("ward", domain=WARDS)["x"].agg("sum").reveal()
     assert found[["a", "b"]].tolist() == [45.0, 91.0]
     assert np.isnan(found["c"])
+    with pytest.raises(PolicyError, match="chosen or computed before they were shared"):
+        held[held["x"] > 16].share(domain=WARDS)["x"].mean().reveal()
+    held = an.from_pandas(fresh, {"alice": source[:10], "bob": source[10:]}, policy=icm.Policy(min_rows=5))
     assert isinstance(held[held["x"] > 16].share(domain=WARDS)["x"].mean().reveal(), Withheld)
 
 

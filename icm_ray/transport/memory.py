@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Self
@@ -172,11 +173,13 @@ class MemoryLink:
 
         def read() -> bytes:
             while True:
-                try:
-                    return self._message(self._config.heartbeat)
-                except PeerSilent:
-                    if on_heard is not None:
-                        on_heard()
+                payload = None
+                with suppress(PeerSilent):
+                    payload = self._message(self._config.heartbeat)
+                if on_heard is not None:  # whether or not there was a message: a busy peer lives
+                    on_heard()
+                if payload is not None:
+                    return payload
 
         self._listening.start(read, on_message, on_lost, lambda: self._closed)
 

@@ -295,6 +295,17 @@ def test_a_listening_link_hands_over_messages_and_signs_of_life(tcp_pair, quick)
     assert [type(error) for error in errors] == [PeerLost]
 
 
+def test_messages_are_signs_of_life(pair, quick):
+    """... also where they leave no time for a heartbeat."""
+    alice, bob = pair(replace(quick, heartbeat=60.0, silence=200.0))
+    heard, last = threading.Event(), threading.Event()
+    bob.start_listening(lambda payload: last.set() if payload == b"last" else None, heard.set)
+    for payload in (b"first", b"last"):
+        alice.send_message(payload)
+    assert last.wait(5)
+    assert heard.wait(5)
+
+
 def test_a_message_that_must_not_be_ends_the_listening(tcp_pair):
     alice, bob = tcp_pair()
     lost, errors = threading.Event(), []

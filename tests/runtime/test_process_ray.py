@@ -265,3 +265,36 @@ def test_an_interruption_at_any_moment_of_a_start_leaves_nothing_after_five_seco
     assert "opened" not in out
     assert time.monotonic() < until
     assert left == []
+
+
+STOPPED = """
+import signal
+from pathlib import Path
+from icm_ray.runtime.carriers.given_up import _children, _command
+
+def interrupt():
+    while not (raylets := [pid for pid in _children(os.getpid()) if _command(pid) == "raylet"]):
+        time.sleep(0.001)
+    os.kill(raylets[0], signal.SIGSTOP)
+    while not any(frame.f_code.co_name == "get_node" for frame in sys._current_frames().values()):
+        time.sleep(0.001)
+    say("it is waited for")
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+icm.Session()
+"""
+
+
+def test_an_interruption_does_not_wait_for_a_node_that_does_not_come_up(root, monkeypatch):
+    """Its raylet is stopped before it has said that it is there."""
+    token = secrets.token_hex(16)
+    monkeypatch.setenv("TOKEN_OF_THIS_TEST", token)
+    with start(root, STOPPED) as process:
+        assert process.stdout.readline() == "it is waited for\n"
+        until = time.monotonic() + 5.0
+        process.communicate(timeout=60)
+        left = gone(processes_of(token), until - time.monotonic())
+    assert process.returncode == -signal.SIGINT
+    assert time.monotonic() < until
+    assert left == []

@@ -39,6 +39,8 @@ _QUIET: Final = {
 _RECONNECT: Final = "RAY_gcs_rpc_server_reconnect_timeout_s"
 """After so many seconds without the cluster's head Ray would end this whole process, the user's."""
 _NEVER: Final = "100000000"
+_REGISTERED: Final = "RAY_raylet_start_wait_time_s"
+"""For so many seconds Ray waits for its new node in one call, which nothing ends; it calls again for half a minute."""
 _KNOCK: Final = 5.0
 _LEAVING: Final = 3.0
 """Seconds that a dead Ray is waited for: it goes on by itself."""
@@ -288,14 +290,16 @@ def _refusal(address: str, error: Exception) -> str:
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    """Ray waits for a lost head instead of ending this process, unless the user said for how long."""
-    given = os.environ.get(_RECONNECT)
-    os.environ.setdefault(_RECONNECT, _NEVER)
+    """Ray waits for a lost head instead of ending this process, and looks up often while it waits for its node, unless
+    the user said for how long.
+    """
+    ours = {name: value for name, value in ((_RECONNECT, _NEVER), (_REGISTERED, "1")) if name not in os.environ}
+    os.environ.update(ours)
     try:
         yield
     finally:
-        if given is None:
-            os.environ.pop(_RECONNECT, None)
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from typing import Any, Final, TypeVar
 
 __all__ = ["Keeper", "keeper", "made_once", "stubbornly"]
 
+_HASTE: Final = 0.1
+"""Seconds between two calls of what hastens an end."""
+
 T = TypeVar("T")
 
 
@@ -67,15 +70,16 @@ def _keeper(name: str, _process: int) -> Keeper:
 def stubbornly(future: Future[T], hasten: Callable[[], object] | None = None) -> T:
     """The result of a task that has to come to its end: interruptions of the waiting are put off until it has.
 
-    hasten: called every second while that lasts.
+    hasten: called now and again while that lasts, from the beginning on.
     """
     interruption: BaseException | None = None
     while not future.done():
         try:
-            future.exception(1.0)
-        except TimeoutError:
             if hasten is not None:
                 hasten()
+            future.exception(_HASTE if hasten is not None else None)
+        except TimeoutError:
+            continue
         except KeyboardInterrupt as error:
             interruption = error
     if interruption is not None:

@@ -13,6 +13,8 @@ JOBS ?= 2
 
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 export RAY_USAGE_STATS_ENABLED := 0
+# Tests start many processes: what one of them has compiled is kept for the next, whatever the user's shell says.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Every command ends: interrupted after the given seconds, killed half a minute later.
 bounded = timeout --foreground -s INT -k 30 $(1)
@@ -32,9 +34,9 @@ demo: $(STAMP) ## run the demonstration on this machine
 # pytest ends with 5 where none is chosen: that is a failure where both do.
 test: $(STAMP) ## run the tests that are not slow (MARK= for all, JOBS= processes)
 	@shared=0; alone=0; \
-	$(call bounded,600) $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "$(call chosen,not alone)" || shared=$$?; \
+	$(call bounded,600) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "$(call chosen,not alone)" || shared=$$?; \
 	case $$shared in 0|1|5) ;; *) exit $$shared ;; esac; \
-	$(call bounded,600) $(BIN)/python -m pytest -q -m "$(call chosen,alone)" || alone=$$?; \
+	$(call bounded,600) $(BIN)/python -m pytest -q --alone -m "$(call chosen,alone)" || alone=$$?; \
 	case $$shared,$$alone in 0,0|0,5|5,0) ;; 1,*) exit 1 ;; *) exit $$alone ;; esac
 
 lint: $(STAMP) ## ruff, mypy and the import contract

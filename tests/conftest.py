@@ -22,26 +22,42 @@ settings.register_profile("local", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if IN_CI else "local")
 
-# Tests in these folders and files start processes, wait for time to pass, or fill disks and memory: no other test runs
-# beside them. So do tests that need Ray or kill processes.
+# Tests in these folders and files kill processes, hold the interpreter, count threads, or measure how soon something is
+# noticed: no other test runs beside them. So do tests that need Ray.
 ALONE = (
     "tests/chaos",
-    "tests/cluster",
-    "tests/examples",
-    "tests/preprocessing",
-    "tests/runtime",
+    "tests/runtime/test_beset.py",
+    "tests/runtime/test_cut_links.py",
+    "tests/runtime/test_ending.py",
+    "tests/runtime/test_held_driver.py",
     "tests/transport",
-    "tests/owner/test_delimited_threads.py",
-    "tests/party/test_correction_prefetch.py",
-    "tests/schedule/test_thread_pool.py",
 )
+# Where there may be tests that need Ray.
+WITH_RAY = ("tests/chaos", "tests/examples", "tests/runtime", "tests/security/test_ray_sees_nothing.py")
+
+
+def _within(path, places):
+    return any(path.is_relative_to(ROOT / place) for place in places)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--alone", action="store_true", help="look only where there are tests that run alone")
+
+
+def pytest_ignore_collect(collection_path, config):
+    if config.getoption("--alone") and collection_path.suffix == ".py":
+        return None if _within(collection_path, ALONE + WITH_RAY) else True
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
+    paths = {item.path for item in items}
+    alone, with_ray = ({path for path in paths if _within(path, places)} for places in (ALONE, WITH_RAY))
     for item in items:
-        here = any(item.path.is_relative_to(ROOT / place) for place in ALONE)
-        if here or item.get_closest_marker("ray") or item.get_closest_marker("chaos"):
+        if item.get_closest_marker("ray") and item.path not in with_ray:
+            raise pytest.UsageError(f"{item.nodeid} needs Ray: let tests/conftest.py say so of its file")
+        if item.path in alone or item.get_closest_marker("ray"):
             item.add_marker("alone")
 
 

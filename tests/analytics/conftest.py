@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import analytics as an
 from icm_ray.config import EngineConfig
 from icm_ray.runtime.carriers.threads import ThreadEngine
+from tests.analytics.derived_once import derive_once
 from tests.inside import parties_of
 
 SETUPS = {
@@ -21,6 +22,13 @@ SETUPS = {
     "three parties, an owner outside": (("alice", "bob", "carol"), ("dora",), 1),
     "three parties, an owner outside, two lanes": (("alice", "bob", "carol"), ("dora",), 2),
 }
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _derived_once():
+    with pytest.MonkeyPatch.context() as patch:
+        derive_once(patch)
+        yield
 
 
 class Recording(ThreadEngine):
@@ -57,6 +65,13 @@ def engine_of(setup, **settings):
 def engine(request):
     """For tests that break nothing."""
     with engine_of(request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """The smallest of these engines, for tests that try many forms: some of them are tried in the others too."""
+    with engine_of("two parties") as running:
         yield running
 
 

@@ -1,6 +1,7 @@
 """Expressions, conditions, missing values and groups: what pandas finds on the pooled rows."""
 
 import math
+from contextlib import ExitStack
 
 import numpy as np
 import pandas as pd
@@ -57,12 +58,33 @@ PLACES = {f"held, {setup}": (setup, False) for setup in SETUPS} | {
 }
 
 
+@pytest.fixture(scope="module")
+def places():
+    """An engine of each place, started when it is first asked for, and whether rows are shared there."""
+    started = {}
+    with ExitStack() as opened:
+
+        def at(name):
+            setup, shared = PLACES[name]
+            if setup not in started:
+                started[setup] = opened.enter_context(engine_of(setup))
+            return started[setup], shared
+
+        yield at
+
+
+SMALL = [name for name, (setup, _) in PLACES.items() if setup == "two parties"]
+"""Where every form is tried; in the others, some of them."""
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def small(request, places):
+    return places(request.param)
+
+
 @pytest.fixture(scope="module", params=PLACES)
-def place(request):
-    """An engine, and whether rows are shared there."""
-    setup, shared = PLACES[request.param]
-    with engine_of(setup) as running:
-        yield running, shared
+def place(request, places):
+    return places(request.param)
 
 
 def same(found, expected):
@@ -82,10 +104,7 @@ CONDITIONS = {
 }
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
-@given(one=some, other=some)
-@settings(max_examples=4)
-def test_of_chosen_rows(place, name, one, other):
+def hold_chosen(place, name, one, other):
     held, plain = split(*place, one, other)
     asked = ON_SHARES if held.shared else STATISTICS
     chosen, expected = held[CONDITIONS[name](held)], plain[CONDITIONS[name](plain)]
@@ -95,6 +114,19 @@ def test_of_chosen_rows(place, name, one, other):
     for query, got, want in zip(queries, found, wanted, strict=False):
         assert same(got, want), query
     assert found[-2:] == (len(expected), expected["ward"].count())
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+@given(one=some, other=some)
+@settings(max_examples=4)
+def test_of_chosen_rows(small, name, one, other):
+    hold_chosen(small, name, one, other)
+
+
+@given(name=st.sampled_from(sorted(CONDITIONS)), one=some, other=some)
+@settings(max_examples=6)
+def test_of_rows_chosen_anywhere(place, name, one, other):
+    hold_chosen(place, name, one, other)
 
 
 EXPRESSIONS = {
@@ -108,10 +140,7 @@ EXPRESSIONS = {
 }
 
 
-@pytest.mark.parametrize("name", EXPRESSIONS)
-@given(one=some, other=some)
-@settings(max_examples=4)
-def test_of_expressions(place, name, one, other):
+def hold_expression(place, name, one, other):
     held, plain = split(*place, one, other)
     column, expected = EXPRESSIONS[name](held), EXPRESSIONS[name](plain)
     for got, want in zip(
@@ -122,8 +151,21 @@ def test_of_expressions(place, name, one, other):
         assert same(got, want)
 
 
+@pytest.mark.parametrize("name", EXPRESSIONS)
 @given(one=some, other=some)
+@settings(max_examples=4)
+def test_of_expressions(small, name, one, other):
+    hold_expression(small, name, one, other)
+
+
+@given(name=st.sampled_from(sorted(EXPRESSIONS)), one=some, other=some)
 @settings(max_examples=6)
+def test_of_expressions_anywhere(place, name, one, other):
+    hold_expression(place, name, one, other)
+
+
+@given(one=some, other=some)
+@settings(max_examples=3)
 def test_groups(place, one, other):
     held, plain = split(*place, one, other)
     asked = list(ON_SHARES if held.shared else STATISTICS)

@@ -10,7 +10,7 @@ from tests.analytics.conftest import booleans, both, close, doubles, integers
 
 
 @given(integers | booleans, st.sampled_from(["min", "max"]))
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_whole_numbers_are_exact(engine, values, which):
     for column in both(engine, values):
         result = getattr(column, which)().reveal()
@@ -19,7 +19,7 @@ def test_whole_numbers_are_exact(engine, values, which):
 
 
 @given(doubles, st.sampled_from(["min", "max"]))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_floats_are_within_the_stated_bound(engine, values, which):
     for column in both(engine, values):
         close(getattr(column, which)(), float(getattr(values, which)()))

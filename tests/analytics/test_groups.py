@@ -79,16 +79,26 @@ def domain(key):
     return {name: DOMAIN[name] for name in names if name in DOMAIN}
 
 
-@pytest.mark.parametrize("key", KEYS)
-@given(one=some, other=some)
-@settings(max_examples=2)
-def test_every_form_by_every_key(engine, key, one, other):
+def hold(engine, key, one, other):
     held, plain = two(engine, one, other)
     by = KEYS[key](held)
     stated = domain(by) if key != "a column itself" else DOMAIN["ward"]
     groups, expected = held.groupby(by, domain=stated), plain.groupby(KEYS[key](plain))
     for form, found in zip(FORMS, icm.reveal(*(ask(groups) for ask in FORMS.values())), strict=True):
         same(found, FORMS[form](expected))
+
+
+@pytest.mark.parametrize("key", KEYS)
+@given(one=some, other=some)
+@settings(max_examples=3)
+def test_every_form_by_every_key(pair, key, one, other):
+    hold(pair, key, one, other)
+
+
+@given(key=st.sampled_from(sorted(KEYS)), one=some, other=some)
+@settings(max_examples=3)
+def test_every_form_of_more_owners_and_lanes(engine, key, one, other):
+    hold(engine, key, one, other)
 
 
 def test_all_columns_with_numbers_are_taken_but_keys(engine):

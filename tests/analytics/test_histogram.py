@@ -19,21 +19,21 @@ def same(found, expected):
 
 
 @given(small, st.integers(1, 9), st.integers(-25, 25), st.integers(0, 30))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_equal_bins_are_numpys(engine, values, bins, low, width):
     for column in both(engine, values):
         same(column.histogram(bins, range=(low, low + width)).reveal(), np.histogram(values, bins, (low, low + width)))
 
 
 @given(small, edges)
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_edges_are_numpys(engine, values, edges):
     for column in both(engine, values):
         same(column.histogram(edges).reveal(), np.histogram(values, edges))
 
 
 @given(st.lists(st.floats(-8, 8), min_size=1, max_size=40).map(np.array), st.integers(1, 9))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_shared_floats_are_counted_as_quantised(engine, values, bins):
     held, shared = both(engine, values)
     quantised = np.rint(values * 2**16) / 2**16
@@ -48,7 +48,7 @@ sharp = st.lists(st.floats(-7.9, 7.9).map(lambda v: round(v, 3)), min_size=2, ma
 
 
 @given(sharp, st.data())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_values_equal_to_an_edge_are_where_numpy_has_them(engine, edges, data):
     """Edges 0.001 apart are no multiples of 2^-16, but none is within 2^-16 of another number of that kind."""
     values = data.draw(st.lists(st.sampled_from(edges) | st.integers(-8000, 8000).map(lambda v: v / 1000), min_size=1))
@@ -63,7 +63,7 @@ def test_every_value_is_an_edge(engine):
 
 
 @given(st.lists(st.floats(-8, 8), min_size=1, max_size=20), st.lists(st.floats(-8, 8), min_size=2, max_size=6))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_what_is_off_an_edge_by_no_more_than_a_unit_may_move(engine, values, edges):
     """As `explain` says: every count is numpy's for some values that are as near as that."""
     edges, unit = sorted(edges), 2.0**-16

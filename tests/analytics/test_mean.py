@@ -4,7 +4,7 @@ from tests.analytics.conftest import both, close, exactly, numbers
 
 
 @given(numbers)
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_is_within_the_stated_bound(engine, values):
     for column in both(engine, values):
         close(column.mean(), sum(exactly(values)) / len(values))

@@ -37,7 +37,7 @@ def held_to(query, squared, sign=1):
 
 
 @given(st.one_of(numbers, doubles, signed, unsigned))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_shape_is_exact_whatever_the_scale(engine, values):
     column = split(engine, values)["x"]
     n, second, third, fourth = exact_moments(values)
@@ -109,10 +109,10 @@ def exact_pair(plain, one, other):
     return n, *centred
 
 
-@pytest.mark.parametrize("names", [("x", "y"), ("x", "n"), ("n", "b"), ("n", "n"), ("y", "b")], ids="-".join)
-@given(one=rows, other=rows)
-@settings(max_examples=4)
-def test_pairs_are_exact(engine, names, one, other):
+PAIRS = [("x", "y"), ("x", "n"), ("n", "b"), ("n", "n"), ("y", "b")]
+
+
+def hold_pair(engine, names, one, other):
     held, plain = two_owners(engine, one, other)
     x, y = (held[name] for name in names)
     n, both, first, second = exact_pair(plain, *names)
@@ -128,6 +128,19 @@ def test_pairs_are_exact(engine, names, one, other):
         return
     held_to(corr, both**2 / (first * second), 1 if both >= 0 else -1)
     assert -1 <= scaled <= 1
+
+
+@pytest.mark.parametrize("names", PAIRS, ids="-".join)
+@given(one=rows, other=rows)
+@settings(max_examples=4)
+def test_pairs_are_exact(pair, names, one, other):
+    hold_pair(pair, names, one, other)
+
+
+@given(names=st.sampled_from(PAIRS), one=rows, other=rows)
+@settings(max_examples=5)
+def test_pairs_of_more_owners_and_lanes(engine, names, one, other):
+    hold_pair(engine, names, one, other)
 
 
 def test_of_far_numbers_where_pandas_loses_digits(fresh):

@@ -59,15 +59,25 @@ def same(found, expected, largest=0.0):
     )
 
 
-@pytest.mark.parametrize("keys", KEYS, ids=str)
-@given(one=some, other=some)
-@settings(max_examples=4)
-def test_groups_are_those_of_pandas(engine, keys, one, other):
+def hold(engine, keys, one, other):
     frame, plain = held(engine, one, other, bounds={"near": 3})
     groups, expected = frame.groupby(keys), plain.groupby(keys)
     floats, sizes = icm.reveal(groups["x"].agg(STATISTICS), groups.size())
     same(floats, expected["x"].agg(STATISTICS), plain["x"].abs().max())
     pd.testing.assert_series_equal(sizes, expected.size(), check_index_type=False)
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=str)
+@given(one=some, other=some)
+@settings(max_examples=4)
+def test_groups_are_those_of_pandas(pair, keys, one, other):
+    hold(pair, keys, one, other)
+
+
+@given(keys=st.sampled_from(KEYS), one=some, other=some)
+@settings(max_examples=5)
+def test_groups_of_more_owners_and_lanes(engine, keys, one, other):
+    hold(engine, keys, one, other)
 
 
 @given(one=some, other=some)

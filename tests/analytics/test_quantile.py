@@ -66,7 +66,7 @@ def same(found, expected):
 
 
 @given(columns, places, st.sampled_from(INTERPOLATIONS))
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_of_all_rows(engine, values, q, interpolation):
     column = split(engine, values)["x"]
     median, quantile = icm.reveal(column.median(), column.quantile(q, interpolation))
@@ -75,7 +75,7 @@ def test_of_all_rows(engine, values, q, interpolation):
 
 
 @given(missing, places, st.sampled_from(INTERPOLATIONS))
-@settings(max_examples=16)
+@settings(max_examples=8)
 def test_of_rows_with_missing_values(engine, values, q, interpolation):
     values = np.append(values, 2.0)  # a column without any has no kind
     column = split(engine, values)["x"]
@@ -85,7 +85,7 @@ def test_of_rows_with_missing_values(engine, values, q, interpolation):
 
 
 @given(integers, st.integers(-4, 4), places, st.sampled_from(INTERPOLATIONS))
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_of_chosen_rows(engine, values, least, q, interpolation):
     frame = split(engine, values)
     same(

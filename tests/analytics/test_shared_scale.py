@@ -34,7 +34,7 @@ def shared(engine, values, bound):
 
 
 @given(bounded())
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_stated_bounds_hold(engine, drawn):
     bound, values = drawn
     column, plain = shared(engine, values, bound), [Fraction(value) for value in values.tolist()]
@@ -51,7 +51,7 @@ def test_stated_bounds_hold(engine, drawn):
 
 
 @given(st.integers(0, 50), st.data())
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_whole_numbers_are_exact_under_every_bound(engine, exponent, data):
     top = 2**exponent
     numbers = st.integers(-top, top) | st.sampled_from([top, -top, 0])

@@ -6,7 +6,7 @@ from tests.analytics.conftest import booleans, both, close, doubles, exactly, in
 
 
 @given(integers | booleans)
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_whole_numbers_are_exact(engine, values):
     for column in both(engine, values):
         total = column.sum().reveal()
@@ -16,7 +16,7 @@ def test_whole_numbers_are_exact(engine, values):
 
 
 @given(doubles)
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_floats_are_within_the_stated_bound(engine, values):
     held, shared = both(engine, values)
     close(held.sum(), sum(exactly(values)))

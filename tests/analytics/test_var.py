@@ -12,7 +12,7 @@ from tests.analytics.conftest import both, close, numbers, split, variance
 
 
 @given(numbers, st.integers(0, 3))
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_is_within_the_stated_bound(engine, values, ddof):
     for column in both(engine, values):
         if len(values) <= ddof:

@@ -32,7 +32,7 @@ def run(*arguments):
 @pytest.mark.ray
 @pytest.mark.parametrize(
     "example",
-    [EXAMPLES[-1], *(pytest.param(example, marks=pytest.mark.slow) for example in EXAMPLES[:-1])],
+    [pytest.param(example, marks=pytest.mark.slow) for example in EXAMPLES],
     ids=lambda path: path.stem,
 )
 def test_example_runs(example):

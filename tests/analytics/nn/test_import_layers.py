@@ -232,8 +232,11 @@ LAYOUT: dict[str, tuple[Forward, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", LAYOUT)
-@pytest.mark.parametrize("batch", [1, 3])
+OF_ONE = ("view", "reshape", "back", "squeeze", "select", "chunk", "shuffle")
+"""Where a batch of one could be taken for an axis like others."""
+
+
+@pytest.mark.parametrize(("name", "batch"), [*((name, 3) for name in LAYOUT), *((name, 1) for name in OF_ONE)])
 def test_layout(name: str, batch: int) -> None:
     function, expected = LAYOUT[name]
     assert kinds(imported(Fn(function), *IMAGE, batch=batch)) == expected

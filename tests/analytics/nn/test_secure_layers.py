@@ -86,8 +86,21 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("parties", [2, 3])
-@pytest.mark.parametrize("name", LAYERS)
+OF_THREE = {
+    *("linear_relu_linear", "conv_groups_dilation", "conv_norm_relu_conv", "average_3_conv", "average_counts"),
+    *("maximum_padded_below_zero", "conv_relu_maximum", "adaptive_maximum", "permute_linear", "concatenate"),
+    *("scale_relu", "residual_twice", "sum_of_averages"),
+}
+"""Layers that three parties compute in every run of the tests: each kind of them, and of what they are fused with."""
+
+
+@pytest.mark.parametrize(
+    ("name", "parties"),
+    [
+        *((name, 2) for name in LAYERS),
+        *(pytest.param(name, 3, marks=() if name in OF_THREE else pytest.mark.slow) for name in LAYERS),
+    ],
+)
 def test_layer(name: str, parties: int) -> None:
     net, shape = LAYERS[name]
     _, _, error = secure(net, images(*shape), parties)

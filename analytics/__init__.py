@@ -13,7 +13,8 @@ from analytics.files import read_csv, read_parquet
 from analytics.frame import SecureFrame
 from analytics.groupby import SecureGroupBy
 from analytics.histogram_counts import HistogramCounts, HistogramCounts2D
-from analytics.merge import MergedColumn, MergedFrame, merge
+from analytics.merge import MergedFrame, merge
+from analytics.merged_column import MergedColumn
 from analytics.pandas_frames import from_pandas
 from analytics.query import Query
 from analytics.text_methods import SecureText

@@ -81,7 +81,7 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     facts = {dataset.facts.name: dataset.facts for _, dataset in everything}
     selections = tuple(dict.fromkeys(part.selection for part in parts if part.selection is not None))
     merges = tuple(dict.fromkeys(part.merge[0] for part in parts if part.merge is not None))
-    told = [part.dataset for part in parts if row_sets(part.statistic, part.rows)]
+    told = [part.dataset for part in parts if part.merge is None and row_sets(part.statistic, part.rows)]
     answered = {dataset.facts.source: dataset for dataset in told if dataset.facts.policy is not None}
     earlier = tuple(Earlier(name, _earlier(engine, dataset)) for name, dataset in answered.items())
     question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections, earlier, merges)

@@ -27,6 +27,11 @@ class Meant:
     dataset: Dataset
     where: Of | None = None
 
+    @property
+    def origin(self) -> object:
+        """What columns that are computed with one another have in common."""
+        return self.dataset
+
     def info(self, of: Of) -> ColumnInfo:
         """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""
         return column_of(self.dataset.facts, of)

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from msgspec import structs
 
-from analytics.execute import Part
+from analytics.conditions import condition as condition_of
 from analytics.frame import SecureFrame
 from analytics.group_keys import TEXT, private_keys
-from analytics.moments import freedom
+from analytics.groupby import SecureGroupBy, grouped
+from analytics.merged_column import MergedColumn
+from analytics.merged_meant import MergedMeant
+from analytics.public_values import plain
 from analytics.query import Query
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
-from icm_ray.query.expressions.tree import EVERY_ROW, Of
+from icm_ray.query.expressions.tree import EVERY_ROW, Of, literal
+from icm_ray.query.expressions.words import words
+from icm_ray.query.kinds import one_form
 from icm_ray.query.merge import JoinedColumn, Merge, MergedRows
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.selection import SelectedRows, Selection
-from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
-from icm_ray.query.statistics.mean import Mean
-from icm_ray.query.statistics.sum import Sum
-from icm_ray.query.statistics.variance import Variance
 from icm_ray.query.tasks import MOST_GROUPS
 
-__all__ = ["MergedColumn", "MergedFrame", "merge"]
+__all__ = ["MergedFrame", "merge"]
 
 
 class MergedFrame(Uncompared):
@@ -35,9 +35,8 @@ class MergedFrame(Uncompared):
     `merge` makes them: users do not call the class.
 
     Args:
-        left: The frame whose rows are kept, or found in the other.
-        right: The frame with one row for each key.
-        asked: What is merged, as questions have it.
+        meant: What is merged, and which of the merged rows are meant.
+        columns: By name what each column holds.
 
     Examples:
         >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
@@ -45,10 +44,10 @@ class MergedFrame(Uncompared):
         2
     """
 
-    __slots__ = ("_asked", "_left", "_right")
+    __slots__ = ("_columns", "_meant")
 
-    def __init__(self, left: SecureFrame, right: SecureFrame, asked: Merge) -> None:
-        self._left, self._right, self._asked = left, right, asked
+    def __init__(self, meant: MergedMeant, columns: Mapping[str, Of]) -> None:
+        self._meant, self._columns = meant, dict(columns)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -59,10 +58,12 @@ class MergedFrame(Uncompared):
             >>> an.merge(visits, wards, on="ward").columns
             ('age', 'cost', 'ward', 'beds')
         """
-        return tuple(column.name for column in self._asked.columns)
+        return tuple(self._columns)
 
     def __repr__(self) -> str:
-        return f"<MergedFrame: {', '.join(self.columns)}; {self._asked.how} merge, which rows match is secret>"
+        some = "" if self._meant.where is None else f" where {words(self._meant.where)}"
+        how = self._meant.merge.how
+        return f"<MergedFrame: {', '.join(self.columns)}; {how} merge{some}, which rows match is secret>"
 
     def _why(self) -> str:
         return "a merged frame is not compared: nobody knows its rows"
@@ -70,26 +71,120 @@ class MergedFrame(Uncompared):
     def __bool__(self) -> bool:
         raise TypeError("a merged frame is neither true nor false; ask count_rows(), and reveal it")
 
-    def __getitem__(self, name: str) -> MergedColumn:
-        """Pick a column.
+    def __getitem__(self, names: Any) -> Any:
+        """Pick a column by its name, or choose rows by a condition on columns.
 
         Args:
-            name: Its name.
+            names: The name of a column, or a condition: what owners hold of it they evaluate in the clear, and
+                conditions of both frames are joined with `& | ~` on shares.
 
         Returns:
-            The column, of which statistics are asked.
+            The column (`MergedColumn`), of which statistics are asked; of a condition the frame (`MergedFrame`) of the
+            rows where it is true.
 
         Raises:
-            ColumnError: No such column.
+            ColumnError: No such column, or a condition that compares columns of both frames.
+            InputError: A condition on other rows.
 
         Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward")["beds"].sum().reveal()
-            20
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
+            >>> merged = an.merge(visits, wards, on="ward")
+            >>> merged["beds"].sum().reveal()
+            80
+            >>> merged[(merged["age"] > 60) | (merged["beds"] < 15)].count_rows().reveal()
+            4
         """
-        if name not in self.columns:
-            raise ColumnError(f"no column {name!r}; there are {', '.join(self.columns)}", column=str(name))
-        return MergedColumn(self._ask, name)
+        if isinstance(names, MergedColumn):
+            if names.meant.origin is not self._meant.origin or names.meant.where not in (None, self._meant.where):
+                raise InputError("rows are chosen by a condition on columns of the same frame")
+            return MergedFrame(self._meant.chosen(names.of), self._columns)
+        if not isinstance(names, str):
+            raise ColumnError(f"a column's name or a condition is needed, not {names!r}")
+        name = one_form(names)
+        if name not in self._columns:
+            raise ColumnError(f"no column {names!r}; there are {', '.join(self.columns)}", column=names)
+        return MergedColumn(self._meant, self._columns[name], name)
+
+    def query(self, expr: str, *, local_dict: Mapping[str, Any] | None = None) -> MergedFrame:
+        """Choose rows by a condition that is written as text, as pandas' `query` does.
+
+        Args:
+            expr: The condition, as of `SecureFrame.query`.
+            local_dict: The values of `@name`.
+
+        Returns:
+            The rows where it is true.
+
+        Raises:
+            InputError: What is no condition.
+            ColumnError: No such column, or a condition that compares columns of both frames.
+
+        Examples:
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
+            >>> an.merge(visits, wards, on="ward").query("beds > 15 and age < 65")["age"].count().reveal()
+            2
+        """
+        made: MergedFrame = self[condition_of(expr, self.__getitem__, local_dict or {})]
+        return made
+
+    def assign(self, **columns: Any) -> MergedFrame:
+        """Add columns that owners compute from their own.
+
+        Args:
+            **columns: By name a column of the same rows, a public value, or a function that makes one of them of the
+                frame so far.
+
+        Returns:
+            A frame with these columns behind the others, or in the place of those of the same name.
+
+        Raises:
+            InputError: A column of other rows.
+            ColumnError: One that is computed of columns of both frames.
+
+        Examples:
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
+            >>> merged = an.merge(visits, wards, on="ward")
+            >>> merged.assign(months=lambda frame: frame["age"] * 12)["months"].max().reveal()
+            840
+        """
+        frame = self
+        for name, given in columns.items():
+            made = given(frame) if callable(given) else given
+            if not isinstance(made, MergedColumn):
+                made = MergedColumn(frame._meant, literal(plain(made)))
+            if made.meant.origin is not frame._meant.origin or made.meant.where not in (None, frame._meant.where):
+                raise InputError(f"{name!r}: a column of the same rows is needed")
+            frame._meant.rows().behind(made.of)  # refuses what is of both sides
+            frame = MergedFrame(frame._meant, {**frame._columns, one_form(name): made.of})
+        return frame
+
+    def groupby(
+        self,
+        by: str | MergedColumn | list[str | MergedColumn],
+        *,
+        domain: Mapping[str, Iterable[Any]] | Iterable[Any] | None = None,
+    ) -> SecureGroupBy:
+        """Group the merged rows by public values of one or more columns, of either frame.
+
+        Args:
+            by: The name of a column, a column of the same rows, or a list of these.
+            domain: By name the values to group by, of one key the values alone; rows with others are in no group.
+                Booleans need none.
+
+        Returns:
+            Groups, to pick columns of and to aggregate by count, sum, mean, var, std, sem and size.
+
+        Raises:
+            ColumnError: No such column, or values of another kind.
+            InputError: Values that are not stated, or too many groups: 255 at most.
+
+        Examples:
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "floor": [1, 2]})})
+            >>> an.merge(visits, wards, on="ward").groupby("floor", domain=[1, 2])["age"].sum().reveal().to_dict()
+            {1: 81, 2: 160}
+        """
+        wanted = by if isinstance(by, list) else [by]
+        return grouped(self._meant, self._columns, wanted, domain)
 
     def count_rows(self) -> Query:
         """Count the merged rows.
@@ -102,111 +197,8 @@ class MergedFrame(Uncompared):
             >>> an.merge(visits, wards, on="ward", how="left").count_rows().reveal()
             5
         """
-        return self._ask(Count, EVERY_ROW)
-
-    def _ask(self, statistic: Callable[[str, Of], Statistic], of: Of) -> Query:
-        made = statistic(self._asked.name, of)
-        part = Part(self._left.meant.dataset, made, None, (self._asked, self._right.meant.dataset))
-        return Query([part], f"{made.title} of merged rows")
-
-
-class MergedColumn(Uncompared):
-    """A column of merged rows offers statistics, those of pandas on the merged rows; missing values are skipped.
-
-    Args:
-        ask: What asks for a statistic of the merged rows.
-        name: The name of the column.
-
-    Examples:
-        >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-        >>> an.merge(visits, wards, on="ward")["age"].mean().reveal()
-        40.5
-    """
-
-    __slots__ = ("_ask", "_name")
-
-    def __init__(self, ask: Callable[[Callable[[str, Of], Statistic], Of], Query], name: str) -> None:
-        self._ask, self._name = ask, name
-
-    def __repr__(self) -> str:
-        return f"<MergedColumn {self._name!r}>"
-
-    def _why(self) -> str:
-        return "a column of merged rows is not compared: choose rows before the merge"
-
-    def __bool__(self) -> bool:
-        raise TypeError("a column is neither true nor false")
-
-    def count(self) -> Query:
-        """Count the values that are there.
-
-        Returns:
-            A query for an int.
-
-        Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward", how="left")["beds"].count().reveal()
-            2
-        """
-        return self._ask(Count, self._name)
-
-    def sum(self) -> Query:
-        """Add up the values.
-
-        Returns:
-            A query for an int, exactly, or of floats for a float.
-
-        Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward")["beds"].sum().reveal()
-            20
-        """
-        return self._ask(Sum, self._name)
-
-    def mean(self) -> Query:
-        """Take the arithmetic mean.
-
-        Returns:
-            A query for a float; NaN of nothing.
-
-        Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward")["beds"].mean().reveal()
-            10.0
-        """
-        return self._ask(Mean, self._name)
-
-    def var(self, ddof: int = 1) -> Query:
-        """Take the variance.
-
-        Args:
-            ddof: What is taken off the number of values in the divisor.
-
-        Returns:
-            A query for a float; NaN of too few values.
-
-        Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward")["beds"].var().reveal()
-            0.0
-        """
-        return self._ask(partial(Variance, ddof=freedom(ddof)), self._name)
-
-    def std(self, ddof: int = 1) -> Query:
-        """Take the standard deviation.
-
-        Args:
-            ddof: What is taken off the number of values in the divisor.
-
-        Returns:
-            A query for a float; NaN of too few values.
-
-        Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward")["beds"].std().reveal()
-            0.0
-        """
-        return self._ask(partial(Variance, ddof=freedom(ddof), root=True), self._name)
+        made = Count(self._meant.name(), EVERY_ROW)
+        return Query([self._meant.part(made)], f"{made.title} of merged rows")
 
 
 def merge(
@@ -222,6 +214,8 @@ def merge(
 
     Each key has one row on the right side at most: this is checked on shares, and a merge of others ends in a
     `BoundExceeded`, of which everyone learns that there is such a key. Owners aggregate their own rows by key first.
+    A key may not be missing: where pandas merges rows without a key with one another, say so with `fillna`, or leave
+    them out with `dropna`, before.
 
     Args:
         left: A frame of rows that their owners hold.
@@ -259,7 +253,8 @@ def merge(
         SelectedRows(asked.left, left.meant.dataset.facts),
         SelectedRows(asked.right, right.meant.dataset.facts),
     )  # refuses what cannot be
-    return MergedFrame(left, right, asked)
+    meant = MergedMeant(dataset=left.meant.dataset, right=right.meant.dataset, merge=asked)
+    return MergedFrame(meant, {column.name: column.name for column in asked.columns})
 
 
 def _selections(

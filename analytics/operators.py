@@ -33,7 +33,7 @@ class Operators:
     def _operand(self, other: Any) -> Of:
         if not isinstance(other, Operators):
             return other if isinstance(other, Expression) else literal_of(other, self.kind)
-        if other.meant.dataset is not self.meant.dataset:
+        if other.meant.origin is not self.meant.origin:
             raise InputError(
                 "columns of different frames are not computed with: their rows are not aligned; merge them"
             )

@@ -27,6 +27,7 @@ VERBS = {
         'frame.rename(columns={"age": "years"})',
         'frame.drop(columns=["cost"])',
         'an.merge(frame, other, on=["age"])',
+        'an.merge(frame, other, on="age", how="left")',
         "frame.sort_values('age')",
         "frame.head()",
         "frame.iloc[0]",

@@ -27,10 +27,12 @@ def key_type(count: int) -> ValueType:
     return ValueType(shape=(2, count), width=_WIDTH)
 
 
-def largest_key(builder: Builder, keys: Sequence[Value]) -> Value:
-    """The largest of keys, place by place, each (2, places): a tree, six rounds or so a level."""
+def largest_key(builder: Builder, keys: Sequence[Value], places: int | None = None) -> Value:
+    """The largest of keys, place by place, each (2, places), or several of these beside one another: a tree, six rounds
+    or so a level.
+    """
     row = keys[0] if len(keys) == 1 else builder.add(Concatenate(axis=1), *keys)
-    places = keys[0].type.shape[1]
+    places = keys[0].type.shape[1] if places is None else places
     while (count := row.type.shape[1] // places) > 1:
         half = count // 2 * places
         larger = _larger(builder, _part(builder, row, 1, 0, half), _part(builder, row, 1, half, 2 * half))

@@ -24,11 +24,11 @@ def _rows(x: ValueType, what: str) -> None:
         raise ShapeError(f"{what} takes 1 to {MOST_ROWS} rows, not shape {x.shape}")
 
 
-def _keys(key: ValueType, what: str) -> None:
+def _keys(key: ValueType, what: str, tag: int | None = None) -> None:
     _rows(key, what)
     if len(key.shape) != 1:
         raise ShapeError(f"{what} takes keys of shape (n,), not {key.shape}")
-    tag = tag_bits(key.count)
+    tag = tag_bits(key.count) if tag is None else tag
     if key.width + tag + 1 > FULL_WIDTH:
         raise BoundError(
             f"{what}: keys of {key.width} bits, {tag} bits that tell {key.count} equal ones apart and a sign do not "
@@ -78,13 +78,14 @@ class ArgSort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
 class SortBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """The rows (n, ...) in the order of their keys (n,), stable: rows with equal keys keep their order. at_once: as for
-    `Sort`.
+    `Sort`. distinct: a promise that no two keys are equal, which saves what tells equal ones apart.
     """
 
     at_once: int = 0
+    distinct: bool = False
 
     def infer(self, key: ValueType, rows: ValueType) -> ValueType:
-        _keys(key, "a sort")
+        _keys(key, "a sort", 0 if self.distinct else None)
         _sizes(self.at_once)
         _rows(rows, "a sort")
         if rows.shape[0] != key.count:

@@ -24,11 +24,12 @@ from icm_ray.owner.bins import Bins, Edge
 from icm_ray.owner.exact import ExactProducts, ExactSums
 from icm_ray.owner.extremes import Extremes
 from icm_ray.owner.key_counts import KeyCounts
+from icm_ray.owner.limb_sums import LimbSums
 from icm_ray.query.key_digits import KeyDigits
 from icm_ray.ring import cells as kernels
 from icm_ray.ring.array import RingArray
 
-__all__ = ["KINDS", "Fold", "fold_for"]
+__all__ = ["KINDS", "Fold", "fold_for", "limb_fold_for"]
 
 Cells = NDArray[np.int64]
 
@@ -99,6 +100,14 @@ def fold_for(
     else:
         inner = ExactSums(_POWERS[kind], floats, cells, degree=degree)
     return _Numbers(inner, floats, name, cells)
+
+
+def limb_fold_for(kind: str, floats: bool, name: str, cells: int, limb: int) -> Fold:
+    """The fold of a sum, or of a sum of squares, in words (words, cells) of `limb` bits.
+
+    Errors: as of `fold_for`; while it adds up, `BoundError` (values too large for the words).
+    """
+    return _Numbers(LimbSums(kind, floats, name, cells, limb), floats, name, cells)
 
 
 class _Count:

@@ -12,7 +12,7 @@ from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.owner.bins import bins_of
 from icm_ray.owner.expressions.evaluate import evaluate
 from icm_ray.owner.expressions.kinds import as_agreed
-from icm_ray.owner.folds import Fold, fold_for
+from icm_ray.owner.folds import Fold, fold_for, limb_fold_for
 from icm_ray.owner.reading import Readable
 from icm_ray.owner.values import lacking, plain_numbers
 from icm_ray.query.expressions.tree import Of, Scalar, columns_of
@@ -199,12 +199,14 @@ def _bins(array: Any, key: GroupKey) -> Rows:
 class Work:
     """One aggregate, while the rows are read."""
 
-    def __init__(self, task: Aggregate, cells: int, step: int | None = None) -> None:
-        """step: sums of floats are of values rounded to multiples of 2^-step; None: of the values."""
+    def __init__(self, task: Aggregate, cells: int, limb: int | None = None) -> None:
+        """limb: sums are words of so many bits, and of floats rounded for that; None: they are exact."""
         self.task, self._name, self._cells = task, words(task.column), cells
-        self._step = step if task.kind in {"sum", "squares"} and task.read_as == "float" else None
-        self.fold: Fold = fold_for(
-            task.kind, task.read_as == "float", self._name, cells, task.edges, task.digits, task.degree
+        floats = task.read_as == "float"
+        self.fold: Fold = (
+            limb_fold_for(task.kind, floats, self._name, cells, limb)
+            if limb is not None and task.kind in {"sum", "squares"}
+            else fold_for(task.kind, floats, self._name, cells, task.edges, task.digits, task.degree)
         )
 
     def add(self, batch: Batch, cells: Rows | None) -> None:
@@ -226,11 +228,6 @@ class Work:
         numbers, *others = (
             np.zeros(rows, np.bool_) if counts else plain_numbers(array, self._name, task.read_as) for array in arrays
         )
-        if self._step is not None:
-            near = np.ldexp(np.rint(np.ldexp(np.clip(numbers, -1.0, 1.0), self._step)), -self._step)
-            numbers = np.where(
-                np.abs(numbers) < 1.0, near, numbers
-            )  # larger ones are multiples; 2^step of them overflows
         if numbers.size:
             self.fold.add(numbers, None if self._cells == 1 else cells, *others)
 

@@ -12,7 +12,8 @@ comparison has masks of its own, since the dealer does not know which pair it se
 its pairs compares an element with itself. When the order is known, everyone permutes its own shares.
 
 *Tags.* Sort: a uniformly random permutation drawn by the dealer and dealt as shares, so that not even the order among
-equals says anything. ArgSort, SortBy: the index, which travels with the row; hence they are stable.
+equals says anything. ArgSort, SortBy: the index, which travels with the row; hence they are stable. A SortBy of keys
+that are promised to be distinct needs none: its y are the keys.
 
 *Functionality.* Draw a permutation rho uniformly and publish it; give fresh shares of the rows in sorted order. rho is
 independent of the input: it is the order of the shuffled y, which are distinct, and a uniform shuffle of any n distinct
@@ -55,9 +56,14 @@ _BATCHES, _STRIDE = 16, 16
 _R, _TOP, _CHUNKS, _TREE = 0, 1, 2, 4
 
 
-def _width(key: ValueType) -> int:
-    """The width of a difference of tagged keys."""
-    return key.width + tag_bits(key.count) + 1
+def _tagged(op: Sort | ArgSort | SortBy) -> bool:
+    """Whether keys need a low part that makes them distinct."""
+    return not (isinstance(op, SortBy) and op.distinct)
+
+
+def _width(op: Sort | ArgSort | SortBy, key: ValueType) -> int:
+    """The width of a difference of keys that are distinct."""
+    return key.width + tag_bits(key.count) * _tagged(op) + 1
 
 
 # --- one batch of comparisons -----------------------------------------------------------------------------------------
@@ -187,7 +193,7 @@ class Sorting:
         return by_key.astype(np.uint64) if isinstance(op, ArgSort) else inputs[1].take(by_key, axis=0)
 
     def deal(self, op: Sort | ArgSort | SortBy, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
-        count, width = types[0].count, _width(types[0])
+        count, width = types[0].count, _width(op, types[0])
         deal_shuffle(dealing, 0, count, _columns(op, types))
         if isinstance(op, Sort):
             tags = permutation(dealing.words(_TAGS_FROM, count + sort_kernels.SPARE_WORDS), count)
@@ -205,7 +211,7 @@ class Sorting:
     ) -> Round:
         count, key = types[0].count, inputs[0].words.reshape(-1, 1)
         columns = [key]
-        if not isinstance(op, Sort):
+        if _indexed(op):
             columns.append(np.arange(count, dtype=np.uint64).reshape(-1, 1) * np.uint64(context.first))
         if isinstance(op, SortBy):
             columns.append(inputs[1].words.reshape(count, -1))
@@ -213,12 +219,14 @@ class Sorting:
             unsorted = np.concatenate(columns, axis=1)
         rows = yield from run_shuffle(context, 0, unsorted)
         del columns, unsorted
-        tags = context.correlations.dealt(_TAGS, count) if isinstance(op, Sort) else rows[:, 1]
-        with spends(Part.KERNELS):
-            y = (rows[:, 0] << np.uint64(tag_bits(count))) + tags
-        del tags
-        positions = yield from _sorted_positions(context, y, _width(types[0]), op.at_once)
-        kept = {Sort: slice(0, 1), ArgSort: slice(1, 2), SortBy: slice(2, None)}[type(op)]
+        y = np.ascontiguousarray(rows[:, 0])
+        if _tagged(op):
+            tags = context.correlations.dealt(_TAGS, count) if isinstance(op, Sort) else rows[:, 1]
+            with spends(Part.KERNELS):
+                y = (y << np.uint64(tag_bits(count))) + tags
+            del tags
+        positions = yield from _sorted_positions(context, y, _width(op, types[0]), op.at_once)
+        kept = {Sort: slice(0, 1), ArgSort: slice(1, 2), SortBy: slice(1 + _indexed(op), None)}[type(op)]
         with spends(Part.KERNELS):
             words = rows[:, kept].take(positions, axis=0).reshape(out.shape)
         return Share(words)
@@ -226,7 +234,7 @@ class Sorting:
     def cost(
         self, op: Sort | ArgSort | SortBy, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType
     ) -> Cost:
-        count, width = types[0].count, _width(types[0])
+        count, width = types[0].count, _width(op, types[0])
         total = shuffle_cost(len(parties), count, _columns(op, types))
         if isinstance(op, Sort):
             total = total.then(Cost(0, (0,) * len(parties), 8 * count))
@@ -235,8 +243,11 @@ class Sorting:
         return total
 
 
+def _indexed(op: Sort | ArgSort | SortBy) -> bool:
+    """Whether an element's index travels with it."""
+    return _tagged(op) and not isinstance(op, Sort)
+
+
 def _columns(op: Sort | ArgSort | SortBy, types: Sequence[ValueType]) -> int:
     """Words of a shuffled row: the key, its index, the row's own."""
-    if isinstance(op, Sort):
-        return 1
-    return 2 + (types[1].count // types[1].shape[0] if isinstance(op, SortBy) else 0)
+    return 1 + _indexed(op) + (types[1].count // types[1].shape[0] if isinstance(op, SortBy) else 0)

@@ -6,6 +6,7 @@ from icm_ray.errors import InputError, OwnerError, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.policy import Policy
 from icm_ray.query.choices import chooses
+from icm_ray.query.expressions.tree import EVERY_ROW
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import Members
 from icm_ray.query.merge import MergedRows
@@ -58,7 +59,7 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
         return None
     if reason := policy.objection(title, count, to) or policy.forbids(statistic.operation):
         return reason if title in reason else f"{title}: {reason}"
-    if isinstance(rows, MergedRows) and (reason := _against_merge(rows)):
+    if isinstance(rows, MergedRows) and (reason := _against_merge(statistic, rows)):
         return f"{title}: {reason}"
     fewest = fewest_values(statistic, rows)
     if count < fewest:
@@ -69,13 +70,16 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
     return None
 
 
-def _against_merge(rows: MergedRows) -> str | None:
+def _against_merge(statistic: Statistic, rows: MergedRows) -> str | None:
     """Merged rows are not held against those of earlier answers, so merges are what a policy names."""
     for side in (rows.left, rows.right):
         if side.policy is not None and "merge" not in (side.policy.operations or ()):
             return f"the policy of {side.source} does not allow merge: operations= has to name it"
-    if rows.left.where is not None or rows.right.where is not None:
+    if any(where is not None for where in (rows.left.where, rows.right.where, rows.where)):
         return "the policy does not allow to merge chosen rows: merge whole frames"
+    computed = (of for of in (statistic.column, *(key.of for key in rows.by)) if not isinstance(of, str))
+    if any(of != EVERY_ROW for of in computed) or any(key.edges for key in rows.by):
+        return "the policy does not allow to compute with merged columns, or to group by what is computed of them"
     for side in (rows.left, rows.right):
         keys = side.private.keys if side.private is not None else ()
         columns = [column.of for column in rows.merge.columns if column.right == (side is rows.right)]

@@ -22,6 +22,7 @@ from icm_ray.query.tasks import MOST_GROUPS, MOST_TEXT, PrivateKey
 from icm_ray.ring.wide import LIMBS_OF_INTEGERS
 
 __all__ = [
+    "CHECK",
     "LIMB",
     "MOST_INTEGER",
     "PAIR",
@@ -37,6 +38,8 @@ __all__ = [
     "word_widths",
 ]
 
+CHECK: Final = 40
+"""Bits of a second hash of a key, beside one by which rows are sorted."""
 LIMB: Final = 48
 STEP: Final = 64
 MOST_INTEGER: Final = 63

@@ -26,6 +26,7 @@ __all__ = [
     "ParquetSource",
     "PrivateKey",
     "PushedSource",
+    "RowOrder",
     "Source",
     "TableInfo",
 ]
@@ -182,13 +183,44 @@ class PrivateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: Annotated[int, msgspec.Meta(ge=0, le=MOST_TEXT)]
 
 
+class RowOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How rows of several tables are sorted, those of one key beside one another, by one word that no two rows share.
+
+    The word is, from the top: the key, or a hash of it where it is long, in `bits` bits, and above all of these numbers
+    that pad; a zero; `slots` bits: 0 of a right table, 1 and the cell of a left one; where there are several tables of
+    a side a zero and `members` bits, the table's number. Zeros: so that a difference says which part differs.
+    right: the side. member: the table's number. start: rows of the tables before, whose pads are others. cells: groups
+    of public values; a left table has a row for each key and cell, a right one the number of the cell in each row.
+    """
+
+    bits: Annotated[int, msgspec.Meta(ge=1, le=62)]
+    slots: Annotated[int, msgspec.Meta(ge=1, le=20)]
+    members: Annotated[int, msgspec.Meta(ge=0, le=20)]
+    hashed: bool
+    right: bool
+    member: Annotated[int, msgspec.Meta(ge=0, lt=1 << 20)]
+    start: Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+    cells: tuple[GroupKey, ...] = ()
+
+    @property
+    def slot(self) -> int:
+        """Where the slot begins."""
+        return self.members + (self.members > 0)
+
+    @property
+    def key(self) -> int:
+        """Where the key begins."""
+        return self.slot + self.slots + 1
+
+
 class GroupRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="groups"):
     """The owner's own groups by private keys, one in a row: (most, words) ring elements.
 
     A row holds the words of its key (`query.private_keys.key_widths`), then those of each aggregate
     (`query.private_keys.word_widths`). Rows beyond the owner's groups are padded: a key beyond all keys, and zeros.
     values: aggregates over `partitions` of this table, without groups of their own. where: the rows that count. limb:
-    bits of the words of sums.
+    bits of the words of sums. order: in place of the words of the key one by which rows are sorted, a second hash of 40
+    bits where the first is one, and the number of the row's cell, from 1 on, where there are cells (0: in none).
     """
 
     table: str
@@ -198,6 +230,7 @@ class GroupRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     values: tuple[Aggregate, ...]
     where: Of | None = None
     limb: Annotated[int, msgspec.Meta(ge=8, le=48)] = 48
+    order: RowOrder | None = None
 
 
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="given"):

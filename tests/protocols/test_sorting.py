@@ -54,6 +54,9 @@ def test_every_operation_is_numpys(parties, n):
         by_key = np.argsort(keys, kind="stable")
         np.testing.assert_array_equal(hold(ArgSort(), (kind,), (keys,), parties), by_key)
         np.testing.assert_array_equal(hold(SortBy(), (kind, table), (keys, rows), parties), rows[by_key])
+    keys = np.random.default_rng(2).permutation(n) - n // 2
+    found = hold(SortBy(distinct=True), (kind, table), (keys, rows), parties)
+    np.testing.assert_array_equal(found, rows[np.argsort(keys)])
 
 
 @pytest.mark.parametrize("width", [1, 2, 8, 20, 31, 50, 53])
@@ -85,7 +88,7 @@ def test_a_shuffle_keeps_rows_whole(shape, parties):
 
 
 @pytest.mark.parametrize("parties", [2, 3, 5])
-@pytest.mark.parametrize("op", [Shuffle(), Sort(), ArgSort(), SortBy()], ids=lambda op: type(op).__name__)
+@pytest.mark.parametrize("op", [Shuffle(), Sort(), ArgSort(), SortBy(), SortBy(distinct=True)], ids=str)
 @pytest.mark.parametrize("n", [3, 700])
 def test_counters_are_the_declared_cost(op, parties, n):
     names = NAMES[:parties]
@@ -95,7 +98,7 @@ def test_counters_are_the_declared_cost(op, parties, n):
     y = builder.add(op, *((x, rows) if isinstance(op, SortBy) else (x,)))
     builder.add(Reveal(names[0], "y"), y)
     program = decode_program(encode_program(builder.build()))
-    given = {names[0]: {"x": np.zeros(n, np.uint64)}, names[1]: {"rows": np.zeros((n, 2), np.uint64)}}
+    given = {names[0]: {"x": np.arange(n, dtype=np.uint64)}, names[1]: {"rows": np.zeros((n, 2), np.uint64)}}
     with ThreadLane(names) as lane:
         before = sum(lane.counters("dealer", name) for name in names)
         outcomes = lane.run(program, given)

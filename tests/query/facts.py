@@ -1,5 +1,7 @@
 """Datasets as public facts, and questions about all that can be asked of them."""
 
+import msgspec
+
 from icm_ray.policy import OPERATIONS, Policy
 from icm_ray.query.expressions.tree import apply
 from icm_ray.query.lane_build import Members
@@ -21,7 +23,7 @@ from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
-from icm_ray.query.tasks import ColumnInfo, PrivateKey
+from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
 MEMBERS = Members(("alice", "bob", "carol"), ("dora",))
 VISITS = OwnerRows(
@@ -90,12 +92,12 @@ MERGE = Merge(
 )
 
 
-def of_merged_rows():
+def of_merged_rows(merge=MERGE):
     """Every statistic that merged rows have, of either side."""
     offered = Count, Sum, Mean, Variance
     columns = ("cost", "beds")
-    some = [item for of in columns for item in every_statistic(MERGE.name, of) if isinstance(item, offered)]
-    return Asked(Question(tuple(some), "carol", merges=(MERGE,)), (VISITS, WARDS))
+    some = [item for of in columns for item in every_statistic(merge.name, of) if isinstance(item, offered)]
+    return Asked(Question(tuple(some), "carol", merges=(merge,)), (VISITS, WARDS))
 
 
 QUESTIONS = {
@@ -105,5 +107,6 @@ QUESTIONS = {
     "all together": question(ONE_LANE, SHARES, VISITS),
     "groups of private keys": of_groups(),
     "merged rows": of_merged_rows(),
+    "groups of merged rows": of_merged_rows(msgspec.structs.replace(MERGE, by=(GroupKey("beds", (1, 2)),))),
     "sharing": Asked(SHARING, (VISITS,)),
 }

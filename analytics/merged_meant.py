@@ -1,0 +1,75 @@
+"""The merged rows that a frame or a column means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from msgspec import structs
+
+from analytics.dataset import Dataset
+from analytics.execute import Part
+from analytics.meant import Groups, Meant
+from icm_ray.errors import ColumnError, InputError
+from icm_ray.query.expressions.tree import Of, apply
+from icm_ray.query.expressions.words import words
+from icm_ray.query.merge import Merge, MergedRows
+from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.rows import column_of
+from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.tasks import ColumnInfo
+
+__all__ = ["MergedMeant"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedMeant(Meant):
+    """dataset: of the left frame. right: of the right one. merge: of all rows, as questions have it. where: of the
+    merged rows those that are meant.
+    """
+
+    right: Dataset
+    merge: Merge
+
+    @property
+    def origin(self) -> object:
+        """What columns that are computed with one another have in common."""
+        return self.merge
+
+    def asked(self, by: Groups = ()) -> Merge:
+        """The merged rows that are meant, in groups. Errors: `InputError` (private ones)."""
+        if isinstance(by, PrivateKeys):
+            raise InputError("merged rows are grouped by public values: state them, domain={...}")
+        return structs.replace(self.merge, where=self.where, by=tuple(by))
+
+    def rows(self, by: Groups = ()) -> MergedRows:
+        """Their public facts. Errors: those of `MergedRows`."""
+        merge = self.asked(by)
+        left, right = SelectedRows(merge.left, self.dataset.facts), SelectedRows(merge.right, self.right.facts)
+        return MergedRows(merge, left, right)
+
+    def info(self, of: Of) -> ColumnInfo:
+        """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""
+        return column_of(self.rows(), of)
+
+    def chosen(self, condition: Of) -> MergedMeant:
+        """Those of these rows where a condition is true as well. Errors: `ColumnError` (no condition)."""
+        if (kind := self.info(condition).kind) != "bool":
+            raise ColumnError(f"{words(condition)}: rows are chosen by a condition, not by {kind}")
+        where = condition if self.where is None else apply("and", (self.where, condition))
+        made = replace(self, where=where)
+        made.rows()  # refuses what cannot be
+        return made
+
+    def selection(self, by: Groups = ()) -> Selection | None:
+        """None: no rows of a dataset. Errors: those of `rows`."""
+        self.rows(by)  # refuses what cannot be
+        return None
+
+    def name(self, by: Groups = ()) -> str:
+        """Under which statistics speak of them."""
+        return self.asked(by).name
+
+    def part(self, statistic: Statistic, by: Groups = ()) -> Part:
+        """A statistic of these rows, which it names."""
+        return Part(self.dataset, statistic, None, (self.asked(by), self.right))

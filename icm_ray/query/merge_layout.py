@@ -1,0 +1,278 @@
+"""What owners bring to a merge: a row of words for each key, of both sides' aggregates, in an order for sorting."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import msgspec
+
+from icm_ray.errors import ColumnError, InputError, ProgramError
+from icm_ray.ops.linear import (
+    Concatenate,
+    Pad,
+    Slice,
+)
+from icm_ray.ops.values import ValueType, log2_ceil
+from icm_ray.program.build import Builder, Value
+from icm_ray.query.expressions.tree import EVERY_ROW, Of
+from icm_ray.query.expressions.typing import resolved
+from icm_ray.query.lane_build import LaneBuild
+from icm_ray.query.merge_sides import Sides
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.partials import Join, PartialAggregate
+from icm_ray.query.private_groups import tables
+from icm_ray.query.private_keys import CHECK, STEP, PrivateKeys, ring_limbs, word_widths
+from icm_ray.query.rows import column_of
+from icm_ray.query.selection import SelectedRows
+from icm_ray.query.statistics.count import ValuesOfColumn
+from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupRows, PrivateKey, RowOrder
+
+__all__ = [
+    "ALL_ROWS",
+    "WIDENED",
+    "Aggregated",
+    "Layout",
+    "MatchedRight",
+    "brought",
+    "counts_width",
+    "held_of",
+    "layout",
+]
+
+WIDENED, _MOST_BITS, _FEWEST_BITS = 63, 62, 40
+_MOST_TABLES = 1 << 16
+ALL_ROWS = ValuesOfColumn(EVERY_ROW)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedRight(PartialAggregate):
+    """The number of right rows that some left row meets, of a merge."""
+
+    words: ClassVar[str] = "number of right rows met"
+    rule: ClassVar[Join] = Join.ROWS
+
+    @property
+    def kind(self) -> str:
+        return "matched"
+
+    def type(self, column: ColumnInfo, rows: int, cells: int) -> ValueType:
+        raise ProgramError("which right rows are met nobody brings")
+
+    def of_shares(self, builder: Builder, parts: Sequence[Value], rows: object) -> Value:
+        raise ProgramError("which right rows are met nobody brings")
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """What owners of a side aggregate: `part` of those rows where a condition is true."""
+
+    right: bool
+    where: Of | None
+    part: PartialAggregate
+
+
+def private_of(side: SelectedRows) -> PrivateKeys:
+    """The keys of a side. Errors: `InputError` where there are none."""
+    if side.private is None:
+        raise InputError("rows are merged on private keys")
+    return side.private
+
+
+def held_of(side: SelectedRows) -> OwnerRows:
+    """The owners' rows of a side. Errors: `ColumnError` (shares)."""
+    if isinstance(side.base, OwnerRows):
+        return side.base
+    raise ColumnError("shared frames are not merged yet: do that before .share()")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the rows of both sides' tables hold, for these partials."""
+
+    sides: Sides
+    partials: tuple[PartialAggregate, ...]
+
+    def _floats(self, column: Aggregated) -> bool:
+        return column_of(self.sides.of(right=column.right).base, column.part.column).kind == "float"
+
+    def own(self, part: PartialAggregate) -> tuple[bool, PartialAggregate]:
+        """Whether a partial is of the right side, and what it is there. Errors: `InputError` (not offered)."""
+        right, of = self.sides.own(part.column)
+        grouped = bool(self.sides.merge.by)
+        if part.kind not in {"count", "sum", "squares"} | (set() if grouped else {"min", "max"}):
+            offered = "count, sum, mean, var, std and sem" + ("" if grouped else ", min and max")
+            raise InputError(f"{part.words} is not offered of merged rows{' in groups' * grouped}: {offered} are")
+        return right, dataclasses.replace(part, column=of)
+
+    @cached_property
+    def columns(self) -> tuple[Aggregated, ...]:
+        """All that owners aggregate, the left side's first; its numbers of rows and the right side's before others."""
+        asked: dict[Aggregated, None] = {
+            Aggregated(False, None, ALL_ROWS): None,
+            Aggregated(True, None, ALL_ROWS): None,
+        }
+        for part in self.partials:
+            if isinstance(part, MatchedRight):
+                continue
+            right, own = self.own(part)
+            for term in self.sides.terms:
+                asked[Aggregated(False, term.left, ALL_ROWS if right else own)] = None
+                asked[Aggregated(True, term.right, own if right else ALL_ROWS)] = None
+                if own.kind in {"min", "max"}:
+                    asked[Aggregated(False, term.left, ALL_ROWS)] = None
+            if not right:
+                for where in self.sides.alone:
+                    asked[Aggregated(False, where, own)] = None
+                    asked[Aggregated(False, where, ALL_ROWS)] = None
+        return tuple(sorted(asked, key=lambda column: column.right))
+
+    def words(self, column: Aggregated) -> tuple[int, ...]:
+        """The widths of its words."""
+        return word_widths(column.part.kind, floats=self._floats(column), limb=self.limb)
+
+    def f(self, column: Aggregated) -> int:
+        """Fractional bits of the number that they make."""
+        return STEP * (2 if column.part.kind == "squares" else 1) * self._floats(column)
+
+    def limbs(self, column: Aggregated) -> int:
+        """Of the wide ring in which that is put together."""
+        return ring_limbs(floats=self._floats(column))
+
+    # --- sizes
+
+    def tables_of(self, *, right: bool) -> list[tuple[str, int, tuple[int, ...], int]]:
+        side = self.sides.of(right=right)
+        return list(tables(held_of(side), private_of(side).most))
+
+    @cached_property
+    def rows(self) -> int:
+        """Of all tables. Errors: `InputError` (none, or too many tables)."""
+        sizes = [rows for right in (False, True) for *_, rows in self.tables_of(right=right)]
+        if not 1 <= len(sizes) <= _MOST_TABLES:
+            raise InputError("there are no rows to merge")
+        return sum(sizes)
+
+    @cached_property
+    def run(self) -> int:
+        """The most rows of one key, where a key is once on the right side."""
+        left, right = (len(self.tables_of(right=side)) for side in (False, True))
+        return min(left * max(self.sides.count_of(right=False), 1) + right, self.rows)
+
+    @cached_property
+    def limb(self) -> int:
+        """Bits of the words of sums: their sum over all pairs of rows is far from 64 bits."""
+        taken = log2_ceil(self.sides.left.count + 1) + log2_ceil(self.rows)
+        return max(8, min(24, WIDENED - 1 - taken))
+
+    @cached_property
+    def order(self) -> RowOrder:
+        """By what rows are sorted: of the left table of number 0. Errors: `InputError` (too many groups)."""
+        most = max(len(self.tables_of(right=side)) for side in (False, True))
+        made = RowOrder(
+            bits=1,
+            slots=(max(self.sides.count_of(right=False), 1)).bit_length(),
+            members=(most - 1).bit_length(),
+            hashed=True,
+            right=False,
+            member=0,
+            start=0,
+        )
+        room = _MOST_BITS - made.key
+        keys = private_of(self.sides.left).keys
+        whole = keys[0].size + 2
+        if len(keys) == 1 and keys[0].kind != "string" and ((1 << whole) + self.rows).bit_length() <= room:
+            return msgspec.structs.replace(made, bits=whole, hashed=False)
+        if room - 1 < _FEWEST_BITS:
+            raise InputError("too many tables and groups for a merge: fewer partitions, or values to group by")
+        return msgspec.structs.replace(made, bits=room - 1)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Of all words of a row: its order, a second hash, then the left side's, then the right side's."""
+        order = self.order
+        first = ((1 << order.bits) + self.rows).bit_length() + order.key + 1
+        return (first, *([CHECK + 1] if order.hashed else []), *self.block(right=False), *self.block(right=True))
+
+    def block(self, *, right: bool) -> list[int]:
+        """The widths of a side's words: the number of its cell, where there are any, then what is aggregated."""
+        cells = [self.sides.count_of(right=right).bit_length() + 1] if self.sides.cells_of(right=right) else []
+        return cells + [width for column in self.columns if column.right is right for width in self.words(column)]
+
+    @property
+    def first(self) -> int:
+        """Words before both sides'."""
+        return 1 + self.order.hashed
+
+    def place(self, column: Aggregated) -> int:
+        """Where its words begin in its side's."""
+        at = int(bool(self.sides.cells_of(right=column.right)))
+        for other in self.columns:
+            if other == column:
+                return at
+            if other.right is column.right:
+                at += len(self.words(other))
+        raise ProgramError("what nobody aggregates")
+
+
+def layout(sides: Sides, partials: Sequence[PartialAggregate]) -> Layout:
+    """Of what is asked."""
+    return Layout(sides, tuple(partials))
+
+
+def brought(build: LaneBuild, of: Layout) -> Iterator[Value]:
+    """What the owners whose rows are in a lane share, each with zeros in the other side's words."""
+    add, start = build.builder.add, 0
+    for right in (False, True):
+        other = len(of.block(right=not right))
+        for member, (name, lane, parts, rows) in enumerate(of.tables_of(right=right)):
+            if lane == build.lane:
+                value = _table(build, of, name, parts, rows, right=right, member=member, start=start)
+                if right:
+                    first = add(Slice(((0, rows, 1), (0, of.first, 1))), value)
+                    rest = add(Slice(((0, rows, 1), (of.first, value.type.shape[1], 1))), value)
+                    yield add(Concatenate(axis=1), first, add(Pad(((0, 0), (other, 0))), rest))
+                else:
+                    yield add(Pad(((0, 0), (0, other))), value)
+            start += rows
+
+
+def _table(
+    build: LaneBuild, of: Layout, name: str, parts: tuple[int, ...], rows: int, *, right: bool, member: int, start: int
+) -> Value:
+    side = of.sides.of(right=right)
+    base = held_of(side)
+
+    def read(what: Of) -> Of:
+        return resolved(what, lambda column: column_of(base, column))
+
+    def chosen(what: Of | None) -> Of | None:
+        return None if what is None else read(what)
+
+    values = []
+    for column in of.columns:
+        if column.right is right:
+            info = column_of(base, column.part.column)
+            values.append(
+                Aggregate(
+                    name, read(column.part.column), parts, column.part.kind, (), info.kind, chosen(column.where),
+                    nullable=info.nullable,
+                )
+            )  # fmt: skip
+    cells = tuple(msgspec.structs.replace(key, of=read(key.of)) for key in of.sides.cells_of(right=right))
+    order = msgspec.structs.replace(of.order, right=right, member=member, start=start, cells=cells)
+    keys = tuple(PrivateKey(read(key.of), key.kind, key.size) for key in private_of(side).keys)
+    task = GroupRows(name, parts, keys, rows, tuple(values), chosen(side.where), of.limb, order)
+    widths = (*of.widths[: of.first], *of.block(right=right))
+    kind = ValueType(shape=(rows, len(widths)), width=max(widths))
+    owner = next(held.owner for held in base.tables if held.name == name)
+    title = f"{'right' if right else 'left'} rows by {column_of(base, keys[0].of).name}"
+    return build.bring(owner, title, task, kind, base.behind(name, parts))
+
+
+def counts_width(most: int) -> int:
+    """The width of counts, none of them beyond `most`."""
+    return log2_ceil(most + 1) + 1

@@ -14,6 +14,7 @@ from icm_ray.query.overlap import check_overlap
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows
 from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.histogram import Histogram
 
 __all__ = ["check_disclosure", "fewest_values"]
@@ -64,6 +65,8 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
     fewest = fewest_values(statistic, rows)
     if count < fewest:
         return f"{title} has {count} rows behind it, the policy asks for {fewest} ({_why(statistic, policy)})"
+    if policy.hide_zeros and isinstance(statistic, Distinct):
+        return f"{title} tells which values nobody has, and the policy hides counts of zero"
     if isinstance(statistic, Histogram) and (len(statistic.edges) - 1) * policy.rows_per_bin > count:
         most = count // policy.rows_per_bin
         return f"{title} has {len(statistic.edges) - 1} bins for {count} rows, the policy allows {most}"

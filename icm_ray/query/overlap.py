@@ -58,6 +58,12 @@ def row_sets(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
     space = base.space if isinstance(base, SecretRows) else ""
     if isinstance(statistic, Histogram):
         return (RowSet(rows.where, rows.by, statistic.column, statistic.edges, private, space),)
+    if at := statistic.told_at:
+        own = RowSet(rows.where, rows.by, statistic.column, private=private, space=space, at=at)
+        return (
+            own,
+            *(RowSet(_and(rows.where, condition), rows.by, space=space) for condition in choices(statistic, rows)),
+        )
     chosen = [RowSet(_and(rows.where, condition), rows.by, space=space) for condition in choices(statistic, rows)]
     if rows.where is None and not rows.groups and not space:
         return tuple(chosen)
@@ -223,7 +229,7 @@ class Overlap:
         """
         where, of = _and(bins.where, other.where), bins.of or ""
         own = (GroupKey(bins.of or "", edges=bins.edges),)
-        keys = (*other.by, *((GroupKey(other.of, edges=other.edges),) if other.of is not None else ()))
+        keys = (*other.by, *((GroupKey(other.of, edges=other.edges),) if other.of is not None and other.edges else ()))
         cells = math.prod(key.size for key in keys)
         if cells * (len(bins.edges) - 1) > (_MOST_CHOSEN if self.facts.shared else _MOST_CELLS_BELOW):
             raise PolicyError(
@@ -342,7 +348,7 @@ def _cells(told: RowSet) -> int:
 
 def _binned(told: RowSet) -> GroupKey | None:
     """The bins of a histogram, or of groups by nothing else."""
-    if told.of is not None:
+    if told.of is not None and told.edges:
         return GroupKey(told.of, edges=told.edges)
     return told.by[0] if len(told.by) == 1 and told.by[0].edges else None
 

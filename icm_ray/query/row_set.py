@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.tree import Of, Scalar
 from icm_ray.query.expressions.words import words
 from icm_ray.query.tasks import GroupKey, PrivateKey
 
@@ -13,7 +13,8 @@ __all__ = ["Earlier", "RowSet"]
 
 class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """where, by: as of a selection, and private: the keys whose values are private. of, edges: of a histogram; no
-    edges: none. space: of what rows and columns, where these were chosen or computed before they were shared.
+    edges: none. at: of an order statistic which of the values of `of`, of distinct values the domain. space: of what
+    rows and columns, where these were chosen or computed before they were shared.
     """
 
     where: Of | None = None
@@ -22,6 +23,7 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     edges: tuple[int | float, ...] = ()
     private: tuple[PrivateKey, ...] = ()
     space: str = ""
+    at: tuple[Scalar, ...] = ()
 
     def in_words(self) -> str:
         """For people: `age >= 65, by ward`."""
@@ -29,7 +31,9 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         keys = [*(words(key.of) for key in self.by), *(words(key.of) for key in self.private)]
         if keys:
             parts.append(f"by {', '.join(keys)}")
-        if self.of is not None:
+        if self.of is not None and self.at:
+            parts.append(f"{words(self.of)} at {', '.join(map(str, self.at[:5]))}{', ...' * (len(self.at) > 5)}")
+        elif self.of is not None:
             parts.append(f"{len(self.edges) - 1} bins of {words(self.of)} from {self.edges[0]:g} to {self.edges[-1]:g}")
         return ", ".join(parts) or "all rows"
 

@@ -163,6 +163,20 @@ def test_a_patient_questioner_runs_out_of_row_sets(engine):
     assert [frame[frame["age"] >= bound]["cost"].sum().reveal() for bound in (15, 30, 45)] == answers
 
 
+def test_a_list_of_quantiles_is_bounded(engine):
+    frame = framed(engine, Policy(row_sets=3))
+    for q in (0.3, 0.5, 0.7, 0.5):
+        assert frame["cost"].quantile(q).reveal() == pytest.approx(TABLE["cost"].quantile(q))
+    for more in (frame["cost"].quantile(0.51), frame["ward"].nunique(domain=["z"])):
+        with pytest.raises(PolicyError, match="the policy allows 3"):
+            more.reveal()
+
+
+def test_values_that_nobody_has_are_hidden_in_numbers_of_values(engine):
+    with pytest.raises(PolicyError, match="tells which values nobody has, and the policy hides counts of zero"):
+        framed(engine, Policy(hide_zeros=True))["ward"].nunique(domain=["z"]).reveal()
+
+
 def test_row_by_row(frame):
     for row in (0, 50, 89):
         result = frame[frame["id"] == row]["cost"].sum().reveal()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from icm_ray.program.build import Builder
 from icm_ray.query.error_bound import ErrorBound
-from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.tree import Of, Scalar
 from icm_ray.query.expressions.words import words
 from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.partials import PartialAggregate, RowCount, Taken
@@ -42,6 +42,10 @@ class StatisticFaces(Protocol):
     @property
     def guards_itself(self) -> bool:
         """Whether it withholds by itself what has too few values behind it."""
+
+    @property
+    def told_at(self) -> tuple[Scalar, ...]:
+        """Which values it tells of, where each more of these tells more of a list of values; () for none."""
 
     @property
     def all_learn(self) -> bool:
@@ -101,6 +105,11 @@ class OfColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def operation(self) -> str:
         """Its kind of output, as policies name it."""
         return str(self.__struct_config__.tag)
+
+    @property
+    def told_at(self) -> tuple[Scalar, ...]:
+        """Which values it tells of."""
+        return ()
 
     @property
     def in_words(self) -> str:

@@ -43,6 +43,10 @@ class Distinct(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True, 
         return "mode" if self.modes else "nunique"
 
     @property
+    def told_at(self) -> tuple[Scalar, ...]:
+        return self.domain
+
+    @property
     def title(self) -> str:
         return f"{'mode' if self.modes else 'number of distinct values'} of {self.in_words}"
 

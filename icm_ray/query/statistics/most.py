@@ -29,6 +29,10 @@ class Most(RankSearch, frozen=True, forbid_unknown_fields=True, tag="most"):
         return "nsmallest" if self.least else "nlargest"
 
     @property
+    def told_at(self) -> tuple[int, str]:
+        return self.n, self.operation
+
+    @property
     def title(self) -> str:
         return f"{self.n} {'smallest' if self.least else 'largest'} of {self.in_words}"
 

@@ -42,6 +42,10 @@ class Quantile(RankSearch, frozen=True, forbid_unknown_fields=True, tag="quantil
         return self.q
 
     @property
+    def told_at(self) -> tuple[float, str]:
+        return self.q, self.interpolation
+
+    @property
     def title(self) -> str:
         if self.operation == "median":
             return f"median of {self.in_words}"

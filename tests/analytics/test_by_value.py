@@ -149,6 +149,9 @@ def test_private_values_that_are_too_rare_are_not_zero(fresh):
     held = an.from_pandas(fresh, {"alice": frame[:20], "bob": frame[20:]}, policy=icm.Policy(min_rows=5))
     counts = held["ward"].value_counts().reveal()
     assert counts.to_dict() == {"a": 20, "b": 20}
+    with pytest.raises(PolicyError, match="the same private groups were asked for; state domain="):
+        an.crosstab(held["ward"], held["x"]).reveal()
+    held = an.from_pandas(fresh, {"alice": frame[:20], "bob": frame[20:]}, policy=icm.Policy(min_rows=5))
     table = an.crosstab(held["ward"], held["x"]).reveal()
     assert table.loc["a", "u"] == 20
     assert np.isnan(table.loc["a", "v"]), "it may be that two rows were not opened"

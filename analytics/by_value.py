@@ -138,7 +138,7 @@ class ByValue:
         counts = groups.size()
 
         def build(results: list[Any]) -> Any:
-            return _counted(results[0], self.name, normalize=normalize, sort=sort, ascending=ascending)
+            return _counted(results[0], results[0].index.name, normalize=normalize, sort=sort, ascending=ascending)
 
         return together([counts], f"counts of the values of {self.name}", build)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from analytics.aggregates import kind_of_result, names_of, row_of, verb_of
@@ -166,6 +167,48 @@ class FrameStatistics:
         """
         return self._each("max", lambda column: column.max())
 
+    def median(self) -> Query:
+        """Find the median of each column of numbers, as a column's is found.
+
+        Returns:
+            A query for a pandas Series of float64.
+
+        Raises:
+            ColumnError: There is no column of numbers, or they are shared.
+
+        Examples:
+            >>> visits.median().reveal().to_dict()
+            {'age': 47.0, 'cost': 120.5}
+        """
+        return self._each("median", lambda column: column.median())
+
+    def quantile(self, q: float | Sequence[float] = 0.5) -> Query:
+        """Find quantiles of each column of numbers, as a column's are found.
+
+        Args:
+            q: A number from 0 to 1, or several. Between two values the result lies as far as q says.
+
+        Returns:
+            A query for a pandas Series of float64 named q; of several a DataFrame with q as its index.
+
+        Raises:
+            ColumnError: There is no column of numbers, or they are shared.
+            InputError: A q that cannot be.
+
+        Examples:
+            >>> visits.quantile([0.25, 0.75]).reveal()
+                   age    cost
+            0.25  34.0   95.00
+            0.75  61.0  310.25
+        """
+        if isinstance(q, Real):
+            one = self._each("median", lambda column: column.quantile(q))
+            return together([one], f"{q:g} quantile of all columns", lambda results: results[0].rename(q))
+        columns = self._numeric("quantiles")
+        queries = [column.quantile(q) for column in columns]
+        names = ", ".join(column.name for column in columns)
+        return together(queries, f"quantiles of {names}", _side_by_side)
+
     def agg(self, functions: str | Sequence[str] | Mapping[str, str | Sequence[str]]) -> Query:
         """Ask for aggregates by pandas' names.
 
@@ -264,12 +307,14 @@ class FrameStatistics:
 def _table(wanted: Sequence[tuple[SecureColumn, Sequence[str]]]) -> Query:
     """A column for each, a row for each aggregate; NaN where one is not asked for."""
     queries = [column.agg(list(names)) for column, names in wanted]
+    title = "; ".join(f"{', '.join(names)} of {column.name}" for column, names in wanted)
+    return together(queries, title, _side_by_side)
 
-    def build(results: list[Any]) -> Any:
-        import pandas as pd
 
-        table = pd.concat(results, axis=1)
-        table.attrs["withheld"] = tuple(dict.fromkeys(reason for row in results for reason in row.attrs["withheld"]))
-        return table
+def _side_by_side(results: list[Any]) -> Any:
+    """A DataFrame of Series that columns gave."""
+    import pandas as pd
 
-    return together(queries, "; ".join(f"{', '.join(names)} of {column.name}" for column, names in wanted), build)
+    table = pd.concat(results, axis=1)
+    table.attrs["withheld"] = tuple(dict.fromkeys(reason for row in results for reason in row.attrs["withheld"]))
+    return table

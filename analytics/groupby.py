@@ -13,6 +13,7 @@ from analytics.group_keys import TEXT, NamedGroups, keys_of
 from analytics.group_table import GroupColumn, group_table, plain_list
 from analytics.meant import Meant
 from analytics.moments import freedom
+from analytics.quantiles import checked
 from analytics.query import Query
 from analytics.shown import shown
 from analytics.uncompared import Uncompared
@@ -57,6 +58,7 @@ class _Wanted:
     column: str
     function: str
     ddof: int = 1
+    q: float = 0.5
 
 
 class SecureGroupBy(Uncompared):
@@ -161,11 +163,11 @@ class SecureGroupBy(Uncompared):
             raise InputError(f"name an aggregate: {', '.join(AGGREGATES)}, size")
         return self._query(wanted, flat=flat, series=self._single and isinstance(functions, str) and not named)
 
-    def _simple(self, function: str, ddof: int = 1) -> Query:
+    def _simple(self, function: str, ddof: int = 1, q: float = 0.5) -> Query:
         columns = self._aggregated(function)
         if not columns:
             raise ColumnError(f"there is no column of numbers to take the {function} of")
-        return self._query([_Wanted(name, name, function, ddof) for name in columns], flat=True, series=self._single)
+        return self._query([_Wanted(name, name, function, ddof, q) for name in columns], flat=True, series=self._single)
 
     def count(self) -> Query:
         """Count the values of each column in each group.
@@ -313,6 +315,25 @@ class SecureGroupBy(Uncompared):
         """
         return self._simple("median")
 
+    def quantile(self, q: float = 0.5) -> Query:
+        """Find a quantile of each group, as a column's is found.
+
+        Args:
+            q: A number from 0 to 1. Between two values the result lies as far as q says.
+
+        Returns:
+            A query for a DataFrame, or of one picked column a Series, of float64.
+
+        Raises:
+            ColumnError: A picked column holds no numbers.
+            InputError: A q that cannot be; groups whose values are not stated.
+
+        Examples:
+            >>> visits.groupby("ward", domain=["a", "b"])["age"].quantile(0.25).reveal().tolist()
+            [37.25, 45.0]
+        """
+        return self._simple("median", q=checked(q))
+
     def size(self) -> Query:
         """Count the rows of each group.
 
@@ -403,7 +424,9 @@ class SecureGroupBy(Uncompared):
             found = shown(self._meant, of, column, function)
             of, show = found.of, found.show
         made = AGGREGATES[function](dataset, of)
-        return (msgspec.structs.replace(made, ddof=item.ddof) if isinstance(made, Variance) else made), show
+        if isinstance(made, Variance):
+            return msgspec.structs.replace(made, ddof=item.ddof), show
+        return (msgspec.structs.replace(made, q=item.q) if isinstance(made, Quantile) else made), show
 
 
 def _names(given: Any) -> list[str]:

@@ -15,7 +15,7 @@ from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.ranks import Interpolation
 from icm_ray.query.withheld import Withheld
 
-__all__ = ["most", "quantiles"]
+__all__ = ["checked", "most", "quantiles"]
 
 _INTERPOLATIONS: Final = get_args(Interpolation)
 _MOST: Final = 128
@@ -29,7 +29,7 @@ def quantiles(meant: Meant, of: Of, name: str | None, q: float | Sequence[float]
     if interpolation not in _INTERPOLATIONS:
         raise InputError(f"interpolation is one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
     single = isinstance(q, Real)
-    wanted = [_checked(q)] if single else [_checked(one) for one in _listed(q)]
+    wanted = [checked(q)] if single else [checked(one) for one in _listed(q)]
     if not 1 <= len(wanted) <= _MOST:
         raise InputError(f"1 to {_MOST} quantiles are asked for at once, not {len(wanted)}")
     dataset = meant.name()
@@ -65,7 +65,8 @@ def _listed(q: Any) -> list[Any]:
         raise InputError(f"q is a number from 0 to 1 or a list of them, not {q!r}") from None
 
 
-def _checked(q: Any) -> float:
+def checked(q: Any) -> float:
+    """A q as a number. Errors: `InputError` (none from 0 to 1)."""
     number = float(q) if isinstance(q, Real) and not isinstance(q, bool) else -1.0
     if not 0 <= number <= 1:
         raise InputError(f"quantiles lie from 0 to 1, not at {q!r}")

@@ -77,7 +77,7 @@ def workloads():
 
     def joined(left, left_values, right, right_values):
         """The construction of cluster/bench/tables.py, in SPU's own sort, sums and comparison: it has no join."""
-        right, right_values = jax.lax.sort([right, right_values], num_keys=1)
+        right, right_values = jax.lax.sort([right, right_values], num_keys=1, is_stable=False)
 
         def steps(column):
             return column - jnp.concatenate([jnp.zeros(1, jnp.int32), column[:-1]])
@@ -97,7 +97,7 @@ def workloads():
             beside(steps(right), lefts),
             beside(steps(right_values), lefts),
         ]
-        order, is_left, value, keys, values = jax.lax.sort(columns, num_keys=1)
+        order, is_left, value, keys, values = jax.lax.sort(columns, num_keys=1, is_stable=False)
         latest, met = (jax.lax.associative_scan(jnp.add, column) for column in (keys, values))
         match = is_left * (order - is_left == 2 * latest).astype(jnp.int32)
         return match * latest, match * value, match * met

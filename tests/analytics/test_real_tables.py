@@ -228,6 +228,17 @@ PENGUINS = {
         lambda rows: rows.groupby("species", domain=SPECIES)["bill_length_mm"].median(),
         lambda rows: rows.groupby("species")["bill_length_mm"].median(),
     ),
+    "medians and quartiles of all measures": lambda rows: rows[MEASURES].quantile([0.25, 0.5, 0.75]),
+    "a decile of all measures": lambda rows: rows[MEASURES].quantile(0.1),
+    "medians of all measures": lambda rows: rows[MEASURES].median(),
+    "a quantile of each species": (
+        lambda rows: rows.groupby("species", domain=SPECIES)[MEASURES].quantile(0.9),
+        lambda rows: rows.groupby("species")[MEASURES].quantile(0.9),
+    ),
+    "years of eggs": (
+        lambda rows: rows["egg"].dt.year.value_counts(range=(2007, 2009)),
+        lambda rows: by_count(wide(rows["egg"].dt.year.value_counts())),
+    ),
     "which measures go together": lambda rows: rows[MEASURES].corr(),
     "bills in two dimensions": (
         lambda rows: an.histogram2d(

@@ -28,6 +28,8 @@ VERBS = {
         'frame.drop(columns=["cost"])',
         'an.merge(frame, other, on=["age"])',
         'an.merge(frame, other, on="age", how="left")',
+        'an.merge(frame, other, on="age").query("cost > 100 or more > 0")',
+        'an.merge(frame, other, on="age").groupby("ward", domain=["a", "b"])["cost"].sum()',
         "frame.sort_values('age')",
         "frame.head()",
         "frame.iloc[0]",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+import zoneinfo
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from analytics.calendar_parts import CalendarParts
 from analytics.operators import Operators
 from icm_ray.errors import ColumnError, InputError
-from icm_ray.query.arrow_kinds import Family, unit_kind
+from icm_ray.query.arrow_kinds import TICKS_A_SECOND, Family, unit_kind
+from icm_ray.query.expressions.times import LACKING
 
 if TYPE_CHECKING:
     from analytics.column import SecureColumn
@@ -23,7 +26,7 @@ _UNITS: Final = {
 }  # fmt: skip
 
 
-class SecureDates(Generic[_Column]):
+class SecureDates(CalendarParts[_Column]):
     """Parts of a column of dates, times or durations. Those of times in zones are of the wall time there.
 
     `SecureColumn.dt` gives it: users do not call the class.
@@ -183,6 +186,47 @@ class SecureDates(Generic[_Column]):
         """
         return self._times._apply("days")
 
+    @property
+    def seconds(self) -> _Column:
+        """Take the seconds of a duration beyond its whole days, 0 to 86399.
+
+        Examples:
+            >>> (stays["left"] - stays["came"]).dt.seconds.max().reveal()
+            0
+        """
+        ticks, a_second = self._ticks()
+        return ticks // a_second % 86400
+
+    @property
+    def microseconds(self) -> _Column:
+        """Take the microseconds of a duration beyond its whole seconds.
+
+        Examples:
+            >>> (stays["left"] - stays["came"]).dt.microseconds.max().reveal()
+            0
+        """
+        ticks, a_second = self._ticks()
+        rest = ticks % a_second
+        return rest // (a_second // 10**6) if a_second > 10**6 else rest * (10**6 // a_second)
+
+    @property
+    def nanoseconds(self) -> _Column:
+        """Take the nanoseconds of a duration beyond its whole microseconds.
+
+        Examples:
+            >>> (stays["left"] - stays["came"]).dt.nanoseconds.max().reveal()
+            0
+        """
+        ticks, a_second = self._ticks()
+        return ticks % 1000 if a_second == 10**9 else ticks * 0
+
+    def _ticks(self) -> tuple[_Column, int]:
+        """The number of units of a duration, and how many are a second. Errors: `ColumnError` (no durations)."""
+        unit = unit_kind(self._times.kind)
+        if unit is None or unit.family is not Family.DURATION:
+            raise ColumnError(f"column holds {self._times.kind}, and no durations")
+        return self._times._apply("ticks"), TICKS_A_SECOND[unit.unit]
+
     def floor(self, freq: str) -> _Column:
         """Round times down.
 
@@ -200,10 +244,95 @@ class SecureDates(Generic[_Column]):
             >>> stays["came"].dt.floor("6h").max().reveal()
             Timestamp('2024-03-31 12:00:00')
         """
+        return self._to_units("floor", freq)
+
+    def ceil(self, freq: str) -> _Column:
+        """Round times up.
+
+        Args:
+            freq: As of `floor`.
+
+        Returns:
+            A column of times.
+
+        Raises:
+            InputError: Another frequency.
+            ColumnError: The column holds no times.
+
+        Examples:
+            >>> stays["came"].dt.ceil("6h").max().reveal()
+            Timestamp('2024-03-31 18:00:00')
+        """
+        return self._to_units("ceil", freq)
+
+    def round(self, freq: str) -> _Column:
+        """Round times to the nearest multiple, a half to the even one.
+
+        Args:
+            freq: As of `floor`.
+
+        Returns:
+            A column of times.
+
+        Raises:
+            InputError: Another frequency.
+            ColumnError: The column holds no times.
+
+        Examples:
+            >>> stays["came"].dt.round("D").max().reveal()
+            Timestamp('2024-04-01 00:00:00')
+        """
+        return self._to_units("round_time", freq)
+
+    def _to_units(self, function: str, freq: str) -> _Column:
         match = _FREQUENCY.fullmatch(str(freq))
         if match is None:
             raise InputError(f"freq is D, h, min, s, ms, us or ns, with a number before it or none, not {freq!r}")
-        return self._times._apply("floor", options=(int(match[1] or 1), _UNITS[match[2]]))
+        return self._times._apply(function, options=(int(match[1] or 1), _UNITS[match[2]]))
+
+    def tz_localize(self, tz: str | None, ambiguous: str = "raise", nonexistent: str = "raise") -> _Column:
+        """Take times without a zone for wall times of one; or drop the zone, and keep the wall times.
+
+        Args:
+            tz: The name of the zone; None: drop the one that there is.
+            ambiguous: What becomes of times that are there twice, when clocks go back: "raise", their owner refuses
+                them; "NaT", they are missing.
+            nonexistent: The same of times that are never there.
+
+        Returns:
+            A column of times.
+
+        Raises:
+            InputError: No such zone, or another setting.
+            ColumnError: The column holds no times, or has a zone already.
+
+        Examples:
+            >>> stays["came"].dt.tz_localize("Europe/Berlin").max().reveal()
+            Timestamp('2024-03-31 17:40:05+0200', tz='Europe/Berlin')
+        """
+        for name, given in (("ambiguous", ambiguous), ("nonexistent", nonexistent)):
+            if given not in LACKING:
+                raise InputError(f"{name} is {' or '.join(map(repr, LACKING))}, not {given!r}")
+        return self._times._apply("localize", options=(_zone(tz), ambiguous, nonexistent))
+
+    def tz_convert(self, tz: str | None) -> _Column:
+        """Show times of a zone as of another one: they are the same moments.
+
+        Args:
+            tz: The name of the zone; None: UTC, without a zone.
+
+        Returns:
+            A column of times.
+
+        Raises:
+            InputError: No such zone.
+            ColumnError: The column holds no times with a zone.
+
+        Examples:
+            >>> stays["came"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo").dt.hour.max().reveal()
+            18
+        """
+        return self._times._apply("convert", options=(_zone(tz),))
 
     def normalize(self) -> _Column:
         """Round times down to midnight.
@@ -234,6 +363,15 @@ class SecureDates(Generic[_Column]):
             259200.0
         """
         return self._times._apply("total_seconds")
+
+
+def _zone(tz: Any) -> str:
+    if tz is None:
+        return ""
+    try:
+        return zoneinfo.ZoneInfo(tz).key
+    except (KeyError, ValueError, TypeError, OSError):
+        raise InputError(f"{tz!r} is no time zone: name one, as 'Europe/Berlin'") from None
 
 
 def to_datetime(

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["TICKS_A_SECOND", "Family", "UnitKind", "common_kind", "duration", "timestamp", "unit_kind"]
+__all__ = [
+    "TICKS_A_SECOND", "Family", "UnitKind", "common_kind", "decimal", "duration", "most_digits", "timestamp",
+    "unit_kind",
+]  # fmt: skip
 
 _UNITS: Final = ("s", "ms", "us", "ns")
 TICKS_A_SECOND: Final = {"s": 1, "ms": 1000, "us": 1000_000, "ns": 1000_000_000}
 """By unit of timestamps and durations."""
-_MOST_DIGITS = 38
+_MOST_DIGITS, _MOST_WIDE_DIGITS = 38, 76
+"""Of Arrow's decimal128 and decimal256."""
 _DIGITS_OF_INTEGERS = 19
 _TIMES = re.compile(r"(timestamp|duration)\[(s|ms|us|ns)(?:, tz=([^\]]+))?\]")
 _DECIMAL = re.compile(r"decimal\d+\((\d+), (-?\d+)\)")
@@ -60,6 +64,16 @@ def timestamp(unit: str, zone: str = "") -> str:
     return f"timestamp[{unit}, tz={zone}]" if zone else f"timestamp[{unit}]"
 
 
+def most_digits(digits: int) -> int:
+    """The digits that decimals have room for where some have so many."""
+    return _MOST_DIGITS if digits <= _MOST_DIGITS else _MOST_WIDE_DIGITS
+
+
+def decimal(digits: int, scale: int) -> str:
+    """The kind of decimals of so many digits, `scale` of them behind the point."""
+    return f"decimal{128 if digits <= _MOST_DIGITS else 256}({digits}, {scale})"
+
+
 def duration(unit: str) -> str:
     """The kind of durations in a unit ("day": of seconds)."""
     return f"duration[{'s' if unit == 'day' else unit}]"
@@ -90,4 +104,4 @@ def _common_decimal(kinds: Collection[str], units: Collection[UnitKind]) -> str:
     if "int" in kinds:
         whole = max(whole, _DIGITS_OF_INTEGERS)
     scale = max(unit.scale for unit in units)
-    return f"decimal128({min(whole + scale, _MOST_DIGITS)}, {scale})"
+    return decimal(min(whole + scale, most_digits(max(unit.digits for unit in units))), scale)

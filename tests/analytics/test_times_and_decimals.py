@@ -89,6 +89,28 @@ TIMES = {
     "floor h": lambda f: f["t"].dt.floor("h"),
     "floor 15min": lambda f: f["t"].dt.floor("15min"),
     "floor 7D": lambda f: f["t"].dt.floor("7D"),
+    "ceil 15min": lambda f: f["e"].dt.ceil("15min"),
+    "ceil D in a zone": lambda f: f["z"].dt.ceil("D"),
+    "round s": lambda f: f["t"].dt.round("s"),
+    "round 12h": lambda f: f["t"].dt.round("12h"),
+    "round below the unit": lambda f: f["e"].dt.round("us"),
+    "localized": lambda f: f["t"].dt.tz_localize(ZONE, ambiguous="NaT", nonexistent="NaT"),
+    "localized in UTC": lambda f: f["e"].dt.tz_localize("UTC"),
+    "without its zone": lambda f: f["z"].dt.tz_localize(None),
+    "in another zone": lambda f: f["z"].dt.tz_convert("America/New_York"),
+    "hour in another zone": lambda f: f["z"].dt.tz_convert("America/New_York").dt.hour,
+    "in UTC, without a zone": lambda f: f["z"].dt.tz_convert(None),
+    "days_in_month": lambda f: f["t"].dt.days_in_month,
+    "is_leap_year": lambda f: f["z"].dt.is_leap_year,
+    "is_month_start": lambda f: f["e"].dt.is_month_start,
+    "is_month_end": lambda f: f["t"].dt.is_month_end,
+    "is_quarter_start": lambda f: f["t"].dt.is_quarter_start,
+    "is_quarter_end": lambda f: as_times(f["day"]).dt.is_quarter_end,
+    "is_year_start": lambda f: f["t"].dt.is_year_start,
+    "is_year_end": lambda f: as_times(f["day"]).dt.is_year_end,
+    "seconds": lambda f: f["d"].dt.seconds,
+    "microseconds": lambda f: f["d"].dt.microseconds,
+    "nanoseconds": lambda f: f["d"].dt.nanoseconds,
     "normalize": lambda f: f["e"].dt.normalize(),
     "days": lambda f: f["d"].dt.days,
     "total_seconds": lambda f: f["d"].dt.total_seconds(),
@@ -134,6 +156,17 @@ DECIMALS = {
     "price <=": lambda f: sure(f["price"] <= Decimal("0.005")),
     "price isna": lambda f: f["price"].isna(),
     "price float": lambda f: f["price"].astype("float"),
+    "price == float": lambda f: sure(f["price"] == 12.34),
+    "price + price": lambda f: f["price"] + f["price"],
+    "price - whole": lambda f: f["price"] - 3,
+    "whole - price": lambda f: 3 - f["price"],
+    "price * rate": lambda f: f["price"] * Decimal("1.19"),
+    "price * price": lambda f: f["price"] * f["price"],
+    "price / price": lambda f: f["price"] / Decimal("0.3"),
+    "price / whole": lambda f: f["price"] / 7,
+    "-price": lambda f: -f["price"],
+    "abs(price)": lambda f: abs(f["price"] - 5),
+    "price round": lambda f: f["price"].round(1),
     "price where": lambda f: f["price"].where(f["price"].notna(), Decimal("1.5")),
 }
 
@@ -208,6 +241,43 @@ def test_owners_of_different_units(engine):
     assert held["price"].sum().reveal() == Decimal("1.501")
 
 
+def test_decimals_beside_other_numbers_of_the_rows(engine):
+    table = pa.table(
+        {
+            "price": pa.array([Decimal("1.25"), Decimal("-3.10"), None], pa.decimal128(9, 2)),
+            "n": [3, 4, 5],
+            "b": [True, False, True],
+            "wide": pa.array([Decimal(10**30), Decimal(-1), None], pa.decimal256(50, 2)),
+        }
+    )
+    held = an.from_pandas(engine, {"alice": table[:1], "bob": table[1:]})
+    assert (held["price"] * held["n"]).sum().reveal() == Decimal("-8.65")
+    assert (held["price"] - held["b"]).min().reveal() == Decimal("-3.10")
+    assert (1.5 * held["price"]).max().reveal() == Decimal("1.875")
+    assert (held["price"] / held["n"]).kind == "decimal128(31, 22)"
+    assert (held["price"] > held["n"]).sum().reveal() == 0
+    assert (held["wide"] + held["price"]).kind == "decimal256(51, 2)"
+    assert (held["wide"] - Decimal(10**30) > 1).sum().reveal() == 0
+    with pytest.raises(BoundError, match="beyond 64 bits"):
+        held["wide"].max().reveal()
+    with pytest.raises(ColumnError, match="not divided by zero"):
+        (held["price"] / (held["n"] - 3)).max().reveal()
+
+
+def test_wall_times_that_a_zone_has_twice_or_never(engine):
+    for year in (2024, 2050):  # of Arrow's tables, and beyond them
+        summer, winter = (max(day for day in pd.date_range(f"{year}-{m}-01", f"{year}-{m}-31") if day.dayofweek == 6)
+                          for m in ("03", "10"))  # fmt: skip
+        twice, never = winter + pd.Timedelta("2h30min"), summer + pd.Timedelta("2h30min")
+        plain = pd.DataFrame({"t": [twice, never, winter, None]})
+        held = an.from_pandas(engine, {"alice": plain})
+        for settings_ in ({"ambiguous": "NaT"}, {"nonexistent": "NaT"}):
+            with pytest.raises(ColumnError, match="there in that zone"):
+                held["t"].dt.tz_localize(ZONE, **settings_).max().reveal()
+        found = held["t"].dt.tz_localize(ZONE, ambiguous="NaT", nonexistent="NaT")
+        assert (found.count().reveal(), found.max().reveal()) == (1, winter.tz_localize(ZONE))
+
+
 def test_what_does_not_fit_is_refused_by_its_owner(engine):
     far = pa.table(
         {
@@ -253,7 +323,15 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(engine, held):
         (lambda: held["d"].dt.year, ColumnError, "dt.year is not of duration"),
         (lambda: held["t"].dt.days, ColumnError, "dt.days is not of timestamp"),
         (lambda: held["t"].dt.floor("ME"), InputError, "freq is"),
-        (lambda: held["price"] + 1, ColumnError, "make floats of them"),
+        (lambda: held["price"] % 7, ColumnError, "make floats of them"),
+        (lambda: held["price"] * held["t"].dt.day * held["t"].dt.day, ColumnError, "has 52, and 38 are the most"),
+        (lambda: held["price"] + held["price"].astype("float"), ColumnError, "make floats of them"),
+        (lambda: held["t"].dt.tz_localize("Mars/Base"), InputError, "'Mars/Base' is no time zone"),
+        (lambda: held["z"].dt.tz_localize("UTC"), ColumnError, "is not of timestamp"),
+        (lambda: held["t"].dt.tz_convert("UTC"), ColumnError, "dt.tz_localize gives times a zone"),
+        (lambda: held["t"].dt.tz_localize("UTC", ambiguous="infer"), InputError, "ambiguous is 'raise' or 'NaT'"),
+        (lambda: held["t"].dt.seconds, ColumnError, "no durations"),
+        (lambda: held["day"].dt.ceil("h"), ColumnError, "dt.ceil is not of date32"),
         (lambda: held["price"] == float("inf"), InputError, "finite numbers"),
         (lambda: held["price"] == Decimal(10) ** 40, InputError, "more than 38 digits"),
         (lambda: held["price"] == "12.34", InputError, "finite numbers"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from icm_ray.owner.expressions.evaluator import Evaluator
+from icm_ray.owner.expressions.evaluator import Evaluator, Unfit
 from icm_ray.owner.expressions.kinds import is_float, without_nan
+from icm_ray.query.expressions.decimals import DIGITS_OF_BOOLEANS, DIGITS_OF_INTEGERS
 from icm_ray.query.expressions.tree import Scalar
 
 __all__ = ["EVALUATORS"]
@@ -35,6 +37,8 @@ def _arithmetic(function: str) -> Evaluator:
 
         if any(pa.types.is_temporal(argument.type) for argument in arguments):
             return _of_times(function, arguments)
+        if any(pa.types.is_decimal(argument.type) for argument in arguments):
+            return pc.call_function(function, [_decimal(argument, exactly=True) for argument in arguments])
         numbers = _numbers(arguments)
         exact = not is_float(numbers[0])
         try:
@@ -44,6 +48,24 @@ def _arithmetic(function: str) -> Evaluator:
         return result if exact else _no_nan(result)
 
     return evaluate
+
+
+def _decimal(argument: Any, *, exactly: bool) -> Any:
+    """As many digits as `query.expressions.decimals` says."""
+    import pyarrow as pa
+
+    kind = argument.type
+    if pa.types.is_decimal(kind):
+        return argument
+    if isinstance(argument, pa.Scalar) and pa.types.is_integer(kind) and argument.is_valid:
+        value = argument.as_py()
+        digits = len(str(abs(value))) if exactly else DIGITS_OF_INTEGERS
+        return pa.scalar(Decimal(value), pa.decimal128(digits, 0))
+    if pa.types.is_uint64(kind):
+        return argument.cast(pa.decimal128(20, 0)).cast(pa.decimal128(DIGITS_OF_INTEGERS, 0))
+    if pa.types.is_boolean(kind):
+        return argument.cast(pa.int8()).cast(pa.decimal128(DIGITS_OF_BOOLEANS, 0))
+    return argument.cast(pa.decimal128(1 if pa.types.is_null(kind) else DIGITS_OF_INTEGERS, 0))
 
 
 def _of_times(function: str, arguments: Sequence[Any]) -> Any:
@@ -89,6 +111,11 @@ def _divide(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if any(pa.types.is_decimal(argument.type) for argument in arguments):
+        try:
+            return pc.divide(*(_decimal(argument, exactly=False) for argument in arguments))
+        except pa.ArrowInvalid:  # its text may hold values
+            raise Unfit("decimals are not divided by zero: make floats of them, astype('float')") from None
     if all(pa.types.is_duration(argument.type) for argument in arguments):
         unit = max((argument.type.unit for argument in arguments), key=("s", "ms", "us", "ns").index)
         arguments = [_in_unit(argument, unit).cast(pa.int64()) for argument in arguments]

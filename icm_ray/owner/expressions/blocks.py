@@ -58,7 +58,10 @@ def unscaled(values: Any) -> Any:
     if isinstance(values, pa.Scalar):
         return unscaled(pa.array([values.as_py()], values.type))[0]
     if values.type != pa.decimal128(38, scale):
-        values = values.cast(pa.decimal128(38, scale))
+        try:
+            values = values.cast(pa.decimal128(38, scale))
+        except pa.ArrowInvalid:  # its text holds values
+            raise OverflowError from None
     start = 2 * values.offset
     halves = np.frombuffer(values.buffers()[1], np.int64)[start : start + 2 * len(values)]
     low, high = halves[::2], halves[1::2]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from icm_ray.errors import ColumnError
-from icm_ray.query.arrow_kinds import Family, UnitKind, common_kind, unit_kind
+from icm_ray.query.arrow_kinds import Family, UnitKind, common_kind, most_digits, unit_kind
 from icm_ray.query.expressions.tree import Scalar
 
 __all__ = ["arrow_type", "as_agreed", "as_kind", "is_float", "of_one_type", "without_nan"]
@@ -40,7 +40,8 @@ def arrow_type(unit: UnitKind) -> Any:
     import pyarrow as pa
 
     if unit.family is Family.DECIMAL:
-        return pa.decimal128(unit.digits, unit.scale)
+        wide = unit.digits > most_digits(1)
+        return pa.decimal256(unit.digits, unit.scale) if wide else pa.decimal128(unit.digits, unit.scale)
     if unit.family is Family.DURATION:
         return pa.duration(unit.unit)
     return pa.date32() if unit.unit == "day" else pa.timestamp(unit.unit, unit.zone or None)

@@ -78,7 +78,12 @@ def _power(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
 
 
 def _round(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     (values,), decimals = arguments, int(options[0] or 0)
+    if pa.types.is_decimal(values.type):
+        return pc.round(values, ndigits=decimals, round_mode="half_to_even")
     if is_float(values):
         with np.errstate(all="ignore"):
             return as_arrow(np.asarray(np.round(doubles(values), decimals)))

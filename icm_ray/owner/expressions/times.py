@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,10 @@ __all__ = ["EVALUATORS"]
 
 _DAY = 24 * 60 * 60
 _QUARTER = 15 * 60
+_NANOSECONDS: Mapping[str, int] = {
+    "day": _DAY * 10**9, "hour": 3600 * 10**9, "minute": 60 * 10**9, "second": 10**9, "millisecond": 10**6,
+    "microsecond": 1000, "nanosecond": 1,
+}  # fmt: skip
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _FROM_2037 = 2_114_380_800
 """Seconds from 1970 on."""
@@ -60,9 +64,11 @@ def _late(values: Any) -> bool:
     return last is not None and last >= _FROM_2037 * TICKS_A_SECOND[values.type.unit]
 
 
-def _offsets(seconds: Any, zone: str, *, wall: bool) -> Any:
+def _offsets(seconds: Any, zone: str, *, wall: bool, later: bool | None = None) -> Any:
     """Seconds that a zone is ahead of UTC, at times (rows,) of UTC, or of its wall clock. They change at a quarter of
-    an hour. Raises `Unfit` beyond Python's years.
+    an hour. later: of two such times, which are as far apart as offsets are, the second; None: there are none.
+
+    Raises `Unfit` beyond Python's years.
     """
     quarters, places = np.unique(seconds // _QUARTER, return_inverse=True)
     there = zoneinfo.ZoneInfo(zone)
@@ -70,10 +76,10 @@ def _offsets(seconds: Any, zone: str, *, wall: bool) -> Any:
     for quarter in quarters.tolist():
         try:
             time = _EPOCH + dt.timedelta(seconds=quarter * _QUARTER)
-            local = time.replace(tzinfo=there) if wall else time.astimezone(there)
+            local = time.replace(tzinfo=there, fold=int(bool(later))) if wall else time.astimezone(there)
         except OverflowError:
             raise Unfit("times beyond the year 9999 are in no zone") from None
-        if wall and local.utcoffset() != local.replace(fold=1).utcoffset():
+        if wall and later is None and local.utcoffset() != local.replace(fold=1).utcoffset():
             raise Unfit("some of these times are twice, or not at all, on the zone's clocks")
         offsets.append(int((local.utcoffset() or dt.timedelta()).total_seconds()))
     return np.array(offsets, np.int64)[places]
@@ -120,6 +126,80 @@ def _floor(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
     ticks = floored(_local(values)).cast(pa.int64()).fill_null(0).to_numpy()
     a_second = TICKS_A_SECOND[values.type.unit]
     return _as_times(ticks - _offsets(ticks // a_second, zone, wall=True) * a_second, values, values.type)
+
+
+def _up(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    return _on_wall(arguments[0], options, lambda ticks, period: -(-ticks // period) * period)
+
+
+def _nearest(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    """A half to the even multiple, as pandas has it."""
+
+    def rounded(ticks: Any, period: int) -> Any:
+        below, rest = np.divmod(ticks, period)
+        return (below + (2 * rest + below % 2 > period)) * period
+
+    return _on_wall(arguments[0], options, rounded)
+
+
+def _on_wall(values: Any, options: Sequence[Scalar], rounded: Callable[[Any, int], Any]) -> Any:
+    """Wall times moved to multiples of some units."""
+    import pyarrow as pa
+
+    if isinstance(values, pa.Scalar):
+        return _on_wall(pa.array([values.as_py()], values.type), options, rounded)[0]
+    many, unit = int(options[0] or 1), str(options[1])
+    period, rest = divmod(many * TICKS_A_SECOND[values.type.unit] * _NANOSECONDS[unit], 10**9)
+    if not period:
+        return values
+    if rest:
+        raise Unfit("times are rounded to whole numbers of their own unit")
+    naive = pa.timestamp(values.type.unit)
+    moved = _as_times(rounded(_local(values).cast(pa.int64()).fill_null(0).to_numpy(), period), values, naive)
+    return moved if values.type.tz is None else _localize([moved], (values.type.tz, "raise", "raise"))
+
+
+def _localize(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    """Wall times of a zone; without one, the wall times of aware ones."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    (values,), zone = arguments, str(options[0])
+    if not zone:
+        return _local(values)
+    if isinstance(values, pa.Scalar):
+        return _localize([pa.array([values.as_py()], values.type)], options)[0]
+    kind = pa.timestamp(values.type.unit, zone)
+    wall = values.cast(pa.int64()).fill_null(0).to_numpy()
+    if _late(values):
+        a_second = TICKS_A_SECOND[values.type.unit]
+        try:
+            first, second = (_offsets(wall // a_second, zone, wall=True, later=later) for later in (False, True))
+        except (KeyError, ValueError):
+            raise Unfit("the owner knows no such zone") from None
+        ticks, twice, never = wall - first * a_second, first > second, first < second
+    else:
+        both = [
+            pc.assume_timezone(values, zone, ambiguous=which, nonexistent=which) for which in ("earliest", "latest")
+        ]
+        ticks, other = (found.cast(pa.int64()).fill_null(0).to_numpy() for found in both)
+        never = pc.local_timestamp(both[0]).cast(pa.int64()).fill_null(0).to_numpy() != wall
+        twice = (ticks != other) & ~never
+    there = values.is_valid().to_numpy(zero_copy_only=False)
+    for what, lacking, how in ((twice, "twice", options[1]), (never, "never", options[2])):
+        if how == "raise" and (what & there).any():
+            name = "ambiguous" if lacking == "twice" else "nonexistent"
+            raise Unfit(f"some times are {lacking} there in that zone: {name}='NaT' makes them missing")
+    missing = ~there | twice | never
+    return pa.array(ticks, mask=missing if missing.any() else None).cast(kind)
+
+
+def _convert(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    import pyarrow as pa
+
+    (values,), zone = arguments, str(options[0])
+    kind = pa.timestamp(values.type.unit, zone or None)
+    return values.cast(pa.int64()).cast(kind)
 
 
 def _days(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
@@ -176,6 +256,10 @@ EVALUATORS: Mapping[str, Evaluator] = {
     "part": _part,
     "date": _date,
     "floor": _floor,
+    "ceil": _up,
+    "round_time": _nearest,
+    "localize": _localize,
+    "convert": _convert,
     "days": _days,
     "total_seconds": _total_seconds,
     "to_datetime": _to_datetime,

@@ -1,10 +1,13 @@
-"""Arithmetic on numbers, as pandas has it: int / int is a float, a missing value makes the result missing."""
+"""Arithmetic on numbers, as pandas has it: int / int is a float, a missing value makes the result missing. Decimals
+are computed with exactly, beside whole numbers too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from icm_ray.query.arrow_kinds import Family, common_kind, duration, timestamp, unit_kind
+from icm_ray.query.expressions.decimals import computed
 from icm_ray.query.expressions.function import Function, Infer, Typed, Words, any_nullable, numbers
 from icm_ray.query.expressions.tree import Scalar
 
@@ -21,13 +24,15 @@ def _prefix(symbol: str) -> Words:
 
 def _number(what: str) -> Infer:
     def infer(arguments: Sequence[Typed], _: Sequence[Scalar]) -> Typed:
-        kind = _of_times(what, arguments) or numbers(arguments, what)
+        kind = _of_times(what, arguments) or computed(what, arguments) or numbers(arguments, what)
         return Typed(kind, any_nullable(arguments))
 
     return infer
 
 
 def _quotient(arguments: Sequence[Typed], _: Sequence[Scalar]) -> Typed:
+    if kind := computed("/", arguments):
+        return Typed(kind, any_nullable(arguments))
     if [_family(argument) for argument in arguments] != [Family.DURATION, Family.DURATION]:
         numbers(arguments, "/")
     return Typed("float", nullable=True)  # 0 / 0

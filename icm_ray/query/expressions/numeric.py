@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from icm_ray.errors import ColumnError
+from icm_ray.query.expressions.decimals import computed
 from icm_ray.query.expressions.function import Function, Infer, Typed, any_nullable, numbers, ordered
 from icm_ray.query.expressions.tree import Scalar
 
@@ -44,7 +45,7 @@ def _rounded(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
     decimals = options[0] if len(options) == 1 else None
     if isinstance(decimals, bool) or not isinstance(decimals, int) or abs(decimals) > _MOST_DECIMALS:
         raise ColumnError(f"round takes a whole number of decimals, to {_MOST_DECIMALS}")
-    return Typed(numbers(arguments, "round"), any_nullable(arguments))
+    return Typed(computed("round", arguments) or numbers(arguments, "round"), any_nullable(arguments))
 
 
 def _one_of_two(what: str) -> Infer:

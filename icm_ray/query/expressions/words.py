@@ -22,7 +22,7 @@ def words(of: Of) -> str:
         if isinstance(node, Column):
             texts.append(node.name)
         elif isinstance(node, Literal):
-            texts.append(repr(node.value))
+            texts.append(str(node.value) if node.kind.startswith("decimal") else repr(node.value))
         else:
             arguments = [texts[argument] for argument in node.arguments]
             function = FUNCTIONS.get(node.function)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.group_keys import domain_of
+from analytics.group_keys import TEXT, domain_of, private_keys
 from analytics.groupby import grouped
 from analytics.query import Query, together
 from icm_ray.errors import InputError, PolicyError
+from icm_ray.query.arrow_kinds import unit_kind
+from icm_ray.query.expressions.tree import apply
 from icm_ray.query.selection import MOST_CELLS
 from icm_ray.query.statistics.distinct import Distinct
+from icm_ray.query.tasks import GroupKey
 from icm_ray.query.withheld import Withheld
 
 if TYPE_CHECKING:
-    from analytics.meant import Meant
+    from analytics.column import SecureColumn
+    from analytics.meant import Groups, Meant
     from icm_ray.query.expressions.tree import Of
 
 __all__ = ["ByValue"]
@@ -42,25 +47,44 @@ class ByValue:
             raise InputError(f"range= states values of whole numbers, and {self.name!r} holds {self.kind}: use domain=")
         return domain_of(self.meant.info(self.of), self.name, _whole(range))
 
-    def nunique(self, *, domain: Iterable[Any] | None = None, range: tuple[int, int] | None = None) -> Query:
-        """Count which values of a public domain are there: their number alone is opened, no count.
+    def nunique(
+        self,
+        *,
+        domain: Iterable[Any] | None = None,
+        range: tuple[int, int] | None = None,
+        max_groups: int | None = None,
+        max_bytes: int = TEXT,
+    ) -> Query:
+        """Count the different values: their number alone is opened, neither which they are, nor a count.
 
         Args:
-            domain: The values; others are not counted. Booleans need none.
-            range: Of integers the least and the largest value instead, both included.
+            domain: The values that count. None: all that there are of rows that owners hold, as of private keys of
+                `SecureFrame.groupby`.
+            range: Of integers the least and the largest value that counts instead, both included.
+            max_groups: Without a domain, room for so many values of each owner, as of `SecureFrame.groupby`.
+            max_bytes: Without a domain, the most bytes of a text.
 
         Returns:
             A query for an int.
 
         Raises:
-            ColumnError: No text, integers or booleans, values of another kind, or a shared column.
+            ColumnError: Floats, values of another kind, or a shared column whose values are not stated.
             InputError: No values, or too many.
+            PolicyError: A dataset with a policy whose values are not stated, or that is shared.
 
         Examples:
+            >>> visits["ward"].nunique().reveal()
+            2
             >>> visits["ward"].nunique(domain=["a", "b", "c"]).reveal()
             2
         """
-        return self._distinct(domain, range, modes=False)
+        info = self.meant.info(self.of)
+        stated = domain is not None or range is not None or info.kind == "bool" or info.categories
+        if stated or self.meant.dataset.facts.shared:
+            return self._distinct(domain, range, modes=False)
+        of = apply("ticks", (self.of,)) if unit_kind(info.kind) is not None else self.of
+        keys = private_keys(self.meant, [of], max_groups, max_bytes)
+        return self._asked(Distinct(self.meant.name(keys), of), keys)
 
     def mode(self, *, domain: Iterable[Any] | None = None, range: tuple[int, int] | None = None) -> Query:
         """Find which values of a public domain are there most often; no count is opened.
@@ -73,8 +97,9 @@ class ByValue:
             A query for a pandas Series of these values in order; empty where none of them is there.
 
         Raises:
-            ColumnError: No text, integers or booleans, values of another kind, or a shared column.
+            ColumnError: No text, integers or booleans, or values of another kind.
             InputError: No values, or too many.
+            PolicyError: A shared column of a dataset with a policy.
 
         Examples:
             >>> visits["ward"].mode(domain=["a", "b", "c"]).reveal().tolist()
@@ -84,12 +109,45 @@ class ByValue:
 
     def _distinct(self, domain: Any, range: Any, *, modes: bool) -> Query:
         values = self._domain(domain, range)
-        statistic = Distinct(self.meant.name(), self.of, domain=values, modes=modes)
-        part = self.meant.part(statistic)
+        by = [GroupKey(self.of, values)] if self.meant.dataset.facts.shared else []
+        statistic = Distinct(self.meant.name(by), self.of, domain=() if by else values, modes=modes)
+        query = self._asked(statistic, by)
+        return together([query], statistic.title, lambda found: _modes(found[0], values, self.name)) if modes else query
+
+    def _asked(self, statistic: Distinct, by: Groups) -> Query:
+        part = self.meant.part(statistic, by)
         statistic.partials(part.rows)  # refuses what cannot be
-        if not modes:
-            return Query([part], statistic.title)
-        return Query([part], statistic.title, lambda results: _modes(results[0], values, self.name))
+        return Query([part], statistic.title)
+
+    def any(self: Any) -> Query:
+        """Say whether any value is true, or another number than 0; a missing one is not.
+
+        Returns:
+            A query for a bool; False of no values.
+
+        Raises:
+            ColumnError: The column holds neither booleans nor numbers.
+
+        Examples:
+            >>> (visits["age"] >= 65).any().reveal()
+            True
+        """
+        return _truth(self, least=False)
+
+    def all(self: Any) -> Query:
+        """Say whether all values are true, or other numbers than 0; missing ones are left out.
+
+        Returns:
+            A query for a bool; True of no values.
+
+        Raises:
+            ColumnError: The column holds neither booleans nor numbers.
+
+        Examples:
+            >>> (visits["age"] >= 65).all().reveal()
+            False
+        """
+        return _truth(self, least=True)
 
     def value_counts(
         self,
@@ -141,6 +199,18 @@ class ByValue:
             return _counted(results[0], results[0].index.name, normalize=normalize, sort=sort, ascending=ascending)
 
         return together([counts], f"counts of the values of {self.name}", build)
+
+
+def _truth(column: SecureColumn, *, least: bool) -> Query:
+    """The least, or the largest, of booleans."""
+    true = column if column.kind == "bool" else column._apply("not_equal", 0)
+
+    def build(results: list[Any]) -> Any:
+        (found,) = results
+        return found if isinstance(found, Withheld) else least if math.isnan(found) else bool(found)
+
+    name = "all" if least else "any"
+    return together([true.min() if least else true.max()], f"{name} of {column.name}", build)
 
 
 def _whole(given: Any) -> Any:

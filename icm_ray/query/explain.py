@@ -20,6 +20,7 @@ from icm_ray.query.rows import Rows, cells, public_count
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.distinct import Distinct
 
 __all__ = ["explain"]
 
@@ -54,7 +55,8 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
         keys = ", ".join(words(key.of) for key in rows.private.keys)
         lines.append(f"  groups: {keys}, private; {rows.groups} places for the groups of all owners, public")
     lines += [f"  plan: {step}" for step in _plan(statistic, rows)]
-    lines.append(f"  opened: {statistic.discloses(rows)}{_in_groups(rows)}")
+    groups = "" if isinstance(statistic, Distinct) else _in_groups(rows)
+    lines.append(f"  opened: {statistic.discloses(rows)}{groups}")
     if any(item.statistic == index and isinstance(item.source, ValueType) for item in lowered.revealed):
         recipient = "the driver, where the parties' shares meet" if question.to == DRIVER else f"{question.to} alone"
         everyone = statistic.all_learn and not rows.shared

@@ -65,6 +65,42 @@ def test_values_that_nobody_states(fresh):
     same(held["ward"].value_counts().reveal().sort_index(), plain["ward"].value_counts().sort_index())
 
 
+@given(one=some, other=some)
+@settings(max_examples=3)
+def test_how_many_different_ones_that_nobody_states(engine, one, other):
+    held, plain = two(engine, one, other)
+    chosen, expected = held[held["n"] < 2], plain[plain["n"] < 2]
+    columns = ("ward", "n")
+    found = icm.reveal(*(frame[name].nunique(max_groups=32) for frame in (held, chosen) for name in columns))
+    assert found == tuple(frame[name].nunique() for frame in (plain, expected) for name in columns)
+
+
+def test_of_times_and_decimals_and_of_shares(fresh):
+    plain = pd.DataFrame({"t": pd.to_datetime(["2020", "2021", "2020", None]), "b": [True, False, True, True]})
+    held = an.from_pandas(fresh, {"alice": plain[:2].assign(n=[3, 1]), "bob": plain[2:].assign(n=[1, 1])})
+    fresh.jobs.clear()
+    query = held["t"].nunique()
+    assert "how many different values there are; neither which, nor a count\n" in query.explain()
+    assert query.reveal() == 2
+    assert [name for _, name in fresh.revealed()] == ["0: distinct (number of distinct values of t)"]
+    shared = held[["b", "n"]].share()
+    assert icm.reveal(shared["b"].nunique(), shared["n"].nunique(range=(0, 2))) == (2, 1)
+    assert shared["n"].mode(domain=[1, 2, 3]).reveal().tolist() == [1]
+    assert shared[shared["n"] > 9]["b"].mode().reveal().tolist() == []
+
+
+@given(one=some, other=some)
+@settings(max_examples=3)
+def test_whether_any_or_all_are_true(engine, one, other):
+    held, plain = two(engine, one, other)
+    none = held[held["n"] > 9]
+    found = icm.reveal(
+        held["b"].any(), held["b"].all(), held["x"].any(), held["n"].all(), none["b"].any(), none["x"].all()
+    )
+    expected = plain["b"].any(), plain["b"].all(), plain["x"].any(), plain["n"].all(), False, True
+    assert found == tuple(map(bool, expected))
+
+
 def test_values_outside_of_the_stated_ones_are_in_no_count(fresh):
     held, _ = two(fresh, [(1.0, 2, True, "c"), (1.0, 2, True, "c")], [(2.0, 1, False, "a")])
     column = held["ward"]
@@ -139,6 +175,8 @@ def test_what_is_withheld_is_masked_or_refused(fresh):
     ):
         with pytest.raises(PolicyError, match="not known"):
             query.reveal()
+    with pytest.raises(PolicyError, match="state them"):
+        held["ward"].nunique()
     with pytest.raises(PolicyError, match="own value"):
         held["ward"].mode(domain=WARDS).reveal()
 
@@ -173,8 +211,8 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     fresh.jobs.clear()
     for refused, error, says in (
         (lambda: shared["n"].histogram(3, (0, 1), weights=shared["n"]), ColumnError, "before .share"),
-        (shared["b"].mode, ColumnError, "before .share"),
-        (held["ward"].nunique, InputError, "not public"),
+        (shared["n"].nunique, InputError, "not public"),
+        (held["x"].nunique, ColumnError, "not by float"),
         (held["x"].mode, InputError, "not public"),
         (lambda: held["x"].nunique(domain=[1.5]), ColumnError, "not by float"),
         (lambda: held["ward"].nunique(domain=[1]), ColumnError, "it is string"),

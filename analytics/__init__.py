@@ -16,7 +16,9 @@ from analytics.histogram_counts import HistogramCounts, HistogramCounts2D
 from analytics.merge import MergedFrame, merge
 from analytics.merged_column import MergedColumn
 from analytics.pandas_frames import from_pandas
+from analytics.pooling import concat
 from analytics.query import Query
+from analytics.sorting import SecureSorted
 from analytics.text_methods import SecureText
 from analytics.time_methods import SecureDates, to_datetime
 
@@ -31,7 +33,9 @@ __all__ = [
     "SecureFrame",
     "SecureGroupBy",
     "SecureModel",
+    "SecureSorted",
     "SecureText",
+    "concat",
     "crosstab",
     "cut",
     "from_pandas",

@@ -9,6 +9,7 @@ from analytics.accessors import Accessors
 from analytics.aggregates import Aggregated
 from analytics.binned import histogram
 from analytics.by_value import ByValue
+from analytics.describing import DescribedColumn
 from analytics.elementwise import Elementwise
 from analytics.group_keys import label_of
 from analytics.meant import Meant
@@ -17,6 +18,7 @@ from analytics.quantiles import most, quantiles
 from analytics.query import Query
 from analytics.rows_stay import RowsStay
 from analytics.shown import shown
+from analytics.sorting import SortsColumn
 from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.tree import Expression, Of
 from icm_ray.query.expressions.words import words
@@ -33,7 +35,9 @@ from icm_ray.runtime.driver.stays_here import StaysHere
 __all__ = ["SecureColumn"]
 
 
-class SecureColumn(Elementwise, Accessors, Moments, ByValue, Aggregated, RowsStay, StaysHere):
+class SecureColumn(
+    Elementwise, Accessors, Moments, ByValue, Aggregated, DescribedColumn, SortsColumn, RowsStay, StaysHere
+):
     """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
     Every statistic is a `Query`, which computes nothing before its `reveal`. Operators and comparisons make columns

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from analytics.answered import Answered
+from icm_ray.query.pool import Pool
 from icm_ray.query.question import DatasetFacts
 from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine
@@ -72,16 +73,37 @@ class Dataset:
     forgotten: threading.Event = field(default_factory=threading.Event)
     holders: PolicyHolders = field(default_factory=PolicyHolders)
     answered: Answered = field(default_factory=Answered)
+    parts: tuple[Dataset, ...] = ()
+    """Of a pool, those whose rows it has: they keep them."""
+
+    @property
+    def bases(self) -> tuple[Dataset, ...]:
+        """The datasets that workers know."""
+        return self.parts or (self,)
+
+    @property
+    def pool(self) -> Pool | None:
+        """What it is a pool of."""
+        return Pool(tuple(part.facts.name for part in self.parts)) if self.parts else None
+
+    @property
+    def gone(self) -> bool:
+        """Whether rows were forgotten."""
+        return self.forgotten.is_set() or any(part.forgotten.is_set() for part in self.parts)
 
     def made(self, facts: DatasetFacts) -> Dataset:
         """A dataset made of the rows of this one: what may be revealed of it, the same policy says."""
         return Dataset(self.engine, facts, holders=self.holders.join(), answered=self.answered)
 
     def __post_init__(self) -> None:
-        forget_when_dropped(self, self.engine, partial(_left, self.facts, self.holders, self.forgotten))
+        if not self.parts:
+            forget_when_dropped(self, self.engine, partial(_left, self.facts, self.holders, self.forgotten))
 
     def forget(self) -> None:
         """Let the workers drop the rows, and the policy once nothing made of them is left."""
+        if self.parts:
+            self.forgotten.set()
+            return
         last = self.holders.leave(self.forgotten)
         self.engine.forget(_names(self.facts, last))
 

@@ -9,7 +9,7 @@ from analytics.public_values import plain
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Of, apply
 
-__all__ = ["Elementwise"]
+__all__ = ["Elementwise", "target_kind"]
 
 
 class Elementwise(Operators):
@@ -172,13 +172,14 @@ class Elementwise(Operators):
             >>> visits["cost"].astype("int").sum().reveal()
             1015
         """
-        return self._apply("cast", options=(_target(dtype),))
+        return self._apply("cast", options=(target_kind(dtype, "astype"),))
 
 
 _TARGETS: Final = {"b": "bool", "i": "int", "u": "int", "f": "float"}
 
 
-def _target(dtype: Any) -> str:
+def target_kind(dtype: Any, what: str) -> str:
+    """The kind of columns that a dtype stands for. what: takes it. Errors: `InputError`."""
     import pandas as pd
 
     if dtype in (str, "str", "string"):
@@ -186,11 +187,11 @@ def _target(dtype: Any) -> str:
     try:
         kind = pd.api.types.pandas_dtype(dtype)
     except TypeError:
-        raise InputError(f"astype takes 'int', 'float', 'bool' or 'string', not {dtype!r}") from None
+        raise InputError(f"{what} takes 'int', 'float', 'bool' or 'string', not {dtype!r}") from None
     if isinstance(kind, pd.StringDtype):
         return "string"
     if kind.kind not in _TARGETS:
-        raise InputError(f"astype takes 'int', 'float', 'bool' or 'string', not {dtype!r}")
+        raise InputError(f"{what} takes 'int', 'float', 'bool' or 'string', not {dtype!r}")
     return _TARGETS[kind.kind]
 
 

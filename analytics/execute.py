@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analytics.dataset import Dataset
 from analytics.progress import Progress
-from icm_ray.errors import IcmError, InputError
+from icm_ray.errors import IcmError, InputError, UnsupportedError
 from icm_ray.names import DRIVER
 from icm_ray.query.answer import answers
 from icm_ray.query.disclosure import check_disclosure
@@ -76,15 +76,16 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     if any(dataset.engine is not engine for _, dataset in everything):
         raise InputError("results of different sessions cannot be revealed together")
     for part, dataset in everything:
-        if dataset.forgotten.is_set():
+        if dataset.gone:
             raise InputError(f"{part.statistic.title}: its rows were forgotten; read (or share) them again")
-    facts = {dataset.facts.name: dataset.facts for _, dataset in everything}
+    facts = {base.facts.name: base.facts for _, dataset in everything for base in dataset.bases}
     selections = tuple(dict.fromkeys(part.selection for part in parts if part.selection is not None))
     merges = tuple(dict.fromkeys(part.merge[0] for part in parts if part.merge is not None))
+    pools = tuple(dict.fromkeys(dataset.pool for _, dataset in everything if dataset.pool is not None))
     told = [part.dataset for part in parts if part.merge is None and row_sets(part.statistic, part.rows)]
     answered = {dataset.facts.source: dataset for dataset in told if dataset.facts.policy is not None}
     earlier = tuple(Earlier(name, _earlier(engine, dataset)) for name, dataset in answered.items())
-    question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections, earlier, merges)
+    question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections, earlier, merges, pools)
     asked = Asked(question, tuple(facts.values()))
     check_disclosure(asked, _members(engine))
     return engine, asked
@@ -169,8 +170,10 @@ def share(dataset: Dataset, columns: tuple[SharedColumn, ...], where: Of | None 
     shared; `BoundError` and `NullError` of the owner's worker.
     """
     engine, config = dataset.engine, dataset.engine.config
-    if dataset.forgotten.is_set():
+    if dataset.gone:
         raise InputError("the frame's rows were forgotten; read them again")
+    if dataset.parts:
+        raise UnsupportedError("concatenated rows are not shared: read the files as one frame, and share that")
     into = engine.new_name("shares")
     sharing = Sharing(dataset.facts.name, into, columns, config.fraction_bits, config.default_bound, where)
     asked = Asked(sharing, (dataset.facts,))

@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from analytics.column import SecureColumn
 from analytics.dataset import Dataset
+from analytics.describing import DescribedFrame
 from analytics.execute import share
 from analytics.frame_statistics import FrameStatistics
 from analytics.group_keys import TEXT
@@ -16,6 +17,7 @@ from analytics.meant import Meant
 from analytics.public_values import plain
 from analytics.query import Query
 from analytics.shaping import Shaping
+from analytics.sorting import SortsFrame
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, literal
@@ -27,7 +29,7 @@ from icm_ray.query.statistics.count import Count
 __all__ = ["SecureFrame"]
 
 
-class SecureFrame(Shaping, FrameStatistics, Uncompared):
+class SecureFrame(Shaping, FrameStatistics, DescribedFrame, SortsFrame, Uncompared):
     """A frame holds the rows of all owners as one table: names, kinds and numbers of rows; values stay where they are.
 
     `read_csv`, `read_parquet` and `from_pandas` make frames, and so do `share` and picking columns of another frame:

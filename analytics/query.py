@@ -29,17 +29,21 @@ class Query(Uncompared):
     Args:
         parts: What is asked: statistics, and of which rows.
         title: What it is, in words.
-        build: What makes the result of those of the parts; by default the only one's.
+        build: What makes the result of those of the parts; by default the only one's. Where it makes a query, that is
+            revealed next.
+        note: What else there is to say of it in `explain`.
 
     Examples:
         >>> visits["age"].mean()
         <mean of age, not revealed: .explain() says what .reveal() opens>
     """
 
-    __slots__ = ("_build", "_parts", "_title")
+    __slots__ = ("_build", "_note", "_parts", "_title")
 
-    def __init__(self, parts: Sequence[Part], title: str, build: Callable[[list[Any]], Any] = _only) -> None:
-        self._parts, self._title, self._build = tuple(parts), title, build
+    def __init__(
+        self, parts: Sequence[Part], title: str, build: Callable[[list[Any]], Any] = _only, note: str = ""
+    ) -> None:
+        self._parts, self._title, self._build, self._note = tuple(parts), title, build, note
 
     def __repr__(self) -> str:
         return f"<{self._title}, not revealed: .explain() says what .reveal() opens>"
@@ -92,7 +96,8 @@ class Query(Uncompared):
               opened: the sum, to be divided by 5: the number of rows is public
             ...
         """
-        return explain(self._parts, to)
+        told = explain(self._parts, to)
+        return f"{self._note}\n{told}" if self._note else told
 
     def reveal(self, to: str | None = None) -> Any:
         """Compute the statistic and open the result, for its recipient alone.
@@ -121,7 +126,7 @@ class Query(Uncompared):
             >>> visits["age"].max().reveal(to="bob")
             70
         """
-        return self._build(run(self._parts, to))
+        return self.reveal_together([self], to)[0]
 
     @classmethod
     def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> tuple[Any, ...]:
@@ -148,7 +153,12 @@ class Query(Uncompared):
             if not isinstance(query, Query):
                 raise InputError(f"only statistics are revealed together, not {type(query).__name__}")
         results = iter(run([part for query in queries for part in query._parts], to))
-        return tuple(query._build(list(islice(results, len(query._parts)))) for query in queries)
+        made = [query._build(list(islice(results, len(query._parts)))) for query in queries]
+        while further := {place: query for place, query in enumerate(made) if isinstance(query, Query)}:
+            results = iter(run([part for query in further.values() for part in query._parts], to))
+            for place, query in further.items():
+                made[place] = query._build(list(islice(results, len(query._parts))))
+        return tuple(made)
 
     @classmethod
     def explain_together(cls, queries: Sequence[Query], to: str | None = None) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from icm_ray.errors import InputError, OwnerError, PolicyError
+from collections.abc import Sequence
+
+from icm_ray.errors import ColumnError, InputError, OwnerError, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.policy import Policy
 from icm_ray.query.choices import chooses
@@ -17,7 +19,7 @@ from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.histogram import Histogram
 
-__all__ = ["check_disclosure", "fewest_values"]
+__all__ = ["check_disclosure", "fewest_values", "unanswered"]
 
 
 def check_disclosure(asked: Asked, members: Members) -> None:
@@ -51,6 +53,19 @@ def fewest_values(statistic: Statistic, rows: Rows) -> int:
         return 1
     lost, fraction = getattr(statistic, "ddof", 1), getattr(statistic, "fraction", None)
     return rows.policy.fewest(statistic.operation, lost=lost, fraction=fraction)
+
+
+def unanswered(statistic: Statistic, rows: Rows, there: Sequence[str]) -> str | None:
+    """Why nobody would get a result, from public facts alone; None where somebody may. there: the members."""
+    try:
+        statistic.partials(rows)
+    except ColumnError as error:
+        return str(error)
+    reasons = [_objection(statistic, rows, learner) for learner in (*there, DRIVER)]
+    told = [reason for reason in reasons if reason is not None]
+    if statistic.all_learn:
+        return told[0] if told else None
+    return told[-1] if len(told) == len(reasons) else None
 
 
 def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:

@@ -53,7 +53,10 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
 
     @property
     def owners(self) -> Mapping[str, int]:
-        return {table.owner: sum(table.rows) for table in self.tables}
+        brought: dict[str, int] = {}
+        for table in self.tables:
+            brought[table.owner] = brought.get(table.owner, 0) + sum(table.rows)
+        return brought
 
     @property
     def shared(self) -> bool:

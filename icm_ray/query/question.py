@@ -15,6 +15,7 @@ from icm_ray.payload import decode_request
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.merge import Merge, MergedRows
 from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.pool import Pool, PooledRows, pooled
 from icm_ray.query.row_set import Earlier
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
@@ -29,7 +30,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="que
     """Statistics, answered together. to: who receives the results; "driver": the parties' shares meet there.
     selections: the rows that statistics speak of beside those of whole datasets. earlier: of datasets with a policy,
     which rows were asked for before: every party holds that against its own ledger. merges: the rows of two
-    selections, merged.
+    selections, merged. pools: the rows of several datasets, as those of one.
     """
 
     statistics: tuple[Statistic, ...]
@@ -37,6 +38,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="que
     selections: tuple[Selection, ...] = ()
     earlier: tuple[Earlier, ...] = ()
     merges: tuple[Merge, ...] = ()
+    pools: tuple[Pool, ...] = ()
 
 
 class SharedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,11 +92,23 @@ class Asked(
     def _rows_of(self, selection: Selection) -> SelectedRows:
         return SelectedRows(selection, self.facts_of(selection.dataset))
 
+    @cached_property
+    def _pooled(self) -> dict[str, PooledRows]:
+        """By name. Errors: those of `pooled`; `ProgramError` for datasets of which nothing is said."""
+        if not isinstance(self.what, Question):
+            return {}
+        stated = {facts.name: facts for facts in self.facts}
+        if any(name not in stated for pool in self.what.pools for name in pool.datasets):
+            raise ProgramError("nothing is said of a dataset whose rows are asked for among others")
+        return {pool.name: pooled(pool, [stated[name] for name in pool.datasets]) for pool in self.what.pools}
+
     def facts_of(self, dataset: str) -> DatasetFacts:
         """The facts of a dataset. Errors: `ProgramError` where there are none."""
         for facts in self.facts:
             if facts.name == dataset:
                 return facts
+        if dataset in self._pooled:
+            return self._pooled[dataset]
         raise ProgramError(f"nothing is said of the dataset {dataset!r} that is asked for")
 
     @cached_property

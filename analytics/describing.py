@@ -1,0 +1,218 @@
+"""`describe` of columns and of frames: pandas' table of numbers, and of values that are public."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from analytics.aggregates import verb_of
+from analytics.elementwise import target_kind
+from analytics.query import Query, together
+from icm_ray.errors import ColumnError, InputError, PolicyError
+from icm_ray.query.disclosure import unanswered
+from icm_ray.query.withheld import Withheld
+
+if TYPE_CHECKING:
+    from analytics.column import SecureColumn
+
+__all__ = ["DescribedColumn", "DescribedFrame"]
+
+_NUMBERS: Final = frozenset({"int", "float"})
+_OF_VALUES: Final = ("count", "unique", "top", "freq")
+
+
+class DescribedColumn:
+    """A column that describes itself."""
+
+    __slots__ = ()
+
+    def describe(self: Any, percentiles: Sequence[float] | None = None) -> Query:
+        """Describe the values: of numbers count, mean, std, min, percentiles and max; of booleans and of text with
+        public categories count, unique, top and freq, of which the counts of all values are opened.
+
+        Of equally frequent values the first one, in their order, is the top.
+
+        Args:
+            percentiles: Of numbers which ones, from 0 to 1; None: the quartiles.
+
+        Returns:
+            A query for a pandas Series, of float64 for numbers. What a policy does not allow or withholds, and what is
+            not offered of shared rows, is NaN, and `attrs["withheld"]` says why.
+
+        Raises:
+            ColumnError: A column of another kind, or whose values are not public.
+            InputError: Percentiles that cannot be, or one twice.
+            PolicyError: The policy allows nothing of it.
+
+        Examples:
+            >>> visits["age"].describe().reveal().round(1).tolist()
+            [5.0, 48.2, 17.4, 29.0, 34.0, 47.0, 61.0, 70.0]
+            >>> visits["age"].describe(percentiles=[0.1, 0.9]).reveal().index.tolist()
+            ['count', 'mean', 'std', 'min', '10%', '90%', 'max']
+        """
+        return _described(self, _percentiles(percentiles))
+
+
+class DescribedFrame:
+    """A frame whose columns describe themselves."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[str]: ...
+
+        def __getitem__(self, names: str) -> SecureColumn: ...
+
+    def describe(self, percentiles: Sequence[float] | None = None, include: Any = None) -> Query:
+        """Describe each column, as `SecureColumn.describe`.
+
+        Args:
+            percentiles: Of numbers which ones, from 0 to 1; None: the quartiles.
+            include: Which columns: None for those of numbers, where there are none for all; "all"; a dtype or several,
+                of "number", "int", "float", "bool" and "category".
+
+        Returns:
+            A query for a pandas DataFrame with a column for each; NaN where it has no such row, and as of
+            `SecureColumn.describe`.
+
+        Raises:
+            ColumnError: No column, or one that cannot be described.
+            InputError: Percentiles or dtypes that cannot be.
+            PolicyError: The policy allows nothing of a column.
+
+        Examples:
+            >>> visits.describe(percentiles=[]).reveal().round(1)
+                    age   cost
+            count   5.0    5.0
+            mean   48.2  203.3
+            std    17.4  148.5
+            min    29.0   80.0
+            max    70.0  410.8
+        """
+        columns = _included([self[name] for name in self], include)
+        wanted = _percentiles(percentiles)
+        names = [column.name for column in columns]
+        queries = [_described(column, wanted) for column in columns]
+        return together(queries, f"description of {', '.join(names)}", lambda results: _table(results, names))
+
+
+def _percentiles(given: Any) -> list[float]:
+    """In order. Errors: `InputError`."""
+    if given is None:
+        return [0.25, 0.5, 0.75]
+    try:
+        wanted = [float(one) for one in given]
+    except (TypeError, ValueError):
+        raise InputError(f"percentiles= takes numbers from 0 to 1, not {given!r}") from None
+    if not all(0 <= one <= 1 for one in wanted):
+        raise InputError(f"percentiles lie from 0 to 1, not at {next(one for one in wanted if not 0 <= one <= 1)}")
+    if len(set(wanted)) < len(wanted):
+        raise InputError("percentiles= has one twice")
+    return sorted(wanted)
+
+
+def _public(column: SecureColumn) -> bool:
+    return column.kind == "bool" or bool(column.meant.info(column.of).categories)
+
+
+def _described(column: SecureColumn, percentiles: Sequence[float]) -> Query:
+    if column.kind in _NUMBERS:
+        return _of_numbers(column, percentiles)
+    if _public(column):
+        return _of_values(column)
+    if column.kind == "string":
+        reason = "its values are private: ask for value_counts(domain=[...]), or leave the column out"
+    else:
+        reason = f"it holds {column.kind}: ask for count(), min() and max(), or leave the column out"
+    raise ColumnError(f"column {column.name!r} is not described: {reason}", column=column.name)
+
+
+def _of_numbers(column: SecureColumn, percentiles: Sequence[float]) -> Query:
+    from pandas.io.formats.format import format_percentiles
+
+    queries = {name: verb_of(name)(column) for name in ("count", "mean", "std", "min")}
+    queries |= {
+        name: column.quantile(one) for name, one in zip(format_percentiles(percentiles), percentiles, strict=True)
+    }
+    queries["max"] = verb_of("max")(column)
+    asked, refused = {}, {}
+    for name, query in queries.items():
+        (part,) = query._parts
+        reason = unanswered(part.statistic, part.rows, (*query.session.parties, *query.session.owners))
+        if reason is None:
+            asked[name] = query
+        else:
+            refused[name] = Withheld(reason)
+    if not asked:
+        first = next(iter(refused.values()))
+        raise PolicyError(first.reason, dataset=column.meant.dataset.facts.source)
+
+    def build(results: list[Any]) -> Any:
+        import pandas as pd
+
+        found = {**refused, **dict(zip(asked, results, strict=True))}
+        values = [float("nan") if isinstance(found[name], Withheld) else found[name] for name in queries]
+        made = pd.Series(values, index=pd.Index(list(queries)), name=column.name, dtype="float64")
+        reasons = (value.reason for value in found.values() if isinstance(value, Withheld))
+        made.attrs["withheld"] = tuple(dict.fromkeys(reasons))
+        return made
+
+    return together([*asked.values()], f"description of {column.name}", build)
+
+
+def _of_values(column: SecureColumn) -> Query:
+    def build(results: list[Any]) -> Any:
+        import pandas as pd
+
+        count, counts = results
+        reasons = [count.reason] if isinstance(count, Withheld) else []
+        reasons += counts.attrs["withheld"]
+        values: list[Any] = [float("nan") if isinstance(count, Withheld) else count]
+        if counts.attrs["withheld"]:
+            values += [float("nan")] * 3
+        else:
+            values += [len(counts), *((counts.index[0], counts.iloc[0]) if len(counts) else (float("nan"),) * 2)]
+        made = pd.Series(values, index=pd.Index(_OF_VALUES), name=column.name, dtype="object")
+        made.attrs["withheld"] = tuple(dict.fromkeys(reasons))
+        return made
+
+    return together([column.count(), column.value_counts()], f"description of {column.name}", build)
+
+
+def _included(columns: Sequence[SecureColumn], include: Any) -> Sequence[SecureColumn]:
+    """Those of some dtypes. Errors: `ColumnError` (a frame without columns), `InputError`."""
+    if not columns:
+        raise ColumnError("a frame without columns is not described")
+    if include is None:
+        return [column for column in columns if column.kind in _NUMBERS] or columns
+    if isinstance(include, str) and include == "all":
+        return columns
+    wanted = [include] if isinstance(include, str | type) else include
+    if not isinstance(wanted, list | tuple) or not wanted:
+        raise InputError(f"include= takes 'all', a dtype or a list of them, not {include!r}")
+    chosen = [column for column in columns if any(_is_of(column, dtype) for dtype in wanted)]
+    if not chosen:
+        raise InputError(f"no column is of {', '.join(map(str, wanted))}")
+    return chosen
+
+
+def _is_of(column: SecureColumn, dtype: Any) -> bool:
+    import numpy as np
+
+    if dtype is np.number or (isinstance(dtype, str) and dtype == "number"):
+        return column.kind in _NUMBERS
+    if isinstance(dtype, str) and dtype == "category":
+        return column.kind == "string" and _public(column)
+    return column.kind == target_kind(dtype, "include=")
+
+
+def _table(described: Sequence[Any], names: Sequence[str]) -> Any:
+    import pandas as pd
+
+    rows = dict.fromkeys(name for one in sorted(described, key=len) for name in one.index)
+    reasons = dict.fromkeys(reason for one in described for reason in one.attrs["withheld"])
+    table = pd.concat(described, axis=1, ignore_index=True, sort=False).reindex(list(rows))
+    table.columns = pd.Index(list(names))
+    table.attrs["withheld"] = tuple(reasons)
+    return table

@@ -1,0 +1,81 @@
+"""Frames one below the other: their rows as those of one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from analytics.dataset import Dataset
+from analytics.frame import SecureFrame
+from analytics.meant import Meant
+from icm_ray.errors import ColumnError, InputError
+from icm_ray.query.pool import Pool, pooled
+
+__all__ = ["concat"]
+
+
+def concat(frames: Iterable[SecureFrame]) -> SecureFrame:
+    """Concatenate the rows of frames, which stay where they are; statistics are those of all rows together.
+
+    Kinds of columns are agreed on as owners' are: what is int in one frame and float in another is float.
+
+    Args:
+        frames: Frames of one session, held by their owners, with the same columns. Computed columns and chosen rows
+            have to be the same in all of them: concatenate first, then filter and assign.
+
+    Returns:
+        A frame of all rows, with the columns in the first frame's order. It ends with the frames that it is made of:
+        `forget` lets it go alone.
+
+    Raises:
+        InputError: No frame, one twice, one of another session, or with other rows chosen or columns computed.
+        ColumnError: A column that not all have, or a shared frame.
+        PolicyError: A frame with a policy.
+
+    Examples:
+        >>> north_alone = an.from_pandas(session, {"alice": north})
+        >>> south_alone = an.from_pandas(session, {"bob": south})
+        >>> an.concat([north_alone, south_alone])["age"].mean().reveal()
+        48.2
+    """
+    given = _frames(frames)
+    first = given[0]
+    if len(given) == 1:
+        return first
+    if any(frame.meant.dataset.engine is not first.meant.dataset.engine for frame in given):
+        raise InputError("frames of different sessions cannot be concatenated")
+    for number, frame in enumerate(given, 1):
+        _check_same(first, frame, number)
+    parts = tuple(part for frame in given for part in frame.meant.dataset.bases)
+    pool = Pool(tuple(part.facts.name for part in parts))
+    facts = pooled(pool, [part.facts for part in parts])
+    dataset = Dataset(first.meant.dataset.engine, facts, answering=parts[0].answering, parts=parts)
+    return SecureFrame(Meant(dataset, first.meant.where), first._columns)
+
+
+def _frames(given: Any) -> list[SecureFrame]:
+    if isinstance(given, SecureFrame) or not isinstance(given, Iterable):
+        raise InputError("concat takes a list of frames")
+    frames = list(given)
+    if not frames:
+        raise InputError("there are no frames to concatenate")
+    for frame in frames:
+        if not isinstance(frame, SecureFrame):
+            raise InputError(f"concat takes frames, and {type(frame).__name__} is none")
+    return frames
+
+
+def _check_same(first: SecureFrame, other: SecureFrame, number: int) -> None:
+    """Refuse columns or rows of another meaning. Errors: `ColumnError`, `InputError`."""
+    for one, beside, has, lacks in ((first, other, 1, number), (other, first, number, 1)):
+        for name in one.columns:
+            if name not in beside.columns:
+                reason = f"frame {lacks} has no column {name!r}, which frame {has} has: pick the same columns of both"
+                raise ColumnError(reason, column=name)
+    if other.meant.where != first.meant.where:
+        raise InputError("frames are concatenated before rows are chosen: concat, then filter")
+    for name, of in other._columns.items():
+        if of != first._columns[name]:
+            raise InputError(
+                f"{name!r} is computed or named otherwise in frame {number}: concat, then assign or rename"
+            )

@@ -165,9 +165,9 @@ class SecureSorted(RowsStay, Uncompared):
         which = f"{'last' if last else 'first'} {n} rows"
         others = ", ".join(column.name for column in columns[1:])
         note = f"{which} by {self._by}" + (f"; questions that follow find {others} of these rows" if others else "")
-        return _Search(
-            self._meant, columns, self._missing_first is not last, f"{which} by {self._by}", note, build
-        ).ask(0, [_Run((), n, None)])
+        search = _Search(self._meant, columns, self._missing_first is not last, f"{which} by {self._by}", note, build)
+        query: Query = search.ask(0, [_Run((), n, None)])
+        return query
 
 
 class SortsFrame:

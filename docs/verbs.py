@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ VERBS = {
         'frame["ward"].str.len()',
         'frame["day"] >= "2024-02-01"',
         'frame["day"].dt.month',
+        'frame["day"].dt.is_month_end',
+        'frame["day"].dt.tz_localize("Europe/Berlin").dt.tz_convert("UTC")',
+        'frame["price"] * 2 - Decimal("0.05")',
     ],
     "One number": [
         'frame["cost"].count()',
@@ -110,7 +114,7 @@ the code does.
 
 
 def tried(text: str, names: dict[str, Any]) -> str:
-    """ "yes", or what the error says."""
+    """ "yes", what of it is missing, or what the error says."""
     from analytics import MergedFrame, Query, SecureColumn, SecureFrame
 
     try:
@@ -120,7 +124,9 @@ def tried(text: str, names: dict[str, Any]) -> str:
         if isinstance(made, SecureFrame | MergedFrame):
             made = made.count_rows()
         if isinstance(made, Query):
-            made.reveal()
+            lacking = getattr(made.reveal(), "attrs", {}).get("withheld")
+            if lacking:
+                return f"in part, the rest is missing: {lacking[0]}"
     except AttributeError:
         return "not offered"
     except Exception as error:  # noqa: BLE001 - a typed error or none: the page says which
@@ -136,6 +142,7 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     import pandas as pd
+    import pyarrow as pa
 
     import analytics as an
     from icm_ray.runtime.carriers.threads import ThreadEngine
@@ -144,6 +151,8 @@ def _lines() -> Iterator[str]:
     north = pd.DataFrame({"age": [34, 61, 47], "cost": [120.5, 80.0, 310.25], "ill": [True, False, True]})
     south = pd.DataFrame({"age": [29, 70], "cost": [95.0, None], "ill": [False, True]})
     north, south = (part.assign(ward=[*"aba"][: len(part)], day=days[: len(part)]) for part in (north, south))
+    prices = pd.array(["1.10", "2.25", "0.40"], pd.ArrowDtype(pa.decimal128(9, 2)))
+    north, south = (part.assign(price=prices[: len(part)]) for part in (north, south))
     yield _HEAD
     with ThreadEngine(("alice", "bob")) as engine:
         held = an.from_pandas(engine, {"alice": north, "bob": south})
@@ -154,7 +163,10 @@ def _lines() -> Iterator[str]:
             yield "| pandas | rows with their owners | shared rows |"
             yield "|---|---|---|"
             for text in texts:
-                places = [tried(text, {"an": an, "frame": frame, "other": other}) for frame in (held, shared)]
+                places = [
+                    tried(text, {"an": an, "frame": frame, "other": other, "Decimal": Decimal})
+                    for frame in (held, shared)
+                ]
                 cell = text.replace("|", "\\|")
                 yield f"| `{cell}` | {' | '.join(places)} |"
             yield ""

@@ -254,7 +254,7 @@ def test_decimals_beside_other_numbers_of_the_rows(engine):
     assert (held["price"] * held["n"]).sum().reveal() == Decimal("-8.65")
     assert (held["price"] - held["b"]).min().reveal() == Decimal("-3.10")
     assert (1.5 * held["price"]).max().reveal() == Decimal("1.875")
-    assert (held["price"] / held["n"]).kind == "decimal128(31, 22)"
+    assert (held["price"] / held["n"]).kind == "decimal128(29, 22)"
     assert (held["price"] > held["n"]).sum().reveal() == 0
     assert (held["wide"] + held["price"]).kind == "decimal256(51, 2)"
     assert (held["wide"] - Decimal(10**30) > 1).sum().reveal() == 0
@@ -266,7 +266,7 @@ def test_decimals_beside_other_numbers_of_the_rows(engine):
 
 def test_wall_times_that_a_zone_has_twice_or_never(engine):
     for year in (2024, 2050):  # of Arrow's tables, and beyond them
-        summer, winter = (max(day for day in pd.date_range(f"{year}-{m}-01", f"{year}-{m}-31") if day.dayofweek == 6)
+        summer, winter = (max(day for day in pd.date_range(f"{year}-{m}-01", f"{year}-{m}-31") if day.day_of_week == 6)
                           for m in ("03", "10"))  # fmt: skip
         twice, never = winter + pd.Timedelta("2h30min"), summer + pd.Timedelta("2h30min")
         plain = pd.DataFrame({"t": [twice, never, winter, None]})

@@ -36,7 +36,7 @@ class CalendarParts(Generic[_Column]):
 
         Examples:
             >>> stays["came"].dt.days_in_month.min().reveal()
-            29
+            31
         """
         month: Any = self.month
         leap: Any = self.is_leap_year

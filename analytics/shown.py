@@ -18,7 +18,7 @@ from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.withheld import Withheld
 
-__all__ = ["Shown", "shown"]
+__all__ = ["Shown", "in_kind", "shown"]
 
 _OF_FAMILY: Final = {
     Family.NAIVE: {"min", "max", "mean"},
@@ -50,10 +50,11 @@ def shown(meant: Meant, of: Of, name: str, statistic: str) -> Shown:
     if statistic not in _OF_FAMILY[unit.family]:
         way_out = ": take astype('float')" if unit.family is Family.DECIMAL else ""
         raise ColumnError(f"column {name!r} holds {kind}, of which there is no such statistic{way_out}", column=name)
-    return Shown(apply("ticks", (of,)), lambda result: _in_kind(result, unit, statistic))
+    return Shown(apply("ticks", (of,)), lambda result: in_kind(result, unit, statistic))
 
 
-def _in_kind(result: Any, unit: UnitKind, statistic: str) -> Any:
+def in_kind(result: Any, unit: UnitKind, statistic: str) -> Any:
+    """What was found of whole numbers of a unit, as users see it: times, durations, decimals."""
     if isinstance(result, Withheld):
         return result
     if unit.family is Family.DECIMAL:

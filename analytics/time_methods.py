@@ -308,7 +308,7 @@ class SecureDates(CalendarParts[_Column]):
 
         Examples:
             >>> stays["came"].dt.tz_localize("Europe/Berlin").max().reveal()
-            Timestamp('2024-03-31 17:40:05+0200', tz='Europe/Berlin')
+            Timestamp('2024-03-31 17:40:05.000250+0200', tz='Europe/Berlin')
         """
         for name, given in (("ambiguous", ambiguous), ("nonexistent", nonexistent)):
             if given not in LACKING:
@@ -330,7 +330,7 @@ class SecureDates(CalendarParts[_Column]):
 
         Examples:
             >>> stays["came"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo").dt.hour.max().reveal()
-            18
+            17
         """
         return self._times._apply("convert", options=(_zone(tz),))
 

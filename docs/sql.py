@@ -18,7 +18,17 @@ from icm_ray.query.tasks import ColumnInfo
 
 PAGE = Path(__file__).with_name("sql.md")
 BEGIN, END = "<!-- {} -->\n", "<!-- /{} -->\n"
-COLUMNS = {"n": "int", "m": "int", "x": "float", "y": "float", "ward": "string", "ill": "bool"}
+COLUMNS = {
+    "n": "int",
+    "m": "int",
+    "x": "float",
+    "y": "float",
+    "ward": "string",
+    "ill": "bool",
+    "day": "date32[day]",
+    "t": "timestamp[us]",
+    "price": "decimal128(9, 2)",
+}
 EXPRESSIONS = (
     "(n + 1) * 2", "-x - y", "x / n", "n // 2", "n % 7", "ABS(x)", "ROUND(n, 2)", "FLOOR(x)", "CEIL(x)", "POW(x, 2)",
     "SQRT(x)", "GREATEST(n, m)", "LEAST(n, m)", "n = 1", "n <> 1", "n < m", "n <= m", "n > m", "n >= m",
@@ -26,9 +36,14 @@ EXPRESSIONS = (
     "ward ILIKE 'a%'", "STARTS_WITH(ward, 'a')", "ENDS_WITH(ward, 'a')", "CONTAINS(ward, 'a')", "LENGTH(ward)",
     "LOWER(ward)", "UPPER(ward)", "ill AND n > 1", "ill OR TRUE", "NOT ill", "x IS NULL",
     "CASE WHEN ill THEN x ELSE y END", "IF(ill, n, NULL)", "COALESCE(x, 0)", "NULLIF(n, 0)", "CAST(n AS DOUBLE)",
+    "day >= DATE '2024-02-01'", "t < '2024-02-01 12:00'", "CAST(t AS DATE)", "t + INTERVAL 2 HOUR",
+    "day - DATE '2024-01-01'",
+    "EXTRACT(MONTH FROM day)", "YEAR(day)", "MONTH(day)", "DAY(day)", "DATE_TRUNC('month', day)",
+    "DATE_TRUNC('month', CAST(t AS DATE))", "DATE_TRUNC('hour', t)", "price * 2 > 1.5",
 )  # fmt: skip
 ASKED = (
-    "COUNT(*)", "COUNT(x)", "COUNT_IF(ill)", "SUM(n)", "AVG(x)", "MIN(n)", "MAX(n)", "STDDEV(x)", "STDDEV_SAMP(x)",
+    "COUNT(*)", "COUNT(x)", "COUNT_IF(ill)", "SUM(n)", "AVG(x)", "MIN(n)", "MAX(n)", "MIN(day)", "SUM(price)",
+    "STDDEV(x)", "STDDEV_SAMP(x)",
     "STDDEV_POP(x)", "VARIANCE(x)", "VAR_POP(x)", "BOOL_AND(ill)", "BOOL_OR(ill)", "MEDIAN(x)", "QUANTILE_CONT(x, 0.9)",
     "PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY x)",
 )  # fmt: skip

@@ -11,7 +11,10 @@ from sqlglot import exp
 
 from analytics.from_sql.source import Node
 from analytics.from_sql.translate import Translator, only, refused
+from analytics.from_sql.values import read_ticks
+from analytics.shown import in_kind
 from icm_ray.errors import ColumnError
+from icm_ray.query.arrow_kinds import Family, decimal, unit_kind
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, apply, literal
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.statistics.catalogue import Statistic
@@ -22,7 +25,7 @@ from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
 
-__all__ = ["AGGREGATES", "Measure", "is_aggregate", "is_answered", "measure"]
+__all__ = ["AGGREGATES", "Maker", "Measure", "is_aggregate", "is_answered", "measure"]
 
 Maker = Callable[[str], Statistic]
 """A statistic of rows that have a name."""
@@ -116,9 +119,16 @@ def _count_if(to: Translator, node: Node) -> Measure:
 
 def _sum(to: Translator, node: Node) -> Measure:
     """NULL of nothing, so the number of values is asked for, too."""
-    of = _numbers(to, node)
+    of = _argument(to, node)
     found = to.typed(of)
     counted = _counted(of if found.nullable else EVERY_ROW)
+    if (unit := unit_kind(found.kind)) is not None and unit.family is Family.DECIMAL:
+        return Measure(
+            (lambda name: Sum(name, apply("ticks", (of,))), counted),
+            lambda total, count: in_kind(total, unit, "sum") if count else None,
+            decimal(max(unit.digits, 38), unit.scale),
+        )
+    of = _numbers(to, node)
     return Measure(
         (lambda name: Sum(name, of), counted),
         lambda total, count: total if count else None,
@@ -127,6 +137,12 @@ def _sum(to: Translator, node: Node) -> Measure:
 
 
 def _mean(to: Translator, node: Node) -> Measure:
+    of = _argument(to, node)
+    if (unit := unit_kind(to.typed(of).kind)) is not None and unit.family is Family.DECIMAL:
+        of = apply("ticks", (of,))
+        return Measure(
+            (lambda name: Mean(name, of),), lambda mean: _number(float(in_kind(mean, unit, "mean"))), "float"
+        )
     of = _numbers(to, node)
     return Measure((lambda name: Mean(name, of),), _number, "float")
 
@@ -186,8 +202,16 @@ def _extreme(*, least: bool) -> Callable[[Translator, Node], Measure]:
     def made(to: Translator, node: Node) -> Measure:
         if isinstance(node.this, exp.Distinct) and len(node.this.expressions) == 1:
             node = type(node)(this=node.this.expressions[0])  # the least of distinct values is that of all
-        of = _numbers(to, node)
+        of = _argument(to, node)
         kind = to.typed(of).kind
+        if unit_kind(kind) is not None:
+            ticks, show = apply("ticks", (of,)), read_ticks(kind)
+            return Measure(
+                (lambda name: MinMax(name, ticks, least),),
+                lambda value: None if math.isnan(value) else show(value),
+                kind,
+            )
+        of = _numbers(to, node)
 
         def read(value: float) -> int | float | bool | None:
             if math.isnan(value):

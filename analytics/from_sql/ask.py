@@ -25,9 +25,11 @@ def sql(
     *,
     domain: Mapping[str, Sequence[Any]] | None = None,
     dialect: str = "duckdb",
+    max_groups: int | None = None,
+    max_bytes: int | None = None,
     **frames: SecureFrame,
 ) -> SqlQuery:
-    """Ask a question in SQL: aggregates of frames' rows, chosen with WHERE, in groups of public values.
+    """Ask a question in SQL: aggregates of frames' rows, chosen with WHERE, in groups of public or private values.
 
     Rows are never opened: a SELECT of rows may only stand in a subquery or in WITH. Aggregates are opened for every
     group; HAVING, ORDER BY, LIMIT and expressions around aggregates are computed of what was opened. NULL is as SQL has
@@ -36,9 +38,11 @@ def sql(
     Args:
         text: One SELECT. docs/sql.md lists what it may hold.
         domain: By the name of a column the values to group by: rows with others are in no group. None among them is
-            NULL's group. Booleans, CASE with public results, and columns that WHERE lists (IN, =, BETWEEN of whole
-            numbers) need none.
+            NULL's group. Booleans, CASE with public results, public categories, and columns that WHERE lists (IN, =,
+            BETWEEN of whole numbers) need none. Without any, other keys are private, as of `SecureFrame.groupby`.
         dialect: Whose SQL it is: "bigquery", "duckdb", "mysql", "postgres", "snowflake", "spark", "sqlite", "trino".
+        max_groups: Of private keys, room for so many groups of each owner, as of `SecureFrame.groupby`.
+        max_bytes: Of private keys, the most bytes of a text.
         **frames: By the names under which the text speaks of them.
 
     Returns:
@@ -66,7 +70,7 @@ def sql(
     tables = {name: RowsOf(frame._meant, frame._columns) for name, frame in frames.items()}
     stated = _stated(domain or {}, reading.tree, [name for frame in frames.values() for name in frame.columns])
     try:
-        found = relation(Context(reading.source, tables, stated), reading.tree)
+        found = relation(Context(reading.source, tables, stated, (max_groups, max_bytes)), reading.tree)
     except RecursionError:
         raise InputError("the SQL is nested too deeply") from None
     if not isinstance(found, Opened):

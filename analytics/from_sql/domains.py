@@ -58,6 +58,8 @@ class Domains:
         info = self.info(part)
         if info.kind == "bool":
             return (False, True, None) if info.nullable else (False, True)
+        if info.categories:
+            return (*info.categories, None) if info.nullable else info.categories
         return None
 
 

@@ -12,6 +12,7 @@ from sqlglot import exp
 from analytics.from_sql.numbers import divided, divided_whole, extreme, power, remainder, root, rounded, to_whole
 from analytics.from_sql.source import Node
 from analytics.from_sql.texts import has, like
+from analytics.from_sql.times import alike, cast_time, day_part, extracted, interval, subtracted, truncated
 from analytics.from_sql.translate import NULL, Construct, Mapped, Translator, unless
 from icm_ray.query.expressions.tree import Of, Scalar, literal
 
@@ -21,7 +22,7 @@ _WHOLE = re.compile(r"\d+")
 
 
 def _two(function: str) -> Mapped:
-    return lambda to, node: to.apply(node, function, to.of(node.this), to.of(node.expression))
+    return lambda to, node: to.apply(node, function, *alike(to, node.this, node.expression))
 
 
 def _one(function: str) -> Mapped:
@@ -92,7 +93,8 @@ def _in(to: Translator, node: Node) -> Of:
         raise to.source.unsupported(
             node, "IN (SELECT ...)", "reveal that question first, and write its values; or merge the frames", ("IN",)
         )
-    return _listed(to, node, to.of(node.this), to.all_of(node.expressions))
+    items = [alike(to, item, node.this)[0] for item in node.expressions]
+    return _listed(to, node, to.of(node.this), items)
 
 
 def _listed(to: Translator, node: Node, value: Of, items: list[Of]) -> Of:
@@ -123,8 +125,11 @@ def _contained(to: Translator, node: Node) -> Of:
 def _between(to: Translator, node: Node) -> Of:
     if node.args.get("symmetric"):
         raise to.source.unsupported(node, "BETWEEN SYMMETRIC", "put the lesser limit first", ("BETWEEN",))
-    value, low, high = to.of(node.this), to.of(node.args["low"]), to.of(node.args["high"])
-    return to.apply(node, "and", to.apply(node, "greater_equal", value, low), to.apply(node, "less_equal", value, high))
+    above, below = (
+        to.apply(node, function, *alike(to, node.this, node.args[limit]))
+        for function, limit in (("greater_equal", "low"), ("less_equal", "high"))
+    )
+    return to.apply(node, "and", above, below)
 
 
 def _case(to: Translator, node: Node) -> Of:
@@ -167,6 +172,10 @@ _FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})
 def _cast(to: Translator, node: Node) -> Of:
     target, value = node.args["to"].this.name, to.of(node.this)
     kind = to.typed(value).kind
+    if (time := cast_time(to, node, target)) is not None:
+        return time
+    if target in _FLOATS and kind.startswith("decimal"):
+        return to.apply(node, "cast", value, options=("float",))
     if target in _INTEGERS and kind in {"int", "bool"}:
         return value if kind == "int" else to.apply(node, "add", value, literal(0))
     if target in _FLOATS and kind in {"int", "bool", "float"}:
@@ -189,7 +198,7 @@ FUNCTIONS: Final[Mapping[type[Node], Construct]] = {
     exp.Boolean: Construct(_boolean),
     exp.Null: Construct(_null),
     exp.Add: Construct(_two("add")),
-    exp.Sub: Construct(_two("subtract")),
+    exp.Sub: Construct(subtracted),
     exp.Mul: Construct(_two("multiply")),
     exp.Div: Construct(divided, ("typed", "safe")),
     exp.IntDiv: Construct(divided_whole),
@@ -230,4 +239,11 @@ FUNCTIONS: Final[Mapping[type[Node], Construct]] = {
     exp.Coalesce: Construct(_coalesced, ("expressions",)),
     exp.Nullif: Construct(_null_if),
     exp.Cast: Construct(_cast, ("to",)),
+    exp.Extract: Construct(extracted),
+    exp.Year: Construct(day_part("year")),
+    exp.Month: Construct(day_part("month")),
+    exp.Day: Construct(day_part("day")),
+    exp.DateTrunc: Construct(truncated, ("unit",)),
+    exp.TimestampTrunc: Construct(truncated, ("unit",)),
+    exp.Interval: Construct(interval, ("unit",)),
 }

@@ -24,13 +24,18 @@ def _public(of: Of) -> int | float | None:
 
 def divided(to: Translator, node: Node) -> Of:
     """A float, also of integers; dialects that would give an integer, or NULL where the divisor is 0, do so."""
-    value, by = to.of(node.this), to.of(node.expression)
+    value, by = (_plain(to, node, to.of(part)) for part in (node.this, node.expression))
     if node.args.get("typed") and {to.typed(value).kind, to.typed(by).kind} <= _WHOLE:
         return _cut(to, node, value, by)
     if not node.args.get("safe"):
         return to.apply(node, "divide", value, by)
     zero = to.apply(node, "equal", by, literal(0))
     return to.apply(node, "where", zero, NULL, to.apply(node, "divide", value, by))
+
+
+def _plain(to: Translator, node: Node, of: Of) -> Of:
+    """Decimals as floats: quotients of them are."""
+    return to.apply(node, "cast", of, options=("float",)) if to.typed(of).kind.startswith("decimal") else of
 
 
 def divided_whole(to: Translator, node: Node) -> Of:

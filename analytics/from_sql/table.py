@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.from_sql.values import series_of_unit
 from icm_ray.owner.expressions.evaluate import evaluate
+from icm_ray.owner.expressions.kinds import arrow_type
+from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.expressions.tree import Of, columns_of
 from icm_ray.query.expressions.typing import typed
 from icm_ray.query.tasks import ColumnInfo
@@ -86,6 +89,8 @@ class Table:
             if _within(there, _UINT64):
                 return pa.array(values, pa.uint64())
             return pa.array([None if value is None else float(value) for value in values], pa.float64())
+        if (unit := unit_kind(kind)) is not None:
+            return pa.array(values, arrow_type(unit))
         types = {"float": pa.float64(), "bool": pa.bool_(), "string": pa.string(), "null": pa.null()}
         return pa.array(values, types[kind])
 
@@ -133,4 +138,6 @@ def _series(kind: str, values: list[Any]) -> Any:
         return pd.Series(values, dtype="float64")
     if kind == "bool":
         return pd.Series(values, dtype="boolean" if lacks else "bool")
+    if unit_kind(kind) is not None:
+        return series_of_unit(kind, values)
     return pd.Series(values, dtype="str" if kind == "string" else object)

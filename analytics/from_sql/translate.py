@@ -28,7 +28,6 @@ _REFUSALS: Mapping[type[Node], tuple[str, str, tuple[str, ...]]] = {
     exp.Placeholder: ("a parameter", "write its value", ("?",)),
     exp.Parameter: ("a parameter", "write its value", ()),
     exp.Star: ("*", "name the columns; COUNT(*) counts rows", ("*",)),
-    exp.Interval: ("INTERVAL", "compare with a date that is written out", ("INTERVAL",)),
     exp.TryCast: ("TRY_CAST", "CAST, which refuses what it cannot make", ("TRY_CAST",)),
 }
 

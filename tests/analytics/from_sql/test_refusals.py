@@ -121,8 +121,16 @@ def test_what_is_said_beside_the_text(visits):
         ),
         (lambda: an.sql("SELECT 1", visits=visits, domain={"ward": "a"}), "are a list, not 'a'"),
         (
-            lambda: an.sql("SELECT ward, COUNT(*) FROM visits GROUP BY ward", visits=visits),
+            lambda: an.sql("SELECT ward, n, COUNT(*) FROM visits GROUP BY 1, n", visits=visits, domain={"n": [1]}),
             "an.sql(..., domain={'ward': [...]}), or WHERE ward IN (...)",
+        ),
+        (
+            lambda: an.sql("SELECT ward, MEDIAN(n) FROM visits GROUP BY ward", visits=visits),
+            "is not offered of groups of private keys",
+        ),
+        (
+            lambda: an.sql("SELECT ward, COUNT(*) FROM visits GROUP BY ward", visits=visits, max_groups=0),
+            "max_groups=0",
         ),
         (
             lambda: an.sql("SELECT ward FROM visits GROUP BY ward", visits=visits, domain={"ward": [1]}),

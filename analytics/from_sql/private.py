@@ -1,0 +1,94 @@
+"""Groups by values that nobody states: private keys, among which NULL is a group of its own, as SQL has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec import structs
+
+from analytics.from_sql.aggregates import Maker, Measure
+from analytics.from_sql.values import read_ticks
+from analytics.group_keys import TEXT, private_keys
+from analytics.meant import Meant
+from icm_ray.query.arrow_kinds import unit_kind
+from icm_ray.query.expressions.tree import Of, Scalar, apply, literal
+from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.statistics.group_keys import GroupKeys
+
+__all__ = ["PrivateGroups", "can_be_private", "filtered", "private_groups"]
+
+_EMPTY: Final[dict[str, Scalar]] = {"int": 0, "bool": False, "string": ""}
+
+
+def can_be_private(meant: Meant, of: Of) -> bool:
+    """Whether rows are grouped by what this holds, whatever that is."""
+    kind = meant.info(of).kind
+    return not meant.dataset.facts.shared and (kind in _EMPTY or unit_kind(kind) is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateGroups:
+    """keys: what the rows are grouped by; of what may be NULL whether it is, too. readers: of each key of the text,
+    where its words are among these, and what makes its value of them.
+    """
+
+    keys: PrivateKeys
+    readers: tuple[tuple[int, int | None, Callable[[Any], Any]], ...]
+
+    @property
+    def makers(self) -> tuple[Maker, ...]:
+        """The statistics that open the keys."""
+        return tuple(_opens(key.of, place) for place, key in enumerate(self.keys.keys))
+
+    def read(self, opened: Sequence[Sequence[Any]]) -> dict[int, tuple[Any, ...]]:
+        """The keys of the groups that there are, by their place. opened: what the statistics gave, by place."""
+        found = {}
+        for place, value in enumerate(opened[0]):
+            if value is not None:
+                row = [column[place] for column in opened]
+                found[place] = tuple(
+                    None if null is not None and row[null] else show(row[at]) for at, null, show in self.readers
+                )
+        return found
+
+
+def _opens(of: Of, place: int) -> Maker:
+    return lambda name: GroupKeys(name, of, place)
+
+
+def private_groups(meant: Meant, keys: Sequence[Of], most: int | None, most_bytes: int | None) -> PrivateGroups:
+    """The groups of some keys, for which `can_be_private` holds. Errors: `InputError` (room for no group, or too
+    many).
+    """
+    columns: list[Of] = []
+    readers: list[tuple[int, int | None, Callable[[Any], Any]]] = []
+    for of in keys:
+        info = meant.info(of)
+        null = None
+        if info.nullable:
+            null = len(columns)
+            columns.append(apply("is_null", (of,)))
+        unit = unit_kind(info.kind)
+        plain = of if unit is None else apply("ticks", (of,))
+        readers.append((len(columns), null, _itself if unit is None else read_ticks(info.kind)))
+        columns.append(apply("fill", (plain, literal(_EMPTY.get(info.kind, 0)))) if info.nullable else plain)
+    return PrivateGroups(private_keys(meant, columns, most, TEXT if most_bytes is None else most_bytes), tuple(readers))
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def filtered(measure: Measure, make: Maker) -> Maker:
+    """A statistic of the rows that count: other rows lack a value, for all statistics are of the same groups."""
+    condition = measure.condition
+    if condition is None:
+        return make
+
+    def made(name: str) -> Any:
+        statistic = make(name)
+        return structs.replace(statistic, column=apply("where", (condition, statistic.column, literal(None))))
+
+    return made

@@ -1,0 +1,37 @@
+"""Dates, times, durations and decimals in opened results: from whole numbers of their unit to values, and to pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from analytics.shown import in_kind
+from icm_ray.query.arrow_kinds import Family, unit_kind
+
+__all__ = ["read_ticks", "series_of_unit"]
+
+
+def read_ticks(kind: str) -> Callable[[Any], Any]:
+    """What makes a value of a kind that has a unit, of how many there are."""
+    unit = unit_kind(kind)
+    if unit is None:
+        return lambda value: value
+
+    def read(value: Any) -> Any:
+        return in_kind(int(value), unit, "min")
+
+    return read
+
+
+def series_of_unit(kind: str, values: Sequence[Any]) -> Any:
+    """As pandas' Series: dates as times at midnight, decimals as Python's."""
+    import pandas as pd
+
+    unit = unit_kind(kind)
+    if unit is None or unit.family is Family.DECIMAL:
+        return pd.Series(list(values), dtype=object)
+    precision = "s" if unit.unit == "day" else unit.unit
+    if unit.family is Family.DURATION:
+        return pd.Series(pd.to_timedelta(list(values)), dtype=f"timedelta64[{precision}]")
+    made = pd.Series([pd.NaT if value is None else pd.Timestamp(value) for value in values], dtype="object")
+    return made.astype(f"datetime64[{precision}, {unit.zone}]" if unit.zone else f"datetime64[{precision}]")

@@ -27,10 +27,11 @@ class DescribedColumn:
     __slots__ = ()
 
     def describe(self: Any, percentiles: Sequence[float] | None = None) -> Query:
-        """Describe the values: of numbers count, mean, std, min, percentiles and max; of booleans and of text with
-        public categories count, unique, top and freq, of which the counts of all values are opened.
+        """Describe the values as pandas does.
 
-        Of equally frequent values the first one, in their order, is the top.
+        Numbers have count, mean, std, min, percentiles and max; booleans and text with public categories count, unique,
+        top and freq, for which the counts of all values are opened. Of equally frequent values the first one, in their
+        order, is the top.
 
         Args:
             percentiles: Of numbers which ones, from 0 to 1; None: the quartiles.

@@ -143,6 +143,9 @@ class SecureSorted(RowsStay, Uncompared):
         order = {of: (name, up) for name, of, up in self._keys}
         order |= {of: (name, True) for name, of in self._columns.items() if of not in order}
         columns = [_column(self._meant, name, of, least=up is not last) for of, (name, up) in order.items()]
+        if self._meant.dataset.facts.shared and len(columns) > 1:
+            reason = "rows of a shared frame are not shown, but one column that is sorted: do that before .share()"
+            raise ColumnError(reason, column=columns[1].name)
         policy = self._meant.dataset.facts.policy
         if policy is not None and len(columns) > 1:
             reason = "rows of a dataset with a policy are not shown: sort one column, frame[[name]].sort_values(name)"

@@ -79,6 +79,12 @@ def test_of_chosen_rows_and_one_column(fresh):
     assert not len(none)
 
 
+def test_of_one_column_that_is_shared(fresh):
+    held, plain = two(fresh, [(1.0, 0, None, True), (None, 2, 1, False)], [(1.0, -1, 2, True)])
+    found = held[["n"]].share().sort_values("n", ascending=False).head(3).reveal()
+    assert found["n"].tolist() == sorted(plain["n"], reverse=True)[:3]
+
+
 def test_values_of_other_kinds_are_given_back_in_kind(fresh):
     table = pa.table(
         {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analytics.group_keys import label_of
 from analytics.group_table import series_of
 from analytics.query import Query, together
+from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.errors import InputError
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.withheld import Withheld
@@ -63,11 +64,11 @@ def kind_of_result(function: str, kind: str) -> str:
 
 def row_of(results: Sequence[Any], kinds: Sequence[str], labels: Sequence[Any], name: Any = None) -> Any:
     """Results of several columns, or several results of one, as a pandas Series: of one dtype that holds all, as pandas
-    has it. What is withheld is NaN, and `attrs["withheld"]` says why.
+    has it. What is withheld is NaN, and `withheld` of the result says why.
     """
     import pandas as pd
 
-    withheld = {result.reason: None for result in results if isinstance(result, Withheld)}
+    withheld = any(isinstance(result, Withheld) for result in results)
     index = pd.Index(list(labels))
     if (
         "bool" in kinds
@@ -79,8 +80,7 @@ def row_of(results: Sequence[Any], kinds: Sequence[str], labels: Sequence[Any], 
     else:
         kind = next((name for name in ("other", "float") if name in kinds), "int")
         row = series_of(list(results), kind, index)
-    row.attrs["withheld"] = tuple(withheld)
-    return row.rename(name)
+    return mark(row.rename(name), Reasons(withheld_cells([results], list(labels), ())))
 
 
 class Aggregated:

@@ -20,7 +20,7 @@ from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.histogram import Histogram, edges_of
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.tasks import GroupKey
-from icm_ray.query.withheld import Withheld
+from icm_ray.query.withheld import Withheld, masked_counts
 
 __all__ = ["histogram", "histogram2d"]
 
@@ -91,8 +91,10 @@ def _sums(kind: str, shape: tuple[int, ...]) -> Any:
         withheld = np.array([isinstance(result, Withheld) for result in results], np.bool_)
         plain = [0 if isinstance(result, Withheld) else result for result in results]
         values = np.array(plain, np.float64) if kind == "float" else _whole(plain)
-        made: Any = np.ma.MaskedArray(values, withheld, fill_value=0) if withheld.any() else values
-        return made.reshape(shape)
+        if not withheld.any():
+            return values.reshape(shape)
+        reason = next(result.reason for result in results if isinstance(result, Withheld))
+        return masked_counts(values.reshape(shape), withheld.reshape(shape), reason)
 
     return build
 

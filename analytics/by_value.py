@@ -11,6 +11,7 @@ import numpy as np
 from analytics.group_keys import TEXT, domain_of, private_keys
 from analytics.groupby import grouped
 from analytics.query import Query, together
+from analytics.withheld import Reasons, mark
 from icm_ray.errors import InputError, PolicyError
 from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.expressions.tree import apply
@@ -171,7 +172,7 @@ class ByValue:
 
         Returns:
             A query for a pandas Series of int64, or of float64 where normalised, with the values as its index. Counts
-            that a policy withholds are NaN, and `attrs["withheld"]` says why.
+            that a policy withholds are NaN, and `withheld` of the result says why.
 
         Raises:
             ColumnError: No text, integers or booleans, or values of another kind.
@@ -236,7 +237,7 @@ def _modes(found: Any, values: tuple[Any, ...], name: str) -> Any:
 
 
 def _counted(counts: Any, name: str, *, normalize: bool, sort: bool, ascending: bool) -> Any:
-    withheld = counts.attrs["withheld"]
+    withheld: Reasons = counts.attrs["withheld"]
     if normalize and withheld:
         raise PolicyError(f"the sum of the counts is not known: {withheld[0]}. Ask without normalize")
     made = counts.rename_axis(name).rename("count")
@@ -244,5 +245,4 @@ def _counted(counts: Any, name: str, *, normalize: bool, sort: bool, ascending: 
         made = (made / made.sum()).rename("proportion")
     if sort:
         made = made.sort_values(ascending=ascending, kind="stable")
-    made.attrs["withheld"] = withheld
-    return made
+    return mark(made, withheld)

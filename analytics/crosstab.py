@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.groupby import AGGREGATES, grouped
 from analytics.operators import Operators
 from analytics.query import Query, together
+from analytics.withheld import mark
 from icm_ray.errors import InputError, PolicyError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def crosstab(
 
     Returns:
         A query for a pandas DataFrame of int64, or of float64 where normalised or aggregated; without rows and columns
-        in which there is nothing. What a policy withholds is NaN, and `attrs["withheld"]` says why; private groups
-        that it does not open are NaN too, or not there.
+        in which there is nothing. What a policy withholds is NaN, and `withheld` of the result says why; private
+        groups that it does not open are NaN too, or not there.
 
     Raises:
         ColumnError: A column that is none of these kinds, or values of another kind.
@@ -92,8 +93,7 @@ def _title(index: SecureColumn, columns: SecureColumn) -> str:
 
 def _unstacked(found: Any, **options: Any) -> Any:
     table = found.unstack(**options)
-    table.attrs["withheld"] = found.attrs["withheld"]
-    return table
+    return mark(table, found.attrs["withheld"])
 
 
 def _counted(found: Any, margins: bool, normalize: bool | str, *, unopened: bool) -> Any:

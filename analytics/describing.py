@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analytics.aggregates import verb_of
 from analytics.elementwise import target_kind
 from analytics.query import Query, together
+from analytics.withheld import Reasons, mark
 from icm_ray.errors import ColumnError, InputError, PolicyError
 from icm_ray.query.disclosure import unanswered
 from icm_ray.query.withheld import Withheld
@@ -155,9 +156,8 @@ def _of_numbers(column: SecureColumn, percentiles: Sequence[float]) -> Query:
         found = {**refused, **dict(zip(asked, results, strict=True))}
         values = [float("nan") if isinstance(found[name], Withheld) else found[name] for name in queries]
         made = pd.Series(values, index=pd.Index(list(queries)), name=column.name, dtype="float64")
-        reasons = (value.reason for value in found.values() if isinstance(value, Withheld))
-        made.attrs["withheld"] = tuple(dict.fromkeys(reasons))
-        return made
+        reasons = (((name,), value.reason) for name, value in found.items() if isinstance(value, Withheld))
+        return mark(made, Reasons(reasons))
 
     return together([*asked.values()], f"description of {column.name}", build)
 
@@ -167,16 +167,15 @@ def _of_values(column: SecureColumn) -> Query:
         import pandas as pd
 
         count, counts = results
-        reasons = [count.reason] if isinstance(count, Withheld) else []
-        reasons += counts.attrs["withheld"]
+        reasons = [(("count",), count.reason)] if isinstance(count, Withheld) else []
+        reasons += [((name,), reason) for name in _OF_VALUES[1:] for reason in counts.attrs["withheld"][:1]]
         values: list[Any] = [float("nan") if isinstance(count, Withheld) else count]
         if counts.attrs["withheld"]:
             values += [float("nan")] * 3
         else:
             values += [len(counts), *((counts.index[0], counts.iloc[0]) if len(counts) else (float("nan"),) * 2)]
         made = pd.Series(values, index=pd.Index(_OF_VALUES), name=column.name, dtype="object")
-        made.attrs["withheld"] = tuple(dict.fromkeys(reasons))
-        return made
+        return mark(made, Reasons(reasons))
 
     return together([column.count(), column.value_counts()], f"description of {column.name}", build)
 
@@ -212,8 +211,11 @@ def _table(described: Sequence[Any], names: Sequence[str]) -> Any:
     import pandas as pd
 
     rows = dict.fromkeys(name for one in sorted(described, key=len) for name in one.index)
-    reasons = dict.fromkeys(reason for one in described for reason in one.attrs["withheld"])
+    cells = (
+        ((*key, name), reason)
+        for one, name in zip(described, names, strict=True)
+        for key, reason in one.attrs["withheld"].cells
+    )
     table = pd.concat(described, axis=1, ignore_index=True, sort=False).reindex(list(rows))
     table.columns = pd.Index(list(names))
-    table.attrs["withheld"] = tuple(reasons)
-    return table
+    return mark(table, Reasons(cells))

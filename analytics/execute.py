@@ -40,13 +40,14 @@ __all__ = ["Part", "check", "explain", "run", "share"]
 @dataclass(frozen=True, slots=True)
 class Part:
     """A statistic, the dataset that it is asked of, and the rows that are meant; None: all. merge: these rows merged
-    with those of another dataset.
+    with those of another dataset. text: what the user asked in, where that is not Python.
     """
 
     dataset: Dataset
     statistic: Statistic
     selection: Selection | None = None
     merge: tuple[Merge, Dataset] | None = None
+    text: str = ""
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -82,10 +83,12 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     selections = tuple(dict.fromkeys(part.selection for part in parts if part.selection is not None))
     merges = tuple(dict.fromkeys(part.merge[0] for part in parts if part.merge is not None))
     pools = tuple(dict.fromkeys(dataset.pool for _, dataset in everything if dataset.pool is not None))
-    told = [part.dataset for part in parts if part.merge is None and row_sets(part.statistic, part.rows)]
+    told = [dataset for part, dataset in everything if row_sets(part.statistic, part.rows)]
     answered = {dataset.facts.source: dataset for dataset in told if dataset.facts.policy is not None}
     earlier = tuple(Earlier(name, _earlier(engine, dataset)) for name, dataset in answered.items())
-    question = Question(tuple(part.statistic for part in parts), to or DRIVER, selections, earlier, merges, pools)
+    texts = tuple(dict.fromkeys(part.text for part in parts if part.text))
+    statistics = tuple(part.statistic for part in parts)
+    question = Question(statistics, to or DRIVER, selections, earlier, merges, pools, texts)
     asked = Asked(question, tuple(facts.values()))
     check_disclosure(asked, _members(engine))
     return engine, asked
@@ -118,7 +121,8 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
 
 def _answers(parts: Sequence[Part], to: str | None) -> list[Any]:
     """What one question answers. Errors: those of `run`."""
-    guarded = {id(part.dataset.answered): part.dataset for part in parts if part.dataset.facts.policy is not None}
+    datasets = [dataset for part in parts for dataset in part.datasets]
+    guarded = {id(dataset.answered): dataset for dataset in datasets if dataset.facts.policy is not None}
     if not guarded:
         return _run(parts, *check(parts, to))
     with ExitStack() as locks:  # one question at a time: the next one names this one's row sets

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.aggregates import kind_of_result, names_of, row_of, verb_of
 from analytics.moments import freedom
 from analytics.query import Query, together
+from analytics.withheld import Reasons, mark
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.withheld import Withheld
@@ -21,7 +22,7 @@ __all__ = ["FrameStatistics"]
 
 class FrameStatistics:
     """Aggregates of each column, and tables of pairs of columns: of those with numbers, but for `count`. What a policy
-    withholds is NaN, and `attrs["withheld"]` of the result says why.
+    withholds is NaN, and `withheld` of the result says why.
     """
 
     __slots__ = ()
@@ -297,9 +298,11 @@ class FrameStatistics:
             for (i, j), result in zip(places, results, strict=True):
                 table[i, j] = table[j, i] = np.nan if isinstance(result, Withheld) else result
             made = pd.DataFrame(table, index=names, columns=names)
-            reasons = (result.reason for result in results if isinstance(result, Withheld))
-            made.attrs["withheld"] = tuple(dict.fromkeys(reasons))
-            return made
+            kept = [
+                (pair, item.reason) for pair, item in zip(places, results, strict=True) if isinstance(item, Withheld)
+            ]
+            both = ((pair, reason) for (i, j), reason in kept for pair in dict.fromkeys(((i, j), (j, i))))
+            return mark(made, Reasons(((names[i], names[j]), reason) for (i, j), reason in both))
 
         return together(queries, f"{what} of {', '.join(names)}", build)
 
@@ -316,5 +319,5 @@ def _side_by_side(results: list[Any]) -> Any:
     import pandas as pd
 
     table = pd.concat(results, axis=1)
-    table.attrs["withheld"] = tuple(dict.fromkeys(reason for row in results for reason in row.attrs["withheld"]))
-    return table
+    cells = (((*key, row.name), reason) for row in results for key, reason in row.attrs["withheld"].cells)
+    return mark(table, Reasons(cells))

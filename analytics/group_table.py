@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.group_keys import NamedGroups
+from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.withheld import Withheld
 
@@ -38,7 +39,7 @@ def group_table(
     """A DataFrame, or a Series of the only column; a row for each group that has rows.
 
     rows: by cell how many there are. found: of private keys the values of each, by cell. flat: labels are names, no
-    pairs. `attrs["withheld"]` says what was withheld, and is NaN.
+    pairs. `withheld` of the result says what was withheld, and is NaN.
     """
     import pandas as pd
 
@@ -52,13 +53,6 @@ def group_table(
         values = [pd.Index(list(key.domain)).take(code) for key, code in zip(groups.groups, codes, strict=True)]
     names = list(groups.names)
     index = values[0].rename(names[0]) if len(values) == 1 else pd.MultiIndex.from_arrays(values, names=names)
-    withheld = {
-        item.reason: None
-        for _, results in columns
-        if not isinstance(results, np.ndarray)
-        for item in results
-        if isinstance(item, Withheld)
-    }
     made = [series_of(_taken(results, places), column.kind, index) for column, results in columns]
     labels = [column.label for column, _ in columns]
     if series:
@@ -66,8 +60,18 @@ def group_table(
     else:
         table = pd.DataFrame(dict(enumerate(made)), index=index)
         table.columns = pd.Index(labels) if flat else pd.MultiIndex.from_tuples(labels)
-    table.attrs["withheld"] = tuple(withheld)
-    return table
+    return mark(table, _reasons(columns, places, index, [] if series else labels))
+
+
+def _reasons(
+    columns: Sequence[tuple[GroupColumn, Results]], places: NDArray[np.int64], index: Any, labels: Sequence[Any]
+) -> Reasons:
+    """Of groups that are not shown at all, private ones, nobody knows what they are: they have no labels."""
+    plain: list[Results] = [[] if isinstance(results, np.ndarray) else results for _, results in columns]
+    if not any(isinstance(item, Withheld) for column in plain for item in column):
+        return Reasons()
+    cells = withheld_cells([_taken(column, places) if len(column) else column for column in plain], index, labels)
+    return Reasons(cells, (item.reason for column in plain for item in column if isinstance(item, Withheld)))
 
 
 def _there(rows: Results) -> NDArray[np.bool_]:

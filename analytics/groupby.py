@@ -65,7 +65,7 @@ class SecureGroupBy(Uncompared):
     """Groups of rows offer aggregates of each: results are those of pandas' `groupby` on the pooled rows.
 
     `SecureFrame.groupby` makes them: users do not call the class. Groups without rows are left out. Integers beyond 64
-    bits are Python's; what a policy withholds is NaN, and `attrs["withheld"]` of the result says why;
+    bits are Python's; what a policy withholds is NaN, and `withheld` of the result says why;
     private groups that it does not open are left out.
 
     Args:

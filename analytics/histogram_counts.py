@@ -72,6 +72,16 @@ class HistogramCounts(tuple[Any, Any]):  # noqa: SLOT001 - a tuple has room for 
         """
         return self[1]
 
+    @property
+    def withheld(self) -> dict[Any, str]:
+        """Of the places that a policy withholds the reason.
+
+        Examples:
+            >>> visits["age"].histogram([0, 50, 100]).reveal().withheld
+            {}
+        """
+        return getattr(self[0], "withheld", {})
+
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the bins as steps; those that a policy withholds are hatched.
 
@@ -140,6 +150,16 @@ class HistogramCounts2D(tuple[Any, Any, Any]):  # noqa: SLOT001 - the same
             [[5.0]]
         """
         return self[0]
+
+    @property
+    def withheld(self) -> dict[Any, str]:
+        """Of the places that a policy withholds the reason.
+
+        Examples:
+            >>> an.histogram2d(visits["age"], visits["cost"], bins=([0, 99], [0, 999])).reveal().withheld
+            {}
+        """
+        return getattr(self[0], "withheld", {})
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the bins as coloured cells beside a bar of colours; those that a policy withholds stay empty.

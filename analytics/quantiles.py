@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 
 from analytics.meant import Meant
 from analytics.query import Query
+from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.statistics.most import MOST_VALUES, Most
@@ -76,8 +77,6 @@ def checked(q: Any) -> float:
 def _series(results: Sequence[Any], wanted: Sequence[float], name: str | None) -> Any:
     import pandas as pd
 
-    withheld = {item.reason: None for item in results if isinstance(item, Withheld)}
     shown = [float("nan") if isinstance(item, Withheld) else item for item in results]
     series = pd.Series(shown, index=pd.Index(wanted, dtype="float64"), name=name)
-    series.attrs["withheld"] = tuple(withheld)
-    return series
+    return mark(series, Reasons(withheld_cells([results], list(wanted), ())))

@@ -41,6 +41,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             the driver. In a tuple the driver is named like them: "driver".
         operations: The kinds of output that are allowed, of `icm_ray.policy.OPERATIONS`; by default None: all but min,
             max and others that show somebody's own value.
+        largest: The largest value is this percentage of the sum of magnitudes at most, by default 50; 100: it may be
+            any. Sums and means that few values make up are withheld.
+        two_largest: The two largest together are this percentage of it at most, by default 67; 100: any.
         hide_zeros: Whether counts of zero are withheld too; by default False.
         residual_df: The fewest residual degrees of freedom of var, std and the like; by default 10.
         rows_per_bin: A histogram has at most one bin for so many rows; by default 3.
@@ -59,6 +62,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     min_rows: int = 10
     recipients: tuple[str, ...] | None = None
     operations: tuple[str, ...] | None = None
+    largest: int = 50
+    two_largest: int = 67
     hide_zeros: bool = False
     residual_df: int = 10
     rows_per_bin: int = 3
@@ -68,7 +73,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         for rule, least, most in _WHOLE:
             value = getattr(self, rule)
             if type(value) is not int or not least <= value <= most:
-                raise _wrong(rule, value, f"a whole number from {least} on, 2^{most.bit_length() - 1} at most")
+                at_most = most if most <= 100 else f"2^{most.bit_length() - 1}"
+                raise _wrong(rule, value, f"a whole number from {least} on, {at_most} at most")
         if type(self.hide_zeros) is not bool:
             raise _wrong("hide_zeros", self.hide_zeros, "true or false")
         if type(self.name) is not str or not re.fullmatch(r"([A-Za-z0-9_-][\w.-]{0,99})?", self.name, re.ASCII):
@@ -199,6 +205,21 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             return math.ceil(round(self.min_rows / beside, 6)) if beside > 0 else _MOST_ROWS
         return self.min_rows
 
+    @property
+    def dominance(self) -> bool:
+        """Whether sums and means are withheld that few values make up.
+
+        Examples:
+            >>> icm.Policy().dominance, icm.Policy(largest=100, two_largest=100).dominance
+            (True, False)
+        """
+        return self.largest < 100 or self.two_largest < 100
+
+    def _dominance_in_words(self) -> str:
+        if not self.dominance:
+            return "sums and means may be made up by one value"
+        return f"no sum or mean of which one value is above {self.largest} %, or two above {self.two_largest} %"
+
     def in_words(self) -> tuple[str, ...]:
         """Say what the policy asks for.
 
@@ -217,6 +238,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return (
             f"at least {k} values behind every revealed number",
             f"no filter or group that leaves 1 to {k - 1} values out",
+            self._dominance_in_words(),
+            "no table in which the others and the total tell a withheld cell: a second one is withheld",
             f"counts of zero are {'withheld' if self.hide_zeros else 'shown'}",
             f"at least {self.residual_df} residual degrees of freedom",
             f"at least {self.rows_per_bin} rows for each bin of a histogram",
@@ -231,6 +254,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 _RESIDUALS: Final = frozenset({"var", "std", "sem", "skew", "kurt", "corr", "cov", "regression"})
 _WHOLE: Final = (
     ("min_rows", FEWEST_ROWS, _MOST_ROWS),
+    ("largest", 1, 100),
+    ("two_largest", 1, 100),
     ("residual_df", 1, _MOST_ROWS),
     ("rows_per_bin", 1, _MOST_ROWS),
     ("row_sets", 0, 1 << 10),

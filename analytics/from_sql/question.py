@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from analytics.from_sql.select import Opened
 from analytics.query import Query
+from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.query.withheld import Withheld
 
 __all__ = ["SqlQuery"]
@@ -31,7 +33,8 @@ class SqlQuery(Query):
 
     def __init__(self, text: str, opened: Opened, names: Sequence[str]) -> None:
         self._text, self._opened = text, opened
-        super().__init__(opened.parts, " ".join(text.split()), lambda results: _table(opened, names, results))
+        parts = [replace(part, text=text) for part in opened.parts]
+        super().__init__(parts, " ".join(text.split()), lambda results: _table(opened, names, results))
 
     @property
     def text(self) -> str:
@@ -78,8 +81,8 @@ def _table(opened: Opened, names: Sequence[str], results: Sequence[Any]) -> Any:
         table = table.then(step)
     found = table.to_pandas()
     found.columns = list(names)
-    found.attrs["withheld"] = _reasons(results)
-    return found
+    cells = withheld_cells(table.values, range(table.rows), list(names))
+    return mark(found, Reasons(cells, _reasons(results)))
 
 
 def _reasons(results: Sequence[Any]) -> tuple[str, ...]:

@@ -14,10 +14,10 @@ from sqlglot.schema import MappingSchema
 
 from analytics.from_sql.source import Node, Source, position_of
 from icm_ray.errors import InputError, UnsupportedError
+from icm_ray.query.question import MOST_LETTERS
 
 __all__ = ["Reading", "read"]
 
-_MOST_LETTERS = 1 << 16
 DIALECTS: Final = ("bigquery", "duckdb", "mysql", "postgres", "snowflake", "spark", "sqlite", "trino")
 """Those in which what is answered means the same; in some others AVG of whole numbers is a whole number."""
 
@@ -40,8 +40,8 @@ def read(text: str, dialect: str, tables: Mapping[str, Sequence[str]]) -> Readin
     """
     if not text.strip():
         raise InputError("SQL is given as text: SELECT ... FROM ...")
-    if len(text) > _MOST_LETTERS:
-        raise InputError(f"{len(text)} letters of SQL; {_MOST_LETTERS} are the most")
+    if len(text) > MOST_LETTERS:
+        raise InputError(f"{len(text)} letters of SQL; {MOST_LETTERS} are the most")
     try:
         return _read(text, dialect, tables)
     except RecursionError:

@@ -46,7 +46,8 @@ def audit(
     asked = [(entry, path) for path, entries in found.items() for entry in entries if entry.question is not None]
     for entry, path in sorted(asked, key=lambda item: item[0].time):
         sets = "; ".join(told.in_words() for told in entry.sets)
-        what = ", ".join(entry.titles)
+        texts = entry.question.texts if entry.question is not None else ()
+        what = ", ".join((*texts, *entry.titles))
         cells = entry.time[:19], path.stem, entry.recipient, str(entry.rows), what, sets, entry.digest[:8]
         table.add_row(*map(escape, cells))
     console.print(table)

@@ -25,6 +25,7 @@ from icm_ray.owner.exact import ExactProducts, ExactSums
 from icm_ray.owner.extremes import Extremes
 from icm_ray.owner.key_counts import KeyCounts
 from icm_ray.owner.limb_sums import LimbSums
+from icm_ray.owner.magnitudes import Magnitudes
 from icm_ray.query.key_digits import KeyDigits
 from icm_ray.ring import cells as kernels
 from icm_ray.ring.array import RingArray
@@ -33,7 +34,9 @@ __all__ = ["KINDS", "Fold", "fold_for", "limb_fold_for"]
 
 Cells = NDArray[np.int64]
 
-KINDS = ("count", "sum", "squares", "cubes", "fourths", "products", "min", "max", "histogram", "keys")
+KINDS = (
+    "count", "sum", "squares", "cubes", "fourths", "products", "min", "max", "histogram", "keys", "contributions"
+)  # fmt: skip
 _POWERS = {"sum": 1, "squares": 2, "cubes": 3, "fourths": 4}
 
 
@@ -74,6 +77,7 @@ def fold_for(
               for min, of -NOTHING for max
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly; of one cell only
     keys      (rows, cells, thresholds): order keys below each value of the next digit but 0, for each row of `digits`
+    contributions  (7, cells): `icm_ray.query.contributions`
 
     floats: whether the column's kind, as owners agree on it, is "float"; integers are taken as doubles then where that
     is exact. degree: sums have as many limbs as those of powers of this degree, where that is more. `name`: for errors.
@@ -97,6 +101,8 @@ def fold_for(
         inner = KeyCounts(digits, cells, name)
     elif kind in {"min", "max"}:
         inner = Extremes(kind == "min", cells)
+    elif kind == "contributions":
+        inner = Magnitudes(floats, cells)
     else:
         inner = ExactSums(_POWERS[kind], floats, cells, degree=degree)
     return _Numbers(inner, floats, name, cells)

@@ -58,9 +58,21 @@ def _answer(statistic: Statistic, numbers: Mapping[str, Opened | Known], rows: R
 
 def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
     few = f"{statistic.title}: fewer than {fewest_values(statistic, rows)} values are behind it"
-    if rows.policy is None or (rows.where is None and not rows.groups and not choices(statistic, rows)):
+    policy = rows.policy
+    if policy is None:
         return Withheld(few)
-    return Withheld(f"{few}, or 1 to {rows.policy.min_rows - 1} are left out; ask for wider filters or groups")
+    reasons = [few]
+    chosen = rows.where is not None or bool(rows.groups) or bool(choices(statistic, rows))
+    if chosen:
+        reasons.append(f"1 to {policy.min_rows - 1} are left out")
+    if statistic.contributed and policy.dominance:
+        reasons.append(f"one is above {policy.largest} % of it, or two above {policy.two_largest} %")
+    if statistic.adds_up and rows.groups:
+        reasons.append("the other groups would tell another one that is withheld")
+    if rows.by:
+        reasons.append(f"there are fewer than {policy.rows_per_bin} for each group")
+    way_out = "; ask for wider filters or groups" if chosen else ""
+    return Withheld(f"{', or '.join(reasons)}{way_out}")
 
 
 def _too_close(statistic: Statistic, rows: Rows) -> PolicyError:

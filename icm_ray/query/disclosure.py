@@ -14,8 +14,9 @@ from icm_ray.query.lane_build import Members
 from icm_ray.query.merge import MergedRows
 from icm_ray.query.overlap import check_overlap
 from icm_ray.query.question import Asked, Question
-from icm_ray.query.rows import Rows
+from icm_ray.query.rows import Rows, cells, column_of
 from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.histogram import Histogram
 
@@ -80,12 +81,25 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
     fewest = fewest_values(statistic, rows)
     if count < fewest:
         return f"{title} has {count} rows behind it, the policy asks for {fewest} ({_why(statistic, policy)})"
+    if isinstance(rows, MergedRows) and statistic.contributed and policy.dominance:
+        return (
+            f"{title}: what single rows contribute to a sum is not known of merged rows; a policy that allows it says "
+            "largest = 100, two_largest = 100"
+        )
     if policy.hide_zeros and isinstance(statistic, Distinct):
         return f"{title} tells which values nobody has, and the policy hides counts of zero"
-    if isinstance(statistic, Histogram) and (len(statistic.edges) - 1) * policy.rows_per_bin > count:
-        most = count // policy.rows_per_bin
-        return f"{title} has {len(statistic.edges) - 1} bins for {count} rows, the policy allows {most}"
+    if reason := _too_fine(statistic, rows, policy):
+        return f"{title} has {reason} for {count} rows, the policy allows {count // policy.rows_per_bin}"
     return None
+
+
+def _too_fine(statistic: Statistic, rows: Rows, policy: Policy) -> str:
+    """Bins or groups, where there are too many of them for the rows."""
+    if isinstance(statistic, Histogram):
+        bins, word = len(statistic.edges) - 1, "bins"
+    else:
+        bins, word = cells(rows) if rows.by else 0, "bins" if any(key.edges for key in rows.by) else "groups"
+    return f"{bins} {word}" if bins * policy.rows_per_bin > rows.count else ""
 
 
 def _against_merge(statistic: Statistic, rows: MergedRows) -> str | None:
@@ -98,6 +112,9 @@ def _against_merge(statistic: Statistic, rows: MergedRows) -> str | None:
     computed = (of for of in (statistic.column, *(key.of for key in rows.by)) if not isinstance(of, str))
     if any(of != EVERY_ROW for of in computed) or any(key.edges for key in rows.by):
         return "the policy does not allow to compute with merged columns, or to group by what is computed of them"
+    of = statistic.column
+    if isinstance(of, str) and not isinstance(statistic, Count) and column_of(rows, of).kind == "bool":
+        return "the policy does not allow to sum conditions of merged rows: how many rows they choose is not checked"
     for side in (rows.left, rows.right):
         keys = side.private.keys if side.private is not None else ()
         columns = [column.of for column in rows.merge.columns if column.right == (side is rows.right)]

@@ -64,7 +64,10 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     lines += [f"  {note}" for note in statistic.notes(rows)]
     lines.append(f"  result: {statistic.error_in_words(rows)}")
     if rows.policy is not None:
-        lines.append(f"  policy: at least {fewest_values(statistic, rows)} rows behind a revealed number")
+        spread = ""
+        if statistic.contributed and rows.policy.dominance:
+            spread = f", none above {rows.policy.largest} % of it, no two above {rows.policy.two_largest} %"
+        lines.append(f"  policy: at least {fewest_values(statistic, rows)} rows behind a revealed number{spread}")
     return lines
 
 

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from icm_ray.errors import BoundError, PolicyError, ProgramError
-from icm_ray.ops.linear import Load, Reveal, Store
+from icm_ray.ops.linear import AssumeWidth, Load, Reveal, Store
 from icm_ray.ops.values import ValueType
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.protocols.io import array_shape
 from icm_ray.query.choices import both_sides, chosen_of
+from icm_ray.query.complements import with_second
 from icm_ray.query.disclosure import fewest_values
+from icm_ray.query.dominance import Contributions, spread
 from icm_ray.query.expressions.tree import EVERY_ROW
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
@@ -27,10 +30,10 @@ from icm_ray.query.overlap import kept_apart, overlaps, row_sets
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
 from icm_ray.query.private_groups import GroupTable, group_table
 from icm_ray.query.question import Asked, DatasetFacts, Question, Sharing
-from icm_ray.query.rows import column_of, public_count
+from icm_ray.query.rows import Rows, column_of, public_count
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.sharing import secret_rows, sharing_program
-from icm_ray.query.small_cells import guarded, shown, times
+from icm_ray.query.small_cells import coarse, guarded, or_empty, shown, times
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count, ValuesOfColumn
 
@@ -117,6 +120,7 @@ class _OfQuestion:
         self._taken = [self._partials(statistic.dataset, index) for index, statistic in enumerate(question.statistics)]
         self._guards = [self._guard(statistic) for statistic in question.statistics]
         self._chosen = [self._choices(statistic) for statistic in question.statistics]
+        self._shares = [self._contributions(statistic) for statistic in question.statistics]
         self._overlaps = overlaps(asked)
         for overlap in self._overlaps.values():
             self._facts.update(overlap.rows)
@@ -124,7 +128,8 @@ class _OfQuestion:
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
         grouped: dict[str, list[PartialAggregate]] = {}
         compared = (overlap.parts for overlap in self._overlaps.values())
-        for part in (part for taken in (*self._taken, *self._guards, *self._chosen, *compared) for part in taken):
+        asked_for = (*self._taken, *self._guards, *self._chosen, *self._shares, *compared)
+        for part in (part for taken in asked_for for part in taken):
             rows = self._facts[part.dataset]
             if isinstance(part.partial, RowCount):
                 known[part] = part.partial.known(rows)
@@ -153,6 +158,7 @@ class _OfQuestion:
         if isinstance(rows, MergedRows):
             return self._guard_of_merge(statistic, rows)
         as_many = rows.private is not None and not column_of(rows, statistic.column).nullable
+        as_many = as_many and not self._contributions(statistic)
         if as_many and fewest_values(statistic, rows) <= rows.policy.min_rows:
             return ()  # a group of fewer rows is not there at all
         counted = ValuesOfColumn(statistic.column)
@@ -171,6 +177,13 @@ class _OfQuestion:
         """What says how many rows a computed column chooses, and of how many, one after the other."""
         pairs = chosen_of(statistic, self._facts[statistic.dataset])
         return tuple(PartialOf(statistic.dataset, partial) for pair in pairs for partial in pair)
+
+    def _contributions(self, statistic: Statistic) -> tuple[PartialOf, ...]:
+        """What says whether few values make up most of a result, where such are withheld."""
+        rows = self._facts[statistic.dataset]
+        if rows.policy is None or not (statistic.contributed and rows.policy.dominance):
+            return ()
+        return (PartialOf(statistic.dataset, Contributions(statistic.column)),)
 
     def _guard_of_merge(self, statistic: Statistic, rows: MergedRows) -> tuple[PartialOf, ...]:
         """The same; and how many right rows are met, of how many, where a column of these is asked for."""
@@ -249,25 +262,50 @@ class _OfQuestion:
             column = words(partial.column)
             raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None
 
-    def _bits(self, builder: Builder, statistic: Statistic, counted: Sequence[Taken]) -> Value:
+    def _bits(self, builder: Builder, index: int, found: Mapping[PartialOf, Taken]) -> Value | None:
+        """Where a result may be shown, of each group; None: everywhere."""
+        statistic = self._question.statistics[index]
+        rows, counted = self._facts[statistic.dataset], [found[part] for part in self._guards[index]]
+        bits = self._enough(builder, statistic, counted) if counted else None
+        if self._shares[index]:
+            table = shared(found[self._shares[index][0]])
+            even = spread(builder, table, self._policy(rows), shared=rows.shared)
+            bits = even if bits is None else builder.add(AssumeWidth(2), times(builder, even, bits))
+        if bits is None or not counted or not rows.groups:
+            return self._or_empty(builder, statistic, counted[:2], bits) if len(counted) < 3 else bits
+        policy = self._policy(rows)
+        if statistic.adds_up:
+            bits = with_second(builder, shared(counted[0]), bits, policy.min_rows, zeros=not policy.hide_zeros)
+        bits = self._or_empty(builder, statistic, counted, bits) or bits
+        secret = rows.where is not None or column_of(rows, statistic.column).nullable
+        return coarse(builder, shared(counted[0]), bits, policy) if rows.by and secret else bits
+
+    def _or_empty(
+        self, builder: Builder, statistic: Statistic, counted: Sequence[Taken], bits: Value | None
+    ) -> Value | None:
+        """That there is nothing may be shown where the policy does not hide it."""
+        policy = self._facts[statistic.dataset].policy
+        if bits is None or policy is None or policy.hide_zeros or not isinstance(statistic, Count):
+            return bits
+        return or_empty(builder, shared(counted[0]), bits)
+
+    def _policy(self, rows: Rows) -> Policy:
+        if rows.policy is None:
+            raise ProgramError("nothing is withheld without a policy")
+        return rows.policy
+
+    def _enough(self, builder: Builder, statistic: Statistic, counted: Sequence[Taken]) -> Value:
         """Where enough values are behind a result; counted: those of its guard."""
         rows = self._facts[statistic.dataset]
         behind, *total = counted[:2]
-        if rows.policy is None:
-            raise ProgramError("nothing is withheld without a policy")
-        bits = shown(
-            builder,
-            shared(behind),
-            rows.policy,
-            fewest=fewest_values(statistic, rows),
-            total=total[0] if total else None,
-            zeros=isinstance(statistic, Count) and not rows.policy.hide_zeros,
-        )
+        policy, fewest = self._policy(rows), fewest_values(statistic, rows)
+        bits = shown(builder, shared(behind), policy, fewest=fewest, total=total[0] if total else None)
         if not counted[2:]:
             return bits
+        bits = self._or_empty(builder, statistic, counted, bits) or bits
         met, whole = counted[2:]
-        enough = shown(builder, shared(met), rows.policy, fewest=rows.policy.min_rows, total=whole)
-        return times(builder, enough, bits)
+        enough = shown(builder, shared(met), policy, fewest=policy.min_rows, total=whole)
+        return builder.add(AssumeWidth(2), times(builder, enough, bits))
 
     def _reveal(self, builder: Builder, joined: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
         found: dict[PartialOf, Taken] = {**self._known, **joined}
@@ -281,10 +319,8 @@ class _OfQuestion:
         for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):
             rows = self._facts[statistic.dataset]
             values = statistic.finish(builder, [found[part] for part in parts], rows)
-            if self._guards[index]:
-                values = guarded(
-                    builder, self._bits(builder, statistic, [found[part] for part in self._guards[index]]), values
-                )
+            if (bits := self._bits(builder, index, found)) is not None:
+                values = guarded(builder, bits, values)
             chosen = [found[part] for part in self._chosen[index]]
             for behind, among in zip(chosen[::2], chosen[1::2], strict=True):
                 if rows.policy is not None:

@@ -177,4 +177,7 @@ def _strictest(one: Policy | None, other: Policy | None) -> Policy | None:
         hide_zeros=one.hide_zeros or other.hide_zeros,
         residual_df=max(one.residual_df, other.residual_df),
         rows_per_bin=max(one.rows_per_bin, other.rows_per_bin),
+        row_sets=min(one.row_sets, other.row_sets),
+        largest=min(one.largest, other.largest),
+        two_largest=min(one.two_largest, other.two_largest),
     )

@@ -52,6 +52,12 @@ class Merge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Under which statistics speak of it: equal merges have one."""
         return derived_name("merge", self)
 
+    @property
+    def in_words(self) -> str:
+        """What rows are merged, as a ledger keeps it: whatever is asked of them."""
+        keys = self.left.private.keys if self.left.private is not None else ()
+        return f"merge on {', '.join(words(key.of) for key in keys)}, {derived_name('merged', self.left, self.right)}"
+
 
 @dataclass(frozen=True)
 class Sides:

@@ -15,19 +15,34 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from icm_ray.errors import PolicyError
+from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Concatenate, Expand, Pad, Reshape, Scale, Slice, Subtract
+from icm_ray.ops.linear import (
+    Add,
+    AddPublic,
+    AssumeWidth,
+    Concatenate,
+    Expand,
+    Pad,
+    Permute,
+    Reshape,
+    Scale,
+    Slice,
+    Subtract,
+)
 from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import Kind
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.choices import choices
 from icm_ray.query.expressions.tree import Of, apply, literal
+from icm_ray.query.merge import MergedRows
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialOf, Taken, shared
 from icm_ray.query.question import Asked, DatasetFacts, Question
@@ -40,6 +55,7 @@ from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.histogram import CountsOfColumn, Histogram
 from icm_ray.query.tasks import GroupKey
+from icm_ray.query.unions import left_of_bins, left_of_cells
 
 __all__ = ["APART", "Overlap", "asked_of", "check_overlap", "earlier", "kept_apart", "overlaps", "row_sets"]
 
@@ -53,6 +69,8 @@ _EVERY_ROW: Final = ValuesOfColumn(literal(value=True))
 
 def row_sets(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
     """Which rows a statistic tells of; none: all of the dataset. What a computed column chooses is a row set, too."""
+    if isinstance(rows, MergedRows):
+        return (RowSet(by=rows.by, merge=rows.merge.in_words),)
     private = () if rows.private is None else rows.private.keys
     base = rows.base if isinstance(rows, SelectedRows) else rows
     space = base.space if isinstance(base, SecretRows) else ""
@@ -80,6 +98,7 @@ def _of_facts(asked: Asked, facts: DatasetFacts) -> tuple[RowSet, ...]:
     if not isinstance(asked.what, Question):
         return ()
     names = {facts.name, *(chosen.name for chosen in asked.what.selections if chosen.dataset == facts.name)}
+    names |= {merge.name for merge in asked.what.merges if facts.name in {merge.left.dataset, merge.right.dataset}}
     mine = (statistic for statistic in asked.what.statistics if statistic.dataset in names)
     found = (told for statistic in mine for told in row_sets(statistic, asked.rows(statistic.dataset)))
     return tuple(dict.fromkeys(found))
@@ -126,6 +145,13 @@ class Overlap:
     parts: dict[PartialOf, None] = field(default_factory=dict)
     bad: list[Bad] = field(default_factory=list)
 
+    @property
+    def policy(self) -> Policy:
+        """Of the dataset."""
+        if self.facts.policy is None:
+            raise ProgramError("without a policy no row sets are held against one another")
+        return self.facts.policy
+
     def apart(self, builder: Builder, found: Found) -> Value:
         """1 where no two row sets are too close, else 0: shape (1,)."""
         bits = [bad(builder, found) for bad in self.bad]
@@ -136,6 +162,9 @@ class Overlap:
 
     def compare(self, a: RowSet, b: RowSet) -> None:
         """Hold two row sets against one another. Errors: `PolicyError` where that cannot be done on shares."""
+        if a.merge or b.merge:
+            self._merges(a, b)
+            return
         if a.space != b.space:
             reason = (
                 "rows that were chosen or computed before they were shared are not held against others; do that after"
@@ -156,6 +185,16 @@ class Overlap:
             bins, other = (a, b) if a.edges else (b, a)
             if other.edges or other.by or bins.where != other.where:
                 self._of_prefixes(bins, other)
+
+    def _merges(self, a: RowSet, b: RowSet) -> None:
+        """Refuse a second one, and a second grouping of one, for their groups are not counted together; beside other
+        rows a policy that names merges allows them (docs/policy.md).
+        """
+        if a.merge and b.merge and (a.merge != b.merge or (a.by and b.by and a.by != b.by)):
+            told = f"{a.in_words()} and {b.in_words()} cannot be held against one another"
+            raise PolicyError(
+                f"{told}: one merge of a frame, and one grouping of it, is answered", dataset=self.facts.source
+            )
 
     def _of_sets(self, a: RowSet, b: RowSet) -> None:
         both = _and(a.where, b.where)
@@ -178,6 +217,19 @@ class Overlap:
             return self._close(builder, ours, theirs, in_both)
 
         self.bad.append(bad)
+        if a.by == b.by:
+            return
+
+        def left(builder: Builder, found: Found, one: PartialOf, other: PartialOf, *, turned: bool) -> Value:
+            ones, cells = shared(found[one]), shared(found[other])
+            in_both = builder.add(Reshape(shape), shared(found[joint]))
+            in_both = builder.add(Permute((1, 0)), in_both) if turned else in_both
+            return left_of_cells(builder, self.policy, self.facts.count, ones, cells, in_both)
+
+        if _cells(b) > 1:
+            self.bad.append(partial(left, one=here, other=there, turned=False))
+        if _cells(a) > 1:
+            self.bad.append(partial(left, one=there, other=here, turned=True))
 
     def _of_bins(self, where: Of | None, a: GroupKey, b: GroupKey) -> None:
         edges = tuple(sorted({*a.edges, *b.edges}))
@@ -186,6 +238,13 @@ class Overlap:
             for place, pair in enumerate(pairwise(edges))
             if not set(pair) <= set(a.edges) and not set(pair) <= set(b.edges)
         ]
+        ours, theirs = (self._part(where, (), CountsOfColumn(a.of, bins.edges)) for bins in (a, b))
+
+        def left(builder: Builder, found: Found, one: GroupKey, other: GroupKey) -> Value:
+            parts = [(bins.edges, shared(found[ours if bins is a else theirs])) for bins in (one, other)]
+            return left_of_bins(builder, self.policy, self.facts.count, parts[0], parts[1])
+
+        self.bad += [partial(left, one=a, other=b), partial(left, one=b, other=a)]
         if not mixed:
             return
         part = self._part(where, (), CountsOfColumn(a.of, edges))
@@ -222,6 +281,17 @@ class Overlap:
             return add(Product(Elementwise()), add(Product(Elementwise()), apart, inside), close)
 
         self.bad.append(bad)
+        if other.edges or other.by:
+            return
+        cells = self._part(_and(bins.where, other.where), (), CountsOfColumn(bins.of, bins.edges))
+        chosen = self._count(other.where, ())
+
+        def left(builder: Builder, found: Found) -> Value:
+            counts = shared(found[below])
+            in_both = builder.add(Reshape((1, counts.type.count)), shared(found[cells]))
+            return left_of_cells(builder, self.policy, self.facts.count, shared(found[chosen]), counts, in_both)
+
+        self.bad.append(left)
 
     def _joint(self, bins: RowSet, other: RowSet) -> tuple[Bad, Bad]:
         """How many rows another row set has, of each group or below each edge (cells,), and how many of these are below

@@ -5,7 +5,8 @@ The tables, one after the other, are sorted by key; then, with new_i = [key_i > 
     v_i <- v_i + same_i v_(i-s), same_i <- same_i same_(i-s),    s = 1, 2, 4 .. below the number of tables,
 which adds up each key's rows, for an owner has a key once in a table: the last row of a key has its sums. A largest
 value is merged likewise. last_i = new_(i+1); the numbers of rows become last_i n_i, so that one row of each key counts
-any. The rows are shuffled, b_i = [n_i >= k], and every row is multiplied by b_i: k is 1, or what the policy asks for.
+any. The rows are shuffled, b_i = [n_i >= k], and every row is multiplied by b_i: k is 1, or what the policy asks for;
+where it does, the least group is left out too if the rest of all rows would tell what the others are.
 What statistics make of the rows and what is opened of these is in random order, zeros where b is 0.
 
 Seen by anybody: sizes, the order of elements that were shuffled in a sort (`protocols.sorting`), and what is opened.
@@ -20,12 +21,16 @@ from typing import ClassVar
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.ops.linear import (
     Concatenate,
+    Pad,
     Reshape,
     ScaleLast,
+    Slice,
 )
 from icm_ray.ops.sorting import Shuffle
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.complements import with_second
+from icm_ray.query.contributions import WORDS
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.expressions.typing import resolved
 from icm_ray.query.keyed_tables import KeyedTables
@@ -44,6 +49,8 @@ __all__ = ["GroupTable", "brought", "check_keys", "group_table", "merged", "plac
 
 _ALL_ROWS = ValuesOfColumn(EVERY_ROW)
 _LARGEST = ("min", "max")
+_APART = "contributions"
+"""What is not added up over tables: each has columns of its own for it, and zeros in those of others."""
 
 
 def check_keys(private: PrivateKeys, base: Rows) -> None:
@@ -80,11 +87,14 @@ class GroupTable(PartialAggregate):
 
     @property
     def aggregates(self) -> tuple[PartialAggregate, ...]:
-        """What owners aggregate: the numbers of rows, then what is added up, then what is the largest."""
+        """What owners aggregate: the numbers of rows, then what is added up, then what each brings for itself, then
+        what is the largest.
+        """
         asked = [part for part in self.partials if not isinstance(part, WordOfGroup)]
-        added = [part for part in asked if part.kind not in _LARGEST]
+        apart = [part for part in asked if part.kind == _APART]
         extremes = [part for part in asked if part.kind in _LARGEST]
-        return tuple(dict.fromkeys((_ALL_ROWS, *added, *extremes)))
+        added = [part for part in asked if part not in apart and part not in extremes]
+        return tuple(dict.fromkeys((_ALL_ROWS, *added, *apart, *extremes)))
 
 
 def group_table(rows: Rows, partials: Iterable[PartialAggregate]) -> GroupTable:
@@ -120,7 +130,8 @@ def brought(
     infos = [(part, column_of(base, part.column)) for part in table.aggregates]
     owners = {held.name: held.owner for held in base.tables}
     values = []
-    for name, lane, parts, rows in tables(base, private.most):
+    sizes = list(tables(base, private.most))
+    for number, (name, lane, parts, rows) in enumerate(sizes):
         if lane != build.lane:
             continue
         aggregates = tuple(
@@ -131,8 +142,26 @@ def brought(
         kind = ValueType(shape=(rows, len(widths)), width=max(widths))
         labels = base.behind(name, parts)
         value = build.bring(owners[name], f"groups by {column_of(base, table.column).name}", task, kind, labels)
-        values.append(value)
+        values.append(_beside(build.builder, value, table, number, len(sizes), len(widths)))
     return values
+
+
+def _beside(builder: Builder, value: Value, table: GroupTable, number: int, count: int, words: int) -> Value:
+    """A table's words with zeros for what other tables bring for themselves."""
+    apart = sum(part.kind == _APART for part in table.aggregates)
+    if not apart or count == 1:
+        return value
+    rows = value.type.shape[0]
+
+    def columns(start: int, stop: int) -> Value:
+        return builder.add(Slice(((0, rows, 1), (start, stop, 1))), value)
+
+    last = words - 2 * sum(part.kind in _LARGEST for part in table.aggregates)
+    first = last - apart * WORDS
+    zeros = ((0, 0), (number * WORDS, (count - 1 - number) * WORDS))
+    padded = [builder.add(Pad(zeros), columns(start, start + WORDS)) for start in range(first, last, WORDS)]
+    rest = [columns(last, words)] if last < words else []
+    return builder.add(Concatenate(axis=1), columns(0, first), *padded, *rest)
 
 
 def _floats(part: PartialAggregate, rows: Rows) -> bool:
@@ -143,10 +172,12 @@ def _words(part: PartialAggregate, rows: Rows, limb: int = LIMB) -> tuple[int, .
     return word_widths(part.kind, floats=_floats(part, rows), limb=limb)
 
 
-def table_widths(private: PrivateKeys, table: GroupTable, rows: Rows, limb: int = LIMB) -> list[int]:
-    """Of each word of a row."""
-    of_keys = [width for key in private.keys for width in key_widths(key)]
-    return of_keys + [width for part in table.aggregates for width in _words(part, rows, limb)]
+def table_widths(private: PrivateKeys, table: GroupTable, rows: Rows, limb: int = LIMB, count: int = 1) -> list[int]:
+    """Of each word of a row. count: of the tables that each have words for themselves; 1: as an owner brings it."""
+    found = [width for key in private.keys for width in key_widths(key)]
+    for part in table.aggregates:
+        found += _words(part, rows, limb) * (count if part.kind == _APART else 1)
+    return found
 
 
 # --- on shares --------------------------------------------------------------------------------------------------------
@@ -172,7 +203,8 @@ class _Merge(KeyedTables):
     ) -> None:
         keys = sum(len(key_widths(key)) for key in private.keys)
         extremes = sum(2 for part in groups.aggregates if part.kind in _LARGEST)
-        super().__init__(builder, table_widths(private, groups, rows), keys, extremes, times, table.type.shape[0])
+        widths = table_widths(private, groups, rows, count=times)
+        super().__init__(builder, widths, keys, extremes, times, table.type.shape[0])
         self._rows, self._private, self._groups, self._table = rows, private, groups, table
 
     def values(self) -> Mapping[PartialAggregate, Value]:
@@ -189,7 +221,8 @@ class _Merge(KeyedTables):
         policy = self._rows.policy
         if policy is None:
             return reaches(self._builder, counts, 1)
-        return shown(self._builder, counts, policy, fewest=policy.min_rows, total=Known(self._rows.count))
+        alone = shown(self._builder, counts, policy, fewest=policy.min_rows, total=Known(self._rows.count))
+        return with_second(self._builder, counts, alone, policy.min_rows)
 
     def _signed(self, table: Value) -> Value:
         """Least values as the largest of the negated ones."""
@@ -216,7 +249,7 @@ class _Merge(KeyedTables):
         at = self._keys
         for part in self._groups.aggregates:
             firsts[part] = at
-            at += len(_words(part, self._rows))
+            at += len(_words(part, self._rows)) * (self._tables if part.kind == _APART else 1)
         starts = [0]
         for key in self._private.keys:
             starts.append(starts[-1] + len(key_widths(key)))
@@ -225,6 +258,10 @@ class _Merge(KeyedTables):
                 yield part, bits if part.word == SHOWN else self._column(table, starts[part.place] + part.word)
                 continue
             first, floats = firsts[part], _floats(part, self._rows)
+            if part.kind == _APART:
+                own = [self._column(table, first + place) for place in range(WORDS * self._tables)]
+                yield part, self._add(Concatenate(), *(self._add(Reshape((1, self._count)), word) for word in own))
+                continue
             columns = [self._column(table, first + place, grown) for place in range(len(_words(part, self._rows)))]
             if part.kind in _LARGEST:
                 both = [self._add(Reshape((1, self._count)), column) for column in columns]

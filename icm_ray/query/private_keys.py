@@ -18,6 +18,7 @@ import msgspec
 
 from icm_ray.errors import InputError, ProgramError
 from icm_ray.payload import Natural
+from icm_ray.query.contributions import SCALE_WIDTH, WORD_WIDTH, WORDS
 from icm_ray.query.tasks import MOST_GROUPS, MOST_TEXT, PrivateKey
 from icm_ray.ring.wide import LIMBS_OF_INTEGERS
 
@@ -120,6 +121,8 @@ def word_widths(kind: str, *, floats: bool, limb: int = LIMB) -> tuple[int, ...]
         return (_ROWS + 1,)
     if kind in {"min", "max"}:
         return (34, 34)
+    if kind == "contributions":
+        return (SCALE_WIDTH, *(WORD_WIDTH,) * (WORDS - 1))
     if kind not in {"sum", "squares"}:
         raise InputError(f"{kind} is not offered of groups of private keys: state the groups: domain={{...}}")
     return (limb + 1,) * -(-(magnitude_bits(kind, floats=floats) + 1) // limb)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import Union
+from typing import Annotated, Final, Union
 
 import msgspec
 
@@ -21,8 +21,19 @@ from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 
-__all__ = ["Asked", "DatasetFacts", "Question", "SharedColumn", "Sharing", "decode_asked", "encode_asked"]
+__all__ = [
+    "MOST_LETTERS",
+    "Asked",
+    "DatasetFacts",
+    "Question",
+    "SharedColumn",
+    "Sharing",
+    "decode_asked",
+    "encode_asked",
+]
 
+MOST_LETTERS: Final = 1 << 16
+"""Of a text that a question was asked in."""
 DatasetFacts = Union[OwnerRows, SecretRows]  # noqa: UP007 - msgspec takes the members from a typing.Union
 
 
@@ -30,7 +41,8 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="que
     """Statistics, answered together. to: who receives the results; "driver": the parties' shares meet there.
     selections: the rows that statistics speak of beside those of whole datasets. earlier: of datasets with a policy,
     which rows were asked for before: every party holds that against its own ledger. merges: the rows of two
-    selections, merged. pools: the rows of several datasets, as those of one.
+    selections, merged. pools: the rows of several datasets, as those of one. texts: the words in which the question was
+    asked, as the asker states them, for ledgers.
     """
 
     statistics: tuple[Statistic, ...]
@@ -39,6 +51,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="que
     earlier: tuple[Earlier, ...] = ()
     merges: tuple[Merge, ...] = ()
     pools: tuple[Pool, ...] = ()
+    texts: tuple[Annotated[str, msgspec.Meta(max_length=MOST_LETTERS)], ...] = ()
 
 
 class SharedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,11 +10,14 @@ from icm_ray.query.tasks import GroupKey, PrivateKey
 
 __all__ = ["Earlier", "RowSet"]
 
+_EARLIER = "in an earlier session: "
+
 
 class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """where, by: as of a selection, and private: the keys whose values are private. of, edges: of a histogram; no
     edges: none. at: of an order statistic which of the values of `of`, of distinct values the domain. space: of what
-    rows and columns, where these were chosen or computed before they were shared.
+    rows and columns, where these were chosen or computed before they were shared. merge: what rows are merged, in
+    names of the session.
     """
 
     where: Of | None = None
@@ -24,6 +27,14 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     private: tuple[PrivateKey, ...] = ()
     space: str = ""
     at: tuple[Scalar, ...] = ()
+    merge: str = ""
+
+    @property
+    def of_before(self) -> RowSet:
+        """The same, once its session has ended: its names may come to mean other rows."""
+        if not self.merge or self.merge.startswith(_EARLIER):
+            return self
+        return msgspec.structs.replace(self, merge=f"{_EARLIER}{self.merge}")
 
     def in_words(self) -> str:
         """For people: `age >= 65, by ward`."""
@@ -35,6 +46,7 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             parts.append(f"{words(self.of)} at {', '.join(map(str, self.at[:5]))}{', ...' * (len(self.at) > 5)}")
         elif self.of is not None:
             parts.append(f"{len(self.edges) - 1} bins of {words(self.of)} from {self.edges[0]:g} to {self.edges[-1]:g}")
+        parts += [self.merge] if self.merge else []
         return ", ".join(parts) or "all rows"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,22 +144,37 @@ class ChosenShares:
         """The largest candidate of each group (cells,)."""
         if self.groups is None:
             return largest(self.rows.builder, self.candidates(negated=negated))
-        add, groups = self.rows.builder.add, self.groups
+        add = self.rows.builder.add
         above, low = self._above(negated)
-        there = self.of.there
-        number = groups.number if there is None else self.rows.times(there, groups.number)
-        rows = above.type.count
-        at_once = max(_MOST_AT_ONCE // max(rows, 1), 1)
         found = []
-        for start in range(0, self.cells, at_once):
-            slots = [-1 if slot is None else slot for slot in groups.slots[start : start + at_once]]
-            shape = (rows, len(slots))
-            each, numbers = (add(Expand(shape), add(Reshape((rows, 1)), x)) for x in (above, number))
-            away = add(AddLast(tuple(-slot for slot in slots)), numbers)
-            bits = self.rows.bit(self.rows.difference(self.rows.at_least(away, 0), self.rows.at_least(away, 1)))
+        for bits in self._inside(self.groups):
+            each = add(Expand(bits.type.shape), add(Reshape((above.type.count, 1)), above))
             lowered = self._lowered(add(Product(Elementwise()), bits, each), above, low)
             found.append(largest(self.rows.builder, add(Permute((1, 0)), lowered)))
         return found[0] if len(found) == 1 else add(Concatenate(), *found)
+
+    def by_group(self, value: Value) -> list[Value]:
+        """A value (rows,) that is 0 where it does not count: (groups of a piece, rows), 0 where a row is in another."""
+        add = self.rows.builder.add
+        if self.groups is None:
+            return [add(Reshape((1, value.type.count)), value)]
+        column = add(Reshape((value.type.count, 1)), value)
+        return [
+            add(Permute((1, 0)), self.rows.times(bits, add(Expand(bits.type.shape), column)))
+            for bits in self._inside(self.groups)
+        ]
+
+    def _inside(self, groups: Groups) -> Iterator[Value]:
+        """Bits (rows, groups of a piece): whether a row that counts is in a group."""
+        add, there = self.rows.builder.add, self.of.there
+        number = groups.number if there is None else self.rows.times(there, groups.number)
+        rows = number.type.count
+        at_once = max(_MOST_AT_ONCE // max(rows, 1), 1)
+        for start in range(0, self.cells, at_once):
+            slots = [-1 if slot is None else slot for slot in groups.slots[start : start + at_once]]
+            numbers = add(Expand((rows, len(slots))), add(Reshape((rows, 1)), number))
+            away = add(AddLast(tuple(-slot for slot in slots)), numbers)
+            yield self.rows.bit(self.rows.difference(self.rows.at_least(away, 0), self.rows.at_least(away, 1)))
 
     def _above(self, negated: bool) -> tuple[Value, int]:
         """How far values are above what is below them all, and that."""

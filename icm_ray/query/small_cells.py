@@ -13,6 +13,7 @@ from typing import Final
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Concatenate, Expand, Reshape, Scale, Subtract
+from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import Kind
 from icm_ray.ops.wide import Widen, WideProduct
@@ -21,18 +22,16 @@ from icm_ray.program.build import Builder, Value
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import Taken
 
-__all__ = ["GUARD", "expanded", "few", "guarded", "reaches", "shown", "times"]
+__all__ = ["GUARD", "coarse", "expanded", "few", "guarded", "or_empty", "reaches", "shown", "times"]
 
 GUARD: Final = "enough"
 """The word under which b is revealed."""
 
 
-def shown(
-    builder: Builder, counts: Value, policy: Policy, *, fewest: int, total: Taken | None, zeros: bool = False
-) -> Value:
+def shown(builder: Builder, counts: Value, policy: Policy, *, fewest: int, total: Taken | None) -> Value:
     """Bits of the shape of `counts`: where what so many values are behind may be shown.
 
-    total: all values of which the others are left out; None where none are. zeros: whether nothing may be shown, too.
+    total: all values of which the others are left out; None where none are.
     """
     if total is None:
         bits = reaches(builder, counts, fewest)
@@ -41,9 +40,20 @@ def shown(
     else:
         left = few(builder, builder.add(Subtract(), expanded(builder, total, counts), counts), policy.min_rows)
         bits = builder.add(Product(Elementwise()), reaches(builder, counts, fewest), _not(builder, left))
-    if zeros:
-        bits = builder.add(Add(), bits, _not(builder, reaches(builder, counts, 1)))
     return builder.add(AssumeWidth(2), bits)  # they are 0 or 1, however many comparisons they are made of
+
+
+def or_empty(builder: Builder, counts: Value, bits: Value) -> Value:
+    """The bits, set too where there is nothing: counts of zero may be shown."""
+    empty = _not(builder, reaches(builder, counts, 1))
+    return builder.add(AssumeWidth(2), builder.add(Add(), bits, empty))
+
+
+def coarse(builder: Builder, counts: Value, bits: Value, policy: Policy) -> Value:
+    """The bits (cells,), where there are rows enough for so many cells; how many there are is secret."""
+    enough = reaches(builder, builder.add(Total(), counts), counts.type.count * policy.rows_per_bin)
+    kept = builder.add(Product(Elementwise()), builder.add(Expand(bits.type.shape), enough), bits)
+    return builder.add(AssumeWidth(2), kept)
 
 
 def _beside_public(builder: Builder, counts: Value, k: int, fewest: int, total: int) -> Value:

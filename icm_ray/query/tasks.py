@@ -146,6 +146,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly, integers beyond 2^53 too
     count     (cells,): the number of values; columns of any kind
     keys      (rows, cells, thresholds): how many order keys lie below each value of the next digit, for `digits`
+    contributions  (7, cells): how much of the sum of magnitudes single rows are (`icm_ray.query.contributions`)
 
     read_as: as for `ColumnValues`. where: the rows that count, those where it is true. by: their groups; the cells are
     the combinations of their values, the last key's values following one another; no keys: one cell. nullable: whether

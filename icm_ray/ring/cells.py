@@ -11,7 +11,7 @@ from icm_ray.ring.kernel import compiled, kernel
 
 __all__ = [
     "count_at", "count_bins", "count_keys", "count_keys_at", "grid_of", "key_ends", "keys_of", "largest_at",
-    "largest_key_at", "least_at", "least_key_at", "within",
+    "largest_key_at", "least_at", "least_key_at", "two_largest_at", "within",
 ]  # fmt: skip
 
 _LARGEST = np.finfo(np.float64).max
@@ -86,6 +86,19 @@ def largest_key_at(bits, cells, ends, seen):  # type: ignore[no-untyped-def]
         cell = cells[row]
         ends[cell] = max(ends[cell], _key(bits[row]))
         seen[cell] = True
+
+
+@kernel
+def two_largest_at(values, cells, largest, second):  # type: ignore[no-untyped-def]
+    """The two largest of each cell's values uint64 (rows,), of them and of what largest and second (cells,) have."""
+    for row in range(values.size):
+        cell = cells[row]
+        value = values[row]
+        if value > largest[cell]:
+            second[cell] = largest[cell]
+            largest[cell] = value
+        elif value > second[cell]:
+            second[cell] = value
 
 
 @compiled

@@ -147,6 +147,7 @@ def _warm_aggregates() -> None:
     cells.key_ends(signed)
     cells.least_key_at(signed, places, np.zeros(1, np.int64), seen)
     cells.largest_key_at(signed, places, np.zeros(1, np.int64), seen)
+    cells.two_largest_at(bits, places, np.zeros(1, np.uint64), np.zeros(1, np.uint64))
     for integers in (signed, bits):
         exact_sums.add_integers(integers, digits)
         exact_sums.add_integers_at(integers, places, digits)

@@ -167,7 +167,8 @@ def test_what_is_withheld_is_masked_or_refused(fresh):
     assert counts.attrs["withheld"]
     assert np.isnan(an.crosstab(held["ward"], held["b"], domain={"ward": WARDS}).reveal().loc["c"]).all()
     weighted, _ = held["x"].histogram([0, 10, 40, 42], weights=held["x"]).reveal()
-    assert weighted.mask.tolist() == [False, False, True]
+    assert weighted.mask.tolist() == [True, False, True], "the least of the others is withheld too"
+    assert set(weighted.withheld) == {0, 2}
     for query in (
         held["ward"].value_counts(normalize=True, domain=WARDS),
         held["x"].histogram([0, 10, 40, 42], density=True),
@@ -183,7 +184,7 @@ def test_what_is_withheld_is_masked_or_refused(fresh):
 
 def test_private_values_that_are_too_rare_are_not_zero(fresh):
     """... and no sum is taken that misses them."""
-    frame = pd.DataFrame({"ward": ["a"] * 20 + ["b"] * 20 + ["c"] * 2, "x": ["u"] * 20 + ["v"] * 22})
+    frame = pd.DataFrame({"ward": ["a"] * 20 + ["b"] * 20 + ["c"] * 2 + ["d"] * 3, "x": ["u"] * 20 + ["v"] * 25})
     held = an.from_pandas(fresh, {"alice": frame[:20], "bob": frame[20:]}, policy=icm.Policy(min_rows=5))
     counts = held["ward"].value_counts().reveal()
     assert counts.to_dict() == {"a": 20, "b": 20}

@@ -129,11 +129,13 @@ def test_a_key_that_is_twice_on_the_right_side_ends_the_merge(fresh, owners):
 
 
 def test_policies_of_both_sides_count(fresh):
-    policy = icm.Policy(min_rows=4, residual_df=1, operations=("count", "sum", "merge"))
+    every = {"largest": 100, "two_largest": 100}
+    policy = icm.Policy(min_rows=4, residual_df=1, operations=("count", "sum", "merge"), **every)
     one, other, left, _ = frames(fresh, 16, policy=policy)
     merged = an.merge(one, other, on="k")
     assert merged["x"].sum().reveal() == left[left["k"] < 2]["x"].sum()
     assert isinstance(merged["y"].sum().reveal(), Withheld), "2 right rows are met"
+    one, *_ = frames(fresh, 16, policy=policy)
     met = an.from_pandas(fresh, {"bob": pd.DataFrame({"k": [50], "y": [1]})})
     assert isinstance(an.merge(one, met, on="k").count_rows().reveal(), int), "none is no small number"
     assert isinstance(an.merge(one, met, on="k")["x"].sum().reveal(), Withheld)
@@ -150,11 +152,19 @@ def test_policies_of_both_sides_count(fresh):
     assert isinstance(close["x"].sum().reveal(), Withheld), "3 rows are left out"
     assert isinstance(close["y"].sum().reveal(), Withheld), "1 right row is not met"
     strict = an.from_pandas(
-        fresh, {"bob": nearly}, policy=icm.Policy(min_rows=3, operations=("sum", "count", "merge"), recipients=("bob",))
+        fresh,
+        {"bob": nearly},
+        policy=icm.Policy(min_rows=3, operations=("sum", "count", "merge"), recipients=("bob",), **every),
     )
+    one, *_ = frames(fresh, 16, policy=policy)
     assert isinstance(an.merge(one, strict, on="k").count_rows().reveal(to="bob"), int | Withheld)
     with pytest.raises(PolicyError, match="may not receive"):
         an.merge(one, strict, on="k")["x"].sum().reveal()
+    few = icm.Policy(min_rows=4, operations=("count", "sum", "merge"))
+    one, other, *_ = frames(fresh, 16, policy=few)
+    assert isinstance(an.merge(one, other, on="k").count_rows().reveal(), int)
+    with pytest.raises(PolicyError, match="what single rows contribute to a sum is not known of merged rows"):
+        an.merge(one, other, on="k")["x"].sum().reveal()
 
 
 def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):

@@ -91,11 +91,12 @@ def test_bins_are_drawn_as_steps(frame):
 def test_what_is_withheld_is_hatched(fresh):
     frame = an.from_pandas(fresh, {"alice": PLAIN}, policy=icm.Policy(min_rows=10, rows_per_bin=1))
     found, axes = frame["x"].histogram([0, 20, 25, 40]).reveal(), Axes()
-    assert np.ma.getmaskarray(found.counts).tolist() == [False, True, False]
+    assert np.ma.getmaskarray(found.counts).tolist() == [False, True, True]
+    assert set(found.withheld) == {1, 2}
     found.plot(axes)
     ((counts, _), _) = axes.of("stairs")[0]
-    np.testing.assert_array_equal(counts, [20, np.nan, 15])
-    assert [values for values, _ in axes.of("axvspan")] == [(20, 25)]
+    np.testing.assert_array_equal(counts, [20, np.nan, np.nan])
+    assert [values for values, _ in axes.of("axvspan")] == [(20, 25), (25, 40)]
     assert len(axes.of("legend")) == 1
 
 

@@ -20,7 +20,8 @@ def held(engine, policy, **columns):
 
 @pytest.mark.parametrize("kept", [0, 1, 3, 4, 5, 16, 17, 19, 20])
 def test_a_filter_keeps_enough_and_leaves_out_none_or_enough(fresh, kept):
-    frame = held(fresh, Policy(min_rows=K), x=np.arange(N), y=np.arange(N) / 2)
+    policy = Policy(min_rows=K, largest=100, two_largest=100)
+    frame = held(fresh, policy, x=np.arange(N), y=np.arange(N) / 2)
     chosen = frame[frame["x"] < kept]
     enough = kept == N or K <= kept <= N - K
     for query, plain in ((chosen["y"].sum(), sum(range(kept)) / 2), (chosen["y"].mean(), (kept - 1) / 4)):

@@ -118,16 +118,20 @@ POLICY = icm.Policy(min_rows=5, residual_df=1, operations=("count", "sum", "mean
 def test_groups_that_are_too_small_are_not_there(fresh):
     """... nor those that leave few rows out."""
     first = table([(1.0, 1, 0, 1, "a", True)] * 4 + [(2.0, 2, 0, 2, "b", True)] * 4 + [(None, 2, 0, 2, "c", True)] * 4)
-    second = table([(3.0, 1, 0, 1, "a", True)] * 2 + [(4.0, 2, 0, 2, "c", True)] * 4)
-    frame = an.from_pandas(fresh, {"alice": first, "bob": second}, policy=POLICY)
+    second = table([(3.0, 1, 0, 1, "a", True)] * 2 + [(4.0, 2, 0, 2, "c", True)] * 4 + [(2.0, 2, 0, 2, "d", True)] * 4)
+    both = pd.concat([second, table([(None, 2, 0, 2, "f", True)] * 4 + [(4.0, 2, 0, 2, "f", True)] * 4)])
+    frame = an.from_pandas(fresh, {"alice": first, "bob": both}, policy=POLICY)
     groups = frame.groupby("word")
     found, sizes, most = icm.reveal(groups["x"].agg(["sum", "max", "std"]), groups.size(), frame.groupby("ill").size())
-    assert found.index.tolist() == sizes.index.tolist() == ["a", "c"], "b has 4 rows"
-    assert sizes.tolist() == [6, 8]
+    assert found.index.tolist() == sizes.index.tolist() == ["a", "c", "f"], "b and d have 4 rows"
+    assert sizes.tolist() == [6, 8, 8]
     assert found.loc["a", ["sum", "max"]].tolist() == [10.0, 3.0]
-    assert found.loc["c"].isna().all(), "4 values are behind it"
+    assert found.loc[["c", "f"]].isna().all(axis=None), "4 values are behind each"
+    assert len(found.withheld) == 6
     assert len(found.attrs["withheld"]) == 3
-    assert most.tolist() == [18], "all rows"
+    assert most.tolist() == [30], "all rows"
+    alone = an.from_pandas(fresh, {"alice": first, "bob": second[:6]}, policy=POLICY).groupby("word").size().reveal()
+    assert alone.to_dict() == {"c": 8}, "b has 4 rows, which are the rest of 18 without those of a and c"
     rest = an.from_pandas(fresh, {"alice": pd.concat([first[:4]] * 3), "bob": first[4:8]}, policy=POLICY)
     assert rest.groupby("near").size().reveal().empty, "12 rows of 1, and 4 of 2, which are the others"
 

@@ -97,8 +97,8 @@ def test_small_cells_of_shares_are_withheld(fresh):
     source = pd.DataFrame({"x": np.arange(20.0), "ward": ["a"] * 10 + ["b"] * 7 + ["c"] * 3})
     held = an.from_pandas(fresh, {"alice": source[:10], "bob": source[10:]}, policy=icm.Policy(min_rows=5))
     found = held.share(domain=WARDS).groupby("ward", domain=WARDS)["x"].agg("sum").reveal()
-    assert found[["a", "b"]].tolist() == [45.0, 91.0]
-    assert np.isnan(found["c"])
+    assert found["a"] == 45.0
+    assert found[["b", "c"]].isna().all(), "c by itself, b since the others and the total would tell it"
     with pytest.raises(PolicyError, match="chosen or computed before they were shared"):
         held[held["x"] > 16].share(domain=WARDS)["x"].mean().reveal()
     held = an.from_pandas(fresh, {"alice": source[:10], "bob": source[10:]}, policy=icm.Policy(min_rows=5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -212,3 +213,29 @@ def test_edges_that_no_integer_reaches():
     blocks = [[np.array([1, 2])], [np.array([3], np.uint64)]]
     assert aggregate("histogram", (2.0**70, 2.0**71), blocks, "x").tolist() == [0]
     assert aggregate("histogram", (-(2.0**71), -(2.0**70)), blocks, "x").tolist() == [0]
+
+
+def scaled(number, shift, *, up):
+    return -((-number * 2**60) >> (shift + 60)) if up else (number * 2**60) >> (shift + 60)
+
+
+@given(st.lists(integers | doubles, min_size=1, max_size=3), st.integers(0, 99))
+def test_contributions(arrays, seed):
+    """The exact sum of magnitudes and the two largest, on the scale that the sum gives."""
+    floats = arrays[0].dtype.kind == "f"
+    arrays = [array for array in arrays if (array.dtype.kind == "f") == floats]
+    blocks = [(values, placed(values, seed)) for values in arrays]
+    words = folded("contributions", floats, blocks)
+    one = folded("contributions", floats, [(values, None) for values, _ in blocks], cells=1)
+    everything = [[value for row in by_cell(blocks) for value in row]]
+    found = [*words.T.tolist(), *one.T.tolist()]
+    for row, values in zip(found, by_cell(blocks) + everything, strict=True):
+        sizes = sorted(
+            (abs(int(value) if not floats else int(Fraction(value) * 2**GRID)) for value in values), reverse=True
+        )
+        total, largest, both = sum(sizes), sum(sizes[:1]), sum(sizes[:2])
+        assert row[0] == -(-total.bit_length() // 24)
+        for start, shift in ((1, 24 * row[0] - 45), (4, 24 * row[0] - 21)):
+            plain = [scaled(total, shift, up=False), scaled(largest, shift, up=True), scaled(both, shift, up=True)]
+            assert row[start : start + 3] == plain
+            assert max(plain) <= 2**45

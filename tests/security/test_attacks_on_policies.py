@@ -218,6 +218,59 @@ def test_rows_that_are_not_there(frame):
         twin(frame, tables=more)["cost"].sum().reveal()
 
 
+@pytest.mark.parametrize("rules", [{"largest": 100, "two_largest": 100}, {"min_rows": 3}, {"hide_zeros": True}])
+def test_a_policy_without_one_of_its_rules(frame, rules):
+    """... makes another program: whoever keeps the policy refuses the question."""
+    weaker = twin(frame, policy=change(Policy(), **rules))
+    with pytest.raises(PolicyError, match="refuses: the question states another policy than this party keeps"):
+        weaker.groupby("ward", domain={"ward": ["a", "b", "c"]})["cost"].sum().reveal()
+
+
+RICH = TABLE.assign(cost=np.where(np.arange(N) == 40, 1e6, TABLE["cost"]))
+
+
+def without_guard(job):
+    """The same program, where what multiplies the sum is a bit that is always set."""
+    nodes = list(job.program.nodes)
+    bits = [at for at, node in enumerate(nodes) if type(node.op).__name__ == "AtLeast"]
+    if not bits:
+        return job
+    node = nodes[bits[-1]]
+    nodes[bits[-1]] = type(node)(change(node.op, threshold=-1), node.inputs)
+    return altered(job, program=change(job.program, nodes=tuple(nodes)))
+
+
+def test_a_program_without_the_rule_for_sums_that_one_value_makes_up(engine, monkeypatch):
+    frame = an.from_pandas(engine, {"alice": RICH[:40], "carol": RICH[40:]}, policy=Policy())
+    with lying(engine, monkeypatch, without_guard), pytest.raises(ProgramError, match="not the program that follows"):
+        frame["cost"].sum().reveal()
+    assert isinstance(frame["cost"].sum().reveal(), Withheld)
+
+
+def test_a_value_that_makes_up_a_sum_is_not_told_by_the_other_groups(engine):
+    frame = an.from_pandas(engine, {"alice": RICH[:40], "carol": RICH[40:]}, policy=Policy())
+    found = frame.groupby("ward", domain={"ward": ["a", "b", "c"]})["cost"].agg(["sum", "count"]).reveal()
+    assert found["sum"].isna().tolist() == [True, True, False], "row 40 is in b; a is the first of equal ones"
+    assert found["count"].tolist() == [30, 30, 30]
+    assert isinstance(frame["cost"].mean().reveal(), Withheld), "nor by the total"
+
+
+def test_merges_with_other_lists_of_keys(engine):
+    """A list of all keys but one, after a list of all, would tell what that one's row adds."""
+    policy = Policy(operations=("count", "sum", "merge"), largest=100, two_largest=100)
+    frame = framed(engine, policy)
+    lists = [pd.DataFrame({"id": range(most)}) for most in (40, 39)]
+    first, second = (an.from_pandas(engine, {"bob": keys}) for keys in lists)
+    merged = an.merge(frame, first, on="id")
+    assert merged["cost"].sum().reveal() == TABLE["cost"][:40].sum()
+    assert merged.count_rows().reveal() == 40, "the same merge goes on"
+    with pytest.raises(PolicyError, match="one merge of a frame, and one grouping of it"):
+        an.merge(frame, second, on="id")["cost"].sum().reveal()
+    with pytest.raises(PolicyError, match="one merge of a frame, and one grouping of it"):
+        icm.reveal(merged["cost"].sum(), an.merge(frame, second, on="id")["cost"].sum())
+    assert [told.in_words().split(",")[0] for told in frame._dataset.answered.sets] == ["merge on id"]
+
+
 def opened_too(job, op):
     nodes = job.program.nodes
     return altered(job, program=change(job.program, nodes=(*nodes, type(nodes[0])(op, (0,)))))
@@ -293,6 +346,30 @@ def test_a_ledger_outlives_the_session(folder, lanes):
     assert (asked[0].recipient, asked[0].rows, len(asked[0].sets)) == ("bob", N, 1)
     assert asked[0].sets[0].in_words() == "age >= 40"
     assert (folder / "visits" / "alice.0.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_merged_or_shared_in_another_session(folder):
+    """... has the same names there, and may be other rows."""
+    policy = Policy(name="visits", operations=("count", "sum", "merge"), largest=100, two_largest=100)
+
+    def merged(engine, most):
+        keys = an.from_pandas(engine, {"bob": pd.DataFrame({"id": range(most)})})
+        return an.merge(framed(engine, policy), keys, on="id")
+
+    with session(folder) as engine:
+        assert merged(engine, 40).count_rows().reveal() == 40
+    for _ in range(2):
+        with session(folder) as engine, pytest.raises(PolicyError, match="in an earlier session: merge on id"):
+            merged(engine, 39).count_rows().reveal()
+
+
+def test_the_text_of_sql_is_kept(folder):
+    text = "SELECT COUNT(*) AS n FROM visits WHERE age >= 40"
+    with session(folder) as engine:
+        an.sql(text, visits=framed(engine, Policy(name="visits"))).reveal()
+    for name in ("alice", "bob"):
+        entries, _ = read_entries(folder / "visits" / f"{name}.0.jsonl")
+        assert [entry.question.texts for entry in entries] == [(text,)]
 
 
 @pytest.mark.parametrize("harm", ["changed", "cut", "swapped", "no entry"])

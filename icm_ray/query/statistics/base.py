@@ -52,6 +52,14 @@ class StatisticFaces(Protocol):
         """Whether every member learns the result of owners' rows, whoever receives it."""
 
     @property
+    def adds_up(self) -> bool:
+        """Whether what is of all groups, and of all but one, tells what is of that one."""
+
+    @property
+    def contributed(self) -> bool:
+        """Whether few values can make up most of it."""
+
+    @property
     def title(self) -> str:
         """What it is, in words: "mean of cost"."""
 
@@ -97,6 +105,10 @@ class OfColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether it withholds by itself what has too few values behind it."""
     all_learn: ClassVar[bool] = False
     """Whether every member learns the result of owners' rows, whoever receives it."""
+    adds_up: ClassVar[bool] = True
+    """Whether what is of all groups, and of all but one, tells what is of that one."""
+    contributed: ClassVar[bool] = False
+    """Whether few values can make up most of it."""
 
     dataset: str
     column: Of

@@ -38,6 +38,8 @@ class Distinct(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True, 
     tuple in the domain's order; else how many of them are there.
     """
 
+    adds_up: ClassVar[bool] = False
+
     domain: tuple[Scalar, ...] = ()
     modes: bool = False
 

@@ -4,8 +4,8 @@
 outside of the edges are not counted. Whole numbers and whole edges compare exactly, beyond 2^53 too. On shares of
 floats values and edges are rounded to multiples of 2^-f: a value equal to an edge counts as numpy has it, one off by no
 more than 2^-f may count as equal.
-Where there is a policy, counts from 1 to k - 1 are withheld, and those that leave as few out: the counts come as a
-`numpy.ma.MaskedArray`, withheld cells masked.
+Where there is a policy, counts from 1 to k - 1 are withheld, and those that leave as few out, and a second one where
+the total would tell them (`query.complements`): the counts come as a `numpy.ma.MaskedArray`, withheld cells masked.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ from icm_ray.ops.linear import Slice, Subtract
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import ValueType, log2_ceil
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.complements import with_second
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join, shared
 from icm_ray.query.rows import Rows, column_of
 from icm_ray.query.secret_cells import ChosenShares
-from icm_ray.query.small_cells import shown
+from icm_ray.query.small_cells import coarse, or_empty, shown
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import ColumnInfo
+from icm_ray.query.withheld import masked_counts
 
 __all__ = ["CountsOfColumn", "Histogram", "edges_of"]
 
@@ -139,7 +141,11 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         if policy is None:
             return {"counts": counts}
         total = None if column_of(rows, self.column).nullable else Known(rows.count)
-        bits = shown(builder, counts, policy, fewest=policy.min_rows, total=total, zeros=not policy.hide_zeros)
+        alone = shown(builder, counts, policy, fewest=policy.min_rows, total=total)
+        bits = with_second(builder, counts, alone, policy.min_rows, zeros=not policy.hide_zeros)
+        bits = bits if policy.hide_zeros else or_empty(builder, counts, bits)
+        if rows.where is not None or total is None:
+            bits = coarse(builder, counts, bits, policy)
         return {"shown": bits, "counts": builder.add(Product(Elementwise()), bits, counts)}
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -148,8 +154,13 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         if rows.policy is None:
             return counts, edges
         withheld = np.array(numbers["shown"].integers) == 0
-        masked: Any = np.ma.MaskedArray(counts, withheld, fill_value=0)
-        return masked, edges
+        k = rows.policy.min_rows
+        reason = (
+            f"{self.title}: fewer than {k} values are in the bin, or left out of it, or the other bins would tell "
+            f"another one that is withheld, or there are fewer than {rows.policy.rows_per_bin} values for each bin; "
+            "ask for wider bins"
+        )
+        return masked_counts(counts, withheld, reason), edges
 
     def error(self, rows: Rows) -> ErrorBound:
         return EXACT
@@ -162,8 +173,7 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
             return f"{len(self.edges) - 1} counts; no cumulative count"
         return (
             f"which of {len(self.edges) - 1} counts are at least {rows.policy.min_rows}, and those; others are "
-            "withheld, and so are those that leave as few out. "
-            f"A single withheld count can be told from the others where the bins hold all {rows.count} rows"
+            "withheld, and so are those that leave as few out, and the least of the others where one alone would be"
         )
 
     def notes(self, rows: Rows) -> tuple[str, ...]:

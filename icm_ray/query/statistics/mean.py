@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ __all__ = ["Mean"]
 
 class Mean(OfColumn, frozen=True, forbid_unknown_fields=True, tag="mean"):
     """The arithmetic mean of a column."""
+
+    contributed: ClassVar[bool] = True
 
     @property
     def title(self) -> str:

@@ -31,6 +31,8 @@ __all__ = ["LargestOfColumn", "MinMax"]
 class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
     """least: the smallest value, else the largest."""
 
+    adds_up: ClassVar[bool] = False
+
     least: bool = False
 
     @property

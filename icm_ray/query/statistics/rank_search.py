@@ -47,6 +47,7 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
     """prefixes: (ranks, cells), what the digits found so far amount to. digits: how many these are."""
 
     all_learn: ClassVar[bool] = True
+    adds_up: ClassVar[bool] = False
 
     digits: int = 0
     prefixes: tuple[tuple[int, ...], ...] = ()

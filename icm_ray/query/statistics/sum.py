@@ -43,6 +43,8 @@ def moment_type(column: ColumnInfo, power: int, rows: int, cells: int, in_ring: 
 class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
     """The sum of a column."""
 
+    contributed: ClassVar[bool] = True
+
     @property
     def title(self) -> str:
         return f"sum of {self.in_words}"

@@ -104,7 +104,7 @@ class AnswerLedger:
             if path == self._path:
                 self._number, self._last, self._size = len(entries), last, size
         for entry in sorted(found, key=lambda entry: entry.time):
-            self._sets.update(dict.fromkeys(entry.sets))
+            self._sets.update(dict.fromkeys(told.of_before for told in entry.sets))
 
     @property
     def sets(self) -> tuple[RowSet, ...]:

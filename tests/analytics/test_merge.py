@@ -16,6 +16,7 @@ from icm_ray.query.lower import lower
 from icm_ray.query.merge_layout import layout as layout_of
 from icm_ray.query.withheld import Withheld
 from icm_ray.transport import Transcript
+from tests.analytics.conftest import variance
 from tests.query.facts import MEMBERS, QUESTIONS
 from tests.security.test_transcripts import outline
 from tests.thread_lane import ThreadLane
@@ -76,6 +77,7 @@ def hold(engine, on, how, one, other):
     assert found[0] == len(plain)
     total = sum(plain["n_x"].astype(object))  # where pandas' sums leave 64 bits, or its means cancel
     exact = {("n_x", "sum"): total, ("n_x", "mean"): total / max(len(plain), 1) if len(plain) else math.nan}
+    exact |= {(column, "std"): math.sqrt(variance(plain[column].dropna(), 1)) for column in columns}
     wanted = [
         exact[column, name] if (column, name) in exact else getattr(plain[column], name)()
         for column in columns

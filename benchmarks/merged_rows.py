@@ -9,15 +9,13 @@ opened, so reading is inside, and results are compared.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
+from functools import partial
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
+from beside_pandas import arguments, asked, same, timed, written
 
 import analytics as an
 import icm_ray as icm
@@ -60,57 +58,34 @@ QUESTIONS = {
 }
 
 
-def timed(ask):
-    """(result, seconds)."""
-    started = perf_counter()
-    result = ask()
-    return result, perf_counter() - started
-
-
 def plain(folder, ask):
     """What pandas answers."""
     tables = [pd.read_parquet(folder / f"{name}.parquet") for name in ("orders", "customers")]
     return ask(tables[0].merge(tables[1], on="id"))
 
 
-def measured(engine, folder, name, repeats):
-    """One record."""
-    ask, ours, theirs = QUESTIONS[name], [], []
-    for _ in range(repeats + 1):
-        orders = an.read_parquet(engine, {"alice": str(folder / "orders.parquet")})
-        customers = an.read_parquet(engine, {"bob": str(folder / "customers.parquet")})
-        merged = an.merge(orders, customers, on="id")
-        (found,), seconds = timed(lambda merged=merged: icm.reveal(ask(merged)))
-        ours.append(seconds)
-        wanted, seconds = timed(lambda: plain(folder, ask))
-        theirs.append(seconds)
-        np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=1e-12)
-        orders.forget()
-        customers.forget()
-    ours, theirs = median(ours[1:]), median(theirs[1:])  # the first warms up
-    return {"question": name, "seconds": ours, "pandas": theirs, "ratio": ours / theirs}
+def once(engine, folder, name):
+    """Our seconds for one question, and pandas'; the answers are the same."""
+    orders = an.read_parquet(engine, {"alice": str(folder / "orders.parquet")})
+    customers = an.read_parquet(engine, {"bob": str(folder / "customers.parquet")})
+    merged = an.merge(orders, customers, on="id")
+    (found,), ours = timed(lambda: icm.reveal(QUESTIONS[name](merged)))
+    wanted, theirs = timed(lambda: plain(folder, QUESTIONS[name]))
+    same(found, wanted, 1e-12)
+    orders.forget()
+    customers.forget()
+    return ours, theirs
 
 
 def main():
     """Write the files, ask, print a table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("questions", nargs="*", default=list(QUESTIONS))
-    parser.add_argument("--left", type=int, default=200_000)
-    parser.add_argument("--right", type=int, default=100_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = arguments(QUESTIONS, left=200_000, right=100_000).parse_args()
     with tempfile.TemporaryDirectory() as made:
-        write(Path(made), given.left, given.right)
-        records = []
-        print(f"{'question':14} {'seconds':>8} {'pandas':>8} {'ratio':>7}")
+        folder = Path(made)
+        write(folder, given.left, given.right)
         with ProcessEngine(("alice", "bob")) as engine:
-            for name in given.questions:
-                record = measured(engine, Path(made), name, given.repeats)
-                records.append(record)
-                print(f"{name:14} {record['seconds']:8.3f} {record['pandas']:8.3f} {record['ratio']:7.1f}", flush=True)
-    if given.json:
-        given.json.write_text(json.dumps({"left": given.left, "right": given.right, "questions": records}, indent=1))
+            records = asked(given.questions, given.repeats, partial(once, engine, folder))
+    written(given.json, records, left=given.left, right=given.right)
 
 
 if __name__ == "__main__":

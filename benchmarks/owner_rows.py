@@ -9,18 +9,15 @@ opened, so reading is inside, and results are compared. allowed: twice pandas' t
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 import tempfile
+from functools import partial
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from beside_pandas import arguments, asked, same, timed, written
 
 import analytics as an
 import icm_ray as icm
@@ -77,65 +74,34 @@ QUESTIONS = {
 }
 
 
-def same(found, wanted):
-    """Assert that two results are equal, doubles to 12 digits: pandas rounds on its way."""
-    if isinstance(wanted, pd.DataFrame):
-        pd.testing.assert_frame_equal(found, wanted, rtol=1e-12, check_index_type=False)
-    elif isinstance(wanted, tuple):
-        assert np.array_equal(found[0], wanted[0])
-    else:
-        np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=1e-12)
-
-
-def timed(ask):
-    """(result, seconds)."""
-    started = perf_counter()
-    result = ask()
-    return result, perf_counter() - started
-
-
-def measured(engine, folder, name, repeats):
-    """One record."""
+def once(engine, folder, name):
+    """Our seconds for one question, and pandas'; the answers are the same."""
     needed, ask, plain = QUESTIONS[name]
-    ours, theirs = [], []
-    for _ in range(repeats + 1):
-        frame = an.read_parquet(engine, {who: str(folder / f"{who}.parquet") for who in ("alice", "bob")})
-        found, seconds = timed(lambda frame=frame: icm.reveal(*ask(frame)))
-        ours.append(seconds)
-        wanted, seconds = timed(lambda: (plain or ask)(pd.read_parquet(folder / "all.parquet", columns=needed)))
-        theirs.append(seconds)
-        for one, other in zip(found, wanted, strict=True):
-            same(one, other)
-        frame.forget()
-    ours, theirs = median(ours[1:]), median(theirs[1:])  # the first warms up
-    return {"question": name, "seconds": ours, "pandas": theirs, "ratio": ours / theirs, "allowed": 2 * theirs + 1}
+    frame = an.read_parquet(engine, {who: str(folder / f"{who}.parquet") for who in ("alice", "bob")})
+    found, ours = timed(lambda: icm.reveal(*ask(frame)))
+    wanted, theirs = timed(lambda: (plain or ask)(pd.read_parquet(folder / "all.parquet", columns=needed)))
+    for one, other in zip(found, wanted, strict=True):
+        same(one, other, 1e-12)  # pandas rounds on its way
+    frame.forget()
+    return ours, theirs
 
 
 def main():
     """Write the files, ask, print a table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("questions", nargs="*", default=list(QUESTIONS))
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser = arguments(QUESTIONS, rows=10_000_000)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = given.folder or Path(made)
         if not (folder / "all.parquet").exists():
             write(folder, given.rows)
-        records = []
-        print(f"{'question':12} {'seconds':>8} {'pandas':>8} {'ratio':>6} {'allowed':>8}")
         with ProcessEngine(("alice", "bob")) as engine:
-            for name in given.questions:
-                record = measured(engine, folder, name, given.repeats)
-                records.append(record)
-                numbers = f"{record['seconds']:8.3f} {record['pandas']:8.3f} {record['ratio']:6.2f}"
-                print(f"{name:12} {numbers} {record['allowed']:8.3f}", flush=True)
-        worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        print(f"the largest worker held {worker / 1024:.0f} MiB")
-    if given.json:
-        given.json.write_text(json.dumps({"rows": given.rows, "questions": records, "worker_kib": worker}, indent=1))
+            records = asked(given.questions, given.repeats, partial(once, engine, folder))
+    for record in records:
+        record["allowed"] = 2 * record["pandas"] + 1
+    late = [record["question"] for record in records if record["seconds"] > record["allowed"]]
+    print(f"above twice pandas' time and a second: {', '.join(late) or 'none'}")
+    written(given.json, records, rows=given.rows)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,11 @@ are compared with those of pandas.
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
-from pathlib import Path
-from statistics import median
-from time import perf_counter
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from beside_pandas import arguments, asked, same, timed, written
 
 import analytics as an
 import icm_ray as icm
@@ -70,59 +66,26 @@ def plain(ask, frame):
         return np.histogram(frame["cost"], 32, (0, 3200))
 
 
-def same(found, wanted):
-    """Assert that two results are equal, doubles to 9 digits: values have 16 fractional bits, pandas rounds."""
-    if isinstance(wanted, pd.DataFrame):
-        pd.testing.assert_frame_equal(found, wanted, rtol=1e-9, check_index_type=False, check_dtype=False)
-    elif isinstance(wanted, tuple):
-        assert np.array_equal(found[0], wanted[0])
-    else:
-        np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=1e-9)
-
-
-def timed(ask):
-    """(result, seconds)."""
-    started = perf_counter()
-    result = ask()
-    return result, perf_counter() - started
-
-
-def measured(shared, pooled, name, repeats):
-    """One record."""
-    ask, ours, theirs = QUESTIONS[name], [], []
-    for _ in range(repeats + 1):
-        (found,), seconds = timed(lambda: icm.reveal(ask(shared)))
-        ours.append(seconds)
-        wanted, seconds = timed(lambda: plain(ask, pooled))
-        theirs.append(seconds)
-        same(found, wanted)
-    ours, theirs = median(ours[1:]), median(theirs[1:])  # the first warms up
-    return {"question": name, "seconds": ours, "pandas": theirs, "ratio": ours / theirs}
+def once(shared, pooled, name):
+    """Our seconds for one question, and pandas'; the answers are the same."""
+    ask = QUESTIONS[name]
+    (found,), ours = timed(lambda: icm.reveal(ask(shared)))
+    wanted, theirs = timed(lambda: plain(ask, pooled))
+    same(found, wanted, 1e-9, check_dtype=False)  # values have 16 fractional bits, pandas rounds
+    return ours, theirs
 
 
 def main():
     """Share, ask, print a table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("questions", nargs="*", default=list(QUESTIONS))
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = arguments(QUESTIONS, rows=1_000_000).parse_args()
     pooled = columns(given.rows)
     half = given.rows // 2
-    records = []
-    print(f"{'question':18} {'seconds':>8} {'pandas':>8} {'ratio':>7}")
     with ProcessEngine(("alice", "bob")) as engine:
         parts = {"alice": pooled[:half], "bob": pooled[half:].reset_index(drop=True)}
         shared = an.from_pandas(engine, parts).share(domain={"site": SITES})
-        for name in given.questions:
-            record = measured(shared, pooled, name, given.repeats)
-            records.append(record)
-            print(f"{name:18} {record['seconds']:8.3f} {record['pandas']:8.3f} {record['ratio']:7.1f}", flush=True)
-    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"the largest worker held {worker / 1024:.0f} MiB")
-    if given.json:
-        given.json.write_text(json.dumps({"rows": given.rows, "questions": records, "worker_kib": worker}, indent=1))
+
+        records = asked(given.questions, given.repeats, partial(once, shared, pooled))
+    written(given.json, records, rows=given.rows)
 
 
 if __name__ == "__main__":

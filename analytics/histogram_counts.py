@@ -96,7 +96,7 @@ class HistogramCounts(tuple[Any, Any]):  # noqa: SLOT001 - a tuple has room for 
             UnsupportedError: matplotlib is not installed: it comes with icm-ray's extra "plot".
 
         Examples:
-            >>> axes = visits["age"].histogram(bins=4, range=(20, 80)).reveal().plot()  # doctest: +SKIP
+            >>> axes = visits["age"].histogram(bins=4, range=(20, 80)).reveal().plot()
         """
         axes = _axes(ax)
         withheld = np.flatnonzero(np.ma.getmaskarray(self.counts))
@@ -176,7 +176,6 @@ class HistogramCounts2D(tuple[Any, Any, Any]):  # noqa: SLOT001 - the same
 
         Examples:
             >>> axes = an.histogram2d(visits["age"], visits["cost"], bins=([0, 50, 99], [0, 99, 999])).reveal().plot()
-            ... # doctest: +SKIP
         """
         axes = _axes(ax)
         mesh = axes.pcolormesh(self[1], self[2], self.counts.T, **options)

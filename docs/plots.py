@@ -37,7 +37,9 @@ def draw(session):
     figure, places = plt.subplots(2, 2, figsize=(9, 6.5), layout="constrained")
     ages.plot(ax=places[0, 0], color="#0b7285")
     both.plot(ax=places[0, 1], cmap="Blues")
-    wards.plot.bar(ax=places[1, 0], stacked=True, rot=0, color=["#5c677d", "#e07a1f"])
+    wards.plot.bar(ax=places[1, 0], stacked=True, rot=0, color=["#5c677d", "#e07a1f"]).legend(
+        title="ill", loc="lower right"
+    )
     means.plot.barh(ax=places[1, 1], color="#0b7285", xlabel="mean cost")
     return figure
 

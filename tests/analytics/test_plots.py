@@ -131,6 +131,7 @@ def test_every_result_is_drawn_by_matplotlib(frame, fresh, pyplot, tmp_path):
         frame.groupby("ward", domain=WARDS)["x"].agg(["mean", "std"]),
         frame["x"].quantile([0.25, 0.5, 0.75]),
         frame[["x", "y"]].corr(),
+        frame.describe(),
     )
     for number, result in enumerate(results):
         axes = result.plot()

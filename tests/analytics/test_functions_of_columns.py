@@ -197,8 +197,7 @@ def test_functions_are_evaluated_and_tested(engine, held):
     assert set(FUNCTIONS) == set(EVALUATORS)
     made = [make(held) for make in TABLE.values()] + [make(times) for make in (TIMES | DECIMALS).values()]
     nodes = [node for column in made for node in nodes_of(column.of)]
-    statistics_take = {"ticks"}  # of times and decimals: in their statistics it is tested
-    assert {node.function for node in nodes if isinstance(node, Apply)} == set(FUNCTIONS) - statistics_take
+    assert {node.function for node in nodes if isinstance(node, Apply)} == set(FUNCTIONS)
 
 
 @given(one=st.lists(ROWS, max_size=8), other=st.lists(ROWS, max_size=8))

@@ -142,7 +142,17 @@ def test_what_cannot_be_shared_or_asked_of_shares_is_refused(fresh, frame):
         frame.assign(y=1 / frame["n"])[["y"]].share()
 
 
-_OPTIONS = {"power": (2,), "round": (1,), "part": ("day",), "floor": (1, "day")}
+_DAY, _ZONE = (1, "day"), ("UTC", "raise")
+_OPTIONS = {
+    "power": (2,),
+    "round": (1,),
+    "part": ("day",),
+    "floor": _DAY,
+    "ceil": _DAY,
+    "round_time": _DAY,
+    "convert": _ZONE,
+    "localize": _ZONE,
+}
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - LOWERINGS.keys()))

@@ -76,9 +76,9 @@ def test_quotients_of_large_integers_are_refused(fresh):
 
 def test_private_keys_of_many_batches(fresh, monkeypatch):
     """Groups are found batch by batch, and grouped again only now and then."""
-    from icm_ray.owner import group_rows
+    from icm_ray.owner import key_words
 
-    monkeypatch.setattr(group_rows, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(key_words, "_ROWS_AT_ONCE", 3)
     keys = np.arange(40) % 7
     batches = [pa.record_batch({"k": keys[start : start + 4]}) for start in range(0, 40, 4)]
     frame = held(fresh, pa.Table.from_batches(batches), pd.DataFrame({"k": [0, 9]}))

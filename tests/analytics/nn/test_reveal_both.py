@@ -58,7 +58,7 @@ def test_a_prediction_is_not_made_where_a_query_is_refused(engine):
 
 def test_a_policy_of_rows_does_not_judge_predictions(engine):
     _, model = small(engine)
-    strict = frame(engine, policy=Policy(min_rows=3, recipients=("alice",)))
+    strict = frame(engine, policy=Policy(min_rows=3, recipients=("alice",), largest=100, two_largest=100))
     prediction = model.predict(IMAGES, owner="bob", output="label")
     assert prediction.reveal(to="bob").shape == (2,)
     assert strict["x"].sum().reveal(to="alice") == 6

@@ -1,5 +1,8 @@
 """Groups by private keys: what pandas finds on the pooled rows, and nothing of which keys met."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +16,7 @@ from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import lower
 from icm_ray.query.question import decode_asked
 from icm_ray.transport import Transcript
+from tests.analytics.conftest import variance
 from tests.security.test_transcripts import outline
 from tests.thread_lane import ThreadLane
 
@@ -51,19 +55,28 @@ def held(engine, one, other, **stated):
     return frame, pd.concat(parts, ignore_index=True)
 
 
-def same(found, expected, largest=0.0):
-    """pandas rounds every partial sum: where values cancel it is off by as much as their size says."""
-    atol = max(1e-12, 2.0**-48 * largest)
+def same(found, expected):
     pd.testing.assert_frame_equal(
-        found, expected, check_dtype=False, check_index_type=False, check_names=True, rtol=1e-12, atol=atol
+        found, expected, check_dtype=False, check_index_type=False, check_names=True, rtol=1e-12, atol=1e-12
     )
+
+
+def exactly(groups):
+    """pandas' table of `STATISTICS`, without its rounding of partial sums, which shows where values cancel."""
+    numbers = groups.agg(lambda values: tuple(map(Fraction, values.dropna())))
+    table = groups.agg(STATISTICS)
+    table["sum"] = numbers.map(lambda values: float(sum(values)))
+    table["mean"] = numbers.map(lambda values: float(sum(values) / len(values)) if values else math.nan)
+    table["var"] = numbers.map(lambda values: float(variance(values, 1)))
+    table["std"] = table["var"] ** 0.5
+    return table
 
 
 def hold(engine, keys, one, other):
     frame, plain = held(engine, one, other, bounds={"near": 3})
     groups, expected = frame.groupby(keys), plain.groupby(keys)
     floats, sizes = icm.reveal(groups["x"].agg(STATISTICS), groups.size())
-    same(floats, expected["x"].agg(STATISTICS), plain["x"].abs().max())
+    same(floats, exactly(expected["x"]))
     pd.testing.assert_series_equal(sizes, expected.size(), check_index_type=False)
 
 

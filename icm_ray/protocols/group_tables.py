@@ -18,29 +18,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.groups import GroupTable
 from icm_ray.ops.values import ValueType
 from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, open_sum
+from icm_ray.protocols.groups import deal_one_hot, masked_key
 from icm_ray.ring import groups
 from icm_ray.ring.array import RingArray
 
 __all__ = ["GroupTables"]
 
 _R, _ALPHA, _LOW, _W, _B, _HIGH, _HIGH_ALPHA, _A, _AB = range(9)
-_NOTHING = np.empty(0, np.uint64)
 
 
 class _Sizes:
-    """Of rows n: b lower digits, a upper ones, of which `used` occur; k columns of words for each of these."""
+    """Of rows n: b lower digits, of `low` bits, and a upper ones, of `high`, of which `used` occur; k columns of words
+    for each of these.
+    """
 
     def __init__(self, op: GroupTable, types: Sequence[ValueType]) -> None:
         self.rows, self.columns = types[0].count, len(types) - 1
         self.low = op.low_bits(self.columns)
-        self.b, self.a = 1 << self.low, 1 << (op.bits - self.low)
+        self.high = op.bits - self.low
+        self.b, self.a = 1 << self.low, 1 << self.high
         self.used = op.high_digits(self.low)
         self.words = (self.columns + op.counts) * self.used
 
@@ -69,10 +71,10 @@ class GroupTables:
         n, columns = size.rows, size.columns
         r = dealing.words(_R, n, np.uint8).view(np.uint8)
         alpha = dealing.words(_ALPHA, columns * n).reshape(columns, n).astype(np.uint64, copy=False)
-        _deal_hot(dealing, _LOW, r, _NOTHING, size.b)
+        deal_one_hot(dealing, _LOW, r, size.low)
         with spends(Part.KERNELS):
             q = (r >> np.uint8(size.low)) + dealing.words(_W, n, np.uint8).view(np.uint8)
-        _deal_hot(dealing, _HIGH, q, _NOTHING, size.a)
+        deal_one_hot(dealing, _HIGH, q, size.high)
         products = dealing.others_sum(_HIGH_ALPHA, columns * n * size.a)
         for place, mask in zip(products.reshape(columns, n, size.a), alpha, strict=True):
             groups.deal_groups(q, mask, place)
@@ -88,8 +90,8 @@ class GroupTables:
     ) -> Round:
         size, corr = _Sizes(op, types), context.correlations
         n, columns = size.rows, size.columns
+        key = masked_key(context, _R, inputs[0].words)
         with spends(Part.KERNELS):
-            key = inputs[0].words.reshape(-1).astype(np.uint8) + corr.words(_R, n, np.uint8)
             values = corr.words(_ALPHA, columns * n).reshape(columns, n)
             for row, share in enumerate(inputs[1:]):
                 values[row] += share.words.reshape(-1)
@@ -124,9 +126,3 @@ class GroupTables:
         opened = 2 + 8 * (size.columns + size.b + size.words)
         dealt = 8 * (size.b + size.a + size.columns * size.a)
         return Cost.opening(len(parties), opened * size.rows, dealt * size.rows + 8 * size.words * size.b, rounds=3)
-
-
-def _deal_hot(dealing: Dealing, tag: int, digit: NDArray[np.uint8], times: RingArray, size: int) -> None:
-    words = dealing.others_sum(tag, digit.size * size)
-    groups.deal_groups(digit, times, words.reshape(digit.size, size))
-    dealing.send(tag, words)

@@ -20,7 +20,7 @@ from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, mask, 
 from icm_ray.ring import groups
 from icm_ray.ring.array import RingArray
 
-__all__ = ["GroupCounts", "GroupSums"]
+__all__ = ["GroupCounts", "GroupSums", "deal_one_hot", "masked_key"]
 
 _R, _H, _A, _HA = 0, 1, 2, 3
 
@@ -28,12 +28,14 @@ _R, _H, _A, _HA = 0, 1, 2, 3
 def _deal_keys(dealing: Dealing, count: int, bits: int) -> NDArray[np.uint8]:
     """Deal h; returns r, whose lower bits are the key's mask."""
     r = dealing.words(_R, count, np.uint8).view(np.uint8)
-    _deal_groups(dealing, _H, r, np.empty(0, np.uint64), bits)
+    deal_one_hot(dealing, _H, r, bits)
     return r
 
 
-def _deal_groups(dealing: Dealing, tag: int, r: NDArray[np.uint8], a: RingArray, bits: int) -> None:
+def deal_one_hot(dealing: Dealing, tag: int, r: NDArray[np.uint8], bits: int, times: RingArray | None = None) -> None:
+    """Deal onehot(r mod 2^bits), or that times the masks (n,), for r (n,): n 2^bits words."""
     words = dealing.others_sum(tag, r.size << bits)
+    a = np.empty(0, np.uint64) if times is None else times
     groups.deal_groups(r, a, words.reshape(r.size, 1 << bits))
     dealing.send(tag, words)
 
@@ -45,9 +47,10 @@ def _folded(sums: RingArray) -> RingArray:
 
 
 @spends(Part.KERNELS)
-def _masked_key(context: Context, key: RingArray, bits: int) -> NDArray[np.uint8]:
+def masked_key(context: Context, tag: int, key: RingArray) -> NDArray[np.uint8]:
+    """Keys (rows,) under the words of `tag`."""
     # the word's upper bits are masked too, so that sending all eight tells no more than k^ mod 2^m
-    masked: NDArray[np.uint8] = key.reshape(-1).astype(np.uint8) + context.correlations.words(_R, key.size, np.uint8)
+    masked: NDArray[np.uint8] = key.reshape(-1).astype(np.uint8) + context.correlations.words(tag, key.size, np.uint8)
     return masked
 
 
@@ -66,7 +69,7 @@ class GroupCounts:
     def run(
         self, op: GroupCount, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
     ) -> Round:
-        (k_hat,) = yield from open_sum(context, _masked_key(context, inputs[0].words, op.bits))
+        (k_hat,) = yield from open_sum(context, masked_key(context, _R, inputs[0].words))
         hot = context.correlations.dealt(_H, k_hat.size << op.bits).reshape(k_hat.size, 1 << op.bits)
         sums = np.zeros(2 << op.bits, np.uint64)
         groups.count_groups(k_hat, hot, sums)
@@ -92,7 +95,7 @@ class GroupSums:
     def deal(self, op: GroupSum, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         r = _deal_keys(dealing, types[0].count, op.bits)
         a = dealing.words(_A, types[0].count).astype(np.uint64, copy=False)
-        _deal_groups(dealing, _HA, r, a, op.bits)
+        deal_one_hot(dealing, _HA, r, op.bits, a)
 
     def run(
         self, op: GroupSum, types: Sequence[ValueType], inputs: Sequence[Share], context: Context, out: ValueType
@@ -100,7 +103,7 @@ class GroupSums:
         corr = context.correlations
         with spends(Part.KERNELS):
             value = np.ascontiguousarray(inputs[1].words.reshape(-1))
-        key = _masked_key(context, inputs[0].words, op.bits)
+        key = masked_key(context, _R, inputs[0].words)
         k_hat, v_hat = yield from open_sum(context, key, mask(value, corr.words(_A, value.size)))
         hot, masked = (corr.dealt(tag, value.size << op.bits).reshape(value.size, 1 << op.bits) for tag in (_H, _HA))
         sums = np.zeros(2 << op.bits, np.uint64)

@@ -192,10 +192,13 @@ class Layout:
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """Of all words of a row: its order, a second hash, then the left side's, then the right side's."""
+        """Of all words of a row: its order, a second hash, then the left side's, then the right side's, and of right
+        rows the second hash once more, so that it travels with these.
+        """
         order = self.order
         first = ((1 << order.bits) + self.rows).bit_length() + order.key + 1
-        return (first, *([CHECK + 1] if order.hashed else []), *self.block(right=False), *self.block(right=True))
+        second = [CHECK + 1] if order.hashed else []
+        return (first, *second, *self.block(right=False), *self.block(right=True), *second)
 
     def block(self, *, right: bool) -> list[int]:
         """The widths of a side's words: the number of its cell, where there are any, then what is aggregated."""
@@ -225,19 +228,26 @@ def layout(sides: Sides, partials: Sequence[PartialAggregate]) -> Layout:
 
 def brought(build: LaneBuild, of: Layout) -> Iterator[Value]:
     """What the owners whose rows are in a lane share, each with zeros in the other side's words."""
-    add, start = build.builder.add, 0
+    start = 0
     for right in (False, True):
-        other = len(of.block(right=not right))
         for member, (name, lane, parts, rows) in enumerate(of.tables_of(right=right)):
             if lane == build.lane:
                 value = _table(build, of, name, parts, rows, right=right, member=member, start=start)
-                if right:
-                    first = add(Slice(((0, rows, 1), (0, of.first, 1))), value)
-                    rest = add(Slice(((0, rows, 1), (of.first, value.type.shape[1], 1))), value)
-                    yield add(Concatenate(axis=1), first, add(Pad(((0, 0), (other, 0))), rest))
-                else:
-                    yield add(Pad(((0, 0), (0, other))), value)
+                yield (_right_rows if right else _left_rows)(build, of, value)
             start += rows
+
+
+def _left_rows(build: LaneBuild, of: Layout, table: Value) -> Value:
+    return build.builder.add(Pad(((0, 0), (0, len(of.widths) - table.type.shape[1]))), table)
+
+
+def _right_rows(build: LaneBuild, of: Layout, table: Value) -> Value:
+    add, (rows, words) = build.builder.add, table.type.shape
+    first, own = (add(Slice(((0, rows, 1), (*part, 1))), table) for part in ((0, of.first), (of.first, words)))
+    columns = [first, add(Pad(((0, 0), (len(of.block(right=False)), 0))), own)]
+    if of.order.hashed:
+        columns.append(add(Slice(((0, rows, 1), (1, 2, 1))), table))
+    return add(Concatenate(axis=1), *columns)
 
 
 def _table(

@@ -16,8 +16,9 @@ are partial aggregates like any others; a left merge has 1 - w of left rows, too
 w becomes the right row's bit of a term, n_l and s_l are those of left rows where the term's condition is true. Groups:
 sums by the number of the row's cell (`protocols.groups`).
 
-Keys that are longer than a word are hashed, by a hash of 48 bits or more. Rows of one hash have to have one second
-hash: a flag of sum of same_i (c_i - c_(i-1)) is opened, too, and another than 0 ends the merge.
+Keys that are longer than a word are hashed, by a hash of 40 bits or more (`merge_layout.Layout.order`). A left row has
+to have its right row's second hash c, which travels as the right row's words do: a flag of sum of n_r c_i - c_r is
+opened, too, and another than 0 ends the merge.
 
 Seen by anybody: sizes, the order of elements that were shuffled in a sort (`protocols.sorting`), flags, and results.
 """
@@ -101,7 +102,7 @@ class MergedTables(KeyedTables):
         same, other_slot = self._same(table)
         carried, copied = self._copied(own, same)
         got = self._add(AssumeWidth(own.type.width), self._add(Subtract(), copied, own))
-        self._got = self._unique(copied, self._of_one_key(table, same, got))
+        self._got = self._of_one_key(table, got, self._unique(copied, got))
         self._met = self._bit_of(self._got, all_rows)
         if not self._sides.cells_of(right=False):
             before = self._add(Reshape((self._count - 1,)), self._columns(carried, self._of_right_rows))
@@ -154,17 +155,17 @@ class MergedTables(KeyedTables):
             found = self._add(Scale(0), self._part(own, slice(1, None), slice(None)))
         return found, copied
 
-    def _of_one_key(self, table: Value, same: Value, got: Value) -> Value:
-        """What left rows got, once it is known that rows of one hash are of one key."""
+    def _of_one_key(self, table: Value, got: Value, unique: Value) -> Value:
+        """What left rows got, once it is known that rows of one hash are of one key. unique: what they got, checked."""
         if not self._of.order.hashed:
-            return got
-        second = self._column(table, 1)
-        upper = self._add(Slice(((1, self._count, 1),)), second)
-        differ = self._add(Subtract(), upper, self._add(Slice(((0, self._count - 1, 1),)), second))
-        unlike = self._add(Total(), self._bit_times(same, differ, differ.type.width))
+            return unique
+        second, met = self._column(table, 1), self._bit_of(got, Aggregated(True, None, ALL_ROWS))
+        of_right = self._add(AssumeWidth(second.type.width), self._flat(self._columns(got, slice(-1, None))))
+        wanted = self._bit_times(met, second, second.type.width)
+        unlike = self._add(Total(), self._add(Subtract(), wanted, of_right))
         both = self._add(Concatenate(), unlike, self._add(Scale(-1), unlike))
         flag = self._add(Total(), self._add(AtLeast(1, both.type.width + 1), both))
-        return self._flagged("two keys of a merge that have one hash: merge on one more column", got, flag)
+        return self._flagged("two keys of a merge that have one hash: merge on one more column", unique, flag)
 
     def _unique(self, copied: Value, got: Value) -> Value:
         """The same, once it is known that no key is twice on the right side."""

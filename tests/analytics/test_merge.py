@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import analytics as an
 import icm_ray as icm
 from icm_ray.errors import BoundExceeded, ColumnError, InputError, PolicyError
+from icm_ray.owner import key_words
 from icm_ray.query.lower import lower
 from icm_ray.query.merge_layout import layout as layout_of
 from icm_ray.query.withheld import Withheld
@@ -128,6 +129,21 @@ def test_a_key_that_is_twice_on_the_right_side_ends_the_merge(fresh, owners):
     merged = an.merge(one, an.from_pandas(fresh, twice), on="k")
     with pytest.raises(BoundExceeded, match="one row for each key of the right side"):
         merged["y"].sum().reveal()
+
+
+@pytest.mark.parametrize("left", [("b", "a"), ("a", "b"), ("b", "b"), ("a", "a")])
+def test_two_keys_of_one_hash_end_the_merge(fresh, monkeypatch, left):
+    """Whatever rows are before and behind those of the other key; keys that are equal have one hash, too."""
+    hashed, (first, _) = key_words._hash, key_words._SEEDS
+    monkeypatch.setattr(key_words, "_hash", lambda words, seed: hashed(words, seed) * np.uint64(seed != first))
+    held = {owner: pd.DataFrame({"k": [key], "x": [1]}) for owner, key in zip(("alice", "bob"), left, strict=True)}
+    other = an.from_pandas(fresh, {"carol": pd.DataFrame({"k": ["a"], "y": [4]})})
+    total = an.merge(an.from_pandas(fresh, held), other, on="k")["y"].sum()
+    if left == ("a", "a"):
+        assert total.reveal() == 8
+    else:
+        with pytest.raises(BoundExceeded, match="two keys of a merge that have one hash"):
+            total.reveal()
 
 
 def test_policies_of_both_sides_count(fresh):

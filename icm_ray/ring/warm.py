@@ -122,7 +122,11 @@ def _warm_functions() -> None:
 
 
 def _warm_limbs(rows: NDArray[np.uint64], words: NDArray[np.uint64]) -> None:
-    limbs.add(rows, rows, rows.copy())
+    """Shares of a result cannot be written, as they arrive."""
+    arrived = rows.copy()
+    arrived.flags.writeable = False
+    for one, other in ((rows, rows), (arrived, arrived), (rows, arrived)):
+        limbs.add(one, other, rows.copy())
     limbs.subtract(rows, rows, rows.copy())
     limbs.add_product(rows, rows, rows.copy())
     limbs.add_rows(rows, rows[:1].copy())

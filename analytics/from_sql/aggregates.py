@@ -85,12 +85,10 @@ def _argument(to: Translator, node: Node) -> Of:
     return to.of(inner)
 
 
-def _numbers(to: Translator, node: Node) -> Of:
-    of = _argument(to, node)
+def _check_numbers(to: Translator, node: Node, of: Of) -> None:
     kind = to.typed(of).kind
     if kind not in NUMBERS:
         raise to.source.wrong(node, ColumnError(f"{to.source.shown(node)}: it takes numbers, not {kind}"))
-    return of
 
 
 def _itself(value: Any) -> Any:
@@ -128,7 +126,7 @@ def _sum(to: Translator, node: Node) -> Measure:
             lambda total, count: in_kind(total, unit, "sum") if count else None,
             decimal(max(unit.digits, 38), unit.scale),
         )
-    of = _numbers(to, node)
+    _check_numbers(to, node, of)
     return Measure(
         (lambda name: Sum(name, of), counted),
         lambda total, count: total if count else None,
@@ -143,13 +141,14 @@ def _mean(to: Translator, node: Node) -> Measure:
         return Measure(
             (lambda name: Mean(name, of),), lambda mean: _number(float(in_kind(mean, unit, "mean"))), "float"
         )
-    of = _numbers(to, node)
+    _check_numbers(to, node, of)
     return Measure((lambda name: Mean(name, of),), _number, "float")
 
 
 def _variance(ddof: int, *, root: bool) -> Callable[[Translator, Node], Measure]:
     def made(to: Translator, node: Node) -> Measure:
-        of = _numbers(to, node)
+        of = _argument(to, node)
+        _check_numbers(to, node, of)
         return Measure((lambda name: Variance(name, of, ddof, root),), _number, "float")
 
     return made
@@ -211,7 +210,7 @@ def _extreme(*, least: bool) -> Callable[[Translator, Node], Measure]:
                 lambda value: None if math.isnan(value) else show(value),
                 kind,
             )
-        of = _numbers(to, node)
+        _check_numbers(to, node, of)
 
         def read(value: float) -> int | float | bool | None:
             if math.isnan(value):

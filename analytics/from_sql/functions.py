@@ -12,7 +12,7 @@ from sqlglot import exp
 from analytics.from_sql.numbers import divided, divided_whole, extreme, power, remainder, root, rounded, to_whole
 from analytics.from_sql.source import Node
 from analytics.from_sql.texts import has, like
-from analytics.from_sql.times import alike, cast_time, day_part, extracted, interval, subtracted, truncated
+from analytics.from_sql.times import alike, beside, cast_time, day_part, extracted, interval, subtracted, truncated
 from analytics.from_sql.translate import NULL, Construct, Mapped, Translator, unless
 from icm_ray.query.expressions.tree import Of, Scalar, literal
 
@@ -93,8 +93,8 @@ def _in(to: Translator, node: Node) -> Of:
         raise to.source.unsupported(
             node, "IN (SELECT ...)", "reveal that question first, and write its values; or merge the frames", ("IN",)
         )
-    items = [alike(to, item, node.this)[0] for item in node.expressions]
-    return _listed(to, node, to.of(node.this), items)
+    value = to.of(node.this)
+    return _listed(to, node, value, [beside(to, item, value) for item in node.expressions])
 
 
 def _listed(to: Translator, node: Node, value: Of, items: list[Of]) -> Of:

@@ -16,34 +16,44 @@ from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.arrow_kinds import Family, unit_kind
 from icm_ray.query.expressions.tree import Of, literal
 
-__all__ = ["alike", "cast_time", "day_part", "extracted", "interval", "subtracted", "truncated"]
+__all__ = ["alike", "beside", "cast_time", "day_part", "extracted", "interval", "subtracted", "truncated"]
 
-_DATE, _TIME = "date32[day]", "timestamp[us]"
+_DATE, _TIMESTAMP = "date32[day]", "timestamp[us]"
 
 
 def alike(to: Translator, one: Node, other: Node) -> tuple[Of, Of]:
-    """Two operands; text beside times is a time, a number beside decimals is a decimal, as they are written."""
-    return _beside(to, one, other), _beside(to, other, one)
+    """Two operands, of which one that is written out is as `beside` the other."""
+    if isinstance(_unsigned(one), exp.Literal):
+        second = to.of(other)
+        return beside(to, one, second), second
+    first = to.of(one)
+    return first, beside(to, other, first)
 
 
-def _beside(to: Translator, node: Node, other: Node) -> Of:
-    inner = node.this if isinstance(node, exp.Neg) else node
-    if not isinstance(inner, exp.Literal) or isinstance(other, exp.Literal):
+def beside(to: Translator, node: Node, other: Of) -> Of:
+    """An operand; text beside times is a time, a number beside decimals is a decimal, as they are written."""
+    inner = _unsigned(node)
+    if not isinstance(inner, exp.Literal):
         return to.of(node)
-    kind = to.typed(to.of(other)).kind
+    kind = to.typed(other).kind
     unit = unit_kind(kind)
     if unit is None or inner.is_string is (unit.family is Family.DECIMAL):
         return to.of(node)
     if unit.family is Family.DECIMAL:
         return _public(to, node, Decimal(inner.name) * (-1 if inner is not node else 1), kind)
-    if unit.family is Family.AWARE and dt.datetime.fromisoformat(_iso(to, node, inner.name)).tzinfo is None:
+    if unit.family is Family.AWARE and _time(to, node, inner.name).tzinfo is None:
         raise to.source.unsupported(node, f"{inner.sql()} without a zone", "write its offset: '2024-01-31 12:00+00:00'")
     return _public(to, node, inner.name, kind)
 
 
-def _iso(to: Translator, node: Node, text: str) -> str:
+def _unsigned(node: Node) -> Node:
+    found: Node = node.this if isinstance(node, exp.Neg) else node
+    return found
+
+
+def _time(to: Translator, node: Node, text: str) -> dt.datetime:
     try:
-        return dt.datetime.fromisoformat(text).isoformat()
+        return dt.datetime.fromisoformat(text)
     except ValueError:
         raise to.source.wrong(node, ColumnError(f"{text!r} is no time")) from None
 
@@ -60,10 +70,12 @@ def cast_time(to: Translator, node: Node, target: str) -> Of | None:
     if target not in {"DATE", "TIMESTAMP", "DATETIME", "TIMESTAMPNTZ"}:
         return None
     if isinstance(node.this, exp.Literal) and node.this.is_string:
-        text = _iso(to, node, node.this.name)
-        if dt.datetime.fromisoformat(text).tzinfo is not None:
+        time = _time(to, node, node.this.name)
+        if time.tzinfo is not None:
             raise to.source.unsupported(node, f"{node.this.sql()} with a zone", "compare with it as text")
-        return _public(to, node, text[:10] if target == "DATE" else text, _DATE if target == "DATE" else _TIME)
+        if target == "DATE":
+            return _public(to, node, time.date().isoformat(), _DATE)
+        return _public(to, node, time.isoformat(), _TIMESTAMP)
     value = to.of(node.this)
     unit = unit_kind(to.typed(value).kind)
     if unit is None or unit.family is not Family.NAIVE:

@@ -1,6 +1,7 @@
 """What SQL asks is what DuckDB answers on the pooled rows."""
 
 import math
+from collections import Counter
 
 import duckdb
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 import analytics as an
 import icm_ray as icm
+from analytics.from_sql.translate import Translator
 from tests.analytics.from_sql.answered import ANSWERED, ORDERED
 
 DOMAIN = {"ward": ["a", "b", "c", "nobody", None]}
@@ -103,6 +105,15 @@ def test_of_a_few_rows(fresh, name):
     text = {**ANSWERED, **ORDERED}[name]
     sort = list if name in ORDERED else ordered
     check(sort(plain(an.sql(text, visits=held, domain=DOMAIN).reveal())), sort(pooled.execute(text).fetchall()))
+
+
+def test_no_part_of_a_text_is_translated_again_and_again(fresh, monkeypatch):
+    held = an.from_pandas(fresh, {"alice": pd.DataFrame({"n": [1, 2]})})
+    translated, plain_of = [], Translator.of
+    monkeypatch.setattr(Translator, "of", lambda to, node: translated.append(node) or plain_of(to, node))
+    long = "n" + " + 1" * 10
+    an.sql(f"SELECT SUM({long}) AS s FROM v WHERE 3 < {long} AND n * 2 IN ({', '.join(map(str, range(20)))})", v=held)
+    assert max(Counter(map(id, translated)).values()) <= 2
 
 
 def test_halves_are_rounded_as_their_exact_values_say(fresh):

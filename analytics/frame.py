@@ -291,7 +291,7 @@ class SecureFrame(Shaping, FrameStatistics, DescribedFrame, SortsFrame, Uncompar
             made = given(frame) if callable(given) else given
             if not isinstance(made, SecureColumn):
                 made = SecureColumn(frame._meant, literal(plain(made)))
-            if made.meant.dataset is not frame._dataset or made.meant.where not in (None, frame._meant.where):
+            if not frame._meant.aligned(made.meant):
                 raise InputError(f"{name!r}: a column of the same rows is needed; merge frames of different ones")
             frame = SecureFrame(frame._meant, {**frame._columns, one_form(name): made.of})
         return frame

@@ -175,7 +175,7 @@ class FrameStatistics:
             A query for a pandas Series of float64.
 
         Raises:
-            ColumnError: There is no column of numbers, or they are shared.
+            ColumnError: There is no column of numbers, or one is of shared rows that were chosen or may lack a value.
 
         Examples:
             >>> visits.median().reveal().to_dict()
@@ -193,7 +193,7 @@ class FrameStatistics:
             A query for a pandas Series of float64 named q; of several a DataFrame with q as its index.
 
         Raises:
-            ColumnError: There is no column of numbers, or they are shared.
+            ColumnError: There is no column of numbers, or one is of shared rows that were chosen or may lack a value.
             InputError: A q that cannot be.
 
         Examples:
@@ -298,11 +298,13 @@ class FrameStatistics:
             for (i, j), result in zip(places, results, strict=True):
                 table[i, j] = table[j, i] = np.nan if isinstance(result, Withheld) else result
             made = pd.DataFrame(table, index=names, columns=names)
-            kept = [
-                (pair, item.reason) for pair, item in zip(places, results, strict=True) if isinstance(item, Withheld)
-            ]
-            both = ((pair, reason) for (i, j), reason in kept for pair in dict.fromkeys(((i, j), (j, i))))
-            return mark(made, Reasons(((names[i], names[j]), reason) for (i, j), reason in both))
+            cells = (
+                ((names[row], names[column]), result.reason)
+                for (i, j), result in zip(places, results, strict=True)
+                if isinstance(result, Withheld)
+                for row, column in dict.fromkeys(((i, j), (j, i)))
+            )
+            return mark(made, Reasons(cells))
 
         return together(queries, f"{what} of {', '.join(names)}", build)
 

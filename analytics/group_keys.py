@@ -83,7 +83,7 @@ def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_byt
 
 def _key(meant: Meant, columns: Mapping[str, Of], item: Any) -> tuple[str | None, Of]:
     if isinstance(item, Operators):
-        if item.meant.origin is not meant.origin or item.meant.where not in (None, meant.where):
+        if not meant.aligned(item.meant):
             raise InputError("rows are grouped by columns of the same rows")
         return label_of(item), item.of
     name = one_form(str(item))

@@ -32,6 +32,10 @@ class Meant:
         """What columns that are computed with one another have in common."""
         return self.dataset
 
+    def aligned(self, other: Meant) -> bool:
+        """Whether a column of other rows has a value for each of these: they are the same, or all."""
+        return other.origin is self.origin and other.where in (None, self.where)
+
     def info(self, of: Of) -> ColumnInfo:
         """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""
         return column_of(self.dataset.facts, of)

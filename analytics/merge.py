@@ -95,7 +95,7 @@ class MergedFrame(Uncompared):
             4
         """
         if isinstance(names, MergedColumn):
-            if names.meant.origin is not self._meant.origin or names.meant.where not in (None, self._meant.where):
+            if not self._meant.aligned(names.meant):
                 raise InputError("rows are chosen by a condition on columns of the same frame")
             return MergedFrame(self._meant.chosen(names.of), self._columns)
         if not isinstance(names, str):
@@ -152,7 +152,7 @@ class MergedFrame(Uncompared):
             made = given(frame) if callable(given) else given
             if not isinstance(made, MergedColumn):
                 made = MergedColumn(frame._meant, literal(plain(made)))
-            if made.meant.origin is not frame._meant.origin or made.meant.where not in (None, frame._meant.where):
+            if not frame._meant.aligned(made.meant):
                 raise InputError(f"{name!r}: a column of the same rows is needed")
             frame._meant.rows().behind(made.of)  # refuses what is of both sides
             frame = MergedFrame(frame._meant, {**frame._columns, one_form(name): made.of})

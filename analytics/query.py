@@ -15,6 +15,12 @@ from icm_ray.runtime.driver.engine import Engine
 __all__ = ["Query", "together"]
 
 
+def _built(queries: Sequence[Query], to: str | None) -> list[Any]:
+    """What queries make of their results, which are opened together; it may be a query again."""
+    results = iter(run([part for query in queries for part in query._parts], to))
+    return [query._build(list(islice(results, len(query._parts)))) for query in queries]
+
+
 def _only(results: list[Any]) -> Any:
     (result,) = results
     return result
@@ -152,12 +158,10 @@ class Query(Uncompared):
         for query in queries:
             if not isinstance(query, Query):
                 raise InputError(f"only statistics are revealed together, not {type(query).__name__}")
-        results = iter(run([part for query in queries for part in query._parts], to))
-        made = [query._build(list(islice(results, len(query._parts)))) for query in queries]
+        made = _built(queries, to)
         while further := {place: query for place, query in enumerate(made) if isinstance(query, Query)}:
-            results = iter(run([part for query in further.values() for part in query._parts], to))
-            for place, query in further.items():
-                made[place] = query._build(list(islice(results, len(query._parts))))
+            for place, result in zip(further, _built([*further.values()], to), strict=True):
+                made[place] = result
         return tuple(made)
 
     @classmethod

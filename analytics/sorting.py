@@ -107,7 +107,8 @@ class SecureSorted(RowsStay, Uncompared):
             rows where there are.
 
         Raises:
-            ColumnError: A column whose values have no order here, or the rows are shared.
+            ColumnError: A column whose values have no order here, or of shared rows several, chosen ones,
+                or one that may lack a value.
             InputError: An n that cannot be.
             PolicyError: Of a dataset with a policy, columns that rows are not sorted by.
 
@@ -127,7 +128,8 @@ class SecureSorted(RowsStay, Uncompared):
             A query as of `head`; the last row is at the end.
 
         Raises:
-            ColumnError: A column whose values have no order here, or the rows are shared.
+            ColumnError: A column whose values have no order here, or of shared rows several, chosen ones,
+                or one that may lack a value.
             InputError: An n that cannot be.
             PolicyError: Of a dataset with a policy, columns that rows are not sorted by.
 
@@ -322,9 +324,7 @@ class _Search:
     def ask(self, at: int, runs: Sequence[_Run]) -> Any:
         """For the values of a column in runs of rows, and what follows."""
         column = self.columns[at]
-        if not column.nullable:
-            return self._values(at, runs, [0] * len(runs))
-        if self.missing_first:
+        if column.nullable and self.missing_first:
             counts = [run.count for run in runs]
             return self._missing(at, runs, counts, lambda lacking: self._values(at, runs, lacking))
         return self._values(at, runs, [0] * len(runs))

@@ -37,9 +37,8 @@ class RowsOf:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What is opened, and what follows from it. parts: what is asked. keys: by what it is grouped. first: the table of
-    the results of the parts. steps: what is computed of it, one after the other. said: the same in words. infos: of the
-    columns.
+    """What is opened, and what follows from it. parts: what is asked. first: the table of the results of the parts.
+    steps: what is computed of it, one after the other. said: the same in words. infos: of the columns.
     """
 
     parts: tuple[Part, ...]
@@ -90,14 +89,14 @@ class First:
         cells: Mapping[int, tuple[Any, ...]] | list[tuple[Any, ...]]
         if self.private is not None:
             cells = self.private.read(results[1 : 1 + len(self.private.keys.keys)])
-            there = sorted(cells, key=lambda cell: [(value is None, value) for value in cells[cell]])
+            there = list(cells)
         elif self.domains:
             cells = list(itertools.product(*self.domains))
             there = [cell for cell, rows in enumerate(results[0]) if isinstance(rows, Withheld) or rows]
-            there.sort(key=lambda cell: [(value is None, value) for value in cells[cell]])
         else:
             cells, there = [()], [0]
             results = [[result] for result in results]
+        there.sort(key=lambda cell: [(value is None, value) for value in cells[cell]])
         keys = [tuple(cells[cell][at] for cell in there) for at in range(len(self.infos) - len(self.measures))]
         values = [
             tuple(_read(found, [results[place][cell] for place in places]) for cell in there)

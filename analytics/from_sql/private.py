@@ -72,13 +72,9 @@ def private_groups(meant: Meant, keys: Sequence[Of], most: int | None, most_byte
             columns.append(apply("is_null", (of,)))
         unit = unit_kind(info.kind)
         plain = of if unit is None else apply("ticks", (of,))
-        readers.append((len(columns), null, _itself if unit is None else read_ticks(info.kind)))
+        readers.append((len(columns), null, read_ticks(info.kind)))
         columns.append(apply("fill", (plain, literal(_EMPTY.get(info.kind, 0)))) if info.nullable else plain)
     return PrivateGroups(private_keys(meant, columns, most, TEXT if most_bytes is None else most_bytes), tuple(readers))
-
-
-def _itself(value: Any) -> Any:
-    return value
 
 
 def filtered(measure: Measure, make: Maker) -> Maker:

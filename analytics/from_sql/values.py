@@ -12,7 +12,7 @@ __all__ = ["read_ticks", "series_of_unit"]
 
 
 def read_ticks(kind: str) -> Callable[[Any], Any]:
-    """What makes a value of a kind that has a unit, of how many there are."""
+    """What makes a value of a kind of how many units it is; of a kind without a unit the value itself."""
     unit = unit_kind(kind)
     if unit is None:
         return lambda value: value

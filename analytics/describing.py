@@ -39,7 +39,7 @@ class DescribedColumn:
 
         Returns:
             A query for a pandas Series, of float64 for numbers. What a policy does not allow or withholds, and what is
-            not offered of shared rows, is NaN, and `attrs["withheld"]` says why.
+            not offered of shared rows, is NaN, and `withheld` of the result says why.
 
         Raises:
             ColumnError: A column of another kind, or whose values are not public.

@@ -224,7 +224,8 @@ class SecureDates(CalendarParts[_Column]):
         """The number of units of a duration, and how many are a second. Errors: `ColumnError` (no durations)."""
         unit = unit_kind(self._times.kind)
         if unit is None or unit.family is not Family.DURATION:
-            raise ColumnError(f"column holds {self._times.kind}, and no durations")
+            name = self._times.name
+            raise ColumnError(f"column {name!r} holds {self._times.kind}, and no durations", column=name)
         return self._times._apply("ticks"), TICKS_A_SECOND[unit.unit]
 
     def floor(self, freq: str) -> _Column:

@@ -3,8 +3,8 @@
     python benchmarks/shared_rows.py [--rows 1000000] [--repeats 3] [--json FILE] [question ...]
 
 Two owners' rows are shared before the clock starts; parties and dealer are processes of this machine, TLS between
-them. A question was asked once before the clock starts; all that is dealt for it is inside. Results
-are compared with those of pandas.
+them. A question was asked once before the clock starts; all that is dealt for it is inside. Results are
+compared with those of pandas.
 """
 
 from __future__ import annotations
@@ -83,7 +83,6 @@ def main():
     with ProcessEngine(("alice", "bob")) as engine:
         parts = {"alice": pooled[:half], "bob": pooled[half:].reset_index(drop=True)}
         shared = an.from_pandas(engine, parts).share(domain={"site": SITES})
-
         records = asked(given.questions, given.repeats, partial(once, shared, pooled))
     written(given.json, records, rows=given.rows)
 

@@ -1,5 +1,6 @@
 """A ledger's line is on the disk whole, or not at all."""
 
+import fcntl
 import os
 
 import pytest
@@ -47,5 +48,15 @@ def test_a_line_that_does_not_fit_the_disk_leaves_nothing_behind(ledger, tmp_pat
     with pytest.raises(SessionError, match="nothing is answered: No space left"):
         record(ledger, b"lost")
     monkeypatch.undo()
+    record(ledger, b"two")
+    assert digests(tmp_path) == [b"one".hex(), b"two".hex()]
+
+
+def test_a_ledger_that_another_session_writes_at_the_moment_is_not_waited_for(ledger, tmp_path):
+    record(ledger, b"one")
+    with (tmp_path / "alice.0.jsonl").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(SessionError, match="another session writes this ledger, nothing is answered here"):
+            record(ledger, b"lost")
     record(ledger, b"two")
     assert digests(tmp_path) == [b"one".hex(), b"two".hex()]

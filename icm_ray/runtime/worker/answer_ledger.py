@@ -162,11 +162,14 @@ class AnswerLedger:
     def _append_whole(self, file: int, line: bytes) -> None:
         """All of a line, or nothing of it: half of one would break the chain for good. Raises OSError.
 
-        Errors: `SessionError` where another session has written since: its row sets are not known here.
+        Errors: `SessionError` where another session writes, or has written since: its row sets are not known here.
         """
-        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
-        size = os.fstat(file).st_size
-        if size != self._size:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed
+            alone = os.fstat(file).st_size == self._size
+        except BlockingIOError:
+            alone = False
+        if not alone:
             reason = (
                 "another session writes this ledger, nothing is answered here; read the rows again when it has ended"
             )
@@ -176,5 +179,5 @@ class AnswerLedger:
             self._disk.sync(file)
             self._size += len(line)
         except OSError:
-            os.ftruncate(file, size)
+            os.ftruncate(file, self._size)
             raise

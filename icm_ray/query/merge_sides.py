@@ -12,10 +12,9 @@ import msgspec
 
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.program.derived_name import derived_name
-from icm_ray.query.expressions.tree import Column, Expression, Of, apply, columns_of, nodes_of
-from icm_ray.query.expressions.tree import Literal as Constant
+from icm_ray.query.expressions.tree import Of, columns_of
 from icm_ray.query.expressions.words import words
-from icm_ray.query.merge_terms import Term, terms_of, without_right
+from icm_ray.query.merge_terms import Term, parts_of, terms_of, without_right
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.tasks import GroupKey
@@ -98,15 +97,7 @@ class Sides:
 
     def _there(self, of: Of) -> Of:
         """What a side has of it."""
-        made: list[Of] = []
-        for node in nodes_of(of):
-            if isinstance(node, Column):
-                made.append(self._columns[node.name].of)
-            elif isinstance(node, Constant):
-                made.append(Expression((node,)))
-            else:
-                made.append(apply(node.function, [made[argument] for argument in node.arguments], node.options))
-        return made[-1]
+        return parts_of(of, lambda name: self._columns[name].of)[-1]
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:

@@ -14,7 +14,18 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from icm_ray.errors import ColumnError
-from icm_ray.query.expressions.tree import Apply, Column, Expression, Literal, Of, apply, columns_of, literal, nodes_of
+from icm_ray.query.expressions.tree import (
+    Apply,
+    Column,
+    Expression,
+    Literal,
+    Of,
+    apply,
+    columns_of,
+    conjunction,
+    literal,
+    nodes_of,
+)  # fmt: skip
 
 __all__ = ["EVERY_PAIR", "Term", "parts_of", "terms_of", "without_right"]
 
@@ -30,7 +41,7 @@ class Term:
 
     def both(self, other: Term) -> Term:
         """Where this and another are true."""
-        return Term(_and(self.left, other.left), _and(self.right, other.right))
+        return Term(conjunction(self.left, other.left), conjunction(self.right, other.right))
 
 
 EVERY_PAIR = Term()
@@ -61,18 +72,12 @@ _ALL = {"and": (_Want.TRUE, _Want.NOT_FALSE), "or": (_Want.FALSE, _Want.NOT_TRUE
 Terms = list[Term] | None  # None: too many
 
 
-def _and(one: Of | None, other: Of | None) -> Of | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one if one == other else apply("and", (one, other))
-
-
-def parts_of(of: Of) -> list[Of]:
-    """The expression of each node."""
+def parts_of(of: Of, column: Callable[[str], Of] = str) -> list[Of]:
+    """The expression of each node. column: what stands in the place of a column, by its name."""
     parts: list[Of] = []
     for node in nodes_of(of):
         if isinstance(node, Column):
-            parts.append(node.name)
+            parts.append(column(node.name))
         elif isinstance(node, Literal):
             parts.append(Expression((node,)))
         else:
@@ -84,16 +89,12 @@ def without_right(of: Of, right: Callable[[str], str | None]) -> Of:
     """The expression of rows that no right row meets. right: the kind of a column of the right side, None for one of
     the left.
     """
-    made: list[Of] = []
-    for node in nodes_of(of):
-        if isinstance(node, Column):
-            kind = right(node.name)
-            made.append(node.name if kind is None else Expression((Literal(None, kind),)))
-        elif isinstance(node, Literal):
-            made.append(Expression((node,)))
-        else:
-            made.append(apply(node.function, [made[argument] for argument in node.arguments], node.options))
-    return made[-1]
+
+    def met(name: str) -> Of:
+        kind = right(name)
+        return name if kind is None else Expression((Literal(None, kind),))
+
+    return parts_of(of, met)[-1]
 
 
 def terms_of(where: Of | None, is_right: Callable[[str], bool]) -> list[Term]:

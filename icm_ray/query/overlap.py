@@ -28,7 +28,6 @@ from icm_ray.ops.linear import (
     AssumeWidth,
     Concatenate,
     Expand,
-    Pad,
     Permute,
     Reshape,
     Scale,
@@ -41,7 +40,7 @@ from icm_ray.ops.values import Kind
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.choices import choices
-from icm_ray.query.expressions.tree import Of, apply, literal
+from icm_ray.query.expressions.tree import Of, apply, conjunction, literal
 from icm_ray.query.merge import MergedRows
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialOf, Taken, shared
@@ -50,12 +49,12 @@ from icm_ray.query.row_set import RowSet
 from icm_ray.query.rows import Rows
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
-from icm_ray.query.small_cells import expanded, few, reaches, times
+from icm_ray.query.small_cells import beside, expanded, few, reaches, times
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.histogram import CountsOfColumn, Histogram
 from icm_ray.query.tasks import GroupKey
-from icm_ray.query.unions import left_of_bins, left_of_cells
+from icm_ray.query.unions import left_of_bins, left_of_cells, running_sums
 
 __all__ = ["APART", "Overlap", "asked_of", "check_overlap", "earlier", "kept_apart", "overlaps", "row_sets"]
 
@@ -76,15 +75,13 @@ def row_sets(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
     space = base.space if isinstance(base, SecretRows) else ""
     if isinstance(statistic, Histogram):
         return (RowSet(rows.where, rows.by, statistic.column, statistic.edges, private, space),)
+    chosen = tuple(
+        RowSet(conjunction(rows.where, condition), rows.by, space=space) for condition in choices(statistic, rows)
+    )
     if at := statistic.told_at:
-        own = RowSet(rows.where, rows.by, statistic.column, private=private, space=space, at=at)
-        return (
-            own,
-            *(RowSet(_and(rows.where, condition), rows.by, space=space) for condition in choices(statistic, rows)),
-        )
-    chosen = [RowSet(_and(rows.where, condition), rows.by, space=space) for condition in choices(statistic, rows)]
+        return (RowSet(rows.where, rows.by, statistic.column, private=private, space=space, at=at), *chosen)
     if rows.where is None and not rows.groups and not space:
-        return tuple(chosen)
+        return chosen
     return (RowSet(rows.where, rows.by, private=private, space=space), *chosen)
 
 
@@ -197,7 +194,7 @@ class Overlap:
             )
 
     def _of_sets(self, a: RowSet, b: RowSet) -> None:
-        both = _and(a.where, b.where)
+        both = conjunction(a.where, b.where)
         keys = a.by if a.by == b.by else (*a.by, *b.by)
         here, there = self._count(a.where, a.by), self._count(b.where, b.by)
         joint = self._count(both, keys)
@@ -268,7 +265,7 @@ class Overlap:
 
         def bad(builder: Builder, found: Found) -> Value:
             add = builder.add
-            one = _summed(builder, shared(found[below]))
+            one = running_sums(builder, shared(found[below]))
             apart = _inside(builder, one, rows(found), self.k)
             size = one.type.count
             alone = there(builder, found)
@@ -283,7 +280,7 @@ class Overlap:
         self.bad.append(bad)
         if other.edges or other.by:
             return
-        cells = self._part(_and(bins.where, other.where), (), CountsOfColumn(bins.of, bins.edges))
+        cells = self._part(conjunction(bins.where, other.where), (), CountsOfColumn(bins.of, bins.edges))
         chosen = self._count(other.where, ())
 
         def left(builder: Builder, found: Found) -> Value:
@@ -297,7 +294,7 @@ class Overlap:
         """How many rows another row set has, of each group or below each edge (cells,), and how many of these are below
         each edge of a histogram (edges, cells).
         """
-        where, of = _and(bins.where, other.where), bins.of or ""
+        where, of = conjunction(bins.where, other.where), bins.of or ""
         own = (GroupKey(bins.of or "", edges=bins.edges),)
         keys = (*other.by, *((GroupKey(other.of, edges=other.edges),) if other.of is not None and other.edges else ()))
         cells = math.prod(key.size for key in keys)
@@ -311,23 +308,25 @@ class Overlap:
 
             def there(builder: Builder, found: Found) -> Value:
                 counts = shared(found[alone])
-                return _summed(builder, counts) if other.edges else counts
+                return running_sums(builder, counts) if other.edges else counts
 
             def joint(builder: Builder, found: Found) -> Value:
                 shape = (len(bins.edges) - 1, cells)
-                counts = _summed(builder, builder.add(Reshape(shape), shared(found[both])), 0)
-                return _summed(builder, counts, 1) if other.edges else counts
+                counts = running_sums(builder, builder.add(Reshape(shape), shared(found[both])), 0)
+                return running_sums(builder, counts, 1) if other.edges else counts
 
             return there, joint
-        chosen = [_and(other.where, condition) for condition in _conditions(other)]
+        chosen = [conjunction(other.where, condition) for condition in _conditions(other)]
         numbers = [self._count(condition, ()) for condition in chosen]
-        counted = [self._part(_and(bins.where, condition), (), CountsOfColumn(of, bins.edges)) for condition in chosen]
+        counted = [
+            self._part(conjunction(bins.where, condition), (), CountsOfColumn(of, bins.edges)) for condition in chosen
+        ]
 
         def each(builder: Builder, found: Found) -> Value:
             return _concatenated(builder, [shared(found[part]) for part in numbers])
 
         def below(builder: Builder, found: Found) -> Value:
-            summed = [_summed(builder, shared(found[part])) for part in counted]
+            summed = [running_sums(builder, shared(found[part])) for part in counted]
             columns = [builder.add(Reshape((counts.type.count, 1)), counts) for counts in summed]
             return columns[0] if len(columns) == 1 else builder.add(Concatenate(axis=1), *columns)
 
@@ -403,12 +402,6 @@ def _plain(told: RowSet) -> RowSet | None:
     return None if told.where is None and not told.by else RowSet(told.where, told.by)
 
 
-def _and(a: Of | None, b: Of | None) -> Of | None:
-    if a is None or b is None or a == b:
-        return b if a is None else a
-    return apply("and", (a, b))
-
-
 def _cells(told: RowSet) -> int:
     count = 1
     for key in told.by:
@@ -438,7 +431,7 @@ def _conditions(told: RowSet) -> Iterator[Of | None]:
     for values in itertools.product(*(key.domain for key in told.by)):
         condition: Of | None = None
         for key, value in zip(told.by, values, strict=True):
-            condition = _and(condition, apply("equal", (key.of, literal(value))))
+            condition = conjunction(condition, apply("equal", (key.of, literal(value))))
         yield condition
 
 
@@ -448,21 +441,5 @@ def _concatenated(builder: Builder, values: Sequence[Value]) -> Value:
 
 def _inside(builder: Builder, counts: Value, total: Taken, k: int) -> Value:
     """Bits: k or more, and k or more of the others."""
-    if isinstance(total, Known):
-        left = builder.add(AddPublic(total.value), builder.add(Scale(-1), counts))
-    else:
-        left = builder.add(Subtract(), expanded(builder, total, counts), counts)
+    left = beside(builder, counts, total)
     return builder.add(Product(Elementwise()), reaches(builder, counts, k), reaches(builder, left, k))
-
-
-def _summed(builder: Builder, counts: Value, axis: int = 0) -> Value:
-    """Cumulative sums along an axis of a value, by doubling."""
-    shape, step = counts.type.shape, 1
-    size = shape[axis]
-    while step < size:
-        kept = tuple((0, end - step * (place == axis), 1) for place, end in enumerate(shape))
-        moved = builder.add(Slice(kept), counts)
-        moved = builder.add(Pad(tuple((step * (place == axis), 0) for place in range(len(shape)))), moved)
-        counts = builder.add(Add(), counts, moved)
-        step *= 2
-    return counts

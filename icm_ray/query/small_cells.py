@@ -22,7 +22,7 @@ from icm_ray.program.build import Builder, Value
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import Taken
 
-__all__ = ["GUARD", "coarse", "expanded", "few", "guarded", "or_empty", "reaches", "shown", "times"]
+__all__ = ["GUARD", "beside", "coarse", "expanded", "few", "guarded", "or_empty", "reaches", "shown", "times"]
 
 GUARD: Final = "enough"
 """The word under which b is revealed."""
@@ -38,7 +38,7 @@ def shown(builder: Builder, counts: Value, policy: Policy, *, fewest: int, total
     elif isinstance(total, Known):
         bits = _beside_public(builder, counts, policy.min_rows, fewest, total.value)
     else:
-        left = few(builder, builder.add(Subtract(), expanded(builder, total, counts), counts), policy.min_rows)
+        left = few(builder, beside(builder, counts, total), policy.min_rows)
         bits = builder.add(Product(Elementwise()), reaches(builder, counts, fewest), _not(builder, left))
     return builder.add(AssumeWidth(2), bits)  # they are 0 or 1, however many comparisons they are made of
 
@@ -68,6 +68,13 @@ def _beside_public(builder: Builder, counts: Value, k: int, fewest: int, total: 
 def expanded(builder: Builder, one: Value, like: Value) -> Value:
     """A value (1,) repeated to the shape of another."""
     return one if one.type.shape == like.type.shape else builder.add(Expand(like.type.shape), one)
+
+
+def beside(builder: Builder, counts: Value, total: Taken) -> Value:
+    """How many others there are, of a total of shape (1,) or of that of `counts`."""
+    if isinstance(total, Known):
+        return builder.add(AddPublic(total.value), builder.add(Scale(-1), counts))
+    return builder.add(Subtract(), expanded(builder, total, counts), counts)
 
 
 def few(builder: Builder, counts: Value, k: int) -> Value:

@@ -20,7 +20,7 @@ from icm_ray.query.complements import with_second
 from icm_ray.query.opened import Known
 from icm_ray.query.small_cells import few, reaches, shown
 
-__all__ = ["left_of_bins", "left_of_cells"]
+__all__ = ["left_of_bins", "left_of_cells", "running_sums"]
 
 Edges = Sequence[int | float]
 
@@ -54,7 +54,7 @@ def left_of_bins(
     (edges, counts), (others, found) = ours, theirs
     told = _told(builder, policy, rows, found)
     kept = add(AssumeWidth(found.type.width), add(Product(Elementwise()), told, found))
-    below = add(Pad(((1, 0),)), _running_sums(builder, kept))  # of the bins before each edge
+    below = add(Pad(((1, 0),)), running_sums(builder, kept))  # of the bins before each edge
     inner, outer = [], []
     for place in range(len(edges) - 1):
         inner.append(_within(others, edges[place], edges[place + 1], last=place == len(edges) - 2))
@@ -113,11 +113,14 @@ def _picked(builder: Builder, value: Value, places: Sequence[int]) -> Value:
     return parts[0] if len(parts) == 1 else builder.add(Concatenate(), *parts)
 
 
-def _running_sums(builder: Builder, counts: Value) -> Value:
-    """Cumulative sums of a value (n,), by doubling."""
-    size, step = counts.type.count, 1
+def running_sums(builder: Builder, counts: Value, axis: int = 0) -> Value:
+    """Cumulative sums along an axis of a value, by doubling."""
+    shape, step = counts.type.shape, 1
+    size = shape[axis]
     while step < size:
-        moved = builder.add(Pad(((step, 0),)), builder.add(Slice(((0, size - step, 1),)), counts))
+        kept = tuple((0, end - step * (place == axis), 1) for place, end in enumerate(shape))
+        moved = builder.add(Slice(kept), counts)
+        moved = builder.add(Pad(tuple((step * (place == axis), 0) for place in range(len(shape)))), moved)
         counts = builder.add(Add(), counts, moved)
         step *= 2
     return counts

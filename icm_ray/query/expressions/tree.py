@@ -17,7 +17,7 @@ from icm_ray.payload import Natural
 
 __all__ = [
     "EVERY_ROW", "MOST_NODES", "Apply", "Column", "Expression", "Literal", "Node", "Of", "Scalar", "apply",
-    "columns_of", "literal", "nodes_of",
+    "columns_of", "conjunction", "literal", "nodes_of",
 ]  # fmt: skip
 
 MOST_NODES = 1000
@@ -116,6 +116,13 @@ def apply(function: str, arguments: Sequence[Of], options: Sequence[Scalar] = ()
     if len(nodes) > MOST_NODES:
         raise ColumnError(f"an expression of more than {MOST_NODES} parts: share or assign a part of it first")
     return Expression(tuple(nodes))
+
+
+def conjunction(one: Of | None, other: Of | None) -> Of | None:
+    """The condition that both are true; None: that of any row."""
+    if one is None or other is None or one == other:
+        return other if one is None else one
+    return apply("and", (one, other))
 
 
 def _merge(nodes: dict[Node, int], of: Of) -> int:

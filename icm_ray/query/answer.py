@@ -68,7 +68,7 @@ def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
     if statistic.contributed and policy.dominance:
         reasons.append(f"one is above {policy.largest} % of it, or two above {policy.two_largest} %")
     if statistic.adds_up and rows.groups:
-        reasons.append("the other groups would tell another one that is withheld")
+        reasons.append("the other groups would tell another one that is withheld, or a few rows that are in none")
     if rows.by:
         reasons.append(f"there are fewer than {policy.rows_per_bin} for each group")
     way_out = "; ask for wider filters or groups" if chosen else ""

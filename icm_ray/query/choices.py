@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import AddPublic, AssumeWidth, Scale, Subtract
+from icm_ray.ops.linear import AddPublic, AssumeWidth, Scale
 from icm_ray.ops.products import Product
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.complements import with_second
 from icm_ray.query.expressions.catalogue import FUNCTIONS
 from icm_ray.query.expressions.function import Typed
 from icm_ray.query.expressions.tree import (
@@ -31,10 +32,9 @@ from icm_ray.query.expressions.tree import (
 )
 from icm_ray.query.expressions.typing import types_of
 from icm_ray.query.merge import MergedRows
-from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows, column_of
-from icm_ray.query.small_cells import few, reaches
+from icm_ray.query.small_cells import beside, few, or_empty, reaches
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count, ValuesOfColumn
 
@@ -67,16 +67,22 @@ def chosen_of(statistic: Statistic, rows: Rows) -> tuple[Counted, ...]:
     return tuple(found)
 
 
-def both_sides(builder: Builder, behind: Value, among: Taken, policy: Policy) -> Value:
-    """Bits: none of `among` are behind, or k and more; and so of the others."""
-    if isinstance(among, Known):
-        left = builder.add(AddPublic(among.value), builder.add(Scale(-1), behind))
-    else:
-        left = builder.add(Subtract(), among, behind)
+def both_sides(builder: Builder, behind: Value, among: Taken, policy: Policy, *, total: Taken | None) -> Value:
+    """Bits: none of `among` are behind, or k and more; and so of the others. total: of all rows, where a cell that is
+    withheld is what others leave of these, so that a second one has to be (`query.complements`); else None.
+    """
     k = policy.min_rows
-    enough = reaches(builder, behind, k) if policy.hide_zeros else _not(builder, few(builder, behind, k))
-    bits = builder.add(Product(Elementwise()), enough, _not(builder, few(builder, left, k)))
-    return builder.add(AssumeWidth(2), bits)
+    others = _not(builder, few(builder, beside(builder, behind, among), k))
+    if total is None:
+        enough = reaches(builder, behind, k) if policy.hide_zeros else _not(builder, few(builder, behind, k))
+        return _both(builder, enough, others)
+    bits = _both(builder, reaches(builder, behind, k), others)
+    bits = with_second(builder, behind, bits, k, zeros=not policy.hide_zeros, total=total)
+    return bits if policy.hide_zeros else _both(builder, or_empty(builder, behind, bits), others)
+
+
+def _both(builder: Builder, one: Value, other: Value) -> Value:
+    return builder.add(AssumeWidth(2), builder.add(Product(Elementwise()), one, other))
 
 
 def _not(builder: Builder, bits: Value) -> Value:

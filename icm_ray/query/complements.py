@@ -1,9 +1,11 @@
 """A single withheld cell of a table is its total minus the others: a second one is withheld with it, on shares.
 
 Of cells with counts n_c, of which s_c says whether they may be shown, h_c = [n_c >= 1] - s_c are withheld. Where
-exactly one is, or these have fewer than k rows together, the least shown cell is withheld too: then two are, and they
-have k rows together, since each that is shown has as many.
-    d = [sum h = 1] or [0 < sum h n < k],   c* = argmax of s_c (B - n_c), B > n: the first of equals
+exactly one is, or these have fewer than k rows together, or all that are shown leave as few of N rows out (some are in
+no cell, or not meant), the least shown cell is withheld too: then two are, or one and others, and they have k rows
+together, since each that is shown has as many.
+    d = [sum h = 1] or [0 < sum h n < k] or [0 < N - sum s n < k]
+    c* = argmax of s_c (B - n_c), B > n: the first of equals
     s'_c = s_c - d [c = c*] s_c
 Nothing is opened but s'. Which cells were withheld for their own sake, and which one beside, it does not say.
 """
@@ -16,23 +18,31 @@ from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Concatenate, Expand,
 from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Product
 from icm_ray.program.build import Builder, Value
-from icm_ray.query.small_cells import few, reaches
+from icm_ray.query.partials import Taken
+from icm_ray.query.small_cells import beside, few, reaches
 
 __all__ = ["with_second"]
 
 
-def with_second(builder: Builder, counts: Value, bits: Value, k: int, *, zeros: bool = True) -> Value:
+def with_second(
+    builder: Builder, counts: Value, bits: Value, k: int, *, zeros: bool = True, total: Taken | None = None
+) -> Value:
     """The bits (cells,) of what may be shown of a table, once a second cell is withheld where it has to be.
 
     counts: (cells,). bits: of those that may be shown by themselves, none of them empty. zeros: whether it is known
-    which cells are empty; else an empty one that is the only one not shown needs a second, too.
+    which cells are empty; else an empty one that is the only one not shown needs a second, too. total: N, how many
+    there are in all, in cells or not; None where that is nowhere counted.
     """
     if counts.type.count == 1:
         return bits
     add = builder.add
     hidden = _bit(builder, add(Subtract(), reaches(builder, counts, 1), bits))
     rows = add(AssumeWidth(counts.type.width), add(Product(Elementwise()), hidden, counts))
-    needed = _either(builder, _single(builder, hidden), few(builder, add(Total(), rows), k))
+    withheld = add(Total(), rows)
+    needed = _either(builder, _single(builder, hidden), few(builder, withheld, k))
+    if total is not None:
+        told = add(Subtract(), add(Total(), counts), withheld)
+        needed = _either(builder, needed, few(builder, beside(builder, told, total), k))
     if not zeros:
         needed = _either(builder, needed, _single(builder, _not(builder, bits)))
     chosen = _product(builder, _least(builder, counts, bits), bits)

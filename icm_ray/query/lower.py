@@ -275,7 +275,9 @@ class _OfQuestion:
             return self._or_empty(builder, statistic, counted[:2], bits) if len(counted) < 3 else bits
         policy = self._policy(rows)
         if statistic.adds_up:
-            bits = with_second(builder, shared(counted[0]), bits, policy.min_rows, zeros=not policy.hide_zeros)
+            behind, total = counted[:2]
+            zeros = not policy.hide_zeros
+            bits = with_second(builder, shared(behind), bits, policy.min_rows, zeros=zeros, total=total)
         bits = self._or_empty(builder, statistic, counted, bits) or bits
         secret = rows.where is not None or column_of(rows, statistic.column).nullable
         return coarse(builder, shared(counted[0]), bits, policy) if rows.by and secret else bits
@@ -302,7 +304,8 @@ class _OfQuestion:
         bits = shown(builder, shared(behind), policy, fewest=fewest, total=total[0] if total else None)
         if not counted[2:]:
             return bits
-        bits = self._or_empty(builder, statistic, counted, bits) or bits
+        if not rows.groups:  # of groups empty ones come last, when it is known what each says of another
+            bits = self._or_empty(builder, statistic, counted, bits) or bits
         met, whole = counted[2:]
         enough = shown(builder, shared(met), policy, fewest=policy.min_rows, total=whole)
         return builder.add(AssumeWidth(2), times(builder, enough, bits))
@@ -322,9 +325,10 @@ class _OfQuestion:
             if (bits := self._bits(builder, index, found)) is not None:
                 values = guarded(builder, bits, values)
             chosen = [found[part] for part in self._chosen[index]]
+            total = Known(rows.count) if rows.groups and statistic.adds_up else None
             for behind, among in zip(chosen[::2], chosen[1::2], strict=True):
-                if rows.policy is not None:
-                    values = guarded(builder, both_sides(builder, shared(behind), among, rows.policy), values)
+                enough = both_sides(builder, shared(behind), among, self._policy(rows), total=total)
+                values = guarded(builder, enough, values)
             base = self._base.get(statistic.dataset, statistic.dataset)
             if base in apart and row_sets(statistic, rows):
                 values = kept_apart(builder, apart[base], values)

@@ -6,7 +6,7 @@ The tables, one after the other, are sorted by key; then, with new_i = [key_i > 
 which adds up each key's rows, for an owner has a key once in a table: the last row of a key has its sums. A largest
 value is merged likewise. last_i = new_(i+1); the numbers of rows become last_i n_i, so that one row of each key counts
 any. The rows are shuffled, b_i = [n_i >= k], and every row is multiplied by b_i: k is 1, or what the policy asks for;
-where it does, the least group is left out too if the rest of all rows would tell what the others are.
+where it does, the least group is left out too if the others leave a few of all rows, or one group alone.
 What statistics make of the rows and what is opened of these is in random order, zeros where b is 0.
 
 Seen by anybody: sizes, the order of elements that were shuffled in a sort (`protocols.sorting`), and what is opened.
@@ -222,7 +222,7 @@ class _Merge(KeyedTables):
         if policy is None:
             return reaches(self._builder, counts, 1)
         alone = shown(self._builder, counts, policy, fewest=policy.min_rows, total=Known(self._rows.count))
-        return with_second(self._builder, counts, alone, policy.min_rows)
+        return with_second(self._builder, counts, alone, policy.min_rows, total=Known(self._rows.count))
 
     def _signed(self, table: Value) -> Value:
         """Least values as the largest of the negated ones."""

@@ -129,7 +129,7 @@ def running_sums(builder: Builder, counts: Value, axis: int = 0) -> Value:
 def _told(builder: Builder, policy: Policy, rows: int, counts: Value) -> Value:
     """The bits of the cells of a table that were shown."""
     alone = shown(builder, counts, policy, fewest=policy.min_rows, total=Known(rows))
-    return with_second(builder, counts, alone, policy.min_rows, zeros=not policy.hide_zeros)
+    return with_second(builder, counts, alone, policy.min_rows, zeros=not policy.hide_zeros, total=Known(rows))
 
 
 def _grid(builder: Builder, cells: Value, shape: tuple[int, ...]) -> Value:

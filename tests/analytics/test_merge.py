@@ -185,6 +185,19 @@ def test_policies_of_both_sides_count(fresh):
         an.merge(one, other, on="k")["x"].sum().reveal()
 
 
+def test_groups_without_values_are_no_second_cell(fresh):
+    """Of group b 2 values are counted: a group that is told to have none does not hide how many these are."""
+    policy = icm.Policy(min_rows=3, operations=("count", "merge"))
+    groups = ["a"] * 5 + ["b"] * 5 + ["c"] * 6 + ["d"] * 8
+    values = [None] * 5 + [1.0, 2.0] + [None] * 3 + [1.0] * 14
+    left = an.from_pandas(fresh, {"alice": pd.DataFrame({"k": range(24), "g": groups})}, policy=policy)
+    right = an.from_pandas(fresh, {"bob": pd.DataFrame({"k": range(24), "y": values})}, policy=policy)
+    by = an.merge(left, right, on="k").groupby("g", domain={"g": ["a", "b", "c", "d"]})
+    found = by["y"].agg("count").reveal()
+    assert found.isna().tolist() == [False, True, True, False]
+    assert (found["a"], found["d"]) == (0, 8)
+
+
 def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     one, other, *_ = frames(fresh)
     gaps = an.from_pandas(fresh, {"bob": pd.DataFrame({"k": [1.0, None], "j": ["a", None], "i": [1, 2]})})

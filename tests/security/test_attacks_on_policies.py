@@ -107,6 +107,22 @@ def test_nor_groups_of_a_filter_that_leaves_one_out(frame):
         frame[(frame["ward"] == "a") & (frame["id"] != 51)]["cost"].sum().reveal()
 
 
+def test_nor_a_table_that_leaves_few_out_and_all_rows(engine, frame):
+    """Each group leaves many out, all together leave one: with the total it would be told."""
+    assert frame["cost"].sum().reveal() == TABLE["cost"].sum()
+    domain = {"ward": ["a", "b", "c"]}
+    found = frame[frame["id"] != 50].groupby("ward", domain=domain)["cost"].agg(["sum", "count"]).reveal()
+    assert found["sum"].isna().tolist() == found["count"].isna().tolist() == [False, False, True], "50 is in c"
+    rare = TABLE.assign(ward=["d"] * 3 + list(TABLE["ward"][3:]))
+    for stated in (domain, None):
+        frame = an.from_pandas(engine, {"alice": rare[:40], "carol": rare[40:]}, policy=Policy())
+        found = frame.groupby("ward", domain=stated)["cost"].agg("sum").reveal()
+        assert found.count() == 2, "3 rows are in no group that is stated, or in one that is too small"
+    counts, _ = frame["id"].histogram([5, 40, 89]).reveal()
+    assert counts.mask.tolist() == [True, False], "5 rows are in no bin"
+    assert framed(engine)["id"].histogram([10, 40, 89]).reveal()[0].tolist() == [30, 50]
+
+
 def test_private_groups_of_almost_the_same_rows(engine, frame):
     assert len(frame.groupby("ward")["cost"].agg("sum").reveal()) == 3
     with pytest.raises(PolicyError, match="the same private groups of other rows were asked for; state domain="):

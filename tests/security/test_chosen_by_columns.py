@@ -65,6 +65,17 @@ def test_a_condition_is_a_count_in_each_group(frame):
         assert ages.tolist() == (TABLE["age"] >= 40).groupby(TABLE["ward"]).sum().tolist()
 
 
+@pytest.mark.parametrize("share", [False, True])
+def test_a_group_in_which_few_are_chosen_is_not_told_by_the_others(engine, share):
+    """5 rows of ward a are chosen, 20 of each other one: the sum of all chosen, minus the others, would be theirs."""
+    for domain in (WARDS,) if share else (WARDS, None):
+        rows = framed(engine)
+        rows = rows[["id", "cost", "ward"]].share(domain=WARDS) if share else rows
+        chosen = rows["cost"].where(((rows["ward"] != "a") & (rows["id"] < 60)) | (rows["id"] < 15), 0)
+        found = rows.assign(chosen=chosen).groupby("ward", domain=domain)["chosen"].agg("sum").reveal()
+        assert found.count() == 1, "the least of the others is withheld, too"
+
+
 def test_zeros_that_are_hidden_are_hidden_in_sums_of_conditions(engine):
     assert isinstance((framed(engine, hide_zeros=True)["age"] >= 200).sum().reveal(), Withheld)
 

@@ -142,7 +142,7 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
             return {"counts": counts}
         total = None if column_of(rows, self.column).nullable else Known(rows.count)
         alone = shown(builder, counts, policy, fewest=policy.min_rows, total=total)
-        bits = with_second(builder, counts, alone, policy.min_rows, zeros=not policy.hide_zeros)
+        bits = with_second(builder, counts, alone, policy.min_rows, zeros=not policy.hide_zeros, total=total)
         bits = bits if policy.hide_zeros else or_empty(builder, counts, bits)
         if rows.where is not None or total is None:
             bits = coarse(builder, counts, bits, policy)
@@ -157,8 +157,8 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         k = rows.policy.min_rows
         reason = (
             f"{self.title}: fewer than {k} values are in the bin, or left out of it, or the other bins would tell "
-            f"another one that is withheld, or there are fewer than {rows.policy.rows_per_bin} values for each bin; "
-            "ask for wider bins"
+            "another one that is withheld or a few values in none, or there are fewer than "
+            f"{rows.policy.rows_per_bin} values for each bin; ask for wider bins"
         )
         return masked_counts(counts, withheld, reason), edges
 
@@ -173,7 +173,8 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
             return f"{len(self.edges) - 1} counts; no cumulative count"
         return (
             f"which of {len(self.edges) - 1} counts are at least {rows.policy.min_rows}, and those; others are "
-            "withheld, and so are those that leave as few out, and the least of the others where one alone would be"
+            "withheld, and so are those that leave as few out, and the least of the others where one alone, or a few "
+            "in no bin, would be"
         )
 
     def notes(self, rows: Rows) -> tuple[str, ...]:

@@ -188,6 +188,9 @@ def hello(link=LINK, sender="alice", tls=True):
 def test_the_oldest_that_says_nothing_makes_room(listen, quick, stack):
     listener = listen("bob", replace(quick, max_pending=3), True)
     named = knock(stack, listener, hello())
+    end = monotonic() + 5
+    while not any(admission.stage for admission in tuple(listener._admissions)):
+        assert monotonic() < end, "its name is read"
     silent = [knock(stack, listener) for _ in range(3)]
     assert ended(silent[0])
     assert not ended(silent[2], 0.05)

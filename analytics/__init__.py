@@ -33,6 +33,7 @@ __all__ = [
     "SecureFrame",
     "SecureGroupBy",
     "SecureModel",
+    "SecurePredictor",
     "SecureSorted",
     "SecureText",
     "concat",
@@ -47,7 +48,11 @@ __all__ = [
     "to_datetime",
 ]
 
-_LATER = {"SecureModel": "analytics.nn.model", "sql": "analytics.from_sql.ask"}
+_LATER = {
+    "SecureModel": "analytics.nn.model",
+    "SecurePredictor": "analytics.nn.predictor",
+    "sql": "analytics.from_sql.ask",
+}
 
 
 def __getattr__(name: str) -> Any:

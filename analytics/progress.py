@@ -23,11 +23,12 @@ _LOOK: Final = 0.2
 class Progress:
     """Counts steps that are done, from any thread, and shows them on standard error while the block lasts.
 
-    title: what is done. total: steps in all. unit: what a step is, in the plural. rows: of all steps together.
+    title: what is done. total: steps in all; None: nobody knows. unit: what a step is, in the plural. rows: of all
+    steps together.
     ICM_PROGRESS=0 in the environment: nothing is shown.
     """
 
-    def __init__(self, title: str, total: int, unit: str, rows: int) -> None:
+    def __init__(self, title: str, total: int | None, unit: str, rows: int) -> None:
         self.title, self.total, self.unit, self.rows = title, total, unit, rows
         self._began = monotonic()
         self._count, self._rows = 0, 0
@@ -46,11 +47,12 @@ class Progress:
             count, rows = self._count, self._rows
         spent = max(monotonic() - self._began, 1e-9)
         speed = f", {rows / spent:,.0f} rows/s" if rows else ""
-        left = f", {spent * (self.total - count) / count:.0f} s left" if count else ""
-        return f"{self.title}: {count} of {self.total} {self.unit}{speed}{left}"
+        left = f", {spent * (self.total - count) / count:.0f} s left" if count and self.total is not None else ""
+        of = "" if self.total is None else f" of {self.total}"
+        return f"{self.title}: {count}{of} {self.unit}{speed}{left}"
 
     def __enter__(self) -> Self:
-        if self.total and sys.stderr is not None and os.environ.get("ICM_PROGRESS", "1") != "0":
+        if self.total != 0 and sys.stderr is not None and os.environ.get("ICM_PROGRESS", "1") != "0":
             self._thread = threading.Thread(target=self._show, args=(sys.stderr,), name="icm-progress", daemon=True)
             self._thread.start()
         return self

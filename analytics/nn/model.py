@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from secrets import token_hex
-from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal
+from weakref import finalize, ref
 
 import numpy as np
 import torch
@@ -18,28 +16,27 @@ from analytics.nn import importer
 from analytics.nn.compile import Compiled, compile_graph
 from analytics.nn.findings import Finding
 from analytics.nn.folding import fold_scales
-from analytics.nn.prediction import Prediction, Spent
-from analytics.progress import Progress as Shown
-from icm_ray.errors import BoundError, IcmError, InputError, OwnerError, ShapeError, UnsupportedError
-from icm_ray.names import DRIVER
-from icm_ray.network.model import IMAGES, PublicModel
+from analytics.nn.intake import Intake
+from analytics.nn.loaded import LoadedWeights
+from analytics.nn.prediction import Prediction
+from analytics.nn.predictor import ModelHandle, answering
+from analytics.nn.quota import Quota
+from analytics.nn.request import PredictionRequest, Progress
+from analytics.nn.sources.find import is_ray_dataset, source_of
+from analytics.nn.wanted import Wanted
+from icm_ray.errors import BoundError, InputError, OwnerError, SessionClosed
+from icm_ray.network.model import PublicModel
+from icm_ray.network.outputs import Output
 from icm_ray.network.passes import relu_after_max_pool
-from icm_ray.network.programs import Output, WeightLoad, encode_model_question, program_of
-from icm_ray.program.program import Program
-from icm_ray.ring.array import RingArray
-from icm_ray.ring.fixed import decode, decode_integers, encode
-from icm_ray.runtime.driver.ending import forget_when_dropped
-from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
+from icm_ray.runtime.driver.ending import GIVE_BACK
+from icm_ray.runtime.driver.engine import Engine
+from icm_ray.runtime.driver.keeper import keeper
 from icm_ray.runtime.driver.stays_here import StaysHere
-from icm_ray.runtime.orders.origins import FromPrediction
 
 __all__ = ["SecureModel"]
 
-Progress: TypeAlias = Callable[[int, int], None]
-
-_LARGEST = 2**22  # numbers of one shared activation of a batch, about
-_BATCH = 32
-_WAVE = 4  # batches that a lane is given at a time
+_LARGEST: Final = 2**22  # numbers of one shared activation of a batch, about
+_BATCH: Final = 32
 
 
 class SecureModel(StaysHere):
@@ -65,6 +62,11 @@ class SecureModel(StaysHere):
         fraction_bits: Fractional bits of activations; None: the session's setting.
         batch_size: How many images are computed together; None: as many as the largest activation leaves room for, 32
             at most.
+        scale: What an image's numbers are multiplied with before all else: 1/255 for pixels as uint8.
+        normalize: (mean, std), each a number or one for each channel: what the images' owner then subtracts, and
+            divides by. Both are public; `input_bound` is of what comes out.
+        quota: On how many images of whom the model predicts, as {"bob": 10_000}; the owner's workers count, a part in
+            each lane, and failed runs count too. Who is not named is not counted.
 
     Attributes:
         owner (str): The party whose network it is.
@@ -72,7 +74,8 @@ class SecureModel(StaysHere):
 
     Raises:
         OwnerError: An owner that is no party.
-        InputError: What is no torch module, no tuple of one tensor, or a batch of less than one image.
+        InputError: What is no torch module, no tuple of one tensor, a batch of less than one image, or a scale,
+            normalisation or quota that cannot be.
         ShapeError: An example input without a batch dimension, or of integers.
         UnsupportedError: Operations that the engine does not have, all of them named with their module paths; a network
             in training mode, with complex parameters, or with several inputs.
@@ -98,6 +101,9 @@ class SecureModel(StaysHere):
         weight_gain: float = 256.0,
         fraction_bits: int | None = None,
         batch_size: int | None = None,
+        scale: float = 1.0,
+        normalize: tuple[Any, Any] | None = None,
+        quota: Mapping[str, int] | None = None,
     ) -> None:
         if owner not in session.parties:
             raise OwnerError(f"the owner of a model is a party; {owner!r} is none of {', '.join(session.parties)}")
@@ -105,8 +111,6 @@ class SecureModel(StaysHere):
             raise InputError(f"a batch has one image or more, not {batch_size}")
         self.owner = owner
         self._session, self._net, self._example = session, net, example_inputs
-        self._kept: set[str] = set()  # names of weights that workers have
-        forget_when_dropped(self, session, partial(list, self._kept))
         imported = importer.import_model(net, example_inputs)
         self._compiled: Compiled = compile_graph(
             fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool),
@@ -116,7 +120,10 @@ class SecureModel(StaysHere):
             None if bound == "sound" else _log2(bound, "bound"),
         )
         self.batch_size = batch_size or max(1, min(_BATCH, _LARGEST // self._public.widest))
-        self._new_version()
+        self._intake = Intake.of(scale, normalize, self.input_shape)
+        shares = Quota(quota, session.parties + session.owners, session.lanes)
+        self._desks: list[Callable[[], None]] = []  # closes what handles speak to
+        self._loaded = LoadedWeights(session, self._compiled, owner, shares)
 
     def __repr__(self) -> str:
         return f"<SecureModel of {self.owner}: {self.input_shape} to {self.output_shape}>"
@@ -172,53 +179,135 @@ class SecureModel(StaysHere):
         return importer.preflight(self._net, self._example)
 
     def predict(
-        self, images: Any, owner: str, output: Output = "logits", progress: Progress | None = None
+        self,
+        images: Any,
+        owner: str,
+        output: Output = "logits",
+        progress: Progress | None = None,
+        *,
+        k: int | None = None,
+        threshold: float | None = None,
+        errors: Literal["raise", "mask"] = "raise",
+        column: str | None = None,
+        id_column: str | None = None,
+        skip: Iterable[Any] = (),
     ) -> Prediction:
         """Prepare a prediction for `images`; nothing is shared before its `reveal`.
 
         Args:
-            images: A numpy array or torch.Tensor (n, *input_shape) of numbers, n > 0, in this process.
+            images: Images of shape input_shape, in this process: a numpy array, torch.Tensor or memmap (n,
+                *input_shape), n > 0; a torch Dataset or DataLoader (of images, or pairs that begin with one); a list,
+                generator or other iterable of images or batches; a pyarrow column of lists of fixed size, or a table
+                with one; a ray.data.Dataset; a pathlib.Path of a folder of pictures, or a list of Paths of such, whose
+                names are the ids. They are read batch by batch, as these are due.
             owner: The party or owner of the session whose images they are: its worker shares them.
-            output: "logits", or "label": the index of the largest logit, with which nothing else is opened.
-            progress: Called during `reveal` with (images done, images in all) after each step; None: nobody is told.
+            output: What is opened, and nothing else. "logits": what the network makes. "probabilities": softmax of
+                them (of a single one, sigmoid). "label": the index of the largest. "top_k": the indices of the `k`
+                largest, in their order. "above": 1 where a logit is `threshold` or more, else 0.
+            progress: Called during `reveal` with (images done, images in all or None) after each batch; None: nobody
+                is told.
+            k: How many classes, for "top_k".
+            threshold: For "above": a logit.
+            errors: What becomes of an image beyond a bound, or with NaN: "raise" names it, "mask" leaves it out and
+                keeps the others (`failed` says which).
+            column: The column of images, where a table or Dataset has several that could be.
+            id_column: Its column of ids, which come with the results.
+            skip: Ids of images to leave out: those that an earlier run has answered.
 
         Returns:
-            A prediction, which reveals logits as float64 (n, *output_shape), labels as int64 (n,).
+            A prediction, which reveals logits as float64 (n, *output_shape), labels as int64 (n,); a Dataset for a
+            Dataset.
 
         Raises:
             OwnerError: An owner that is not in the session.
-            InputError: An output that is neither.
-            UnsupportedError: Labels of a network whose results have several axes; a ray.data.Dataset.
-            ShapeError: Images of another shape or dtype, or what is no array.
-            NullError: NaN or infinite numbers.
-            BoundError: Numbers beyond `input_bound`.
+            InputError: An output that is none, or arguments that do not belong to it.
+            UnsupportedError: Labels, top_k or probabilities of a network whose results have several axes; sparse or
+                meta tensors.
+            ShapeError: Images of another shape or dtype, or what is no source of any; an empty list.
+            SourceError: A folder without pictures, or a file that is missing.
+            ColumnError: Columns that a table does not have, or of which the images' is not known.
+            NullError: NaN or infinite numbers, where images are in memory or in a mapped file; masked arrays.
+            BoundError: Numbers beyond `input_bound`, in the same places.
 
         Examples:
             >>> labels = model.predict(np.zeros((3, 4), np.float32), owner="bob", output="label")
             >>> labels.reveal(to="bob").shape
             (3,)
         """
-        self._known(owner, "owner")
-        if output not in {"logits", "label"}:
-            raise InputError(f"a model predicts 'logits' or 'label', not {output!r}")
-        if output == "label" and len(self.output_shape) != 1:
-            raise UnsupportedError(f"a label needs one axis of classes; the network makes {self.output_shape}")
-        coded = self._encoded(images)
+        known = self._session.parties + self._session.owners
+        if owner not in known:
+            raise OwnerError(f"owner {owner!r} is not in the session; it has {', '.join(known)}")
+        if errors not in ("raise", "mask"):
+            raise InputError(f"errors is 'raise' or 'mask', not {errors!r}")
+        answered = frozenset(skip)
+        if answered and id_column is None:
+            raise InputError("skip= holds ids: id_column= says where they are")
+        request = PredictionRequest(
+            loaded=self._loaded,
+            model=self._public,
+            source=source_of(images, self.input_shape, column, id_column),
+            intake=self._intake,
+            wanted=Wanted.of(self._public, output, k, threshold),
+            owner=owner,
+            size=self.batch_size,
+            masked=errors == "mask",
+            skip=answered,
+            id_name=id_column,
+            in_ray=is_ray_dataset(images),
+            progress=progress,
+        )
+        request.look()
+        return Prediction(request)
 
-        def run(to: str | None) -> tuple[NDArray[Any], Spent]:
-            return self._run(coded, owner, output, self._recipient(to), progress)
+    def handle(
+        self,
+        owner: str,
+        to: str | None = None,
+        output: Output = "label",
+        *,
+        k: int | None = None,
+        threshold: float | None = None,
+        errors: Literal["raise", "mask"] = "raise",
+        column: str | None = None,
+    ) -> ModelHandle:
+        """What `an.SecurePredictor` takes, which predicts on batches of a Ray Dataset in Ray's own workers.
 
-        def explain(to: str | None) -> str:
-            return self._explain(len(coded), owner, output, self._recipient(to))
+        Args:
+            owner: The party or owner of the session whose images they are.
+            to: The party or owner who receives the results; None: this process.
+            output: As of `predict`; so are `k`, `threshold` and `errors`.
+            k: How many classes, for "top_k".
+            threshold: For "above": a logit.
+            errors: "raise", or "mask".
+            column: The column of images; None: the only one whose cells are of the network's input_shape.
 
-        def check(to: str | None) -> None:
-            self._recipient(to)
-            session.execute([])  # refuses where the session is closed
+        Returns:
+            A picklable handle: addresses and certificates, no keys. It serves until the model is closed or dropped.
 
-        session = self._session
-        # two logits may move towards each other: a label is right where the two largest differ by more than twice that
-        error = self.error if output == "logits" else 2 * self.error
-        return Prediction(session, len(coded), output, error, run, explain, check)
+        Raises:
+            IcmError: Whatever `predict` and `check` raise.
+
+        Examples:
+            >>> handle = model.handle(owner="bob", to="bob")  # doctest: +SKIP
+            >>> dataset.map_batches(an.SecurePredictor, fn_constructor_args=(handle,), batch_format="numpy",
+            ...                     concurrency=1, num_cpus=0)  # doctest: +SKIP
+        """
+        from icm_ray.runtime.carriers.desk import Desk
+
+        one = np.zeros((1, *self.input_shape))
+        self.predict(one, owner, output, k=k, threshold=threshold, errors="mask").check(to)
+        this = ref(self)
+
+        def predict(images: Any) -> Iterator[dict[str, NDArray[Any]]]:
+            model = this()
+            if model is None:
+                raise SessionClosed("the model was dropped")
+            return model.predict(images, owner, output, k=k, threshold=threshold, errors=errors).iter_batches(to)
+
+        desk = Desk(partial(answering, predict, owner), self._session.config)
+        self._desks.append(desk.close)
+        finalize(self, keeper(GIVE_BACK).submit, desk.close).atexit = False
+        return ModelHandle(desk.address, self.input_shape, column)
 
     def close(self) -> None:
         """Let all lanes forget the weights; a later prediction loads them again.
@@ -230,137 +319,9 @@ class SecureModel(StaysHere):
             >>> other = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
             >>> other.close()
         """
-        keys = list(self._kept)
-        self._new_version()
-        self._session.forget(keys)
-
-    # ---------------------------------------------------------------------------------------------------- the work
-
-    def _new_version(self) -> None:
-        """Weights are masked once under a key: a reload takes new ones."""
-        self._loaded: set[int] = set()
-        self._kept.clear()
-        self._programs: dict[tuple[int, str, str, str], tuple[Program, FromPrediction]] = {}
-        self._load = WeightLoad(model=self._public, version=token_hex(8), owner=self.owner)
-
-    def _program(self, count: int, owner: str, output: Output, to: str) -> tuple[Program, FromPrediction]:
-        """The program of one batch, and the question that it follows from."""
-        key = count, owner, output, to
-        if key not in self._programs:
-            question = self._load.prediction(images=owner, count=count, output=output, to=to)
-            program = program_of(question, self._session.parties, self._session.owners)
-            self._programs[key] = program, FromPrediction(encode_model_question(question))
-        return self._programs[key]
-
-    def _load_job(self, lane: int) -> LaneJob:
-        load = program_of(self._load, self._session.parties, self._session.owners)
-        given, origin = {self.owner: self._compiled.weights()}, FromPrediction(encode_model_question(self._load))
-        return LaneJob(lane, load, given=given, origin=origin)
-
-    def _run(
-        self, coded: RingArray, owner: str, output: Output, to: str, progress: Progress | None
-    ) -> tuple[NDArray[Any], Spent]:
-        began, parts, spent = perf_counter(), [], Spent()
-        starts = range(0, len(coded), self.batch_size)
-        lanes = self._session.usable_lanes
-        wave = _WAVE * len(lanes)
-        with Shown("predicting", len(starts), "batches", len(coded)) as steps:
-            for first in range(0, len(starts), wave):
-                jobs: list[LaneJob] = []
-                results: list[int] = []
-                for index in range(first, min(first + wave, len(starts))):
-                    lane = lanes[index % len(lanes)]
-                    if lane not in self._loaded and all(job.lane != lane for job in jobs):
-                        jobs.append(self._load_job(lane))
-                    images = coded[starts[index] : starts[index] + self.batch_size]
-                    program, origin = self._program(len(images), owner, output, to)
-                    results.append(len(jobs))
-                    jobs.append(
-                        LaneJob(
-                            lane,
-                            program,
-                            index,
-                            given={owner: {IMAGES: images}},
-                            origin=origin,
-                            done=partial(steps.done, len(images)),
-                        )
-                    )
-                done = self._execute(jobs)
-                spent = spent.plus(jobs, done, self._session.lanes)
-                parts += [done[index].results[output] for index in results]
-                if progress is not None:
-                    progress(min(starts[min(first + wave, len(starts)) - 1] + self.batch_size, len(coded)), len(coded))
-        words = np.concatenate(parts)
-        plain: NDArray[Any] = decode(words, self._public.result.f) if output == "logits" else decode_integers(words)
-        return plain, spent.lasted(perf_counter() - began)
-
-    def _execute(self, jobs: list[LaneJob]) -> list[Execution]:
-        """Run; where that fails, which lanes have loaded the weights is unknown: none has."""
-        try:
-            done = self._session.execute(jobs)
-        except BaseException:
-            keys = list(self._load.keys().values())
-            self._new_version()
-            with suppress(IcmError):  # whatever is wrong with the session, the first error is the one to tell
-                self._session.forget(keys)
-            raise
-        self._loaded |= {job.lane for job in jobs}
-        self._kept.update(self._load.keys().values())
-        return done
-
-    def _explain(self, count: int, owner: str, output: Output, to: str) -> str:
-        from icm_ray.program.explain import explain
-        from icm_ray.program.stamped import Stamped
-
-        size = min(count, self.batch_size)
-        scheme, batches = self._public.scheme, -(-count // self.batch_size)
-        title = f"prediction of {output} for {count} images in {batches} batches, of which one"
-        program, _ = self._program(size, owner, output, to)
-        lines = [explain(Stamped(program, self._session.settings), title)]
-        if scheme.bound is None:
-            bits = ", ".join(f"2^{reach}" for reach in scheme.layers.values())
-            lines.append(f"  published by {self.owner} about its weights: bounds of its layers' values, {bits}")
-        else:
-            lines.append(
-                f"  checked by {self.owner} itself: weights behind one output sum up to 2^{scheme.gain} at most; "
-                f"on shares: {len(scheme.checked)} layers' activations stay below 2^{scheme.bound}"
-            )
-        lines.append(f"  published by {self.owner}: logits differ from real arithmetic by {self.error:.3g} at most")
-        if output == "label":
-            lines.append(
-                f"  a label is that of real arithmetic where its logit leads by more than {2 * self.error:.3g}"
-            )
-        return "\n".join(lines)
-
-    # ------------------------------------------------------------------------------------------------------- input
-
-    def _known(self, name: str, what: str) -> None:
-        known = self._session.parties + self._session.owners
-        if name not in known:
-            raise OwnerError(f"{what} {name!r} is not in the session; it has {', '.join(known)}")
-
-    def _recipient(self, to: str | None) -> str:
-        if to is None:
-            return DRIVER
-        self._known(to, "recipient")
-        return to
-
-    def _encoded(self, images: Any) -> RingArray:
-        """Ring elements of the images; every refusal happens here."""
-        if type(images).__module__.partition(".")[0] == "ray":
-            raise UnsupportedError("predicting a ray.data.Dataset is not supported yet; pass numpy or torch batches")
-        if isinstance(images, torch.Tensor):
-            floating = images.is_floating_point()
-            images = images.detach().cpu().to(torch.float64 if floating else images.dtype).numpy()
-        if not isinstance(images, np.ndarray):
-            raise ShapeError(f"images are one numpy array or torch tensor, not {type(images).__name__}")
-        shape = self.input_shape
-        if images.shape[1:] != shape or images.ndim != len(shape) + 1 or not len(images):
-            raise ShapeError(
-                f"the network takes (n, {', '.join(map(str, shape))}) with n > 0; images are {images.shape}"
-            )
-        scheme = self._public.scheme
-        return encode(np.ascontiguousarray(images), scheme.input_f, scheme.inputs, IMAGES)
+        while self._desks:
+            self._desks.pop()()
+        self._loaded.forget()
 
 
 def _log2(bound: float, name: str) -> int:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cluster.cli import audit, bench, demo, policy
+from cluster.cli import audit, bench, demo, policy, predict
 from icm_ray.errors import IcmError
 
 __all__ = ["app", "main"]
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
+app.command("predict")(predict.predict)
 app.command("audit")(audit.audit)
 app.add_typer(policy.app, name="policy")
 

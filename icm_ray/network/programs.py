@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias, Union
+from typing import Annotated, TypeAlias, Union
 
 import msgspec
 
-from icm_ray.errors import IcmError, ProgramError, UnsupportedError
+from icm_ray.errors import IcmError, ProgramError
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import IMAGES, Lowered, PublicModel, lower
+from icm_ray.network.outputs import Output, add_output
 from icm_ray.ops import compare, linear, products
 from icm_ray.ops.labels import Label
-from icm_ray.payload import Name, decode_request
+from icm_ray.payload import Name, Natural, decode_request
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.program.program import Program
@@ -26,8 +27,6 @@ __all__ = [
     "encode_model_question",
     "program_of",
 ]
-
-Output: TypeAlias = Literal["logits", "label"]
 
 
 class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,9 +49,18 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class WeightLoad(_Question, frozen=True, kw_only=True, tag="weight_load"):
-    """The owner masks its weights, once for each lane."""
+    """The owner masks its weights, once for each lane.
 
-    def prediction(self, *, images: str, count: int, output: Output, to: str) -> PredictionQuestion:
+    quota: on how many images of whom the owner's worker of the lane lets the model predict; others are not counted.
+    account: under which name it counts, so that weights which are loaded again go on with it.
+    """
+
+    quota: dict[Name, Natural] = {}
+    account: Name = ""
+
+    def prediction(
+        self, *, images: str, count: int, output: Output, to: str, k: int = 0, threshold: float = 0.0
+    ) -> PredictionQuestion:
         """A question to the model that is loaded so."""
         return PredictionQuestion(
             model=self.model,
@@ -62,6 +70,8 @@ class WeightLoad(_Question, frozen=True, kw_only=True, tag="weight_load"):
             count=count,
             output=output,
             to=to,
+            k=k,
+            threshold=threshold,
         )
 
     def add_to(self, builder: Builder) -> None:
@@ -73,25 +83,24 @@ class WeightLoad(_Question, frozen=True, kw_only=True, tag="weight_load"):
 
 
 class PredictionQuestion(_Question, frozen=True, kw_only=True, tag="prediction"):
-    """What the model says of `count` images of `images`; the `output` goes to `to`, and nothing else is opened."""
+    """What the model says of `count` images of `images`; the `output` goes to `to`, and nothing else is opened.
+
+    k: of "top_k"; threshold: of "above".
+    """
 
     images: Name
     count: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)]
     output: Output
     to: Name
+    k: Natural = 0
+    threshold: float = 0.0
 
     def add_to(self, builder: Builder) -> None:
         """The layers on one batch of images, the check of the declared bound where there is one, one result."""
         images = Label(f"{IMAGES} of {self.images}", self.images, ((0, self.count),))
         x = builder.add(linear.Input(self.images, IMAGES, self.model.images_type(self.count), (images,)))
         lowered = lower(builder, self.model.graph, self.model.scheme, self.owner, self.keys(), x)
-        result = lowered.result
-        if self.output == "label":
-            if len(result.type.shape) != 2:
-                raise UnsupportedError(f"a label needs one axis of classes; the network makes {result.type.shape[1:]}")
-            result = builder.add(compare.ArgMax(result.type.width + 1), result)
-        else:
-            result = builder.add(linear.AssumeWidth(result.type.width, self.model.error), result)
+        result = add_output(builder, lowered.result, self.model.error, self.output, self.k, self.threshold)
         if lowered.exceeded:
             result = builder.add(compare.CheckFlag("the activations"), result, _flag(builder, lowered))
         builder.add(linear.Reveal(self.to, self.output), result)

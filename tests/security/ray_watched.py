@@ -115,6 +115,7 @@ def predictions(session: Any, brought: dict[str, Any], made: dict[str, Any]) -> 
     import torch
 
     import analytics as an
+    from icm_ray.ring.fixed import encode
 
     images = brought["images"]
     net = torch.nn.Sequential(
@@ -127,7 +128,8 @@ def predictions(session: Any, brought: dict[str, Any], made: dict[str, Any]) -> 
     prediction = model.predict(images, owner="bob", output="logits")
     made["logits"] = prediction.reveal(to="bob")
     sys.stdout.write(f"{model!r} {prediction!r}\n")
-    made["coded images"] = model._encoded(images)
+    scheme = model._compiled.model.scheme
+    made["coded images"] = encode(images, scheme.input_f, scheme.inputs)
     for name, words in model._compiled.weights().items():
         made[f"coded {name}"] = words
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from icm_ray.config import EngineConfig
+from icm_ray.errors import IcmError
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings
@@ -15,7 +16,7 @@ from icm_ray.query.tasks import InputTask, Source, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.origins import Free, Origin
 
-__all__ = ["Engine", "Execution", "LaneJob", "Table", "Totals"]
+__all__ = ["Engine", "Execution", "LaneJob", "More", "Streamed", "Table", "Totals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,19 @@ class Execution:
     spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     peaks: Mapping[str, int] = field(default_factory=dict)
     preprocessed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """Jobs that a stream gave to one lane, and what became of them: executions in their order, or why one failed."""
+
+    jobs: tuple[LaneJob, ...]
+    done: tuple[Execution, ...] = ()
+    error: IcmError | None = None
+
+
+More: TypeAlias = Callable[[int], Sequence[LaneJob] | None]
+"""The next jobs for a lane, run one after the other. None: there are none now; empty: none for this lane, ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +145,14 @@ class Engine(Protocol):
     def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
         """Run jobs: those of different lanes at the same time, those of one lane in order. Results in the jobs'
         order.
+        """
+
+    def stream(self, more: More) -> Generator[Streamed]:
+        """Run jobs as they come: each lane has some at work and some that follow, given as it becomes free.
+
+        `more` is called here, in the caller's thread. Results come in the order in which they are ready; a failure is
+        told in its place and ends nothing. It ends where nothing runs and `more` has None; leaving it earlier
+        interrupts what still runs. The first lane is another one in each stream.
         """
 
     def preprocess(self, program: Program, partitions: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from itertools import count
@@ -22,7 +22,7 @@ from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.query.row_set import RowSet
 from icm_ray.query.tasks import PushedSource, Source, TableInfo
 from icm_ray.runtime.driver.ending import Ending
-from icm_ray.runtime.driver.engine import Execution, LaneJob, Table, Totals
+from icm_ray.runtime.driver.engine import Execution, LaneJob, More, Streamed, Table, Totals
 from icm_ray.runtime.driver.first_cause import Evidence
 from icm_ray.runtime.driver.gather import gather
 from icm_ray.runtime.driver.handle import Handle
@@ -30,6 +30,7 @@ from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
 from icm_ray.runtime.driver.run import run
 from icm_ray.runtime.driver.stays_here import StaysHere
+from icm_ray.runtime.driver.stream import stream
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Open
 from icm_ray.runtime.orders.limits import transport_config
@@ -65,6 +66,7 @@ class LaneEngine(StaysHere):
         self.settings = RunSettings(config.in_flight, threads)
         self._session = secrets.token_hex(8)
         self._names, self._jobs = count(1), count(1)
+        self._turn = 0  # the place of the lane that comes first in the next stream
         self.totals = Totals()
         self._counting = threading.Lock()
         self._lanes: list[Lane] = []
@@ -242,6 +244,18 @@ class LaneEngine(StaysHere):
 
         self._in_parallel([lambda lane=lane: of(lane) for lane in sorted({job.lane for job in jobs})])  # type: ignore[misc]
         return [found[index] for index in range(len(jobs))]
+
+    def stream(self, more: More) -> Generator[Streamed]:
+        """Run jobs as they come: each lane has some at work and some that follow, given as it becomes free."""
+        living = self._open()
+        first = self._turn % len(living)
+
+        def counted(lane: int) -> Sequence[LaneJob] | None:
+            jobs = more(lane)
+            self._turn += 1 if jobs else 0
+            return jobs
+
+        return stream(living[first:] + living[:first], counted, self.execute)
 
     def preprocess(self, program: Program, partitions: int) -> None:
         """Deal the randomness of `partitions` runs of a program ahead of time, spread over lanes as partitions are."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from icm_ray.errors import PolicyError, ProgramError
-from icm_ray.network.programs import decode_model_question, program_of
+from icm_ray.network.programs import ModelQuestion, decode_model_question, program_of
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.program_cache import Latest
@@ -20,6 +20,7 @@ from icm_ray.query.tasks import Given, InputTask, TableInfo
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.origins import FromPrediction, FromQuestion
 from icm_ray.runtime.worker.ledgers import Ledgers
+from icm_ray.runtime.worker.quotas import Quotas
 
 __all__ = ["PlanCheck"]
 
@@ -36,7 +37,8 @@ class PlanCheck:
         self._ledgers = ledgers
         self._name, self._lane, self._free = name, lane, free
         self._members, self._derivations = members, Derivations(members)
-        self._models: Latest[bytes, Program] = Latest()
+        self._models: Latest[bytes, tuple[ModelQuestion, Program]] = Latest()
+        self._quotas = Quotas(name)
         self._datasets: dict[str, DatasetFacts] = {}
         self._tables: dict[str, str] = {}
         self._said: dict[str, DatasetFacts] = {}  # in the job that is prepared
@@ -53,14 +55,17 @@ class PlanCheck:
 
         policies: those that this member keeps, by dataset. info: the facts of a table that it holds.
         Errors: `ProgramError` (another program, lane, partition or task than what is asked implies; facts that are not
-        so), `PolicyError` (a policy forbids it; a program that follows from nothing).
+        so), `PolicyError` (a policy or a quota forbids it; a program that follows from nothing).
         """
         self._said, self._asking = {}, b""
+        self._quotas.drop()
         if isinstance(job.origin, FromQuestion):
             return self._of_question(job, job.origin, program, policies, info)
         tasks = job.tasks.get(self._name, {})
         if isinstance(job.origin, FromPrediction):
-            self._same(self._of_model(job.origin.asked), program)
+            asked, derived = self._of_model(job.origin.asked)
+            self._same(derived, program)
+            self._quotas.check(asked)
             if any(not isinstance(task, Given) for task in tasks.values()):
                 raise self._refusal("a prediction takes no rows of a dataset")
         elif not self._free:
@@ -75,6 +80,7 @@ class PlanCheck:
             self._tables.update(dict.fromkeys(facts.kept, facts.name))
         self._said, self._agreed = {}, self._asking
         self._ledgers.commit()
+        self._quotas.commit()
 
     @property
     def datasets(self) -> frozenset[str]:
@@ -121,13 +127,12 @@ class PlanCheck:
                 self._know(secret_rows(asked.what, asked.facts_of(asked.what.dataset)))
         return mine
 
-    def _of_model(self, payload: bytes) -> Program:
-        members = self._members
-        return self._models.get(
-            payload,
-            len(payload),
-            lambda: program_of(decode_model_question(payload), members.parties, members.owners),
-        )
+    def _of_model(self, payload: bytes) -> tuple[ModelQuestion, Program]:
+        def derive() -> tuple[ModelQuestion, Program]:
+            asked = decode_model_question(payload)
+            return asked, program_of(asked, self._members.parties, self._members.owners)
+
+        return self._models.get(payload, len(payload), derive)
 
     def _same(self, derived: Program, program: Program) -> None:
         if derived != program:

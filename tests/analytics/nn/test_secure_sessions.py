@@ -64,24 +64,26 @@ def test_batches_go_round_the_lanes_and_weights_are_loaded_once(net: nn.Module) 
         prediction = model.predict(x, owner="bob", progress=lambda done, count: told.append((done, count)))
         logits = prediction.reveal(to="bob")
         np.testing.assert_allclose(logits, plain(net, x), atol=prediction.error)
-        assert loads(session.jobs) == [0, 1]
-        assert [job.lane for job in session.jobs if "images" in job.given.get("bob", {})] == [0, 1, 0, 1, 0]
-        assert told == [(9, 9)]
+        assert sorted(loads(session.jobs)) == [0, 1]
+        used = [job.lane for job in session.jobs if "images" in job.given.get("bob", {})]
+        assert sorted(used[:4]) == [0, 0, 1, 1]
+        assert len(used) == 5
+        assert told == [(2, 9), (4, 9), (6, 9), (8, 9), (9, 9)]
         assert prediction.spent is not None
         assert min(prediction.spent.rounds, prediction.spent.sent_bytes, prediction.spent.dealt_bytes) > 0
         again = model.predict(x[:3], owner="bob").reveal(to="alice")
         np.testing.assert_allclose(again, logits[:3], atol=2 * prediction.error)
-        assert loads(session.jobs) == [0, 1]
+        assert sorted(loads(session.jobs)) == [0, 1]
 
 
-def test_progress_is_told_wave_by_wave(net: nn.Module) -> None:
+def test_progress_is_told_batch_by_batch(net: nn.Module) -> None:
     told: list[tuple[int, int]] = []
     with ThreadEngine() as session:
         model = model_of(session, net, batch_size=1)
         model.predict(
             images(3, 8, 8, batch=6), owner="bob", progress=lambda done, count: told.append((done, count))
         ).reveal()
-    assert told == [(4, 6), (6, 6)]
+    assert told == [(done, 6) for done in range(1, 7)]
 
 
 @pytest.mark.parametrize("owner", ["alice", "bob", "dora"])
@@ -160,7 +162,7 @@ def test_no_weight_and_no_image_in_a_repr(net: nn.Module) -> None:
         (np.zeros((2, 8, 8, 3)), ShapeError, r"\(n, 3, 8, 8\).*\(2, 8, 8, 3\)"),
         (np.zeros((3, 8, 8)), ShapeError, r"\(3, 8, 8\)"),
         (np.zeros((0, 3, 8, 8)), ShapeError, "n > 0"),
-        ([[1.0]], ShapeError, "not list"),
+        ([[1.0]], ShapeError, r"item 0 is \(1,\)"),
         (np.zeros((1, 3, 8, 8), dtype=object), ShapeError, "dtype object"),
         (np.zeros((1, 3, 8, 8), dtype=complex), ShapeError, "dtype complex"),
         (np.full((1, 3, 8, 8), np.nan), NullError, "images"),
@@ -203,7 +205,7 @@ def test_unknown_names_are_refused(net: nn.Module) -> None:
             model.predict(x, owner="eve")
         with pytest.raises(OwnerError, match="recipient 'eve'"):
             model.predict(x, owner="bob").reveal(to="eve")
-        with pytest.raises(InputError, match="'logits' or 'label', not 'scores'"):
+        with pytest.raises(InputError, match="'above', not 'scores'"):
             model.predict(x, owner="bob", output="scores")
         assert not session.jobs
 

@@ -1,0 +1,128 @@
+"""From images to ring elements, for their owner: scaled, normalised, held against the public bound, batch by batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analytics.nn.batches import Batch
+from icm_ray.errors import BoundError, InputError, NullError, ShapeError
+from icm_ray.network.model import IMAGES
+from icm_ray.network.scheme import Scheme
+from icm_ray.ring.array import RingArray
+from icm_ray.ring.fixed import encode
+
+__all__ = ["Intake"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What the network is given for an image x: (scale x - mean) / std, as ring elements of a scheme.
+
+    mean, std: broadcast against an image.
+    """
+
+    scale: float = 1.0
+    mean: NDArray[np.float64] | None = None
+    std: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, scale: Any, normalize: Any, shape: tuple[int, ...]) -> Intake:
+        """As users name it: a number; (mean, std), each a number or one for each channel of images of `shape`."""
+        factor = _numbers(scale, "scale")
+        if factor.ndim or factor == 0:
+            raise InputError(f"scale is a number other than 0, not {scale!r}")
+        if normalize is None:
+            return cls(float(factor))
+        if not isinstance(normalize, Sequence) or len(normalize) != 2:
+            raise InputError(f"normalize is a pair (mean, std), not {normalize!r}")
+        mean, std = (_channels(numbers, shape) for numbers in normalize)
+        if (std <= 0).any():
+            raise InputError(f"normalize: standard deviations are positive, not {normalize[1]!r}")
+        return cls(float(factor), mean, std)
+
+    @property
+    def changes(self) -> bool:
+        """Whether images are not taken as they are."""
+        return self.scale != 1.0 or self.mean is not None
+
+    def _prepared(self, images: NDArray[Any]) -> NDArray[Any]:
+        if not self.changes:
+            return images
+        numbers = images.astype(np.float64)
+        if self.scale != 1.0:
+            numbers *= self.scale
+        if self.mean is not None and self.std is not None:
+            numbers -= self.mean
+            numbers /= self.std
+        return numbers
+
+    def look(self, images: NDArray[Any], scheme: Scheme, first: int) -> None:
+        """Raise what `encoded` would raise, of a block whose first image is number `first`."""
+        numbers = self._prepared(images)
+        if _unfit(numbers, scheme).any():
+            self._refuse(numbers, scheme, np.arange(first, first + len(images)), None)
+
+    def encoded(self, batch: Batch, scheme: Scheme, masked: bool) -> tuple[RingArray, NDArray[np.bool_]]:
+        """Ring elements of a batch, and which images cannot be shared: zeros take their places.
+
+        masked: whether there may be such; else `NullError` or `BoundError` names the first. What it says is the
+        images' owner's own.
+        """
+        numbers = self._prepared(batch.images)
+        unfit = _unfit(numbers, scheme)
+        if unfit.any():
+            if not masked:
+                self._refuse(numbers, scheme, batch.rows, batch.number)
+            numbers = numbers.copy()
+            numbers[unfit] = 0
+        return encode(np.ascontiguousarray(numbers), scheme.input_f, scheme.inputs, IMAGES), unfit
+
+    @staticmethod
+    def _refuse(numbers: NDArray[Any], scheme: Scheme, rows: NDArray[np.int64], batch: int | None) -> None:
+        place = int(np.flatnonzero(_unfit(numbers, scheme))[0])
+        row = int(rows[place])
+        where = f"image {row}" if batch is None else f"image {row}, in batch {batch}"
+        try:
+            encode(numbers[place], scheme.input_f, scheme.inputs, IMAGES)
+        except (BoundError, NullError) as error:
+            raise type(error)(f"{error.message} ({where})", **{**error.where, "row": row}) from None
+
+
+def _unfit(numbers: NDArray[Any], scheme: Scheme) -> NDArray[np.bool_]:
+    """Which images (n, ...) hold numbers that are not finite, or beyond the bound of inputs."""
+    bound = 2**scheme.inputs if numbers.dtype.kind in "bui" and scheme.inputs >= 0 else 2.0**scheme.inputs
+    axes = tuple(range(1, numbers.ndim))
+    if numbers.dtype.kind == "b":
+        numbers = numbers.view(np.uint8)
+    most, least = numbers.max(axis=axes), numbers.min(axis=axes)
+    fits: NDArray[np.bool_] = (most <= bound) & (least >= -bound)  # not so for NaN
+    return ~fits
+
+
+def _numbers(value: Any, what: str) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
+    except ValueError:
+        numbers = np.array(None)
+    if numbers.dtype.kind not in "uif" or not np.isfinite(numbers).all():
+        raise InputError(f"{what} is of finite numbers, not {value!r}")
+    return numbers.astype(np.float64)
+
+
+def _channels(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    numbers = _numbers(value, "normalize")
+    if numbers.ndim == 0:
+        return numbers
+    if numbers.ndim != 1 or not shape or len(numbers) != shape[0]:
+        channels = shape[0] if shape else 0
+        raise ShapeError(
+            f"normalize: one number, or one for each of {channels} channels; these are {math.prod(numbers.shape)}"
+        )
+    return numbers.reshape(-1, *[1] * (len(shape) - 1))

@@ -1,0 +1,188 @@
+"""One prediction on its way: batches go to lanes as these become free, answers come back in order.
+
+Nothing here grows with the number of images: read, encoded and under way are a few batches for each lane.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from random import SystemRandom
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.nn.batches import Batch, Batches
+from analytics.nn.intake import Intake
+from analytics.nn.loaded import LoadedWeights
+from analytics.nn.spent import Tally
+from analytics.nn.wanted import Wanted
+from icm_ray.errors import BoundExceeded
+from icm_ray.network.model import IMAGES
+from icm_ray.network.scheme import Scheme
+from icm_ray.ring.array import RingArray
+from icm_ray.runtime.driver.engine import LaneJob, Streamed
+
+__all__ = ["Answered", "PredictionRun"]
+
+_WINDOW: Final = 4
+"""Batches for each lane that may be read and not yet handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A batch and what was opened of it: words (n, *shape), those of images that failed without meaning."""
+
+    batch: Batch
+    words: RingArray
+    failed: NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A batch whose answers come in one or several pieces. left: images without one."""
+
+    batch: Batch
+    words: RingArray
+    failed: NDArray[np.bool_]
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Images of a batch that are computed together. places: theirs in it."""
+
+    number: int
+    places: NDArray[np.int64]
+    images: RingArray
+
+
+@dataclass(slots=True)
+class PredictionRun:
+    """`owner`'s images through the model whose weights are `loaded`; the results go to `to`.
+
+    size: images of a batch. masked: whether images that fail are left out, and the others kept. ended: called with a
+    number of images that were computed, in a thread of their lane.
+    """
+
+    loaded: LoadedWeights
+    scheme: Scheme
+    batches: Batches
+    intake: Intake
+    wanted: Wanted
+    owner: str
+    to: str
+    size: int
+    masked: bool
+    ended: Callable[[int], None]
+    tally: Tally = field(default_factory=Tally)
+    _pending: dict[int, _Pending] = field(default_factory=dict)
+    _again: deque[_Piece] = field(default_factory=deque)
+    _under_way: dict[int, _Piece] = field(default_factory=dict)  # by the identity of its job
+    _due: int = 0  # the batch that is handed over next
+    _read: bool = False  # whether the source has no more
+
+    def answers(self) -> Iterator[Answered]:
+        """Of every batch, in order. Where it is left, or fails, the weights are loaded anew the next time."""
+        try:
+            while not self._read:  # a stream ends early where many batches in a row have nothing that can be shared
+                with closing(self.loaded.session.stream(self._more)) as stream:
+                    for item in stream:
+                        self._take(item)
+                        yield from self._answered()
+                yield from self._answered()
+        except BaseException:
+            self.loaded.give_up()
+            raise
+
+    def _answered(self) -> Iterator[Answered]:
+        while (first := self._pending.get(self._due)) is not None and not first.left:
+            del self._pending[self._due]
+            self._due += 1
+            yield Answered(first.batch, first.words, first.failed)
+
+    # --- what is to be computed -----------------------------------------------------------------------------------
+
+    def _more(self, lane: int) -> Sequence[LaneJob] | None:
+        size = self._room(lane)
+        if size == 0:
+            return ()
+        piece = self._again.popleft() if self._again else self._next(size)
+        if piece is None:
+            return None
+        count = len(piece.places)
+        self.loaded.quota.use(lane, self.owner, count)
+        program, origin = self.loaded.program(count, self.owner, self.wanted, self.to)
+        given = {self.owner: {IMAGES: piece.images}}
+        done = partial(self.ended, count)
+        job = LaneJob(lane, program, piece.number, given=given, origin=origin, done=done)
+        self._under_way[id(job)] = piece
+        return *self.loaded.loading([lane]), job
+
+    def _room(self, lane: int) -> int:
+        """How many images the lane is given at once: none where its part of the quota is used up and another's is not.
+
+        Where no lane has any left a batch goes out all the same: to refuse it is for the model's owner.
+        """
+        left = self.loaded.quota.left(lane, self.owner)
+        if left is None or left >= self.size:
+            return self.size
+        others = (self.loaded.quota.left(other, self.owner) for other in self.loaded.session.usable_lanes)
+        return left if left or any(others) else self.size
+
+    def _next(self, size: int) -> _Piece | None:
+        """The next batch of which something can be shared; none while too many wait for one before them."""
+        while len(self._pending) < _WINDOW * len(self.loaded.session.usable_lanes):
+            batch = self.batches.take(size)
+            if batch is None:
+                self._read = True
+                break
+            images, failed = self.intake.encoded(batch, self.scheme, self.masked)
+            count = len(images)
+            words = np.zeros((count, *self.wanted.words_shape), np.uint64)
+            self._pending[batch.number] = _Pending(batch, words, failed, 0 if failed.all() else count)
+            if not failed.all():
+                return _Piece(batch.number, np.arange(count), images)
+        return None
+
+    # --- what became of it ----------------------------------------------------------------------------------------
+
+    def _take(self, item: Streamed) -> None:
+        piece = self._under_way.pop(id(item.jobs[-1]))
+        pending = self._pending[piece.number]
+        if item.error is not None:
+            if not isinstance(item.error, BoundExceeded):
+                raise item.error
+            if not self.masked:
+                raise self._located(item.error, pending.batch)
+            self._split(piece, pending)
+            return
+        self.tally.add(item)
+        words = item.done[-1].results[self.wanted.output]
+        pending.words[piece.places] = words.reshape(len(piece.places), *self.wanted.words_shape)
+        pending.left -= len(piece.places)
+
+    def _split(self, piece: _Piece, pending: _Pending) -> None:
+        """One of these images, at least, is beyond a bound: each half is tried by itself.
+
+        The order is drawn anew, by the images' owner: the parties see how many fail, not which.
+        """
+        count = len(piece.places)
+        if count == 1:
+            pending.failed[piece.places] = True
+            pending.left -= 1
+            return
+        order = np.array(SystemRandom().sample(range(count), count))
+        for half in (order[: count // 2], order[count // 2 :]):
+            self._again.append(_Piece(piece.number, piece.places[half], np.ascontiguousarray(piece.images[half])))
+
+    @staticmethod
+    def _located(error: BoundExceeded, batch: Batch) -> BoundExceeded:
+        rows: Any = batch.rows
+        where = f"one of images {rows[0]} to {rows[-1]}, batch {batch.number}"
+        said = f"{error.message} ({where}; errors='mask' leaves it out and keeps the others)"
+        return BoundExceeded(said, **error.where)

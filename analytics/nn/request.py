@@ -1,0 +1,165 @@
+"""What is asked of a model about some images: all that it takes to explain it, to deal ahead for it, and to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.nn.batches import Batches
+from analytics.nn.intake import Intake
+from analytics.nn.loaded import LoadedWeights
+from analytics.nn.prediction_run import Answered, PredictionRun
+from analytics.nn.sources.source import Source
+from analytics.nn.spent import Spent
+from analytics.nn.wanted import Wanted
+from analytics.progress import Progress as Shown
+from icm_ray.errors import InputError, OwnerError, ShapeError
+from icm_ray.names import DRIVER
+from icm_ray.network.model import PublicModel
+
+__all__ = ["PredictionRequest", "Progress"]
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRequest:
+    """`wanted` of the images that `source` has, `owner`'s, in batches of `size`.
+
+    masked: whether images that fail are left out. skip: ids that are left out. id_name: under which name ids are
+    given. in_ray: whether results are a ray.data.Dataset.
+    """
+
+    loaded: LoadedWeights
+    model: PublicModel
+    source: Source
+    intake: Intake
+    wanted: Wanted
+    owner: str
+    size: int
+    masked: bool
+    skip: Collection[Any]
+    id_name: str | None
+    in_ray: bool
+    progress: Progress | None
+
+    def look(self) -> None:
+        """Raise what is wrong with the images, where all are at hand."""
+        if not self.source.at_hand or self.masked:
+            return
+        first = 0
+        for block in self.source.blocks(self.size):
+            self.intake.look(block.images, self.model.scheme, first)
+            first += len(block.images)
+
+    def recipient(self, to: str | None) -> str:
+        """The name of who receives the results. Raises `OwnerError` for one that is not in the session."""
+        session = self.loaded.session
+        known = session.parties + session.owners
+        if to is not None and to not in known:
+            raise OwnerError(f"recipient {to!r} is not in the session; it has {', '.join(known)}")
+        return DRIVER if to is None else to
+
+    def check(self, to: str | None) -> None:
+        """Raise what can be known before anything is shared."""
+        self.recipient(to)
+        self.loaded.session.execute([])  # refuses where the session is closed
+
+    def preprocess(self, batches: int | None, to: str | None) -> None:
+        """Deal ahead for so many batches of the full size; None: for as many as there are, one at least."""
+        receiver, count = self.recipient(to), self.source.count
+        if batches is None:
+            if count is None:
+                raise InputError(
+                    "how many images there are is not known before they are read; say for how many batches"
+                )
+            batches = max(1, count // self.size)
+        session = self.loaded.session
+        size = self.size if count is None else min(self.size, count)
+        program, _ = self.loaded.program(size, self.owner, self.wanted, receiver)
+        try:
+            session.execute(self.loaded.loading(session.usable_lanes))
+            session.preprocess(program, batches)
+        except BaseException:
+            self.loaded.give_up()
+            raise
+
+    def run(self, to: str | None, spend: Callable[[Spent], None]) -> Iterator[Answered]:
+        """Answers in order. spend: told at the end what it took."""
+        receiver, began, done = self.recipient(to), perf_counter(), 0
+        batches = Batches(self.source.blocks(self.size), self.skip)
+        count = None if self.skip else self.source.count
+        total = None if count is None else -(-count // self.size)
+        with Shown("predicting", total, "batches", count or 0) as steps:
+            run = PredictionRun(
+                self.loaded,
+                self.model.scheme,
+                batches,
+                self.intake,
+                self.wanted,
+                self.owner,
+                receiver,
+                self.size,
+                self.masked,
+                steps.done,
+            )
+            for answer in run.answers():
+                done += len(answer.failed)
+                if self.progress is not None:
+                    self.progress(done, count)
+                yield answer
+        if not done and not self.skip:
+            raise ShapeError("there are no images: the source is empty")
+        spend(run.tally.spent(perf_counter() - began))
+
+    def columns(self, answer: Answered) -> dict[str, NDArray[Any]]:
+        """A batch's answers as columns: ids or row numbers, the output, where images may fail whether they did."""
+        named: tuple[str, NDArray[Any]] = ("row", answer.batch.rows)
+        if self.id_name is not None and answer.batch.ids is not None:
+            named = self.id_name, answer.batch.ids
+        values = self.wanted.read(answer.words, answer.failed)
+        return {named[0]: named[1], self.wanted.output: values} | ({"failed": answer.failed} if self.masked else {})
+
+    def nothing(self) -> NDArray[Any]:
+        """The results of no image: all were skipped."""
+        return self.wanted.read(np.zeros((0, *self.wanted.words_shape), np.uint64), np.zeros(0, bool))
+
+    def explain(self, to: str | None) -> str:
+        """Lines of text."""
+        from icm_ray.program.explain import explain
+        from icm_ray.program.stamped import Stamped
+
+        receiver, count, owner = self.recipient(to), self.source.count, self.loaded.owner
+        session, scheme, output = self.loaded.session, self.model.scheme, self.wanted.output
+        if count is None:
+            size, many = self.size, f"images that are read as they come, in batches of {self.size}"
+        else:
+            size, many = min(count, self.size), f"{count} images in {-(-count // self.size)} batches"
+        program, _ = self.loaded.program(size, self.owner, self.wanted, receiver)
+        lines = [explain(Stamped(program, session.settings), f"prediction of {output} for {many}, of which one")]
+        if self.intake.changes:
+            lines.append(f"  {self.owner}'s images are scaled and normalised by itself, as {owner}'s model says")
+        if scheme.bound is None:
+            bits = ", ".join(f"2^{reach}" for reach in scheme.layers.values())
+            lines.append(f"  published by {owner} about its weights: bounds of its layers' values, {bits}")
+        else:
+            lines.append(
+                f"  checked by {owner} itself: weights behind one output sum up to 2^{scheme.gain} at most; "
+                f"on shares: {len(scheme.checked)} layers' activations stay below 2^{scheme.bound}"
+            )
+        if self.masked:
+            lines.append(
+                f"  a batch beyond a bound is tried in parts, in an order that {self.owner} draws: the parties see how "
+                "many of its images are, not which"
+            )
+        if (quota := self.loaded.quota.images.get(self.owner)) is not None:
+            lines.append(f"  {owner} lets its model predict on {quota} images of {self.owner}'s, as its workers count")
+        lines.append(f"  published by {owner}: logits differ from real arithmetic by {self.model.error:.3g} at most")
+        if output != "logits":
+            lines.append(f"  {self.wanted.promise()}")
+        return "\n".join(lines)

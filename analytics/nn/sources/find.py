@@ -1,0 +1,58 @@
+"""Which kind of source something is that a user passes as images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from analytics.nn.sources.arrays import ArrayImages
+from analytics.nn.sources.arrow import ArrowImages
+from analytics.nn.sources.items import ItemImages, LoaderImages
+from analytics.nn.sources.pictures import PictureImages, pictures_in
+from analytics.nn.sources.ray_dataset import RayImages
+from analytics.nn.sources.source import Source
+from icm_ray.errors import InputError, ShapeError
+
+__all__ = ["is_ray_dataset", "source_of"]
+
+
+def is_ray_dataset(images: object) -> bool:
+    """Whether it is a ray.data.Dataset, which is found out without Ray."""
+    return type(images).__module__.split(".")[:2] == ["ray", "data"] and hasattr(images, "iter_batches")
+
+
+def source_of(images: Any, shape: tuple[int, ...], column: str | None = None, ids: str | None = None) -> Source:
+    """The source of images of this shape. column, ids: names in a table or Dataset.
+
+    Raises `ShapeError` for what is no source, or not of the shape where that is seen at once; `InputError` for names
+    where there are no columns, `ColumnError` for names that are none.
+    """
+    if is_ray_dataset(images):
+        return RayImages(images, shape, column, ids)
+    if isinstance(images, pa.RecordBatch):
+        images = pa.Table.from_batches([images])
+    if isinstance(images, pa.Table | pa.Array | pa.ChunkedArray):
+        return ArrowImages(images, shape, column, ids)
+    if isinstance(images, Path):
+        images = pictures_in(images)
+    if isinstance(images, list) and images and all(isinstance(path, Path) for path in images):
+        return PictureImages(images, shape)
+    if ids is not None:
+        raise InputError(f"id_column= names a column of a table or Dataset, not of a {type(images).__name__}")
+    if isinstance(images, Dataset | DataLoader):
+        return LoaderImages(images, shape, column)
+    if column is not None:
+        raise InputError(f"column= names a column of a table or Dataset, not of a {type(images).__name__}")
+    if isinstance(images, np.ndarray | torch.Tensor):
+        return ArrayImages(images, shape)
+    if not isinstance(images, Iterable) or isinstance(images, str | bytes | Mapping):
+        raise ShapeError(
+            f"images are an array, a tensor, a Dataset or an iterable of them, not {type(images).__name__}"
+        )
+    return ItemImages(images, shape)

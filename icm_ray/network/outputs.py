@@ -1,0 +1,98 @@
+"""What is opened of a network's results: the results themselves, or what follows from them on shares."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+from icm_ray.errors import InputError, UnsupportedError
+from icm_ray.functions.activations import sigmoid
+from icm_ray.functions.row_functions import softmax
+from icm_ray.ops import compare, linear
+from icm_ray.ops.products import Epilogue, Truncate
+from icm_ray.program.build import Builder, Value
+
+__all__ = ["Output", "add_output"]
+
+Output: TypeAlias = Literal["logits", "label", "probabilities", "top_k", "above"]
+
+_SMOOTH_BITS = 16
+"""Fractional bits of what sigmoid and softmax take."""
+
+
+def add_output(builder: Builder, result: Value, error: float, output: Output, k: int, threshold: float) -> Value:
+    """What is to be opened of `result` (n, *shape), whose cells are off by `error` at most.
+
+    logits: the result. label: the index of the largest (n,), the first of equals. top_k: the indices of the `k` largest
+    (n, k), the largest first. probabilities: softmax of the classes, or sigmoid of a single one. above: 0 or 1, whether
+    a cell is `threshold` or more.
+    Raises `UnsupportedError` where the result has no single axis of classes, `InputError` for a k or a threshold that
+    cannot be, `BoundError` where the values do not fit the ring.
+    """
+    if output == "label":
+        return builder.add(compare.ArgMax(result.type.width + 1), _classes(result, "a label"))
+    if output == "top_k":
+        return _top_k(builder, _classes(result, "top_k"), k)
+    stated = builder.add(linear.AssumeWidth(result.type.width, error), result)
+    if output == "probabilities":
+        return _probabilities(builder, _classes(stated, "a probability"))
+    return _above(builder, stated, threshold) if output == "above" else stated
+
+
+def _classes(result: Value, what: str) -> Value:
+    if len(result.type.shape) != 2:
+        raise UnsupportedError(f"{what} needs one axis of classes; the network makes {result.type.shape[1:]}")
+    return result
+
+
+def _above(builder: Builder, x: Value, threshold: float) -> Value:
+    if not math.isfinite(threshold):
+        raise InputError(f"a threshold is a finite number, not {threshold!r}")
+    within = min(max(threshold, -x.type.magnitude), x.type.magnitude)  # which no value reaches: the answer is the same
+    edge = math.ceil(math.ldexp(within, x.type.f))
+    width = max(x.type.width, abs(edge).bit_length() + 1) + 1
+    return builder.add(compare.AtLeast(edge, width), x)
+
+
+def _probabilities(builder: Builder, x: Value) -> Value:
+    if (shift := x.type.f - _SMOOTH_BITS) > 0:
+        x = builder.add(Truncate(Epilogue(shift=shift, width=x.type.width + 1)), x)
+    images, classes = x.type.shape
+    if classes > 2:
+        return softmax(builder, x)
+    if classes == 1:
+        return sigmoid(builder, x)
+    # e^b / (e^a + e^b) is the sigmoid of b - a
+    first, second = (builder.add(linear.Slice(((0, images, 1), (at, at + 1, 1))), x) for at in range(2))
+    later = sigmoid(builder, builder.add(linear.Subtract(), second, first))
+    negative = builder.add(linear.Scale(-1), later)
+    earlier = builder.add(linear.AddPublic(1 << later.type.f), negative)
+    return builder.add(linear.Concatenate(1), earlier, later)
+
+
+def _top_k(builder: Builder, x: Value, k: int) -> Value:
+    """The largest, then the largest of the others, and so on: those that were found are put below all others."""
+    images, classes = x.type.shape
+    if not 1 <= k <= classes:
+        raise InputError(f"top_k of {classes} classes: k is 1 to {classes}, not {k}")
+    width, left, found = x.type.width, x, list[Value]()
+    while True:
+        index = builder.add(linear.Reshape((images, 1)), builder.add(compare.ArgMax(left.type.width + 1), left))
+        found.append(index)
+        if len(found) == k:
+            break
+        # |x| < 2^(w-1), so that x - 2^w is less than any x
+        lowered = builder.add(linear.Scale(1 << width, x.type.f), _one_hot(builder, index, classes))
+        left = builder.add(linear.AssumeWidth(width + 2), builder.add(linear.Subtract(), left, lowered))
+    return builder.add(linear.Concatenate(1), *found) if k > 1 else found[0]
+
+
+def _one_hot(builder: Builder, index: Value, classes: int) -> Value:
+    """1 at the index, else 0: (n, classes), of (n, 1). [i = j] = [i >= j] - [i >= j + 1]."""
+    images = index.type.shape[0]
+    away = builder.add(linear.Expand((images, classes)), index)
+    away = builder.add(linear.AddLast(tuple(-at for at in range(classes))), away)
+    reached = builder.add(compare.AtLeast(0, away.type.width + 1), away)
+    passed = builder.add(linear.Slice(((0, images, 1), (1, classes, 1))), reached)
+    passed = builder.add(linear.Pad(((0, 0), (0, 1))), passed)
+    return builder.add(linear.AssumeWidth(2), builder.add(linear.Subtract(), reached, passed))

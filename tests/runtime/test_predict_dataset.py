@@ -1,0 +1,84 @@
+"""A ray.data.Dataset in, a Dataset of predictions out: ids kept, and those that are known left out."""
+
+import numpy as np
+import pytest
+import torch
+
+import analytics as an
+import icm_ray as icm
+from icm_ray.runtime.carriers.threads import ThreadEngine
+
+pytestmark = pytest.mark.ray
+X = np.random.default_rng(8).uniform(-3, 3, (10, 2, 3)).astype(np.float32)
+IDS = np.array([f"lesion {row}" for row in range(10)])
+
+
+@pytest.fixture(scope="module")
+def model(ray_cluster):
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(6, 4, bias=False)).eval()
+    with torch.no_grad():
+        net[1].weight.copy_(torch.linspace(-1, 1, 24).reshape(4, 6))
+    with ThreadEngine(lanes=2) as session:
+        yield net, an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(1, 2, 3),), batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def dataset(ray_cluster):
+    import ray.data
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    return ray.data.from_items([{"id": name, "pixels": image, "age": 7} for name, image in zip(IDS, X, strict=True)])
+
+
+def rows(result, name):
+    return {row["id"]: row[name] for row in result.take_all()}
+
+
+def test_a_dataset_of_predictions(model, dataset):
+    net, secure = model
+    prediction = secure.predict(dataset, owner="bob", id_column="id")
+    found = rows(prediction.reveal(to="bob"), "logits")
+    expected = net(torch.from_numpy(X)).detach().numpy()
+    assert set(found) == set(IDS)
+    for row, name in enumerate(IDS):
+        np.testing.assert_allclose(found[name], expected[row], atol=prediction.error)
+
+
+def test_what_is_known_is_left_out_and_what_fails_is_marked(model, dataset):
+    _, secure = model
+    spoilt = dataset.map(lambda row: row | {"pixels": row["pixels"] * (np.nan if row["id"] == "lesion 3" else 1)})
+    known = {"lesion 0", "lesion 9"}
+    result = secure.predict(spoilt, owner="bob", output="label", id_column="id", skip=known, errors="mask").reveal()
+    assert set(rows(result, "label")) == set(IDS) - known
+    assert [name for name, failed in rows(result, "failed").items() if failed] == ["lesion 3"]
+    assert rows(result, "label")["lesion 3"] == -1
+
+
+def test_columns_that_are_not_there_or_fit_no_image(model, dataset):
+    _, secure = model
+    with pytest.raises(icm.ColumnError, match="no column 'name'"):
+        secure.predict(dataset, owner="bob", id_column="name").reveal()
+    with pytest.raises(icm.ColumnError, match="column="):
+        secure.predict(dataset.drop_columns(["pixels"]), owner="bob").reveal()
+    with pytest.raises(icm.ShapeError, match="an image is"):
+        secure.predict(dataset.select_columns(["age"]), owner="bob").reveal()
+
+
+def test_a_class_for_map_batches(model, dataset):
+    net, secure = model
+    handle = secure.handle(owner="bob", to="bob")
+    try:
+        found = dataset.map_batches(
+            an.SecurePredictor,
+            fn_constructor_args=(handle,),
+            batch_size=4,
+            batch_format="numpy",
+            concurrency=1,
+            num_cpus=0,
+        ).take_all()
+    finally:
+        secure.close()
+    expected = net(torch.from_numpy(X)).argmax(dim=1).tolist()
+    assert {row["id"]: row["label"] for row in found} == dict(zip(IDS, expected, strict=True))
+    assert {row["age"] for row in found} == {7}
+    assert not any("pixels" in row for row in found)

@@ -1,0 +1,126 @@
+"""A stream of jobs over lanes: who gets the next one, what a failure does, and what leaving it does."""
+
+import threading
+
+import pytest
+
+from icm_ray.errors import BoundExceeded
+from icm_ray.runtime.driver.engine import Execution, LaneJob
+from icm_ray.runtime.driver.stream import stream
+
+
+class FakeLane:
+    def __init__(self, index):
+        self.index, self.interrupted = index, threading.Event()
+
+    def interrupt(self):
+        self.interrupted.set()
+
+    def resume(self):
+        self.resumed = True
+
+
+def job(lane, number):
+    return LaneJob(lane, None, number)
+
+
+def source(count):
+    """Gives that many jobs, one by one; and what was given to which lane."""
+    given = []
+
+    def more(lane):
+        if len(given) == count:
+            return None
+        given.append(lane)
+        return [job(lane, len(given) - 1)]
+
+    return more, given
+
+
+def test_a_lane_that_is_slow_holds_no_other_up():
+    lanes, stuck = [FakeLane(0), FakeLane(1)], threading.Event()
+    more, given = source(9)
+
+    def execute(jobs):
+        if jobs[0].partition == 0:
+            assert stuck.wait(60)
+        return [Execution({})]
+
+    done = []
+    for item in stream(lanes, more, execute):
+        done.append(item.jobs[0].partition)
+        if len(done) == 7:  # all but what the slow lane has: one at work, and one that follows
+            stuck.set()
+    assert given[:4] == [0, 1, 0, 1]
+    assert given[4:] == [1] * 5
+    assert sorted(done) == list(range(9))
+
+
+def test_a_failure_is_told_in_its_place_and_ends_nothing():
+    more, _ = source(5)
+
+    def execute(jobs):
+        if jobs[0].partition == 1:
+            raise BoundExceeded("withheld")
+        return [Execution({})]
+
+    items = list(stream([FakeLane(0)], more, execute))
+    assert [item.error is None for item in items] == [True, False, True, True, True]
+    assert not items[1].done
+
+
+def test_what_comes_back_after_the_last_one_is_run_too():
+    again, given = [], []
+
+    def more(lane):
+        if again:
+            return [job(lane, again.pop())]
+        if given:
+            return None
+        given.append(lane)
+        return [job(lane, 0)]
+
+    done = []
+    for item in stream([FakeLane(0)], more, lambda _: [Execution({})]):
+        done.append(item.jobs[0].partition)
+        if len(done) < 3:
+            again.append(len(done))
+    assert done == [0, 1, 2]
+
+
+def test_a_lane_that_gets_none_ever_is_left_out():
+    given = []
+
+    def more(lane):
+        if lane == 0:
+            return ()
+        given.append(lane)
+        return [job(lane, 0)] if len(given) < 4 else None
+
+    assert len(list(stream([FakeLane(0), FakeLane(1)], more, lambda _: [Execution({})]))) == 3
+
+
+def test_leaving_it_interrupts_what_runs_and_drops_what_waits():
+    lanes = [FakeLane(0), FakeLane(1)]
+    more, _ = source(20)
+    ran = []
+
+    def execute(jobs):
+        ran.append(jobs[0].partition)
+        if jobs[0].lane == 1:
+            assert lanes[1].interrupted.wait(60)
+        return [Execution({})]
+
+    running = stream(lanes, more, execute)
+    next(running)
+    running.close()
+    assert lanes[1].resumed
+    assert 3 not in ran  # it waited behind the one that was interrupted
+
+
+def test_an_error_of_the_source_is_the_users_own():
+    def more(_):
+        raise RuntimeError("the user's own")
+
+    with pytest.raises(RuntimeError, match="the user's own"):
+        list(stream([FakeLane(0)], more, lambda _: [Execution({})]))

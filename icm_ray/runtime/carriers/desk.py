@@ -22,6 +22,7 @@ from icm_ray.transport import Endpoint, Identity, TcpStation, WatchedLink
 
 __all__ = ["Desk", "DeskAddress", "DeskVisitor"]
 
+_VISITOR: Final = "visitor"
 _DAY: Final = 86_400.0
 """Seconds that an answer may take, or the next question; who is gone is noticed by its heartbeats."""
 
@@ -90,13 +91,13 @@ class Desk:
             except RayError:  # it was closed, or Ray was
                 return
             for certificate in posted:
-                visitor = Endpoint(_link_name(seen), "", 0, certificate)
-                threading.Thread(target=self._serve, args=(visitor,), name=f"icm-{visitor.name}", daemon=True).start()
+                visitor, name = Endpoint(_VISITOR, "", 0, certificate), _link_name(seen)
+                threading.Thread(target=self._serve, args=(visitor, name), name=f"icm-{name}", daemon=True).start()
                 seen += 1
 
-    def _serve(self, visitor: Endpoint) -> None:
+    def _serve(self, visitor: Endpoint, name: str) -> None:
         try:
-            link = self._station.open(visitor, visitor.name, False)
+            link = self._station.open(visitor, name, False)
             self._links.append(link)
             while not self._closed:
                 asked = link.receive_message(_DAY)
@@ -121,7 +122,7 @@ class DeskVisitor:
     """Asks at a desk, in a process of the same cluster. Raises `FaultError` where it is not reached."""
 
     def __init__(self, address: DeskAddress) -> None:
-        identity = Identity.create("visitor")
+        identity = Identity.create(_VISITOR)
         number: int = ray.get(address.board.post.remote(identity.certificate))
         station = TcpStation(identity, None, address.config.tls, transport_config(address.config))
         desk = Endpoint(address.name, address.host, address.port, address.certificate)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from analytics.answered import Answered
-from icm_ray.query.pool import Pool
+from icm_ray.query.pool import Pool, pooled
 from icm_ray.query.question import DatasetFacts
 from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine
 
-__all__ = ["Answering", "Dataset", "PolicyHolders"]
+__all__ = ["Answering", "Dataset", "PolicyHolders", "pool_of"]
 
 
 class Answering:
@@ -82,6 +82,11 @@ class Dataset:
         return self.parts or (self,)
 
     @property
+    def guarded(self) -> tuple[Dataset, ...]:
+        """Those of them that have a policy."""
+        return tuple(base for base in self.bases if base.facts.policy is not None)
+
+    @property
     def pool(self) -> Pool | None:
         """What it is a pool of."""
         return Pool(tuple(part.facts.name for part in self.parts)) if self.parts else None
@@ -106,6 +111,13 @@ class Dataset:
             return
         last = self.holders.leave(self.forgotten)
         self.engine.forget(_names(self.facts, last))
+
+
+def pool_of(parts: Sequence[Dataset]) -> Dataset:
+    """The rows of all of them. Errors: those of `pooled`."""
+    pool = Pool(tuple(part.facts.name for part in parts))
+    facts = pooled(pool, [part.facts for part in parts])
+    return Dataset(parts[0].engine, facts, answering=parts[0].answering, parts=tuple(parts))
 
 
 def _names(facts: DatasetFacts, last: bool) -> list[str]:

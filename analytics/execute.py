@@ -13,21 +13,25 @@ import numpy as np
 from msgspec.structs import replace as replace_fields
 from numpy.typing import NDArray
 
-from analytics.dataset import Dataset
+from analytics.batches import batches
+from analytics.dataset import Dataset, pool_of
 from analytics.progress import Progress
-from icm_ray.errors import IcmError, InputError, UnsupportedError
+from icm_ray.errors import IcmError, InputError
 from icm_ray.names import DRIVER
 from icm_ray.query.answer import answers
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain as explain_asked
-from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.casts import TARGETS
+from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
 from icm_ray.query.merge import Merge, MergedRows
-from icm_ray.query.overlap import asked_of, row_sets
-from icm_ray.query.question import Asked, Question, SharedColumn, Sharing, encode_asked
+from icm_ray.query.overlap import asked_of
+from icm_ray.query.pool import Pool, PooledRows, pooled
+from icm_ray.query.question import Asked, DatasetFacts, Question, SharedColumn, Sharing, encode_asked
 from icm_ray.query.row_set import Earlier, RowSet
-from icm_ray.query.rows import Rows
+from icm_ray.query.rows import Rows, column_of
+from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.catalogue import Statistic
@@ -83,13 +87,14 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     selections = tuple(dict.fromkeys(part.selection for part in parts if part.selection is not None))
     merges = tuple(dict.fromkeys(part.merge[0] for part in parts if part.merge is not None))
     pools = tuple(dict.fromkeys(dataset.pool for _, dataset in everything if dataset.pool is not None))
-    told = [dataset for part, dataset in everything if row_sets(part.statistic, part.rows)]
-    answered = {dataset.facts.source: dataset for dataset in told if dataset.facts.policy is not None}
-    earlier = tuple(Earlier(name, _earlier(engine, dataset)) for name, dataset in answered.items())
     texts = tuple(dict.fromkeys(part.text for part in parts if part.text))
     statistics = tuple(part.statistic for part in parts)
-    question = Question(statistics, to or DRIVER, selections, earlier, merges, pools, texts)
+    question = Question(statistics, to or DRIVER, selections, (), merges, pools, texts)
     asked = Asked(question, tuple(facts.values()))
+    if guarded := {base.facts.source: base for _, dataset in everything for base in dataset.guarded}:
+        told = {name: base for name, base in guarded.items() if asked_of(asked, name)}
+        earlier = tuple(Earlier(name, _earlier(engine, base)) for name, base in told.items())
+        asked = Asked(replace_fields(question, earlier=earlier), asked.facts)
     check_disclosure(asked, _members(engine))
     return engine, asked
 
@@ -109,8 +114,13 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
     results: list[Any] = [None] * len(parts)
     going = dict(enumerate(parts))
     while True:
-        answered = _answers(list(going.values()), to)
         asked, going = going, {}
+        answered: list[Any] = []
+        together = [*asked.values()]
+        if len(found := batches(together)) > 1:
+            check(together, to)  # what one part is refused for, no other is asked for
+        for batch in found:
+            answered += _answers([together[place] for place in batch], to)
         for (place, part), answer in zip(asked.items(), answered, strict=True):
             further, results[place] = part.statistic.follow(answer, part.rows)
             if further is not None:
@@ -122,7 +132,7 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
 def _answers(parts: Sequence[Part], to: str | None) -> list[Any]:
     """What one question answers. Errors: those of `run`."""
     datasets = [dataset for part in parts for dataset in part.datasets]
-    guarded = {id(dataset.answered): dataset for dataset in datasets if dataset.facts.policy is not None}
+    guarded = {id(base.answered): base for dataset in datasets for base in dataset.guarded}
     if not guarded:
         return _run(parts, *check(parts, to))
     with ExitStack() as locks:  # one question at a time: the next one names this one's row sets
@@ -173,20 +183,50 @@ def share(dataset: Dataset, columns: tuple[SharedColumn, ...], where: Of | None 
     Errors: `ColumnError` for columns without numbers and `BoundError` for bounds that do not fit, before anything is
     shared; `BoundError` and `NullError` of the owner's worker.
     """
-    engine, config = dataset.engine, dataset.engine.config
+    engine, config, whole = dataset.engine, dataset.engine.config, dataset.facts
     if dataset.gone:
         raise InputError("the frame's rows were forgotten; read them again")
+    most = max(count for table in whole.tables for count in table.rows) if isinstance(whole, PooledRows) else 0
+    sharings = [
+        Sharing(
+            part.facts.name,
+            engine.new_name("shares"),
+            tuple(_of_part(column, part.facts, whole, config.default_bound) for column in columns),
+            config.fraction_bits,
+            config.default_bound,
+            where,
+            most,
+        )
+        for part in dataset.bases
+    ]
+    made = [secret_rows(sharing, part.facts) for sharing, part in zip(sharings, dataset.bases, strict=True)]
     if dataset.parts:
-        raise UnsupportedError("concatenated rows are not shared: read the files as one frame, and share that")
-    into = engine.new_name("shares")
-    sharing = Sharing(dataset.facts.name, into, columns, config.fraction_bits, config.default_bound, where)
+        pooled(Pool(tuple(facts.name for facts in made)), made)  # refuses what cannot be, before any is shared
+    shares = [_share(*of_part) for of_part in zip(dataset.bases, sharings, made, strict=True)]
+    return pool_of(shares) if dataset.parts else shares[0]
+
+
+def _of_part(column: SharedColumn, part: DatasetFacts, whole: DatasetFacts, default: int) -> SharedColumn:
+    """A column of one dataset as it is of all of a pool. default: log2 of the largest magnitude of floats."""
+    if not isinstance(whole, PooledRows):
+        return column
+    of, kind = column.of, column_of(whole, column.of).kind
+    stated = [dict(facts.log2_bounds).get(str(of)) for facts in whole.parts]
+    bounds = [default if bound is None else bound for bound in stated]
+    if column_of(part, of).kind != kind and kind in TARGETS:
+        of = apply("cast", (of,), (kind,))
+    alike = kind == "float" and any(bound is not None for bound in stated)
+    return replace_fields(column, of=of, log2_bound=max(bounds) if alike else None)
+
+
+def _share(dataset: Dataset, sharing: Sharing, facts: SecretRows) -> Dataset:
+    engine, config = dataset.engine, dataset.engine.config
     asked = Asked(sharing, (dataset.facts,))
-    facts = secret_rows(sharing, dataset.facts)
     shares = dataset.made(facts)
     jobs = _jobs(asked, _lowered(engine, asked))
     for info, encoding in zip(facts.columns, facts.encodings, strict=True):
         if loss := encoding.loss(config.fraction_bits):
-            warnings.warn(f"column {info.name!r}: {loss}", UserWarning, stacklevel=3)
+            warnings.warn(f"column {info.name!r}: {loss}", UserWarning, stacklevel=4)
     rows = [partition.rows for partition in facts.partitions]
     with Progress("sharing", len(jobs), "partitions", sum(rows)) as steps:
         told = [replace(job, done=partial(steps.done, count)) for job, count in zip(jobs, rows, strict=True)]

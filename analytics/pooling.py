@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from analytics.dataset import Dataset
+from analytics.dataset import pool_of
 from analytics.frame import SecureFrame
 from analytics.meant import Meant
 from icm_ray.errors import ColumnError, InputError
-from icm_ray.query.pool import Pool, pooled
 
 __all__ = ["concat"]
 
@@ -19,9 +18,14 @@ def concat(frames: Iterable[SecureFrame]) -> SecureFrame:
 
     Kinds of columns are agreed on as owners' are: what is int in one frame and float in another is float.
 
+    Where frames have policies, the strictest rule of all holds for all rows; and who asks may know the rows of the
+    other frames, so what one of them would withhold of its own rows alone is withheld, unless there are none. The
+    question is in the ledger of each. Quantiles, numbers of distinct values, private groups and merges are refused
+    there.
+
     Args:
-        frames: Frames of one session, held by their owners, with the same columns. Computed columns and chosen rows
-            have to be the same in all of them: concatenate first, then filter and assign.
+        frames: Frames of one session, all held by their owners or all shared, with the same columns. Computed columns
+            and chosen rows have to be the same in all of them: concatenate first, then filter and assign.
 
     Returns:
         A frame of all rows, with the columns in the first frame's order. It ends with the frames that it is made of:
@@ -29,8 +33,8 @@ def concat(frames: Iterable[SecureFrame]) -> SecureFrame:
 
     Raises:
         InputError: No frame, one twice, one of another session, or with other rows chosen or columns computed.
-        ColumnError: A column that not all have, or a shared frame.
-        PolicyError: A frame with a policy.
+        ColumnError: A column that not all have, shared frames beside others, or text that was shared with other values.
+        BoundError: Floats that were shared with other fractional bits.
 
     Examples:
         >>> north_alone = an.from_pandas(session, {"alice": north})
@@ -47,10 +51,7 @@ def concat(frames: Iterable[SecureFrame]) -> SecureFrame:
     for number, frame in enumerate(given, 1):
         _check_same(first, frame, number)
     parts = tuple(part for frame in given for part in frame.meant.dataset.bases)
-    pool = Pool(tuple(part.facts.name for part in parts))
-    facts = pooled(pool, [part.facts for part in parts])
-    dataset = Dataset(first.meant.dataset.engine, facts, answering=parts[0].answering, parts=parts)
-    return SecureFrame(Meant(dataset, first.meant.where), first._columns)
+    return SecureFrame(Meant(pool_of(parts), first.meant.where), first._columns)
 
 
 def _frames(given: Any) -> list[SecureFrame]:

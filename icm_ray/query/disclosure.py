@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from icm_ray.errors import ColumnError, InputError, OwnerError, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.policy import Policy
@@ -13,6 +15,7 @@ from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import Members
 from icm_ray.query.merge import MergedRows
 from icm_ray.query.overlap import check_overlap
+from icm_ray.query.pool import each_alone
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows, cells, column_of
 from icm_ray.query.statistics.catalogue import Statistic
@@ -76,7 +79,11 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
         return None
     if reason := policy.objection(title, count, to) or policy.forbids(statistic.operation):
         return reason if title in reason else f"{title}: {reason}"
-    if isinstance(rows, MergedRows) and (reason := _against_merge(statistic, rows)):
+    if (
+        reason := _against_merge(statistic, rows)
+        if isinstance(rows, MergedRows)
+        else _against_pool(statistic, rows, to)
+    ):
         return f"{title}: {reason}"
     fewest = fewest_values(statistic, rows)
     if count < fewest:
@@ -93,6 +100,22 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
     return None
 
 
+def _against_pool(statistic: Statistic, rows: Rows, to: str) -> str | None:
+    """Of rows of several datasets each that has a policy is judged alone: who asks may know all others."""
+    alone = each_alone(rows)
+    if not alone:
+        return None
+    instead = "ask it of each frame alone"
+    if rows.private is not None:
+        return f"private groups of frames with a policy are not concatenated: state domain=, or {instead}"
+    if not statistic.adds_up and statistic.operation not in {"min", "max"}:
+        return f"of concatenated frames it would tell values of one with a policy to who knows the others: {instead}"
+    for own in alone:
+        if reason := _objection(replace(statistic, dataset=own.name), own, to):
+            return f"of concatenated frames each has to allow it alone: {reason}"
+    return None
+
+
 def _too_fine(statistic: Statistic, rows: Rows, policy: Policy) -> str:
     """Bins or groups, where there are too many of them for the rows."""
     if isinstance(statistic, Histogram):
@@ -104,6 +127,8 @@ def _too_fine(statistic: Statistic, rows: Rows, policy: Policy) -> str:
 
 def _against_merge(statistic: Statistic, rows: MergedRows) -> str | None:
     """Merged rows are not held against those of earlier answers, so merges are what a policy names."""
+    if each_alone(rows.left) or each_alone(rows.right):
+        return "concatenated frames with a policy are not merged: merge each of them alone"
     for side in (rows.left, rows.right):
         if side.policy is not None and "merge" not in (side.policy.operations or ()):
             return f"the policy of {side.source} does not allow merge: operations= has to name it"

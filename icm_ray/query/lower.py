@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from icm_ray.errors import BoundError, PolicyError, ProgramError
 from icm_ray.ops.linear import AssumeWidth, Load, Reveal, Store
 from icm_ray.ops.values import ValueType
@@ -28,6 +30,7 @@ from icm_ray.query.merge import MatchedRight, MergedRows
 from icm_ray.query.opened import Known
 from icm_ray.query.overlap import kept_apart, overlaps, row_sets
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
+from icm_ray.query.pool import each_alone
 from icm_ray.query.private_groups import GroupTable, group_table
 from icm_ray.query.question import Asked, DatasetFacts, Question, Sharing
 from icm_ray.query.rows import Rows, column_of, public_count
@@ -36,6 +39,7 @@ from icm_ray.query.sharing import secret_rows, sharing_program
 from icm_ray.query.small_cells import coarse, guarded, or_empty, shown, times
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count, ValuesOfColumn
+from icm_ray.query.statistics.histogram import Histogram
 
 __all__ = ["Lowered", "Lowering", "Revealed", "lower", "lowering"]
 
@@ -116,11 +120,14 @@ class _OfQuestion:
         self._asked, self._question, self._members = asked, question, members
         self._facts = {statistic.dataset: asked.rows(statistic.dataset) for statistic in question.statistics}
         self._facts.update({facts.name: facts for facts in asked.facts})
+        self._facts.update({item.dataset: asked.facts_of(item.dataset) for item in question.selections})
         self._base = {selection.name: selection.dataset for selection in question.selections}
-        self._taken = [self._partials(statistic.dataset, index) for index, statistic in enumerate(question.statistics)]
-        self._guards = [self._guard(statistic) for statistic in question.statistics]
-        self._chosen = [self._choices(statistic) for statistic in question.statistics]
-        self._shares = [self._contributions(statistic) for statistic in question.statistics]
+        self._taken = [self._partials(statistic) for statistic in question.statistics]
+        self._alone = [self._of_each_alone(statistic) for statistic in question.statistics]
+        held = [each for item, alone in zip(question.statistics, self._alone, strict=True) for each in (item, *alone)]
+        self._guards = {statistic: self._guard(statistic) for statistic in held}
+        self._chosen = {statistic: self._choices(statistic) for statistic in held}
+        self._shares = {statistic: self._contributions(statistic) for statistic in held}
         self._overlaps = overlaps(asked)
         for overlap in self._overlaps.values():
             self._facts.update(overlap.rows)
@@ -128,7 +135,8 @@ class _OfQuestion:
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
         grouped: dict[str, list[PartialAggregate]] = {}
         compared = (overlap.parts for overlap in self._overlaps.values())
-        asked_for = (*self._taken, *self._guards, *self._chosen, *self._shares, *compared)
+        of_rules = (found for rule in (self._guards, self._chosen, self._shares) for found in rule.values())
+        asked_for = (*self._taken, *of_rules, *compared)
         for part in (part for taken in asked_for for part in taken):
             rows = self._facts[part.dataset]
             if isinstance(part.partial, RowCount):
@@ -142,17 +150,27 @@ class _OfQuestion:
             parts[PartialOf(dataset, table)] = table
         self._known, self._parts = known, parts
 
-    def _partials(self, dataset: str, index: int) -> tuple[PartialOf, ...]:
-        rows = self._facts[dataset]
-        return tuple(
-            PartialOf(dataset, partial.substitute(rows)) for partial in self._question.statistics[index].partials(rows)
-        )
+    def _partials(self, statistic: Statistic) -> tuple[PartialOf, ...]:
+        rows = self._facts[statistic.dataset]
+        return tuple(PartialOf(statistic.dataset, partial.substitute(rows)) for partial in statistic.partials(rows))
+
+    def _of_each_alone(self, statistic: Statistic) -> tuple[Statistic, ...]:
+        """Of a pool, what is asked of each dataset with a policy."""
+        found = []
+        for rows in each_alone(self._facts[statistic.dataset]):
+            self._facts[rows.name] = rows
+            if isinstance(rows, SelectedRows):
+                self._base[rows.name] = rows.base.name
+            found.append(replace(statistic, dataset=rows.name))
+        return tuple(found)
 
     def _guard(self, statistic: Statistic) -> tuple[PartialOf, ...]:
         """What says how many values are behind a result, where few are withheld and that is not public; and of how many
         in all these are, where some may be left out.
         """
         rows = self._facts[statistic.dataset]
+        if isinstance(statistic, Histogram) and any(statistic in alone for alone in self._alone):
+            return self._partials(statistic)
         if statistic.guards_itself or rows.policy is None or public_count(rows, statistic.column):
             return ()
         if isinstance(rows, MergedRows):
@@ -262,13 +280,12 @@ class _OfQuestion:
             column = words(partial.column)
             raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None
 
-    def _bits(self, builder: Builder, index: int, found: Mapping[PartialOf, Taken]) -> Value | None:
+    def _bits(self, builder: Builder, statistic: Statistic, found: Mapping[PartialOf, Taken]) -> Value | None:
         """Where a result may be shown, of each group; None: everywhere."""
-        statistic = self._question.statistics[index]
-        rows, counted = self._facts[statistic.dataset], [found[part] for part in self._guards[index]]
+        rows, counted = self._facts[statistic.dataset], [found[part] for part in self._guards[statistic]]
         bits = self._enough(builder, statistic, counted) if counted else None
-        if self._shares[index]:
-            table = shared(found[self._shares[index][0]])
+        if shares := self._shares[statistic]:
+            table = shared(found[shares[0]])
             even = spread(builder, table, self._policy(rows), shared=rows.shared)
             bits = even if bits is None else builder.add(AssumeWidth(2), times(builder, even, bits))
         if bits is None or not counted or not rows.groups:
@@ -285,9 +302,14 @@ class _OfQuestion:
     def _or_empty(
         self, builder: Builder, statistic: Statistic, counted: Sequence[Taken], bits: Value | None
     ) -> Value | None:
-        """That there is nothing may be shown where the policy does not hide it."""
+        """That there is nothing may be shown where the policy does not hide it; of a part of a pool that it has
+        nothing to do with what the others have.
+        """
         policy = self._facts[statistic.dataset].policy
-        if bits is None or policy is None or policy.hide_zeros or not isinstance(statistic, Count):
+        of_part = statistic not in self._question.statistics
+        if bits is None or not counted or policy is None or policy.hide_zeros:
+            return bits
+        if not (of_part or isinstance(statistic, Count)):
             return bits
         return or_empty(builder, shared(counted[0]), bits)
 
@@ -322,16 +344,13 @@ class _OfQuestion:
         for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):
             rows = self._facts[statistic.dataset]
             values = statistic.finish(builder, [found[part] for part in parts], rows)
-            if (bits := self._bits(builder, index, found)) is not None:
-                values = guarded(builder, bits, values)
-            chosen = [found[part] for part in self._chosen[index]]
-            total = Known(rows.count) if rows.groups and statistic.adds_up else None
-            for behind, among in zip(chosen[::2], chosen[1::2], strict=True):
-                enough = both_sides(builder, shared(behind), among, self._policy(rows), total=total)
-                values = guarded(builder, enough, values)
-            base = self._base.get(statistic.dataset, statistic.dataset)
-            if base in apart and row_sets(statistic, rows):
-                values = kept_apart(builder, apart[base], values)
+            values = self._allowed(builder, statistic, found, values)
+            for of_part in self._alone[index]:
+                values = self._allowed(builder, of_part, found, values)
+            for each in (statistic, *self._alone[index]):
+                base = self._base.get(each.dataset, each.dataset)
+                if base in apart and row_sets(each, self._facts[each.dataset]):
+                    values = kept_apart(builder, apart[base], values)
             for word, value in values.items():
                 name = f"{index}: {word} ({statistic.title})"
                 if isinstance(value, Known):
@@ -340,3 +359,21 @@ class _OfQuestion:
                 builder.add(Reveal(self._question.to, name), value)
                 revealed.append(Revealed(index, word, name, value.type))
         return tuple(revealed)
+
+    def _allowed(
+        self, builder: Builder, statistic: Statistic, found: Mapping[PartialOf, Taken], values: Mapping[str, Taken]
+    ) -> Mapping[str, Taken]:
+        """The values, zeros where this statistic is withheld: that of them, or of a part of a pool."""
+        rows = self._facts[statistic.dataset]
+        if isinstance(statistic, Histogram) and self._guards[statistic]:
+            counts = shared(found[self._guards[statistic][0]])
+            bits = statistic.bits(builder, counts, self._policy(rows), rows)
+            return {word: times(builder, bits, shared(value)) for word, value in values.items()}
+        if (bits_of_cells := self._bits(builder, statistic, found)) is not None:
+            values = guarded(builder, bits_of_cells, values)
+        chosen = [found[part] for part in self._chosen[statistic]]
+        total = Known(rows.count) if rows.groups and statistic.adds_up else None
+        for behind, among in zip(chosen[::2], chosen[1::2], strict=True):
+            enough = both_sides(builder, shared(behind), among, self._policy(rows), total=total)
+            values = guarded(builder, enough, values)
+        return values

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from icm_ray.errors import ColumnError, InputError, ProgramError
 from icm_ray.ops.labels import Labels, merged
-from icm_ray.policy import OPERATIONS, Policy
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.lane_build import LaneBuild
@@ -23,6 +23,7 @@ from icm_ray.query.private_groups import GroupTable
 from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, check_key
+from icm_ray.query.strictest import strictest
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
 __all__ = ["JoinedColumn", "MatchedRight", "Merge", "MergedRows"]
@@ -73,7 +74,7 @@ class MergedRows:
 
     @cached_property
     def policy(self) -> Policy | None:
-        return _strictest(self.left.policy, self.right.policy)
+        return strictest((self.left.policy, self.right.policy))
 
     @property
     def source(self) -> str:
@@ -158,26 +159,3 @@ class MergedRows:
     def merged(self, builder: Builder, table: GroupTable, value: Value) -> Mapping[PartialAggregate, Value]:
         """Each partial, from what all lanes contribute."""
         return MergedTables(builder, layout(self.sides, table.partials), value).values()
-
-
-def _strictest(one: Policy | None, other: Policy | None) -> Policy | None:
-    """What both allow."""
-    if one is None or other is None:
-        return one or other
-    operations = None
-    if one.operations is not None or other.operations is not None:
-        operations = tuple(name for name in OPERATIONS if not (one.forbids(name) or other.forbids(name)))
-    recipients = one.recipients if other.recipients is None else other.recipients
-    if one.recipients is not None and other.recipients is not None:
-        recipients = tuple(name for name in one.recipients if name in other.recipients)
-    return Policy(
-        min_rows=max(one.min_rows, other.min_rows),
-        recipients=recipients,
-        operations=operations,
-        hide_zeros=one.hide_zeros or other.hide_zeros,
-        residual_df=max(one.residual_df, other.residual_df),
-        rows_per_bin=max(one.rows_per_bin, other.rows_per_bin),
-        row_sets=min(one.row_sets, other.row_sets),
-        largest=min(one.largest, other.largest),
-        two_largest=min(one.two_largest, other.two_largest),
-    )

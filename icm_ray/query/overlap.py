@@ -19,6 +19,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
+from msgspec.structs import replace
+
 from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
@@ -44,6 +46,7 @@ from icm_ray.query.expressions.tree import Of, apply, conjunction, literal
 from icm_ray.query.merge import MergedRows
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialOf, Taken, shared
+from icm_ray.query.pool import each_alone
 from icm_ray.query.question import Asked, DatasetFacts, Question
 from icm_ray.query.row_set import RowSet
 from icm_ray.query.rows import Rows
@@ -94,11 +97,20 @@ def asked_of(asked: Asked, source: str) -> tuple[RowSet, ...]:
 def _of_facts(asked: Asked, facts: DatasetFacts) -> tuple[RowSet, ...]:
     if not isinstance(asked.what, Question):
         return ()
-    names = {facts.name, *(chosen.name for chosen in asked.what.selections if chosen.dataset == facts.name)}
-    names |= {merge.name for merge in asked.what.merges if facts.name in {merge.left.dataset, merge.right.dataset}}
+    bases = {facts.name, *(pool.name for pool in asked.what.pools if facts.name in pool.datasets)}
+    names = bases | {chosen.name for chosen in asked.what.selections if chosen.dataset in bases}
+    names |= {merge.name for merge in asked.what.merges if bases & {merge.left.dataset, merge.right.dataset}}
     mine = (statistic for statistic in asked.what.statistics if statistic.dataset in names)
-    found = (told for statistic in mine for told in row_sets(statistic, asked.rows(statistic.dataset)))
+    found = (told for statistic in mine for told in _told(statistic, asked.rows(statistic.dataset), facts))
     return tuple(dict.fromkeys(found))
+
+
+def _told(statistic: Statistic, rows: Rows, facts: DatasetFacts) -> tuple[RowSet, ...]:
+    """What a statistic tells of a dataset: where its rows are among those of a pool, of them alone."""
+    for own in each_alone(rows):
+        if facts.name in {own.name, own.base.name if isinstance(own, SelectedRows) else ""}:
+            return row_sets(replace(statistic, dataset=own.name), own)
+    return row_sets(statistic, rows)
 
 
 def earlier(asked: Asked, source: str) -> tuple[RowSet, ...]:

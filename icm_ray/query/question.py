@@ -11,11 +11,11 @@ from typing import Annotated, Final, Union
 import msgspec
 
 from icm_ray.errors import ProgramError
-from icm_ray.payload import decode_request
+from icm_ray.payload import Natural, decode_request
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.merge import Merge, MergedRows
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.pool import Pool, PooledRows, pooled
+from icm_ray.query.pool import Pool, PooledRows, PooledShares, pooled
 from icm_ray.query.row_set import Earlier
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
@@ -56,19 +56,21 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="que
 
 class SharedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """name: of the column of shares. of: what its owners compute for it. domain: the words that text may be, in order
-    and once each.
+    and once each. log2_bound: of the largest magnitude, where it is not that of the dataset.
     """
 
     name: str
     of: Of
     domain: tuple[str, ...] = ()
+    log2_bound: int | None = None
 
 
 class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sharing"):
     """Owners' rows of a dataset become shares of the parties, a dataset `into` of its own.
 
     columns: those to share. f: fractional bits of floats, at most. default_bound: log2 of the largest magnitude of
-    floats for which none was declared. where: the rows that are meant; the others stay, as zeros.
+    floats for which none was declared. where: the rows that are meant; the others stay, as zeros. most: the rows of a
+    partition, of this dataset or of others that are shared alike.
     """
 
     dataset: str
@@ -77,6 +79,7 @@ class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="shar
     f: int
     default_bound: int
     where: Of | None = None
+    most: Natural = 0
 
 
 class Asked(
@@ -106,7 +109,7 @@ class Asked(
         return SelectedRows(selection, self.facts_of(selection.dataset))
 
     @cached_property
-    def _pooled(self) -> dict[str, PooledRows]:
+    def _pooled(self) -> dict[str, PooledRows | PooledShares]:
         """By name. Errors: those of `pooled`; `ProgramError` for datasets of which nothing is said."""
         if not isinstance(self.what, Question):
             return {}

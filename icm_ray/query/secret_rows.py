@@ -23,7 +23,7 @@ from icm_ray.query.secret_expressions.lower import on_shares
 from icm_ray.query.secret_expressions.operand import RowBuild, Secret
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
-__all__ = ["BIT", "Encoding", "SecretPartition", "SecretRows", "encoding_for"]
+__all__ = ["BIT", "Encoding", "SecretPartition", "SecretRows", "encoding_for", "room_for"]
 
 _INT_BOUND = 31
 _ROOM = 60  # bits of f, bound and rows together: what a partition's sum, comparisons and split squares take
@@ -64,6 +64,11 @@ BIT: Final = Encoding(0, 0, rounded=False)
 """Of what is 0 or 1."""
 
 
+def room_for(rows: int) -> int:
+    """Bits that a value of partitions of so many rows may have."""
+    return _ROOM - log2_ceil(rows)
+
+
 def encoding_for(
     column: ColumnInfo, declared: int | None, rows: int, f: int, default: int, domain: tuple[str, ...] = ()
 ) -> Encoding:
@@ -73,7 +78,7 @@ def encoding_for(
 
     Errors: `BoundError` naming the column where the bound leaves no room at all.
     """
-    room = _ROOM - log2_ceil(rows)
+    room = room_for(rows)
     if column.kind == "bool":
         return BIT
     if column.kind == "string":

@@ -46,9 +46,12 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
             raise PolicyError(f"{info.name}: {reason}", dataset=rows.name)
     most = max((count for table in rows.tables for count in table.rows), default=0)
     declared = dict(rows.log2_bounds)
+    bounds = [
+        declared.get(str(column.of)) if column.log2_bound is None else column.log2_bound for column in sharing.columns
+    ]
     encodings = [
-        encoding_for(info, declared.get(str(column.of)), most, sharing.f, sharing.default_bound, column.domain)
-        for info, column in zip(infos, sharing.columns, strict=True)
+        encoding_for(info, bound, max(most, sharing.most), sharing.f, sharing.default_bound, column.domain)
+        for info, column, bound in zip(infos, sharing.columns, bounds, strict=True)
     ]
     chosen = None
     if sharing.where is not None:

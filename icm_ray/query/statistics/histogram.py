@@ -27,6 +27,7 @@ from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.linear import Slice, Subtract
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import ValueType, log2_ceil
+from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.complements import with_second
 from icm_ray.query.error_bound import EXACT, ErrorBound
@@ -137,16 +138,21 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return (CountsOfColumn(self.column, self.edges),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
-        counts, policy = shared(values[0]), rows.policy
-        if policy is None:
+        counts = shared(values[0])
+        if rows.policy is None:
             return {"counts": counts}
+        bits = self.bits(builder, counts, rows.policy, rows)
+        return {"shown": bits, "counts": builder.add(Product(Elementwise()), bits, counts)}
+
+    def bits(self, builder: Builder, counts: Value, policy: Policy, rows: Rows) -> Value:
+        """Bits (bins,): which of the counts a policy of the rows allows to show."""
         total = None if column_of(rows, self.column).nullable else Known(rows.count)
         alone = shown(builder, counts, policy, fewest=policy.min_rows, total=total)
         bits = with_second(builder, counts, alone, policy.min_rows, zeros=not policy.hide_zeros, total=total)
         bits = bits if policy.hide_zeros else or_empty(builder, counts, bits)
         if rows.where is not None or total is None:
             bits = coarse(builder, counts, bits, policy)
-        return {"shown": bits, "counts": builder.add(Product(Elementwise()), bits, counts)}
+        return bits
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> tuple[NDArray[np.int64], NDArray[Any]]:
         counts = np.array(numbers["counts"].integers, np.int64)

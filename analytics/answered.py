@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterable
-from typing import Any, Final
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from typing import Any
 
 from icm_ray.policy import Policy
 from icm_ray.query.row_set import RowSet
@@ -43,10 +42,6 @@ class Answered:
             del self._results[next(iter(self._results))]
 
 
-_NAMED: Final[WeakKeyDictionary[Engine, WeakValueDictionary[str, Answered]]] = WeakKeyDictionary()
-_NAMING: Final = threading.Lock()
-
-
 def answered_in(engine: Engine, policy: Policy | None, sets: Iterable[RowSet]) -> Answered:
     """Of a dataset of this session: the same for all whose policies have one name, as parties keep one ledger of these.
 
@@ -54,9 +49,7 @@ def answered_in(engine: Engine, policy: Policy | None, sets: Iterable[RowSet]) -
     """
     if policy is None or not policy.name:
         return Answered(sets)
-    with _NAMING:
-        named = _NAMED.setdefault(engine, WeakValueDictionary())
-        answered = named.setdefault(policy.name, Answered())
+    answered = engine.kept(f"answered of {policy.name}", Answered)
     with answered.lock:
         answered.sets = tuple(sets)
     return answered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError
@@ -17,6 +17,8 @@ from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.origins import Free, Origin
 
 __all__ = ["Engine", "Execution", "LaneJob", "More", "Streamed", "Table", "Totals"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,9 @@ class Engine(Protocol):
 
     def new_name(self, prefix: str) -> str:
         """A name that this session has not used: for tables, kept shares, weights."""
+
+    def kept(self, name: str, make: Callable[[], T]) -> T:
+        """What was made under a name and is used somewhere; made now where there is none."""
 
     def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
         """Open a table of `owner`; for a pushed source `batches` are Arrow IPC streams, one a partition, taken one

@@ -9,7 +9,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from itertools import count
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError, InputError, OwnerError, SessionClosed, SourceError
@@ -69,6 +70,8 @@ class LaneEngine(StaysHere):
         self._turn = 0  # the place of the lane that comes first in the next stream
         self.totals = Totals()
         self._counting = threading.Lock()
+        self._kept: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        self._keeping = threading.Lock()
         self._lanes: list[Lane] = []
         self._pool = ThreadPoolExecutor(max(lanes, 1), "icm-lane")
         self._ending = Ending(self._lanes, self._pool, leave)
@@ -128,6 +131,14 @@ class LaneEngine(StaysHere):
     def new_name(self, prefix: str) -> str:
         """A name that this session has not used."""
         return f"{prefix}-{next(self._names)}"
+
+    def kept(self, name: str, make: Callable[[], T]) -> T:
+        """What was made under a name and is used somewhere; made now where there is none."""
+        with self._keeping:
+            found = self._kept.get(name)
+            if found is None:
+                found = self._kept[name] = make()
+            return cast("T", found)
 
     def open_table(self, owner: str, source: Source, batches: Iterable[bytes] = ()) -> Table:
         """Open a table of `owner` in the lanes' workers; pushed partitions go to the lanes in turn.

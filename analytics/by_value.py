@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from analytics.query import Query, together
 from analytics.withheld import Reasons, mark
 from icm_ray.errors import InputError, PolicyError
 from icm_ray.query.arrow_kinds import unit_kind
-from icm_ray.query.expressions.tree import apply
+from icm_ray.query.expressions.tree import apply, literal
 from icm_ray.query.selection import MOST_CELLS
+from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.tasks import GroupKey
 from icm_ray.query.withheld import Withheld
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from icm_ray.query.expressions.tree import Of
 
 __all__ = ["ByValue"]
+
+_TEXT_OF_FLOAT: Final = 24
+"""Bytes of the longest number, as Python writes it."""
 
 
 class ByValue:
@@ -69,7 +73,7 @@ class ByValue:
             A query for an int.
 
         Raises:
-            ColumnError: Floats, values of another kind, or a shared column whose values are not stated.
+            ColumnError: Values of another kind, or a shared column whose values are not stated.
             InputError: No values, or too many.
             PolicyError: A dataset with a policy whose values are not stated, or that is shared.
 
@@ -83,7 +87,11 @@ class ByValue:
         stated = domain is not None or range is not None or info.kind == "bool" or info.categories
         if stated or self.meant.dataset.facts.shared:
             return self._distinct(domain, range, modes=False)
-        of = apply("ticks", (self.of,)) if unit_kind(info.kind) is not None else self.of
+        of = self.of
+        if unit_kind(info.kind) is not None:
+            of = apply("ticks", (of,))
+        elif info.kind == "float":  # as text, in which there is one zero
+            of, max_bytes = apply("cast", (apply("add", (of, literal(0.0))),), ("string",)), _TEXT_OF_FLOAT
         keys = private_keys(self.meant, [of], max_groups, max_bytes)
         return self._asked(Distinct(self.meant.name(keys), of), keys)
 
@@ -155,6 +163,7 @@ class ByValue:
         normalize: bool = False,
         sort: bool = True,
         ascending: bool = False,
+        dropna: bool = True,
         *,
         domain: Iterable[Any] | None = None,
         range: tuple[int, int] | None = None,
@@ -166,6 +175,7 @@ class ByValue:
             sort: Whether to put the most frequent value first; equally frequent ones, and all where False, are in the
                 order of values.
             ascending: Whether to put it last instead.
+            dropna: Whether missing values are left out; else they are counted too, under NaN.
             domain: The values; others are not counted. None: values are private, as of `SecureFrame.groupby`, unless
                 they are booleans.
             range: Of integers the least and the largest value instead, both included.
@@ -194,12 +204,17 @@ class ByValue:
             raise PolicyError(
                 "the sum of the counts is not known: values that are too rare are not opened. State domain="
             )
-        counts = groups.size()
+        asked = [groups.size()]
+        if not dropna and self.meant.info(self.of).nullable:
+            asked.append(
+                Query([self.meant.part(Count(self.meant.name(), _lacking(self.of)))], f"missing values of {self.name}")
+            )
 
         def build(results: list[Any]) -> Any:
-            return _counted(results[0], results[0].index.name, normalize=normalize, sort=sort, ascending=ascending)
+            counts = _with_missing(*results)
+            return _counted(counts, counts.index.name, normalize=normalize, sort=sort, ascending=ascending)
 
-        return together([counts], f"counts of the values of {self.name}", build)
+        return together(asked, f"counts of the values of {self.name}", build)
 
 
 def _truth(column: SecureColumn, *, least: bool) -> Query:
@@ -234,6 +249,25 @@ def _modes(found: Any, values: tuple[Any, ...], name: str) -> Any:
     if isinstance(found, Withheld):
         return found
     return pd.Series(pd.Index(list(values)).take([values.index(value) for value in found]), name=name)
+
+
+def _lacking(of: Of) -> Of:
+    """A value where one is missing."""
+    return apply("where", (apply("is_null", (of,)), literal(value=True), literal(None)))
+
+
+def _with_missing(counts: Any, missing: Any = 0) -> Any:
+    """The counts of values, and of those that are missing."""
+    import pandas as pd
+
+    withheld: Reasons = counts.attrs["withheld"]
+    if isinstance(missing, Withheld):
+        cells = (*withheld.cells, ((float("nan"),), missing.reason))
+        missing, withheld = float("nan"), Reasons(cells, tuple(withheld))
+    elif not missing:
+        return counts
+    index = pd.Index([*counts.index, None if counts.index.dtype == object else float("nan")], name=counts.index.name)
+    return mark(pd.Series([*counts, missing], index=index), withheld)
 
 
 def _counted(counts: Any, name: str, *, normalize: bool, sort: bool, ascending: bool) -> Any:

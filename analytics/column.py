@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from analytics.accessors import Accessors
 from analytics.aggregates import Aggregated
@@ -19,7 +20,7 @@ from analytics.query import Query
 from analytics.rows_stay import RowsStay
 from analytics.shown import shown
 from analytics.sorting import SortsColumn
-from icm_ray.errors import ColumnError
+from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import Expression, Of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import NUMBERS
@@ -83,6 +84,31 @@ class SecureColumn(
             f"column {self.name!r} is neither true nor false: conditions are joined with & | ~, rows are chosen with "
             "frame[condition]"
         )
+
+    def __getitem__(self, condition: Any) -> SecureColumn:
+        """Choose rows by a condition, as `frame[condition][name]` does.
+
+        Args:
+            condition: A column of booleans of the same rows.
+
+        Returns:
+            The column of the rows where it is true. How many there are is secret.
+
+        Raises:
+            InputError: A column of other rows.
+            ColumnError: What is no condition.
+
+        Examples:
+            >>> visits["cost"][visits["age"] >= 65].sum().reveal()
+            410.75
+        """
+        if not isinstance(condition, SecureColumn):
+            raise InputError(
+                f"rows of several owners have no places: column[condition] chooses some, not {condition!r}"
+            )
+        if not self.meant.aligned(condition.meant):
+            raise InputError("rows are chosen by a condition on columns of the same frame")
+        return SecureColumn(self.meant.chosen(condition.of), self.of, self.name)
 
     def __len__(self) -> int:
         """Count the rows of all owners together: a public number.
@@ -252,7 +278,8 @@ class SecureColumn(
 
         Returns:
             A query for a number in the column's unit: a float, or of "lower", "higher" and "nearest" what the column
-            holds; NaN of no values. Of several a pandas Series, with q as its index.
+            holds, as of times and durations (a whole number of their ticks); NaN of no values. Of several a pandas
+            Series, with q as its index.
 
         Raises:
             ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
@@ -264,8 +291,8 @@ class SecureColumn(
             >>> visits["age"].quantile(0.3, interpolation="higher").reveal()
             47
         """
-        self._numbers()
-        return quantiles(self.meant, self.of, label_of(self), q, interpolation)
+        found = shown(self.meant, self.of, self.name, "median")
+        return quantiles(self.meant, found, label_of(self), q, interpolation)
 
     def nlargest(self, n: int = 5) -> Query:
         """Find the n largest values: values alone, for rows have no index. They are found as the median is.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.aggregates import verb_of
+from analytics.described import MEASURED, is_measured, percentiles_of, verbs_of
 from analytics.elementwise import target_kind
+from analytics.group_keys import places_for
 from analytics.query import Query, together
 from analytics.withheld import Reasons, mark
 from icm_ray.errors import ColumnError, InputError, PolicyError
+from icm_ray.query.arrow_kinds import Family, unit_kind
 from icm_ray.query.disclosure import unanswered
+from icm_ray.query.tasks import MOST_TEXT
 from icm_ray.query.withheld import Withheld
 
 if TYPE_CHECKING:
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DescribedColumn", "DescribedFrame"]
 
-_NUMBERS: Final = frozenset({"int", "float"})
 _OF_VALUES: Final = ("count", "unique", "top", "freq")
 
 
@@ -30,19 +33,20 @@ class DescribedColumn:
     def describe(self: Any, percentiles: Sequence[float] | None = None) -> Query:
         """Describe the values as pandas does.
 
-        Numbers have count, mean, std, min, percentiles and max; booleans and text with public categories count, unique,
-        top and freq, for which the counts of all values are opened. Of equally frequent values the first one, in their
-        order, is the top.
+        Numbers, times, durations and decimals have count, mean, std (times none), min, percentiles and max; booleans
+        and text with public categories count, unique, top and freq, for which the counts of all values are opened. Of
+        equally frequent values the first one, in their order, is the top. Of private text only count and unique are
+        said.
 
         Args:
             percentiles: Of numbers which ones, from 0 to 1; None: the quartiles.
 
         Returns:
-            A query for a pandas Series, of float64 for numbers. What a policy does not allow or withholds, and what is
-            not offered of shared rows, is NaN, and `withheld` of the result says why.
+            A query for a pandas Series, of float64 for numbers, else of objects. What a policy does not allow or
+            withholds, and what is not offered of shared rows, is NaN, and `withheld` of the result says why.
 
         Raises:
-            ColumnError: A column of another kind, or whose values are not public.
+            ColumnError: A column of another kind.
             InputError: Percentiles that cannot be, or one twice.
             PolicyError: The policy allows nothing of it.
 
@@ -52,7 +56,7 @@ class DescribedColumn:
             >>> visits["age"].describe(percentiles=[0.1, 0.9]).reveal().index.tolist()
             ['count', 'mean', 'std', 'min', '10%', '90%', 'max']
         """
-        return _described(self, _percentiles(percentiles))
+        return _described(self, percentiles_of(percentiles))
 
 
 class DescribedFrame:
@@ -71,8 +75,8 @@ class DescribedFrame:
 
         Args:
             percentiles: Of numbers which ones, from 0 to 1; None: the quartiles.
-            include: Which columns: None for those of numbers, where there are none for all; "all"; a dtype or several,
-                of "number", "int", "float", "bool" and "category".
+            include: Which columns: None for those of numbers and times, where there are none for all; "all"; a dtype or
+                several, of "number", "int", "float", "bool", "string" and "category".
 
         Returns:
             A query for a pandas DataFrame with a column for each; NaN where it has no such row, and as of
@@ -93,25 +97,10 @@ class DescribedFrame:
             max    70.0  410.8
         """
         columns = _included([self[name] for name in self], include)
-        wanted = _percentiles(percentiles)
+        wanted = percentiles_of(percentiles)
         names = [column.name for column in columns]
         queries = [_described(column, wanted) for column in columns]
         return together(queries, f"description of {', '.join(names)}", lambda results: _table(results, names))
-
-
-def _percentiles(given: Any) -> list[float]:
-    """In order. Errors: `InputError`."""
-    if given is None:
-        return [0.25, 0.5, 0.75]
-    try:
-        wanted = [float(one) for one in given]
-    except (TypeError, ValueError):
-        raise InputError(f"percentiles= takes numbers from 0 to 1, not {given!r}") from None
-    if not all(0 <= one <= 1 for one in wanted):
-        raise InputError(f"percentiles lie from 0 to 1, not at {next(one for one in wanted if not 0 <= one <= 1)}")
-    if len(set(wanted)) < len(wanted):
-        raise InputError("percentiles= has one twice")
-    return sorted(wanted)
 
 
 def _public(column: SecureColumn) -> bool:
@@ -119,45 +108,63 @@ def _public(column: SecureColumn) -> bool:
 
 
 def _described(column: SecureColumn, percentiles: Sequence[float]) -> Query:
-    if column.kind in _NUMBERS:
-        return _of_numbers(column, percentiles)
+    if is_measured(column.kind):
+        return _measured(column, percentiles)
     if _public(column):
         return _of_values(column)
     if column.kind == "string":
-        reason = "its values are private: ask for value_counts(domain=[...]), or leave the column out"
-    else:
-        reason = f"it holds {column.kind}: ask for count(), min() and max(), or leave the column out"
-    raise ColumnError(f"column {column.name!r} is not described: {reason}", column=column.name)
+        return _of_text(column)
+    raise ColumnError(
+        f"column {column.name!r} is not described: it holds {column.kind}: ask for count(), or leave the column out",
+        column=column.name,
+    )
 
 
-def _of_numbers(column: SecureColumn, percentiles: Sequence[float]) -> Query:
-    from pandas.io.formats.format import format_percentiles
-
-    queries = {name: verb_of(name)(column) for name in ("count", "mean", "std", "min")}
-    queries |= {
-        name: column.quantile(one) for name, one in zip(format_percentiles(percentiles), percentiles, strict=True)
+def _measured(column: SecureColumn, percentiles: Sequence[float]) -> Query:
+    queries = {
+        name: column.quantile(q) if verb == "median" else verb_of(verb)(column)
+        for name, verb, q in verbs_of(column.kind, column.name, percentiles)
     }
-    queries["max"] = verb_of("max")(column)
-    asked, refused = {}, {}
+    return _of_parts(column, queries, {}, "float64" if column.kind in MEASURED else "object")
+
+
+def _of_text(column: SecureColumn) -> Query:
+    """Which text is the most frequent one is not said: that would open a value."""
+    queries: dict[str, Query] = {"count": column.count()}
+    refused: dict[str, str] = {}
+    try:
+        queries["unique"] = column.nunique(max_groups=places_for(column.meant), max_bytes=MOST_TEXT)
+    except (InputError, PolicyError) as error:
+        refused["unique"] = str(error)
+    reason = (
+        f"{column.name} is private text: value_counts() opens what is there, value_counts(domain=[...]) what is stated"
+    )
+    refused |= dict.fromkeys(_OF_VALUES[2:], reason)
+    return _of_parts(column, queries, refused, "object")
+
+
+def _of_parts(column: SecureColumn, queries: Mapping[str, Query], refused: Mapping[str, str], dtype: str) -> Query:
+    """A Series of what may be answered; the others are NaN, with the reason. Errors: `PolicyError` (nothing may)."""
+    asked, reasons = {}, dict(refused)
     for name, query in queries.items():
         (part,) = query._parts
         reason = unanswered(part.statistic, part.rows, (*query.session.parties, *query.session.owners))
         if reason is None:
             asked[name] = query
         else:
-            refused[name] = Withheld(reason)
+            reasons[name] = reason
     if not asked:
-        first = next(iter(refused.values()))
-        raise PolicyError(first.reason, dataset=column.meant.dataset.facts.source)
+        raise PolicyError(next(iter(reasons.values())), dataset=column.meant.dataset.facts.source)
+    names = [*queries, *(name for name in refused if name not in queries)]
 
     def build(results: list[Any]) -> Any:
         import pandas as pd
 
-        found = {**refused, **dict(zip(asked, results, strict=True))}
-        values = [float("nan") if isinstance(found[name], Withheld) else found[name] for name in queries]
-        made = pd.Series(values, index=pd.Index(list(queries)), name=column.name, dtype="float64")
-        reasons = (((name,), value.reason) for name, value in found.items() if isinstance(value, Withheld))
-        return mark(made, Reasons(reasons))
+        found = {name: Withheld(reason) for name, reason in reasons.items()} | dict(zip(asked, results, strict=True))
+        values = [float("nan") if isinstance(found[name], Withheld) else found[name] for name in names]
+        made = pd.Series(values, index=pd.Index(names), name=column.name, dtype=dtype)
+        cells = (((name,), found[name].reason) for name in names if isinstance(found[name], Withheld))
+        return mark(made, Reasons(cells))
 
     return together([*asked.values()], f"description of {column.name}", build)
 
@@ -185,7 +192,7 @@ def _included(columns: Sequence[SecureColumn], include: Any) -> Sequence[SecureC
     if not columns:
         raise ColumnError("a frame without columns is not described")
     if include is None:
-        return [column for column in columns if column.kind in _NUMBERS] or columns
+        return [column for column in columns if _is_default(column.kind)] or columns
     if isinstance(include, str) and include == "all":
         return columns
     wanted = [include] if isinstance(include, str | type) else include
@@ -197,11 +204,17 @@ def _included(columns: Sequence[SecureColumn], include: Any) -> Sequence[SecureC
     return chosen
 
 
+def _is_default(kind: str) -> bool:
+    """Whether pandas describes columns of a kind where nothing else is said: numbers, times and durations."""
+    unit = unit_kind(kind)
+    return kind in MEASURED or (unit is not None and unit.family is not Family.DECIMAL and unit.unit != "day")
+
+
 def _is_of(column: SecureColumn, dtype: Any) -> bool:
     import numpy as np
 
     if dtype is np.number or (isinstance(dtype, str) and dtype == "number"):
-        return column.kind in _NUMBERS
+        return column.kind in MEASURED
     if isinstance(dtype, str) and dtype == "category":
         return column.kind == "string" and _public(column)
     return column.kind == target_kind(dtype, "include=")

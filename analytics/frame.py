@@ -10,6 +10,7 @@ from analytics.column import SecureColumn
 from analytics.dataset import Dataset
 from analytics.describing import DescribedFrame
 from analytics.execute import share
+from analytics.frame_elementwise import FrameElementwise
 from analytics.frame_statistics import FrameStatistics
 from analytics.group_keys import TEXT
 from analytics.groupby import SecureGroupBy, grouped
@@ -29,7 +30,7 @@ from icm_ray.query.statistics.count import Count
 __all__ = ["SecureFrame"]
 
 
-class SecureFrame(Shaping, FrameStatistics, DescribedFrame, SortsFrame, Uncompared):
+class SecureFrame(Shaping, FrameElementwise, FrameStatistics, DescribedFrame, SortsFrame, Uncompared):
     """A frame holds the rows of all owners as one table: names, kinds and numbers of rows; values stay where they are.
 
     `read_csv`, `read_parquet` and `from_pandas` make frames, and so do `share` and picking columns of another frame:
@@ -303,6 +304,9 @@ class SecureFrame(Shaping, FrameStatistics, DescribedFrame, SortsFrame, Uncompar
         domain: Mapping[str, Iterable[Any]] | Iterable[Any] | None = None,
         max_groups: int | None = None,
         max_bytes: int = TEXT,
+        as_index: bool = True,
+        sort: bool = True,
+        dropna: bool = True,
     ) -> SecureGroupBy:
         """Group the rows by the values of one or more columns.
 
@@ -318,6 +322,9 @@ class SecureFrame(Shaping, FrameStatistics, DescribedFrame, SortsFrame, Uncompar
             max_groups: Room for that many groups of each owner, a public number; by default the number of rows, 4096
                 at most, to the next power of two. An owner with more refuses.
             max_bytes: The most bytes (UTF-8) of a private key that is text, 1 to 64; a public number.
+            as_index: Whether keys are the index of results; else they are columns of a DataFrame.
+            sort: True: groups are in the order of their keys, for rows of several owners have none.
+            dropna: True: rows that lack a key are in no group; `fillna` gives them one.
 
         Returns:
             Groups, to pick columns of and to aggregate.
@@ -339,7 +346,11 @@ class SecureFrame(Shaping, FrameStatistics, DescribedFrame, SortsFrame, Uncompar
             raise InputError("max_groups= is for private keys: with domain= the groups are stated")
         wanted = by if isinstance(by, list) else [by]
         known = [self._known(item) if isinstance(item, str) else item for item in wanted]
-        return grouped(self._meant, self._columns, known, domain, max_groups, max_bytes)
+        if not sort:
+            raise InputError("sort=False: rows of several owners are in no order in which groups could first appear")
+        if not dropna:
+            raise InputError("dropna=False: give rows that lack a key one, groupby(frame[key].fillna(...))")
+        return grouped(self._meant, self._columns, known, domain, max_groups, max_bytes, as_index=as_index)
 
     def count_rows(self) -> Query:
         """Count the rows that are meant: the number is public for a whole dataset, but not of chosen rows.

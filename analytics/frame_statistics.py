@@ -36,16 +36,26 @@ class FrameStatistics:
         @property
         def dtypes(self) -> dict[str, str]: ...
 
-    def _numeric(self, what: str) -> list[SecureColumn]:
+    def _numeric(self, what: str, *, numeric_only: bool = True) -> list[SecureColumn]:
         columns = [self[name] for name, kind in self.dtypes.items() if kind in NUMBERS]
         if not columns:
             raise ColumnError(f"there is no column of numbers to take the {what} of")
+        others = [name for name, kind in self.dtypes.items() if kind not in NUMBERS]
+        if others and not numeric_only:
+            raise ColumnError(
+                f"{', '.join(others)}: no numbers to take the {what} of; numeric_only=True leaves them out"
+            )
         return columns
 
     def _each(
-        self, function: str, ask: Callable[[SecureColumn], Query], columns: Sequence[SecureColumn] | None = None
+        self,
+        function: str,
+        ask: Callable[[SecureColumn], Query],
+        columns: Sequence[SecureColumn] | None = None,
+        *,
+        numeric_only: bool = True,
     ) -> Query:
-        asked = self._numeric(function) if columns is None else columns
+        asked = self._numeric(function, numeric_only=numeric_only) if columns is None else columns
         names, kinds = [column.name for column in asked], [kind_of_result(function, column.kind) for column in asked]
         title = f"{function} of {', '.join(names)}"
         return together([ask(column) for column in asked], title, lambda results: row_of(results, kinds, names))
@@ -68,8 +78,11 @@ class FrameStatistics:
             raise ColumnError("a frame without columns has no values to count: count_rows() counts rows")
         return self._each("count", lambda column: column.count(), columns)
 
-    def sum(self) -> Query:
+    def sum(self, *, numeric_only: bool = True) -> Query:
         """Add the values of each column of numbers up.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas Series: of int64, exactly, where all columns hold integers or booleans, else float64.
@@ -81,10 +94,13 @@ class FrameStatistics:
             >>> visits.sum().reveal().to_dict()
             {'age': 241.0, 'cost': 1016.5}
         """
-        return self._each("sum", lambda column: column.sum())
+        return self._each("sum", lambda column: column.sum(), numeric_only=numeric_only)
 
-    def mean(self) -> Query:
+    def mean(self, *, numeric_only: bool = True) -> Query:
         """Take the mean of each column of numbers.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -96,13 +112,14 @@ class FrameStatistics:
             >>> visits.mean().reveal().to_dict()
             {'age': 48.2, 'cost': 203.3}
         """
-        return self._each("mean", lambda column: column.mean())
+        return self._each("mean", lambda column: column.mean(), numeric_only=numeric_only)
 
-    def var(self, ddof: int = 1) -> Query:
+    def var(self, ddof: int = 1, *, numeric_only: bool = True) -> Query:
         """Take the variance of each column of numbers.
 
         Args:
             ddof: Delta degrees of freedom, as of a column's.
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -116,13 +133,14 @@ class FrameStatistics:
             np.float64(242.16)
         """
         number = freedom(ddof)
-        return self._each("var", lambda column: column.var(number))
+        return self._each("var", lambda column: column.var(number), numeric_only=numeric_only)
 
-    def std(self, ddof: int = 1) -> Query:
+    def std(self, ddof: int = 1, *, numeric_only: bool = True) -> Query:
         """Take the standard deviation of each column of numbers.
 
         Args:
             ddof: Delta degrees of freedom, as of a column's.
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -136,10 +154,13 @@ class FrameStatistics:
             {'age': 17.4, 'cost': 148.54}
         """
         number = freedom(ddof)
-        return self._each("std", lambda column: column.std(number))
+        return self._each("std", lambda column: column.std(number), numeric_only=numeric_only)
 
-    def min(self) -> Query:
+    def min(self, *, numeric_only: bool = True) -> Query:
         """Find the least value of each column of numbers.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas Series.
@@ -151,10 +172,13 @@ class FrameStatistics:
             >>> visits.min().reveal().to_dict()
             {'age': 29.0, 'cost': 80.0}
         """
-        return self._each("min", lambda column: column.min())
+        return self._each("min", lambda column: column.min(), numeric_only=numeric_only)
 
-    def max(self) -> Query:
+    def max(self, *, numeric_only: bool = True) -> Query:
         """Find the largest value of each column of numbers.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas Series.
@@ -166,10 +190,13 @@ class FrameStatistics:
             >>> visits.max().reveal().to_dict()
             {'age': 70.0, 'cost': 410.75}
         """
-        return self._each("max", lambda column: column.max())
+        return self._each("max", lambda column: column.max(), numeric_only=numeric_only)
 
-    def median(self) -> Query:
+    def median(self, *, numeric_only: bool = True) -> Query:
         """Find the median of each column of numbers, as a column's is found.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -181,13 +208,14 @@ class FrameStatistics:
             >>> visits.median().reveal().to_dict()
             {'age': 47.0, 'cost': 120.5}
         """
-        return self._each("median", lambda column: column.median())
+        return self._each("median", lambda column: column.median(), numeric_only=numeric_only)
 
-    def quantile(self, q: float | Sequence[float] = 0.5) -> Query:
+    def quantile(self, q: float | Sequence[float] = 0.5, *, numeric_only: bool = True) -> Query:
         """Find quantiles of each column of numbers, as a column's are found.
 
         Args:
             q: A number from 0 to 1, or several. Between two values the result lies as far as q says.
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas Series of float64 named q; of several a DataFrame with q as its index.
@@ -203,12 +231,31 @@ class FrameStatistics:
             0.75  61.0  310.25
         """
         if isinstance(q, Real):
-            one = self._each("median", lambda column: column.quantile(q))
+            one = self._each("median", lambda column: column.quantile(q), numeric_only=numeric_only)
             return together([one], f"{q:g} quantile of all columns", lambda results: results[0].rename(q))
-        columns = self._numeric("quantiles")
+        columns = self._numeric("quantiles", numeric_only=numeric_only)
         queries = [column.quantile(q) for column in columns]
         names = ", ".join(column.name for column in columns)
         return together(queries, f"quantiles of {names}", _side_by_side)
+
+    def nunique(self) -> Query:
+        """Count the different values of each column, as `SecureColumn.nunique` without a domain.
+
+        Returns:
+            A query for a pandas Series of int64.
+
+        Raises:
+            ColumnError: There is no column, or a shared one whose values are not public.
+            PolicyError: A dataset with a policy and values that are not public.
+
+        Examples:
+            >>> visits.nunique().reveal().to_dict()
+            {'age': 5, 'cost': 5, 'ward': 2}
+        """
+        columns = [self[name] for name in self]
+        if not columns:
+            raise ColumnError("a frame without columns has no values to count: count_rows() counts rows")
+        return self._each("count", lambda column: column.nunique(), columns)
 
     def agg(self, functions: str | Sequence[str] | Mapping[str, str | Sequence[str]]) -> Query:
         """Ask for aggregates by pandas' names.
@@ -249,11 +296,12 @@ class FrameStatistics:
         title = ", ".join(f"{given} of {column.name}" for column, given in wanted)
         return together(queries, title, lambda results: row_of(results, kinds, labels))
 
-    def cov(self, ddof: int = 1) -> Query:
+    def cov(self, ddof: int = 1, *, numeric_only: bool = True) -> Query:
         """Take the covariance of each pair of columns of numbers, over the rows where both have a value.
 
         Args:
             ddof: Delta degrees of freedom, as of a column's; where values are missing too, which pandas leaves at 1.
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas DataFrame of float64 with the columns as rows and columns, as `SecureColumn.cov`.
@@ -267,25 +315,34 @@ class FrameStatistics:
             np.float64(1517.7375)
         """
         number = freedom(ddof)
-        return self._pairs("cov", lambda one, other: one.cov(other, number))
+        return self._pairs(
+            "cov", lambda one, other: one.cov(other, number), self._numeric("cov", numeric_only=numeric_only)
+        )
 
-    def corr(self) -> Query:
+    def corr(self, method: str = "pearson", *, numeric_only: bool = True) -> Query:
         """Take Pearson's correlation of each pair of columns of numbers, over the rows where both have a value.
+
+        Args:
+            method: "pearson"; ranks of rows of several owners are not known to any.
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
             A query for a pandas DataFrame of float64 with the columns as rows and columns, as `SecureColumn.corr`.
 
         Raises:
             ColumnError: There is no column of numbers, or they are shared.
+            InputError: Another method.
 
         Examples:
             >>> visits.corr().reveal().loc["age", "cost"].round(3)
             np.float64(0.587)
         """
-        return self._pairs("corr", lambda one, other: one.corr(other))
+        columns = self._numeric("corr", numeric_only=numeric_only)
+        return self._pairs("corr", lambda one, other: one.corr(other, method), columns)
 
-    def _pairs(self, what: str, ask: Callable[[SecureColumn, SecureColumn], Query]) -> Query:
-        columns = self._numeric(what)
+    def _pairs(
+        self, what: str, ask: Callable[[SecureColumn, SecureColumn], Query], columns: Sequence[SecureColumn]
+    ) -> Query:
         names = [column.name for column in columns]
         places = [(i, j) for i in range(len(columns)) for j in range(i, len(columns))]
         queries = [ask(columns[i], columns[j]) for i, j in places]

@@ -17,7 +17,7 @@ from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import MOST_INTEGER, PrivateKeys
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
-__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "label_of", "private_keys"]
+__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "label_of", "places_for", "private_keys"]
 
 _MOST_GROUPS: Final = 4096
 TEXT: Final = 20
@@ -77,8 +77,12 @@ def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_byt
             keys.append(PrivateKey(of, "string", most_bytes))
         else:
             raise ColumnError(f"{words(of)}: rows are grouped by text, whole numbers and booleans, not by {kind}")
-    room = 1 << (min(max(facts.count, 1), _MOST_GROUPS) - 1).bit_length() if most is None else most
-    return PrivateKeys(tuple(keys), room)
+    return PrivateKeys(tuple(keys), places_for(meant, _MOST_GROUPS) if most is None else most)
+
+
+def places_for(meant: Meant, most: int = 1 << 16) -> int:
+    """Places for the groups of an owner, one for each row and so many at most: a power of two."""
+    return 1 << (min(max(meant.dataset.facts.count, 1), most) - 1).bit_length()
 
 
 def _key(meant: Meant, columns: Mapping[str, Of], item: Any) -> tuple[str | None, Of]:

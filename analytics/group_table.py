@@ -14,7 +14,7 @@ from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.withheld import Withheld
 
-__all__ = ["GroupColumn", "Results", "group_table", "plain_list", "series_of"]
+__all__ = ["GroupColumn", "Results", "Wanted", "group_table", "plain_list", "series_of"]
 
 Results = Sequence[Any] | NDArray[np.generic]
 
@@ -25,6 +25,17 @@ class GroupColumn:
 
     label: Any
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A column of the result: its label, and the aggregate of which column it holds."""
+
+    label: Any
+    column: str
+    function: str
+    ddof: int = 1
+    q: float = 0.5
 
 
 def group_table(

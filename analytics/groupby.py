@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from analytics.aggregates import kind_of_result
-from analytics.group_keys import TEXT, NamedGroups, keys_of
-from analytics.group_table import GroupColumn, group_table, plain_list
+from analytics.group_describing import DescribedGroups
+from analytics.group_keys import TEXT, NamedGroups, domain_of, keys_of
+from analytics.group_shapes import beside, keys_as_columns
+from analytics.group_table import GroupColumn, Wanted, group_table, plain_list
+from analytics.group_verbs import GroupVerbs
 from analytics.meant import Meant
-from analytics.moments import freedom
-from analytics.quantiles import checked
 from analytics.query import Query
+from analytics.rows_stay import OF_GROUPS, RowsStay, refused
 from analytics.shown import shown
 from analytics.uncompared import Uncompared
-from icm_ray.errors import ColumnError, InputError
+from icm_ray.errors import ColumnError, InputError, PolicyError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.private_keys import PrivateKeys
@@ -31,6 +34,7 @@ from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
+from icm_ray.query.tasks import GroupKey
 
 __all__ = ["AGGREGATES", "SecureGroupBy", "grouped"]
 
@@ -48,20 +52,15 @@ AGGREGATES: Final[Mapping[str, Callable[[str, Of], Statistic]]] = {
     "kurt": lambda dataset, column: Shape(dataset, column, peaked=True),
 }
 """What can be asked of each group, by pandas' names; "size", the number of rows, beside them."""
+Finish = Callable[[Any], Any]
+"""What makes the result of the table of groups."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A column of the result: its label, and the aggregate of which column it holds."""
-
-    label: Any
-    column: str
-    function: str
-    ddof: int = 1
-    q: float = 0.5
+def _as_it_is(table: Any) -> Any:
+    return table
 
 
-class SecureGroupBy(Uncompared):
+class SecureGroupBy(GroupVerbs, DescribedGroups, RowsStay, Uncompared):
     """Groups of rows offer aggregates of each: results are those of pandas' `groupby` on the pooled rows.
 
     `SecureFrame.groupby` makes them: users do not call the class. Groups without rows are left out. Integers beyond 64
@@ -74,6 +73,7 @@ class SecureGroupBy(Uncompared):
         groups: What the rows are grouped by, and the name of each key.
         picked: The columns that are aggregated; None: all with numbers that are no key.
         single: Whether one column was picked by its name, so that results are Series.
+        as_index: Whether keys are the index of results, else they are columns.
 
     Examples:
         >>> visits.groupby("ward", domain={"ward": ["a", "b", "c"]}).size().reveal()
@@ -83,7 +83,7 @@ class SecureGroupBy(Uncompared):
         dtype: int64
     """
 
-    __slots__ = ("_columns", "_groups", "_meant", "_picked", "_single")
+    __slots__ = ("_as_index", "_columns", "_groups", "_meant", "_picked", "_single")
 
     def __init__(
         self,
@@ -93,9 +93,10 @@ class SecureGroupBy(Uncompared):
         picked: tuple[str, ...] | None = None,
         *,
         single: bool = False,
+        as_index: bool = True,
     ) -> None:
         self._meant, self._columns, self._groups = meant, dict(columns), groups
-        self._picked, self._single = picked, single
+        self._picked, self._single, self._as_index = picked, single, as_index
 
     @property
     def _some_unopened(self) -> bool:
@@ -129,7 +130,18 @@ class SecureGroupBy(Uncompared):
         for name in picked:
             if name not in self._columns:
                 raise ColumnError(f"no column {name!r}; there are {', '.join(self._columns)}", column=name)
-        return SecureGroupBy(self._meant, self._columns, self._groups, picked, single=isinstance(names, str))
+        return self._of(picked, single=isinstance(names, str))
+
+    def _of(self, picked: tuple[str, ...] | None, *, single: bool, groups: NamedGroups | None = None) -> SecureGroupBy:
+        groups = self._groups if groups is None else groups
+        return SecureGroupBy(self._meant, self._columns, groups, picked, single=single, as_index=self._as_index)
+
+    def __getattr__(self, name: str) -> Any:
+        """The column of this name, where no method has it."""
+        if name.startswith("_") or name not in self._columns:
+            refused(name, OF_GROUPS)
+            raise AttributeError(f"groups have no attribute {name!r}, and there is no column of this name")
+        return self[name]
 
     def agg(
         self, functions: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None, **named: Any
@@ -163,176 +175,15 @@ class SecureGroupBy(Uncompared):
             raise InputError(f"name an aggregate: {', '.join(AGGREGATES)}, size")
         return self._query(wanted, flat=flat, series=self._single and isinstance(functions, str) and not named)
 
-    def _simple(self, function: str, ddof: int = 1, q: float = 0.5) -> Query:
+    def _simple(self, function: str, ddof: int = 1, q: float = 0.5, *, numeric_only: bool = True) -> Query:
         columns = self._aggregated(function)
+        if not numeric_only and self._picked is None and len(columns) < len(self._aggregated("count")):
+            raise ColumnError(
+                f"not all columns hold numbers to take the {function} of; numeric_only=True leaves them out"
+            )
         if not columns:
             raise ColumnError(f"there is no column of numbers to take the {function} of")
-        return self._query([_Wanted(name, name, function, ddof, q) for name in columns], flat=True, series=self._single)
-
-    def count(self) -> Query:
-        """Count the values of each column in each group.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of int64.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["age"].count().reveal().tolist()
-            [2, 3]
-        """
-        return self._simple("count")
-
-    def sum(self) -> Query:
-        """Add the values of each group up.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series: exact int64 for integers and booleans, float64.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["age"].sum().reveal().tolist()
-            [81, 160]
-        """
-        return self._simple("sum")
-
-    def mean(self) -> Query:
-        """Take the mean of each group.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["age"].mean().reveal()["a"]
-            np.float64(40.5)
-        """
-        return self._simple("mean")
-
-    def var(self, ddof: int = 1) -> Query:
-        """Take the variance of each group.
-
-        Args:
-            ddof: Delta degrees of freedom, as of a column's.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64; NaN of N <= ddof values.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-            InputError: A `ddof` that cannot be.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["age"].var().reveal()["a"]
-            np.float64(84.5)
-        """
-        return self._simple("var", freedom(ddof))
-
-    def std(self, ddof: int = 1) -> Query:
-        """Take the standard deviation of each group.
-
-        Args:
-            ddof: Delta degrees of freedom, as of a column's.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64; NaN of N <= ddof values.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-            InputError: A `ddof` that cannot be.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["cost"].std(ddof=0).reveal()["a"]
-            np.float64(94.875)
-        """
-        return self._simple("std", freedom(ddof))
-
-    def sem(self, ddof: int = 1) -> Query:
-        """Take the standard error of each group's mean.
-
-        Args:
-            ddof: Delta degrees of freedom, as of a column's.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64; NaN of N <= ddof values.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-            InputError: A `ddof` that cannot be.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["age"].sem().reveal()["a"]
-            np.float64(6.5)
-        """
-        return self._simple("sem", freedom(ddof))
-
-    def min(self) -> Query:
-        """Find the least value of each group.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of the column's kind; float64 where a group has
-            no values.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["age"].min().reveal().tolist()
-            [34, 29]
-        """
-        return self._simple("min")
-
-    def max(self) -> Query:
-        """Find the largest value of each group.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of the column's kind; float64 where a group has
-            no values.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["cost"].max().reveal().tolist()
-            [310.25, 410.75]
-        """
-        return self._simple("max")
-
-    def median(self) -> Query:
-        """Find the median of each group, as a column's is found.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["age"].median().reveal().tolist()
-            [40.5, 61.0]
-        """
-        return self._simple("median")
-
-    def quantile(self, q: float = 0.5) -> Query:
-        """Find a quantile of each group, as a column's is found.
-
-        Args:
-            q: A number from 0 to 1. Between two values the result lies as far as q says.
-
-        Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64.
-
-        Raises:
-            ColumnError: A picked column holds no numbers.
-            InputError: A q that cannot be; groups whose values are not stated.
-
-        Examples:
-            >>> visits.groupby("ward", domain=["a", "b"])["age"].quantile(0.25).reveal().tolist()
-            [37.25, 45.0]
-        """
-        return self._simple("median", q=checked(q))
+        return self._query([Wanted(name, name, function, ddof, q) for name in columns], flat=True, series=self._single)
 
     def size(self) -> Query:
         """Count the rows of each group.
@@ -344,9 +195,21 @@ class SecureGroupBy(Uncompared):
             >>> visits.groupby("ward", domain={"ward": ["a", "b"]}).size().reveal().tolist()
             [2, 3]
         """
-        return self._query([_Wanted(None, "", "size")], flat=True, series=True, title="number of rows")
+        return self._query([Wanted(None, "", "size")], flat=True, series=True, title="number of rows")
 
-    def _query(self, wanted: Sequence[_Wanted], *, flat: bool, series: bool, title: str = "") -> Query:
+    def _query(
+        self, wanted: Sequence[Wanted], *, flat: bool, series: bool, title: str = "", finish: Finish = _as_it_is
+    ) -> Query:
+        def shaped(table: Any) -> Any:
+            return finish(table) if self._as_index else keys_as_columns(finish(table))
+
+        if isinstance(self._groups.groups, PrivateKeys) and any(item.function == "median" for item in wanted):
+            return self._in_two_steps(wanted, flat=flat, series=series, finish=shaped)
+        return self._asked(wanted, flat=flat, series=series, title=title, finish=shaped)
+
+    def _asked(
+        self, wanted: Sequence[Wanted], *, flat: bool, series: bool, title: str, finish: Finish, note: str = ""
+    ) -> Query:
         by = self._groups.groups
         dataset = self._meant.name(by)
         made = [self._statistic(dataset, item) for item in wanted]
@@ -365,13 +228,48 @@ class SecureGroupBy(Uncompared):
                 (column, found[item] if show is None else [show(value) for value in plain_list(found[item])])
                 for column, (item, show) in zip(columns, made, strict=True)
             ]
-            return group_table(
+            table = group_table(
                 self._groups, found[rows], [found[key] for key in keys], of_columns, flat=flat, series=series
             )
+            return finish(table)
 
-        return Query(parts, f"{title} by {self._by_words}", build)
+        return Query(parts, f"{title} by {self._by_words}", build, note)
 
-    def _wanted(self, functions: Any, named: Mapping[str, Any]) -> tuple[list[_Wanted], bool]:
+    def _in_two_steps(self, wanted: Sequence[Wanted], *, flat: bool, series: bool, finish: Finish) -> Query:
+        """Values of a rank are searched in groups whose keys are known: in those that the first question opens."""
+        policy = self._meant.dataset.facts.policy
+        numbered = [replace(item, label=place) for place, item in enumerate(wanted)]
+        ranked = [item for item in numbered if item.function == "median"]
+        for item in ranked:
+            statistic, _ = self._statistic("", item)
+            if policy is not None and (reason := policy.forbids(statistic.operation)):
+                raise PolicyError(f"{statistic.title}: {reason}", dataset=self._meant.dataset.facts.source)
+        first = [Wanted(-1, "", "size"), *(item for item in numbered if item.function != "median")]
+        labels = [item.label for item in wanted]
+
+        def put_together(known: Any, found: Any = None) -> Any:
+            return finish(beside(known, found, labels, flat=flat, series=series))
+
+        def build(known: Any) -> Any:
+            if not len(known):
+                return put_together(known)
+            stated = self._of(self._picked, single=self._single, groups=self._opened(known.index))
+            found = partial(put_together, known)
+            return stated._asked(ranked, flat=True, series=False, title="", finish=found)
+
+        title = ", ".join(dict.fromkeys(self._statistic("", item)[0].title for item in numbered))
+        note = f"{title} by {self._by_words}; questions that follow find values of ranks in the groups that this opens"
+        return self._asked(first, flat=True, series=False, title=title, finish=build, note=note)
+
+    def _opened(self, index: Any) -> NamedGroups:
+        """Groups by the values of an index."""
+        keys = []
+        for level, (name, key) in enumerate(zip(self._groups.names, self._groups.keys, strict=True)):
+            values = index.unique(level).tolist()
+            keys.append(GroupKey(key.of, domain_of(self._meant.info(key.of), name, values)))
+        return NamedGroups(self._groups.names, tuple(keys))
+
+    def _wanted(self, functions: Any, named: Mapping[str, Any]) -> tuple[list[Wanted], bool]:
         """All that is asked for; whether labels are plain names."""
         if named:
             if functions is not None:
@@ -382,20 +280,20 @@ class SecureGroupBy(Uncompared):
         if isinstance(functions, Mapping):
             nested = any(not isinstance(given, str) for given in functions.values())
             pairs = [(column, name) for column, given in functions.items() for name in _names(given)]
-            return [_Wanted((column, name) if nested else column, column, name) for column, name in pairs], not nested
+            return [Wanted((column, name) if nested else column, column, name) for column, name in pairs], not nested
         names = _names(functions)
         if isinstance(functions, str):
-            return [_Wanted(column, column, functions) for column in self._aggregated(functions)], True
+            return [Wanted(column, column, functions) for column in self._aggregated(functions)], True
         columns = self._aggregated(*names)
         if self._single:
-            return [_Wanted(name, columns[0], name) for name in names], True
-        return [_Wanted((column, name), column, name) for column in columns for name in names], False
+            return [Wanted(name, columns[0], name) for name in names], True
+        return [Wanted((column, name), column, name) for column in columns for name in names], False
 
-    def _named(self, label: str, given: Any) -> _Wanted:
+    def _named(self, label: str, given: Any) -> Wanted:
         if isinstance(given, str) and self._single:
-            return _Wanted(label, self._aggregated()[0], given)
+            return Wanted(label, self._aggregated()[0], given)
         if isinstance(given, tuple) and len(given) == 2:
-            return _Wanted(label, given[0], given[1])
+            return Wanted(label, given[0], given[1])
         raise InputError(f"{label}= takes (column, aggregate), not {given!r}")
 
     def _aggregated(self, *functions: str) -> tuple[str, ...]:
@@ -407,10 +305,10 @@ class SecureGroupBy(Uncompared):
         keys = {(name, key.of) for name, key in zip(self._groups.names, self._groups.keys, strict=True)}
         return tuple(name for name in names if (name, self._columns[name]) not in keys)
 
-    def _kind(self, item: _Wanted) -> str:
+    def _kind(self, item: Wanted) -> str:
         return "int" if item.function == "size" else self._meant.info(self._columns[item.column]).kind
 
-    def _statistic(self, dataset: str, item: _Wanted) -> tuple[Statistic, Callable[[Any], Any] | None]:
+    def _statistic(self, dataset: str, item: Wanted) -> tuple[Statistic, Callable[[Any], Any] | None]:
         """The statistic, and what each of its results is shown as; None: as it is."""
         column, function = item.column, item.function
         if function == "size":
@@ -419,14 +317,16 @@ class SecureGroupBy(Uncompared):
             raise InputError(f"there is no aggregate {function!r}; there are {', '.join(AGGREGATES)}, size")
         if column not in self._columns:
             raise ColumnError(f"no column {column!r}; there are {', '.join(self._columns)}", column=column)
-        of, show = self._columns[column], None
+        of, show, whole = self._columns[column], None, False
         if function != "count" and self._meant.info(of).kind not in NUMBERS:
             found = shown(self._meant, of, column, function)
-            of, show = found.of, found.show
+            of, show, whole = found.of, found.show, found.whole
         made = AGGREGATES[function](dataset, of)
         if isinstance(made, Variance):
             return msgspec.structs.replace(made, ddof=item.ddof), show
-        return (msgspec.structs.replace(made, q=item.q) if isinstance(made, Quantile) else made), show
+        if isinstance(made, Quantile):
+            return msgspec.structs.replace(made, q=item.q, whole_ticks=whole), show
+        return made, show
 
 
 def _names(given: Any) -> list[str]:
@@ -443,10 +343,12 @@ def grouped(
     domain: Any,
     most: int | None = None,
     most_bytes: int = TEXT,
+    *,
+    as_index: bool = True,
 ) -> SecureGroupBy:
     """The rows in groups by columns of these names, with stated values. Errors: those of `SecureFrame.groupby`."""
     keys = keys_of(meant, columns, by, domain, most, most_bytes)
     selection = meant.selection(keys.groups)
     if selection is not None:
         SelectedRows(selection, meant.dataset.facts)  # refuses keys that cannot be
-    return SecureGroupBy(meant, columns, keys)
+    return SecureGroupBy(meant, columns, keys, as_index=as_index)

@@ -114,25 +114,30 @@ class Moments:
         """
         return self._pair(other, ddof=freedom(ddof), scaled=False)
 
-    def corr(self, other: Any) -> Query:
+    def corr(self, other: Any, method: str = "pearson") -> Query:
         """Take Pearson's correlation with another column, over the rows where both have a value.
 
         The covariance and both variances are opened; no sum is.
 
         Args:
             other: A column of numbers of the same rows.
+            method: "pearson"; ranks of rows of several owners are not known to any.
 
         Returns:
             A query for a float from -1 to 1; NaN of fewer than 2 rows, or where a column is constant.
 
         Raises:
             ColumnError: A column holds no numbers, or is shared.
-            InputError: A column of other rows, or what is no column.
+            InputError: A column of other rows, what is no column, or another method.
 
         Examples:
             >>> visits["age"].corr(visits["cost"]).reveal()
             0.58...
         """
+        if method != "pearson":
+            raise InputError(
+                f"method={method!r} needs the ranks of rows, which no owner knows; method='pearson' does not"
+            )
         return self._pair(other, ddof=1, scaled=True)
 
     def _pair(self, other: Any, *, ddof: int, scaled: bool) -> Query:

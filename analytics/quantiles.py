@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 
 from analytics.meant import Meant
 from analytics.query import Query
+from analytics.shown import Shown
 from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Of
@@ -22,7 +23,7 @@ _INTERPOLATIONS: Final = get_args(Interpolation)
 _MOST: Final = 128
 
 
-def quantiles(meant: Meant, of: Of, name: str | None, q: float | Sequence[float], interpolation: Any) -> Query:
+def quantiles(meant: Meant, found: Shown, name: str | None, q: float | Sequence[float], interpolation: Any) -> Query:
     """A query for a number, or, where q is a list, for a pandas Series of that name with q as its index.
 
     Errors: `InputError` (q beyond 0 and 1, none or more than 128, no such interpolation).
@@ -34,12 +35,14 @@ def quantiles(meant: Meant, of: Of, name: str | None, q: float | Sequence[float]
     if not 1 <= len(wanted) <= _MOST:
         raise InputError(f"1 to {_MOST} quantiles are asked for at once, not {len(wanted)}")
     dataset = meant.name()
-    statistics = [Quantile(dataset, of, one, interpolation) for one in wanted]
+    statistics = [
+        Quantile(dataset, found.of, q=one, interpolation=interpolation, whole_ticks=found.whole) for one in wanted
+    ]
     parts = [meant.part(statistic) for statistic in statistics]
     if single:
-        return Query(parts, statistics[0].title)
+        return Query(parts, statistics[0].title, lambda results: found.show(results[0]))
     title = f"{', '.join(f'{one:g}' for one in wanted)} quantiles of {statistics[0].in_words}"
-    return Query(parts, title, lambda results: _series(results, wanted, name))
+    return Query(parts, title, lambda results: _series([*map(found.show, results)], wanted, name))
 
 
 def most(meant: Meant, of: Of, name: str | None, n: Any, *, least: bool) -> Query:

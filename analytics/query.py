@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -202,7 +202,11 @@ class Query(Uncompared):
 
         def made(results: list[Any]) -> Any:
             left = iter(results)
-            return build([build_one(list(islice(left, size))) for build_one, size in sizes])
+            found = [build_one(list(islice(left, size))) for build_one, size in sizes]
+            further = {place: query for place, query in enumerate(found) if isinstance(query, Query)}
+            if not further:
+                return build(found)
+            return cls._joined([*further.values()], title, lambda more: build(_replaced(found, further, more)))
 
         return cls([part for query in queries for part in query._parts], title, made)
 
@@ -221,6 +225,11 @@ class Query(Uncompared):
             >>> visits["age"].mean().check(to="bob")
         """
         check(self._parts, to)
+
+
+def _replaced(found: list[Any], places: Iterable[int], more: Sequence[Any]) -> list[Any]:
+    """Results, those at some places others."""
+    return [dict(zip(places, more, strict=True)).get(place, result) for place, result in enumerate(found)]
 
 
 def together(queries: Sequence[Query], title: str, build: Callable[[list[Any]], Any]) -> Query:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from icm_ray.errors import UnsupportedError
 
-__all__ = ["RowsStay", "RowsStayError", "refused"]
+__all__ = ["OF_FRAMES", "OF_GROUPS", "REASONS", "RowsStay", "RowsStayError", "refused"]
 
 _SHOWS: Final = (
     "would show rows, and these stay with their owners; ask for statistics: describe(), groupby(...).agg(...)"
@@ -16,27 +17,74 @@ _RUNS: Final = (
     "methods: assign(...), where(...), isin(...), str, dt"
 )
 _PLACES: Final = "picks rows by their places, and rows of several owners have none; choose them: frame[condition]"
-_REASONS: Final = {
+_ORDER: Final = (
+    "takes rows one after the other, and rows of several owners have no order; sort_values(...).head(k) shows the "
+    "first of one, groupby(...) puts them together"
+)
+_WIDE: Final = (
+    "makes columns of values; ask for groupby([...]).agg(...), and take its result apart: reveal().unstack(), or "
+    "an.crosstab(...)"
+)
+_DRAWS: Final = "would draw rows; draw what is revealed: histogram(...).reveal().plot()"
+_MOST: Final = (
+    "would show a row, and these stay with their owners; ask for max() and min(), or sort_values(...).head(k)"
+)
+_PAIRS: Final = "is not offered of several columns; group by them: groupby([...]).size(), or ask each column"
+REASONS: Final = {
     **dict.fromkeys(
         ("head", "tail", "sample", "values", "array", "to_numpy", "to_pandas", "to_dict", "to_list", "tolist", "to_csv",
-         "to_parquet", "to_arrow", "to_records", "iterrows", "itertuples"),
+         "to_parquet", "to_arrow", "to_records", "to_excel", "to_json", "to_string", "iterrows", "itertuples", "items"),
         _SHOWS,
     ),
-    **dict.fromkeys(("apply", "map", "transform", "pipe"), _RUNS),
-    **dict.fromkeys(("iloc", "loc", "iat", "at", "index", "reset_index", "set_index", "T", "transpose"), _PLACES),
+    **dict.fromkeys(("apply", "map", "applymap", "transform", "pipe"), _RUNS),
+    **dict.fromkeys(("iloc", "loc", "iat", "at", "index", "reset_index", "set_index", "sort_index", "T", "transpose",
+                     "take", "reindex"), _PLACES),
+    **dict.fromkeys(("rolling", "expanding", "ewm", "shift", "diff", "pct_change", "cumsum", "cumprod", "cummax",
+                     "cummin", "ffill", "bfill", "interpolate", "rank", "first", "last", "nth",
+                     "is_monotonic_increasing", "duplicated", "drop_duplicates", "autocorr"), _ORDER),
+    **dict.fromkeys(("idxmax", "idxmin", "argmax", "argmin"), _MOST),
+    **dict.fromkeys(("pivot_table", "pivot", "melt", "stack", "unstack", "explode", "get_dummies"), _WIDE),
+    **dict.fromkeys(("plot", "hist", "boxplot"), _DRAWS),
+    "resample": "groups rows by their times; group by what these are: groupby(frame['time'].dt.month, "
+    "domain=range(1, 13))",
+    "merge": "is a function here, for frames of any owners: an.merge(frame, other, on=...)",
+    "join": "joins rows by their places, and rows of several owners have none; an.merge(frame, other, on=...)",
+    "append": "is a function here: an.concat([frame, other])",
+    "crosstab": "is a function here: an.crosstab(frame['one'], frame['other'])",
+    "info": "is what print(frame) says: names, kinds and numbers of rows; count() counts the values of each column",
+    "select_dtypes": "is not offered: pick columns by their names, frame[[...]]; dtypes says what each holds",
+    "filter": "is not offered: pick columns by their names, frame[[...]], and rows by a condition, frame[condition]",
+    "replace": "is not offered: compute the column, frame['name'].where(frame['name'] != old, new)",
+    "prod": "is not offered: products of many rows leave every range; ask for a sum of logarithms",
     "unique": "would show values, and these stay with their owners; ask which public ones are there: "
     "value_counts(domain=[...]), nunique(domain=[...])",
 }  # fmt: skip
+OF_FRAMES: Final = {
+    "value_counts": _PAIRS,
+    "mode": "is asked of one column, frame['name'].mode(domain=[...])",
+}
+"""What columns offer, and frames do not."""
+OF_GROUPS: Final = {
+    "nunique": "of each group is not offered; group by both, groupby([key, column]).size(), or filter for one group "
+    "at a time",
+    "value_counts": "of each group is not offered; group by both: groupby([key, column]).size()",
+    **dict.fromkeys(("any", "all"), "of each group is not offered; take min() or max() of a condition"),
+    **dict.fromkeys(("get_group", "groups", "indices", "ngroup", "cumcount"), _SHOWS),
+    "ngroups": "is secret before it is revealed; len(groups.size().reveal()) is it",
+    "corr": "of each group is not offered; filter for one group at a time",
+}
+"""What frames offer, and groups do not."""
 
 
 class RowsStayError(UnsupportedError, AttributeError):
     """What cannot be asked of rows that are not here; also an AttributeError, so that `hasattr` is False."""
 
 
-def refused(name: str) -> None:
-    """Raise `RowsStayError` for what pandas has under this name, and rows of owners cannot."""
-    if name in _REASONS:
-        raise RowsStayError(f"{name} {_REASONS[name]}")
+def refused(name: str, reasons: Mapping[str, str] | None = None) -> None:
+    """Raise `RowsStayError` for what pandas has under this name, and rows of owners cannot. reasons: others beside."""
+    reason = (reasons or {}).get(name) or REASONS.get(name)
+    if reason:
+        raise RowsStayError(f"{name} {reason}")
 
 
 class RowsStay:

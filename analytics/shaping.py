@@ -8,7 +8,7 @@ from operator import and_, or_
 from typing import TYPE_CHECKING, Any, Self
 
 from analytics.conditions import condition
-from analytics.rows_stay import refused
+from analytics.rows_stay import OF_FRAMES, refused
 from icm_ray.errors import InputError
 from icm_ray.query.kinds import one_form
 
@@ -154,7 +154,7 @@ class Shaping:
     def __getattr__(self, name: str) -> Any:
         """The column of this name, where no method has it."""
         if name.startswith("_") or name not in self._columns:
-            refused(name)
+            refused(name, OF_FRAMES)
             hint = "" if name.startswith("_") else f" and no column of this name; there are {', '.join(self._columns)}"
             raise AttributeError(f"a frame has no attribute {name!r}{hint}")
         return self[name]

@@ -21,19 +21,22 @@ from icm_ray.query.withheld import Withheld
 __all__ = ["Shown", "in_kind", "shown"]
 
 _OF_FAMILY: Final = {
-    Family.NAIVE: {"min", "max", "mean"},
-    Family.AWARE: {"min", "max", "mean"},
-    Family.DURATION: {"min", "max", "mean", "sum", "std"},
-    Family.DECIMAL: {"min", "max", "mean", "sum", "std", "var"},
+    Family.NAIVE: {"min", "max", "mean", "median"},
+    Family.AWARE: {"min", "max", "mean", "median"},
+    Family.DURATION: {"min", "max", "mean", "median", "sum", "std"},
+    Family.DECIMAL: {"min", "max", "mean", "median", "sum", "std", "var"},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """of: what a statistic is computed of. show: from its result to what users see."""
+    """of: what a statistic is computed of. show: from its result to what users see. whole: whether that is of whole
+    ticks, as times are.
+    """
 
     of: Of
     show: Callable[[Any], Any]
+    whole: bool = False
 
 
 def shown(meant: Meant, of: Of, name: str, statistic: str) -> Shown:
@@ -50,7 +53,8 @@ def shown(meant: Meant, of: Of, name: str, statistic: str) -> Shown:
     if statistic not in _OF_FAMILY[unit.family]:
         way_out = ": take astype('float')" if unit.family is Family.DECIMAL else ""
         raise ColumnError(f"column {name!r} holds {kind}, of which there is no such statistic{way_out}", column=name)
-    return Shown(apply("ticks", (of,)), lambda result: in_kind(result, unit, statistic))
+    whole = unit.family is not Family.DECIMAL
+    return Shown(apply("ticks", (of,)), lambda result: in_kind(result, unit, statistic), whole)
 
 
 def in_kind(result: Any, unit: UnitKind, statistic: str) -> Any:

@@ -16,7 +16,8 @@ from analytics.query import Query
 from analytics.rows_stay import RowsStay
 from analytics.shown import shown
 from analytics.uncompared import Uncompared
-from icm_ray.errors import ColumnError, InputError, PolicyError
+from icm_ray.errors import ColumnError, InputError, PolicyError, ProgramError
+from icm_ray.query.expressions.text import TEXT_PIECE, bytes_of
 from icm_ray.query.expressions.tree import Of, apply, literal
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.statistics.most import MOST_VALUES, Most
@@ -153,6 +154,9 @@ class SecureSorted(RowsStay, Uncompared):
             reason = "rows of a dataset with a policy are not shown: sort one column, frame[[name]].sort_values(name)"
             raise PolicyError(reason, dataset=self._meant.dataset.facts.source)
         if policy is not None:
+            if columns[0].text is not None:
+                reason = f"{columns[0].name}: text of a dataset with a policy is not shown: value_counts(domain=[...])"
+                raise PolicyError(reason, dataset=self._meant.dataset.facts.source)
             columns = [replace(column, nullable=False) for column in columns]
         places = [list(order).index(of) for of in self._columns.values()]
         names = list(self._columns)
@@ -192,7 +196,8 @@ class SortsFrame:
         """Sort the rows, to show the first or the last of them with `head` or `tail`.
 
         Args:
-            by: The name of a column of numbers, times, durations, decimals or public categories, or names of several.
+            by: The name of a column of numbers, text, times, durations, decimals or public categories, or names of
+                several.
             ascending: Whether upwards; of several keys one for each, or one for all.
             na_position: Where missing values are: "last" or "first".
 
@@ -261,7 +266,8 @@ def _check_position(given: str) -> None:
 @dataclass(frozen=True, slots=True)
 class _Column:
     """name: of what is found. of: what is ordered, numbers. least: whether the least comes first. show: from a number
-    to what users see. kind: of that, as `series_of` has it.
+    to what users see. kind: of that, as `series_of` has it. text: of text what it is; its bytes are found piece by
+    piece, of which this is one.
     """
 
     name: str
@@ -270,6 +276,14 @@ class _Column:
     least: bool
     show: Callable[[Any], Any]
     kind: str
+    text: Of | None = None
+    piece: int = 0
+
+    def following(self) -> _Column:
+        """The bytes behind these; where text has ended there are none."""
+        if self.text is None:
+            raise ProgramError(f"{self.name} is no text")
+        return _text_column(self.name, self.text, self.piece + 1, least=self.least, nullable=False)
 
     def series(self, values: Sequence[Any]) -> Any:
         """pandas' Series of values; None is missing."""
@@ -294,10 +308,17 @@ def _column(meant: Meant, name: str, of: Of, *, least: bool) -> _Column:
             place = apply("where", (apply("equal", (of, literal(value))), literal(number), place))
         return _Column(name, place, True, least, info.categories.__getitem__, "other")
     if info.kind == "string":
-        reason = f"column {name!r} holds text, which is not shown: pick columns of numbers and times, frame[[...]]"
-        raise ColumnError(reason, column=name)
+        if meant.dataset.facts.shared:
+            reason = f"column {name!r} holds text, which is not shown of shared rows: do that before .share()"
+            raise ColumnError(reason, column=name)
+        return _text_column(name, of, 0, least=least, nullable=info.nullable)
     found = shown(meant, of, name, "min")
     return _Column(name, found.of, info.nullable, least, found.show, "other")
+
+
+def _text_column(name: str, text: Of, piece: int, *, least: bool, nullable: bool) -> _Column:
+    of = apply("text_order", (text,), (piece * TEXT_PIECE,))
+    return _Column(name, of, nullable, least, lambda value: value, "other", text, piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,9 +360,13 @@ class _Search:
     def _values(self, at: int, runs: Sequence[_Run], lacking: Sequence[int]) -> Any:
         """The first values of each run. lacking: how many rows without one come before them."""
         column = self.columns[at]
-        left = [run.count - count for run, count in zip(runs, lacking, strict=True)]
+        ended = [column.piece > 0 and _has_ended(run.values[-1]) for run in runs]
+        left = [0 if over else run.count - count for run, count, over in zip(runs, lacking, ended, strict=True)]
 
         def then(found: list[list[Any]]) -> Any:
+            if column.piece:
+                rest = [[0] * run.count if over else own for run, own, over in zip(runs, found, ended, strict=True)]
+                return self._following(at, runs, rest, lacking)
             short = [count - len(values) for count, values in zip(left, found, strict=True)]
             if self.missing_first or not column.nullable or not any(short):
                 return self._following(at, runs, found, lacking)
@@ -382,12 +407,35 @@ class _Search:
         of = self.columns[at].of
         further: list[_Run] = []
         for run, values, count in zip(runs, found, lacking, strict=True):
-            own = [_alike(run, of, list(same)) for _, same in groupby(values)]
+            over = self.columns[at].piece > 0 and _has_ended(run.values[-1])
+            own = (
+                [_Run((*run.values, 0), run.count, run.where)]
+                if over
+                else [_alike(run, of, list(same)) for _, same in groupby(values)]
+            )
             missing = [_Run((*run.values, None), count, _and(run.where, apply("is_null", (of,))))] if count else []
             further += [*missing, *own] if self.missing_first else [*own, *missing]
+        if self.columns[at].text is not None and not all(_has_ended(run.values[-1]) for run in further):
+            columns = [*self.columns[: at + 1], self.columns[at].following(), *self.columns[at + 1 :]]
+            return replace(self, columns=columns).ask(at + 1, further)
         if at + 1 < len(self.columns) and further:
             return self.ask(at + 1, further)
-        return self.build([run.values for run in further for _ in range(run.count)])
+        return self.build([self._as_shown(run.values) for run in further for _ in range(run.count)])
+
+    def _as_shown(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """One value for each column that was asked for: of text the pieces put together."""
+        shown_values: list[Any] = []
+        for column, value in zip(self.columns, values, strict=False):
+            if column.text is None or not column.piece:
+                shown_values.append(b"" if column.text is not None and value is not None else value)
+            if column.text is not None and value is not None and shown_values[-1] is not None:
+                shown_values[-1] += bytes_of(value)
+        return tuple(value.decode() if isinstance(value, bytes) else value for value in shown_values)
+
+
+def _has_ended(piece: int | None) -> bool:
+    """Whether text is missing, or has no bytes behind a piece."""
+    return piece is None or len(bytes_of(piece)) < TEXT_PIECE
 
 
 def _alike(run: _Run, of: Of, values: Sequence[Any]) -> _Run:

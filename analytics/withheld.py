@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from icm_ray.query.withheld import Withheld
 
-__all__ = ["Reasons", "mark", "withheld_cells"]
+__all__ = ["Reasons", "labels_of", "mark", "withheld_cells"]
 
 _NAME = "withheld"
 
@@ -54,14 +54,17 @@ def withheld_cells(
     """Of each `Withheld` in some columns its labels, and its reason. labels: of the columns; none: they are one."""
     found = []
     for place, column in enumerate(columns):
-        beside = _parts(labels[place]) if labels else ()
+        beside = labels_of(labels[place]) if labels else ()
         found += [
-            ((*_parts(rows[at]), *beside), item.reason) for at, item in enumerate(column) if isinstance(item, Withheld)
+            ((*labels_of(rows[at]), *beside), item.reason)
+            for at, item in enumerate(column)
+            if isinstance(item, Withheld)
         ]
     return found
 
 
-def _parts(label: Any) -> tuple[Any, ...]:
+def labels_of(label: Any) -> tuple[Any, ...]:
+    """A label of several levels, or of one, as a tuple."""
     return label if isinstance(label, tuple) else (label,)
 
 

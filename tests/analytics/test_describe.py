@@ -86,12 +86,12 @@ def test_what_a_policy_leaves(fresh):
 
 def test_what_cannot_be_is_refused(fresh):
     held, _ = two(fresh, [], [])
-    dated = an.from_pandas(fresh, {"alice": pd.DataFrame({"t": pd.to_datetime(["2020-01-01"])})})
+    dated = an.from_pandas(fresh, {"alice": pd.DataFrame({"t": [b"2020"]})})
     fresh.jobs.clear()
     for refused, error, says in (
-        (held["ward"].describe, ColumnError, "its values are private"),
-        (lambda: held.describe(include="all"), ColumnError, "'ward' is not described"),
-        (dated.describe, ColumnError, "it holds timestamp"),
+        (dated.describe, ColumnError, "it holds binary"),
+        (held.groupby("b").ward.describe, ColumnError, "no numbers or times to describe"),
+        (lambda: held.groupby("b").describe([2]), InputError, "from 0 to 1"),
         (lambda: held.describe(percentiles=[1.5]), InputError, "from 0 to 1, not at 1.5"),
         (lambda: held.describe(percentiles=0.5), InputError, "takes numbers"),
         (lambda: held.describe(percentiles=[0.5, 0.5]), InputError, "one twice"),
@@ -102,3 +102,90 @@ def test_what_cannot_be_is_refused(fresh):
         with pytest.raises(error, match=says):
             refused()
     assert not fresh.jobs
+
+
+def test_of_times(fresh):
+    came = pd.to_datetime(["2024-01-05 10:00", "2024-02-17 11:30", "2024-03-08 00:00", None, "2024-03-09 00:02"])
+    plain = pd.DataFrame({"came": came, "stay": came - pd.Timestamp("2024-01-01"), "x": [1.5, 2.5, 3.5, 4.5, None]})
+    held = an.from_pandas(fresh, {"alice": plain[:2], "bob": plain[2:]})
+    found, came = icm.reveal(held.describe(percentiles=[0.5]), held["came"].describe())
+    expected = plain.describe(percentiles=[0.5])
+    assert list(found.index) == list(expected.index)
+    assert found["x"].tolist() == pytest.approx(expected["x"].tolist())
+    for name in ("came", "stay"):
+        rows = [row for row in expected.index if pd.notna(expected[name][row])]
+        assert all(abs(found[name][row] - expected[name][row]) <= pd.Timedelta("1us") for row in rows[1:])
+        assert found[name]["count"] == 4
+        assert pd.notna(found[name]).sum() == len(rows)
+    assert came.to_dict() == plain["came"].describe().to_dict()
+    assert icm.reveal(held["stay"].median(), held["came"].quantile(0, "lower")) == (
+        plain["stay"].median(), plain["came"].min(),
+    )  # fmt: skip
+
+
+def test_of_private_text(fresh):
+    plain = pd.DataFrame({"ward": ["a", "b", "a", None], "x": [1, 2, 3, 4]})
+    held = an.from_pandas(fresh, {"alice": plain[:1], "bob": plain[1:]})
+    found, every = icm.reveal(held["ward"].describe(), held.describe(include="all"))
+    assert found.dropna().to_dict() == {"count": 3, "unique": 2}
+    assert "value_counts() opens" in found.attrs["withheld"][0]
+    assert every["ward"].dropna().to_dict() == {"count": 3, "unique": 2}
+    assert every["x"].dropna().to_dict() == plain["x"].describe().to_dict()
+    guarded = an.from_pandas(fresh, {"alice": pd.concat([plain] * 10)}, policy=icm.Policy())
+    assert guarded["ward"].describe().reveal().dropna().to_dict() == {"count": 30}
+
+
+GROUPED = pd.DataFrame({"k": [*"abacab"], "m": [1, 2, 1, 2, 1, 2], "x": [1.5, None, 4.0, 2.5, 8.0, 1.0], "n": range(6)})
+
+
+@pytest.mark.parametrize("domain", [None, ["a", "b", "c"]])
+def test_of_groups(fresh, domain):
+    held = an.from_pandas(fresh, {"alice": GROUPED[:2], "bob": GROUPED[2:]})
+    groups, plain = held.groupby("k", domain=domain), GROUPED.groupby("k")
+    every, one, medians, aggregated, top = icm.reveal(
+        groups.describe(),
+        groups["x"].describe(percentiles=[0.1]),
+        groups[["x", "n"]].median(),
+        groups.agg(low=("x", "min"), mid=("n", "median"), rows=("x", "size")),
+        groups["x"].quantile(0.9),
+    )
+    for found, expected in (
+        (every, plain.describe()),
+        (one, plain["x"].describe(percentiles=[0.1])),
+        (medians, plain[["x", "n"]].median()),
+        (aggregated, plain.agg(low=("x", "min"), mid=("n", "median"), rows=("x", "size"))),
+    ):
+        pd.testing.assert_frame_equal(found, expected, check_index_type=False, check_column_type=False)
+    pd.testing.assert_series_equal(top, plain["x"].quantile(0.9), check_index_type=False)
+
+
+def test_of_groups_by_two_private_keys_and_of_none(fresh):
+    held = an.from_pandas(fresh, {"alice": GROUPED[:2], "bob": GROUPED[2:]})
+    found, flat, none = icm.reveal(
+        held.groupby(["m", "k"])["n"].median(),
+        held.groupby(["m", "k"], as_index=False)["n"].median(),
+        held[held["n"] > 9].groupby("k")["n"].agg(["sum", "median"]),
+    )
+    expected = GROUPED.groupby(["m", "k"])["n"].median()
+    pd.testing.assert_series_equal(found, expected, check_index_type=False)
+    pd.testing.assert_frame_equal(flat, expected.reset_index(), check_dtype=False)
+    assert none.shape == (0, 2)
+
+
+def test_of_groups_what_a_policy_leaves(fresh):
+    frame = pd.DataFrame({"k": np.repeat([0, 1, 2], [30, 40, 4]), "x": np.arange(74.0)})
+    held = an.from_pandas(fresh, {"alice": frame[:20], "bob": frame[20:]}, policy=icm.Policy())
+    found = held.groupby("k", domain=[0, 1, 2])["x"].describe().reveal()
+    expected = frame.groupby("k")["x"].describe()
+    assert (
+        found.loc[1, ["count", "mean", "25%", "50%"]].tolist()
+        == expected.loc[1, ["count", "mean", "25%", "50%"]].tolist()
+    )
+    assert found[["min", "max"]].isna().all().all()
+    assert found.loc[2].isna().all()
+    assert "min shows somebody's own value" in " ".join(found.attrs["withheld"])
+    again = an.from_pandas(fresh, {"alice": frame[:20], "bob": frame[20:]}, policy=icm.Policy())
+    assert again.groupby("k")["x"].median().reveal().dropna().to_dict() == {1: 49.5}, "4 rows are in none"
+    few = an.from_pandas(fresh, {"alice": frame}, policy=icm.Policy(operations=("count", "mean"))).groupby("k")["x"]
+    with pytest.raises(PolicyError, match="does not allow median"):
+        few.median()

@@ -182,3 +182,17 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         with pytest.raises(error, match=says):
             refused()
     assert not fresh.jobs
+
+
+def test_many_groups_are_asked_in_parts(fresh, monkeypatch):
+    """What would take more memory than a worker should is asked one after the other; the answers are the same."""
+    rows = pd.DataFrame({"k": np.arange(40) % 20, **{name: np.arange(40.0) ** 2 for name in "xyz"}})
+    held = an.from_pandas(fresh, {"alice": rows[:20], "bob": rows[20:]})
+    asked, jobs = held.groupby("k", domain=range(20))[["x", "y", "z"]].agg(["sum", "mean"]), []
+    whole = asked.reveal()
+    for most in (1 << 24, 2000, 1):
+        fresh.jobs.clear()
+        monkeypatch.setattr("analytics.batches._MOST_WORDS", most)
+        pd.testing.assert_frame_equal(asked.reveal(), whole)
+        jobs.append(len(fresh.jobs))
+    assert jobs[0] == 1 < jobs[1] < jobs[2]

@@ -128,7 +128,9 @@ def test_a_policy_has_to_name_it(fresh):
 
 def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     held, _ = two(fresh, [], [])
-    words = an.from_pandas(fresh, {"alice": pd.DataFrame({"ward": ["a"], "n": [1]})})
+    wards = pd.DataFrame({"ward": ["a"] * 30})
+    shared_words = an.from_pandas(fresh, {"alice": wards}).share(domain={"ward": ["a"]})
+    guarded_words = an.from_pandas(fresh, {"alice": wards}, policy=icm.Policy(operations=("nsmallest",)))
     shared = held[["x", "n"]].share()
     fresh.jobs.clear()
     for refused, error, says in (
@@ -139,10 +141,31 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         (lambda: held["x"].sort_values(ascending=[True]), InputError, "upwards"),
         (lambda: held.sort_values("x").head(0), InputError, "1 to 100 rows"),
         (lambda: held.sort_values("x")["z"], ColumnError, "no column 'z'"),
-        (words.sort_values("n").head, ColumnError, "holds text, which is not shown"),
+        (shared_words["ward"].sort_values().head, ColumnError, "text, which is not shown of shared rows"),
+        (guarded_words["ward"].sort_values().head, PolicyError, "text of a dataset with a policy is not shown"),
         (shared.sort_values("x").head, ColumnError, "before .share"),
         (lambda: held.sort_values("x").iloc, UnsupportedError, "by their places"),
     ):
         with pytest.raises(error, match=says):
             refused()
     assert not fresh.jobs
+
+
+TEXTS = ["", "a", "a\0", "aa", "abcdefg", "abcdefgh", "abcdefghijklmnop", "zé", "é", None, "abcdefg", "abcdefghijklmno"]
+
+
+def test_by_private_text(fresh):
+    plain = pd.DataFrame({"word": TEXTS, "n": np.arange(len(TEXTS)) % 3})
+    held = an.from_pandas(fresh, {"alice": plain[::2], "carol": plain[1::2]})
+    orders = [("last", True, 12), ("first", False, 4), ("last", False, 7)]
+    found = icm.reveal(
+        *(held.sort_values("word", ascending=up, na_position=place).head(n) for place, up, n in orders),
+        held.sort_values("n")[["n", "word"]].tail(3),
+        held["word"].sort_values().head(2),
+    )
+    for (place, up, n), table in zip(orders, found, strict=False):
+        expected = plain.sort_values(["word", "n"], ascending=[up, True], na_position=place, ignore_index=True).head(n)
+        pd.testing.assert_frame_equal(table, expected, check_dtype=False)
+    expected = plain.sort_values(["n", "word"], ignore_index=True)[["n", "word"]].tail(3).reset_index(drop=True)
+    pd.testing.assert_frame_equal(found[3], expected, check_dtype=False)
+    assert found[4].tolist() == ["", "a"]

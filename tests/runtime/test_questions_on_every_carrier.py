@@ -6,8 +6,11 @@ carrier has, of parties, of an owner outside, and of two lanes.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -139,3 +142,32 @@ def test_policies_hold(carrier):
     with pytest.raises(BoundExceeded, match="one row for each key"):
         an.merge(left, twice, on="ward")["y"].sum().reveal()
     assert left["x"].sum().reveal() == plain["x"].sum()
+
+
+def priced(drawn):
+    made = table(drawn)
+    prices = pd.Series([Decimal(number % 1000) / 100 for number in made["n"].tolist()], dtype=object)
+    return made.assign(price=prices.astype(pd.ArrowDtype(pa.decimal128(9, 2))))
+
+
+@given(one=rows, other=rows)
+@few
+def test_concatenated_rows_are_described_sorted_and_summed(carrier, one, other):
+    firsts = [(1.5, 1, "a", True)], [(0.25, 0, "zebra", True)], [(-2.0, 2, "bé", False), (None, 2, None, True)]
+    parts = [priced(drawn) for drawn in ([*firsts[0], *one], [*firsts[1], *other], firsts[2])]
+    owners = ("alice", "carol", "bob")
+    frame = an.concat([an.from_pandas(carrier, {owner: part}) for owner, part in zip(owners, parts, strict=True)])
+    plain = pd.concat(parts, ignore_index=True)
+    described, first, last, total, most, medians = icm.reveal(
+        frame[["x", "n"]].describe(),
+        frame.sort_values(["word", "x"])[["word", "x"]].head(3),
+        frame.sort_values("n", ascending=False)["n"].tail(2),
+        frame["price"].sum(),
+        frame["price"].max(),
+        frame.groupby("word", domain=WORDS)["x"].median(),
+    )
+    same(described, plain[["x", "n"]].describe())
+    same(first, plain.sort_values(["word", "x"], ignore_index=True)[["word", "x"]].head(3))
+    assert last.tolist() == sorted(plain["n"], reverse=True)[-2:]
+    assert (total, most) == (sum(plain["price"]), max(plain["price"]))
+    same(medians, plain.groupby("word")["x"].median())

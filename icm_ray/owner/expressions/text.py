@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from icm_ray.owner.expressions.evaluator import Evaluator
+from icm_ray.query.expressions.text import BASE, TEXT_PIECE
 from icm_ray.query.expressions.tree import Scalar
 
 __all__ = ["EVALUATORS"]
@@ -48,6 +51,26 @@ def _strip(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
     return pc.utf8_trim(_text(arguments[0]), characters=str(options[0]))
 
 
+def _order(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    """Bytes from a place on as the digits of a number, each one more, 0 behind the last: in the order of the text."""
+    import pyarrow as pa
+
+    texts = arguments[0]
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    texts = texts.cast(pa.large_string())
+    missing = texts.is_null().to_numpy(zero_copy_only=False)
+    ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
+    found = np.zeros(len(texts), np.int64)
+    places = ends[:-1] + int(str(options[0]))
+    for step in range(TEXT_PIECE):
+        inside = places + step < ends[1:]
+        found *= BASE
+        found[inside] += data[(places + step)[inside]].astype(np.int64) + 1
+    return pa.array(found, mask=missing if missing.any() else None)
+
+
 EVALUATORS: Mapping[str, Evaluator] = {
     "starts_with": _matched("starts_with"),
     "ends_with": _matched("ends_with"),
@@ -57,4 +80,5 @@ EVALUATORS: Mapping[str, Evaluator] = {
     "upper": _plainly("utf8_upper"),
     "strip": _strip,
     "trim": _plainly("utf8_trim_whitespace"),
+    "text_order": _order,
 }

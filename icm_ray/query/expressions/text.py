@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.function import Function, Infer, Typed, Words, any_nullable
 from icm_ray.query.expressions.tree import Scalar
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["BASE", "FUNCTIONS", "TEXT_PIECE", "bytes_of"]
+
+TEXT_PIECE: Final = 7
+"""Bytes of text that one number stands for, in its order."""
+BASE: Final = 257
+
+
+def bytes_of(piece: int) -> bytes:
+    """The bytes that a number of `text_order` stands for: digits from 1 on, 0 behind the last one."""
+    digits = [piece // BASE**place % BASE for place in reversed(range(TEXT_PIECE))]
+    return bytes(digit - 1 for digit in digits if digit)
+
+
+def _order(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
+    if arguments[0].kind != "string":
+        raise ColumnError(f"the order of text is that of text, not of {arguments[0].kind}")
+    if len(options) != 1 or type(options[0]) is not int or options[0] < 0:
+        raise ColumnError("the order of text is of its bytes from a place on")
+    return Typed("int", any_nullable(arguments))
 
 
 def _of_text(name: str, kind: str, *, takes: bool = False) -> Infer:
@@ -39,4 +58,5 @@ FUNCTIONS = (
     _text_function("upper", "upper", "string"),
     _text_function("strip", "strip", "string", takes=True),
     _text_function("trim", "strip", "string"),
+    Function("text_order", 1, _order, lambda arguments, options: f"{arguments[0]} from byte {options[0]} on"),
 )

@@ -27,10 +27,13 @@ _PLACE: Final = "place between two values"
 
 
 class Quantile(RankSearch, frozen=True, forbid_unknown_fields=True, tag="quantile"):
-    """q: from 0 to 1. interpolation: what is taken between two values."""
+    """q: from 0 to 1. interpolation: what is taken between two values. whole_ticks: whether results are whole numbers,
+    towards the lower value.
+    """
 
     q: float = 0.5
     interpolation: Interpolation = "linear"
+    whole_ticks: bool = False
 
     @property
     def operation(self) -> str:
@@ -72,13 +75,14 @@ class Quantile(RankSearch, frozen=True, forbid_unknown_fields=True, tag="quantil
         if self.interpolation in {"lower", "higher", "nearest"}:
             return values[0]
         if values[0] == values[-1]:
-            return float(values[0])
+            return values[0] if self.whole_ticks else float(values[0])
         low, high = map(Fraction, values)
         share = Fraction(1, 2)
         if self.interpolation == "linear":
             p, d = self._fraction.as_integer_ratio()
             share = Fraction((rows.count - 1) * p % d if beside is None else beside, d)
-        return nearest(low + (high - low) * share)
+        between = low + (high - low) * share
+        return math.floor(between) if self.whole_ticks else nearest(between)
 
     def error(self, rows: Rows) -> ErrorBound:
         if rows.shared and not self.whole(rows):

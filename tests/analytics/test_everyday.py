@@ -1,0 +1,122 @@
+"""What analysts write every day: the result is pandas', or an error that says what to write instead."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import analytics as an
+import icm_ray as icm
+from icm_ray.errors import ColumnError, InputError, UnsupportedError
+
+TABLE = pd.DataFrame(
+    {
+        "age": [34, 61, 47, 70, 29, 61],
+        "cost": [120.5, None, 310.25, 3.0, 120.5, -0.0],
+        "ill": [True, False, True, True, False, False],
+        "ward": ["A", "B", "A", None, "B", "A"],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def pair_of_frames(pair):
+    return an.from_pandas(pair, {"alice": TABLE[:4], "bob": TABLE[4:]}), TABLE
+
+
+FRAMES = {
+    "isna().sum()": lambda frame: frame.isna().sum(),
+    "isnull().mean()": lambda frame: frame.isnull().mean(),
+    "notna().all columns": lambda frame: frame.notna()[["age", "cost"]].min(),
+    "fillna of one": lambda frame: frame.fillna({"cost": 1.0})[["age", "cost"]].mean(),
+    "astype": lambda frame: frame.astype({"age": float, "ill": "int"})[["age", "ill"]].sum(),
+    "round": lambda frame: frame[["age", "cost"]].round(-1).sum(),
+    "abs, clip": lambda frame: frame[["age", "cost"]].abs().clip(10, 100).sum(),
+    "nunique": lambda frame: frame.nunique(),
+    "mean of numbers": lambda frame: frame.mean(numeric_only=True),
+    "corr": lambda frame: frame.corr(method="pearson", numeric_only=True),
+    "agg of several": lambda frame: frame[["age", "cost"]].agg(["min", "max", "mean"]),
+    "column of a condition": lambda frame: frame[["cost"]][frame["age"] > 40].sum(),
+    "groups as columns": lambda frame: frame.groupby("ill", as_index=False)["cost"].mean(),
+    "sizes as columns": lambda frame: frame.groupby("ill", as_index=False).size(),
+    "several as columns": lambda frame: frame.groupby(["ill"], as_index=False).agg({"age": "sum", "cost": "max"}),
+    "private groups as columns": lambda frame: frame.groupby("ward", as_index=False)["age"].sum(),
+    "mean of groups of numbers": lambda frame: frame.groupby("ill").mean(numeric_only=True),
+    "column of groups as attribute": lambda frame: frame.groupby("ill").age.sum(),
+}
+COLUMNS = {
+    "chosen": lambda frame: frame["cost"][frame["ill"] & (frame["age"] < 60)].agg(["sum", "count"]),
+    "counts with missing": lambda frame: frame["ill"].value_counts(dropna=False),
+    "private counts with missing": lambda frame: frame["ward"].value_counts(dropna=False),
+    "shares with missing": lambda frame: frame["ward"].value_counts(normalize=True, dropna=False),
+}
+
+
+def test_of_frames(pair_of_frames):
+    held, plain = pair_of_frames
+    found = icm.reveal(*(ask(held) for ask in FRAMES.values()))
+    for name, result, ask in zip(FRAMES, found, FRAMES.values(), strict=True):
+        expected = ask(plain)
+        check = pd.testing.assert_frame_equal if isinstance(expected, pd.DataFrame) else pd.testing.assert_series_equal
+        try:
+            check(result, expected, check_dtype=False, check_index_type=False)
+        except AssertionError as error:
+            raise AssertionError(f"{name}\n{result}\n{expected}") from error
+
+
+def named(series):
+    return {"missing" if pd.isna(key) else str(key): value for key, value in series.items()}
+
+
+def test_of_columns(pair_of_frames):
+    held, plain = pair_of_frames
+    for name, ask in COLUMNS.items():
+        found, expected = ask(held).reveal(), ask(plain)
+        assert named(found) == pytest.approx(named(expected)), name
+        assert found.name == expected.name
+    assert icm.reveal(held["cost"].nunique(), held[held["ill"]]["cost"].nunique()) == (4, 3)
+
+
+REFUSED = {
+    "rolling": (lambda frame: frame["cost"].rolling(3), "have no order"),
+    "pct_change": (lambda frame: frame.pct_change(), "have no order"),
+    "rank": (lambda frame: frame["cost"].rank(), "have no order"),
+    "drop_duplicates": (lambda frame: frame.drop_duplicates(), "have no order"),
+    "resample": (lambda frame: frame.resample("D"), "dt.month"),
+    "pivot_table": (lambda frame: frame.pivot_table(index="ward"), "unstack"),
+    "merge": (lambda frame: frame.merge(frame, on="age"), "an.merge"),
+    "hist": (lambda frame: frame.hist(), "plot()"),
+    "frame value_counts": (lambda frame: frame.value_counts(), "groupby"),
+    "frame mode": (lambda frame: frame.mode(), "mode(domain="),
+    "head": (lambda frame: frame.head(), "stay with their owners"),
+    "iterrows": (lambda frame: [*frame.iterrows()], "stay with their owners"),
+    "apply": (lambda frame: frame.apply(lambda row: row), "assign"),
+    "groups apply": (lambda frame: frame.groupby("ill").apply(len), "assign"),
+    "groups first": (lambda frame: frame.groupby("ill").first(), "have no order"),
+    "groups nunique": (lambda frame: frame.groupby("ill")["age"].nunique(), "group by both"),
+    "set": (lambda frame: frame.__setitem__("new", 1), "frame.assign(new=...)"),
+    "delete": (lambda frame: frame.__delitem__("age"), "frame.drop"),
+    "spearman": (lambda frame: frame.corr(method="spearman"), "ranks of rows"),
+    "text in a mean": (lambda frame: frame.mean(numeric_only=False), "ward: no numbers"),
+    "order of groups": (lambda frame: frame.groupby("ward", sort=False), "no order"),
+    "missing keys": (lambda frame: frame.groupby("ward", dropna=False), "fillna"),
+    "place of a column": (lambda frame: frame["age"][0], r"column[condition]"),
+    "function as aggregate": (lambda frame: frame.groupby("ill").agg(lambda column: 1), "by name"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_says_what_to_write(pair_of_frames, pair, name):
+    held, _ = pair_of_frames
+    ask, says = REFUSED[name]
+    pair.jobs.clear()
+    with pytest.raises((InputError, ColumnError, UnsupportedError)) as raised:
+        ask(held)
+    assert says in str(raised.value)
+    assert not pair.jobs
+
+
+def test_columns_of_these_names_are_columns(fresh):
+    held = an.from_pandas(fresh, {"alice": pd.DataFrame({"rank": [1, 2], "first": [3, 4], "k": [True, False]})})
+    assert icm.reveal(held.rank.sum(), held.groupby("k").first.sum())[0] == 3
+    assert held.groupby("k").first.sum().reveal().tolist() == [4, 3]

@@ -38,8 +38,6 @@ class TransportConfig:
     direct_bytes: int = 16 * MIB
     """Of frames up to this size the calling thread writes what the kernel takes at once; the sender thread is woken for
     the rest. 3 to 10 % of a run on loopback, where no core is idle."""
-    piece_bytes: int = MIB
-    """The most that is handed to TLS at once."""
     socket_buffer: int = 0
     """Fixed size of the kernel's buffers; 0 lets the kernel grow them with the connection, which measured faster on
     loopback (2.8 against 2.5 GB/s at 4 MiB) and reaches further on long lines."""

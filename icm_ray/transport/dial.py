@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from time import monotonic, sleep
 from typing import Final
 
 from icm_ray.errors import FaultError, PeerLost, PeerRefused, PeerSilent
+from icm_ray.transport.channel import Channel, agree
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.hello import ACCEPTED, Direction, Hello, read_exact
 from icm_ray.transport.identity import Identity, is_pinned
@@ -23,28 +24,26 @@ _UNEXPECTED: Final = "does not expect this link from us, or not under this name 
 _DENIED: Final = "TLSV1_ALERT_ACCESS_DENIED"
 
 
-def dial(
-    identity: Identity, peer: Endpoint, name: str, config: TransportConfig, tls: bool
-) -> dict[Direction, socket.socket]:
-    """Both sockets of the link `name`, accepted by `peer`. Raises PeerLost, PeerRefused or PeerSilent."""
+def dial(identity: Identity, peer: Endpoint, name: str, config: TransportConfig, tls: bool) -> dict[Direction, Channel]:
+    """Both channels of the link `name`, accepted by `peer`. Raises PeerLost, PeerRefused or PeerSilent."""
     deadline = monotonic() + config.connect_timeout
     hellos = {direction: Hello(name, identity.name, direction, tls).encode() for direction in Direction}
     with ExitStack() as opened:
         try:
-            sockets = {
-                direction: opened.enter_context(_introduce(identity, peer, name, hello, config, tls, deadline))
+            channels = {
+                direction: opened.enter_context(closing(_introduce(identity, peer, name, hello, config, tls, deadline)))
                 for direction, hello in hellos.items()
             }
         except OSError as error:
             raise _explain(error, peer, name, config) from error
         opened.pop_all()
-        return sockets
+        return channels
 
 
 def _introduce(
     identity: Identity, peer: Endpoint, name: str, hello: bytes, config: TransportConfig, tls: bool, deadline: float
-) -> socket.socket:
-    """One socket, authenticated and accepted. Tried again where the other side hung up without an answer: it may have
+) -> Channel:
+    """One channel, authenticated and accepted. Tried again where the other side hung up without an answer: it may have
     had to make room.
     """
     for number in range(1, config.dial_tries):
@@ -60,7 +59,7 @@ def _introduce(
 
 def _attempt(
     identity: Identity, peer: Endpoint, name: str, hello: bytes, config: TransportConfig, tls: bool, deadline: float
-) -> socket.socket:
+) -> Channel:
     if tls and not peer.certificate:
         raise _refused(peer, name, "announced no certificate")
     with ExitStack() as opened:
@@ -78,8 +77,11 @@ def _attempt(
             raise ConnectionResetError("hung up without an answer")
         if answer != ACCEPTED:
             raise _refused(peer, name, _UNEXPECTED)
+        channel = (
+            agree(sock, hello, dialled=True, deadline=deadline) if isinstance(sock, ssl.SSLSocket) else Channel(sock)
+        )
         opened.pop_all()
-        return sock
+        return channel
 
 
 def _connect(peer: Endpoint, name: str, config: TransportConfig, deadline: float) -> socket.socket:

@@ -18,7 +18,7 @@ __all__ = ["ACCEPTED", "REFUSED", "REFUSED_TLS", "Direction", "Hello", "read_exa
 
 _FIXED: Final = struct.Struct("<4sB?BHH")
 _MAGIC: Final = b"ICMH"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _LONGEST: Final = 1024
 ACCEPTED: Final = b"ICMA"
 """The listener's answer: the socket belongs to an expected link of this very peer."""

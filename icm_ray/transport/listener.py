@@ -10,6 +10,7 @@ from enum import IntEnum
 from time import monotonic
 from typing import Final, Self
 
+from icm_ray.transport.channel import Channel, agree
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.hello import ACCEPTED, REFUSED, REFUSED_TLS, Direction, Hello, read_hello
 from icm_ray.transport.identity import Identity, is_pinned
@@ -97,8 +98,8 @@ class Listener:
         """Mark a name as used, for a link that this side dials. Raises AddressReused."""
         self._expectations.use(name)
 
-    def claim(self, name: str, peer: Endpoint) -> dict[Direction, socket.socket]:
-        """Wait for the two authenticated sockets of a link, at most `config.connect_timeout`.
+    def claim(self, name: str, peer: Endpoint) -> dict[Direction, Channel]:
+        """Wait for the two authenticated channels of a link, at most `config.connect_timeout`.
 
         Raises PeerRefused, PeerSilent, AddressReused or SessionClosed.
         """
@@ -202,10 +203,14 @@ class Listener:
             self._refuse(admission, REFUSED)
             return False
         admission.sock.sendall(ACCEPTED)
+        channel = Channel(admission.sock)
+        if isinstance(admission.sock, ssl.SSLSocket):
+            channel = agree(admission.sock, hello.encode(), dialled=False, deadline=self._soon(deadline))
         with self._lock:  # who is evicted until here tries again, in vain: this direction is taken
-            if admission.evicted:
+            admission.sock = channel.sock
+            if admission.evicted or self._stopping.is_set():
                 return False
-            return self._expectations.deliver(expected, hello.direction, admission.sock)
+            return self._expectations.deliver(expected, hello.direction, channel)
 
     def _soon(self, deadline: float) -> float:
         return min(deadline, monotonic() + self.config.hello_timeout)

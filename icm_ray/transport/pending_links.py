@@ -1,14 +1,14 @@
-"""The links that a listener expects, and the sockets that came for them."""
+"""The links that a listener expects, and the channels that came for them."""
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
 from icm_ray.errors import AddressReused, PeerRefused, PeerSilent, SessionClosed
+from icm_ray.transport.channel import Channel
 from icm_ray.transport.hello import Direction
 from icm_ray.transport.identity import fingerprint_of
 
@@ -39,7 +39,7 @@ class PendingLink:
 
     link: str
     peer: Endpoint
-    sockets: dict[Direction, socket.socket] = field(default_factory=dict)
+    channels: dict[Direction, Channel] = field(default_factory=dict)
     reserved: set[Direction] = field(default_factory=set)
     refusal: str = ""
     claimed: bool = False
@@ -106,31 +106,31 @@ class PendingLinks:
             expected.reserved.add(direction)
             return True
 
-    def deliver(self, expected: PendingLink, direction: Direction, sock: socket.socket) -> bool:
-        """Hand a socket to whoever waits for it; False when nobody does any more."""
+    def deliver(self, expected: PendingLink, direction: Direction, channel: Channel) -> bool:
+        """Hand a channel to whoever waits for it; False when nobody does any more."""
         with self._changed:
             if self._expected.get(expected.link) is not expected:
                 return False
-            expected.sockets[direction] = sock
+            expected.channels[direction] = channel
             self._changed.notify_all()
             return True
 
-    def claim(self, link: str, peer: Endpoint) -> dict[Direction, socket.socket]:
-        """Wait for both sockets of `link`. A link can be claimed once."""
+    def claim(self, link: str, peer: Endpoint) -> dict[Direction, Channel]:
+        """Wait for both channels of `link`. A link can be claimed once."""
         with self._changed:
             known = self._expected.get(link)
             if known is None or known.claimed or known.peer != peer:
                 known = self.expect(link, peer)
             known.claimed = True
             wanted = known
-            self._changed.wait_for(lambda: self._closed or len(wanted.sockets) == len(Direction), self._timeout)
+            self._changed.wait_for(lambda: self._closed or len(wanted.channels) == len(Direction), self._timeout)
             self._expected.pop(link, None)
             if self._closed:
                 raise SessionClosed(f"the listener of {self._owner} was closed while {peer.name} was waited for")
-            if len(known.sockets) == len(Direction):
-                return known.sockets
-            for sock in known.sockets.values():
-                sock.close()
+            if len(known.channels) == len(Direction):
+                return known.channels
+            for channel in known.channels.values():
+                channel.close()
         if known.refusal:
             raise PeerRefused(f"{peer.name}: {known.refusal} (link {link!r})", party=peer.name, step="connect")
         raise PeerSilent(
@@ -142,7 +142,7 @@ class PendingLinks:
         with self._changed:
             self._closed = True
             for expected in self._expected.values():
-                for sock in expected.sockets.values():
-                    sock.close()
+                for channel in expected.channels.values():
+                    channel.close()
             self._expected.clear()
             self._changed.notify_all()

@@ -1,6 +1,7 @@
 """One direction of a link: a byte stream that is written by one thread and read by one other.
 
-A wait ends with TimeoutError, a broken connection with another OSError (as is ssl.SSLError), an ended one with 0 bytes.
+A wait ends with TimeoutError, a broken connection or a record that does not open with another OSError, an ended
+connection with 0 bytes.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import select
 import socket
-import ssl
 import struct
 import termios
 from pathlib import Path
@@ -17,12 +17,10 @@ from typing import Final, Protocol
 
 from icm_ray.transport.config import TransportConfig
 
-__all__ = ["PlainStream", "Stream", "TlsStream", "make_stream", "tune"]
+__all__ = ["PlainStream", "Stream", "tune"]
 
 _IOV_LIMIT: Final = 512
 """Below the kernel's 1024 buffers for one sendmsg."""
-_RECORD: Final = 16 << 10
-"""The payload of one TLS record; small buffers are joined up to it."""
 _HOPE: Final = 3
 """So many looks in vain in a row, and the next `_RETRY_AFTER` reads go to sleep at once."""
 _RETRY_AFTER: Final = 100
@@ -54,10 +52,11 @@ class Stream(Protocol):
         """Give back the file descriptor; nobody may be using the stream."""
 
 
-class _SocketStream:
-    """What plain and TLS streams share."""
+class PlainStream:
+    """A TCP socket. No secrecy, no authentication."""
 
     def __init__(self, sock: socket.socket, spin: float) -> None:
+        sock.settimeout(None)
         self._sock = sock
         self._fd = sock.fileno()
         self._spin = spin
@@ -103,22 +102,13 @@ class _SocketStream:
         return int.from_bytes(count, "little")
 
     def shutdown(self) -> None:
-        # Not SSLSocket.shutdown: it forgets the TLS state, and a reader in another thread would see raw ciphertext.
         try:
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             return  # already gone, which is what was wanted
 
     def close(self) -> None:
         self._sock.close()
-
-
-class PlainStream(_SocketStream):
-    """A TCP socket. No secrecy, no authentication."""
-
-    def __init__(self, sock: socket.socket, spin: float) -> None:
-        sock.settimeout(None)
-        super().__init__(sock, spin)
 
     def receive_into(self, view: memoryview, timeout: float) -> int:
         if timeout != self._timeout:
@@ -142,63 +132,6 @@ class PlainStream(_SocketStream):
             return self._sock.sendmsg(views if len(views) <= _IOV_LIMIT else views[:_IOV_LIMIT], (), _SEND_FLAGS)
         except BlockingIOError:
             return 0
-
-
-class TlsStream(_SocketStream):
-    """A TLS socket after its handshake. CPython 3.11 allows one thread at a time in it: one stream, one direction."""
-
-    _sock: ssl.SSLSocket
-
-    def __init__(self, sock: ssl.SSLSocket, spin: float, piece_bytes: int) -> None:
-        sock.settimeout(0.0)
-        super().__init__(sock, spin)
-        self._piece = piece_bytes
-        self._retry: memoryview | None = None
-
-    def receive_into(self, view: memoryview, timeout: float) -> int:
-        if timeout != self._timeout:
-            self._sock.settimeout(max(timeout, 0.001))
-            self._timeout = timeout
-        if self._spin and not self._sock.pending():
-            self._watch()
-        try:
-            return self._sock.recv_into(view)
-        except TimeoutError:
-            if not self._came_meanwhile():
-                raise
-        return self._sock.recv_into(view)
-
-    def send_some(self, views: list[memoryview]) -> int:
-        # OpenSSL wants an interrupted write repeated with the same bytes, so they are remembered.
-        piece = self._retry if self._retry is not None else self._next_piece(views)
-        try:
-            sent = self._sock.send(piece)
-        except ssl.SSLWantWriteError:
-            self._retry = piece
-            return 0
-        self._retry = None
-        return sent
-
-    def _next_piece(self, views: list[memoryview]) -> memoryview:
-        first = views[0]
-        if len(first) >= _RECORD or len(views) == 1:
-            return first[: self._piece]
-        joined = bytearray()
-        for view in views:
-            joined += view[: _RECORD - len(joined)]
-            if len(joined) == _RECORD:
-                break
-        return memoryview(joined)
-
-    def pending(self) -> bool:
-        return self._sock.pending() > 0
-
-
-def make_stream(sock: socket.socket, config: TransportConfig) -> Stream:
-    """The stream over a connected (and, for TLS, authenticated) socket."""
-    if isinstance(sock, ssl.SSLSocket):
-        return TlsStream(sock, config.spin, config.piece_bytes)
-    return PlainStream(sock, config.spin)
 
 
 def tune(sock: socket.socket, config: TransportConfig) -> None:

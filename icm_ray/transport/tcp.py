@@ -1,7 +1,7 @@
-"""A link over two TCP sockets, one for each direction, with or without TLS.
+"""A link over two TCP sockets, one for each direction, sealed or not.
 
-Two, because an SSL object must not be used by two threads at once: so each direction has one writer and one reader, and
-both run at full speed at the same time. Both are dialled by the initiator; only the other side has to be reachable.
+Two, so that each direction has one writer, one reader and one key, and both run at full speed at the same time. Both
+are dialled by the initiator; only the other side has to be reachable.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import FaultError, PeerLost, SessionError, ShapeError
 from icm_ray.ops.seams import Counters, Frame, Words
+from icm_ray.transport.channel import make_stream
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.dial import dial
 from icm_ray.transport.failure import Failure
@@ -26,7 +27,7 @@ from icm_ray.transport.liveness import Liveness
 from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.receiver import Receiver
 from icm_ray.transport.sender import Sender
-from icm_ray.transport.stream import Stream, make_stream
+from icm_ray.transport.stream import Stream
 from icm_ray.transport.wire import NO_FRAME, Kind, byte_views, writable_views
 
 __all__ = ["TcpLink", "open_link"]
@@ -193,11 +194,11 @@ def open_link(
     if initiator:
         if listener is not None:
             listener.use(name)
-        sockets = dial(identity, peer, name, config, tls)
-        incoming, outgoing = sockets[Direction.BACK], sockets[Direction.FORTH]
+        channels = dial(identity, peer, name, config, tls)
+        incoming, outgoing = channels[Direction.BACK], channels[Direction.FORTH]
     else:
         if listener is None or listener.tls != tls:
             raise SessionError(f"waiting for link {name!r} needs a listener {'with' if tls else 'without'} TLS")
-        sockets = listener.claim(name, peer)
-        incoming, outgoing = sockets[Direction.FORTH], sockets[Direction.BACK]
+        channels = listener.claim(name, peer)
+        incoming, outgoing = channels[Direction.FORTH], channels[Direction.BACK]
     return TcpLink(peer.name, name, make_stream(incoming, config), make_stream(outgoing, config), config)

@@ -18,8 +18,10 @@ import pytest
 from cryptography import x509
 
 from icm_ray.errors import PeerRefused
-from icm_ray.transport import Endpoint, Identity, Listener, fingerprint_of, open_link
+from icm_ray.transport import Endpoint, Identity, Listener, dial, fingerprint_of, listener, open_link
+from icm_ray.transport.channel import agree
 from icm_ray.transport.hello import REFUSED, Direction, Hello
+from icm_ray.transport.sealed import SealedStream
 
 LINK = "session/lane0/alice-bob/0"
 
@@ -150,12 +152,18 @@ def test_a_peer_that_hung_up_leaves_no_socket_behind(alice, bob, server_side, st
     assert caught.value.errno == errno.ECONNRESET
 
 
-def test_it_is_tls_and_mutual(tcp_pair, at):
+def test_it_is_tls_and_mutual(tcp_pair, at, monkeypatch):
+    ends = []
+
+    def seen(sock, *args, **kwargs):
+        ends.append((sock.version(), sock.getpeercert(binary_form=True) is not None))
+        return agree(sock, *args, **kwargs)
+
+    for module in (dial, listener):
+        monkeypatch.setattr(module, "agree", seen)
     one, other = tcp_pair(tls=True)
-    for link in (one, other):
-        for stream in (link._incoming, link._outgoing):
-            assert stream._sock.version() == "TLSv1.3"
-            assert stream._sock.getpeercert(binary_form=True) is not None
+    assert ends == [("TLSv1.3", True)] * 4
+    assert all(type(stream) is SealedStream for link in (one, other) for stream in (link._incoming, link._outgoing))
     one.send(at(0), [np.ones(1, np.uint64)])
     other.receive(at(0), [np.zeros(1, np.uint64)])
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from icm_ray.transport.stream import PlainStream, TlsStream
+from icm_ray.transport.stream import PlainStream
 
 
 class Late:
@@ -18,23 +18,15 @@ class Late:
             raise self._vain.pop()
         return self._sock.recv_into(view)
 
-    def pending(self):
-        return 0
-
     def __getattr__(self, name):
         return getattr(self._sock, name)
 
 
-def plain(sock):
+def stream_of(sock):
     return PlainStream(Late(sock, BlockingIOError()), 0.0)
 
 
-def tls(sock):
-    return TlsStream(Late(sock, TimeoutError()), 0.0, 1 << 14)
-
-
-@pytest.mark.parametrize("stream_of", [plain, tls])
-def test_what_came_before_anybody_looked_again_is_no_silence(stream_of):
+def test_what_came_before_anybody_looked_again_is_no_silence():
     here, there = socket.socketpair()
     with here, there:
         there.sendall(b"word")
@@ -43,16 +35,14 @@ def test_what_came_before_anybody_looked_again_is_no_silence(stream_of):
         assert bytes(view[:4]) == b"word"
 
 
-@pytest.mark.parametrize("stream_of", [plain, tls])
-def test_an_end_that_came_meanwhile_is_an_end(stream_of):
+def test_an_end_that_came_meanwhile_is_an_end():
     here, there = socket.socketpair()
     with here, there:
         there.close()
         assert stream_of(here).receive_into(memoryview(bytearray(8)), 0.05) == 0
 
 
-@pytest.mark.parametrize("stream_of", [plain, tls])
-def test_nothing_is_a_timeout(stream_of):
+def test_nothing_is_a_timeout():
     here, there = socket.socketpair()
     with here, there, pytest.raises(TimeoutError):
         stream_of(here).receive_into(memoryview(bytearray(8)), 0.05)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import InputError
 from icm_ray.network.model import PublicModel
-from icm_ray.network.outputs import Output, add_output
+from icm_ray.network.outputs import Output, add_output, order_rounding
 from icm_ray.ops.linear import Input
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
@@ -57,7 +57,7 @@ class Wanted:
             builder, builder.add(Input("a", "result", one)), model.error, chosen, int(k or 0), float(edge)
         )
         # two logits may move towards each other: the largest is named rightly where it leads by more than twice that
-        errors = {"label": 2 * model.error, "top_k": 2 * model.error, "above": model.error}
+        errors = {"label": 2 * model.error, "top_k": 2 * (model.error + order_rounding(result)), "above": model.error}
         return cls(chosen, int(k or 0), float(edge), opened.type, errors.get(chosen, opened.type.error))
 
     @property

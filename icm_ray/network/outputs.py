@@ -10,14 +10,18 @@ from icm_ray.functions.activations import sigmoid
 from icm_ray.functions.row_functions import softmax
 from icm_ray.ops import compare, linear
 from icm_ray.ops.products import Epilogue, Truncate
+from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 
-__all__ = ["Output", "add_output"]
+__all__ = ["Output", "add_output", "order_rounding"]
 
 Output: TypeAlias = Literal["logits", "label", "probabilities", "top_k", "above"]
 
 _SMOOTH_BITS = 16
 """Fractional bits of what sigmoid and softmax take."""
+_ORDER_BITS = 24
+"""... and of what is put in order where the ring has no room for more: what was found is moved below all others."""
+_ORDER_WIDTH = 60
 
 
 def add_output(builder: Builder, result: Value, error: float, output: Output, k: int, threshold: float) -> Value:
@@ -54,9 +58,18 @@ def _above(builder: Builder, x: Value, threshold: float) -> Value:
     return builder.add(compare.AtLeast(edge, width), x)
 
 
+def order_rounding(result: ValueType) -> float:
+    """By how much top_k rounds a result's cells before they are compared."""
+    return 2.0**-_ORDER_BITS if result.width > _ORDER_WIDTH and result.f > _ORDER_BITS else 0.0
+
+
+def _rounded(builder: Builder, x: Value, f: int) -> Value:
+    shift = x.type.f - f
+    return builder.add(Truncate(Epilogue(shift=shift, width=x.type.width + 1)), x) if shift > 0 else x
+
+
 def _probabilities(builder: Builder, x: Value) -> Value:
-    if (shift := x.type.f - _SMOOTH_BITS) > 0:
-        x = builder.add(Truncate(Epilogue(shift=shift, width=x.type.width + 1)), x)
+    x = _rounded(builder, x, _SMOOTH_BITS)
     images, classes = x.type.shape
     if classes > 2:
         return softmax(builder, x)
@@ -75,6 +88,8 @@ def _top_k(builder: Builder, x: Value, k: int) -> Value:
     images, classes = x.type.shape
     if not 1 <= k <= classes:
         raise InputError(f"top_k of {classes} classes: k is 1 to {classes}, not {k}")
+    if order_rounding(x.type):
+        x = _rounded(builder, x, _ORDER_BITS)
     width, left, found = x.type.width, x, list[Value]()
     while True:
         index = builder.add(linear.Reshape((images, 1)), builder.add(compare.ArgMax(left.type.width + 1), left))

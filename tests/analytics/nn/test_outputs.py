@@ -51,6 +51,18 @@ def test_of_equals_the_first_come_first(lanes):
     assert found.tolist() == [[1, 2, 0, 3], [0, 1, 2, 3], [1, 3, 0, 2]]
 
 
+def test_every_output_of_numbers_as_wide_as_the_ring_allows(lanes):
+    net = passing(3)
+    x = np.array([[900.5, -1000.0, 1000.0], [-0.25, -0.5, -0.75]])
+    model = SecureModel(lanes, net, "alice", (torch.zeros(1, 3),), input_bound=2.0**15)
+    assert model._public.result.width > 60
+    assert model.predict(x, "bob", output="top_k", k=3).reveal().tolist() == [[2, 0, 1], [0, 1, 2]]
+    assert model.predict(x, "bob", output="label").reveal().tolist() == [2, 0]
+    assert model.predict(x, "bob", output="above", threshold=-0.5).reveal().tolist() == [[1, 0, 1], [1, 1, 0]]
+    chances = model.predict(x, "bob", output="probabilities")
+    np.testing.assert_allclose(chances.reveal(), torch.softmax(torch.from_numpy(x), 1).numpy(), atol=chances.error)
+
+
 @pytest.mark.parametrize("threshold", [-1, 0.5, 1e300, -1e5])
 def test_above_a_threshold(small, lanes, threshold):
     net, model = small

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from analytics.nn.model import SecureModel
+from analytics.nn.sources.arrays import ArrayImages
 from icm_ray.errors import ColumnError, InputError, NullError, ShapeError, UnsupportedError
 from tests.analytics.nn.conftest import passing
 from tests.analytics.nn.secure_checks import plain
@@ -88,6 +92,23 @@ def test_a_mapped_file_is_read_in_pieces(small, tmp_path):
     changed[:] = 1  # which is in no file
     model.predict(changed, owner="bob").reveal()
     assert (changed == 1).all()
+
+
+def resident(path):
+    """Bytes of a mapped file that this process holds."""
+    sizes = re.findall(rf"{re.escape(str(path))}\n(?:.*\n)*?Rss: +(\d+) kB", Path("/proc/self/smaps").read_text())
+    return 1024 * sum(map(int, sizes))
+
+
+def test_pages_of_a_mapped_file_are_let_go(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.ones((512, 4096)))
+    mapped = np.load(path, mmap_mode="r")
+    assert mapped.sum() == 512 * 4096
+    assert resident(path) > mapped.nbytes // 2
+    for block in ArrayImages(mapped, (4096,)).blocks(32):
+        assert block.images.sum() == 32 * 4096
+    assert resident(path) < mapped.nbytes // 4
 
 
 def test_ids_come_with_the_results_and_those_that_are_known_are_skipped(small):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +46,13 @@ def group_table(
     *,
     flat: bool,
     series: bool,
+    noise: Mapping[Any, Mapping[str, float]] | None = None,
 ) -> Any:
     """A DataFrame, or a Series of the only column; a row for each group that has rows.
 
     rows: by cell how many there are. found: of private keys the values of each, by cell. flat: labels are names, no
-    pairs. `withheld` of the result says what was withheld, and is NaN.
+    pairs. noise: by label what parties added: nobody knows then which groups have rows, all are there; it is
+    `attrs["noise"]`. `withheld` of the result says what was withheld, and is NaN.
     """
     import pandas as pd
 
@@ -59,7 +61,7 @@ def group_table(
         places = np.array([place for _, place in there], np.int64)
         values = [pd.Index([key[number] for key, _ in there]) for number in range(len(found))]
     else:
-        places = np.flatnonzero(_there(rows))
+        places = np.flatnonzero(_there(rows)) if noise is None else np.arange(len(rows))
         codes = np.unravel_index(places, [key.size for key in groups.groups])
         values = [pd.Index(list(key.domain)).take(code) for key, code in zip(groups.groups, codes, strict=True)]
     names = list(groups.names)
@@ -71,6 +73,8 @@ def group_table(
     else:
         table = pd.DataFrame(dict(enumerate(made)), index=index)
         table.columns = pd.Index(labels) if flat else pd.MultiIndex.from_tuples(labels)
+    if noise is not None:
+        table.attrs["noise"] = noise
     return mark(table, _reasons(columns, places, index, [] if series else labels))
 
 

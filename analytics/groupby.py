@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from analytics.aggregates import kind_of_result
+from analytics.execute import Part
 from analytics.group_describing import DescribedGroups
 from analytics.group_keys import TEXT, NamedGroups, domain_of, keys_of
 from analytics.group_shapes import beside, keys_as_columns
@@ -23,6 +24,7 @@ from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError, PolicyError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.kinds import NUMBERS
+from icm_ray.query.noise import deviations
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.statistics.catalogue import Statistic
@@ -221,6 +223,7 @@ class SecureGroupBy(GroupVerbs, DescribedGroups, RowsStay, Uncompared):
         asked = list(dict.fromkeys([rows, *keys, *statistics]))
         parts = [self._meant.part(statistic, by) for statistic in asked]
         title = title or ", ".join(statistic.title for statistic in statistics)
+        noise = self._noise(columns, statistics, parts[0])
 
         def build(results: list[Any]) -> Any:
             found = dict(zip(asked, results, strict=True))
@@ -228,12 +231,25 @@ class SecureGroupBy(GroupVerbs, DescribedGroups, RowsStay, Uncompared):
                 (column, found[item] if show is None else [show(value) for value in plain_list(found[item])])
                 for column, (item, show) in zip(columns, made, strict=True)
             ]
+            key_values = [found[key] for key in keys]
             table = group_table(
-                self._groups, found[rows], [found[key] for key in keys], of_columns, flat=flat, series=series
+                self._groups, found[rows], key_values, of_columns, flat=flat, series=series, noise=noise
             )
             return finish(table)
 
         return Query(parts, f"{title} by {self._by_words}", build, note)
+
+    def _noise(
+        self, columns: Sequence[GroupColumn], statistics: Sequence[Statistic], part: Part
+    ) -> dict[Any, dict[str, float]] | None:
+        """By label the standard deviations of what parties add; None where a policy does not ask for it."""
+        policy, parties = self._meant.dataset.facts.policy, len(self._meant.dataset.engine.parties)
+        if policy is None or policy.noise is None:
+            return None
+        return {
+            column.label or "size": dict(deviations(statistic, part.rows, parties))
+            for column, statistic in zip(columns, statistics, strict=True)
+        }
 
     def _in_two_steps(self, wanted: Sequence[Wanted], *, flat: bool, series: bool, finish: Finish) -> Query:
         """Values of a rank are searched in groups whose keys are known: in those that the first question opens."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -10,6 +11,7 @@ from analytics.execute import Part, check, explain, run
 from analytics.uncompared import Uncompared
 from icm_ray.errors import InputError
 from icm_ray.query.error_bound import ErrorBound
+from icm_ray.query.noise import deviations
 from icm_ray.runtime.driver.engine import Engine
 
 __all__ = ["Query", "together"]
@@ -67,7 +69,8 @@ class Query(Uncompared):
     def error(self) -> ErrorBound:
         """A bound on the distance to the plaintext result, in the column's units; public, known beforehand.
 
-        It is `absolute + relative |result| + root sqrt(|result|)`, of which `error.at(result)` is the value.
+        It is `absolute + relative |result| + root sqrt(|result|)`, of which `error.at(result)` is the value. Where a
+        policy adds noise, `error.noise` has its standard deviation in the count and in the sum.
 
         Examples:
             >>> print(visits["age"].sum().error)
@@ -76,7 +79,8 @@ class Query(Uncompared):
         if len(self._parts) > 1:
             raise InputError(f"{self._title} has several results, each with its own error: see explain()")
         (part,) = self._parts
-        return part.statistic.error(part.rows)
+        noise = deviations(part.statistic, part.rows, len(self.session.parties))
+        return replace(part.statistic.error(part.rows), noise=noise)
 
     def explain(self, to: str | None = None) -> str:
         """Say what `reveal(to)` opens and to whom, public sizes, rounds, bytes, bytes from the dealer, error bound.

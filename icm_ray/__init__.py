@@ -14,14 +14,15 @@ from icm_ray.errors import *  # noqa: F403 - the whole tree, as its own list say
 from icm_ray.revealable import reveal
 
 if TYPE_CHECKING:
-    from icm_ray.policy import Policy
+    from icm_ray.policy import Noise, Policy
     from icm_ray.query.withheld import Withheld
     from icm_ray.runtime.session import Session
 
-__all__ = ["Policy", "Session", "Withheld", "reveal"]
+__all__ = ["Noise", "Policy", "Session", "Withheld", "reveal"]
 __all__ += errors.__all__
 
 _LATER = {
+    "Noise": "icm_ray.policy",
     "Policy": "icm_ray.policy",
     "Session": "icm_ray.runtime.session",
     "Withheld": "icm_ray.query.withheld",

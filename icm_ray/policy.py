@@ -7,13 +7,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from icm_ray.errors import InputError
 
-__all__ = ["FEWEST_ROWS", "OPERATIONS", "Policy"]
+__all__ = ["FEWEST_ROWS", "OPERATIONS", "Noise", "Policy"]
 
 FEWEST_ROWS: Final = 3
 """No policy asks for fewer rows behind a number: two tell each other's values."""
@@ -25,6 +25,90 @@ OPERATIONS: Final = (
     "histogram2d", "crosstab", "value_counts", "corr", "cov", "regression", "merge", *_SHOWS_VALUES,
 )  # fmt: skip
 """The kinds of output that a policy can name. The last ones are somebody's own value: off unless they are named."""
+
+
+class Noise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Noise is what every party adds to counts, sums and means before they are opened, each its own, seen by nobody.
+
+    Each party draws a whole share of it, so that as long as one party keeps its own to itself, what is opened is as
+    noisy as stated, to the other parties too; to all others it is noisier, by the root of the number of parties.
+
+    Attributes:
+        kind: "gaussian" or "laplace": the discrete distribution, drawn exactly, without floating point. Or "cell_key":
+            counts alone have noise, which follows from secret keys of the rows behind them, so that the same rows have
+            the same noise whatever they are called; sums and means are refused.
+        scale: Of each party's noise, from 1/1024 on: sigma of the Gaussian, b of the Laplace distribution, in units of
+            what one row can change: of a count 1, of a sum the largest of its bounds' magnitudes and their distance.
+            Of cell keys from 1/4 to 16: sigma of a Gaussian that is cut off at three of these.
+        bounds: By name of a column the least and the largest value that its sums and means count: others are clipped
+            to these. Sums of columns that are not named are refused; conditions need no bounds.
+
+    Raises:
+        InputError: Noise that cannot be.
+
+    Examples:
+        >>> icm.Policy(name="visits", noise=icm.Noise(scale=2.0, bounds=(("cost", 0, 1000),))).noise.kind
+        'gaussian'
+    """
+
+    kind: Literal["gaussian", "laplace", "cell_key"] = "gaussian"
+    scale: float
+    bounds: tuple[tuple[str, float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise _wrong("noise", self.kind, f"of kind {' or '.join(_KINDS)}")
+        if not _is_number(self.scale) or not _LEAST_SCALE <= self.scale <= _MOST_SCALE:
+            raise _wrong("noise", self.scale, f"of a scale from 1/{round(1 / _LEAST_SCALE)} to 2^30")
+        if self.kind == "cell_key" and not (_LEAST_OF_KEYS <= self.scale <= _MOST_OF_KEYS and not self.bounds):
+            raise _wrong("noise", self.scale, "of a scale from 1/4 to 16 and without bounds where it is of cell keys")
+        if not isinstance(self.bounds, tuple):
+            raise _wrong("noise", self.bounds, "with bounds in a tuple")
+        names: list[str] = []
+        for bound in self.bounds:
+            named: object = bound
+            if not (isinstance(named, tuple) and len(named) == 3 and type(named[0]) is str and named[0] not in names):
+                raise _wrong("noise", bound, "with bounds (name, least, largest), once for each name")
+            if not all(map(_is_number, bound[1:])) or not bound[1] < bound[2]:
+                raise _wrong("noise", bound, "with finite bounds, the least below the largest")
+            names.append(bound[0])
+        msgspec.structs.force_setattr(self, "scale", float(self.scale))
+        plain = tuple((name, float(least), float(most)) for name, least, most in self.bounds)
+        msgspec.structs.force_setattr(self, "bounds", plain)
+
+    def within(self, column: str) -> tuple[float, float] | None:
+        """Say to what the values of a column are clipped.
+
+        Args:
+            column: Its name.
+
+        Returns:
+            The least and the largest value; None where there are no bounds.
+
+        Examples:
+            >>> icm.Noise(scale=2, bounds=(("cost", 0, 1000),)).within("cost")
+            (0.0, 1000.0)
+        """
+        return next(((least, most) for name, least, most in self.bounds if name == column), None)
+
+    @classmethod
+    def _of(cls, given: Any) -> Noise:
+        """From what a TOML file says. Errors: `InputError`."""
+        if not isinstance(given, dict) or "scale" not in given or not set(given) <= set(cls.__struct_fields__):
+            raise _wrong("noise", given, f"a table of {', '.join(cls.__struct_fields__)}; scale has to be there")
+        bounds = given.get("bounds", {})
+        if not isinstance(bounds, dict) or not all(isinstance(pair, list) for pair in bounds.values()):
+            raise _wrong("noise", bounds, "with bounds = { column = [least, largest] }")
+        return cls(**{**given, "bounds": tuple((name, *pair) for name, pair in bounds.items())})
+
+    def _in_words(self) -> str:
+        if self.kind == "cell_key":
+            return f"counts have noise of cell keys of scale {self.scale:g}; there is nothing else"
+        bounded = f", of {', '.join(name for name, *_ in self.bounds)} within bounds" if self.bounds else ""
+        return (
+            f"each party adds {self.kind} noise of scale {self.scale:g} to counts and to sums and means{bounded}; "
+            "there is nothing else"
+        )
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,6 +133,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         rows_per_bin: A histogram has at most one bin for so many rows; by default 3.
         row_sets: How many different filters, groupings and histograms are answered; by default 64. Each is held against
             all before it, and refused where 1 to k - 1 rows make the difference.
+        entity: The name of a column that says whose each row is, whole numbers or text; by default "": each row is its
+            own. Rules about numbers of values then hold for the different entities that these are of, and what one of
+            them has of a sum is one contribution. An entity in two owners' tables counts twice.
+        expressions: "plain" where sums, means and the like are of columns, of their sums and differences, of multiples
+            of these by numbers, and of what conditions choose of them; by default "any": of other arithmetic too,
+            which can pick rows that no rule sees.
+        noise: What every party adds to each count and sum, by default None: nothing. With noise, counts, sums, means
+            and histograms are all that is answered, and the policy has a name.
 
     Raises:
         InputError: A rule that cannot be; it names the rule and what is allowed.
@@ -68,6 +160,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     residual_df: int = 10
     rows_per_bin: int = 3
     row_sets: int = 64
+    entity: str = ""
+    expressions: Literal["any", "plain"] = "any"
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
         for rule, least, most in _WHOLE:
@@ -86,6 +181,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         unknown = [name for name in self.operations or () if name not in OPERATIONS]
         if unknown:
             raise _wrong("operations", unknown[0], f"names of {', '.join(OPERATIONS)}")
+        if self.expressions not in _EXPRESSIONS:
+            raise _wrong("expressions", self.expressions, " or ".join(map(repr, _EXPRESSIONS)))
+        if self.noise is not None and not isinstance(self.noise, Noise):
+            raise _wrong("noise", self.noise, "an icm.Noise")
+        if self.noise is not None and not self.name:
+            raise _wrong("name", self.name, "given beside noise, so that rows that are read again have the same")
+        if type(self.entity) is not str:
+            raise _wrong("entity", self.entity, "the name of a column")
+        if self.entity and self.noise is not None:
+            raise _wrong("entity", self.entity, "left out beside noise, which is as large as what one row can change")
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Policy:
@@ -136,6 +241,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         found: dict[str, Any] = {}
         for rule, value in rules.items():
             found[rule] = tuple(value) if isinstance(value, list) else value
+        if "noise" in found:
+            found["noise"] = Noise._of(found["noise"])
         return cls(**found)
 
     def objection(self, what: str, rows: int, to: str) -> str | None:
@@ -230,20 +337,23 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             >>> icm.Policy(recipients=("bob",)).in_words()[-1]
             'results go to bob alone'
         """
-        k = self.min_rows
+        k, of = self.min_rows, f"different {self.entity}" if self.entity else "values"
         if self.operations is None:
             kinds = f"all but {', '.join(_SHOWS_VALUES)}, which show somebody's own value"
         else:
             kinds = ", ".join(self.operations) or "nothing"
         return (
-            f"at least {k} values behind every revealed number",
-            f"no filter or group that leaves 1 to {k - 1} values out",
+            f"at least {k} {of} behind every revealed number",
+            f"no filter or group that leaves 1 to {k - 1} {of} out",
             self._dominance_in_words(),
             "no table in which the others and the total tell a withheld cell: a second one is withheld",
             f"counts of zero are {'withheld' if self.hide_zeros else 'shown'}",
             f"at least {self.residual_df} residual degrees of freedom",
             f"at least {self.rows_per_bin} rows for each bin of a histogram",
             f"{self.row_sets} different filters, groupings and histograms at most, any two of them {k} rows apart",
+            "sums and the like are of "
+            + ("plain expressions: what bends is refused" if self.expressions == "plain" else "any expression"),
+            *(() if self.noise is None else (self.noise._in_words(),)),
             f"kinds of output: {kinds}",
             "results go to anybody in the session"
             if self.recipients is None
@@ -251,6 +361,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         )
 
 
+_EXPRESSIONS: Final = ("any", "plain")
+_KINDS: Final = ("gaussian", "laplace", "cell_key")
+_LEAST_OF_KEYS, _MOST_OF_KEYS = 0.25, 16.0
+_LEAST_SCALE: Final = 2.0**-10
+_MOST_SCALE: Final = 2.0**30
 _RESIDUALS: Final = frozenset({"var", "std", "sem", "skew", "kurt", "corr", "cov", "regression"})
 _WHOLE: Final = (
     ("min_rows", FEWEST_ROWS, _MOST_ROWS),
@@ -261,6 +376,10 @@ _WHOLE: Final = (
     ("row_sets", 0, 1 << 10),
 )
 """Rules that are whole numbers: name, least, most."""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2.0**1000
 
 
 def _wrong(rule: str, value: object, allowed: str) -> InputError:

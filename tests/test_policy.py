@@ -1,10 +1,12 @@
 """A policy's rules: defaults, what cannot be, TOML files with errors that name rule and line."""
 
+import math
+
 import msgspec
 import pytest
 
 from icm_ray.errors import InputError
-from icm_ray.policy import OPERATIONS, Policy
+from icm_ray.policy import OPERATIONS, Noise, Policy
 from icm_ray.query.statistics.catalogue import Statistic
 
 SEVERAL = {
@@ -38,6 +40,7 @@ def test_defaults():
         ({"recipients": ("bob", 3)}, "recipients is"),
         ({"hide_zeros": 1}, "hide_zeros is 1; it has to be true or false"),
         ({"residual_df": 0}, "residual_df is 0"),
+        ({"noise": 2}, "noise is 2; it has to be an icm.Noise"),
     ],
 )
 def test_what_cannot_be(rules, says):
@@ -55,6 +58,9 @@ def test_what_cannot_be(rules, says):
         ('operations = [\n  "count",\n  "avg",\n]', 1, "operations is 'avg'"),
         ("min_rows = 20\nrecipients = [", 2, "no TOML"),
         ("[min_rows]\nk = 3", 1, "min_rows is {'k': 3}"),
+        ("\nnoise = 3", 2, "noise is 3; it has to be a table of kind, scale, bounds"),
+        ("[noise]\nscale = 0.0001", 1, "noise is 0.0001; it has to be of a scale from 1/1024 to 2.30"),
+        ("[noise]\nscale = 1\nbounds = { cost = 3 }", 1, "with bounds = { column"),
     ],
 )
 def test_a_file_with_a_fault_is_refused_by_rule_and_line(tmp_path, text, line, says):
@@ -76,6 +82,42 @@ def test_a_file_says_what_python_says(tmp_path):
     assert Policy.from_toml(str(path)) == Policy()
     with pytest.raises(InputError, match="cannot be read"):
         Policy.from_toml(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ({"kind": "uniform", "scale": 1}, "'uniform'; it has to be of kind gaussian or laplace or cell_key"),
+        ({"kind": "cell_key", "scale": 20}, "from 1/4 to 16 and without bounds"),
+        ({"kind": "cell_key", "scale": 2, "bounds": (("x", 0, 1),)}, "without bounds where it is of cell keys"),
+        ({"scale": math.nan}, "noise is nan"),
+        ({"scale": True}, "noise is True"),
+        ({"scale": 1, "bounds": {"cost": (0, 1)}}, "with bounds in a tuple"),
+        ({"scale": 1, "bounds": (("cost", 0),)}, "once for each name"),
+        ({"scale": 1, "bounds": (("cost", 0, 1), ("cost", 0, 2))}, "once for each name"),
+        ({"scale": 1, "bounds": (("cost", 1, 1),)}, "the least below the largest"),
+        ({"scale": 1, "bounds": (("cost", 0, 10**400),)}, "finite bounds"),
+    ],
+)
+def test_noise_that_cannot_be(rules, says):
+    with pytest.raises(InputError, match=says):
+        Noise(**rules)
+
+
+def test_noise_from_a_file_and_over_a_wire(tmp_path):
+    path = tmp_path / "visits.toml"
+    path.write_text(
+        'name = "visits"\n[noise]\nkind = "laplace"\nscale = 2\nbounds = { cost = [0, 1000], age = [0, 120] }\n'
+    )
+    stated = Noise(kind="laplace", scale=2, bounds=(("cost", 0, 1000), ("age", 0, 120)))
+    policy = Policy.from_toml(path)
+    assert policy == Policy(name="visits", noise=stated)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(policy), type=Policy) == policy
+    assert "each party adds laplace noise of scale 2 to counts and to sums and means, of cost, age" in " ".join(
+        policy.in_words()
+    )
+    assert stated.within("age") == (0, 120)
+    assert stated.within("x") is None
 
 
 def test_every_statistic_can_be_named():

@@ -21,16 +21,19 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.owner.bins import Bins, Edge
+from icm_ray.owner.entities import EntityMagnitudes, EntityWeights
 from icm_ray.owner.exact import ExactProducts, ExactSums
 from icm_ray.owner.extremes import Extremes
 from icm_ray.owner.key_counts import KeyCounts
 from icm_ray.owner.limb_sums import LimbSums
 from icm_ray.owner.magnitudes import Magnitudes
+from icm_ray.owner.record_keys import KeySums
+from icm_ray.query.cell_keys import LOG2_KEYS
 from icm_ray.query.key_digits import KeyDigits
 from icm_ray.ring import cells as kernels
 from icm_ray.ring.array import RingArray
 
-__all__ = ["KINDS", "Fold", "fold_for", "limb_fold_for"]
+__all__ = ["KINDS", "Fold", "entity_fold_for", "fold_for", "limb_fold_for"]
 
 Cells = NDArray[np.int64]
 
@@ -108,6 +111,20 @@ def fold_for(
     return _Numbers(inner, floats, name, cells)
 
 
+def entity_fold_for(kind: str, floats: bool, name: str, cells: int, weights: NDArray[np.uint64]) -> Fold:
+    """The fold of "entities", what rows weigh by cell (cells,), or of "contributions" of entities (7, cells): the
+    `others` of its blocks are numbers of entities. weights: of a row of each. Of "record keys" these are the keys, and
+    there are no weights. Errors: `ProgramError` (another kind).
+    """
+    if kind == "record keys":
+        return _WithNumbers(KeySums(cells), floats, name, cells, 1 << LOG2_KEYS)
+    if kind == "entities":
+        return _WithNumbers(EntityWeights(cells, weights), floats, name, cells, weights.size)
+    if kind == "contributions":
+        return _WithNumbers(EntityMagnitudes(floats, cells), floats, name, cells, weights.size)
+    raise ProgramError(f"{name}: {kind} is not aggregated by entities", name=name)
+
+
 def limb_fold_for(kind: str, floats: bool, name: str, cells: int, limb: int) -> Fold:
     """The fold of a sum, or of a sum of squares, in words (words, cells) of `limb` bits.
 
@@ -182,6 +199,34 @@ class _Products:
 
     def words(self) -> RingArray:
         """The sums."""
+        return self._inner.words()
+
+
+class _WithNumbers:
+    """A fold of rows that come with a number each: checks what comes, likewise."""
+
+    def __init__(
+        self, inner: EntityWeights | EntityMagnitudes | KeySums, floats: bool, name: str, cells: int, entities: int
+    ) -> None:
+        self._inner, self._floats, self._name, self._cells, self._entities = inner, floats, name, cells, entities
+
+    def add(self, values: NDArray[Any], cells: Cells | None, others: NDArray[Any] | None = None) -> None:
+        """Check a block, and take it."""
+        placed = _placed(cells, values.size, self._cells, self._name)
+        if others is None or others.shape != values.shape or others.dtype != np.int64:
+            raise ProgramError(
+                f"{self._name}: rows of entities, or with keys, come with a number each", name=self._name
+            )
+        if not values.size:
+            return
+        if others.min() < 0 or others.max() >= self._entities:
+            raise ProgramError(f"{self._name}: a row of an entity, or with a key, that is not there", name=self._name)
+        numbers = isinstance(self._inner, EntityMagnitudes)
+        taken = _for_kernels(_of_kind(values, self._floats, self._name)) if numbers else values
+        self._inner.add(taken, placed, others)
+
+    def words(self) -> RingArray:
+        """The inner fold's."""
         return self._inner.words()
 
 

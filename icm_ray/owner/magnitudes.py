@@ -13,7 +13,7 @@ from icm_ray.ring import cells as kernels
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.wide import to_signed
 
-__all__ = ["Magnitudes"]
+__all__ = ["Magnitudes", "sizes_of"]
 
 _FRACTION = 52
 
@@ -28,7 +28,7 @@ class Magnitudes:
 
     def add(self, values: NDArray[Any], cells: NDArray[np.int64] | None) -> None:
         """Take values (rows,), int64, uint64 or float64, of their cells (rows,), or of the only one; not empty."""
-        sizes = _sizes(values)
+        sizes = sizes_of(values)
         self._sums.add(sizes, cells)
         if cells is None:
             ends = [*self._largest, *self._second, *_ends(_ordered(sizes))]
@@ -54,7 +54,7 @@ class Magnitudes:
         return fraction if not exponent else (fraction | 1 << _FRACTION) << (exponent - 1)
 
 
-def _sizes(values: NDArray[Any]) -> NDArray[Any]:
+def sizes_of(values: NDArray[Any]) -> NDArray[Any]:
     """Magnitudes: float64, or uint64, for that of the least int64 is no int64."""
     if values.dtype.kind == "f":
         sizes: NDArray[Any] = np.abs(values)

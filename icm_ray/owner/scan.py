@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.owner.bins import bins_of
+from icm_ray.owner.entities import EntityCodes
 from icm_ray.owner.expressions.evaluate import evaluate
 from icm_ray.owner.expressions.kinds import as_agreed
-from icm_ray.owner.folds import Fold, fold_for, limb_fold_for
+from icm_ray.owner.folds import Fold, entity_fold_for, fold_for, limb_fold_for
 from icm_ray.owner.reading import Readable
+from icm_ray.owner.record_keys import ROW_KEYS, row_keys
 from icm_ray.owner.values import lacking, plain_numbers
 from icm_ray.query.expressions.tree import Of, Scalar, columns_of
 from icm_ray.query.expressions.words import words
@@ -24,32 +26,69 @@ from icm_ray.ring.array import RingArray
 __all__ = ["Batch", "Work", "aggregates", "check", "check_columns", "found", "read_by"]
 
 Rows = NDArray[np.int64]
+_OF_ANY_KIND: Final = frozenset({"count", "entities", "record keys"})
+"""Aggregates of columns that may hold no numbers."""
 
 
-def aggregates(table: Readable, tasks: Mapping[str, Aggregate]) -> dict[str, RingArray]:
-    """The words of each task, by its name; all are of this table and of the same partitions.
+def aggregates(
+    table: Readable, tasks: Mapping[str, Aggregate], secret: Callable[[str], bytes] | None = None
+) -> dict[str, RingArray]:
+    """The words of each task, by its name; all are of this table and of the same partitions. secret: by the name of a
+    policy what keys of rows are drawn from, for tasks that add these up.
 
     Errors: `ColumnError` (a column that is not there, or not of the kind that was agreed on), `NullError` (values that
     are missing where none may be, or infinite), `BoundError` (a result beyond 64 bits), `SourceError`, `ProgramError`
     (no such partition, groups of no value). None of them tells a value or a row.
     """
-    works = {name: Work(task, task.cells) for name, task in tasks.items()}
     partitions = next(iter(tasks.values())).partitions
+    starts = next((task.starts for task in tasks.values() if task.keys_of), (0,) * len(partitions))
     names = columns_of(*(of for task in tasks.values() for of in read_by(task)))
     for task in tasks.values():
         check(table, task)
+    entities = {name: _entities(table, name, partitions) for name in {task.entity for task in tasks.values()} - {""}}
+    works = {name: Work(task, task.cells, entities=entities.get(task.entity)) for name, task in tasks.items()}
+    secrets = _secrets(tasks.values(), secret)
     infos = {info.name: info for info in table.info.columns}
-    for partition in partitions:
+    for partition, first in zip(partitions, starts, strict=True):
         if not 0 <= partition < len(table.info.rows):
             raise ProgramError(f"a table of {len(table.info.rows)} partitions, none of number {partition}")
         if not table.info.rows[partition]:
             continue
+        keys, start = [row_keys(one, first, table.info.rows[partition]) for one in secrets], 0
         for count, columns in table.batches(partition, names):
-            batch = Batch(infos, count, columns.__getitem__)
+            batch = Batch(infos, count, _beside(columns, [some[start : start + count] for some in keys]))
+            start += count
             for work in works.values():
                 chosen = batch.chosen(work.task.where)
                 work.add(chosen, chosen.cells(work.task.by))
     return {name: work.fold.words() for name, work in works.items()}
+
+
+def _secrets(tasks: Iterable[Aggregate], secret: Callable[[str], bytes] | None) -> list[bytes]:
+    """What keys of rows are drawn from: of one policy at most, for a table belongs to one dataset."""
+    policies = sorted({task.keys_of for task in tasks} - {""})
+    if not policies:
+        return []
+    if secret is None or len(policies) > 1:
+        raise ProgramError("rows have keys for the policy of their dataset")
+    return [secret(policies[0])]
+
+
+def _beside(columns: Mapping[str, Any], keys: Sequence[Rows]) -> Callable[[str], Any]:
+    """What gives the columns, and the keys of the rows."""
+    import pyarrow as pa
+
+    return lambda name: pa.array(keys[0]) if name == ROW_KEYS else columns[name]
+
+
+def _entities(table: Readable, name: str, partitions: Iterable[int]) -> EntityCodes:
+    """The entities of these partitions: a pass over one column, before the one over the rest."""
+    infos, arrays = {info.name: info for info in table.info.columns}, []
+    for partition in partitions:
+        if 0 <= partition < len(table.info.rows) and table.info.rows[partition]:
+            for count, columns in table.batches(partition, [name]):
+                arrays.append(Batch(infos, count, columns.__getitem__).names(name))
+    return EntityCodes(name, arrays)
 
 
 def read_by(task: Aggregate) -> Iterator[Of | None]:
@@ -57,6 +96,7 @@ def read_by(task: Aggregate) -> Iterator[Of | None]:
     yield task.column
     yield task.times
     yield task.where
+    yield task.entity or None
     for key in task.by:
         yield key.of
 
@@ -74,7 +114,7 @@ def check_columns(table: Readable, read: Iterable[Of | None]) -> None:
 def check(table: Readable, task: Aggregate) -> None:
     """Refuse what cannot be aggregated before anything is read. Errors: `ColumnError`."""
     check_columns(table, read_by(task))
-    if task.kind != "count" and task.read_as not in NUMBERS | {"null"}:
+    if task.kind not in _OF_ANY_KIND and task.read_as not in NUMBERS | {"null"}:
         name = words(task.column)
         raise ColumnError(f"{name}: numbers are needed, and its type is {task.read_as}", column=name)
 
@@ -131,6 +171,14 @@ class Batch:
         if key not in self._arrays:
             self._arrays[key] = as_agreed(self._raw(name, kind), kind or self._infos[name].kind)
         return self._arrays[key]
+
+    def given(self, name: str) -> Any:
+        """The array of what stands beside the columns."""
+        return self._given(name)
+
+    def names(self, column: str) -> Any:
+        """The array of a plain column."""
+        return self._column(column, "")
 
     def key(self, key: PrivateKey) -> Any:
         """The array of a private key."""
@@ -199,11 +247,19 @@ def _bins(array: Any, key: GroupKey) -> Rows:
 class Work:
     """One aggregate, while the rows are read."""
 
-    def __init__(self, task: Aggregate, cells: int, limb: int | None = None) -> None:
-        """limb: sums are words of so many bits, and of floats rounded for that; None: they are exact."""
-        self.task, self._name, self._cells = task, words(task.column), cells
+    def __init__(
+        self, task: Aggregate, cells: int, limb: int | None = None, entities: EntityCodes | None = None
+    ) -> None:
+        """limb: sums are words of so many bits, and of floats rounded for that; None: they are exact. entities: of
+        tasks by entity.
+        """
+        self.task, self._name, self._cells, self._entities = task, words(task.column), cells, entities
         floats = task.read_as == "float"
-        self.fold: Fold = (
+        if entities is not None or task.keys_of:
+            weights = np.zeros(0, np.uint64) if entities is None else entities.weights
+            self.fold: Fold = entity_fold_for(task.kind, floats, self._name, cells, weights)
+            return
+        self.fold = (
             limb_fold_for(task.kind, floats, self._name, cells, limb)
             if limb is not None and task.kind in {"sum", "squares"}
             else fold_for(task.kind, floats, self._name, cells, task.edges, task.digits, task.degree)
@@ -215,19 +271,26 @@ class Work:
 
         task = self.task
         arrays = [batch.values(of, task.read_as) for of in (task.column, task.times) if of is not None]
+        valued = len(arrays)
+        if self._entities is not None:
+            arrays.append(pa.array(self._entities.of(batch.names(task.entity))))
+        elif task.keys_of:
+            arrays.append(batch.given(ROW_KEYS))
         if cells is not None and (out := cells < 0).any():
             arrays, cells = [array.filter(pa.array(~out)) for array in arrays], cells[~out]
-        for place in range(len(arrays)):
+        for place in range(valued):
             there = found(arrays[place])
             if there is not None:
                 if not task.nullable:
                     raise lacking(self._name, "null or NaN")
                 arrays = [array.filter(pa.array(there)) for array in arrays]
                 cells = None if cells is None else cells[there]
-        counts, rows = task.kind == "count", len(arrays[0])
+        counts, rows = task.kind in _OF_ANY_KIND, len(arrays[0])
         numbers, *others = (
-            np.zeros(rows, np.bool_) if counts else plain_numbers(array, self._name, task.read_as) for array in arrays
+            np.zeros(rows, np.bool_) if counts else plain_numbers(array, self._name, task.read_as)
+            for array in arrays[:valued]
         )
+        others += [array.to_numpy() for array in arrays[valued:]]
         if numbers.size:
             self.fold.add(numbers, None if self._cells == 1 else cells, *others)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import Any
 
@@ -116,9 +116,11 @@ class Tables:
                 return group_rows(self._table(task.table), task)
         raise ProgramError("what the driver gives does not come from a table")
 
-    def make_all(self, tasks: Mapping[str, InputTask]) -> dict[str, RingArray]:
-        """What all tasks ask for, by name; aggregates over the same partitions of a table take one pass. Errors: those
-        of `make`.
+    def make_all(
+        self, tasks: Mapping[str, InputTask], secret: Callable[[str], bytes] | None = None
+    ) -> dict[str, RingArray]:
+        """What all tasks ask for, by name; aggregates over the same partitions of a table take one pass. secret: by
+        the name of a policy what keys of rows are drawn from. Errors: those of `make`.
         """
         made: dict[str, RingArray] = {}
         together: dict[tuple[str, tuple[int, ...]], dict[str, Aggregate]] = {}
@@ -129,7 +131,7 @@ class Tables:
                 made[name] = self.make(task)
         with self._lock:
             for (table, _), some in together.items():
-                made |= aggregates(self._table(table), some)
+                made |= aggregates(self._table(table), some, secret)
         return made
 
     def _with_kind(self, task: Aggregate) -> Aggregate:

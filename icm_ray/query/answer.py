@@ -57,8 +57,9 @@ def _answer(statistic: Statistic, numbers: Mapping[str, Opened | Known], rows: R
 
 
 def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
-    few = f"{statistic.title}: fewer than {fewest_values(statistic, rows)} values are behind it"
     policy = rows.policy
+    of = f"different {policy.entity}" if policy is not None and policy.entity else "values"
+    few = f"{statistic.title}: fewer than {fewest_values(statistic, rows)} {of} are behind it"
     if policy is None:
         return Withheld(few)
     reasons = [few]

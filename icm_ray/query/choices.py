@@ -15,6 +15,8 @@ from icm_ray.ops.products import Product
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.complements import with_second
+from icm_ray.query.entities import behind as behind_of
+from icm_ray.query.entity_units import least
 from icm_ray.query.expressions.catalogue import FUNCTIONS
 from icm_ray.query.expressions.function import Typed
 from icm_ray.query.expressions.tree import (
@@ -36,7 +38,7 @@ from icm_ray.query.partials import PartialAggregate, RowCount, Taken
 from icm_ray.query.rows import Rows, column_of
 from icm_ray.query.small_cells import beside, few, or_empty, reaches
 from icm_ray.query.statistics.catalogue import Statistic
-from icm_ray.query.statistics.count import Count, ValuesOfColumn
+from icm_ray.query.statistics.count import Count
 
 __all__ = ["Counted", "both_sides", "choices", "chooses", "chosen_of"]
 
@@ -59,8 +61,8 @@ def chosen_of(statistic: Statistic, rows: Rows) -> tuple[Counted, ...]:
     """For each of them what has to be counted."""
     found = dict.fromkeys(
         (
-            ValuesOfColumn(apply("where", (of, literal(value=True), literal(None)))),
-            ValuesOfColumn(among).substitute(rows),
+            behind_of(rows.policy, apply("where", (of, literal(value=True), literal(None)))),
+            behind_of(rows.policy, among).substitute(rows),
         )
         for of, among in _choices(statistic, rows)
     )
@@ -71,7 +73,7 @@ def both_sides(builder: Builder, behind: Value, among: Taken, policy: Policy, *,
     """Bits: none of `among` are behind, or k and more; and so of the others. total: of all rows, where a cell that is
     withheld is what others leave of these, so that a second one has to be (`query.complements`); else None.
     """
-    k = policy.min_rows
+    k = least(policy, policy.min_rows)
     others = _not(builder, few(builder, beside(builder, behind, among), k))
     if total is None:
         enough = reaches(builder, behind, k) if policy.hide_zeros else _not(builder, few(builder, behind, k))

@@ -10,18 +10,32 @@ from icm_ray.errors import ColumnError, InputError, OwnerError, PolicyError
 from icm_ray.names import DRIVER
 from icm_ray.policy import Policy
 from icm_ray.query.choices import chooses
-from icm_ray.query.expressions.tree import EVERY_ROW
+from icm_ray.query.composed import bent, composed
+from icm_ray.query.entities import not_by_entity
+from icm_ray.query.expressions.tree import EVERY_ROW, columns_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import Members
 from icm_ray.query.merge import MergedRows
+from icm_ray.query.noise import not_noised
 from icm_ray.query.overlap import check_overlap
 from icm_ray.query.pool import each_alone
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows, cells, column_of
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.selection import SelectedRows
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.covariance import Covariance
 from icm_ray.query.statistics.distinct import Distinct
+from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
+from icm_ray.query.statistics.mean import Mean
+from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.most import Most
+from icm_ray.query.statistics.quantile import Quantile
+from icm_ray.query.statistics.shape import Shape
+from icm_ray.query.statistics.sum import Sum
+from icm_ray.query.statistics.variance import Variance
 
 __all__ = ["check_disclosure", "fewest_values", "unanswered"]
 
@@ -42,6 +56,7 @@ def check_disclosure(asked: Asked, members: Members) -> None:
     if to not in (*there, DRIVER):
         raise OwnerError(f"the recipient {to!r} is not in the session; there are {', '.join(there)}", recipient=to)
     check_overlap(asked)
+    _check_lanes(asked)
     for statistic in question.statistics:
         rows = asked.rows(statistic.dataset)
         for learner in dict.fromkeys((to, DRIVER, *there) if statistic.all_learn and not rows.shared else (to,)):
@@ -49,6 +64,19 @@ def check_disclosure(asked: Asked, members: Members) -> None:
             if reason is not None:
                 why = reason if learner == to else f"{reason}; every member learns it"
                 raise PolicyError(why, dataset=rows.source, recipient=None if learner == DRIVER else learner)
+
+
+def _check_lanes(asked: Asked) -> None:
+    """A party's noise is drawn in the first lane that has rows of what is asked: in one lane for one dataset.
+
+    Errors: `PolicyError` where another dataset would move it to a lane whose workers draw their own.
+    """
+    first = {min(facts.lanes) for facts in asked.facts if facts.lanes}
+    for facts in asked.facts:
+        noise = None if facts.policy is None else facts.policy.noise
+        if noise is not None and noise.kind != "cell_key" and len(first) > 1:
+            reason = "the policy adds noise: ask of this dataset by itself, for others are read in other lanes"
+            raise PolicyError(f"{facts.source}: {reason}", dataset=facts.source)
 
 
 def fewest_values(statistic: Statistic, rows: Rows) -> int:
@@ -79,11 +107,12 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
         return None
     if reason := policy.objection(title, count, to) or policy.forbids(statistic.operation):
         return reason if title in reason else f"{title}: {reason}"
-    if (
-        reason := _against_merge(statistic, rows)
+    reason = (
+        _against_merge(statistic, rows)
         if isinstance(rows, MergedRows)
-        else _against_pool(statistic, rows, to)
-    ):
+        else _by_entity(statistic, rows, policy) or _against_pool(statistic, rows, to)
+    )
+    if reason := reason or _computed(statistic, rows, policy) or not_noised(statistic, rows):
         return f"{title}: {reason}"
     fewest = fewest_values(statistic, rows)
     if count < fewest:
@@ -110,9 +139,38 @@ def _against_pool(statistic: Statistic, rows: Rows, to: str) -> str | None:
         return f"private groups of frames with a policy are not concatenated: state domain=, or {instead}"
     if not statistic.adds_up and statistic.operation not in {"min", "max"}:
         return f"of concatenated frames it would tell values of one with a policy to who knows the others: {instead}"
+    if any(own.policy is not None and (own.policy.entity or own.policy.noise is not None) for own in alone):
+        return f"a frame whose policy adds noise or counts entities is not concatenated: {instead}"
     for own in alone:
         if reason := _objection(replace(statistic, dataset=own.name), own, to):
             return f"of concatenated frames each has to allow it alone: {reason}"
+    return None
+
+
+def _by_entity(statistic: Statistic, rows: Rows, policy: Policy) -> str | None:
+    """Why a result is refused where rules hold for entities."""
+    if not policy.entity:
+        return None
+    if not isinstance(statistic, Count | Sum | Mean | Variance | Covariance | Shape | Histogram):
+        return f"the policy counts {policy.entity}, and does not say how many are beside {statistic.operation}"
+    return not_by_entity(rows)
+
+
+def _computed(statistic: Statistic, rows: Rows, policy: Policy) -> str | None:
+    """Why a computed column would tell what no rule holds; counts of its values, and in bins, tell of rows alone."""
+    if isinstance(rows, MergedRows) or isinstance(statistic, Count | Histogram | GroupKeys):
+        return None
+    for of in dict.fromkeys((statistic.column, getattr(statistic, "other", statistic.column))):
+        if policy.expressions == "plain" and (part := bent(of, rows)):
+            return (
+                f"the policy allows plain expressions, and {part} is none: sums and differences of columns, and "
+                "multiples of them, are, and what conditions choose"
+            )
+        if isinstance(statistic, Quantile | MinMax | Most):
+            base = rows.base if isinstance(rows, SelectedRows) else rows
+            before = base.composed if isinstance(base, SecretRows) else ()
+            if composed(of, rows) or not set(before).isdisjoint(columns_of(of)):
+                return "it shows a value, and the policy does not allow that of a column computed of several"
     return None
 
 
@@ -132,6 +190,9 @@ def _against_merge(statistic: Statistic, rows: MergedRows) -> str | None:
     for side in (rows.left, rows.right):
         if side.policy is not None and "merge" not in (side.policy.operations or ()):
             return f"the policy of {side.source} does not allow merge: operations= has to name it"
+        if side.policy is not None and (side.policy.entity or side.policy.noise is not None):
+            does = f"counts {side.policy.entity}" if side.policy.entity else "adds noise"
+            return f"the policy {does}, which is not done of merged rows"
     if any(where is not None for where in (rows.left.where, rows.right.where, rows.where)):
         return "the policy does not allow to merge chosen rows: merge whole frames"
     computed = (of for of in (statistic.column, *(key.of for key in rows.by)) if not isinstance(of, str))

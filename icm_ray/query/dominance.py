@@ -58,6 +58,12 @@ class Contributions(PartialAggregate):
     words: ClassVar[str] = "largest contributions"
     rule: ClassVar[Join] = Join.ROWS
 
+    of_entity: str = ""
+
+    @property
+    def entity(self) -> str:
+        return self.of_entity
+
     @property
     def kind(self) -> str:
         return "contributions"

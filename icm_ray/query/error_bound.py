@@ -14,11 +14,14 @@ class ErrorBound:
 
     absolute: from rounding to fixed point, and of doubles below 2^-1022. relative: from giving the result as a double.
     root: of a variance, whose error grows with the spread of the data (a standard deviation's does not).
+    noise: standard deviations of what parties add to the count and to the sum that a result is made of, by word; no
+    bound holds for it, and the others hold beside it. A mean is the noisy sum divided by the noisy count.
     """
 
     absolute: float = 0.0
     relative: float = 0.0
     root: float = 0.0
+    noise: tuple[tuple[str, float], ...] = ()
 
     def at(self, result: float) -> float:
         """The bound for a result that is known: a number in the result's unit. 0 for one that is NaN, infinite for one
@@ -35,7 +38,11 @@ class ErrorBound:
         terms = [f"{self.absolute:.3g}"] if self.absolute else []
         terms += [f"{self.relative:.3g} |result|"] if self.relative else []
         terms += [f"{self.root:.3g} sqrt(|result|)"] if self.root else []
-        return "error at most " + " + ".join(terms) if terms else "exact"
+        bound = "error at most " + " + ".join(terms) if terms else "exact"
+        if not self.noise:
+            return bound
+        spread = " and ".join(f"{deviation:.3g} in the {word}" for word, deviation in self.noise)
+        return f"{bound}, but for noise: standard deviation {spread}"
 
 
 EXACT = ErrorBound()

@@ -9,10 +9,12 @@ from icm_ray.ops.values import ValueType
 from icm_ray.program.explain import widths
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings, Stamped
+from icm_ray.query.cell_keys import largest_of_keys
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lower import Lowered
 from icm_ray.query.merge import MergedRows
+from icm_ray.query.noise import deviations
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.partials import RowCount
 from icm_ray.query.question import Asked, Question
@@ -63,12 +65,26 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
         lines.append(f"  to: {recipient}{'; all owners and parties learn it' if everyone else ''}")
     lines += [f"  {note}" for note in statistic.notes(rows)]
     lines.append(f"  result: {statistic.error_in_words(rows)}")
+    if lowered.last is not None and (noise := _noise(statistic, rows, len(lowered.last.program.parties))):
+        lines.append(noise)
     if rows.policy is not None:
         spread = ""
         if statistic.contributed and rows.policy.dominance:
             spread = f", none above {rows.policy.largest} % of it, no two above {rows.policy.two_largest} %"
-        lines.append(f"  policy: at least {fewest_values(statistic, rows)} rows behind a revealed number{spread}")
+        of = f"different {rows.policy.entity}" if rows.policy.entity else "rows"
+        lines.append(f"  policy: at least {fewest_values(statistic, rows)} {of} behind a revealed number{spread}")
     return lines
+
+
+def _noise(statistic: Statistic, rows: Rows, parties: int) -> str:
+    found = deviations(statistic, rows, parties)
+    if not found or rows.policy is None or rows.policy.noise is None:
+        return ""
+    if rows.policy.noise.kind == "cell_key":
+        most = largest_of_keys(rows.policy.noise.scale)
+        return f"  noise: of cell keys, from -{most} to {most}: standard deviation {found[0][1]:.3g}"
+    spread = " and ".join(f"{deviation:.3g} in the {word}" for word, deviation in found)
+    return f"  noise: {rows.policy.noise.kind}, {parties} parties add their own each: standard deviation {spread}"
 
 
 def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | MergedRows) -> list[str]:

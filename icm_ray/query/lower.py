@@ -20,13 +20,17 @@ from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.protocols.io import array_shape
 from icm_ray.query.choices import both_sides, chosen_of
+from icm_ray.query.clipped import clipped
 from icm_ray.query.complements import with_second
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.dominance import Contributions, spread
+from icm_ray.query.entities import behind
+from icm_ray.query.entity_units import least
 from icm_ray.query.expressions.tree import EVERY_ROW
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.merge import MatchedRight, MergedRows
+from icm_ray.query.noise import keys_behind, with_noise
 from icm_ray.query.opened import Known
 from icm_ray.query.overlap import kept_apart, overlaps, row_sets
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
@@ -128,6 +132,8 @@ class _OfQuestion:
         self._guards = {statistic: self._guard(statistic) for statistic in held}
         self._chosen = {statistic: self._choices(statistic) for statistic in held}
         self._shares = {statistic: self._contributions(statistic) for statistic in held}
+        self._whole = {statistic: self._everybody(statistic) for statistic in held}
+        self._keys = {statistic: self._keys_behind(statistic) for statistic in held}
         self._overlaps = overlaps(asked)
         for overlap in self._overlaps.values():
             self._facts.update(overlap.rows)
@@ -135,7 +141,8 @@ class _OfQuestion:
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
         grouped: dict[str, list[PartialAggregate]] = {}
         compared = (overlap.parts for overlap in self._overlaps.values())
-        of_rules = (found for rule in (self._guards, self._chosen, self._shares) for found in rule.values())
+        rules = (self._guards, self._chosen, self._shares, self._whole, self._keys)
+        of_rules = (found for rule in rules for found in rule.values())
         asked_for = (*self._taken, *of_rules, *compared)
         for part in (part for taken in asked_for for part in taken):
             rows = self._facts[part.dataset]
@@ -171,7 +178,9 @@ class _OfQuestion:
         rows = self._facts[statistic.dataset]
         if isinstance(statistic, Histogram) and any(statistic in alone for alone in self._alone):
             return self._partials(statistic)
-        if statistic.guards_itself or rows.policy is None or public_count(rows, statistic.column):
+        if statistic.guards_itself or rows.policy is None:
+            return ()
+        if public_count(rows, statistic.column) and not rows.policy.entity:
             return ()
         if isinstance(rows, MergedRows):
             return self._guard_of_merge(statistic, rows)
@@ -179,17 +188,17 @@ class _OfQuestion:
         as_many = as_many and not self._contributions(statistic)
         if as_many and fewest_values(statistic, rows) <= rows.policy.min_rows:
             return ()  # a group of fewer rows is not there at all
-        counted = ValuesOfColumn(statistic.column)
-        behind = PartialOf(statistic.dataset, counted)
+        counted = behind(rows.policy, statistic.column)
+        found = PartialOf(statistic.dataset, counted)
         if rows.where is None and not rows.groups:
-            return (behind,)
+            return (found,)
         whole = self._facts[self._base[statistic.dataset]]
         if whole.where is None:
-            return behind, PartialOf(whole.name, counted.substitute(whole))
+            return found, PartialOf(whole.name, counted.substitute(whole))
         if column_of(rows, statistic.column).nullable:  # how many others have a value is not in the shares
             reason = "values may be missing, and rows were chosen before they were shared: choose them after .share()"
             raise PolicyError(f"{statistic.title}: {reason}", dataset=rows.source)
-        return behind, PartialOf(whole.name, RowCount(statistic.column))
+        return found, PartialOf(whole.name, RowCount(statistic.column))
 
     def _choices(self, statistic: Statistic) -> tuple[PartialOf, ...]:
         """What says how many rows a computed column chooses, and of how many, one after the other."""
@@ -201,7 +210,19 @@ class _OfQuestion:
         rows = self._facts[statistic.dataset]
         if rows.policy is None or not (statistic.contributed and rows.policy.dominance):
             return ()
-        return (PartialOf(statistic.dataset, Contributions(statistic.column)),)
+        return (PartialOf(statistic.dataset, Contributions(clipped(statistic.column, rows), rows.policy.entity)),)
+
+    def _keys_behind(self, statistic: Statistic) -> tuple[PartialOf, ...]:
+        """What noise is looked up by, where it is of cell keys."""
+        behind_it = keys_behind(statistic, self._facts[statistic.dataset])
+        return tuple(PartialOf(statistic.dataset, keys) for keys in behind_it)
+
+    def _everybody(self, statistic: Statistic) -> tuple[PartialOf, ...]:
+        """What says how many entities there are in all, where rules of choices need it."""
+        rows = self._facts[statistic.dataset]
+        if rows.policy is None or not rows.policy.entity or not chosen_of(statistic, rows):
+            return ()
+        return (PartialOf(self._base.get(statistic.dataset, statistic.dataset), behind(rows.policy, EVERY_ROW)),)
 
     def _guard_of_merge(self, statistic: Statistic, rows: MergedRows) -> tuple[PartialOf, ...]:
         """The same; and how many right rows are met, of how many, where a column of these is asked for."""
@@ -216,8 +237,7 @@ class _OfQuestion:
         """The programs."""
         lanes = self._lanes()
         if not lanes:
-            builder = Builder(self._members.parties, self._members.owners)
-            return Lowered((), {}, None, self._reveal(builder, {}))
+            return Lowered((), {}, None, self._reveal(self._lane(0), {}))
         if len(lanes) == 1:
             return Lowered((), {}, *self._only(lanes[0]))
         first: list[LaneProgram] = []
@@ -234,7 +254,7 @@ class _OfQuestion:
         for part, found in pieces.items():
             loaded = [last.builder.add(load) for load in found]
             values[part] = join(last.builder, self._parts[part].rule, loaded)
-        revealed = self._reveal(last.builder, values)
+        revealed = self._reveal(last, values)
         return Lowered(tuple(first), kept, last.program(), revealed)
 
     def stage(self, stage: int) -> LaneProgram:
@@ -254,7 +274,7 @@ class _OfQuestion:
         """Where one lane has all rows: its program, and what that reveals."""
         build = self._lane(lane)
         values = {part: self._partial(build, part) for part in self._parts}
-        revealed = self._reveal(build.builder, values)
+        revealed = self._reveal(build, values)
         return build.program(), revealed
 
     def _first(self, lane: int) -> tuple[LaneProgram, dict[PartialOf, Load]]:
@@ -292,9 +312,10 @@ class _OfQuestion:
             return self._or_empty(builder, statistic, counted[:2], bits) if len(counted) < 3 else bits
         policy = self._policy(rows)
         if statistic.adds_up:
-            behind, total = counted[:2]
+            found_behind, total = counted[:2]
             zeros = not policy.hide_zeros
-            bits = with_second(builder, shared(behind), bits, policy.min_rows, zeros=zeros, total=total)
+            k = least(policy, policy.min_rows)
+            bits = with_second(builder, shared(found_behind), bits, k, zeros=zeros, total=total)
         bits = self._or_empty(builder, statistic, counted, bits) or bits
         secret = rows.where is not None or column_of(rows, statistic.column).nullable
         return coarse(builder, shared(counted[0]), bits, policy) if rows.by and secret else bits
@@ -321,9 +342,9 @@ class _OfQuestion:
     def _enough(self, builder: Builder, statistic: Statistic, counted: Sequence[Taken]) -> Value:
         """Where enough values are behind a result; counted: those of its guard."""
         rows = self._facts[statistic.dataset]
-        behind, *total = counted[:2]
+        found, *total = counted[:2]
         policy, fewest = self._policy(rows), fewest_values(statistic, rows)
-        bits = shown(builder, shared(behind), policy, fewest=fewest, total=total[0] if total else None)
+        bits = shown(builder, shared(found), policy, fewest=fewest, total=total[0] if total else None)
         if not counted[2:]:
             return bits
         if not rows.groups:  # of groups empty ones come last, when it is known what each says of another
@@ -332,7 +353,8 @@ class _OfQuestion:
         enough = shown(builder, shared(met), policy, fewest=policy.min_rows, total=whole)
         return builder.add(AssumeWidth(2), times(builder, enough, bits))
 
-    def _reveal(self, builder: Builder, joined: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
+    def _reveal(self, build: LaneBuild, joined: Mapping[PartialOf, Value]) -> tuple[Revealed, ...]:
+        builder = build.builder
         found: dict[PartialOf, Taken] = {**self._known, **joined}
         for part, table in joined.items():
             selected = self._facts[part.dataset]
@@ -347,6 +369,8 @@ class _OfQuestion:
             values = self._allowed(builder, statistic, found, values)
             for of_part in self._alone[index]:
                 values = self._allowed(builder, of_part, found, values)
+            keys = shared(found[self._keys[statistic][0]]) if self._keys[statistic] else None
+            values = with_noise(build, statistic, rows, values, keys)
             for each in (statistic, *self._alone[index]):
                 base = self._base.get(each.dataset, each.dataset)
                 if base in apart and row_sets(each, self._facts[each.dataset]):
@@ -366,14 +390,15 @@ class _OfQuestion:
         """The values, zeros where this statistic is withheld: that of them, or of a part of a pool."""
         rows = self._facts[statistic.dataset]
         if isinstance(statistic, Histogram) and self._guards[statistic]:
-            counts = shared(found[self._guards[statistic][0]])
-            bits = statistic.bits(builder, counts, self._policy(rows), rows)
+            counted = [found[part] for part in self._guards[statistic]]
+            bits = statistic.bits(builder, counted, self._policy(rows), rows)
             return {word: times(builder, bits, shared(value)) for word, value in values.items()}
         if (bits_of_cells := self._bits(builder, statistic, found)) is not None:
             values = guarded(builder, bits_of_cells, values)
         chosen = [found[part] for part in self._chosen[statistic]]
-        total = Known(rows.count) if rows.groups and statistic.adds_up else None
-        for behind, among in zip(chosen[::2], chosen[1::2], strict=True):
-            enough = both_sides(builder, shared(behind), among, self._policy(rows), total=total)
+        everybody = found[self._whole[statistic][0]] if self._whole[statistic] else Known(rows.count)
+        total = everybody if rows.groups and statistic.adds_up else None
+        for picked, among in zip(chosen[::2], chosen[1::2], strict=True):
+            enough = both_sides(builder, shared(picked), among, self._policy(rows), total=total)
             values = guarded(builder, enough, values)
         return values

@@ -26,7 +26,6 @@ from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.linear import (
     Add,
-    AddPublic,
     AssumeWidth,
     Concatenate,
     Expand,
@@ -42,10 +41,12 @@ from icm_ray.ops.values import Kind
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.choices import choices
+from icm_ray.query.entities import behind
+from icm_ray.query.entity_units import least
 from icm_ray.query.expressions.tree import Of, apply, conjunction, literal
 from icm_ray.query.merge import MergedRows
 from icm_ray.query.opened import Known
-from icm_ray.query.partials import PartialOf, Taken, shared
+from icm_ray.query.partials import PartialAggregate, PartialOf, Taken, shared
 from icm_ray.query.pool import each_alone
 from icm_ray.query.question import Asked, DatasetFacts, Question
 from icm_ray.query.row_set import RowSet
@@ -54,7 +55,6 @@ from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.small_cells import beside, expanded, few, reaches, times
 from icm_ray.query.statistics.catalogue import Statistic
-from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.histogram import CountsOfColumn, Histogram
 from icm_ray.query.tasks import GroupKey
 from icm_ray.query.unions import left_of_bins, left_of_cells, running_sums
@@ -66,7 +66,6 @@ APART: Final = "apart"
 _MOST_CELLS: Final = 1 << 12
 _MOST_CELLS_BELOW: Final = 1 << 16
 _MOST_CHOSEN: Final = 1 << 10
-_EVERY_ROW: Final = ValuesOfColumn(literal(value=True))
 
 
 def row_sets(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
@@ -223,7 +222,7 @@ class Overlap:
                 ours = builder.add(Reshape((shape[0], 1)), ours)
                 theirs = builder.add(Reshape((1, shape[1])), theirs)
                 in_both = builder.add(Reshape(shape), in_both)
-            return self._close(builder, ours, theirs, in_both)
+            return self._close(builder, found, ours, theirs, in_both)
 
         self.bad.append(bad)
         if a.by == b.by:
@@ -233,7 +232,7 @@ class Overlap:
             ones, cells = shared(found[one]), shared(found[other])
             in_both = builder.add(Reshape(shape), shared(found[joint]))
             in_both = builder.add(Permute((1, 0)), in_both) if turned else in_both
-            return left_of_cells(builder, self.policy, self.facts.count, ones, cells, in_both)
+            return left_of_cells(builder, self.policy, self._total(found), ones, cells, in_both)
 
         if _cells(b) > 1:
             self.bad.append(partial(left, one=here, other=there, turned=False))
@@ -247,16 +246,16 @@ class Overlap:
             for place, pair in enumerate(pairwise(edges))
             if not set(pair) <= set(a.edges) and not set(pair) <= set(b.edges)
         ]
-        ours, theirs = (self._part(where, (), CountsOfColumn(a.of, bins.edges)) for bins in (a, b))
+        ours, theirs = (self._bins(where, a.of, bins.edges) for bins in (a, b))
 
         def left(builder: Builder, found: Found, one: GroupKey, other: GroupKey) -> Value:
             parts = [(bins.edges, shared(found[ours if bins is a else theirs])) for bins in (one, other)]
-            return left_of_bins(builder, self.policy, self.facts.count, parts[0], parts[1])
+            return left_of_bins(builder, self.policy, self._total(found), parts[0], parts[1])
 
         self.bad += [partial(left, one=a, other=b), partial(left, one=b, other=a)]
         if not mixed:
             return
-        part = self._part(where, (), CountsOfColumn(a.of, edges))
+        part = self._bins(where, a.of, edges)
 
         def bad(builder: Builder, found: Found) -> Value:
             counts = shared(found[part])
@@ -271,7 +270,7 @@ class Overlap:
         """
         if bins.of is None:
             return
-        below = self._part(bins.where, (), CountsOfColumn(bins.of, bins.edges))
+        below = self._bins(bins.where, bins.of, bins.edges)
         rows, others = self._rows_of(bins.where), self._rows_of(other.where)
         there, joint = self._joint(bins, other)
 
@@ -286,19 +285,19 @@ class Overlap:
             tall = [add(Reshape((size, 1)), value) for value in (one, apart)]
             wide = [add(Reshape((1, alone.type.count)), value) for value in (alone, inside)]
             one, apart, alone, inside = (add(Expand(shape), value) for value in (*tall, *wide))
-            close = self._near(builder, one, alone, both)
+            close = self._near(builder, found, one, alone, both)
             return add(Product(Elementwise()), add(Product(Elementwise()), apart, inside), close)
 
         self.bad.append(bad)
         if other.edges or other.by:
             return
-        cells = self._part(conjunction(bins.where, other.where), (), CountsOfColumn(bins.of, bins.edges))
+        cells = self._bins(conjunction(bins.where, other.where), bins.of, bins.edges)
         chosen = self._count(other.where, ())
 
         def left(builder: Builder, found: Found) -> Value:
             counts = shared(found[below])
             in_both = builder.add(Reshape((1, counts.type.count)), shared(found[cells]))
-            return left_of_cells(builder, self.policy, self.facts.count, shared(found[chosen]), counts, in_both)
+            return left_of_cells(builder, self.policy, self._total(found), shared(found[chosen]), counts, in_both)
 
         self.bad.append(left)
 
@@ -330,9 +329,7 @@ class Overlap:
             return there, joint
         chosen = [conjunction(other.where, condition) for condition in _conditions(other)]
         numbers = [self._count(condition, ()) for condition in chosen]
-        counted = [
-            self._part(conjunction(bins.where, condition), (), CountsOfColumn(of, bins.edges)) for condition in chosen
-        ]
+        counted = [self._bins(conjunction(bins.where, condition), of, bins.edges) for condition in chosen]
 
         def each(builder: Builder, found: Found) -> Value:
             return _concatenated(builder, [shared(found[part]) for part in numbers])
@@ -347,26 +344,51 @@ class Overlap:
     def _rows_of(self, where: Of | None) -> Callable[[Found], Taken]:
         """How many rows there are, from what is found."""
         if where is None:
-            return lambda _: Known(self.facts.count)
+            return self._total
         part = self._count(where, ())
         return lambda found: found[part]
 
-    def _close(self, builder: Builder, a: Value, b: Value, both: Value) -> Value:
+    def _close(self, builder: Builder, found: Found, a: Value, b: Value, both: Value) -> Value:
         """Where both have k rows or more, and 1 to k - 1 are in one alone, or in neither or both."""
         there = builder.add(Product(Elementwise()), reaches(builder, a, self.k), reaches(builder, b, self.k))
         a, b = expanded(builder, a, both), expanded(builder, b, both)
-        return builder.add(Product(Elementwise()), there, self._near(builder, a, b, both))
+        return builder.add(Product(Elementwise()), there, self._near(builder, found, a, b, both))
 
-    def _near(self, builder: Builder, a: Value, b: Value, both: Value) -> Value:
+    def _near(self, builder: Builder, found: Found, a: Value, b: Value, both: Value) -> Value:
         """Where 1 to k - 1 are in one alone, or in neither or both."""
         apart = builder.add(Subtract(), builder.add(Add(), a, b), builder.add(Scale(2), both))
-        rest = builder.add(AddPublic(self.facts.count), builder.add(Scale(-1), apart))
+        rest = self._others(builder, found, apart)
         return builder.add(Add(), few(builder, apart, self.k), few(builder, rest, self.k))
 
-    def _count(self, where: Of | None, by: tuple[GroupKey, ...]) -> PartialOf:
-        return self._part(where, by, _EVERY_ROW)
+    def _others(self, builder: Builder, found: Found, counts: Value) -> Value:
+        """How many others there are of all; counts: of any shape."""
+        total = self._total(found)
+        if isinstance(total, Known) or len(counts.type.shape) == 1:
+            return beside(builder, counts, total)
+        flat = builder.add(Reshape((counts.type.count,)), counts)
+        return builder.add(Reshape(counts.type.shape), beside(builder, flat, total))
 
-    def _part(self, where: Of | None, by: tuple[GroupKey, ...], partial: ValuesOfColumn | CountsOfColumn) -> PartialOf:
+    def _total(self, found: Found) -> Taken:
+        """How many there are in all: rows, which is public, or what these weigh."""
+        if not self.policy.entity:
+            return Known(self.facts.count)
+        return found[PartialOf(self.facts.name, self._everybody)]
+
+    @property
+    def _everybody(self) -> PartialAggregate:
+        return behind(self.policy, literal(value=True))
+
+    def _bins(self, where: Of | None, of: Of, edges: tuple[int | float, ...]) -> PartialOf:
+        if self.policy.entity:
+            return self._part(where, (), behind(self.policy, literal(value=True), (GroupKey(of, edges=edges),)))
+        return self._part(where, (), CountsOfColumn(of, edges))
+
+    def _count(self, where: Of | None, by: tuple[GroupKey, ...]) -> PartialOf:
+        return self._part(where, by, self._everybody)
+
+    def _part(self, where: Of | None, by: tuple[GroupKey, ...], partial: PartialAggregate) -> PartialOf:
+        if self.policy.entity:
+            self.parts[PartialOf(self.facts.name, self._everybody)] = None
         if where is None and not by:
             part = PartialOf(self.facts.name, partial)
         else:
@@ -384,7 +406,7 @@ def overlaps(asked: Asked) -> dict[str, Overlap]:
     for facts in asked.facts:
         if facts.policy is None:
             continue
-        overlap = Overlap(facts, facts.policy.min_rows)
+        overlap = Overlap(facts, least(facts.policy, facts.policy.min_rows))
         order = orders.setdefault(facts.source, list(earlier(asked, facts.source)))
         for own in _of_facts(asked, facts):
             for other in order[: order.index(own)] if own in order else order:

@@ -137,6 +137,9 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
                     partial.next_digits,
                     partial.in_ring,
                     None if partial.times is None else self._resolved(partial.times),
+                    partial.entity,
+                    partial.keys_of,
+                    tuple(sum(table.rows[:part]) for part in parts) if partial.keys_of else (),
                 )
                 kind = partial.type(column, sum(table.rows[part] for part in parts), task.cells)
                 value = build.bring(

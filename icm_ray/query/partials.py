@@ -122,6 +122,16 @@ class PartialAggregate(ABC):
         """What the values are counted by, beside the groups of the rows: cells within each of these."""
         return ()
 
+    @property
+    def entity(self) -> str:
+        """The column that says whose the rows are, where it is by entities; else ""."""
+        return ""
+
+    @property
+    def keys_of(self) -> str:
+        """The policy by whose name rows have keys that are added up; else ""."""
+        return ""
+
     def substitute(self, rows: Rows) -> PartialAggregate | RowCount:
         """The partial aggregate to take in this one's place, where these rows serve both by the same value."""
         return self

@@ -112,7 +112,8 @@ class SecretPartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="shares"):
     """name: of these shares. source: of the dataset that they were made of. encodings: of the columns, in their order.
     chosen: the column of bits that says which rows are meant; None: all are. The values of others are 0. space: a name
-    for which rows and columns these are, where they are not all rows and plain columns of the source.
+    for which rows and columns these are, where they are not all rows and plain columns of the source. composed: where
+    there is a policy, the columns that were computed of several.
 
     Beside a column whose values may be missing there are bits that say where one is; the value is 0 where none is. Keys
     under which parties keep shares follow from name, partition, column and encoding.
@@ -126,6 +127,7 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
     policy: Policy | None = None
     chosen: str | None = None
     space: str = ""
+    composed: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

@@ -11,6 +11,7 @@ from icm_ray.errors import ColumnError, InputError, PolicyError, ProgramError
 from icm_ray.ops.linear import Store
 from icm_ray.program.derived_name import derived_name
 from icm_ray.query.choices import chooses
+from icm_ray.query.composed import bent, composed
 from icm_ray.query.expressions.tree import Of, apply, literal
 from icm_ray.query.expressions.typing import resolved
 from icm_ray.query.expressions.words import words
@@ -44,6 +45,9 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
         if rows.policy is not None and chooses(column.of, rows):
             reason = "a policy is not held for what a column chooses before it is shared: compute it after .share()"
             raise PolicyError(f"{info.name}: {reason}", dataset=rows.name)
+        if rows.policy is not None and rows.policy.expressions == "plain" and (part := bent(column.of, rows)):
+            reason = f"the policy allows plain expressions, and {part} is none"
+            raise PolicyError(f"{info.name}: {reason}", dataset=rows.name)
     most = max((count for table in rows.tables for count in table.rows), default=0)
     declared = dict(rows.log2_bounds)
     bounds = [
@@ -65,8 +69,10 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
         for number, (lane, count) in enumerate(zip(table.lanes, table.rows, strict=True))
         if count
     )
+    several = tuple(column.name for column in sharing.columns if rows.policy is not None and composed(column.of, rows))
+    space = _space_of(sharing)
     return SecretRows(
-        sharing.into, rows.name, tuple(infos), tuple(encodings), partitions, rows.policy, chosen, _space_of(sharing)
+        sharing.into, rows.name, tuple(infos), tuple(encodings), partitions, rows.policy, chosen, space, several
     )
 
 

@@ -19,6 +19,7 @@ from icm_ray.ops.values import Kind
 from icm_ray.ops.wide import Widen, WideProduct
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.entity_units import least
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import Taken
 
@@ -33,12 +34,13 @@ def shown(builder: Builder, counts: Value, policy: Policy, *, fewest: int, total
 
     total: all values of which the others are left out; None where none are.
     """
+    k, fewest = least(policy, policy.min_rows), least(policy, fewest)
     if total is None:
         bits = reaches(builder, counts, fewest)
     elif isinstance(total, Known):
-        bits = _beside_public(builder, counts, policy.min_rows, fewest, total.value)
+        bits = _beside_public(builder, counts, k, fewest, total.value)
     else:
-        left = few(builder, beside(builder, counts, total), policy.min_rows)
+        left = few(builder, beside(builder, counts, total), k)
         bits = builder.add(Product(Elementwise()), reaches(builder, counts, fewest), _not(builder, left))
     return builder.add(AssumeWidth(2), bits)  # they are 0 or 1, however many comparisons they are made of
 
@@ -51,7 +53,7 @@ def or_empty(builder: Builder, counts: Value, bits: Value) -> Value:
 
 def coarse(builder: Builder, counts: Value, bits: Value, policy: Policy) -> Value:
     """The bits (cells,), where there are rows enough for so many cells; how many there are is secret."""
-    enough = reaches(builder, builder.add(Total(), counts), counts.type.count * policy.rows_per_bin)
+    enough = reaches(builder, builder.add(Total(), counts), least(policy, counts.type.count * policy.rows_per_bin))
     kept = builder.add(Product(Elementwise()), builder.add(Expand(bits.type.shape), enough), bits)
     return builder.add(AssumeWidth(2), kept)
 

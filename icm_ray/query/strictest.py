@@ -11,7 +11,9 @@ __all__ = ["strictest"]
 
 
 def strictest(policies: Iterable[Policy | None]) -> Policy | None:
-    """The strictest rule of each kind; None where there is no policy at all. It has no name: it is no dataset's."""
+    """The strictest rule of each kind; None where there is no policy at all. It has no name: it is no dataset's;
+    nor are there entities or noise, which rows of several datasets do not have.
+    """
     return reduce(_of_two, policies, None)
 
 
@@ -34,4 +36,5 @@ def _of_two(one: Policy | None, other: Policy | None) -> Policy | None:
         row_sets=min(one.row_sets, other.row_sets),
         largest=min(one.largest, other.largest),
         two_largest=min(one.two_largest, other.two_largest),
+        expressions="plain" if "plain" in {one.expressions, other.expressions} else "any",
     )

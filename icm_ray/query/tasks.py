@@ -23,6 +23,7 @@ __all__ = [
     "GroupKey",
     "GroupRows",
     "InputTask",
+    "NoiseDraw",
     "ParquetSource",
     "PrivateKey",
     "PushedSource",
@@ -146,12 +147,17 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     histogram (bins,): numpy.histogram's counts for `edges`, which compare exactly, integers beyond 2^53 too
     count     (cells,): the number of values; columns of any kind
     keys      (rows, cells, thresholds): how many order keys lie below each value of the next digit, for `digits`
-    contributions  (7, cells): how much of the sum of magnitudes single rows are (`icm_ray.query.contributions`)
+    contributions  (7, cells): how much of the sum of magnitudes single rows are, or those of one entity
+              (`icm_ray.query.contributions`)
+    record keys  (cells,): the sum of the keys of the rows that have a value (`icm_ray.query.cell_keys`)
+    entities  (cells,): what the rows that have a value weigh (`icm_ray.query.entities`)
 
     read_as: as for `ColumnValues`. where: the rows that count, those where it is true. by: their groups; the cells are
     the combinations of their values, the last key's values following one another; no keys: one cell. nullable: whether
     values may be missing, which are skipped; else they are refused. degree: of what a sum becomes a part of: it has as
     many limbs as sums of powers of that degree. times: of the same kind as the column; a row that lacks one has none.
+    entity: the column that says whose the rows are; "" where each is its own. keys_of: the name of the policy for
+    which rows have keys; starts: the number of the first row of each partition then, among all of the table.
     """
 
     table: str
@@ -166,6 +172,9 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     digits: KeyDigits | None = None
     degree: Annotated[int, msgspec.Meta(ge=2, le=4)] = 2
     times: Of | None = None
+    entity: str = ""
+    keys_of: str = ""
+    starts: tuple[int, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -238,4 +247,24 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     """An array that the driver, acting for the owner, sends over its link: uint64 ring elements."""
 
 
-InputTask = Union[ColumnValues, Aggregate, GroupRows, Given]  # noqa: UP007
+class NoiseDraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="noise"):
+    """A party's own noise of a number that is to be opened: (cells,) ring elements, or (cells, limbs).
+
+    dataset: whose policy asks for it. number: the name of what it is added to, of which there is one draw. kind, scale:
+    as of `icm_ray.policy.Noise`. change: what one row can change. unit: it is a multiple of 2^-unit, rounded to
+    multiples of 2^-f where these are larger. width: drawn again where it does not fit that.
+    """
+
+    dataset: str
+    number: str
+    kind: Literal["gaussian", "laplace"]
+    scale: float
+    change: float
+    unit: int
+    cells: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
+    f: int
+    limbs: int
+    width: int
+
+
+InputTask = Union[ColumnValues, Aggregate, GroupRows, Given, NoiseDraw]  # noqa: UP007

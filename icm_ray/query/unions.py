@@ -17,7 +17,9 @@ from icm_ray.ops.products import Product
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.complements import with_second
-from icm_ray.query.opened import Known
+from icm_ray.query.entity_units import least
+from icm_ray.query.partials import Taken
+from icm_ray.query.small_cells import beside as others_of
 from icm_ray.query.small_cells import few, reaches, shown
 
 __all__ = ["left_of_bins", "left_of_cells", "running_sums"]
@@ -25,16 +27,16 @@ __all__ = ["left_of_bins", "left_of_cells", "running_sums"]
 Edges = Sequence[int | float]
 
 
-def left_of_cells(builder: Builder, policy: Policy, rows: int, ones: Value, cells: Value, both: Value) -> Value:
-    """Where sets are too close to a union of shown cells: (sets,), 0 where none is. rows: of the dataset.
+def left_of_cells(builder: Builder, policy: Policy, rows: Taken, ones: Value, cells: Value, both: Value) -> Value:
+    """Where sets are too close to a union of shown cells: (sets,), 0 where none is. rows: all of the dataset.
 
     ones: (sets,). cells: (cells,). both: (sets, cells), how many rows are in both.
     """
-    add, k, shape = builder.add, policy.min_rows, both.type.shape
+    add, k, shape = builder.add, least(policy, policy.min_rows), both.type.shape
     told = _grid(builder, _told(builder, policy, rows, cells), shape)
     sizes = _grid(builder, cells, shape)
     beside = add(AssumeWidth(cells.type.width), add(Subtract(), sizes, both))
-    rest = add(AddPublic(rows), add(Scale(-1), ones))
+    rest = others_of(builder, ones, rows)
     close = []
     for whole, inside, outside in ((ones, both, beside), (rest, beside, both)):
         nearly = add(AddPublic(1), add(Scale(-1), reaches(builder, outside, k)))
@@ -47,10 +49,10 @@ def left_of_cells(builder: Builder, policy: Policy, rows: int, ones: Value, cell
 
 
 def left_of_bins(
-    builder: Builder, policy: Policy, rows: int, ours: tuple[Edges, Value], theirs: tuple[Edges, Value]
+    builder: Builder, policy: Policy, rows: Taken, ours: tuple[Edges, Value], theirs: tuple[Edges, Value]
 ) -> Value:
     """The same of bins that hold whole bins of another histogram, whose edges say so: (our bins,)."""
-    add, k = builder.add, policy.min_rows
+    add, k = builder.add, least(policy, policy.min_rows)
     (edges, counts), (others, found) = ours, theirs
     told = _told(builder, policy, rows, found)
     kept = add(AssumeWidth(found.type.width), add(Product(Elementwise()), told, found))
@@ -68,7 +70,7 @@ def left_of_bins(
     outside = add(
         Add(), picked([stop for stop, _ in outer]), add(Subtract(), end, picked([start for _, start in outer]))
     )
-    rest = add(AddPublic(rows), add(Scale(-1), counts))
+    rest = others_of(builder, counts, rows)
     close = [few(builder, add(Subtract(), whole, union), k) for whole, union in ((counts, inside), (rest, outside))]
     return add(Product(Elementwise()), _told(builder, policy, rows, counts), add(Add(), *close))
 
@@ -126,10 +128,10 @@ def running_sums(builder: Builder, counts: Value, axis: int = 0) -> Value:
     return counts
 
 
-def _told(builder: Builder, policy: Policy, rows: int, counts: Value) -> Value:
+def _told(builder: Builder, policy: Policy, rows: Taken, counts: Value) -> Value:
     """The bits of the cells of a table that were shown."""
-    alone = shown(builder, counts, policy, fewest=policy.min_rows, total=Known(rows))
-    return with_second(builder, counts, alone, policy.min_rows, zeros=not policy.hide_zeros, total=Known(rows))
+    alone, k = shown(builder, counts, policy, fewest=policy.min_rows, total=rows), least(policy, policy.min_rows)
+    return with_second(builder, counts, alone, k, zeros=not policy.hide_zeros, total=rows)
 
 
 def _grid(builder: Builder, cells: Value, shape: tuple[int, ...]) -> Value:

@@ -174,6 +174,88 @@ def test_histograms_of_columns_that_have_nothing_to_do_with_one_another(engine):
         assert counts[~counts.mask].tolist() == plain[~counts.mask].tolist()
 
 
+@pytest.mark.parametrize("share", [False, True])
+def test_values_that_no_bin_holds_of_a_column_that_lacks_some(engine, share):
+    """80 values, 3 of them beyond the bins: the number of values minus the bins would be about these."""
+    table = TABLE.assign(gap=TABLE["gap"].where(TABLE["id"] < 87, 500.0))
+
+    def counted(edges):
+        frame = an.from_pandas(engine, {"alice": table[:40], "carol": table[40:]}, policy=Policy())
+        frame = frame[["gap"]].share() if share else frame
+        return frame["gap"].histogram(edges).reveal()[0]
+
+    counts = counted([0, 30, 60, 100])
+    inside = np.histogram(table["gap"].dropna(), [0, 30, 60, 100])[0]
+    assert np.ma.getmaskarray(counts).sum() == 1, "the least of the others is withheld"
+    assert counts[~counts.mask].tolist() == [n for n, bit in zip(inside, ~counts.mask, strict=True) if bit]
+    assert not np.ma.getmaskarray(counted([0, 30, 60, 500])).any(), "all are in a bin"
+
+
+# --- arithmetic that no condition is in -------------------------------------------------------------------------------
+
+
+def test_an_order_statistic_of_a_column_that_holds_two(frame):
+    both = 1000 * frame["id"] + frame["age"]
+    shared = frame.assign(both=both)[["both", "id", "age"]].share()
+    for column in (both, shared["both"], 1000 * shared["id"] + shared["age"], frame["cost"].where(both > 0, both)):
+        for query in (column.median(), column.quantile(0.3)):
+            with pytest.raises(PolicyError, match="does not allow that of a column computed of several"):
+                query.reveal()
+    assert both.mean().reveal() == (1000 * TABLE["id"] + TABLE["age"]).mean()
+    assert (2 * frame["age"] + 1).median().reveal() == 2 * TABLE["age"].median() + 1
+    named = framed(frame._dataset.engine, operations=("min", "max", "nlargest"))
+    for query in ((named["id"] * 1000 + named["age"]).max(), (named["id"] * 1000 + named["age"]).nlargest(20)):
+        with pytest.raises(PolicyError, match="computed of several"):
+            query.reveal()
+
+
+def test_how_long_it_is_from_one_time_to_another_is_one_value(engine):
+    came = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(60), unit="D")
+    table = pd.DataFrame({"came": came, "left": came + pd.to_timedelta(np.arange(60) % 7, unit="D")})
+    frame = an.from_pandas(engine, {"alice": table[:30], "bob": table[30:]}, policy=Policy())
+    assert (frame["left"] - frame["came"]).dt.days.median().reveal() == 3
+
+
+def plain(engine):
+    return framed(engine, expressions="plain")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        lambda frame: frame["cost"] * (1 // (1 + (frame["id"] - 7).abs())) + 1,
+        lambda frame: frame["id"].clip(6, 7),
+        lambda frame: frame["cost"] / (52 * frame["id"] + 1),
+        lambda frame: frame["cost"] * frame["id"],
+        lambda frame: (frame["id"] + 3) % 7,
+        lambda frame: frame["id"] ** 2,
+        lambda frame: (frame["cost"] + 0.25).round(),
+        lambda frame: frame["cost"].astype("int"),
+    ],
+)
+def test_arithmetic_that_bends_is_refused_where_expressions_are_plain(engine, column):
+    frame = plain(engine)
+    for query in (column(frame).sum(), column(frame).std(), column(frame).median()):
+        with pytest.raises(PolicyError, match=r"the policy allows plain expressions, and .* is none"):
+            query.reveal()
+    with pytest.raises(PolicyError, match=r"and .* is none|what a column chooses before it is shared"):
+        frame.assign(x=column(frame))[["x"]].share()
+
+
+def test_plain_expressions(engine):
+    frame = plain(engine)
+    even = TABLE["age"] % 2 == 0
+    for column, expected in (
+        (2 * frame["cost"] - frame["age"] / 4 + 1, 2 * TABLE["cost"] - TABLE["age"] / 4 + 1),
+        (frame["cost"].where(frame["age"] % 2 == 0, -frame["age"]), TABLE["cost"].where(even, -TABLE["age"])),
+        ((frame["age"] * frame["id"]) % 3 == 0, (TABLE["age"] * TABLE["id"]) % 3 == 0),
+        (frame["gap"].fillna(0) + (frame["age"] >= 40).astype("float"), TABLE["gap"].fillna(0) + (TABLE["age"] >= 40)),
+    ):
+        assert column.mean().reveal() == pytest.approx(expected.mean())
+    assert (frame["cost"] * 3).median().reveal() == pytest.approx(TABLE["cost"].median() * 3)
+    assert frame[frame["age"] % 2 == 0]["cost"].count().reveal() == even.sum()
+
+
 # --- merges -------------------------------------------------------------------------------------------------------
 
 

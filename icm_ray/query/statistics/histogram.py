@@ -30,6 +30,8 @@ from icm_ray.ops.values import ValueType, log2_ceil
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.complements import with_second
+from icm_ray.query.entities import behind
+from icm_ray.query.entity_units import least
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.opened import Known, Number
@@ -38,7 +40,8 @@ from icm_ray.query.rows import Rows, column_of
 from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.small_cells import coarse, or_empty, shown
 from icm_ray.query.statistics.base import OfColumn
-from icm_ray.query.tasks import ColumnInfo
+from icm_ray.query.statistics.count import ValuesOfColumn
+from icm_ray.query.tasks import ColumnInfo, GroupKey
 from icm_ray.query.withheld import masked_counts
 
 __all__ = ["CountsOfColumn", "Histogram", "edges_of"]
@@ -128,31 +131,38 @@ class Histogram(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True,
     def title(self) -> str:
         return f"histogram of {self.in_words}"
 
-    def partials(self, rows: Rows) -> tuple[CountsOfColumn]:
+    def partials(self, rows: Rows) -> tuple[PartialAggregate, ...]:
         if rows.groups:
             raise InputError("a histogram of each group is not offered: filter for one group at a time")
         if not 2 <= len(self.edges) <= MAX_BINS + 1 or not all(map(math.isfinite, self.edges)):
             raise InputError(f"{self.title}: 2 to {MAX_BINS + 1} finite edges are needed")
         if any(low > high for low, high in pairwise(self.edges)):  # a bin whose ends are swapped has -n values
             raise InputError(f"{self.title}: edges must increase, as numpy's must")
-        return (CountsOfColumn(self.column, self.edges),)
+        counts = CountsOfColumn(self.column, self.edges)
+        if rows.policy is not None and rows.policy.entity:
+            return counts, behind(rows.policy, self.column), behind(rows.policy, self.column, self._bins)
+        secret = rows.policy is not None and column_of(rows, self.column).nullable
+        return (counts, ValuesOfColumn(self.column)) if secret else (counts,)  # how many values are in no bin
+
+    @property
+    def _bins(self) -> tuple[GroupKey, ...]:
+        return (GroupKey(self.column, edges=self.edges),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
         counts = shared(values[0])
         if rows.policy is None:
             return {"counts": counts}
-        bits = self.bits(builder, counts, rows.policy, rows)
+        bits = self.bits(builder, values, rows.policy, rows)
         return {"shown": bits, "counts": builder.add(Product(Elementwise()), bits, counts)}
 
-    def bits(self, builder: Builder, counts: Value, policy: Policy, rows: Rows) -> Value:
-        """Bits (bins,): which of the counts a policy of the rows allows to show."""
-        total = None if column_of(rows, self.column).nullable else Known(rows.count)
-        alone = shown(builder, counts, policy, fewest=policy.min_rows, total=total)
-        bits = with_second(builder, counts, alone, policy.min_rows, zeros=not policy.hide_zeros, total=total)
-        bits = bits if policy.hide_zeros else or_empty(builder, counts, bits)
-        if rows.where is not None or total is None:
-            bits = coarse(builder, counts, bits, policy)
-        return bits
+    def bits(self, builder: Builder, values: Sequence[Taken], policy: Policy, rows: Rows) -> Value:
+        """Bits (bins,): which of the counts a policy of the rows allows to show. values: those of `partials`."""
+        total: Taken = values[1] if len(values) > 1 else Known(rows.count)
+        held, k = shared(values[-1]) if policy.entity else shared(values[0]), least(policy, policy.min_rows)
+        alone = shown(builder, held, policy, fewest=policy.min_rows, total=total)
+        bits = with_second(builder, held, alone, k, zeros=not policy.hide_zeros, total=total)
+        bits = bits if policy.hide_zeros else or_empty(builder, held, bits)
+        return coarse(builder, held, bits, policy) if rows.where is not None or len(values) > 1 else bits
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> tuple[NDArray[np.int64], NDArray[Any]]:
         counts = np.array(numbers["counts"].integers, np.int64)

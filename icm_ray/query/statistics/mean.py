@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.program.build import Builder
+from icm_ray.query.clipped import clipped, noisy
 from icm_ray.query.doubles import DOUBLE, TINIEST, nearest, quotient
 from icm_ray.query.error_bound import ErrorBound
 from icm_ray.query.opened import Known, Number, Opened
@@ -32,7 +33,7 @@ class Mean(OfColumn, frozen=True, forbid_unknown_fields=True, tag="mean"):
         return f"mean of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
-        return SumOfColumn(self.column), ValuesOfColumn(self.column)
+        return SumOfColumn(clipped(self.column, rows), noisy(rows)), ValuesOfColumn(self.column)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
         total, count = values
@@ -40,7 +41,7 @@ class Mean(OfColumn, frozen=True, forbid_unknown_fields=True, tag="mean"):
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> float:
         count = numbers["count"].number
-        return nearest(numbers["sum"].number / count) if count else math.nan
+        return nearest(numbers["sum"].number / count) if count > 0 else math.nan  # below it: parties add noise
 
     def decode_cells(
         self, numbers: Mapping[str, Opened | Known], rows: Rows, cells: int
@@ -48,10 +49,10 @@ class Mean(OfColumn, frozen=True, forbid_unknown_fields=True, tag="mean"):
         total, count = numbers["sum"], numbers["count"]
         f = 0 if isinstance(total, Known) else total.type.f
         sums, counts = (number.integers * (1 if len(number.integers) == cells else cells) for number in (total, count))
-        return [quotient(one, many << f) if many else math.nan for one, many in zip(sums, counts, strict=True)]
+        return [quotient(one, many << f) if many > 0 else math.nan for one, many in zip(sums, counts, strict=True)]
 
     def error(self, rows: Rows) -> ErrorBound:
-        return ErrorBound(rows.rounding(self.column) + TINIEST, DOUBLE)
+        return ErrorBound(rows.rounding(clipped(self.column, rows)) + TINIEST, DOUBLE)
 
     def discloses(self, rows: Rows) -> str:
         if public_count(rows, self.column):

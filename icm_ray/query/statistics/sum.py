@@ -14,6 +14,7 @@ from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.values import Kind, ValueType, log2_ceil
 from icm_ray.ops.wide import Widen
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.clipped import clipped, noisy
 from icm_ray.query.doubles import DOUBLE, nearest, quotient
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Known, Number, Opened
@@ -50,7 +51,7 @@ class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
         return f"sum of {self.in_words}"
 
     def partials(self, rows: Rows) -> tuple[SumOfColumn]:
-        return (SumOfColumn(self.column),)
+        return (SumOfColumn(clipped(self.column, rows), noisy(rows)),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
         return {"sum": values[0]}
@@ -72,7 +73,7 @@ class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
         return [quotient(number, unit) for number in total.integers]
 
     def error(self, rows: Rows) -> ErrorBound:
-        return EXACT if self.whole(rows) else ErrorBound(rows.count * rows.rounding(self.column), DOUBLE)
+        return EXACT if self.whole(rows) else ErrorBound(rows.count * rows.rounding(clipped(self.column, rows)), DOUBLE)
 
     def discloses(self, rows: Rows) -> str:
         return "the sum"

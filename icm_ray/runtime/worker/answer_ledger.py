@@ -10,8 +10,10 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -19,6 +21,7 @@ from icm_ray.errors import SessionError
 from icm_ray.preprocessing.disk import Disk
 from icm_ray.query.question import Question
 from icm_ray.query.row_set import RowSet
+from icm_ray.ring.prg import fresh_secret
 
 __all__ = ["AnswerLedger", "Entry", "read_entries"]
 
@@ -48,6 +51,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _LINES, _ENTRIES = msgspec.json.Decoder(_Line), msgspec.json.Decoder(Entry)
 _START = "0" * 64
+_SECRET_BYTES: Final = 32
 
 
 def read_entries(path: Path) -> tuple[list[Entry], str]:
@@ -90,6 +94,8 @@ class AnswerLedger:
         self._sets: dict[RowSet, None] = {}
         self._number, self._last, self._size = 0, _START, 0
         self._disk = Disk()
+        self._noise = None if folder is None else folder / f"{owner}.noise"
+        self._secret = b""
         if folder is None or self._path is None:
             return
         try:
@@ -110,6 +116,37 @@ class AnswerLedger:
     def sets(self) -> tuple[RowSet, ...]:
         """What was asked for, in that order."""
         return tuple(self._sets)
+
+    @property
+    def secret(self) -> bytes:
+        """32 bytes that nobody else knows, from which the party's noise is drawn: beside the ledger where that is on
+        disk, for the same number has the same noise in the next session. Errors: `SessionError`.
+        """
+        if not self._secret:
+            self._secret = fresh_secret() if self._noise is None else self._kept_secret(self._noise)
+        return self._secret
+
+    def _kept_secret(self, path: Path) -> bytes:
+        """What stands there; written first where nothing does, at once, for the party's other workers may do so too."""
+        try:
+            if not path.exists():
+                new = path.with_name(f"{path.name}.{fresh_secret(8).hex()}")
+                file = self._disk.create(new)
+                try:
+                    self._disk.write(file, [fresh_secret()])
+                    self._disk.sync(file)
+                finally:
+                    os.close(file)
+                with suppress(FileExistsError):
+                    path.hardlink_to(new)
+                new.unlink()
+                self._disk.sync_directory(path.parent)
+            secret = path.read_bytes()
+        except OSError as error:
+            raise SessionError(f"{path}: no noise can be drawn: {error.strerror}", path=str(path)) from None
+        if len(secret) != _SECRET_BYTES:
+            raise SessionError(f"{path}: what noise is drawn from is damaged", path=str(path))
+        return secret
 
     def take_over(self, sets: Iterable[RowSet]) -> None:
         """Know of what other workers were asked for, too."""

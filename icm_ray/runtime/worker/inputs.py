@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from icm_ray.config import EngineConfig
 from icm_ray.errors import ProgramError, ShapeError
 from icm_ray.ops.linear import Input
+from icm_ray.owner.noise import noise_words
 from icm_ray.owner.tables import Tables
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.protocols.io import array_shape
 from icm_ray.query.lane_build import Members
-from icm_ray.query.tasks import Given, PushedSource, TableInfo
+from icm_ray.query.tasks import Given, NoiseDraw, PushedSource, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Job, Open
 from icm_ray.runtime.orders.lane_plan import LanePlan
@@ -65,7 +66,11 @@ class OwnRows:
         `PlanCheck` raises for a job that does not follow from what is asked.
         """
         tasks = self._check.tasks(job, program, policies, self._tables.info)
-        given |= self._tables.make_all({name: task for name, task in tasks.items() if not isinstance(task, Given)})
+        own = {name: task for name, task in tasks.items() if not isinstance(task, Given | NoiseDraw)}
+        given |= self._tables.make_all(own, self.ledgers.secret_of_rows)
+        for name, task in tasks.items():
+            if isinstance(task, NoiseDraw):
+                given[name] = noise_words(task, self.ledgers.secret(task.dataset))
         for node, kind in zip(program.nodes, program.types(), strict=True):
             if not isinstance(node.op, Input) or node.op.owner != self._owner:
                 continue

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import PolicyError
+from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.policy import Policy
 from icm_ray.query.overlap import asked_of, earlier
 from icm_ray.query.question import Asked, DatasetFacts, Question
 from icm_ray.query.row_set import RowSet
+from icm_ray.ring.prg import fresh_secret
 from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.runtime.worker.answer_ledger import AnswerLedger
 
@@ -28,6 +29,7 @@ class Ledgers:
         self._folder = None if config.ledger is None else Path(config.ledger)
         self._ledgers: dict[str, AnswerLedger] = {}
         self._named: dict[str, AnswerLedger] = {}
+        self._secrets: dict[str, bytes] = {}
         self._asked: Asked | None = None
         self._recorded = b""  # the digest of what was recorded last: it may have several programs
 
@@ -43,6 +45,23 @@ class Ledgers:
     def _opened(self, dataset: str, policy: Policy) -> AnswerLedger:
         folder = None if self._folder is None else self._folder / (policy.name or f"{self._session}.{dataset}")
         return AnswerLedger(policy.name or dataset, folder, self._name, f"{self._name}.{self._lane}")
+
+    def secret(self, dataset: str) -> bytes:
+        """What this party's noise for a dataset is drawn from, as long as its ledger lasts.
+
+        Errors: `ProgramError` (the dataset has no policy here), `SessionError`.
+        """
+        if dataset not in self._ledgers:
+            raise ProgramError(f"{self._name} refuses: it keeps no policy of {dataset!r} that asks for noise")
+        return self._ledgers[dataset].secret
+
+    def secret_of_rows(self, policy: str) -> bytes:
+        """What keys of this owner's rows are drawn from, by the policy's name: as long as the ledger lasts, or, where
+        it keeps none, as it lives. Errors: `SessionError`.
+        """
+        if policy in self._named:
+            return self._named[policy].secret
+        return self._secrets.setdefault(policy, fresh_secret())
 
     def keep(self, datasets: Collection[str]) -> None:
         """Drop ledgers of datasets that have no policy any more; files stay, and so do those with a name."""

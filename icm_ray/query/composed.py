@@ -1,0 +1,80 @@
+"""What a computed column can tell that no condition in it says, so that no ledger holds it.
+
+An order statistic shows a value: of a column computed of several (`1000 * id + age`) it would show values of all of
+them, of one row. Arithmetic that bends picks rows: `1 // (1 + abs(id - 7))` is 1 in one of them, and sums of
+`x.clip(6, 7)` and `x.clip(7, 8)` tell how many there are of 7. Sums and differences of columns, and multiples of these,
+pick none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from icm_ray.query.arrow_kinds import Family, unit_kind
+from icm_ray.query.expressions.function import Typed
+from icm_ray.query.expressions.tree import Apply, Column, Expression, Node, Of, nodes_of
+from icm_ray.query.expressions.typing import types_of
+from icm_ray.query.expressions.words import words
+from icm_ray.query.rows import Rows, column_of
+
+__all__ = ["bent", "composed"]
+
+_STRAIGHT: Final = frozenset({"add", "subtract", "negate", "where", "fill", "ticks", "total_seconds", "convert"})
+_OF_TIMES: Final = frozenset({"subtract", "ticks", "total_seconds", "days"})
+
+
+def composed(of: Of, rows: Rows) -> bool:
+    """Whether values of several columns are in a column's; how long it is from one time to another is one value."""
+    nodes, types = nodes_of(of), types_of(of, lambda name: column_of(rows, name))
+    reached = list(_values(nodes, types))
+    names = {node.name for number in reached if isinstance(node := nodes[number], Column)}
+    if len(names) < 2:
+        return False
+    computed = (node for number in reached if isinstance(node := nodes[number], Apply))
+    times = all(_is_time(types[number]) for number in reached if isinstance(nodes[number], Column))
+    return not (times and all(node.function in _OF_TIMES for node in computed))
+
+
+def bent(of: Of, rows: Rows) -> str:
+    """The first part of a column that bends, as the user wrote it; "" where none does. What only conditions are made
+    of, which are held like filters, is left aside.
+    """
+    nodes, types = nodes_of(of), types_of(of, lambda name: column_of(rows, name))
+    reads: list[bool] = []
+    for node in nodes:
+        given = isinstance(node, Apply) and any(reads[argument] for argument in node.arguments)
+        reads.append(isinstance(node, Column) or given)
+    for number in sorted(_values(nodes, types)):
+        node = nodes[number]
+        if isinstance(node, Apply) and reads[number] and not _straight(node, types, number, reads):
+            return words(Expression(nodes[: number + 1]))
+    return ""
+
+
+def _values(nodes: Sequence[Node], types: Sequence[Typed]) -> Iterator[int]:
+    """The nodes whose values are in those of the last, without conditions and what these are made of."""
+    left, seen = [len(nodes) - 1], set[int]()
+    while left:
+        number = left.pop()
+        if number in seen or types[number].kind == "bool":
+            continue
+        seen.add(number)
+        yield number
+        node = nodes[number]
+        left += node.arguments if isinstance(node, Apply) else ()
+
+
+def _straight(node: Apply, types: Sequence[Typed], number: int, reads: Sequence[bool]) -> bool:
+    if node.function == "multiply":  # by a number, or by a condition, as where has it
+        return sum(reads[at] and types[at].kind != "bool" for at in node.arguments) < 2
+    if node.function == "divide":
+        return not reads[node.arguments[1]]
+    if node.function == "cast":
+        return types[number].kind == "float" or types[node.arguments[0]].kind in {"bool", types[number].kind}
+    return node.function in _STRAIGHT
+
+
+def _is_time(found: Typed) -> bool:
+    unit = unit_kind(found.kind)
+    return unit is not None and unit.family is not Family.DECIMAL

@@ -1,12 +1,14 @@
 """From a graph to programs: one that loads the weights, and one for each batch size that predicts.
 
-Ranges. The ring holds 64 bits, so every value needs a bound that all know. There are two ways to one:
+Ranges. The ring holds 64 bits, so every value needs a bound that all know. There are three ways to one:
 
 sound       Intervals follow from the bound of the images and the weights. The weights' owner publishes one power of two
             for each product: that much is learned of the weights. Nothing is checked while the program runs.
-calibrated  The owner declares a bound for activations, and one constant (`gain`) for the sums of magnitudes behind an
-            output, which it checks itself. Where ranges would grow beyond the ring, ReLUs are compared with the bound
-            on shares; the counts are added up, and one flag is opened before any result is.
+calibrated  Where intervals grow beyond the ring, the last value before (a ReLU's, where there is one near) gets a bound
+            of its own: what samples measured times a margin, as a power of two. The program counts on shares what is
+            beyond, adds the counts up and opens one flag before any result; intervals start anew from there.
+declared    The same with one bound for all activations that the owner declares. With a `gain`, one constant for the
+            sums of magnitudes behind any output, nothing about single layers is published.
 
 Either way the owner publishes the error bound of the result (`analysis.error_bound`), rounded up to a power of two.
 """
@@ -14,27 +16,29 @@ Either way the owner publishes the error bound of the result (`analysis.error_bo
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from msgspec.structs import replace
 
-from analytics.nn.analysis import bits_of, error_bound, ranges
+from analytics.nn.analysis import Reach, bits_of, error_bound
+from analytics.nn.calibration import Samples, limits
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import BoundError
-from icm_ray.network.graph import Graph
-from icm_ray.network.layer import INPUT
+from icm_ray.network.layer import INPUT, Layer
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import Lowered, PublicModel, lower_one
 from icm_ray.network.programs import bias_name
-from icm_ray.network.scheme import Scheme, TooWide
+from icm_ray.network.scheme import WEIGHT_BITS, Scheme, TooWide
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
-__all__ = ["Compiled", "compile_graph"]
+__all__ = ["Compiled", "compile_calibrated", "compile_graph", "compile_within", "enough_bits"]
 
 
 _FEWEST, _ENOUGH = 12, 20  # fractional bits of weights: fewer are refused; more checks are made before fewer are taken
+_STEP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,77 +62,167 @@ class Compiled:
         return found
 
 
-def compile_graph(network: WeightedGraph, f: int, inputs: int, gain: int, bound: int | None) -> Compiled:
-    """Choose the public numbers for a network that has its weights.
+def enough_bits(f: int) -> int:
+    """Fractional bits of weights that go with `f` of activations: as many, within limits."""
+    return min(max(f, _FEWEST), _ENOUGH)
 
-    f: fractional bits of activations. inputs, gain, bound: logarithms; `bound` None asks for sound ranges.
+
+def compile_within(
+    network: WeightedGraph, f: int, inputs: int, bound: str | int, gain: int | None, samples: Samples, margin: float
+) -> Compiled:
+    """Choose the public numbers as `SecureModel` is asked to: bound is "sound", "auto" or a logarithm."""
+    if bound == "sound":
+        return compile_graph(network, f, inputs)
+    if isinstance(bound, int):
+        return compile_graph(network, f, inputs, gain, bound)
+    try:
+        return compile_graph(network, f, inputs, least=enough_bits(f))
+    except BoundError as error:
+        if "node" not in error.where:  # not for its ranges
+            raise
+    return compile_calibrated(network, f, inputs, limits(network, samples.all(), margin))
+
+
+def compile_graph(
+    network: WeightedGraph,
+    f: int,
+    inputs: int,
+    gain: int | None = None,
+    bound: int | None = None,
+    least: int = _FEWEST,
+) -> Compiled:
+    """Choose the public numbers for a network that has its weights, with sound or declared bounds.
+
+    f: fractional bits of activations. inputs, gain, bound: logarithms; `bound` None asks for sound ranges, `gain` None
+    for a bound by layer. least: fewest fractional bits of weights, of sound ranges.
     Raises `BoundError` naming the layer that does not fit the ring, or whose weights are beyond the gain.
     """
-    graph = network.graph
     if bound is None:
-        scheme = Scheme(f, inputs, gain, least=_FEWEST)
-        known = ranges(network, scheme)
-        layers = {
-            node.name: bits_of(float(known[node.name].magnitude.max()))
-            for node in graph.nodes
-            if isinstance(node, ProductLayer)
-        }
-        scheme, lowered = _sound(graph, replace(scheme, layers=layers))
-    else:
-        scheme, lowered = _calibrated(graph, Scheme(f, inputs, gain, bound, least=_ENOUGH))
-        known = ranges(network, scheme)
-    error = 2.0 ** bits_of(error_bound(network, scheme, lowered, known))
-    compiled = Compiled(PublicModel(graph.anonymous(), scheme, error), network)
-    if bound is not None:
-        _check_gain(compiled)
+        return _finished(*_sound(network, Scheme(f, inputs, least=least)))
+    limits = {node.name: bound for node in network.nodes if node.rectifies}
+    plan = _Plan(network, Scheme(f, inputs, gain, least=_ENOUGH if gain is not None else enough_bits(f)), limits)
+    compiled = _finished(plan, plan.lowered())
+    if gain is not None:
+        _check_gain(compiled, gain)
     return compiled
 
 
-def _sound(graph: Graph, scheme: Scheme) -> tuple[Scheme, Lowered]:
+def compile_calibrated(network: WeightedGraph, f: int, inputs: int, limits: Mapping[str, int]) -> Compiled:
+    """Choose the public numbers where sound ranges do not fit.
+
+    limits: logarithms of bounds that values can be held to, by node.
+
+    Raises `BoundError` naming the layer that does not fit the ring even so.
+    """
+    plan = _Plan(network, Scheme(f, inputs, least=enough_bits(f)), limits)
+    return _finished(plan, plan.lowered())
+
+
+class _Plan:
+    """The public numbers under construction: products' bounds as layers are added, and bounds of checked values."""
+
+    def __init__(self, network: WeightedGraph, scheme: Scheme, limits: Mapping[str, int]) -> None:
+        self.network, self.graph, self.limits = network, network.graph, limits
+        self.by_layer = scheme.gain is None
+        self._order = {name: place for place, name in enumerate((INPUT, *self.graph.by_name))}
+        self._readers = self.graph.consumers()
+        self._start(scheme)
+
+    def _start(self, scheme: Scheme) -> None:
+        self.scheme = replace(scheme, layers={}, bounds=dict(scheme.bounds))
+        self.reach = Reach(self.network, self.scheme)
+
+    def lowered(self) -> Lowered:
+        """Check as few values as the ring allows: where a layer does not fit, the nearest one before it is checked."""
+        while True:
+            try:
+                lowered = lower_one(self.graph, self.scheme, self._declare if self.by_layer else None)
+            except TooWide as error:
+                self._relieve(error)
+                continue
+            bounds = sorted(self.scheme.bounds.items(), key=lambda item: self._order[item[0]])
+            self.scheme = replace(self.scheme, bounds=dict(bounds))
+            return lowered
+
+    def _declare(self, node: Layer) -> None:
+        if (isinstance(node, ProductLayer) or node.widens) and node.name not in self.scheme.layers:
+            self.scheme.layers[node.name] = self.reach.bits(node.name)
+
+    def _relieve(self, error: TooWide) -> None:
+        nearest = self._nearest(error.where["node"])
+        if nearest is not None:
+            self.scheme.bounds[nearest] = self.limits[nearest]
+            self.reach.forget(nearest)
+            for name in [name for name in self.scheme.layers if self._order[name] >= self._order[nearest]]:
+                del self.scheme.layers[name]
+        elif self.limits and self.scheme.least > _FEWEST:
+            self._start(replace(self.scheme, least=max(self.scheme.least - _STEP, _FEWEST)))
+        else:
+            raise error
+
+    def _nearest(self, name: str) -> str | None:
+        """The nearest value before a layer that a bound makes smaller: a ReLU's, or else any layer's."""
+        queue = deque(self.graph.node(name).inputs if name else (self.graph.output,))
+        seen: set[str] = set()
+        other: str | None = None
+        while queue:
+            source = queue.popleft()
+            if source == INPUT or source in seen or source in self.scheme.bounds:
+                continue
+            seen.add(source)
+            node = self.graph.node(source)
+            if self._helps(source):
+                if node.rectifies:
+                    return source
+                other = other or source
+            queue.extend(node.inputs)
+        return other
+
+    def _helps(self, name: str) -> bool:
+        if name not in self.limits:
+            return False
+        readers = self._readers[name]
+        if len(readers) == 1 and readers[0] and self.graph.node(readers[0]).rectifies:
+            return False  # the ReLU's value is the one to check
+        return not self.by_layer or self.limits[name] < self.reach.bits(name)
+
+
+def _sound(network: WeightedGraph, scheme: Scheme) -> tuple[_Plan, Lowered]:
+    """Sound ranges; where weights would have fewer bits than activations, both get about as many."""
+    plan = _Plan(network, scheme, {})
     try:
-        return scheme, lower_one(graph, scheme)
+        lowered = plan.lowered()
     except TooWide as error:
-        reach = scheme.layers.get(error.where["node"])
+        reach = plan.scheme.layers.get(error.where["node"])
         raise BoundError(
             f"layer {error.where['module']!r}: sound bounds"
             + (f" of its values reach 2^{reach}, which" if reach is not None else "")
-            + f" does not fit the ring with {scheme.f} fractional bits; declare a bound of activations that is checked"
-            " while the program runs, as in bound=64.0, or a smaller input_bound",
+            + f" does not fit the ring with {scheme.f} fractional bits; leave bound= out (values are measured on"
+            " samples and checked while the program runs), declare a bound of activations, as in bound=64.0, or a"
+            " smaller input_bound",
             **error.where,
         ) from error
+    fewest = _fewest_bits(lowered)
+    if fewest >= min(scheme.f, _ENOUGH):
+        return plan, lowered
+    # a bit less of activations is a bit more of weights; the coarser of the two makes the error
+    evened = _Plan(network, replace(scheme, f=max((scheme.f + fewest + 1) // 2, _FEWEST)), {})
+    finer = evened.lowered()
+    return (evened, finer) if min(evened.scheme.f, _fewest_bits(finer)) > fewest else (plan, lowered)
 
 
-def _calibrated(graph: Graph, scheme: Scheme) -> tuple[Scheme, Lowered]:
-    """Check as few ReLUs as the ring allows: where a layer does not fit, the nearest ReLU before it is checked."""
-    while True:
-        try:
-            return scheme, lower_one(graph, scheme)
-        except TooWide as error:
-            nearest = _unchecked_before(graph, error.where["node"], scheme.checked)
-            if nearest is not None:
-                scheme = replace(scheme, checked=tuple(sorted((*scheme.checked, nearest))))
-            elif scheme.least > _FEWEST:
-                scheme = replace(scheme, least=_FEWEST)
-            else:
-                raise
+def _fewest_bits(lowered: Lowered) -> int:
+    return min((kind.f for kind in lowered.weights.values()), default=WEIGHT_BITS)
 
 
-def _unchecked_before(graph: Graph, name: str, checked: tuple[str, ...]) -> str | None:
-    queue = deque(graph.node(name).inputs)
-    while queue:
-        source = queue.popleft()
-        if source == INPUT:
-            continue
-        node = graph.node(source)
-        if node.rectifies and source not in checked:
-            return source
-        queue.extend(node.inputs)
-    return None
+def _finished(plan: _Plan, lowered: Lowered) -> Compiled:
+    error = 2.0 ** bits_of(error_bound(plan.network, plan.scheme, lowered, plan.reach.all()))
+    return Compiled(PublicModel(plan.graph.anonymous(), plan.scheme, error), plan.network)
 
 
-def _check_gain(compiled: Compiled) -> None:
+def _check_gain(compiled: Compiled, gain: int) -> None:
     """The owner's own check: sums of encoded magnitudes behind an output, and biases, stay within the declared gain."""
-    gain, coded, lowered = compiled.model.scheme.gain, compiled.weights(), compiled.model.lowered
+    coded, lowered = compiled.weights(), compiled.model.lowered
     for name, kind in lowered.weights.items():
         magnitudes = np.abs(coded[name].view(np.int64).astype(np.float64)).reshape(kind.shape[0], -1)
         worst = {"weights behind one output": float(magnitudes.sum(axis=1).max()) * 2.0**-kind.f}

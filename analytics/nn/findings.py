@@ -13,14 +13,19 @@ __all__ = ["Finding", "hint_for", "unsupported"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An unsupported operation: `module` is its path in the network ('' for the root), `op` torch's name for it."""
+    """An unsupported operation: `module` is its path in the network ('' for the root), `op` torch's name for it.
+
+    source: the line of the network's code that it comes from, as 'net.py:12'; '' where that is not known.
+    """
 
     module: str
     op: str
     hint: str
+    source: str = ""
 
     def __str__(self) -> str:
-        return f"{self.module or '(the network itself)'}: {self.op}: {self.hint}"
+        line = f" ({self.source})" if self.source else ""
+        return f"{self.module or '(the network itself)'}: {self.op}{line}: {self.hint}"
 
 
 _OUTSIDE = "leave it out and apply it to the revealed logits; the order of the classes does not change"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any
 
@@ -19,16 +20,18 @@ from torch import fx
 
 from analytics.nn.findings import Finding, hint_for, unsupported
 from analytics.nn.folding import fold_affines
+from analytics.nn.places import module_path, source_of
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.layout import LAYOUT
 from analytics.nn.torch_ops.pointwise import POINTWISE
 from analytics.nn.torch_ops.pools import POOLS
 from analytics.nn.torch_ops.products import PRODUCTS
-from analytics.nn.tracing import Traced, module_path, trace
+from analytics.nn.tracing import Export, Traced, trace
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import NullError
 from icm_ray.network.graph import Graph
-from icm_ray.network.layer import INPUT, Shape
+from icm_ray.network.layer import INPUT
+from icm_ray.network.layers import kind_of
 from icm_ray.network.passes import drop_unused, merge_reshapes
 
 __all__ = ["import_model", "preflight"]
@@ -44,18 +47,18 @@ def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Weigh
     network is in training mode; `NullError` naming a parameter with NaN or infinite values; `InputError` and
     `ShapeError` for unfit example inputs.
     """
-    traced = trace(net, example_inputs)
-    if not isinstance(traced, Traced):
-        raise unsupported(traced)
-    walk = _Walk(traced)
-    output = walk.run()
-    if walk.findings or output is None:
-        raise unsupported(walk.findings)
+    export = trace(net, example_inputs)
+    if not isinstance(export, Export):
+        raise unsupported(export)
+    findings, walk, output = _read(export)
+    if findings or output is None:
+        raise unsupported(findings)
+    traced = walk.traced
     _check_finite(traced.constants.values(), "parameter")
     _check_finite(((key, torch.from_numpy(array)) for key, array in walk.build.weights.items()), "weight")
     graph = Graph(
         nodes=tuple(walk.build.nodes),
-        input_shape=_shape(traced.input)[1:],
+        input_shape=traced.shape(traced.input)[1:],
         output=output.name,
     )
     network = WeightedGraph(graph, walk.build.weights)
@@ -67,12 +70,29 @@ def preflight(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> tuple[Fi
 
     Raises as `import_model` does for training mode and unfit example inputs; it does not look at weight values.
     """
-    traced = trace(net, example_inputs)
-    if not isinstance(traced, Traced):
-        return traced
-    walk = _Walk(traced)
-    walk.run()
-    return tuple(walk.findings)
+    export = trace(net, example_inputs)
+    return tuple(_read(export)[0]) if isinstance(export, Export) else export
+
+
+def _read(export: Export) -> tuple[list[Finding], _Walk, Wire | None]:
+    """Findings, the graph for one size of a batch, its output: for another size it must be the same graph."""
+    first, *others = (_Walk(view) for view in export.views)
+    output = first.run()
+    if first.findings:
+        return first.findings, first, output
+    for other in others:
+        other.run()
+        if other.findings:
+            return other.findings, first, output
+        differing = first.differs(other)
+        if differing is not None:
+            return [differing], first, output
+    return [] if export.doubt is None else [export.doubt], first, output
+
+
+def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:
+    weights = [(first.weights[key], second.weights[key]) for key in first.weights if key.startswith(f"{a.name}.")]
+    return a == b and all(one.shape == two.shape and np.array_equal(one, two, equal_nan=True) for one, two in weights)
 
 
 @dataclass(slots=True)
@@ -85,7 +105,7 @@ class _Walk:
     _values: dict[fx.Node, Any] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        shape = _shape(self.traced.input)
+        shape = self.traced.shape(self.traced.input)
         self.build = GraphBuilder(batch=shape[0])
         self._values[self.traced.input] = Wire(INPUT, shape[1:])
         self._values.update({node: tensor for node, (_, tensor) in self.traced.constants.items()})
@@ -101,12 +121,28 @@ class _Walk:
             return None
         return None if self.findings else output
 
+    def differs(self, other: _Walk) -> Finding | None:
+        """The first layer that is another one for batches of another size."""
+        mine, others = self.build, other.build
+        for a, b in zip_longest(mine.nodes, others.nodes):
+            if a is None or b is None or not _same(a, b, mine, others):
+                node, build = (a, mine) if a is not None else (b, others)
+                hint = "what it computes depends on the number of images in a batch"
+                return Finding(node.module, kind_of(node), hint, build.sources[node.name])
+        return None
+
     def _find(self, node: fx.Node, hint: str) -> Any:
         op = node.target if isinstance(node.target, str) else str(node.target)
-        self.findings.append(Finding(module_path(node), op, hint))
-        return _broken(node)
+        self.findings.append(Finding(module_path(node), op, hint, source_of(node)))
+        return self._broken(node)
+
+    def _broken(self, node: fx.Node) -> Wire:
+        return Wire("", self.traced.shape(node)[1:], broken=True)
 
     def _value(self, node: fx.Node) -> Any:
+        number = self.traced.number(node)
+        if number is not None:
+            return number
         if node.op != "call_function":  # a placeholder or attribute that is no tensor: a submodule of torch.cond
             return None
         if node.target is operator.getitem:
@@ -117,12 +153,12 @@ class _Walk:
         translation = _TRANSLATIONS.get(node.target)
         if translation is None or not isinstance(node.target, torch._ops.OpOverload):
             return self._find(node, hint_for(str(node.target)))
-        call = Call(self._bind(node, node.target), _shape(node))
+        call = Call(self._bind(node, node.target), self.traced.shape(node))
         wires = list(call.wires())
         broken = any(wire.broken for wire in wires)
         if broken and not self._batched(node):
-            return _broken(node)  # an earlier finding moved the batch; nothing to add about what follows from it
-        self.build.module = module_path(node)
+            return self._broken(node)  # an earlier finding moved the batch; nothing to add about what follows from it
+        self.build.module, self.build.source = module_path(node), source_of(node)
         try:
             value = translation(self.build, call)
             if not self._batched(node):
@@ -135,7 +171,7 @@ class _Walk:
         source, index = node.args
         values = self._values[source] if isinstance(source, fx.Node) else source
         if isinstance(values, Wire):  # several outputs of an unsupported operation
-            return _broken(node)
+            return self._broken(node)
         value = values[index] if isinstance(values, tuple | list) and isinstance(index, int) else None
         return (
             self._find(node, "only the values of this layer can be used, not its indices") if value is None else value
@@ -161,7 +197,7 @@ class _Walk:
 
     def _batched(self, node: fx.Node) -> bool:
         """Whether every example input and output of a node still has the batch in front."""
-        return all(_shape(item)[:1] == (self.build.batch,) for item in [node, *self._wired(node)])
+        return all(self.traced.shape(item)[:1] == (self.build.batch,) for item in [node, *self._wired(node)])
 
     def _wired(self, node: fx.Node) -> list[fx.Node]:
         return [source for source in node.all_input_nodes if _depends(self._values[source])]
@@ -171,23 +207,10 @@ def _depends(value: Any) -> bool:
     return isinstance(value, Wire) or (isinstance(value, tuple) and any(_depends(item) for item in value))
 
 
-def _broken(node: fx.Node) -> Wire:
-    return Wire("", _shape(node)[1:], broken=True)
-
-
 def _marked(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_marked(item) for item in value)
     return replace(value, broken=True) if isinstance(value, Wire) else value
-
-
-def _shape(node: fx.Node) -> Shape:
-    """The shape of a node's (first) output on the example batch; () where torch does not know it."""
-    value = node.meta.get("val")
-    first = next(iter(value), None) if isinstance(value, tuple | list) else value
-    if not isinstance(first, torch.Tensor) or not all(isinstance(size, int) for size in first.shape):
-        return ()
-    return tuple(first.shape)
 
 
 def _widened(value: Any) -> Any:

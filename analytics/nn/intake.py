@@ -52,7 +52,8 @@ class Intake:
         """Whether images are not taken as they are."""
         return self.scale != 1.0 or self.mean is not None
 
-    def _prepared(self, images: NDArray[Any]) -> NDArray[Any]:
+    def prepared(self, images: NDArray[Any]) -> NDArray[Any]:
+        """What the network is given for images (n, *shape), as plain numbers."""
         if not self.changes:
             return images
         numbers = images.astype(np.float64)
@@ -65,7 +66,7 @@ class Intake:
 
     def look(self, images: NDArray[Any], scheme: Scheme, first: int) -> None:
         """Raise what `encoded` would raise, of a block whose first image is number `first`."""
-        numbers = self._prepared(images)
+        numbers = self.prepared(images)
         if _unfit(numbers, scheme).any():
             self._refuse(numbers, scheme, np.arange(first, first + len(images)), None)
 
@@ -75,7 +76,7 @@ class Intake:
         masked: whether there may be such; else `NullError` or `BoundError` names the first. What it says is the
         images' owner's own.
         """
-        numbers = self._prepared(batch.images)
+        numbers = self.prepared(batch.images)
         unfit = _unfit(numbers, scheme)
         if unfit.any():
             if not masked:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, Literal
 from weakref import finalize, ref
 
@@ -13,21 +12,25 @@ import torch
 from numpy.typing import NDArray
 
 from analytics.nn import importer
-from analytics.nn.compile import Compiled, compile_graph
-from analytics.nn.findings import Finding
+from analytics.nn.arguments import logarithm, positive, whole
+from analytics.nn.calibration import Samples
+from analytics.nn.compile import Compiled, compile_within
+from analytics.nn.expected import expected_error
 from analytics.nn.folding import fold_scales
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.prediction import Prediction
 from analytics.nn.predictor import ModelHandle, answering
+from analytics.nn.preflight import Preflight, costs, exactness
 from analytics.nn.quota import Quota
 from analytics.nn.request import PredictionRequest, Progress
 from analytics.nn.sources.find import is_ray_dataset, source_of
 from analytics.nn.wanted import Wanted
-from icm_ray.errors import BoundError, InputError, OwnerError, SessionClosed
+from icm_ray.errors import InputError, OwnerError, SessionClosed, UnsupportedError
 from icm_ray.network.model import PublicModel
 from icm_ray.network.outputs import Output
 from icm_ray.network.passes import relu_after_max_pool
+from icm_ray.program.program import Program
 from icm_ray.runtime.driver.ending import GIVE_BACK
 from icm_ray.runtime.driver.engine import Engine
 from icm_ray.runtime.driver.keeper import keeper
@@ -48,18 +51,23 @@ class SecureModel(StaysHere):
 
     Args:
         session: An open session.
-        net: Any torch module in eval mode that imports; `UnsupportedError` names what does not.
+        net: Any torch module in eval mode. Hooks of it that change nothing are not called; others are refused.
         owner: The party whose network it is.
         example_inputs: One batch, in a tuple: a torch.Tensor or numpy array (n, ...) of floats, for its shape alone.
         input_bound: The largest magnitude of an image's numbers; it is rounded up to a power of two, public, and
             checked by the images' owner before anything is shared.
-        bound: "sound" takes ranges that follow from the weights: the owner thereby publishes one power of two for each
-            layer with weights. A number declares instead that no activation after a ReLU exceeds it (rounded up to a
-            power of two); where the ring needs it this is checked on shares, and `BoundExceeded` raised in place of a
-            result.
-        weight_gain: With a declared bound, a public bound on the sum of |weights| behind any output, and on |bias|; the
-            owner checks it here.
-        fraction_bits: Fractional bits of activations; None: the session's setting.
+        bound: "sound" takes ranges that follow from the weights alone: the owner thereby publishes one power of two for
+            each layer with weights. "auto" does so where they fit the ring with weights of about as many bits as
+            activations; where they do not, it holds some layers' values to bounds that samples measure, which are
+            published too and checked on shares: `BoundExceeded` is raised in place of a result. A number declares one
+            bound for all activations after ReLUs in place of measured ones (it is rounded up to a power of two).
+        calibrate: For measured bounds, and for the error that is expected: samples of the owner's, whatever `predict`
+            takes as images; they are not shared. None: a few random ones within `input_bound`.
+        margin: How much larger than a sample's largest magnitude a measured bound is.
+        weight_gain: With a declared bound, one public bound on the sum of |weights| behind any output, and on |bias|,
+            in place of one for each layer, so that nothing about single layers is published; the owner checks it here.
+        fraction_bits: Fractional bits of activations; None: the session's setting. Where sound ranges would leave
+            fewer for the weights, both get about as many.
         batch_size: How many images are computed together; None: as many as the largest activation leaves room for, 32
             at most.
         scale: What an image's numbers are multiplied with before all else: 1/255 for pixels as uint8.
@@ -77,8 +85,9 @@ class SecureModel(StaysHere):
         InputError: What is no torch module, no tuple of one tensor, a batch of less than one image, or a scale,
             normalisation or quota that cannot be.
         ShapeError: An example input without a batch dimension, or of integers.
-        UnsupportedError: Operations that the engine does not have, all of them named with their module paths; a network
-            in training mode, with complex parameters, or with several inputs.
+        UnsupportedError: A network in training mode, with complex, sparse or quantised parameters, or with several
+            inputs. Operations that the engine does not have are named, with their module paths, by `preflight`, and
+            raise this whatever else is asked of the model.
         NullError: A parameter with NaN or infinite values; it is named.
         BoundError: A layer that does not fit the ring, or weights beyond `weight_gain`; the layer is named. A bound
             that is no positive number.
@@ -97,8 +106,10 @@ class SecureModel(StaysHere):
         example_inputs: tuple[Any, ...],
         *,
         input_bound: float = 8.0,
-        bound: Literal["sound"] | float = "sound",
-        weight_gain: float = 256.0,
+        bound: Literal["auto", "sound"] | float = "auto",
+        calibrate: Any = None,
+        margin: float = 4.0,
+        weight_gain: float | None = None,
         fraction_bits: int | None = None,
         batch_size: int | None = None,
         scale: float = 1.0,
@@ -107,30 +118,53 @@ class SecureModel(StaysHere):
     ) -> None:
         if owner not in session.parties:
             raise OwnerError(f"the owner of a model is a party; {owner!r} is none of {', '.join(session.parties)}")
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"a batch has one image or more, not {batch_size}")
+        size = None if batch_size is None else whole(batch_size, "batch_size", 1, _LARGEST)
+        f = session.config.fraction_bits if fraction_bits is None else whole(fraction_bits, "fraction_bits", 0, 62)
+        inputs = logarithm(input_bound, "input_bound")
+        gain = None if weight_gain is None else logarithm(weight_gain, "weight_gain")
+        declared = bound if isinstance(bound, str) and bound in {"auto", "sound"} else logarithm(bound, "bound")
+        factor = positive(margin, "margin")
         self.owner = owner
         self._session, self._net, self._example = session, net, example_inputs
-        imported = importer.import_model(net, example_inputs)
-        self._compiled: Compiled = compile_graph(
-            fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool),
-            session.config.fraction_bits if fraction_bits is None else fraction_bits,
-            _log2(input_bound, "input_bound"),
-            _log2(weight_gain, "weight_gain"),
-            None if bound == "sound" else _log2(bound, "bound"),
-        )
-        self.batch_size = batch_size or max(1, min(_BATCH, _LARGEST // self._public.widest))
-        self._intake = Intake.of(scale, normalize, self.input_shape)
-        shares = Quota(quota, session.parties + session.owners, session.lanes)
         self._desks: list[Callable[[], None]] = []  # closes what handles speak to
+        shares = Quota(quota, session.parties + session.owners, session.lanes)
+        self._compiled: Compiled | None = None
+        try:
+            imported = importer.import_model(net, example_inputs)
+        except UnsupportedError as error:
+            if "findings" not in error.where:
+                raise
+            self._unsupported = error  # `preflight` tells; whatever else is asked raises it
+            return
+        network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool)
+        self._intake = Intake.of(scale, normalize, network.graph.input_shape)
+        self._samples = Samples(calibrate, network.graph, inputs, self._intake)
+        self._compiled = compile_within(network, f, inputs, declared, gain, self._samples, factor)
+        self.batch_size = size or max(1, min(_BATCH, _LARGEST // self._public.widest))
         self._loaded = LoadedWeights(session, self._compiled, owner, shares)
+        for output in ("logits", "label") if len(self.output_shape) == 1 else ("logits",):
+            self._one(output)  # nothing that is made fails for its bounds later
+
+    def _one(self, output: Output) -> Program:
+        """The program of one batch, for its owner alone."""
+        return self._loaded.program(
+            self.batch_size, self.owner, Wanted.of(self._public, output, None, None), self.owner
+        )[0]
 
     def __repr__(self) -> str:
+        if self._compiled is None:
+            return f"<SecureModel of {self.owner}: not supported>"
         return f"<SecureModel of {self.owner}: {self.input_shape} to {self.output_shape}>"
 
     @property
     def _public(self) -> PublicModel:
-        return self._compiled.model
+        return self._made.model
+
+    @property
+    def _made(self) -> Compiled:
+        if self._compiled is None:
+            raise UnsupportedError(self._unsupported.message, **self._unsupported.where)
+        return self._compiled
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -162,12 +196,24 @@ class SecureModel(StaysHere):
         """
         return self._public.error
 
-    def preflight(self) -> tuple[Finding, ...]:
-        """Look for unsupported operations in the network as it is now.
+    @cached_property
+    def expected_error(self) -> float:
+        """What the difference of a logit to real arithmetic stays below in 999 of 1000 predictions, for inputs like the
+        samples; a power of two. It is worked out on the samples at the first use.
+
+        Examples:
+            >>> 0 < model.expected_error <= model.error
+            True
+        """
+        return expected_error(self._made.network, self._public, self._samples.few())
+
+    def preflight(self) -> Preflight:
+        """Look for unsupported operations in the network as it is now, or say what a prediction takes.
 
         Returns:
-            A finding for each, with its `module` path, torch's name for the `op`, and a `hint`; none for a network that
-            was not changed, since a model with one is refused when it is made.
+            A tuple with a finding for each, with its `module` path, torch's name for the `op`, a `hint` and the line of
+            the network's `source`. Empty for a network that is supported: printed, it says then what a batch takes, and
+            how exact predictions are.
 
         Raises:
             UnsupportedError: The network is in training mode.
@@ -175,8 +221,15 @@ class SecureModel(StaysHere):
         Examples:
             >>> model.preflight()
             ()
+            >>> print(model.preflight())
+            a batch of 32 images: ... rounds, at most ... sent by a party, ... dealt
+            fractional bits: ...
         """
-        return importer.preflight(self._net, self._example)
+        findings = importer.preflight(self._net, self._example)
+        if findings or self._compiled is None:
+            return Preflight(findings)
+        cost = costs(self._one("logits"), self._session.settings, self.batch_size)
+        return Preflight((), (cost, *exactness(self._public, self.owner, self.expected_error)))
 
     def predict(
         self,
@@ -249,6 +302,7 @@ class SecureModel(StaysHere):
             intake=self._intake,
             wanted=Wanted.of(self._public, output, k, threshold),
             owner=owner,
+            expected=lambda: self.expected_error,
             size=self.batch_size,
             masked=errors == "mask",
             skip=answered,
@@ -321,13 +375,5 @@ class SecureModel(StaysHere):
         """
         while self._desks:
             self._desks.pop()()
-        self._loaded.forget()
-
-
-def _log2(bound: float, name: str) -> int:
-    """The smallest k with bound <= 2^k."""
-    number: object = bound  # a caller may well pass something else
-    if not (isinstance(number, int | float) and math.isfinite(number) and number > 0):
-        raise BoundError(f"{name} is a positive number, not {bound!r}")
-    mantissa, exponent = math.frexp(bound)
-    return exponent - 1 if mantissa == 0.5 else exponent
+        if self._compiled is not None:
+            self._loaded.forget()

@@ -17,11 +17,23 @@ Array = npt.NDArray[np.float64]
 
 _SAFETY = 1 + 1e-6  # over the rounding of float64
 _MOST_WORK = 4e9  # multiplications that a spectrum may cost; beyond it the cheaper, looser bound is taken
+_MOST_FOR_MATRICES = 2e10  # of one large product, which is quicker
 
 
 def matrix_norm(weight: Array) -> float:
-    """The largest singular value of a matrix."""
-    return float(np.linalg.norm(weight, 2)) * _SAFETY
+    """The largest singular value of a matrix, or what is surely above it where that would be too much work.
+
+    With G = W W^T (or W^T W, if smaller): s = (largest eigenvalue of G)^(1/2) <= (tr G^4)^(1/8) <= (tr G)^(1/2).
+    """
+    least, most = sorted(weight.shape)
+    cheap = min(schur_norm(weight), float(np.linalg.norm(weight)) * _SAFETY)
+    if least * least * (most + least) > _MOST_FOR_MATRICES:
+        return cheap
+    wide = weight if weight.shape[0] == least else weight.T
+    gram = wide @ wide.T
+    if least * least * (most + 10 * least) > _MOST_WORK:
+        return min(math.sqrt(math.sqrt(float(np.linalg.norm(gram @ gram)))) * _SAFETY, cheap)
+    return min(math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0)) * _SAFETY, cheap)
 
 
 def schur_norm(weight: Array, groups: int = 1) -> float:
@@ -42,6 +54,8 @@ def conv_norm(weight: Array, node: Conv, source: Shape) -> float:
         size + (kernel - 1) * dilation
         for size, kernel, dilation in zip(source[1:], node.kernel, node.dilation, strict=True)
     ]
+    if node.groups == 1 and node.kernel == (1, 1):  # the same matrix for every cell
+        return matrix_norm(weight[:, :, 0, 0])
     outs, ins = weight.shape[0] // node.groups, weight.shape[1]
     sizes = [1 if kernel == 1 else size for size, kernel in zip(sizes, node.kernel, strict=True)]
     frequencies = sizes[0] * (sizes[1] // 2 + 1)

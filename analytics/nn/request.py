@@ -14,6 +14,7 @@ from analytics.nn.batches import Batches
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.prediction_run import Answered, PredictionRun
+from analytics.nn.preflight import exactness
 from analytics.nn.sources.source import Source
 from analytics.nn.spent import Spent
 from analytics.nn.wanted import Wanted
@@ -32,7 +33,7 @@ class PredictionRequest:
     """`wanted` of the images that `source` has, `owner`'s, in batches of `size`.
 
     masked: whether images that fail are left out. skip: ids that are left out. id_name: under which name ids are
-    given. in_ray: whether results are a ray.data.Dataset.
+    given. in_ray: whether results are a ray.data.Dataset. expected: the error that most logits stay below.
     """
 
     loaded: LoadedWeights
@@ -41,6 +42,7 @@ class PredictionRequest:
     intake: Intake
     wanted: Wanted
     owner: str
+    expected: Callable[[], float]
     size: int
     masked: bool
     skip: Collection[Any]
@@ -144,14 +146,14 @@ class PredictionRequest:
         lines = [explain(Stamped(program, session.settings), f"prediction of {output} for {many}, of which one")]
         if self.intake.changes:
             lines.append(f"  {self.owner}'s images are scaled and normalised by itself, as {owner}'s model says")
-        if scheme.bound is None:
+        if scheme.gain is None:
             bits = ", ".join(f"2^{reach}" for reach in scheme.layers.values())
             lines.append(f"  published by {owner} about its weights: bounds of its layers' values, {bits}")
         else:
-            lines.append(
-                f"  checked by {owner} itself: weights behind one output sum up to 2^{scheme.gain} at most; "
-                f"on shares: {len(scheme.checked)} layers' activations stay below 2^{scheme.bound}"
-            )
+            lines.append(f"  checked by {owner} itself: weights behind one output sum up to 2^{scheme.gain} at most")
+        if scheme.bounds:
+            bits = ", ".join(f"2^{reach}" for reach in scheme.bounds.values())
+            lines.append(f"  checked on shares: values of {len(scheme.bounds)} layers stay below {bits}")
         if self.masked:
             lines.append(
                 f"  a batch beyond a bound is tried in parts, in an order that {self.owner} draws: the parties see how "
@@ -159,7 +161,7 @@ class PredictionRequest:
             )
         if (quota := self.loaded.quota.images.get(self.owner)) is not None:
             lines.append(f"  {owner} lets its model predict on {quota} images of {self.owner}'s, as its workers count")
-        lines.append(f"  published by {owner}: logits differ from real arithmetic by {self.model.error:.3g} at most")
+        lines += [f"  {line}" for line in exactness(self.model, owner, self.expected())]
         if output != "logits":
             lines.append(f"  {self.wanted.promise()}")
         return "\n".join(lines)

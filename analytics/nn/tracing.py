@@ -1,31 +1,52 @@
-"""From a torch module to torch's own graph of functional operations, and the constants in it."""
+"""From a torch module to torch's own graph of functional operations, and the constants in it.
+
+The number of images in a batch is no part of a model. So a network is exported with a symbol in its place, and read for
+two sizes where anything but shapes is computed with it: whoever reads compares. What torch has to guard (a branch on
+the size of the batch) is refused. Where torch cannot export with a symbol, two exports stand for two sizes.
+"""
 
 from __future__ import annotations
 
-import re
+import logging
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import fx
-from torch.export import ExportedProgram
+from torch._dynamo.exc import UserError
+from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
-from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+from torch.fx.experimental.symbolic_shapes import ConstraintViolationError, GuardOnDataDependentSymNode
 
 from analytics.nn.findings import Finding
+from analytics.nn.hooks import hooks_that_change, without_hooks
+from analytics.nn.places import place_of_error
+from analytics.nn.sources.plain import check_tensor
 from icm_ray.errors import InputError, ShapeError, UnsupportedError
+from icm_ray.network.layer import Shape
 
-__all__ = ["Traced", "module_path", "trace"]
+__all__ = ["Export", "Traced", "trace"]
 
 _MUTATIONS = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
+_SIZES = (23, 29)  # numbers of images in a batch that a network is read for: hardly those of any other axis
+_FEW = 3  # where torch takes no symbol, one of them is small: networks that depend on it tell few from many
+_MOST = 1024  # images of an exported batch: what torch would check for larger ones does not concern the engine
+
+aten = torch.ops.aten
+_SHAPING = {
+    *(aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.expand.default, aten.sym_size.int),
+}
+"""Operations that take the size of the batch to keep it in front."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """torch's graph without in-place operations; `nodes` are the ones that the output needs, in order.
+    """torch's graph without in-place operations, for batches of `size` images; `nodes` are the ones that the output
+    needs, in order.
 
     `constants` maps the placeholders of parameters, buffers and literal tensors to (name, tensor).
     """
@@ -34,40 +55,136 @@ class Traced:
     input: fx.Node
     output: fx.Node
     constants: Mapping[fx.Node, tuple[str, torch.Tensor]] = field(repr=False)
+    size: int
+
+    def shape(self, node: fx.Node) -> Shape:
+        """The shape of a node's (first) output, the batch in it; () where torch does not know it."""
+        value = node.meta.get("val")
+        first = next(iter(value), None) if isinstance(value, tuple | list) else value
+        if not isinstance(first, torch.Tensor):
+            return ()
+        sizes = [self._number(size) for size in first.shape]
+        return () if None in sizes else tuple(int(size) for size in sizes if size is not None)
+
+    def number(self, node: fx.Node) -> float | None:
+        """What is computed of the size of the batch alone; None for anything else."""
+        value = node.meta.get("val")
+        return self._number(value) if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool) else None
+
+    def _number(self, value: Any) -> float | None:
+        if isinstance(value, int):
+            return value
+        plain = value.node.expr
+        if any(str(symbol).startswith(("u", "zuf")) for symbol in plain.free_symbols):
+            return None  # a size that depends on values
+        plain = plain.subs(dict.fromkeys(plain.free_symbols, self.size))
+        return float(plain) if isinstance(value, torch.SymFloat) else int(plain)
 
 
-def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Traced | tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A network, read for one size of a batch or for two that must agree; `doubt`: what torch said of the batch."""
+
+    views: tuple[Traced, ...]
+    doubt: Finding | None = None
+
+
+def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Export | tuple[Finding, ...]:
     """Export the network; findings where the network as a whole cannot be taken. The network is not changed.
 
-    Raises `UnsupportedError` for a network in training mode, with complex parameters or more than one input, and
-    `InputError` or `ShapeError` for example inputs that are not one batch.
+    Raises `UnsupportedError` for a network in training mode, with complex, sparse or quantised parameters or more than
+    one input, and `InputError` or `ShapeError` for example inputs that are not one batch.
     """
     _check_net(net)
-    if isinstance(example_inputs, tuple | list):
-        example_inputs = tuple(torch.from_numpy(x) if isinstance(x, np.ndarray) else x for x in example_inputs)
-    _check_example(example_inputs)
+    shape, dtype = _check_example(example_inputs)
     try:
-        with torch.no_grad(), warnings.catch_warnings():  # so that a no_grad() in forward() changes nothing
-            warnings.simplefilter("ignore")  # torch's own notices about its exporter, which the user cannot act on
-            exported = torch.export.export(net, example_inputs)
-            # An empty table decomposes next to nothing, but makes every in-place operation functional.
-            exported = exported.run_decompositions({})
-    except GuardOnDataDependentSymNode:
-        why = "its control flow or shapes depend on the values of its input, which stay private"
-        return (Finding("", "torch.export", why),)
+        changing = hooks_that_change(net, torch.rand(2, *shape).to(dtype))
     except Exception as error:  # noqa: BLE001 - the network's own code runs here and may raise anything
-        why = f"torch cannot export the network: {type(error).__name__}: {_sentence(error)}"
-        return (Finding("", "torch.export", why),)
-    return _collect(exported)
+        return (_failed(error, net, shape),)
+    if changing:
+        return changing
+    try:
+        made = _collect(_exported(net, torch.zeros(_SIZES[0], *shape, dtype=dtype), Dim("batch", min=2, max=_MOST)))
+    except GuardOnDataDependentSymNode as error:
+        return (_failed(error, net, shape),)
+    except Exception as error:  # noqa: BLE001 - torch's own limits with symbols are of many kinds
+        return _of_two_sizes(net, shape, dtype, _failed(error, net, shape) if _of_the_batch(error) else None)
+    if not isinstance(made, Traced):
+        return made
+    return Export((made, replace(made, size=_SIZES[1])) if _computes_with_the_size(made) else (made,))
 
 
-def module_path(node: fx.Node) -> str:
-    """The path of the innermost module that an operation came from, such as 'layer1.0.conv1'; '' for the root."""
-    stack = node.meta.get("nn_module_stack")
-    if not stack:
-        return ""
-    path: str = list(stack.values())[-1][0]
-    return re.sub(r"@\d+", "", path).removeprefix("L['self']").removeprefix(".")  # torch marks a second call with @1
+def _of_two_sizes(
+    net: torch.nn.Module, shape: Shape, dtype: torch.dtype, doubt: Finding | None
+) -> Export | tuple[Finding, ...]:
+    views = []
+    for size in (_SIZES[0], _FEW):
+        try:
+            made = _collect(_exported(net, torch.zeros(size, *shape, dtype=dtype), None))
+        except Exception as error:  # noqa: BLE001 - the network's own code runs here and may raise anything
+            return (_failed(error, net, shape),)
+        if not isinstance(made, Traced):
+            return made
+        views.append(replace(made, size=size))
+    return Export(tuple(views), doubt)
+
+
+def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any) -> ExportedProgram:
+    dynamic = None if batch is None else ({0: batch},)
+    with (
+        torch.no_grad(),
+        warnings.catch_warnings(),
+        _silence(),
+        without_hooks(net),
+    ):  # no_grad: forward()'s changes nothing
+        warnings.simplefilter("ignore")  # torch's own notices about its exporter, which the user cannot act on
+        exported = torch.export.export(net, (example,), dynamic_shapes=dynamic)
+        # An empty table decomposes next to nothing, but makes every in-place operation functional.
+        decomposed: ExportedProgram = exported.run_decompositions({})
+        return decomposed
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """torch logs what it raises, with tracebacks; the finding says it."""
+    loggers = [logging.getLogger(name) for name in ("torch", *logging.root.manager.loggerDict) if _is_torchs(name)]
+    before = [logger.disabled for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.disabled = True
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
+
+
+def _is_torchs(name: str) -> bool:
+    return name == "torch" or name.startswith("torch.")
+
+
+def _computes_with_the_size(traced: Traced) -> bool:
+    return any(
+        any(traced.number(source) is not None for source in node.all_input_nodes)
+        for node in traced.nodes
+        if traced.number(node) is None and node.target not in _SHAPING
+    )
+
+
+def _of_the_batch(error: Exception) -> bool:
+    return isinstance(error, ConstraintViolationError) or (isinstance(error, UserError) and "onstraint" in str(error))
+
+
+def _failed(error: Exception, net: torch.nn.Module, shape: Shape) -> Finding:
+    module, source = place_of_error(error, net)
+    if isinstance(error, GuardOnDataDependentSymNode):
+        why = "its control flow or shapes depend on the values of its input, which stay private"
+    elif _of_the_batch(error):
+        guard = next((line.strip(" -") for line in str(error).splitlines() if line.strip().startswith("-")), "")
+        why = f"what it computes depends on the number of images in a batch: {_sentence(guard)}"
+    else:
+        sizes = ", ".join(map(str, shape))
+        why = f"torch cannot export it for batches (n, {sizes}): {type(error).__name__}: {_sentence(str(error))}"
+    return Finding(module, "torch.export", why, source)
 
 
 def _check_net(net: torch.nn.Module) -> None:
@@ -78,23 +195,32 @@ def _check_net(net: torch.nn.Module) -> None:
             where = f" (its module {path!r} is)" if path else ""
             raise UnsupportedError(f"the network is in training mode{where}; call net.eval() first")
     for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
+        if torch.nn.parameter.is_lazy(tensor):
+            raise InputError(f"parameter {name!r} has no values yet; let the network compute one batch first")
         if tensor.is_complex():
             raise UnsupportedError(f"parameter {name!r} is complex ({tensor.dtype}); only real numbers are supported")
+        check_tensor(tensor, f"parameter {name!r}")
 
 
-def _check_example(example_inputs: tuple[Any, ...]) -> None:
+def _check_example(example_inputs: tuple[Any, ...]) -> tuple[Shape, torch.dtype]:
+    """The shape of one image, and its dtype: nothing else of an example is used."""
     if not isinstance(example_inputs, tuple):
         kind = type(example_inputs).__name__
         raise InputError(f"example_inputs is a tuple such as (x,), as torch.export takes it; this is a {kind}")
     if len(example_inputs) != 1:
         raise UnsupportedError(f"a network with exactly one input is supported; this one has {len(example_inputs)}")
     (example,) = example_inputs
+    if isinstance(example, np.ndarray):
+        if example.dtype.kind not in "biuf":
+            raise ShapeError(f"the example input is of a floating-point dtype, not {example.dtype}")
+        example = torch.empty(example.shape, dtype=torch.from_numpy(np.empty(0, example.dtype)).dtype, device="meta")
     if not isinstance(example, torch.Tensor):
         raise InputError(f"the example input is a torch.Tensor or numpy array, not {type(example).__name__}")
     if example.ndim < 2 or 0 in example.shape:
         raise ShapeError(f"the example input is a batch, at least (1, features); its shape is {tuple(example.shape)}")
     if not example.is_floating_point():
         raise ShapeError(f"the example input is of a floating-point dtype, not {example.dtype}")
+    return tuple(example.shape[1:]), example.dtype
 
 
 def _collect(exported: ExportedProgram) -> Traced | tuple[Finding, ...]:
@@ -129,7 +255,8 @@ def _collect(exported: ExportedProgram) -> Traced | tuple[Finding, ...]:
             stored = exported.state_dict.get(spec.target, exported.constants.get(spec.target))
             if isinstance(stored, torch.Tensor):
                 constants[node] = (spec.target, _wide(stored))
-    return Traced(tuple(node for node in exported.graph.nodes if node in needed), inputs[0], output, constants)
+    nodes = tuple(node for node in exported.graph.nodes if node in needed)
+    return Traced(nodes, inputs[0], output, constants, _SIZES[0])
 
 
 def _wide(tensor: torch.Tensor) -> torch.Tensor:
@@ -137,6 +264,6 @@ def _wide(tensor: torch.Tensor) -> torch.Tensor:
     return plain.to(torch.float64) if plain.is_floating_point() else plain
 
 
-def _sentence(error: Exception) -> str:
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+def _sentence(text: str) -> str:
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
     return first if len(first) <= 200 else first[:197] + "..."

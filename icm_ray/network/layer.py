@@ -14,10 +14,10 @@ from typing import ClassVar, Final, TypeAlias
 
 import msgspec
 
-from icm_ray.errors import ProgramError
-from icm_ray.network.scheme import SLACK, Scheme
-from icm_ray.ops import linear, products
-from icm_ray.ops.values import FULL_WIDTH, ValueType
+from icm_ray.errors import BoundError, ProgramError
+from icm_ray.network.scheme import SLACK, Scheme, TooWide
+from icm_ray.ops import compare, linear, products
+from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.payload import Shape
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.program import Operation
@@ -42,6 +42,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     homogeneous: ClassVar[bool] = False  # f(s x) = s f(x) for one input, without weights: scales move through it
     carries: ClassVar[bool] = False  # its values are its inputs', moved or summed: truncation can wait for its readers
     rectifies: ClassVar[bool] = False  # a ReLU: never below zero, and it truncates in the same opening
+    widens: ClassVar[bool] = False  # its type is far wider than its values: the weights' owner vouches for their range
 
     @property
     def averaged(self) -> int:
@@ -126,6 +127,46 @@ class NetworkBuild:
         """The value of a layer's first input."""
         return self.values[layer.inputs[0]]
 
+    # ------------------------------------------------------------------------------------------------------- layers
+
+    def lower(self, layer: Layer) -> None:
+        """Add a layer whose inputs are there. Errors: `TooWide` naming the layer where its values do not fit."""
+        try:
+            self.values[layer.name] = layer.lower(self)
+            self._narrow(layer)
+        except BoundError as error:
+            if isinstance(error, TooWide):
+                raise
+            raise TooWide(f"layer {layer.module!r}: {error}", node=layer.name, module=layer.module) from error
+
+    def _narrow(self, layer: Layer) -> None:
+        """Hold the layer's value to its bounds, if it has some: what the owner vouches for is taken, what is beyond a
+        checked bound is counted, once for all readers.
+        """
+        vouched = self.scheme.layers.get(layer.name) if layer.widens else None
+        if vouched is not None:
+            value = self.values[layer.name]
+            self.values[layer.name] = self.add(linear.AssumeWidth(max(value.type.f + vouched + 1, 2)), value)
+        bound = self.scheme.bounds.get(layer.name)
+        if bound is None:
+            return
+        x = self.settled(layer.name)  # a comparison is the cheaper the fewer bits there are
+        f, width = x.type.f, x.type.f + bound + 1
+        if width < 2:
+            raise BoundError(f"a bound of 2^{bound} is too small for {f} fractional bits; declare a larger one")
+        if x.type.width <= width:
+            return
+        end, wide = 2 ** (f + bound), min(x.type.width + 1, FULL_WIDTH)
+        if layer.rectifies:
+            beyond = self.add(compare.CountAtLeast((end,), wide), x)
+        else:  # [x >= end] + 1 - [x >= 1 - end]
+            counts = self.add(compare.CountAtLeast((end, 1 - end), wide), x)
+            above, within = (self.add(linear.Slice(((place, place + 1, 1),)), counts) for place in (0, 1))
+            beyond = self.add(linear.AddPublic(x.type.count), self.add(linear.Subtract(), above, within))
+            beyond = self.add(linear.AssumeWidth(log2_ceil(2 * x.type.count + 1) + 1), beyond)
+        self.exceeded.append(beyond)
+        self.values[layer.name] = self.add(linear.AssumeWidth(width), x)
+
     # --------------------------------------------------------------------------------------------------- neighbours
 
     def maker(self, name: str) -> Layer | None:
@@ -142,8 +183,10 @@ class NetworkBuild:
         return readers[0] if len(readers) == 1 and readers[0] is not None and readers[0].rectifies else None
 
     def absorbed(self, name: str) -> bool:
-        """Whether every reader, through sums and layouts, is a ReLU or the result: then truncation can wait for it."""
-        return self._absorbed[name]
+        """Whether truncation can wait: every reader, through sums and layouts, is a ReLU or the result, and nothing is
+        checked before.
+        """
+        return self._absorbed[name] and name not in self.scheme.bounds
 
     def _find_absorbed(self) -> dict[str, bool]:
         found: dict[str, bool] = {}

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import msgspec
 
-from icm_ray.errors import BoundError
 from icm_ray.network.graph import Graph
-from icm_ray.network.layer import NetworkBuild
+from icm_ray.network.layer import Layer, NetworkBuild
 from icm_ray.network.scheme import Scheme, TooWide
 from icm_ray.ops import linear
-from icm_ray.ops.values import ValueType
+from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder, Value
 
 __all__ = ["IMAGES", "Lowered", "PublicModel", "lower", "lower_one"]
 
 IMAGES = "images"  # the name of the private input
+
+Declare: TypeAlias = Callable[[Layer], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +41,41 @@ class Lowered:
     rounded: Mapping[str, float]
 
 
-def lower(builder: Builder, graph: Graph, scheme: Scheme, owner: str, keys: Mapping[str, str], x: Value) -> Lowered:
+def lower(
+    builder: Builder,
+    graph: Graph,
+    scheme: Scheme,
+    owner: str,
+    keys: Mapping[str, str],
+    x: Value,
+    declare: Declare | None = None,
+) -> Lowered:
     """Add the layers of `graph` on `x` (batch, *input_shape); `keys` names the weights of `owner` by node.
 
+    declare: called with each layer before it is added; who has the weights states its bound in the scheme then.
     Raises `TooWide` naming the first layer that does not fit the ring under this scheme.
     """
     program = NetworkBuild(builder, graph.by_name, graph.consumers(), scheme, owner, keys, x)
     for node in graph.nodes:
-        try:
-            program.values[node.name] = node.lower(program)
-        except BoundError as error:
-            if isinstance(error, TooWide):
-                raise
-            raise TooWide(f"layer {node.module!r}: {error}", node=node.name, module=node.module) from error
-    return Lowered(
-        program.values[graph.output],
-        tuple(program.exceeded),
-        program.weights,
-        program.result_bits,
-        program.rounded,
-    )
+        if declare is not None:
+            declare(node)
+        program.lower(node)
+    result = program.values[graph.output]
+    if result.type.width >= FULL_WIDTH:  # differences of logits have one bit more
+        last = program.maker(graph.output)
+        module = "" if last is None else last.module
+        bits = result.type.width
+        raise TooWide(f"layer {module!r}: results of {bits} bits leave none to compare", node="", module=module)
+    return Lowered(result, tuple(program.exceeded), program.weights, program.result_bits, program.rounded)
 
 
-def lower_one(graph: Graph, scheme: Scheme) -> Lowered:
+def lower_one(graph: Graph, scheme: Scheme, declare: Declare | None = None) -> Lowered:
     """The layers for one image and no one in particular."""
     builder = Builder(("a", "b"))
     f = scheme.input_f
     kind = ValueType(shape=(1, *graph.input_shape), f=f, width=f + scheme.inputs + 2)
     x = builder.add(linear.Input("a", IMAGES, kind))
-    return lower(builder, graph, scheme, "a", {node.name: node.name for node in graph.nodes}, x)
+    return lower(builder, graph, scheme, "a", {node.name: node.name for node in graph.nodes}, x, declare)
 
 
 class PublicModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):  # dict: for what is found once

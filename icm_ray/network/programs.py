@@ -139,10 +139,12 @@ def program_of(question: ModelQuestion, parties: tuple[str, ...], owners: tuple[
 
 
 def _flag(builder: Builder, lowered: Lowered) -> Value:
-    """Whether any activation was beyond the bound: 0 or 1."""
-    total, *rest = lowered.exceeded
-    for count in rest:
-        total = builder.add(linear.Add(), total, count)
+    """Whether any value was beyond its bound: 0 or 1. Counts are added in pairs: a bit for each doubling of them."""
+    counts = list(lowered.exceeded)
+    while len(counts) > 1:
+        pairs = [builder.add(linear.Add(), *pair) for pair in zip(counts[::2], counts[1::2], strict=False)]
+        counts = pairs + counts[2 * len(pairs) :]
+    (total,) = counts
     return builder.add(compare.AtLeast(1, total.type.width + 1), total)
 
 

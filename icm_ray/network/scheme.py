@@ -24,18 +24,18 @@ class TooWide(BoundError):
 class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The public numbers of a model, powers of two as their logarithms.
 
-    f: fractional bits of activations. inputs: bound of the images. gain: bound on the sum of |weights| behind one
-    output, and on |bias|. bound: of activations, where it is declared and checked. layers: bounds of products' results
-    by node, where the weights' owner declares them. checked: the ReLUs whose results are compared with `bound`, sorted.
-    least: fewest fractional bits of weights that are taken.
+    f: fractional bits of activations. inputs: bound of the images. gain: where it is declared for all products at once,
+    a bound on the sum of |weights| behind one output, and on |bias|. layers: bounds of products' results by node (and
+    of other values whose layers say `widens`), which the weights' owner vouches for: they follow from its weights and
+    from the bounds of what the layers read. bounds: bounds of any values by node that the program checks on shares,
+    whatever the images are. least: fewest fractional bits of weights that are taken.
     """
 
     f: Power
     inputs: Power
-    gain: Power
-    bound: Power | None = None
+    gain: Power | None = None
     layers: dict[str, Power] = {}
-    checked: tuple[str, ...] = ()
+    bounds: dict[str, Power] = {}
     least: Power = 20
 
     @property

@@ -60,10 +60,10 @@ def every_kind() -> Graph:
 
 
 def model() -> PublicModel:
-    """Every kind of layer under a declared bound that is checked."""
+    """Every kind of layer; the values of ReLUs, and of a scale, are held to bounds."""
     graph = every_kind()
-    checked = tuple(sorted(node.name for node in graph.nodes if isinstance(node, layers.Relu)))
-    return PublicModel(graph, Scheme(12, 2, 4, bound=3, checked=checked, least=10), 0.5)
+    bounds = {node.name: 3 for node in graph.nodes if isinstance(node, layers.Relu | layers.Scale)}
+    return PublicModel(graph, Scheme(12, 2, 4, bounds=bounds, least=10), 0.5)
 
 
 def load() -> WeightLoad:

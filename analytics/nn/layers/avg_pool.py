@@ -10,6 +10,7 @@ import torch
 from analytics.nn.layers.images import window_sums
 from analytics.nn.layers.rules import Deviation, Incoming, LayerRules, Range, Tensor, Tensors
 from icm_ray.network.layers import AvgPool
+from icm_ray.network.layers.factors import factor_taken
 from icm_ray.network.model import Lowered
 from icm_ray.network.scheme import Scheme
 
@@ -22,6 +23,13 @@ class AvgPoolRules(LayerRules[AvgPool]):
     def evaluate(self, layer: AvgPool, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
         sums = _sums(layer, inputs[0])
         return sums if layer.folded else sums / _divisors(layer)
+
+    def simulate(self, layer: AvgPool, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
+        sums = _sums(layer, inputs[0])
+        if layer.folded:
+            return sums
+        factors = 1 / _divisors(layer)
+        return sums * factors.apply_(lambda factor: factor_taken(factor, exact=layer.counts is None))
 
     def interval(self, layer: AvgPool, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs

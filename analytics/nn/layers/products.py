@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from analytics.nn.layers.rules import MARGIN, Deviation, Incoming, LayerRules, Range, Tensor, Tensors
+from analytics.nn.layers.rules import MARGIN, Deviation, Incoming, LayerRules, Range, Tensor, Tensors, coded
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import Lowered
@@ -44,11 +44,12 @@ class ProductRules(LayerRules[P]):
     def interval(self, layer: P, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs
         weight, bias = _weight_and_bias(layer, weights)
-        up, down = weight.clamp(min=0), weight.clamp(max=0)
         # weights are rounded to `least` fractional bits or more
         rounding = self.apply(layer, torch.full_like(weight, 2.0 ** -(scheme.least + 1)), x.magnitude)
-        low = self.apply(layer, up, x.low) + self.apply(layer, down, x.high) - rounding
-        high = self.apply(layer, up, x.high) + self.apply(layer, down, x.low) + rounding
+        part = weight.clamp(min=0)
+        low, high = self.apply(layer, part, x.low) - rounding, self.apply(layer, part, x.high) + rounding
+        part = weight.clamp(max=0)
+        low, high = low + self.apply(layer, part, x.high), high + self.apply(layer, part, x.low)
         shift = 0.0 if bias is None else self.by_channel(bias, high)
         return Range(low + shift, high + shift)
 
@@ -58,8 +59,8 @@ class ProductRules(LayerRules[P]):
         """d' = W d + dW x + db, with dW, db what rounding to fixed point did to weights and biases."""
         (x,) = inputs
         weight, bias = _weight_and_bias(layer, weights)
-        d, d_weight = x.deviation, weight - _coded(weight, lowered.weights[layer.name].f)
-        d_bias = None if bias is None else bias - _coded(bias, lowered.result_bits[layer.name])
+        d, d_weight = x.deviation, weight - coded(weight, lowered.weights[layer.name].f)
+        d_bias = None if bias is None else bias - coded(bias, lowered.result_bits[layer.name])
         source = tuple(x.range.low.shape[1:])
         norm, d_norm = self.norm(layer, weight.numpy(), source), self.norm(layer, d_weight.numpy(), source)
         cells = self.apply(layer, weight.abs(), d.cells)
@@ -79,8 +80,3 @@ def _weight_and_bias(layer: ProductLayer, weights: Tensors) -> tuple[Tensor, Ten
     key, bias = layer.weight_key, layer.bias_key
     weight = torch.ones(layer.shape[0], dtype=torch.float64) if key is None else weights[key]
     return weight, None if bias is None else weights[bias]
-
-
-def _coded(x: Tensor, bits: int) -> Tensor:
-    """What fixed point makes of x."""
-    return torch.from_numpy(np.ldexp(np.rint(np.ldexp(x.numpy(), bits)), -bits))

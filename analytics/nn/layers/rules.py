@@ -8,19 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
+import numpy as np
 import torch
 
 from icm_ray.network.layer import Layer
 from icm_ray.network.model import Lowered
 from icm_ray.network.scheme import Scheme
 
-__all__ = ["MARGIN", "Deviation", "Incoming", "LayerRules", "Range", "Tensor", "Tensors"]
+__all__ = ["MARGIN", "Deviation", "Incoming", "LayerRules", "Range", "Tensor", "Tensors", "coded"]
 
 Tensor: TypeAlias = torch.Tensor
 Tensors: TypeAlias = Mapping[str, torch.Tensor]
 MARGIN = 1 + 1e-9  # over the rounding of float64
 
 L = TypeVar("L", bound=Layer)
+
+
+def coded(x: Tensor, bits: int) -> Tensor:
+    """What fixed point with `bits` fractional bits makes of x."""
+    return torch.from_numpy(np.ldexp(np.rint(np.ldexp(x.numpy(), bits)), -bits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,10 @@ class LayerRules(ABC, Generic[L]):
     @abstractmethod
     def evaluate(self, layer: L, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
         """The layer on a batch of each input, in float64."""
+
+    def simulate(self, layer: L, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
+        """The layer with the numbers that the ring has, before its rounding; `weights` are the ring's."""
+        return self.evaluate(layer, inputs, weights)
 
     def interval(self, layer: L, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         """The range of the result, before its rounding."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 
 from analytics.nn.layers.rules import Deviation, Incoming, LayerRules, Range, Tensor, Tensors
 from icm_ray.network.layers import Scale
+from icm_ray.network.layers.factors import factor_taken
 from icm_ray.network.model import Lowered
 from icm_ray.network.scheme import Scheme
 
@@ -19,6 +21,9 @@ class ScaleRules(LayerRules[Scale]):
 
     def evaluate(self, layer: Scale, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
         return inputs[0] * layer.factor
+
+    def simulate(self, layer: Scale, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
+        return inputs[0] * math.copysign(factor_taken(abs(layer.factor)), layer.factor)
 
     def interval(self, layer: Scale, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs

@@ -34,12 +34,16 @@ class Wire:
 
 @dataclass(slots=True)
 class GraphBuilder:
-    """The graph so far. `module` is the path of the operation that is being translated."""
+    """The graph so far. `module` and `source` are the path and the line of the operation that is being translated;
+    `sources`: the lines by node.
+    """
 
     batch: int
     module: str = ""
+    source: str = ""
     nodes: list[AnyLayer] = field(default_factory=list)
     weights: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    sources: dict[str, str] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
 
     def emit(self, kind: type[AnyLayer], *inputs: Wire, shape: Shape, **facts: Any) -> Wire:
@@ -51,6 +55,7 @@ class GraphBuilder:
             if isinstance(value, torch.Tensor):
                 facts[fact] = f"{name}.{fact}"
                 self.weights[facts[fact]] = value.to(torch.float64).numpy().copy()
+        self.sources[name] = self.source
         sources = tuple(wire.name for wire in inputs)
         self.nodes.append(kind(name=name, module=self.module, inputs=sources, shape=shape, **facts))
         return Wire(name, shape)

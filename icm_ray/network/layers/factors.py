@@ -8,7 +8,7 @@ from icm_ray.network.layer import NetworkBuild
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
-__all__ = ["factor_error", "times"]
+__all__ = ["factor_error", "factor_taken", "times"]
 
 _EXTRA = 20  # fractional bits of a public factor that is no power of two
 
@@ -25,7 +25,12 @@ def times(program: NetworkBuild, x: Value, factor: float, *, exact: bool = True)
     return program.add(linear.Scale(round(factor * 2**_EXTRA), _EXTRA), x)
 
 
+def factor_taken(factor: float, *, exact: bool = True) -> float:
+    """The factor that `times` takes for `factor`, which is not below zero."""
+    power = exact and math.frexp(factor)[0] == 0.5
+    return factor if power else round(factor * 2**_EXTRA) / 2**_EXTRA
+
+
 def factor_error(factor: float, *, exact: bool = True) -> float:
     """By how much the factor that `times` takes differs from `factor`."""
-    power = exact and math.frexp(factor)[0] == 0.5
-    return 0.0 if power else abs(round(factor * 2**_EXTRA) / 2**_EXTRA - factor)
+    return abs(factor_taken(factor, exact=exact) - factor)

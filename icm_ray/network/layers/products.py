@@ -8,7 +8,7 @@ import msgspec
 
 from icm_ray.errors import ProgramError
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
-from icm_ray.network.scheme import WEIGHT_BITS, TooWide
+from icm_ray.network.scheme import WEIGHT_BITS, Scheme, TooWide
 from icm_ray.ops import linear, products
 from icm_ray.ops.forms import Form
 from icm_ray.ops.values import FULL_WIDTH, ValueType
@@ -51,13 +51,14 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         lazy = program.absorbed(self.name)
         bits = self._weight_bits(program, x.type, self._reserve(program) if lazy else 0)
         weight = ValueType(shape=weight_shape, f=bits, width=FULL_WIDTH, error=2.0 ** -(bits + 1))
-        declared, gain = program.scheme.layers.get(self.name), program.scheme.gain
+        declared = program.scheme.layers.get(self.name)
+        gain = 0 if declared is not None else self._gain(program.scheme)
         op = products.OwnedProduct(
             program.owner,
             program.keys[self.name],
             form,
             weight,
-            gain=0 if declared is not None else gain,
+            gain=gain,
             bias_bound=gain if self.bias_key is not None and declared is None else None,
             channel_axis=len(self.shape) if self.channels_last else 1,
             bound=declared,
@@ -79,16 +80,23 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         """As many fractional bits for the weights as the ring has room for."""
         scheme = program.scheme
         declared = scheme.layers.get(self.name)
-        used = x.f + declared + 1 if declared is not None else x.width + scheme.gain + 2
+        used = x.f + declared + 1 if declared is not None else x.width + self._gain(scheme) + 2
         room = min(FULL_WIDTH - 1 - reserve - used, WEIGHT_BITS)
         if room < scheme.least:
             raise TooWide(
                 f"layer {self.module!r}: with values of {used} bits, {max(room, 0)} fractional bits are left for its"
-                f" weights, and {scheme.least} are needed; declare a smaller bound",
+                f" weights, and {scheme.least} are needed; declare smaller bounds, or leave bound= out: values are"
+                " bounded by what samples measure then",
                 node=self.name,
                 module=self.module,
             )
         return room
+
+    def _gain(self, scheme: Scheme) -> int:
+        """What is declared of all products."""
+        if scheme.gain is None:
+            raise ProgramError(f"no bound is declared for the product {self.name!r}")
+        return scheme.gain
 
     def _reserve(self, program: NetworkBuild) -> int:
         """Bits to keep free of an untruncated product: for an argmax's differences, or the sums it goes through."""

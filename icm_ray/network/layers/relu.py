@@ -1,4 +1,4 @@
-"""ReLU, and the check that activations stay within a declared bound."""
+"""ReLU."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
-from icm_ray.ops import compare, linear, products
-from icm_ray.ops.values import FULL_WIDTH
+from icm_ray.ops import products
 from icm_ray.program.build import Value
 
 __all__ = ["Relu"]
@@ -22,16 +21,11 @@ class Relu(Layer, frozen=True, kw_only=True, tag="relu"):
         return self.only(inputs)
 
     def lower(self, program: NetworkBuild) -> Value:
-        """Nothing more where the product before has it; values beyond the bound are counted where that is checked."""
+        """Nothing more where the product before has it."""
         y = program.value(self)
         if self.inputs[0] not in program.fused:
             epilogue = program.epilogue(y.type, relu=True, f=program.relu_bits(self.name))
             y = program.add(products.Relu(epilogue), y)
             if epilogue.shift:
                 program.round(self.name, y.type.f)
-        bound = program.scheme.bound
-        if self.name not in program.scheme.checked or bound is None or y.type.width <= y.type.f + bound + 1:
-            return y
-        count = compare.CountAtLeast((2 ** (bound + y.type.f),), min(y.type.width + 1, FULL_WIDTH))
-        program.exceeded.append(program.add(count, y))
-        return program.add(linear.AssumeWidth(y.type.f + bound + 1), y)
+        return y

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from torch import nn
 from torch.nn import functional
 
+from analytics.nn import norms
 from analytics.nn.analysis import bits_of, ranges
 from analytics.nn.compile import Compiled, compile_graph
 from analytics.nn.folding import fold_scales
@@ -100,6 +101,21 @@ def test_matrix_norm() -> None:
     assert np.linalg.norm(weight, 2) <= matrix_norm(weight) <= schur_norm(weight)
 
 
+@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (6, 6), (1, 4)])
+@pytest.mark.parametrize("limit", ["_MOST_WORK", "_MOST_FOR_MATRICES"])
+def test_norms_within_a_limit_of_work_are_above(shape: tuple[int, int], limit: str, monkeypatch) -> None:
+    weight = np.random.default_rng(sum(shape)).normal(size=shape)
+    exact = np.linalg.norm(weight, 2)
+    assert exact <= matrix_norm(weight) <= exact * (1 + 1e-5)
+    monkeypatch.setattr(norms, limit, 0.0)
+    assert exact <= matrix_norm(weight) <= min(schur_norm(weight), np.linalg.norm(weight) * (1 + 1e-5))
+
+
+def test_no_spectrum_of_a_large_matrix() -> None:
+    weight = np.ones((1, 1)).repeat(5000, axis=0).repeat(5000, axis=1)  # a decomposition would take a minute
+    assert 5000 <= matrix_norm(weight) <= 5001
+
+
 @pytest.mark.parametrize(
     ("net", "shape"), [(CifarResNet(1), (3, 32, 32)), (SkinNet(), (3, 28, 28)), (minionn(), (3, 32, 32))]
 )
@@ -137,12 +153,12 @@ def test_residual_sums_are_truncated_by_their_relu() -> None:
 def test_checks_are_made_where_ranges_would_not_fit() -> None:
     shallow = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
     compiled = compile_graph(network_of(shallow, 3, 8, 8), 16, 2, 6, 3)
-    assert not compiled.model.scheme.checked
+    assert not compiled.model.scheme.bounds
     assert not ops_of(predicting(compiled), CheckFlag)
     compiled = minionn_compiled(6, 3)
     program = predicting(compiled)
-    assert 0 < len(compiled.model.scheme.checked) < 7
-    assert len(ops_of(program, CountAtLeast)) == len(compiled.model.scheme.checked)
+    assert 0 < len(compiled.model.scheme.bounds) < 7
+    assert len(ops_of(program, CountAtLeast)) == len(compiled.model.scheme.bounds)
     assert {op.thresholds for op in ops_of(program, CountAtLeast)} <= {(2**19,), (2**18,)}  # 15 or 16 fractional bits
 
 

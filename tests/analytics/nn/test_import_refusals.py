@@ -74,7 +74,7 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "a row of the batch": (lambda x: x[:1], "batch"),
     "join rows": (lambda x: torch.cat([x, x]), "batch dimension"),
     "batch statistics": (lambda x: functional.batch_norm(x, None, None, training=True), "statistic"),
-    "constant for each row": (lambda x: x * torch.ones(2, 1, 1, 1), "each channel"),
+    "constant for each row": (lambda x: x * torch.ones(2, 1, 1, 1), "broadcast"),
     "constant for each pixel": (lambda x: x + torch.ones(6, 6), "each channel"),
     "broadcast": (lambda x: x + x.mean((2, 3), keepdim=True), "must be equal"),
     "product": (lambda x: x * x, "two private activations"),

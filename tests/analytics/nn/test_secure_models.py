@@ -90,7 +90,7 @@ def test_resnet20_with_a_declared_bound(shared_data: Path, parties: int) -> None
 def test_resnet20_has_no_sound_bound(shared_data: Path) -> None:
     net = loaded(CifarResNet(3), load_file(shared_data / "cifar10_resnet20.safetensors"))
     with ThreadEngine() as session, pytest.raises(BoundError, match=r"layer3.*declare a bound.*bound=64") as caught:
-        SecureModel(session, net, "alice", (torch.zeros(1, 3, 32, 32),), input_bound=4.0)
+        SecureModel(session, net, "alice", (torch.zeros(1, 3, 32, 32),), input_bound=4.0, bound="sound")
     assert caught.value.where["module"].startswith("layer3")
 
 
@@ -99,7 +99,7 @@ def test_a_bound_that_is_too_small_withholds_the_result(shared_data: Path, outpu
     net = loaded(CifarResNet(3), load_file(shared_data / "cifar10_resnet20.safetensors"))
     x = cifar(shared_data, 2)
     with ThreadEngine() as session:
-        model = SecureModel(session, net, "alice", (x[:1],), input_bound=4.0, bound=4.0)
+        model = SecureModel(session, net, "alice", (x[:1],), input_bound=4.0, bound=4.0, weight_gain=256.0)
         with pytest.raises(BoundExceeded, match="withheld"):
             model.predict(x, owner="bob", output=output).reveal(to="bob")
 
@@ -113,8 +113,8 @@ def test_the_bound_is_checked_exactly(value: float, kept: bool) -> None:
             layer.weight.copy_(torch.eye(2))
     x = torch.tensor([[0.5, 1.0], [value, 0.25]])
     with ThreadEngine() as session:
-        model = SecureModel(session, net, "alice", (x[:1],), input_bound=1024.0, bound=4.0)
-        assert model._compiled.model.scheme.checked
+        model = SecureModel(session, net, "alice", (x[:1],), input_bound=1024.0, bound=4.0, weight_gain=256.0)
+        assert model._public.scheme.bounds
         prediction = model.predict(x, owner="bob")
         if kept:
             np.testing.assert_allclose(prediction.reveal(to="bob"), x.clamp(min=0).numpy(), atol=prediction.error)

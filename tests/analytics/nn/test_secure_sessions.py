@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -136,7 +137,7 @@ def test_explain_tells_what_is_opened_and_published(net: nn.Module) -> None:
         x = images(3, 8, 8, batch=5)
         logits = model.predict(x, owner="bob").explain(to="bob")
         label = model.predict(x, owner="bob", output="label").explain(to="bob")
-        checked = model_of(session, net, bound=16.0).predict(x, owner="bob").explain(to="bob")
+        checked = model_of(session, net, bound=16.0, weight_gain=256.0).predict(x, owner="bob").explain(to="bob")
     assert "5 images in 3 batches" in logits
     assert "opened to bob: logits (2x5), error at most" in logits
     assert "published by alice about its weights: bounds of its layers' values, 2^" in logits
@@ -145,6 +146,8 @@ def test_explain_tells_what_is_opened_and_published(net: nn.Module) -> None:
     assert "leads by more than" in label
     assert "about its weights" not in checked
     assert "checked by alice itself: weights behind one output sum up to 2^8 at most" in checked
+    assert "fractional bits: 16 of activations; of weights, by layer, 30, 30" in logits
+    assert "expected, for images like alice's samples: " in logits
 
 
 def test_no_weight_and_no_image_in_a_repr(net: nn.Module) -> None:
@@ -169,6 +172,9 @@ def test_no_weight_and_no_image_in_a_repr(net: nn.Module) -> None:
         (np.full((1, 3, 8, 8), -np.inf), NullError, "images"),
         (np.full((1, 3, 8, 8), 8.001), BoundError, r"images.*2\^3"),
         (np.full((1, 3, 8, 8), 9), BoundError, r"images.*2\^3"),
+        (np.ma.masked_array(np.zeros((1, 3, 8, 8)), mask=True), NullError, "masked"),
+        (torch.zeros(1, 3, 8, 8).to_sparse(), UnsupportedError, "sparse"),
+        (torch.zeros(1, 3, 8, 8, device="meta"), InputError, "meta"),
     ],
 )
 def test_bad_images_are_refused_before_anything_is_shared(net: nn.Module, x, error, match: str) -> None:
@@ -233,8 +239,8 @@ def test_the_owner_checks_its_weights_against_the_gain(net: nn.Module) -> None:
         assert not session.jobs
 
 
-@pytest.mark.parametrize("name", ["input_bound", "bound", "weight_gain"])
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "wide"])
+@pytest.mark.parametrize("name", ["input_bound", "bound", "weight_gain", "margin"])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "wide", True, torch.ones(2)])
 def test_bounds_are_positive_numbers(net: nn.Module, name: str, value) -> None:
     with ThreadEngine() as session, pytest.raises(BoundError, match=f"{name} is a positive number"):
         model_of(session, net, **{name: value})
@@ -247,8 +253,21 @@ def test_an_input_bound_beyond_the_ring_is_refused(net: nn.Module) -> None:
 
 def test_unsupported_layers_are_named(net: nn.Module) -> None:
     net.append(nn.Softmax(dim=1).eval())
-    with ThreadEngine() as session, pytest.raises(UnsupportedError, match="softmax"):
-        model_of(session, net)
+    with Watched() as session:
+        model = model_of(session, net)
+        (finding,) = model.preflight()
+        assert (finding.module, "softmax" in finding.op) == ("5", True)
+        assert str(finding) == str(model.preflight())
+        for use in (
+            lambda: model.predict(images(3, 8, 8), owner="bob"),
+            lambda: model.error,
+            lambda: model.input_shape,
+        ):
+            with pytest.raises(UnsupportedError, match="softmax"):
+                use()
+        model.close()
+        assert repr(model) == "<SecureModel of alice: not supported>"
+        assert not session.jobs
 
 
 def test_a_label_needs_classes() -> None:
@@ -258,6 +277,12 @@ def test_a_label_needs_classes() -> None:
             model.predict(images(3, 4, 4), owner="bob", output="label")
 
 
-def test_preflight_finds_nothing_in_a_model_that_was_made(net: nn.Module) -> None:
+def test_preflight_says_what_a_prediction_takes_where_nothing_stands_in_the_way(net: nn.Module) -> None:
     with ThreadEngine() as session:
-        assert model_of(session, net).preflight() == ()
+        found = model_of(session, net).preflight()
+    assert found == ()
+    first, *rest = str(found).splitlines()
+    assert re.match(r"a batch of 2 images: \d+ rounds, at most .* sent by a party, .* dealt", first)
+    assert [line.partition(":")[0] for line in rest] == [
+        "fractional bits", "published by alice", "expected, for images like alice's samples"
+    ]  # fmt: skip

@@ -1,0 +1,141 @@
+"""What a network's values are like: measured by its owner, in float64, on samples of its own or on random ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analytics.nn.analysis import bits_of
+from analytics.nn.intake import Intake
+from analytics.nn.layers import rules_of
+from analytics.nn.reference import tensors, walk
+from analytics.nn.sources.find import source_of
+from analytics.nn.sources.source import Source
+from analytics.nn.weighted import WeightedGraph
+from icm_ray.errors import ShapeError
+from icm_ray.network.graph import Graph
+from icm_ray.network.layer import INPUT, Shape
+from icm_ray.network.layers import ProductLayer
+from icm_ray.network.scheme import Scheme
+
+__all__ = ["Samples", "limits", "random_samples"]
+
+_BATCH = 16  # samples that are computed together
+_MOST_WORK = 4e9  # multiplications that random samples may cost
+_LEAST = -4  # the logarithm of the smallest bound: smaller ones save nothing
+
+Array = NDArray[np.float64]
+
+
+class Samples:
+    """Images that the model's owner measures its network on: its own, or random ones. Private; read once.
+
+    given: whatever `SecureModel.predict` takes as images, or None. inputs: the logarithm of the declared bound. intake:
+    what becomes of images before the network. Errors: those of images, here for the first of them.
+    """
+
+    def __init__(self, given: Any, graph: Graph, inputs: int, intake: Intake) -> None:
+        self._count = _few(graph)
+        self._kept: list[Array] = []
+        if given is None:
+            self._coming: Iterator[Array] = iter((random_samples(graph.input_shape, inputs, self._count),))
+        else:
+            self._coming = _prepared(source_of(given, graph.input_shape), Scheme(0, inputs), intake)
+            self._more()
+            if not self._kept:
+                raise ShapeError("calibrate: there are no samples")
+
+    def __repr__(self) -> str:
+        return "<samples>"
+
+    def all(self) -> Iterator[Array]:
+        """Every batch, as float64 (n, *shape)."""
+        yield from self._kept
+        for batch in self._coming:
+            self._keep(batch)
+            yield batch
+
+    def few(self) -> list[Array]:
+        """As many as are within a limit of work: 2 to 16."""
+        self._more()
+        extra = min(self._missing, 0)
+        *first, last = self._kept
+        return [*first, last[: len(last) + extra]]
+
+    def _more(self) -> None:
+        while self._missing > 0 and (batch := next(self._coming, None)) is not None:
+            self._keep(batch)
+
+    @property
+    def _missing(self) -> int:
+        return self._count - sum(map(len, self._kept))
+
+    def _keep(self, batch: Array) -> None:
+        if self._missing > 0:
+            self._kept.append(batch)
+
+
+def _prepared(source: Source, scheme: Scheme, intake: Intake) -> Iterator[Array]:
+    first = 0
+    for block in source.blocks(_BATCH):
+        intake.look(block.images, scheme, first)
+        numbers = intake.prepared(block.images).astype(np.float64)
+        for start in range(0, len(numbers), _BATCH):
+            yield numbers[start : start + _BATCH]
+        first += len(numbers)
+
+
+def _few(graph: Graph) -> int:
+    """How many random samples are within a limit of work: 2 to 16."""
+    work = 0.0
+    for node in graph.nodes:
+        if isinstance(node, ProductLayer):
+            weights = node.weight_shapes(graph.shape_of(node.inputs[0]))
+            largest = max((math.prod(size[1:]) for size in weights.values()), default=1)
+            work += math.prod(node.shape) * largest
+    return int(min(max(_MOST_WORK / max(work, 1.0), 2), _BATCH))
+
+
+def random_samples(shape: Shape, inputs: int, count: int) -> Array:
+    """(count, *shape) within the declared bound: noise, noise around a level, coarse patterns and constants in turn.
+
+    The same for everybody, so that a model has the same public numbers whenever it is made.
+    """
+    source = np.random.default_rng(shape)
+    x = source.uniform(-1.0, 1.0, (count, *shape))
+    for place in range(count):
+        if place % 4 == 1:
+            x[place] = 0.5 * (x[place] + source.uniform(-1.0, 1.0, (*shape[:1], *[1] * (len(shape) - 1))))
+        elif place % 4 == 2:  # coarse: what convolutions answer to most
+            blocks = [-(-size // 4) for size in shape[1:]]
+            pattern = source.uniform(-1.0, 1.0, (*shape[:1], *blocks))
+            for axis in range(1, len(shape)):
+                pattern = pattern.repeat(4, axis=axis)
+            x[place] = pattern[tuple(slice(size) for size in shape)]
+        elif place % 4 == 3:
+            x[place] = source.choice([-1.0, 1.0], (*shape[:1], *[1] * (len(shape) - 1)))
+    return np.ldexp(x, inputs)
+
+
+def limits(network: WeightedGraph, batches: Iterable[Array], margin: float) -> dict[str, int]:
+    """The logarithm of a bound for every layer's value: the largest magnitude of any sample times the margin."""
+    largest: Mapping[str, float] = _magnitudes(network, batches)
+    return {name: max(bits_of(value * margin), _LEAST) for name, value in largest.items() if name != INPUT}
+
+
+def _magnitudes(network: WeightedGraph, batches: Iterable[Array]) -> dict[str, float]:
+    weights, found = tensors(network), dict.fromkeys((INPUT, *network.graph.by_name), 0.0)
+    for batch in batches:
+        steps = walk(
+            network.graph,
+            torch.from_numpy(np.array(batch)),
+            lambda node, inputs: rules_of(node).evaluate(node, inputs, weights),
+        )
+        for name, value in steps:
+            found[name] = max(found[name], float(value.abs().max()))
+    return found

@@ -1,0 +1,51 @@
+"""What a prediction's error is expected to be: held to, and far below what is sure in deep networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from analytics.nn.model import SecureModel
+from icm_ray.runtime.carriers.threads import ThreadEngine
+from tests.analytics.nn.import_checks import settle
+from tests.analytics.nn.secure_checks import images, plain
+from tests.analytics.nn.test_secure_layers import Apply
+
+
+def convolutions(depth: int) -> nn.Module:
+    torch.manual_seed(4)
+    first = nn.Conv2d(3, 6, 3, padding=1, bias=False)
+    rest = [nn.Conv2d(6, 6, 3, padding=1) for _ in range(depth)]
+
+    def forward(x: torch.Tensor, *layers: nn.Module) -> torch.Tensor:
+        x = layers[0](x)
+        for layer in layers[1:-1]:
+            x = torch.relu(layer(x) + x)
+        return layers[-1](x.mean((2, 3)))
+
+    return Apply(forward, first, *rest, nn.Linear(6, 5))
+
+
+NETS = {
+    "convolutions": (convolutions(8), (3, 6, 6), {}),
+    "few_bits": (convolutions(2), (3, 6, 6), {"fraction_bits": 8}),
+    "averages": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(3, 1), nn.ReLU()), (3, 7, 7), {}),
+    "products": (nn.Sequential(nn.Linear(12, 20), nn.ReLU(), nn.BatchNorm1d(20), nn.Linear(20, 4)), (12,), {}),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_measured_errors_stay_below_what_is_expected(name: str) -> None:
+    net, shape, settings = NETS[name]
+    settle(net)
+    x = images(*shape, batch=200)
+    with ThreadEngine() as session:
+        model = SecureModel(session, net, "alice", (x,), input_bound=4.0, calibrate=x[:16], batch_size=200, **settings)
+        measured = (
+            np.abs(model.predict(x, owner="bob").reveal(to="bob") - plain(net, x)).reshape(len(x), -1).max(axis=1)
+        )
+    assert (measured > model.expected_error).mean() <= 0.001
+    assert measured.max() > model.expected_error / 64, "what is expected says nothing"
+    assert model.expected_error <= model.error

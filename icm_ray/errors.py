@@ -196,8 +196,9 @@ class UnsupportedError(InputError):
 
     Examples:
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Softsign()).eval()
+        >>> unfit = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(1, 4),))
         >>> try:
-        ...     an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(1, 4),))
+        ...     unfit.predict(np.zeros((1, 4)), owner="bob")
         ... except icm.UnsupportedError as error:
         ...     print(type(error).__name__)
         UnsupportedError

@@ -287,7 +287,7 @@ class SecureModel(StaysHere):
             >>> labels.reveal(to="bob").shape
             (3,)
         """
-        known = self._session.parties + self._session.owners
+        public, known = self._public, self._session.parties + self._session.owners
         if owner not in known:
             raise OwnerError(f"owner {owner!r} is not in the session; it has {', '.join(known)}")
         if errors not in ("raise", "mask"):
@@ -297,10 +297,10 @@ class SecureModel(StaysHere):
             raise InputError("skip= holds ids: id_column= says where they are")
         request = PredictionRequest(
             loaded=self._loaded,
-            model=self._public,
+            model=public,
             source=source_of(images, self.input_shape, column, id_column),
             intake=self._intake,
-            wanted=Wanted.of(self._public, output, k, threshold),
+            wanted=Wanted.of(public, output, k, threshold),
             owner=owner,
             expected=lambda: self.expected_error,
             size=self.batch_size,

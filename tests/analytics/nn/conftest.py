@@ -62,4 +62,5 @@ def small(lanes):
 @pytest.fixture(scope="session")
 def checked(lanes):
     """Numbers of 4 and more are beyond its bound; batches of 4."""
-    return SecureModel(lanes, bounded(), "alice", (torch.zeros(1, 2),), input_bound=1024.0, bound=4.0, batch_size=4)
+    settings = {"input_bound": 1024.0, "bound": 4.0, "weight_gain": 256.0}
+    return SecureModel(lanes, bounded(), "alice", (torch.zeros(1, 2),), batch_size=4, **settings)

@@ -142,7 +142,7 @@ def test_samples_of_the_owner_are_what_bounds_follow_from() -> None:
         return compile_calibrated(network, 16, 2, limits(network, samples.all(), margin)).model.scheme.bounds
 
     bounds = found(x)
-    assert bounds == found(x.numpy()) == found(iter([x[:4], x[4:]])) == found(loader) == found(list(loader))
+    assert bounds == found(x.numpy()) == found(iter([x[:4], x[4:]])) == found(loader)
     largest = {
         name: max(
             run_reference(named(replace(network.graph, output=name), network.weights), x.double().numpy()).max(), 0

@@ -104,7 +104,8 @@ def error_bound(network: WeightedGraph, scheme: Scheme, lowered: Lowered, known:
     found = {INPUT: Incoming(deviation, known[INPUT], known[INPUT].length)}
     for node in graph.nodes:
         raw, length = rules_of(node).deviate(node, [found[name] for name in node.inputs], weights, lowered)
-        unit, reach = lowered.rounded.get(node.name, 0.0), known[node.name]
+        reach = known[node.name]
+        unit = lowered.rounded.get(node.name, 0.0) + lowered.worst.get(node.name, 0.0)
         length = min(length + unit * math.sqrt(raw.cells.numel()), reach.length)
         found[node.name] = Incoming(raw.rounded(unit), reach, length)
     return float(found[graph.output].deviation.cells.max()) * MARGIN

@@ -52,6 +52,8 @@ class Compiled:
         """Ring elements of weights and biases, by the names that a `WeightLoad` asks for; private, the owner's."""
         found: dict[str, RingArray] = {}
         for name, kind in self.model.lowered.weights.items():
+            if self.model.graph.loaders[name] != name:
+                continue
             node = self.model.graph.product(name)
             key, bias = node.weight_key, node.bias_key
             plain = np.ones(node.shape[0]) if key is None else self.network.weights[key]
@@ -224,6 +226,8 @@ def _check_gain(compiled: Compiled, gain: int) -> None:
     """The owner's own check: sums of encoded magnitudes behind an output, and biases, stay within the declared gain."""
     coded, lowered = compiled.weights(), compiled.model.lowered
     for name, kind in lowered.weights.items():
+        if name not in coded:
+            continue
         magnitudes = np.abs(coded[name].view(np.int64).astype(np.float64)).reshape(kind.shape[0], -1)
         worst = {"weights behind one output": float(magnitudes.sum(axis=1).max()) * 2.0**-kind.f}
         if bias_name(name) in coded:

@@ -28,56 +28,21 @@ class Finding:
         return f"{self.module or '(the network itself)'}: {self.op}{line}: {self.hint}"
 
 
-_OUTSIDE = "leave it out and apply it to the revealed logits; the order of the classes does not change"
-_SMOOTH = "train with ReLU in its place"
-_NORM = "it divides by a statistic of private values; train with BatchNorm, which is folded away in eval mode"
-_PRODUCT = "a product or quotient of two private activations is not supported; only constants may multiply"
-_CLIP = "only max(x, 0) is supported: train with ReLU in its place"
+_RANDOM = "dropout is on although the network is in eval mode; pass training=self.training"
+_DIVIDED = "a division by a private activation is not supported; only constants may divide"
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
-        "softmax": _OUTSIDE,
-        "_softmax": _OUTSIDE,
-        "log_softmax": _OUTSIDE,
-        "_log_softmax": _OUTSIDE,
-        "sigmoid": "at the end, leave it out and apply it to the revealed logits; inside, train with ReLU",
         "argmax": "leave it out and ask for output='label'",
-        "gelu": _SMOOTH,
-        "silu": _SMOOTH,
-        "tanh": _SMOOTH,
-        "elu": _SMOOTH,
-        "selu": _SMOOTH,
-        "mish": _SMOOTH,
-        "softplus": _SMOOTH,
-        "leaky_relu": _SMOOTH,
-        "prelu": _SMOOTH,
-        "_prelu_kernel": _SMOOTH,
-        "exp": _SMOOTH,
-        "hardtanh": _CLIP,
-        "relu6": _CLIP,
-        "hardswish": _CLIP,
-        "hardsigmoid": _CLIP,
-        "layer_norm": _NORM,
-        "native_layer_norm": _NORM,
-        "group_norm": _NORM,
-        "native_group_norm": _NORM,
-        "instance_norm": _NORM,
-        "_native_batch_norm_legit": _NORM + " and with track_running_stats=True",
-        "pow": _PRODUCT,
-        "square": _PRODUCT,
-        "bmm": _PRODUCT,
-        "scaled_dot_product_attention": _PRODUCT,
-        "embedding": "looking a private index up in a table is not supported",
-        "lstm": "recurrent layers are not supported",
-        "gru": "recurrent layers are not supported",
-        "conv3d": "only one- and two-dimensional convolutions are supported",
-        "conv_transpose2d": "transposed convolutions are not supported",
-        "upsample_nearest2d": "upsampling is not supported; pool to the smaller size instead",
-        "upsample_bilinear2d": "upsampling is not supported; pool to the smaller size instead",
+        "exp": "the engine has softmax, sigmoid and tanh, which are bounded",
+        "reciprocal": _DIVIDED,
+        "rsqrt": "the engine has it in layer_norm, group_norm and rms_norm: call torch.nn.functional's",
+        "sqrt": "the engine has roots in layer_norm, group_norm and rms_norm: call torch.nn.functional's",
+        "_native_batch_norm_legit": "it divides by a statistic of the batch; train it with track_running_stats=True",
         "cond": "a branch on private values is not supported",
         "slice_scatter": "writing into a part of a tensor is not supported; build it with torch.cat or F.pad",
-        "bernoulli": "dropout is on although the network is in eval mode; pass training=self.training",
-        "native_dropout": "dropout is on although the network is in eval mode; pass training=self.training",
+        "bernoulli": _RANDOM,
+        "native_dropout": _RANDOM,
     }
 )
 
@@ -86,7 +51,7 @@ def hint_for(op: str) -> str:
     """What to do about an operation, by torch's name for it ('aten.gelu.default' or 'gelu')."""
     parts = op.split(".")
     name = parts[1] if len(parts) > 1 and parts[0] == "aten" else parts[0]
-    return _HINTS.get(name, "the engine does not have it; write the layer with convolutions, linear layers and ReLU")
+    return _HINTS.get(name, "the engine does not have it; docs/models.md lists what it has")
 
 
 def unsupported(findings: Sequence[Finding]) -> UnsupportedError:

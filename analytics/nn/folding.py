@@ -62,7 +62,8 @@ def _foldable(edit: _Fold, node: Affine) -> ProductLayer | None:
     while name != INPUT and len(edit.readers(name)) == 1:
         before = edit.nodes[name]
         if isinstance(before, ProductLayer) and not (isinstance(before, Linear) and len(before.shape) != 1):
-            return before if before.shape[:1] == node.shape[:1] else None
+            fits = before.shape[:1] == node.shape[:1] and (before.weight_key is None or edit.has_own_weight(before))
+            return before if fits else None
         (name,) = before.inputs if len(before.inputs) == 1 else (INPUT,)
         source = edit.shape_of(name)
         if not isinstance(before, Reshape) or not source[:1] == before.shape[:1] == node.shape[:1]:

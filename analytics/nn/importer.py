@@ -21,11 +21,20 @@ from torch import fx
 from analytics.nn.findings import Finding, hint_for, unsupported
 from analytics.nn.folding import fold_affines
 from analytics.nn.places import module_path, source_of
+from analytics.nn.torch_ops.activations import ACTIVATIONS
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
+from analytics.nn.torch_ops.embeddings import EMBEDDINGS
 from analytics.nn.torch_ops.layout import LAYOUT
+from analytics.nn.torch_ops.matrices import MATRICES
+from analytics.nn.torch_ops.moved import MOVED
+from analytics.nn.torch_ops.movement import MOVEMENT
+from analytics.nn.torch_ops.norms import NORMS
 from analytics.nn.torch_ops.pointwise import POINTWISE
 from analytics.nn.torch_ops.pools import POOLS
-from analytics.nn.torch_ops.products import PRODUCTS
+from analytics.nn.torch_ops.recurrent import RECURRENT
+from analytics.nn.torch_ops.resampling import RESAMPLING
+from analytics.nn.torch_ops.sums_of_products import SUMS_OF_PRODUCTS
 from analytics.nn.tracing import Export, Traced, trace
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import NullError
@@ -34,9 +43,25 @@ from icm_ray.network.layer import INPUT
 from icm_ray.network.layers import kind_of
 from icm_ray.network.passes import drop_unused, merge_reshapes
 
-__all__ = ["import_model", "preflight"]
+__all__ = ["TRANSLATIONS", "import_model", "preflight"]
 
-_TRANSLATIONS: Mapping[Any, Translation] = MappingProxyType({**PRODUCTS, **POOLS, **POINTWISE, **LAYOUT})
+TRANSLATIONS: Mapping[Any, Translation] = MappingProxyType(
+    {
+        **CONVOLUTIONS,
+        **EMBEDDINGS,
+        **MATRICES,
+        **SUMS_OF_PRODUCTS,
+        **NORMS,
+        **POOLS,
+        **POINTWISE,
+        **ACTIVATIONS,
+        **LAYOUT,
+        **MOVEMENT,
+        **RESAMPLING,
+        **MOVED,
+        **RECURRENT,
+    }
+)
 
 
 def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> WeightedGraph:
@@ -95,6 +120,10 @@ def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:
     return a == b and all(one.shape == two.shape and np.array_equal(one, two, equal_nan=True) for one, two in weights)
 
 
+_MOVES = {*MOVED, *RECURRENT}
+_WHOLE = {*EMBEDDINGS, torch.ops.aten._to_copy.default, torch.ops.aten.to.dtype}
+
+
 @dataclass(slots=True)
 class _Walk:
     """One pass over torch's graph, in order."""
@@ -107,7 +136,8 @@ class _Walk:
     def __post_init__(self) -> None:
         shape = self.traced.shape(self.traced.input)
         self.build = GraphBuilder(batch=shape[0])
-        self._values[self.traced.input] = Wire(INPUT, shape[1:])
+        whole = not self.traced.input.meta["val"].is_floating_point()
+        self._values[self.traced.input] = Wire(INPUT, shape[1:], whole=whole)
         self._values.update({node: tensor for node, (_, tensor) in self.traced.constants.items()})
 
     def run(self) -> Wire | None:
@@ -119,6 +149,8 @@ class _Walk:
         if not isinstance(output, Wire):
             self._find(self.traced.output, "the output does not depend on the input")
             return None
+        if output.at:
+            self._find(self.traced.output, "its result has the batch dimension elsewhere; it must stay in front")
         return None if self.findings else output
 
     def differs(self, other: _Walk) -> Finding | None:
@@ -150,7 +182,7 @@ class _Walk:
         arguments = [self._values[source] for source in node.all_input_nodes]
         if not any(_depends(value) for value in arguments):
             return self._constant(node)
-        translation = _TRANSLATIONS.get(node.target)
+        translation = TRANSLATIONS.get(node.target)
         if translation is None or not isinstance(node.target, torch._ops.OpOverload):
             return self._find(node, hint_for(str(node.target)))
         call = Call(self._bind(node, node.target), self.traced.shape(node))
@@ -160,8 +192,12 @@ class _Walk:
             return self._broken(node)  # an earlier finding moved the batch; nothing to add about what follows from it
         self.build.module, self.build.source = module_path(node), source_of(node)
         try:
+            if node.target not in _WHOLE and any(wire.whole for wire in wires):
+                raise Refused("its input holds whole numbers, which torch.nn.Embedding looks up; give floats")
+            if node.target not in _MOVES and any(wire.at for wire in wires):
+                raise Refused("it takes values whose batch dimension was moved; it must stay in front")
             value = translation(self.build, call)
-            if not self._batched(node):
+            if not self._in_place(node, value):
                 raise Refused("it mixes or drops the batch dimension, which must stay in front")
         except Refused as refusal:
             return self._find(node, str(refusal))
@@ -194,6 +230,16 @@ class _Walk:
         bound.update(zip((item.name for item in schema), args, strict=False))
         bound.update(fx.node.map_arg(node.kwargs, self._values.__getitem__))
         return bound
+
+    def _in_place(self, node: fx.Node, value: Any) -> bool:
+        """Whether a node's example inputs and output have the batch where their wires say."""
+        made = value[0] if isinstance(value, tuple) else value
+        pairs = [(node, made), *((item, self._values[item]) for item in self._wired(node))]
+        return all(
+            self.traced.shape(item)[wire.at : wire.at + 1] == (self.build.batch,)
+            for item, wire in pairs
+            if isinstance(wire, Wire)
+        )
 
     def _batched(self, node: fx.Node) -> bool:
         """Whether every example input and output of a node still has the batch in front."""

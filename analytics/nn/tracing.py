@@ -22,6 +22,7 @@ from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.fx.experimental.symbolic_shapes import ConstraintViolationError, GuardOnDataDependentSymNode
 
+from analytics.nn.attention import BatchInFront
 from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
 from analytics.nn.places import place_of_error
@@ -132,6 +133,7 @@ def _of_two_sizes(
 def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any) -> ExportedProgram:
     dynamic = None if batch is None else ({0: batch},)
     with (
+        BatchInFront(),
         torch.no_grad(),
         warnings.catch_warnings(),
         _silence(),
@@ -218,8 +220,8 @@ def _check_example(example_inputs: tuple[Any, ...]) -> tuple[Shape, torch.dtype]
         raise InputError(f"the example input is a torch.Tensor or numpy array, not {type(example).__name__}")
     if example.ndim < 2 or 0 in example.shape:
         raise ShapeError(f"the example input is a batch, at least (1, features); its shape is {tuple(example.shape)}")
-    if not example.is_floating_point():
-        raise ShapeError(f"the example input is of a floating-point dtype, not {example.dtype}")
+    if example.dtype == torch.bool or example.is_complex():
+        raise ShapeError(f"the example input is of a floating-point dtype, or of whole numbers, not {example.dtype}")
     return tuple(example.shape[1:]), example.dtype
 
 

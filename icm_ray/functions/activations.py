@@ -1,4 +1,4 @@
-"""Smooth functions as programs: sigmoid, tanh, GELU, exp of negatives; each with a stated error bound.
+"""Smooth functions as programs: sigmoid, tanh, GELU, softplus, exp of negatives; each with a stated error bound.
 
 The bound is `Value.type.error`: it holds for every input, wherever it lies, and counts the input's own error. Inputs
 have 4 to 24 fractional bits, results as many; values whose declared width fits the domain of a fit save the comparisons
@@ -20,7 +20,7 @@ from icm_ray.ops.linear import AddPublic, AssumeWidth
 from icm_ray.ops.smooth import DomainEdges, ExpNegative, Periodic
 from icm_ray.program.build import Builder, Value
 
-__all__ = ["exp_negative", "gelu", "sigmoid", "tanh"]
+__all__ = ["exp_negative", "gelu", "sigmoid", "softplus", "tanh"]
 
 _MOST_BITS = 24
 _ODD = (1, 3, 5, 7, 9, 11, 13)
@@ -28,6 +28,10 @@ _SIGMOID = FourierSum(period_log=5, harmonics=_ODD, even=False, dealt_bits=14, p
 _TANH = FourierSum(period_log=4, harmonics=_ODD, even=False, dealt_bits=13, public_bits=16, word=32)
 _GELU = FourierSum(
     period_log=4, harmonics=(1, 2, 3, 4, 5, 6, 7), even=True, dealt_bits=20, public_bits=20, word=64, linear=0.5
+)
+
+_SOFTPLUS = FourierSum(
+    period_log=5, harmonics=(1, 2, 3, 4, 5, 6, 7, 8, 9), even=True, dealt_bits=20, public_bits=20, word=64, linear=0.5
 )
 
 
@@ -121,6 +125,29 @@ def gelu(builder: Builder, x: Value) -> Value:
         edges = msgspec.structs.replace(_edges(x, -4.375, 4.5, 3), follows=True)
         beyond = 4.375 * 0.5 * math.erfc(4.375 / math.sqrt(2))
         op = msgspec.structs.replace(op, edges=edges, error=max(op.error, beyond))
+    result = builder.add(op, x)
+    return builder.add(AssumeWidth(max(x.type.width, x.type.f + 1) + 1), result)
+
+
+def _softplus_part(x: Real) -> Real:
+    return np.asarray(np.logaddexp(x / 2, -x / 2))
+
+
+@cache
+def _softplus_op(f: int) -> Periodic:
+    # log(1 + e^x) = x / 2 + log(2 cosh(x / 2)), whose second derivative is at most 1 / 4
+    return fourier_sum(_softplus_part, _SOFTPLUS, f, 10.5, offset=0.0, result_log=4, slope=1.0, curvature=0.25)
+
+
+def softplus(builder: Builder, x: Value) -> Value:
+    """log(1 + e^x) for any x: 0 and x beyond 10.5.
+
+    Error: below 2.4e-4 at 16 fractional bits. 144 bytes are dealt for the sum, about 80 for the comparisons.
+    """
+    op = _softplus_op(_fractional_bits(x, "softplus"))
+    if 2 ** (x.type.width - 1) > op.reach:
+        edges = msgspec.structs.replace(_edges(x, -10.375, 10.5, 3), follows=True)
+        op = msgspec.structs.replace(op, edges=edges, error=max(op.error, math.log1p(math.exp(-10.375))))
     result = builder.add(op, x)
     return builder.add(AssumeWidth(max(x.type.width, x.type.f + 1) + 1), result)
 

@@ -67,6 +67,18 @@ class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             raise KeyError(name)
         return node
 
+    @cached_property
+    def loaders(self) -> Mapping[str, str]:
+        """By product, the first one that names the same weight: its weight is loaded, and the others use it too."""
+        first: dict[str, str] = {}
+        products = [node for node in self.nodes if isinstance(node, ProductLayer)]
+        return MappingProxyType(
+            {
+                node.name: node.name if node.weight_key is None else first.setdefault(node.weight_key, node.name)
+                for node in products
+            }
+        )
+
     def shape_of(self, name: str) -> Shape:
         """The per-sample shape of a node's value, or of the input."""
         return self.input_shape if name == INPUT else self.node(name).shape

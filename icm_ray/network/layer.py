@@ -88,10 +88,12 @@ class NetworkBuild:
     product whose readers all end in ReLUs or in the result (a residual sum) is left untruncated, and the ReLU truncates
     the sum.
 
-    layers, readers: by name; '' stands for the result as a reader. owner: whose the weights are. keys: where they are
-    kept, by layer. values: by name. fused: ReLUs' inputs that the product has rectified already. exceeded: counts of
-    values beyond the bound. weights, result_bits: of every product, by name. rounded: by name, the sum of the rounding
-    units of the divisions behind it (none where there is none).
+    builder: what operations are added to; functions of `icm_ray.functions` take it. layers, readers: by name; '' stands
+    for the result as a reader. owner: whose the weights are. keys: where they are kept, by layer. values: by name.
+    fused: ReLUs' inputs that the product has rectified already. exceeded: counts of values beyond the bound. weights,
+    result_bits: of every product, by name. shared: types of weights by their own names. rounded: by name, the sum of
+    the rounding units of the divisions behind it and the errors of its functions (none where there are none). worst: by
+    name, by how much more these can be off at worst.
     """
 
     def __init__(
@@ -104,15 +106,17 @@ class NetworkBuild:
         keys: Mapping[str, str],
         x: Value,
     ) -> None:
-        self._builder, self._layers, self._readers = builder, layers, readers
+        self.builder, self._layers, self._readers = builder, layers, readers
         self.scheme, self.owner, self.keys = scheme, owner, keys
         self.batch = x.type.shape[0]
         self.values: dict[str, Value] = {INPUT: x}
         self.fused: set[str] = set()
         self.exceeded: list[Value] = []
         self.weights: dict[str, ValueType] = {}
+        self.shared: dict[str, ValueType] = {}
         self.result_bits: dict[str, int] = {}
         self.rounded: dict[str, float] = {}
+        self.worst: dict[str, float] = {}
         self._added = 0
         self._absorbed = self._find_absorbed()
 
@@ -121,7 +125,7 @@ class NetworkBuild:
         self._added += 1
         if self._added > _MOST:
             raise ProgramError(f"the network needs more than {_MOST} operations")
-        return self._builder.add(op, *inputs)
+        return self.builder.add(op, *inputs)
 
     def value(self, layer: Layer) -> Value:
         """The value of a layer's first input."""
@@ -199,10 +203,10 @@ class NetworkBuild:
 
     # ---------------------------------------------------------------------------------------------- fractional bits
 
-    def settled(self, name: str) -> Value:
-        """The value of `name` with few fractional bits beyond f: truncated, once for all of its readers, if need be."""
+    def settled(self, name: str, slack: int = SLACK) -> Value:
+        """The value of `name` with at most `slack` bits beyond f: truncated, once for all readers, if need be."""
         value = self.values[name]
-        if value.type.f > self.scheme.f + SLACK:
+        if value.type.f > self.scheme.f + slack:
             epilogue = self.epilogue(value.type, relu=False)
             value = self.values[name] = self.add(products.Truncate(epilogue), value)
             self.round(name, value.type.f)
@@ -221,6 +225,15 @@ class NetworkBuild:
     def round(self, name: str, f: int) -> None:
         """Note a division behind `name` that rounds to f fractional bits."""
         self.rounded[name] = self.rounded.get(name, 0.0) + 2.0**-f
+
+    def off(self, name: str, error: float, usual: float | None = None) -> None:
+        """Note that values of `name` are off by `error` at most, beside what their inputs were off by.
+
+        usual: about how much, where it is far less.
+        """
+        usual = error if usual is None else min(usual, error)
+        self.rounded[name] = self.rounded.get(name, 0.0) + usual
+        self.worst[name] = self.worst.get(name, 0.0) + error - usual
 
     def aligned(self, names: Sequence[str]) -> list[Value]:
         """The values with the same fractional bits: the most of any, unless another would not fit the ring then."""

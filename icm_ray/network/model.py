@@ -30,8 +30,8 @@ class Lowered:
     """The result of a graph in a program, and what the program made of the numbers.
 
     exceeded: counts of values beyond the bound. weights: by product node, its fixed weight's type. result_bits: the
-    fractional bits of its result. rounded: by node, the sum of the rounding units of the divisions behind it (none
-    where there is none).
+    fractional bits of its result. rounded: by node, the sum of the rounding units of the divisions behind it and the
+    errors of its functions (none where there are none). worst: by node, by how much more these can be off at worst.
     """
 
     result: Value
@@ -39,6 +39,7 @@ class Lowered:
     weights: Mapping[str, ValueType]
     result_bits: Mapping[str, int]
     rounded: Mapping[str, float]
+    worst: Mapping[str, float]
 
 
 def lower(
@@ -66,7 +67,9 @@ def lower(
         module = "" if last is None else last.module
         bits = result.type.width
         raise TooWide(f"layer {module!r}: results of {bits} bits leave none to compare", node="", module=module)
-    return Lowered(result, tuple(program.exceeded), program.weights, program.result_bits, program.rounded)
+    return Lowered(
+        result, tuple(program.exceeded), program.weights, program.result_bits, program.rounded, program.worst
+    )
 
 
 def lower_one(graph: Graph, scheme: Scheme, declare: Declare | None = None) -> Lowered:

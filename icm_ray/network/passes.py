@@ -39,6 +39,12 @@ class Edit:
         """The per-sample shape of a node's value, or of the input."""
         return self.input_shape if name == INPUT else self.nodes[name].shape
 
+    def has_own_weight(self, node: ProductLayer) -> bool:
+        """Whether it has a weight that no other product names."""
+        key = node.weight_key
+        others = (other for other in self.nodes.values() if isinstance(other, ProductLayer) and other is not node)
+        return key is not None and all(other.weight_key != key for other in others)
+
     def next_product(self, name: str) -> ProductLayer | None:
         """The product that is the only reader of `name`, homogeneous layers in between."""
         while True:
@@ -46,7 +52,7 @@ class Edit:
             if len(readers) != 1 or not readers[0]:
                 return None
             node = self.nodes[readers[0]]
-            if isinstance(node, ProductLayer) and node.weight_key is not None:
+            if isinstance(node, ProductLayer) and self.has_own_weight(node):
                 return node
             if not node.homogeneous:
                 return None
@@ -56,7 +62,7 @@ class Edit:
         """The product that `name` comes from, read by nothing else, homogeneous layers in between."""
         while name != INPUT and len(self.readers(name)) == 1:
             node = self.nodes[name]
-            if isinstance(node, ProductLayer) and node.weight_key is not None:
+            if isinstance(node, ProductLayer) and self.has_own_weight(node):
                 return node
             if not node.homogeneous:
                 return None

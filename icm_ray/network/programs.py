@@ -7,7 +7,6 @@ from typing import Annotated, TypeAlias, Union
 import msgspec
 
 from icm_ray.errors import IcmError, ProgramError
-from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import IMAGES, Lowered, PublicModel, lower
 from icm_ray.network.outputs import Output, add_output
 from icm_ray.ops import compare, linear, products
@@ -45,7 +44,7 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def keys(self) -> dict[str, str]:
         """Where all weights stay, by node."""
-        return {node.name: self.key(node.name) for node in self.model.graph.nodes if isinstance(node, ProductLayer)}
+        return {name: self.key(loader) for name, loader in self.model.graph.loaders.items()}
 
 
 class WeightLoad(_Question, frozen=True, kw_only=True, tag="weight_load"):
@@ -77,6 +76,8 @@ class WeightLoad(_Question, frozen=True, kw_only=True, tag="weight_load"):
     def add_to(self, builder: Builder) -> None:
         """One load for each product, under its name as the owner gives it."""
         for name, kind in self.model.lowered.weights.items():
+            if self.model.graph.loaders[name] != name:
+                continue
             biased = self.model.graph.product(name).bias_key is not None
             named, size = (bias_name(name), kind.shape[0]) if biased else (None, 0)
             builder.add(products.LoadWeight(self.owner, name, self.key(name), kind, named, size))

@@ -175,6 +175,7 @@ CATALOGUE: Final[Mapping[type, Row]] = {
     linear.Subtract: Row(arity=2, cut=cuts.as_it_is),
     linear.Sum: Row(sums_rows=True),
     linear.SumAxis: _LAST_AXIS,
+    linear.Take: Row(cut=cuts.take),
     linear.WindowSum: _LOCAL,
     products.LoadWeight: Row(
         arity=0,

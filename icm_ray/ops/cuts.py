@@ -6,10 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from icm_ray.ops import linear, products
-from icm_ray.ops.forms import Elementwise
+from icm_ray.ops.forms import Elementwise, Matrices
 from icm_ray.ops.values import ValueType
 
-__all__ = ["Cut", "as_it_is", "by_row", "expand", "owned_product", "pad", "permute", "product", "reshape", "slice_"]
+__all__ = [
+    "Cut",
+    "as_it_is",
+    "by_row",
+    "expand",
+    "owned_product",
+    "pad",
+    "permute",
+    "product",
+    "reshape",
+    "slice_",
+    "take",
+]
 
 Cut = Callable[[Any, Sequence[ValueType], int], Any]
 """From an operation, the types of its inputs and a number of rows: the same on so many rows; None where that is none.
@@ -28,9 +40,9 @@ def by_row(op: Any, inputs: Sequence[ValueType], rows: int) -> Any:
 
 
 def product(op: products.Product, inputs: Sequence[ValueType], rows: int) -> products.Product | None:
-    """Elementwise ones alone."""
+    """Of every row on its own: elementwise ones, and of pairs of matrices."""
     x, y = (kind.shape for kind in inputs)
-    return op if isinstance(op.form, Elementwise) and len(x) == len(y) else None
+    return op if isinstance(op.form, Elementwise | Matrices) and len(x) == len(y) else None
 
 
 def owned_product(op: products.OwnedProduct, inputs: Sequence[ValueType], rows: int) -> products.OwnedProduct | None:
@@ -62,3 +74,8 @@ def slice_(op: linear.Slice, inputs: Sequence[ValueType], rows: int) -> linear.S
     """Which takes all rows, in their order."""
     size = inputs[0].shape[0]
     return linear.Slice(((0, rows, 1), *op.axes[1:])) if slice(*op.axes[0]).indices(size) == (0, size, 1) else None
+
+
+def take(op: linear.Take, inputs: Sequence[ValueType], rows: int) -> linear.Take | None:
+    """Along another axis than that of the rows."""
+    return op if op.axis > 0 else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 
@@ -11,7 +13,7 @@ from icm_ray.profile import Part, spends
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.gemm import ConvShape, convolve, matmul
 
-__all__ = ["Convolution", "Elementwise", "Form", "Matrix"]
+__all__ = ["Convolution", "Elementwise", "Form", "Matrices", "Matrix"]
 
 
 class Elementwise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
@@ -54,6 +56,26 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
         return x[-1]
 
 
+class Matrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
+    """x @ y of every pair of matrices: x (..., n, k) and y (..., k, m) with the same axes in front, one or more."""
+
+    def shape(self, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
+        if len(x) < 3 or len(y) != len(x) or x[:-2] != y[:-2] or x[-1] != y[-2]:
+            raise ShapeError(f"shapes {x} and {y} do not fit products of pairs of matrices")
+        return (*x[:-1], y[-1])
+
+    def apply(self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
+        """The products, added to `out` where that is given; so many threads may work on each."""
+        total = np.zeros(self.shape(x.shape, y.shape), np.uint64) if out is None else out
+        pairs = (part.reshape(math.prod(part.shape[:-2]), *part.shape[-2:]) for part in (x, y, total))
+        for left, right, sums in zip(*pairs, strict=True):
+            matmul(left, right, sums, threads)
+        return total
+
+    def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
+        return x[-1]
+
+
 class Convolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """torch's conv2d of images (batch, channels, height, width) with weights (out, channels / groups, rows,
     columns).
@@ -86,7 +108,7 @@ class Convolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
         return self.geometry(x, y[0]).fan_in
 
 
-Form = Elementwise | Matrix | Convolution
+Form = Elementwise | Matrix | Matrices | Convolution
 
 
 def growth_bits(form: Form, x: tuple[int, ...], y: tuple[int, ...]) -> int:

@@ -31,6 +31,7 @@ __all__ = [
     "Subtract",
     "Sum",
     "SumAxis",
+    "Take",
     "WindowSum",
 ]
 
@@ -286,6 +287,20 @@ class Pad(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op
             raise ShapeError(f"padding takes additive shares and sizes of 0 or more, not {x.kind} and {self.axes}")
         shape = tuple(before + size + after for (before, after), size in zip(self.axes, x.shape, strict=True))
         return msgspec.structs.replace(x, shape=shape)
+
+
+class Take(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
+    """The elements at public `indices` along `axis`, in that order, each as often as it is named."""
+
+    axis: int
+    indices: tuple[int, ...]
+
+    def infer(self, x: ValueType) -> ValueType:
+        if x.kind is not Kind.SHARE or not 0 <= self.axis < len(x.shape):
+            raise ShapeError(f"{x.kind} of shape {x.shape} has nothing to take along axis {self.axis}")
+        if not self.indices or min(self.indices) < 0 or max(self.indices) >= x.shape[self.axis]:
+            raise ShapeError(f"places along axis {self.axis} of {x.shape} are 0 to {x.shape[self.axis] - 1}")
+        return msgspec.structs.replace(x, shape=(*x.shape[: self.axis], len(self.indices), *x.shape[self.axis + 1 :]))
 
 
 class Concatenate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):

@@ -63,11 +63,15 @@ class Relu(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="o
         return self.epilogue.infer(x, "ReLU")
 
 
-def _product_type(form: Form, x: ValueType, y: ValueType, epilogue: Epilogue | None, what: str) -> ValueType:
+def _product_type(
+    form: Form, x: ValueType, y: ValueType, epilogue: Epilogue | None, bound: int | None, what: str
+) -> ValueType:
     if x.kind is not Kind.SHARE or y.kind is not Kind.SHARE:
         raise ProgramError(f"{what} takes additive shares")
     terms = form.growth(x.shape, y.shape)
     width = x.width + y.width - 1 + growth_bits(form, x.shape, y.shape)
+    if bound is not None:
+        width = min(width, x.f + y.f + bound + 1)
     error = terms * (x.magnitude * y.error + y.magnitude * x.error + x.error * y.error)
     raw = ValueType(shape=form.shape(x.shape, y.shape), f=x.f + y.f, width=width, error=error).checked(what)
     return raw if epilogue is None else epilogue.infer(raw, what)
@@ -76,13 +80,17 @@ def _product_type(form: Form, x: ValueType, y: ValueType, epilogue: Epilogue | N
 class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
     """x times y, both shared, elementwise or as matrices or as a convolution; optionally finished in the same
     opening.
+
+    bound: log2 of a bound on |output| (plain units) that whoever writes it down knows, where it is less than what
+    follows from the factors' widths.
     """
 
     form: Form
     epilogue: Epilogue | None = None
+    bound: int | None = None
 
     def infer(self, x: ValueType, y: ValueType) -> ValueType:
-        return _product_type(self.form, x, y, self.epilogue, "product")
+        return _product_type(self.form, x, y, self.epilogue, self.bound, "product")
 
 
 class LoadWeight(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):

@@ -147,6 +147,10 @@ def _concatenate(op: ops.Concatenate, xs: Sequence[RingArray], out: ValueType, f
     return np.concatenate(xs, axis=op.axis) if whole is None else whole.reshape(out.shape + _tail(out))
 
 
+def _take(op: ops.Take, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
+    return np.take(xs[0], op.indices, axis=op.axis)
+
+
 def _side_by_side(xs: Sequence[RingArray]) -> RingArray | None:
     """The array whose parts these are, one after the other and nothing else: blocks made in their place."""
     whole = xs[0].base
@@ -188,5 +192,6 @@ LINEAR: dict[type, Local] = {
     ops.Slice: Local(_slice),
     ops.Pad: Local(_pad),
     ops.Concatenate: Local(_concatenate),
+    ops.Take: Local(_take),
     ops.WindowSum: Local(_window_sum),
 }

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from icm_ray.errors import BoundError, ProgramError, ShapeError
-from icm_ray.functions.activations import exp_negative, gelu, sigmoid, tanh
-from icm_ray.functions.reciprocal import reciprocal, rsqrt
-from icm_ray.functions.row_functions import layer_norm, softmax
+from icm_ray.functions.activations import exp_negative, gelu, sigmoid, softplus, tanh
+from icm_ray.functions.reciprocal import logarithm, reciprocal, rsqrt
+from icm_ray.functions.row_functions import layer_norm, log_softmax, softmax
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
@@ -60,6 +60,7 @@ FUNCTIONS = {
     "sigmoid": (sigmoid, lambda x: 0.5 + 0.5 * np.tanh(x / 2), 2.2e-4),
     "tanh": (tanh, np.tanh, 4e-4),
     "gelu": (gelu, erf_gelu, 1.1e-4),
+    "softplus": (softplus, lambda x: np.logaddexp(x, 0), 2.4e-4),
     "exp_negative": (exp_negative, np.exp, 1.6e-5),
 }
 
@@ -115,6 +116,16 @@ def test_powers_over_their_range(power, low, high, f):
     y, bound = computed(lambda builder, value: function(builder, value, low, high), x, f, f + high + 2)
     assert np.max(np.abs(y - x**power)) <= bound
     assert bound <= 2.0 ** (power * low) * 1.2e-5 + 1.1 * 2.0**-f
+
+
+@pytest.mark.parametrize("f", [16, 24])
+@pytest.mark.parametrize(("low", "high"), [(0, 6), (-8, 10), (0, 2)])
+def test_logarithm_over_its_range(low, high, f):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([2.0 ** rng.uniform(low, high, 2500), around(2.0 ** np.arange(low, high + 1), f)])
+    x = np.clip(on_grid(x, f), 2.0**low, 2.0**high)
+    y, bound = computed(lambda builder, value: logarithm(builder, value, low, high), x, f, f + high + 2)
+    assert np.max(np.abs(y - np.log(x))) <= bound <= 1.2e-5 + 1.1 * 2.0**-f
 
 
 def rows_of(size, spread):
@@ -173,3 +184,27 @@ def test_refusals():
         reciprocal(builder, value, 3, 3)
     with pytest.raises(ShapeError, match="rows"):
         softmax(builder, value)
+
+
+@pytest.mark.parametrize("spread", [0.01, 1000])
+def test_log_softmax(spread):
+    x = rows_of(10, spread)
+    y, bound = computed(log_softmax, x, 16, 31)
+    top = x - x.max(axis=-1, keepdims=True)
+    assert np.max(np.abs(y - (top - np.log(np.exp(top).sum(axis=-1, keepdims=True))))) <= bound <= 1e-4
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_layer_norm_of_variances_far_apart(centred):
+    x = np.random.default_rng(1).normal(size=(400, 12)) * 2.0 ** np.linspace(-8, 6, 400)[:, None]
+    x = on_grid(np.clip(x, -250, 250), 16)
+    epsilon = 2.0**-17
+
+    def norm(builder, value):
+        return layer_norm(builder, value, -17, 17, epsilon=epsilon, centred=centred)
+
+    y, bound = computed(norm, x, 16, 25)
+    away = x - x.mean(axis=-1, keepdims=True) if centred else x
+    plain = away / np.sqrt((away**2).mean(axis=-1, keepdims=True) + epsilon)
+    assert np.max(np.abs(y - plain)) <= bound
+    assert np.max(np.abs(y - plain)[200:]) <= 1e-3

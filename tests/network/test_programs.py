@@ -114,8 +114,8 @@ def test_a_layer_that_does_not_fit_is_named() -> None:
 
 def test_a_few_bytes_do_not_become_millions_of_operations() -> None:
     chain = Chain((1, 1000, 1000))
-    window = {"kernel": (1000, 1000), "stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
-    chain.add(MaxPool, (1, 1, 1), **window)
+    window = {"kernel": (999, 999), "stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+    chain.add(MaxPool, (1, 2, 2), **window)
     with pytest.raises(ProgramError, match="operations"):
         program_of(replace(prediction(output="logits"), model=replace(model(), graph=chain.graph())), PARTIES)
 

@@ -208,6 +208,7 @@ _OPERATIONS = (
     lambda d, x: (linear.AssumeWidth(x.type.width), [x]),
     lambda d, x: (linear.Sum(), [x]),
     lambda d, x: (linear.SumAxis(), [x]),
+    lambda d, x: (linear.Take(len(x.type.shape) - 1, (0, 0)), [x]),
     lambda d, x: (linear.WindowSum((2, 2), (1, 1)), [x]),
     lambda d, x: (linear.Expand((*x.type.shape[:-1], 3)), [x]),
     lambda d, x: (linear.Expand((2, *x.type.shape)), [x]),

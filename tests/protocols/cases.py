@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icm_ray.ops.compare import ArgMax, AtLeast, CountAtLeast, Maximum, Select
-from icm_ray.ops.forms import Convolution, Elementwise, Matrix
+from icm_ray.ops.forms import Convolution, Elementwise, Matrices, Matrix
 from icm_ray.ops.groups import GroupCount, GroupSum, GroupTable
 from icm_ray.ops.linear import (
     Add,
@@ -24,6 +24,7 @@ from icm_ray.ops.linear import (
     Subtract,
     Sum,
     SumAxis,
+    Take,
     WindowSum,
 )
 from icm_ray.ops.products import Epilogue, Product, Relu, SumOfSquares, Truncate
@@ -126,6 +127,15 @@ CASES = (
     Case("product_relu", Product(Elementwise(), Epilogue(shift=16, relu=True)), (_v(90, width=31), _v(90, width=31))),
     Case("matrix", Product(Matrix()), (_v(3, 5, width=30), _v(5, 4, width=30))),
     Case("matrix_truncated", Product(Matrix(True), Epilogue(shift=9)), (_v(3, 5, width=28), _v(4, 5, width=28))),
+    Case("matrices", Product(Matrices()), (_v(2, 3, 5, width=30), _v(2, 5, 4, width=30))),
+    Case(
+        "matrices_truncated",
+        Product(Matrices(), Epilogue(shift=9)),
+        (_v(2, 2, 3, 5, width=28), _v(2, 2, 5, 4, width=28)),
+    ),
+    Case(
+        "product_bounded", Product(Elementwise(), Epilogue(shift=1, width=8), 3), (_v(600, width=40, f=0),) * 2, _equals
+    ),
     Case(
         "convolution",
         Product(Convolution((3, 3), (2, 1), (1, 1, 0, 2), groups=2), Epilogue(shift=16, relu=True)),
@@ -163,6 +173,7 @@ CASES = (
         _not_positive(_near(21)),
     ),
     Case("expand", Expand((2, 3, 5)), (_v(3, 1),)),
+    Case("take", Take(1, (2, 0, 0, 3)), (_v(2, 4, 3),)),
     Case("sum_axis", SumAxis(), (_v(3, 4, 5),)),
     Case("scale_last", ScaleLast((3, -5, 0, 70000), 16), (_v(3, 4),)),
     Case("add_last", AddLast((3, -5, 0, 70000)), (_v(3, 4),)),

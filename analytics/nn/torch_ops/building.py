@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from icm_ray.network.layer import Shape
-from icm_ray.network.layers import AnyLayer, Flatten, Reshape, kind_of
+from icm_ray.network.layers import AnyLayer, Expand, Flatten, Permute, Reshape, Slice, kind_of
 
 __all__ = ["Call", "GraphBuilder", "Refused", "Translation", "Wire"]
 
@@ -24,12 +24,15 @@ class Refused(Exception):
 class Wire:
     """A value that depends on the input: the node that makes it and its per-sample shape.
 
-    A wire is `broken` when it comes out of an operation that was found unsupported.
+    A wire is `broken` when it comes out of an operation that was found unsupported. at: which dimension of torch's
+    tensor is the batch. whole: it holds whole numbers, which can be looked up, or made floats, and nothing else.
     """
 
     name: str
     shape: Shape
     broken: bool = False
+    at: int = 0
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -65,6 +68,27 @@ class GraphBuilder:
         if wire.shape == shape:
             return wire
         return self.emit(Flatten if len(shape) == 1 else Reshape, wire, shape=shape)
+
+    def permute(self, wire: Wire, axes: tuple[int, ...]) -> Wire:
+        """The wire's axes in another order: axis i is its axis axes[i]."""
+        if axes == tuple(range(len(axes))):
+            return wire
+        return self.emit(Permute, wire, shape=tuple(wire.shape[axis] for axis in axes), axes=axes)
+
+    def expand(self, wire: Wire, shape: Shape) -> Wire:
+        """The wire's axes of size 1 repeated up to a shape of as many axes."""
+        return wire if wire.shape == shape else self.emit(Expand, wire, shape=shape)
+
+    def cut(self, wire: Wire, axis: int, start: int, stop: int, step: int = 1) -> Wire:
+        """The places from start to stop along an axis, as a slice counts them."""
+        size = wire.shape[axis]
+        start, stop, _ = slice(start, stop).indices(size)
+        if (start, stop, step) == (0, size, 1):
+            return wire
+        if start >= stop:
+            raise Refused("it makes an empty tensor")
+        shape = (*wire.shape[:axis], len(range(start, stop, step)), *wire.shape[axis + 1 :])
+        return self.emit(Slice, wire, shape=shape, axis=axis, start=start, stop=stop, step=step)
 
 
 @dataclass(frozen=True, slots=True)

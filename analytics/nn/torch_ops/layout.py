@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from icm_ray.network.layers import Concat, Pad, Permute, Slice
+from analytics.nn.torch_ops.constants import affine, of_sample, spread
+from analytics.nn.torch_ops.movement import padded, taken
+from icm_ray.network.layer import Shape
+from icm_ray.network.layers import Concat
 
 __all__ = ["LAYOUT"]
 
@@ -30,7 +34,7 @@ def _cast(_build: GraphBuilder, call: Call) -> Wire:
     dtype = call["dtype"]
     if dtype is not None and not dtype.is_floating_point:
         raise Refused(f"a conversion of activations to {dtype} is not supported")
-    return call.wire("self")
+    return replace(call.wire("self"), whole=False)
 
 
 def _reshape(build: GraphBuilder, call: Call) -> Wire:
@@ -40,39 +44,6 @@ def _reshape(build: GraphBuilder, call: Call) -> Wire:
     return build.reshape(call.wire("self"), call.shape)
 
 
-def _permute(build: GraphBuilder, call: Call) -> Wire:
-    rank = len(call.wire("self").shape) + 1
-    return _permuted(build, call, [dim % rank for dim in call["dims"]])
-
-
-def _transpose(build: GraphBuilder, call: Call) -> Wire:
-    rank = len(call.wire("self").shape) + 1
-    dims = list(range(rank))
-    first, second = call["dim0"] % rank, call["dim1"] % rank
-    dims[first], dims[second] = second, first
-    return _permuted(build, call, dims)
-
-
-def _permuted(build: GraphBuilder, call: Call, dims: list[int]) -> Wire:
-    if dims[0] != 0:
-        raise Refused("it moves the batch dimension, which must stay in front")
-    if dims == sorted(dims):
-        return call.wire("self")
-    axes = tuple(dim - 1 for dim in dims[1:])
-    return build.emit(Permute, call.wire("self"), shape=call.shape, axes=axes)
-
-
-def _cut(build: GraphBuilder, wire: Wire, axis: int, start: int, stop: int, step: int = 1) -> Wire:
-    size = wire.shape[axis]
-    start, stop, _ = slice(start, stop).indices(size)
-    if (start, stop, step) == (0, size, 1):
-        return wire
-    if start >= stop:
-        raise Refused("it makes an empty tensor")
-    shape = (*wire.shape[:axis], len(range(start, stop, step)), *wire.shape[axis + 1 :])
-    return build.emit(Slice, wire, shape=shape, axis=axis, start=start, stop=stop, step=step)
-
-
 def _slice(build: GraphBuilder, call: Call) -> Wire:
     wire = call.wire("self")
     start, end = call["start"] or 0, call["end"]
@@ -80,14 +51,14 @@ def _slice(build: GraphBuilder, call: Call) -> Wire:
     size = (build.batch, *wire.shape)[call["dim"] % rank]
     if slice(start, end).indices(size)[:2] == (0, size) and call["step"] == 1:
         return wire
-    return _cut(build, wire, call.axis(call["dim"], rank), start, size if end is None else end, call["step"])
+    return build.cut(wire, call.axis(call["dim"], rank), start, size if end is None else end, call["step"])
 
 
-def _select(build: GraphBuilder, call: Call) -> Wire:
+def _narrow(build: GraphBuilder, call: Call) -> Wire:
     wire = call.wire("self")
-    axis = call.axis(call["dim"], len(wire.shape) + 1)
-    index = call["index"] % wire.shape[axis]
-    return build.reshape(_cut(build, wire, axis, index, index + 1), call.shape)
+    axis, start = call.axis(call["dim"], len(wire.shape) + 1), call["start"]
+    start = start % wire.shape[axis] if start < 0 else start
+    return build.cut(wire, axis, start, start + call["length"])
 
 
 def _split(build: GraphBuilder, call: Call) -> tuple[Wire, ...]:
@@ -95,7 +66,7 @@ def _split(build: GraphBuilder, call: Call) -> tuple[Wire, ...]:
     axis = call.axis(call["dim"], len(wire.shape) + 1)
     size = wire.shape[axis]
     step = -(-size // call["chunks"]) if "chunks" in call.arguments else call["split_size"]
-    return tuple(_cut(build, wire, axis, start, min(start + step, size)) for start in range(0, size, step))
+    return tuple(build.cut(wire, axis, start, min(start + step, size)) for start in range(0, size, step))
 
 
 def _split_sizes(build: GraphBuilder, call: Call) -> tuple[Wire, ...]:
@@ -103,44 +74,99 @@ def _split_sizes(build: GraphBuilder, call: Call) -> tuple[Wire, ...]:
     axis = call.axis(call["dim"], len(wire.shape) + 1)
     parts, start = [], 0
     for size in call["split_sizes"]:
-        parts.append(_cut(build, wire, axis, start, start + size))
+        parts.append(build.cut(wire, axis, start, start + size))
         start += size
     return tuple(parts)
 
 
 def _pad(build: GraphBuilder, call: Call) -> Wire:
-    wire = call.wire("self")
-    if call.get("mode", "constant") != "constant" or call["value"] not in (None, 0):
-        raise Refused("only padding with zeros is supported")
-    flat = list(call["pad"])
+    wire, mode = call.wire("self"), call.get("mode", "constant")
+    if mode not in {"constant", "reflect", "replicate", "circular"}:
+        raise Refused(f"a padding of mode {mode!r} is not supported")
+    flat = list(call["pad"] if "pad" in call.arguments else call["padding"])
     # torch lists (before, after) from the last axis on
     pads = [(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)][::-1]
     pads = [(0, 0)] * (len(wire.shape) + 1 - len(pads)) + pads
     if pads[0] != (0, 0):
         raise Refused("it pads the batch dimension")
+    if mode != "constant":
+        for axis, (before, after) in enumerate(pads[1:]):
+            wire = taken(build, wire, axis, _around(mode, wire.shape[axis], before, after))
+        return wire
     for axis, (before, after) in enumerate(pads[1:]):  # a negative padding cuts
         if min(before, after) < 0:
-            wire = _cut(build, wire, axis, max(-before, 0), wire.shape[axis] - max(-after, 0))
+            wire = build.cut(wire, axis, max(-before, 0), wire.shape[axis] - max(-after, 0))
     final = tuple((max(before, 0), max(after, 0)) for before, after in pads[1:])
-    if all(sides == (0, 0) for sides in final):
-        return wire
-    return build.emit(Pad, wire, shape=call.shape, pads=final)
+    return padded(build, wire, final, float(call["value"] or 0.0))
+
+
+def _reflected(build: GraphBuilder, call: Call) -> Wire:
+    return _pad(build, Call({**call.arguments, "mode": "reflect"}, call.full_shape))
+
+
+def _replicated(build: GraphBuilder, call: Call) -> Wire:
+    return _pad(build, Call({**call.arguments, "mode": "replicate"}, call.full_shape))
+
+
+def _around(mode: str, size: int, before: int, after: int) -> list[int]:
+    """The places of an axis with those that a padding adds."""
+    places = range(-before, size + after)
+    if mode == "circular":
+        return [place % size for place in places]
+    if mode == "replicate":
+        return [min(max(place, 0), size - 1) for place in places]
+    return [abs(place) if place < size else 2 * (size - 1) - place for place in places]
 
 
 def _concat(build: GraphBuilder, call: Call) -> Wire:
-    parts = list(call["tensors"])
-    if not all(isinstance(part, Wire) for part in parts):
-        raise Refused("it joins activations with constants; only activations can be joined")
+    return _joined(build, list(call["tensors"]), call.axis(call["dim"], len(call.full_shape)), call.shape)
+
+
+def _stack(build: GraphBuilder, call: Call) -> Wire:
     axis = call.axis(call["dim"], len(call.full_shape))
-    return parts[0] if len(parts) == 1 else build.emit(Concat, *parts, shape=call.shape, axis=axis)
+    shape = (*call.shape[:axis], 1, *call.shape[axis + 1 :])
+    parts = [
+        build.reshape(part, shape) if isinstance(part, Wire) else part.unsqueeze(axis + 1) for part in call["tensors"]
+    ]
+    return _joined(build, parts, axis, call.shape)
+
+
+def _joined(build: GraphBuilder, parts: list[Any], axis: int, shape: Shape) -> Wire:
+    """Parts side by side: constants are added where zeros were put between the wires."""
+    if all(isinstance(part, Wire) for part in parts):
+        return parts[0] if len(parts) == 1 else build.emit(Concat, *parts, shape=shape, axis=axis)
+    wires: list[Wire] = []
+    constants: list[torch.Tensor] = []
+    before = 0
+    for part in parts:
+        if isinstance(part, Wire):
+            wires.append(_beside(build, part, axis, before, 0))
+            size, before = part.shape[axis], 0
+            constants.append(torch.zeros(*shape[:axis], size, *shape[axis + 1 :], dtype=torch.float64))
+        else:
+            constant = of_sample(part, len(shape))
+            before += constant.shape[axis]
+            constants.append(constant.expand(*shape[:axis], constant.shape[axis], *shape[axis + 1 :]))
+    wires[-1] = _beside(build, wires[-1], axis, 0, before)
+    joined = _joined(build, list(wires), axis, shape)
+    return affine(build, joined, shift=torch.cat(constants, axis))
+
+
+def _beside(build: GraphBuilder, wire: Wire, axis: int, before: int, after: int) -> Wire:
+    return padded(build, wire, tuple((before, after) if k == axis else (0, 0) for k in range(len(wire.shape))))
+
+
+def _masked_fill(build: GraphBuilder, call: Call) -> Wire:
+    """x where a constant mask is false, a number where it is true."""
+    wire, value = call.wire("self"), float(call["value"])
+    if not -(2.0**20) < value < 2.0**20:
+        raise Refused(f"it fills places with {value}; pass the mask to scaled_dot_product_attention, or fill less")
+    mask = of_sample(call.constant("mask"), len(call.shape))
+    return affine(build, spread(build, wire, call.shape), scale=1 - mask, shift=mask * value)
 
 
 LAYOUT: Mapping[Any, Translation] = MappingProxyType(
     {
-        aten.alias.default: _same,
-        aten.clone.default: _same,
-        aten.contiguous.default: _same,
-        aten.detach.default: _same,
         aten.lift_fresh_copy.default: _same,
         aten.dropout.default: _dropout,
         aten.feature_dropout.default: _dropout,
@@ -156,15 +182,19 @@ LAYOUT: Mapping[Any, Translation] = MappingProxyType(
         aten.squeeze.dim: _reshape,
         aten.squeeze.dims: _reshape,
         aten.unsqueeze.default: _reshape,
-        aten.permute.default: _permute,
-        aten.transpose.int: _transpose,
         aten.slice.Tensor: _slice,
-        aten.select.int: _select,
+        aten.narrow.default: _narrow,
         aten.split.Tensor: _split,
         aten.chunk.default: _split,
         aten.split_with_sizes.default: _split_sizes,
         aten.pad.default: _pad,
         aten.constant_pad_nd.default: _pad,
+        aten.reflection_pad1d.default: _reflected,
+        aten.reflection_pad2d.default: _reflected,
+        aten.replication_pad1d.default: _replicated,
+        aten.replication_pad2d.default: _replicated,
         aten.cat.default: _concat,
+        aten.stack.default: _stack,
+        aten.masked_fill.Scalar: _masked_fill,
     }
 )

@@ -1,7 +1,8 @@
-"""Translations of pooling, and of sums, means and maxima over the axes after the channels."""
+"""Translations of pooling, and of sums, means, maxima and minima over axes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from analytics.nn.torch_ops.products import pair
+from analytics.nn.torch_ops.constants import scaled
+from analytics.nn.torch_ops.resampling import adaptive
+from analytics.nn.torch_ops.sizes import pair
 from icm_ray.network.layer import Pair, Pairs, Shape
 from icm_ray.network.layers import AvgPool, MaxPool
 from icm_ray.network.layers.windows import ceil_padding, windows
@@ -121,37 +124,46 @@ def _average(
 _NONE: Pairs = ((0, 0), (0, 0))
 
 
-def _adaptive(call: Call, source: Wire) -> Pair:
-    """The windows of an adaptive pool; torch's vary in size unless the output's size divides the input's."""
+def _adaptive(call: Call, source: Wire) -> tuple[Pair, Pair | None]:
+    """The result's size, and the windows: None where they vary, since it does not divide the input's."""
     sizes = source.shape[1:]
     wanted = (1, call.shape[1]) if len(call.shape) == 2 else (call.shape[1], call.shape[2])
     if any(size % count for size, count in zip(sizes, wanted, strict=True)):
-        raise Refused(f"it pools {sizes} to {wanted}, which does not divide it; choose output sizes that do")
-    return sizes[0] // wanted[0], sizes[1] // wanted[1]
+        return wanted, None
+    return wanted, (sizes[0] // wanted[0], sizes[1] // wanted[1])
 
 
 def _adaptive_avg(build: GraphBuilder, call: Call) -> Wire:
     source, _ = _lifted(build, call)
-    kernel = _adaptive(call, source)
+    wanted, kernel = _adaptive(call, source)
+    if kernel is None:
+        return build.reshape(adaptive(build, source, wanted), call.shape)
     return _average(build, call, source, kernel, kernel, _NONE, divisor=float(kernel[0] * kernel[1]))
 
 
 def _adaptive_max(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
     source, _ = _lifted(build, call)
-    kernel = _adaptive(call, source)
+    wanted, kernel = _adaptive(call, source)
+    if kernel is None:
+        raise Refused(f"it pools {source.shape[1:]} to {wanted}, which does not divide it; choose output sizes that do")
     return _maximum(build, call, source, kernel, kernel, _NONE, (1, 1)), None
 
 
 def _reduced(build: GraphBuilder, call: Call) -> tuple[Wire, Pair]:
     """The input as an image, and the window that covers the axes that a reduction names."""
-    source, lifted = _lifted(build, call)
-    rank = len(call.wire("self").shape) + 1
+    wire = call.wire("self")
+    rank = len(wire.shape) + 1
     dims = call["dim"]
     named = list(range(rank)) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
-    axes = {call.axis(dim, rank) + (1 if lifted else 0) for dim in named}
-    if (lifted and 1 in axes) or 0 in axes:
-        raise Refused("it reduces over the channels; only the axes after them can be pooled")
-    return source, (source.shape[1] if 1 in axes else 1, source.shape[2] if 2 in axes else 1)
+    axes = {call.axis(dim, rank) for dim in named}
+    if len(wire.shape) in {2, 3} and 0 not in axes:
+        source, lifted = _lifted(build, call)
+        moved = {axis + (1 if lifted else 0) for axis in axes}
+        return source, (source.shape[1] if 1 in moved else 1, source.shape[2] if 2 in moved else 1)
+    kept = [axis for axis in range(len(wire.shape)) if axis not in axes]
+    last = sorted(axes)
+    others, count = (math.prod(wire.shape[axis] for axis in some) for some in (kept, last))
+    return build.reshape(build.permute(wire, (*kept, *last)), (others, 1, count)), (1, count)
 
 
 def _mean(build: GraphBuilder, call: Call) -> Wire:
@@ -169,6 +181,24 @@ def _amax(build: GraphBuilder, call: Call) -> Wire:
     return _maximum(build, call, source, kernel, kernel, _NONE, (1, 1))
 
 
+def _amin(build: GraphBuilder, call: Call) -> Wire:
+    source, kernel = _reduced(build, call)
+    negated = scaled(build, source, -1.0)
+    return scaled(build, _maximum(build, call, negated, kernel, kernel, _NONE, (1, 1)), -1.0)
+
+
+def _over_all(_build: GraphBuilder, _call: Call) -> Wire:
+    raise Refused("it works along the batch dimension too; name the axes of a sample with dim=")
+
+
+def _max_of(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
+    return _amax(build, call), None
+
+
+def _min_of(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
+    return _amin(build, call), None
+
+
 POOLS: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.max_pool2d.default: _max_pool,
@@ -182,7 +212,14 @@ POOLS: Mapping[Any, Translation] = MappingProxyType(
         aten.adaptive_max_pool2d.default: _adaptive_max,
         aten.adaptive_max_pool1d.default: _adaptive_max,
         aten.mean.dim: _mean,
+        aten.mean.default: _over_all,
         aten.sum.dim_IntList: _sum,
+        aten.sum.default: _over_all,
         aten.amax.default: _amax,
+        aten.amin.default: _amin,
+        aten.max.dim: _max_of,
+        aten.max.default: _over_all,
+        aten.min.default: _over_all,
+        aten.min.dim: _min_of,
     }
 )

@@ -8,18 +8,30 @@ from icm_ray.network.layer import Layer
 from icm_ray.network.layers.add import Add
 from icm_ray.network.layers.affine import Affine
 from icm_ray.network.layers.avg_pool import AvgPool
+from icm_ray.network.layers.bent import Bent
 from icm_ray.network.layers.concat import Concat
 from icm_ray.network.layers.conv import Conv
+from icm_ray.network.layers.elu import Elu
+from icm_ray.network.layers.expand import Expand
 from icm_ray.network.layers.flatten import Flatten
 from icm_ray.network.layers.linear import Linear
+from icm_ray.network.layers.matmul import MatMul
 from icm_ray.network.layers.max_pool import MaxPool
+from icm_ray.network.layers.maximum import Maximum
+from icm_ray.network.layers.multiply import Multiply
+from icm_ray.network.layers.normalise import Normalise
+from icm_ray.network.layers.one_hot import OneHot
 from icm_ray.network.layers.pad import Pad
 from icm_ray.network.layers.permute import Permute
 from icm_ray.network.layers.products import ProductLayer
 from icm_ray.network.layers.relu import Relu
+from icm_ray.network.layers.resample import Resample
 from icm_ray.network.layers.reshape import Reshape
 from icm_ray.network.layers.scale import Scale
 from icm_ray.network.layers.slice import Slice
+from icm_ray.network.layers.smooth import Smooth
+from icm_ray.network.layers.softmax import Softmax
+from icm_ray.network.layers.take import Take
 
 __all__ = [
     "LAYERS",
@@ -27,18 +39,30 @@ __all__ = [
     "Affine",
     "AnyLayer",
     "AvgPool",
+    "Bent",
     "Concat",
     "Conv",
+    "Elu",
+    "Expand",
     "Flatten",
     "Linear",
+    "MatMul",
     "MaxPool",
+    "Maximum",
+    "Multiply",
+    "Normalise",
+    "OneHot",
     "Pad",
     "Permute",
     "ProductLayer",
     "Relu",
+    "Resample",
     "Reshape",
     "Scale",
     "Slice",
+    "Smooth",
+    "Softmax",
+    "Take",
     "kind_of",
 ]
 
@@ -46,17 +70,29 @@ AnyLayer: TypeAlias = Union[  # noqa: UP007 - msgspec takes the members from a t
     Add,
     Affine,
     AvgPool,
+    Bent,
     Concat,
     Conv,
+    Elu,
+    Expand,
     Flatten,
     Linear,
+    MatMul,
     MaxPool,
+    Maximum,
+    Multiply,
+    Normalise,
+    OneHot,
     Pad,
     Permute,
     Relu,
+    Resample,
     Reshape,
     Scale,
     Slice,
+    Smooth,
+    Softmax,
+    Take,
 ]
 
 LAYERS: tuple[type[Layer], ...] = get_args(AnyLayer)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from icm_ray.network.layer import NetworkBuild
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
-__all__ = ["factor_error", "factor_taken", "times"]
+__all__ = ["coded", "factor_bits", "factor_error", "factor_taken", "times"]
 
 _EXTRA = 20  # fractional bits of a public factor that is no power of two
 
@@ -34,3 +35,14 @@ def factor_taken(factor: float, *, exact: bool = True) -> float:
 def factor_error(factor: float, *, exact: bool = True) -> float:
     """By how much the factor that `times` takes differs from `factor`."""
     return abs(factor_taken(factor, exact=exact) - factor)
+
+
+def factor_bits(factors: Iterable[float]) -> int:
+    """Fractional bits for public factors: as few as make all of them exact, 20 at most."""
+    denominators = (abs(factor).as_integer_ratio()[1].bit_length() - 1 for factor in factors)
+    return min(max(denominators, default=0), _EXTRA)
+
+
+def coded(factor: float, bits: int) -> int:
+    """A factor in units of 2^-bits."""
+    return round(math.ldexp(factor, bits))

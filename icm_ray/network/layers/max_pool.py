@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from icm_ray.network.layer import Layer, NetworkBuild, Pair, Pairs, Shape
@@ -40,14 +41,20 @@ class MaxPool(Layer, frozen=True, kw_only=True, tag="max_pool"):
             x = program.add(linear.AddPublic(lift), x)
         if padded:
             x = program.add(linear.Pad(((0, 0), (0, 0), (top, bottom), (left, right))), x)
-        cells = [
-            self._cell(program, x, row, column) for row in range(self.kernel[0]) for column in range(self.kernel[1])
-        ]
-        stacked = cells[0] if len(cells) == 1 else program.add(linear.Concatenate(4), *cells)
+        if not padded and self.kernel == x.type.shape[2:] and self.dilation == (1, 1):  # one window is all of the image
+            stacked = program.add(linear.Reshape((program.batch, *self.shape, math.prod(self.kernel))), x)
+        else:
+            stacked = self._stacked(program, x)
         largest = program.add(compare.Maximum(stacked.type.width + 1), stacked)
         if lifted:
             largest = program.add(linear.AssumeWidth(width), program.add(linear.AddPublic(-lift), largest))
         return largest
+
+    def _stacked(self, program: NetworkBuild, x: Value) -> Value:
+        cells = [
+            self._cell(program, x, row, column) for row in range(self.kernel[0]) for column in range(self.kernel[1])
+        ]
+        return cells[0] if len(cells) == 1 else program.add(linear.Concatenate(4), *cells)
 
     def _zeros_lose(self, program: NetworkBuild) -> bool:
         """Whether padding with zeros changes nothing that counts: the values, or what follows, are not below zero."""

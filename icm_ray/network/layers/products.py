@@ -51,6 +51,15 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         lazy = program.absorbed(self.name)
         bits = self._weight_bits(program, x.type, self._reserve(program) if lazy else 0)
         weight = ValueType(shape=weight_shape, f=bits, width=FULL_WIDTH, error=2.0 ** -(bits + 1))
+        if self.weight_key is not None:  # one that several products name is loaded once, with the bits of the first
+            weight = program.shared.setdefault(self.weight_key, weight)
+        if weight.f > bits or weight.shape != weight_shape or (weight.f != bits and self.bias_key is not None):
+            raise TooWide(
+                f"layer {self.module!r}: its weights, which other layers share, have {weight.f} fractional bits, and"
+                f" {bits} fit here; declare a smaller bound",
+                node=self.name,
+                module=self.module,
+            )
         declared = program.scheme.layers.get(self.name)
         gain = 0 if declared is not None else self._gain(program.scheme)
         op = products.OwnedProduct(

@@ -31,14 +31,14 @@ X = torch.ones(2, 4, 6, 6)
 
 def test_every_finding_has_its_module_path() -> None:
     net = nn.Sequential()
-    net.add_module("stem", nn.Sequential(nn.Conv2d(4, 4, 3), nn.GELU()))
-    net.add_module("body", nn.Sequential(nn.Conv2d(4, 4, 3), nn.GroupNorm(2, 4), nn.Hardtanh()))
-    net.add_module("head", nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.Softmax(1)))
+    net.add_module("stem", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.sin)))
+    net.add_module("body", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.exp), Fn(torch.cos)))
+    net.add_module("head", nn.Sequential(nn.Flatten(), nn.Linear(16, 3), Fn(lambda x: x.argmax(1))))
     net.eval()
     findings = preflight(net, (X,))
     assert [finding.module for finding in findings] == ["stem.1", "body.1", "body.2", "head.2"]
-    assert [finding.op.split(".")[1] for finding in findings] == ["gelu", "group_norm", "hardtanh", "softmax"]
-    assert "logits" in findings[3].hint
+    assert [finding.op.split(".")[1] for finding in findings] == ["sin", "exp", "cos", "argmax"]
+    assert "label" in findings[3].hint
     with pytest.raises(UnsupportedError) as caught:
         import_model(net, (X,))
     message = str(caught.value)
@@ -52,18 +52,13 @@ def test_findings_after_a_moved_batch_are_the_unknown_operations_alone() -> None
     class Moved(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.attention, self.act = nn.MultiheadAttention(8, 2), nn.GELU()
+            self.act, self.last = nn.ReLU(), Fn(torch.sin)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            y = x.transpose(0, 1)
-            return self.act(self.attention(y, y, y, need_weights=False)[0].transpose(0, 1))
+            return self.last((self.act(x.transpose(0, 1)) + 1).transpose(0, 1))
 
     findings = preflight(Moved().eval(), (torch.ones(2, 3, 8),))
-    assert [(finding.module, finding.op.split(".")[1]) for finding in findings] == [
-        ("", "transpose"),
-        ("attention", "scaled_dot_product_attention"),
-        ("act", "gelu"),
-    ]
+    assert [(finding.module, finding.op.split(".")[1]) for finding in findings] == [("act", "relu"), ("last", "sin")]
 
 
 REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
@@ -75,19 +70,18 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "join rows": (lambda x: torch.cat([x, x]), "batch dimension"),
     "batch statistics": (lambda x: functional.batch_norm(x, None, None, training=True), "statistic"),
     "constant for each row": (lambda x: x * torch.ones(2, 1, 1, 1), "broadcast"),
-    "constant for each pixel": (lambda x: x + torch.ones(6, 6), "each channel"),
-    "broadcast": (lambda x: x + x.mean((2, 3), keepdim=True), "must be equal"),
-    "product": (lambda x: x * x, "two private activations"),
-    "quotient": (lambda x: 1 / (x + 2), "the engine does not have it"),
-    "matrix of activations": (lambda x: x @ x, "two private activations"),
-    "clamp": (lambda x: x.clamp(0, 6), "max(x, 0)"),
-    "relu6": (functional.relu6, "ReLU"),
-    "reflection": (lambda x: functional.pad(x, (1, 1, 1, 1), mode="reflect"), "zeros"),
-    "padding with ones": (lambda x: functional.pad(x, (1, 1), value=1.0), "zeros"),
-    "ragged adaptive pool": (lambda x: functional.adaptive_avg_pool2d(x, 4), "divide"),
-    "mean over channels": (lambda x: x.mean(1), "channels"),
+    "quotient": (lambda x: x / (x + 2), "divide"),
+    "reciprocal": (lambda x: 1 / (x + 2), "divide"),
+    "root": (lambda x: x**0.5, "exponents 1 to 4"),
+    "limits": (lambda x: torch.clamp(x, min=torch.zeros(6)), "limits"),
+    "limits the wrong way round": (lambda x: x.clamp(2, 1), "above"),
+    "softmax of one": (lambda x: x[:, :1].softmax(1), "2 or more"),
+    "norm of two": (lambda x: functional.layer_norm(x[..., :2], (2,)), "three or more"),
+    "infinite filling": (lambda x: x.masked_fill(torch.eye(6) > 0, -torch.inf), "mask"),
+    "repeated batch": (lambda x: x.repeat(2, 1, 1, 1), "batch"),
+    "a moved result": (lambda x: functional.relu(x.movedim(0, 1)), "batch dimension"),
+    "ragged adaptive pool": (lambda x: functional.adaptive_max_pool2d(x, 4), "divide"),
     "zero": (lambda x: x / 0, "divides by zero"),
-    "no channels": (lambda x: x[:, 0, 0, 0] + 1, "channel axis"),
     "indices": (lambda x: functional.max_pool2d(x, 2, return_indices=True)[1].float(), "indices"),
     "dropout": (lambda x: functional.dropout(x, 0.5, training=True), "dropout is on"),
     "noise": (lambda x: x + torch.rand(1), "random"),
@@ -144,7 +138,7 @@ def test_training_mode_is_refused_and_left() -> None:
         (([1.0],), InputError, r"torch\.Tensor"),
         ((torch.ones(4),), ShapeError, "batch"),
         ((torch.ones(0, 4),), ShapeError, "batch"),
-        ((torch.ones(1, 4, dtype=torch.int64),), ShapeError, "floating"),
+        ((torch.ones(1, 4, dtype=torch.bool),), ShapeError, "floating"),
     ],
 )
 def test_example_inputs(example: Any, error: type[Exception], match: str) -> None:
@@ -175,3 +169,11 @@ def test_complex_parameters() -> None:
     net = nn.Linear(4, 4, dtype=torch.complex64).eval()
     with pytest.raises(UnsupportedError, match="complex"):
         import_model(net, (torch.ones(1, 4),))
+
+
+def test_whole_numbers_are_looked_up_alone() -> None:
+    tokens = torch.ones(2, 4, dtype=torch.int64)
+    (finding,) = preflight(nn.ReLU().eval(), (tokens,))
+    assert "Embedding" in finding.hint
+    (finding,) = preflight(nn.Embedding(5, 2).eval(), (torch.ones(2, 4),))
+    assert finding.op == "torch.export"

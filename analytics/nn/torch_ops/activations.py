@@ -1,0 +1,228 @@
+"""Translations of activation functions: piecewise linear ones, smooth ones, and those along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
+from analytics.nn.torch_ops.pointwise import multiplied
+from icm_ray.network.layers import Add, Bent, Elu, Maximum, Relu, Smooth, Softmax
+
+__all__ = ["ACTIVATIONS", "softmax"]
+
+aten = torch.ops.aten
+_SELU = {"alpha": 1.6732632423543772848170429916717, "scale": 1.0507009873554804934193349852946}
+
+
+def _bent(build: GraphBuilder, wire: Wire, offset: float, slope: float, *bends: tuple[float, float]) -> Wire:
+    return build.emit(Bent, wire, shape=wire.shape, offset=float(offset), slope=float(slope), bends=bends)
+
+
+def _relu(build: GraphBuilder, call: Call) -> Wire:
+    return _rectified(build, call.wire("self"))
+
+
+def _rectified(build: GraphBuilder, wire: Wire) -> Wire:
+    return build.emit(Relu, wire, shape=wire.shape)
+
+
+def _clamped(build: GraphBuilder, wire: Wire, low: Any, high: Any) -> Wire:
+    if any(isinstance(edge, Wire | torch.Tensor) for edge in (low, high)):
+        raise Refused("its limits are tensors; only numbers are supported")
+    if low is not None and high is not None and low > high:
+        raise Refused(f"its lower limit {low} is above its upper one {high}")
+    if low is None and high is None:
+        return wire
+    if low == 0:  # a ReLU is finished with the product before it
+        wire, low = _rectified(build, wire), None
+        if high is None:
+            return wire
+    if low is None:
+        return _bent(build, wire, 0.0, 1.0, (float(high), -1.0))
+    upper = () if high is None else ((float(high), -1.0),)
+    return _bent(build, wire, low, 0.0, (float(low), 1.0), *upper)
+
+
+def _clamp(build: GraphBuilder, call: Call) -> Wire:
+    return _clamped(build, call.wire("self"), call.get("min"), call.get("max"))
+
+
+def _hardtanh(build: GraphBuilder, call: Call) -> Wire:
+    return _clamped(build, call.wire("self"), call["min_val"], call["max_val"])
+
+
+def _relu6(build: GraphBuilder, call: Call) -> Wire:
+    return _clamped(build, call.wire("self"), 0, 6)
+
+
+def _leaky(build: GraphBuilder, call: Call) -> Wire:
+    slope = call["negative_slope"]
+    return _bent(build, call.wire("self"), 0.0, slope, (0.0, 1.0 - slope))
+
+
+def _prelu(build: GraphBuilder, call: Call) -> Wire:
+    """max(x, 0) + a min(x, 0), a private and one for each channel or for all."""
+    wire, slopes = call.wire("self"), call.constant("weight").double()
+    rank = len(wire.shape)
+    if slopes.ndim <= 1:
+        slopes = slopes.reshape(-1, *[1] * (rank - 1)) if rank else slopes.reshape(())
+    above = _rectified(build, wire)
+    below = build.emit(Add, wire, scaled(build, above, -1.0), shape=wire.shape)
+    return build.emit(Add, above, affine(build, below, scale=of_sample(slopes, rank)), shape=wire.shape)
+
+
+def _abs(build: GraphBuilder, call: Call) -> Wire:
+    return _bent(build, call.wire("self"), 0.0, -1.0, (0.0, 2.0))
+
+    edge = float(call["lambd"])
+    return _bent(build, call.wire("self"), edge, 1.0, (-edge, -1.0), (edge, 1.0))
+
+
+def _hard_sigmoid(build: GraphBuilder, call: Call) -> Wire:
+    return _bent(build, call.wire("self"), 0.0, 0.0, (-3.0, 1 / 6), (3.0, -1 / 6))
+
+
+def _hard_swish(build: GraphBuilder, call: Call) -> Wire:
+    return multiplied(build, call.wire("self"), _hard_sigmoid(build, call))
+
+
+def _larger(build: GraphBuilder, call: Call) -> Wire:
+    return _extreme(build, call, call["self"], call["other"])
+
+
+def _smaller(build: GraphBuilder, call: Call) -> Wire:
+    negated = [scaled(build, x, -1.0) if isinstance(x, Wire) else -x for x in (call["self"], call["other"])]
+    return scaled(build, _extreme(build, call, *negated), -1.0)
+
+
+def _extreme(build: GraphBuilder, call: Call, left: Any, right: Any) -> Wire:
+    if isinstance(left, Wire) and isinstance(right, Wire):
+        return build.emit(Maximum, *(spread(build, wire, call.shape) for wire in (left, right)), shape=call.shape)
+    wire, constant = (left, right) if isinstance(left, Wire) else (right, left)
+    edge = of_sample(constant, len(call.shape))  # max(x, c) = c + max(x - c, 0)
+    above = _rectified(build, affine(build, spread(build, wire, call.shape), shift=-edge))
+    return affine(build, above, shift=edge)
+
+
+def _smooth(build: GraphBuilder, wire: Wire, function: str) -> Wire:
+    return build.emit(Smooth, wire, shape=wire.shape, function=function)
+
+
+def _sigmoid(build: GraphBuilder, call: Call) -> Wire:
+    return _smooth(build, call.wire("self"), "sigmoid")
+
+
+def _tanh(build: GraphBuilder, call: Call) -> Wire:
+    return _smooth(build, call.wire("self"), "tanh")
+
+
+def _gelu(build: GraphBuilder, call: Call) -> Wire:
+    return _smooth(build, call.wire("self"), "gelu_tanh" if call["approximate"] == "tanh" else "gelu")
+
+
+def _silu(build: GraphBuilder, call: Call) -> Wire:
+    return multiplied(build, call.wire("self"), _sigmoid(build, call))
+
+
+def _softplus(build: GraphBuilder, call: Call) -> Wire:
+    beta = float(call["beta"])
+    if beta <= 0:
+        raise Refused(f"a softplus with beta {beta} is not supported; it must be positive")
+    return scaled(build, _smooth(build, scaled(build, call.wire("self"), beta), "softplus"), 1 / beta)
+
+
+def _log_sigmoid(build: GraphBuilder, call: Call) -> Wire:
+    return scaled(build, _smooth(build, scaled(build, call.wire("self"), -1.0), "softplus"), -1.0)
+
+
+def _mish(build: GraphBuilder, call: Call) -> Wire:
+    wire = call.wire("self")
+    return multiplied(build, wire, _smooth(build, _smooth(build, wire, "softplus"), "tanh"))
+
+
+def _elu(build: GraphBuilder, call: Call) -> Wire:
+    if call.get("input_scale", 1) != 1:
+        raise Refused("an ELU with an input scale is not supported")
+    return _exponential(build, call.wire("self"), call["alpha"], call.get("scale", 1))
+
+
+def _celu(build: GraphBuilder, call: Call) -> Wire:
+    if call["alpha"] != 1:
+        raise Refused("of CELUs, those with alpha=1 are supported")
+    return _exponential(build, call.wire("self"), 1, 1)
+
+
+def _selu(build: GraphBuilder, call: Call) -> Wire:
+    return _exponential(build, call.wire("self"), _SELU["alpha"], _SELU["scale"])
+
+
+def _exponential(build: GraphBuilder, wire: Wire, alpha: float, scale: float) -> Wire:
+    if alpha <= 0 or scale <= 0:
+        raise Refused("an ELU's numbers must be positive")
+    return build.emit(Elu, wire, shape=wire.shape, alpha=float(alpha), scale=float(scale))
+
+
+def softmax(build: GraphBuilder, wire: Wire, *, log: bool = False, closed: tuple[int, ...] = ()) -> Wire:
+    """Along the last axis."""
+    least = 3 if log or closed else 2
+    if wire.shape[-1] < least:
+        raise Refused(f"it is along an axis of {wire.shape[-1]}; {least} or more are supported")
+    return build.emit(Softmax, wire, shape=wire.shape, log=log, closed=closed)
+
+
+def _softmax(build: GraphBuilder, call: Call) -> Wire:
+    return _along(build, call, log=False)
+
+
+def _log_softmax(build: GraphBuilder, call: Call) -> Wire:
+    return _along(build, call, log=True)
+
+
+def _along(build: GraphBuilder, call: Call, *, log: bool) -> Wire:
+    wire = call.wire("self")
+    axis = call.axis(call["dim"], len(wire.shape) + 1)
+    order = (*(k for k in range(len(wire.shape)) if k != axis), axis)
+    back = tuple(order.index(k) for k in range(len(order)))
+    return build.permute(softmax(build, build.permute(wire, order), log=log), back)
+
+
+ACTIVATIONS: Mapping[Any, Translation] = MappingProxyType(
+    {
+        aten.relu.default: _relu,
+        aten.relu6.default: _relu6,
+        aten.hardtanh.default: _hardtanh,
+        aten.clamp.default: _clamp,
+        aten.clamp.Tensor: _clamp,
+        aten.clamp_min.default: _clamp,
+        aten.clamp_max.default: _clamp,
+        aten.leaky_relu.default: _leaky,
+        aten.prelu.default: _prelu,
+        aten._prelu_kernel.default: _prelu,
+        aten.abs.default: _abs,
+        aten.hardsigmoid.default: _hard_sigmoid,
+        aten.hardswish.default: _hard_swish,
+        aten.maximum.default: _larger,
+        aten.max.other: _larger,
+        aten.minimum.default: _smaller,
+        aten.min.other: _smaller,
+        aten.sigmoid.default: _sigmoid,
+        aten.tanh.default: _tanh,
+        aten.gelu.default: _gelu,
+        aten.silu.default: _silu,
+        aten.mish.default: _mish,
+        aten.softplus.default: _softplus,
+        aten.log_sigmoid.default: _log_sigmoid,
+        aten.elu.default: _elu,
+        aten.celu.default: _celu,
+        aten.selu.default: _selu,
+        aten.softmax.int: _softmax,
+        aten._softmax.default: _softmax,
+        aten.log_softmax.int: _log_softmax,
+        aten._log_softmax.default: _log_softmax,
+    }
+)

@@ -1,0 +1,82 @@
+"""Translations of what is a public matrix along each axis: upsampling, and adaptive averages whose windows vary.
+
+The matrix of an axis is what torch makes of unit vectors, by its own rules for edges, corners and sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Translation, Wire
+from analytics.nn.torch_ops.movement import taken
+from icm_ray.network.layers import Resample
+
+__all__ = ["RESAMPLING", "adaptive", "along"]
+
+aten = torch.ops.aten
+Interpolate = Callable[..., torch.Tensor]
+
+
+def along(build: GraphBuilder, wire: Wire, axis: int, matrix: torch.Tensor) -> Wire:
+    """The axis times a public matrix (places of the result, places of the axis)."""
+    places, columns = matrix.nonzero(as_tuple=True)
+    rows = [columns[places == place].tolist() for place in range(len(matrix))]
+    if all(len(row) == 1 for row in rows) and bool((matrix[places, columns] == 1).all()):
+        return taken(build, wire, axis, [row[0] for row in rows])
+    taps = []
+    for tap in range(max(map(len, rows))):  # a row of fewer weights has zeros in their places
+        indices = tuple(row[tap] if tap < len(row) else 0 for row in rows)
+        weights = tuple(float(matrix[place, row[tap]]) if tap < len(row) else 0.0 for place, row in enumerate(rows))
+        taps.append((indices, weights))
+    shape = (*wire.shape[:axis], len(rows), *wire.shape[axis + 1 :])
+    return build.emit(Resample, wire, shape=shape, axis=axis, taps=tuple(taps))
+
+
+def _upsample(op: Interpolate, *extra: str) -> Translation:
+    """Of one or two axes, each by itself."""
+
+    def translate(build: GraphBuilder, call: Call) -> Wire:
+        name = "input" if "input" in call.arguments else "self"
+        wire = call.wire(name)
+        axes = len(wire.shape) - 1
+        size, factors = call["output_size"], call["scale_factors"]
+        given = {key: call[key] for key in extra}
+        for axis in range(1, axes + 1):
+            count = wire.shape[axis]
+            unit = torch.eye(count, dtype=torch.float64).reshape(
+                count, 1, *(count if k == axis else 1 for k in range(1, axes + 1))
+            )
+            sizes = None if size is None else [size[k - 1] if k == axis else 1 for k in range(1, axes + 1)]
+            scales = None if factors is None else [factors[k - 1] if k == axis else 1.0 for k in range(1, axes + 1)]
+            made = op(unit, sizes, **given, scale_factors=scales)
+            wire = along(build, wire, axis, made.reshape(count, -1).T)
+        return wire
+
+    return translate
+
+
+def adaptive(build: GraphBuilder, wire: Wire, wanted: tuple[int, ...]) -> Wire:
+    """Averages of windows that differ in size, along the axes after the channels."""
+    for axis, count in enumerate(wanted, start=1):
+        size = wire.shape[axis]
+        if size != count:
+            unit = torch.eye(size, dtype=torch.float64).unsqueeze(0)
+            wire = along(build, wire, axis, torch.nn.functional.adaptive_avg_pool1d(unit, count)[0].T)
+    return wire
+
+
+RESAMPLING: Mapping[Any, Translation] = MappingProxyType(
+    {
+        aten.upsample_nearest1d.vec: _upsample(aten.upsample_nearest1d.vec),
+        aten.upsample_nearest2d.vec: _upsample(aten.upsample_nearest2d.vec),
+        aten._upsample_nearest_exact1d.vec: _upsample(aten._upsample_nearest_exact1d.vec),
+        aten._upsample_nearest_exact2d.vec: _upsample(aten._upsample_nearest_exact2d.vec),
+        aten.upsample_linear1d.vec: _upsample(aten.upsample_linear1d.vec, "align_corners"),
+        aten.upsample_bilinear2d.vec: _upsample(aten.upsample_bilinear2d.vec, "align_corners"),
+        aten.upsample_bicubic2d.vec: _upsample(aten.upsample_bicubic2d.vec, "align_corners"),
+    }
+)

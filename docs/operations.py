@@ -1,0 +1,62 @@
+"""Write which of torch's operations models may hold into docs/models.md, from the tables of the code.
+
+usage: python docs/operations.py           rewrite the table
+       python docs/operations.py --check   exit 1 where it is not that of the code
+"""
+
+import sys
+from pathlib import Path
+
+from analytics.nn.torch_ops.activations import ACTIVATIONS
+from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
+from analytics.nn.torch_ops.embeddings import EMBEDDINGS
+from analytics.nn.torch_ops.layout import LAYOUT
+from analytics.nn.torch_ops.matrices import MATRICES
+from analytics.nn.torch_ops.moved import MOVED
+from analytics.nn.torch_ops.movement import MOVEMENT
+from analytics.nn.torch_ops.norms import NORMS
+from analytics.nn.torch_ops.pointwise import POINTWISE
+from analytics.nn.torch_ops.pools import POOLS
+from analytics.nn.torch_ops.recurrent import RECURRENT
+from analytics.nn.torch_ops.resampling import RESAMPLING
+from analytics.nn.torch_ops.sums_of_products import SUMS_OF_PRODUCTS
+
+PAGE = Path(__file__).with_name("models.md")
+BEGIN, END = "<!-- operations -->\n", "<!-- /operations -->\n"
+FAMILIES = {
+    "convolutions": CONVOLUTIONS,
+    "linear layers, matrix products, attention": {**MATRICES, **SUMS_OF_PRODUCTS},
+    "normalisation": NORMS,
+    "activations": ACTIVATIONS,
+    "arithmetic": POINTWISE,
+    "pools, sums, means, extremes": POOLS,
+    "shapes, slices, padding, joining": {**LAYOUT, **MOVED},
+    "repeats, indices, shuffles, windows": MOVEMENT,
+    "recurrent layers": RECURRENT,
+    "embeddings of private tokens": EMBEDDINGS,
+    "upsampling": RESAMPLING,
+}
+
+
+def table() -> str:
+    """The rows: torch's names, each once, without overloads."""
+    lines = ["| family | operations |", "|---|---|"]
+    for family, translations in FAMILIES.items():
+        names = sorted({str(op).split(".")[1].lstrip("_") for op in translations})
+        lines.append(f"| {family} | {', '.join(f'`{name}`' for name in names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """The page with the table."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + table() + END + after
+
+
+if __name__ == "__main__":
+    made = page()
+    if "--check" not in sys.argv:
+        PAGE.write_text(made)
+    elif made != PAGE.read_text():
+        sys.exit("docs/models.md is not what the code says: python docs/operations.py")

@@ -1,0 +1,323 @@
+"""A case for each operation that models may hold: a module, and the shapes of samples that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - as torch's own documentation has it
+
+Forward = Callable[..., torch.Tensor]
+
+
+class Fn(nn.Module):
+    """A function as a module; it is given `parts`."""
+
+    def __init__(self, function: Forward, *parts: nn.Module) -> None:
+        super().__init__()
+        self.function, self.parts = function, nn.ModuleList(parts)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x, *self.parts)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """module: made anew for a shape. shapes: of one sample. bound: of its numbers. error: the most that is stated."""
+
+    module: Callable[[tuple[int, ...]], nn.Module]
+    shapes: tuple[tuple[int, ...], ...]
+    bound: float = 4.0
+    error: float = 0.01
+
+
+IMAGES, ROWS, SERIES = ((4, 6, 5), (8, 4, 6)), ((6,), (9,)), ((4, 7), (2, 9))
+TOKENS = ((5, 8), (3, 4))
+
+
+def fn(function: Forward, shapes: tuple[tuple[int, ...], ...] = IMAGES, **facts: float) -> Operation:
+    """A function without weights."""
+    return Operation(lambda _: Fn(function), shapes, **facts)
+
+
+def made(
+    module: Callable[..., nn.Module], *sizes: int, shapes: tuple[tuple[int, ...], ...] = IMAGES, **options
+) -> Operation:
+    """A module whose first size is that of axis 0."""
+    facts = {key: options.pop(key) for key in ("bound", "error") if key in options}
+    return Operation(lambda shape: module(shape[0], *sizes, **options), shapes, **facts)
+
+
+def seeded(*shape: int) -> torch.Tensor:
+    """A constant."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def plain(module: nn.Module, shapes: tuple[tuple[int, ...], ...] = IMAGES, **facts: float) -> Operation:
+    """A module that takes any shape."""
+    return Operation(lambda _: module, shapes, **facts)
+
+
+class Parameter(nn.Module):
+    """A function of x and of a parameter."""
+
+    def __init__(self, value: torch.Tensor, function: Forward) -> None:
+        super().__init__()
+        self.value, self.function = nn.Parameter(value), function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x, self.value)
+
+
+def with_parameter(
+    function: Forward, size: Callable[[tuple[int, ...]], tuple[int, ...]], shapes=IMAGES, **facts
+) -> Operation:
+    return Operation(lambda shape: Parameter(seeded(*size(shape)), function), shapes, **facts)
+
+
+MOVEMENT = {
+    "expand": fn(lambda x: x.mean((2, 3), keepdim=True).expand(-1, -1, 3, 2)),
+    "repeat": fn(lambda x: x.repeat(1, 2, 1, 3)),
+    "tile": fn(lambda x: x.tile(1, 1, 2, 1)),
+    "repeat_interleave": fn(lambda x: x.repeat_interleave(2, dim=2)),
+    "stack": fn(lambda x: torch.stack([x, 2 * x], 2)),
+    "stack at the end": fn(lambda x: torch.stack([x, x], -1)),
+    "roll": fn(lambda x: x.roll((1, -2), (1, 3))),
+    "flip": fn(lambda x: x.flip(1, 3)),
+    "index_select": fn(lambda x: x.index_select(1, torch.tensor([2, 0, 0]))),
+    "index": fn(lambda x: x[:, :, torch.tensor([3, 1])]),
+    "index of two axes": fn(lambda x: x[:, :, torch.tensor([3, 1]), torch.tensor([0, 4])]),
+    "unbind": fn(lambda x: torch.cat(x.unbind(1)[::-1], 1)),
+    "chunk": fn(lambda x: torch.cat(x.chunk(2, 1)[::-1], 1)),
+    "select": fn(lambda x: x[:, 1] + x[:, -1]),
+    "narrow": fn(lambda x: x.narrow(2, 1, 2)),
+    "movedim": fn(lambda x: x.movedim(1, -1)),
+    "cat with constants": fn(
+        lambda x: torch.cat(
+            [torch.ones(x.shape[0], 1, 3, 2), x[:, :, :3, :2], torch.full((x.shape[0], 2, 3, 2), 0.5)], 1
+        )
+    ),
+    "class token": with_parameter(
+        lambda x, t: torch.cat([t.expand(x.shape[0], -1, -1), x], 1), lambda s: (1, 1, s[1]), TOKENS
+    ),
+    "channel_shuffle": plain(nn.ChannelShuffle(2)),
+    "pixel_shuffle": plain(nn.PixelShuffle(2)),
+    "pixel_unshuffle": plain(nn.PixelUnshuffle(2), ((1, 4, 6), (3, 2, 4))),
+    "unfold images": fn(lambda x: F.unfold(x, (2, 3), padding=(1, 0), stride=2)),
+    "unfold an axis": fn(lambda x: x.unfold(2, 3, 2), ((2, 7), (3, 8))),
+    "pad with a value": fn(lambda x: F.pad(x, (1, 2, 0, 1), value=-1.5)),
+    "pad reflect": fn(lambda x: F.pad(x, (2, 1, 1, 0), mode="reflect")),
+    "pad replicate": fn(lambda x: F.pad(x, (2, 1, 1, 3), mode="replicate")),
+    "pad circular": fn(lambda x: F.pad(x, (2, 1, 0, 1), mode="circular")),
+    "masked_fill": fn(lambda x: x.masked_fill(torch.ones(x.shape[-2:], dtype=torch.bool).tril(), 0.5)),
+    "nearest": plain(nn.Upsample(scale_factor=2)),
+    "nearest of a size": plain(nn.Upsample(size=(7, 9))),
+    "nearest of a series": plain(nn.Upsample(size=10), SERIES),
+}
+
+ARITHMETIC = {
+    "add a pixel's": with_parameter(lambda x, p: x + p, lambda s: s[1:]),
+    "add a channel's": with_parameter(lambda x, p: x - p, lambda s: (s[0], 1, 1)),
+    "add all": with_parameter(lambda x, p: 2 * p - x, lambda s: s),
+    "position embedding": with_parameter(lambda x, p: x + p, lambda s: (1, *s), TOKENS),
+    "multiply the last axis": with_parameter(lambda x, p: x * p, lambda s: s[-1:]),
+    "multiply the middle axis": with_parameter(lambda x, p: x * p, lambda s: (s[1], 1)),
+    "broadcast up to a constant": with_parameter(lambda x, p: x[:, :, :1] * p, lambda s: s),
+    "add a broadcast branch": fn(lambda x: x + x.mean((2, 3), keepdim=True)),
+    "multiply branches": fn(lambda x: x * (x + 1)),
+    "multiply a gate": fn(lambda x: x * x.mean((2, 3), keepdim=True)),
+    "square": fn(lambda x: x.square()),
+    "pow": fn(lambda x: x**2 + x**3, bound=2.0),
+    "fourth power": fn(lambda x: x**4, bound=2.0, error=0.02),
+    "matmul": fn(lambda x: x @ x.transpose(1, 2), TOKENS),
+    "matmul of heads": fn(lambda x: x.transpose(2, 3) @ x),
+    "matmul by constants": with_parameter(lambda x, p: x @ p, lambda s: (s[0], s[2], 3)),
+    "constant times activation": with_parameter(lambda x, p: p @ x, lambda s: (3, s[0]), TOKENS),
+    "einsum": fn(lambda x: torch.einsum("bchw,bcwk->bchk", x, x.transpose(2, 3))),
+    "einsum with constants": with_parameter(
+        lambda x, p: torch.einsum("bchw,kch->bwk", x, p), lambda s: (3, s[0], s[1])
+    ),
+    "einsum for each head": with_parameter(
+        lambda x, p: torch.einsum("cwk,bchw->bhkc", p, x), lambda s: (s[0], s[2], 3)
+    ),
+    "bmm": fn(lambda x: torch.bmm(x, x.transpose(1, 2)), TOKENS),
+    "product and relu": fn(lambda x: F.relu(x * x.flip(1))),
+    "mean over channels": fn(lambda x: x.mean(1)),
+    "mean over all": fn(lambda x: x.mean((1, 2, 3))),
+    "sum over the last": fn(lambda x: x.sum(-1), TOKENS),
+    "mean of features": fn(lambda x: x.mean(1, keepdim=True), ROWS),
+    "amax over channels": fn(lambda x: x.amax(1)),
+    "amin": fn(lambda x: x.amin((2, 3))),
+    "max": fn(lambda x: x.max(2).values),
+}
+
+PIECEWISE = {
+    "relu6": plain(nn.ReLU6(), bound=8.0),
+    "leaky_relu": plain(nn.LeakyReLU(0.1)),
+    "prelu": made(nn.PReLU),
+    "prelu of one": plain(nn.PReLU()),
+    "hardtanh": plain(nn.Hardtanh(-0.5, 2.0)),
+    "clamp": fn(lambda x: x.clamp(-1, 1.7)),
+    "clamp_min": fn(lambda x: x.clamp(min=-0.3)),
+    "clamp_max": fn(lambda x: x.clamp(max=0.3)),
+    "abs": fn(torch.abs),
+    "hardsigmoid": plain(nn.Hardsigmoid()),
+    "hardswish": plain(nn.Hardswish()),
+    "maximum": fn(lambda x: torch.maximum(x, x.flip(1))),
+    "minimum": fn(lambda x: torch.minimum(x, x.flip(1))),
+    "maximum with constants": with_parameter(torch.maximum, lambda s: (s[0], 1, 1)),
+    "minimum with constants": with_parameter(torch.minimum, lambda s: s[1:]),
+    "elu": plain(nn.ELU(0.7)),
+    "selu": plain(nn.SELU()),
+    "celu": plain(nn.CELU()),
+}
+
+SMOOTH = {
+    "sigmoid": plain(nn.Sigmoid()),
+    "tanh": plain(nn.Tanh(), bound=8.0),
+    "silu": plain(nn.SiLU()),
+    "mish": plain(nn.Mish()),
+    "gelu": plain(nn.GELU()),
+    "gelu tanh": plain(nn.GELU(approximate="tanh")),
+    "softplus": plain(nn.Softplus()),
+    "softplus beta": plain(nn.Softplus(beta=2.0), bound=8.0),
+    "logsigmoid": plain(nn.LogSigmoid()),
+    "softmax": plain(nn.Softmax(-1)),
+    "softmax of channels": plain(nn.Softmax(1)),
+    "softmax of two": plain(nn.Softmax(1), ((2,), (2, 3))),
+    "log_softmax": plain(nn.LogSoftmax(1), ROWS),
+}
+
+MAPS = {
+    "conv_transpose2d of patches": made(nn.ConvTranspose2d, 3, 2, 2),
+    "conv_transpose2d": made(nn.ConvTranspose2d, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
+    "conv_transpose2d dilated": made(nn.ConvTranspose2d, 3, (3, 2), stride=(1, 2), dilation=2, bias=False),
+    "conv_transpose2d cropped": made(nn.ConvTranspose2d, 2, 3, padding=2),
+    "conv_transpose1d": made(nn.ConvTranspose1d, 3, 4, stride=2, padding=1, shapes=SERIES),
+    "conv3d": made(nn.Conv3d, 4, 3, stride=(1, 2, 1), padding=1, shapes=((2, 3, 5, 4), (4, 4, 3, 6))),
+    "conv3d of groups": made(nn.Conv3d, 4, (2, 1, 3), groups=2, dilation=(2, 1, 1), shapes=((2, 4, 3, 4),)),
+    "bilinear": plain(nn.Upsample(scale_factor=2, mode="bilinear")),
+    "bilinear corners": plain(nn.Upsample(size=(7, 4), mode="bilinear", align_corners=True)),
+    "bicubic": plain(nn.Upsample(scale_factor=2, mode="bicubic")),
+    "linear upsampling": plain(nn.Upsample(scale_factor=3, mode="linear"), SERIES),
+    "adaptive average": plain(nn.AdaptiveAvgPool2d((4, 3))),
+    "adaptive average of a series": plain(nn.AdaptiveAvgPool1d(5), SERIES),
+}
+
+NORMS = {
+    "layer_norm": Operation(lambda s: nn.LayerNorm(s[-1]), TOKENS, error=16.0),
+    "layer_norm of images": Operation(nn.LayerNorm, IMAGES, error=16.0),
+    "group_norm": Operation(lambda s: nn.GroupNorm(2, s[0]), IMAGES, error=16.0),
+    "instance_norm": Operation(lambda s: nn.InstanceNorm2d(s[0], affine=True), IMAGES, error=16.0),
+    "rms_norm": Operation(lambda s: nn.RMSNorm(s[-1], eps=1e-5), TOKENS, error=16.0),
+    "tiny epsilon": Operation(lambda s: nn.LayerNorm(s[-1], eps=1e-12), TOKENS, error=16.0),
+}
+
+
+class Attention(nn.Module):
+    """Heads beside one another, the batch in front."""
+
+    def __init__(self, features: int, heads: int, **facts: bool) -> None:
+        super().__init__()
+        self.heads, self.facts = heads, facts
+        self.inner, self.outer = nn.Linear(features, 3 * features), nn.Linear(features, features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, tokens, features = x.shape
+        parts = self.inner(x).reshape(batch, tokens, 3, self.heads, features // self.heads).permute(2, 0, 3, 1, 4)
+        query, key, value = parts.unbind(0)
+        y = F.scaled_dot_product_attention(query, key, value, **self.facts)
+        return self.outer(y.transpose(1, 2).reshape(batch, tokens, features))
+
+
+class Encoder(nn.Module):
+    """torch's own, whose fast path is not exported."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(features, 2, 8, batch_first=True, activation="gelu")
+        self.layers = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+class Own(nn.Module):
+    """torch's multi-head attention, the batch first or second."""
+
+    def __init__(self, features: int, first: bool) -> None:
+        super().__init__()
+        self.inner, self.first = nn.MultiheadAttention(features, 2, batch_first=first), first
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x if self.first else x.transpose(0, 1)
+        made = self.inner(y, y, y)[0]
+        return made if self.first else made.transpose(0, 1)
+
+
+ATTENTION = {
+    "attention of heads": Operation(lambda s: Attention(s[-1], 2), TOKENS, error=0.1),
+    "multi-head attention": Operation(lambda s: Own(s[-1], True), TOKENS, error=0.1),
+    "multi-head attention, batch second": Operation(lambda s: Own(s[-1], False), TOKENS, error=0.1),
+    "encoder layer": Operation(lambda s: Encoder(s[-1]), TOKENS[:1], error=64.0),
+    "attention of one head": fn(lambda x: F.scaled_dot_product_attention(x, x, x), TOKENS, error=0.05),
+    "causal attention": fn(lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True), TOKENS, error=0.05),
+    "added mask": fn(lambda x: F.scaled_dot_product_attention(x, x, x, torch.eye(x.shape[1])), TOKENS, error=0.05),
+}
+
+
+class Steps(nn.Module):
+    """A recurrent layer's results, or its last state."""
+
+    def __init__(self, layer: nn.Module, last: bool) -> None:
+        super().__init__()
+        self.layer, self.last = layer, last
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made, state = self.layer(x)
+        return (state[0] if isinstance(state, tuple) else state)[-1] if self.last else made
+
+
+RECURRENT = {
+    "lstm": Operation(lambda s: Steps(nn.LSTM(s[-1], 3, batch_first=True), True), TOKENS, error=0.25),
+    "lstm of two layers and directions": Operation(
+        lambda s: Steps(nn.LSTM(s[-1], 2, 2, bidirectional=True, batch_first=True), False), TOKENS, error=8.0
+    ),
+    "gru": Operation(lambda s: Steps(nn.GRU(s[-1], 3, batch_first=True), False), TOKENS, error=8.0),
+    "rnn": Operation(lambda s: Steps(nn.RNN(s[-1], 3, batch_first=True), True), TOKENS, error=0.1),
+}
+
+FAMILIES = {
+    "movement": MOVEMENT,
+    "arithmetic": ARITHMETIC,
+    "piecewise": PIECEWISE,
+    "smooth": SMOOTH,
+    "maps": MAPS,
+    "norms": NORMS,
+    "attention": ATTENTION,
+    "recurrent": RECURRENT,
+}
+OPERATIONS = {name: case for cases in FAMILIES.values() for name, case in cases.items()}
+
+
+class Several(nn.Module):
+    """Modules side by side, their results in one row."""
+
+    def __init__(self, *modules: nn.Module) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(modules)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([member(x).reshape(x.shape[0], -1) for member in self.members], 1)
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Operations of a family that take the same samples and are about as exact: quicker together."""
+    found: dict[str, list[str]] = {}
+    for family, cases in FAMILIES.items():
+        for name, case in cases.items():
+            shape = "x".join(map(str, case.shapes[0]))
+            found.setdefault(f"{family} of {shape} to {case.bound:g}, {case.error:g}", []).append(name)
+    return {key: tuple(names) for key, names in found.items()}

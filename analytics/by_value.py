@@ -63,8 +63,7 @@ class ByValue:
         """Count the different values: their number alone is opened, neither which they are, nor a count.
 
         Args:
-            domain: The values that count. None: all that there are of rows that owners hold, as of private keys of
-                `SecureFrame.groupby`.
+            domain: The values that count. None: all that there are, as of private keys of `SecureFrame.groupby`.
             range: Of integers the least and the largest value that counts instead, both included.
             max_groups: Without a domain, room for so many values of each owner, as of `SecureFrame.groupby`.
             max_bytes: Without a domain, the most bytes of a text.
@@ -73,7 +72,7 @@ class ByValue:
             A query for an int.
 
         Raises:
-            ColumnError: Values of another kind, or a shared column whose values are not stated.
+            ColumnError: Values of another kind, or shared floats whose values are not stated.
             InputError: No values, or too many.
             PolicyError: A dataset with a policy whose values are not stated, or that is shared.
 
@@ -85,12 +84,12 @@ class ByValue:
         """
         info = self.meant.info(self.of)
         stated = domain is not None or range is not None or info.kind == "bool" or info.categories
-        if stated or self.meant.dataset.facts.shared:
+        if stated:
             return self._distinct(domain, range, modes=False)
         of = self.of
         if unit_kind(info.kind) is not None:
             of = apply("ticks", (of,))
-        elif info.kind == "float":  # as text, in which there is one zero
+        elif info.kind == "float" and not self.meant.dataset.facts.shared:  # as text, in which there is one zero
             of, max_bytes = apply("cast", (apply("add", (of, literal(0.0))),), ("string",)), _TEXT_OF_FLOAT
         keys = private_keys(self.meant, [of], max_groups, max_bytes)
         return self._asked(Distinct(self.meant.name(keys), of), keys)

@@ -251,13 +251,13 @@ class SecureColumn(
 
         Owners count their values below public thresholds, a question for each digit of the result; nothing is sorted
         and no count is opened. All owners and parties learn the result, of two in the middle both. Shared rows
-        are sorted on shares, a whole column in which no value can be missing; only who receives the result learns it.
+        are sorted on shares; only who receives the result learns it.
 
         Returns:
             A query for a float, in the column's unit; NaN of no values.
 
         Raises:
-            ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
+            ColumnError: The column holds no numbers.
 
         Examples:
             >>> visits["age"].median().reveal()
@@ -282,7 +282,7 @@ class SecureColumn(
             Series, with q as its index.
 
         Raises:
-            ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
+            ColumnError: The column holds no numbers.
             InputError: A q or an interpolation that cannot be.
 
         Examples:
@@ -307,7 +307,7 @@ class SecureColumn(
             A query for a pandas Series, the largest first, with 0, 1, 2, ... as its index; fewer where there are.
 
         Raises:
-            ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
+            ColumnError: The column holds no numbers.
             InputError: An n that cannot be.
 
         Examples:
@@ -327,7 +327,7 @@ class SecureColumn(
             A query for a pandas Series, the smallest first.
 
         Raises:
-            ColumnError: The column holds no numbers, or is of shared rows that were chosen or may lack a value.
+            ColumnError: The column holds no numbers.
             InputError: An n that cannot be.
 
         Examples:

@@ -312,16 +312,20 @@ class SecureFrame(Shaping, FrameElementwise, FrameStatistics, DescribedFrame, So
 
         The values are public where who asks states them. Else they are private: owners aggregate by key, the groups
         are merged on shares, and the keys of groups that the policy allows are opened with their results, in no order;
-        which owners have rows of a group is not.
+        which owners have rows of a group is not. Shared rows are sorted by key on shares, and counts, sums, means and
+        what is made of variances are offered of their groups.
 
         Args:
             by: The name of a column, a column of the same rows, as `frame["age"] >= 65` is one, or a list of these.
                 Each combination of their values is a group.
             domain: By name the values to group by, of one key the values alone; rows with others are in no group, as
-                with pandas' categories. Booleans need none. None: the values are private, unless all keys are booleans.
+                with pandas' categories. Booleans need none. None: the values are private, unless all keys are booleans,
+                categories or text that is shared.
             max_groups: Room for that many groups of each owner, a public number; by default the number of rows, 4096
-                at most, to the next power of two. An owner with more refuses.
-            max_bytes: The most bytes (UTF-8) of a private key that is text, 1 to 64; a public number.
+                at most, to the next power of two. An owner with more refuses. Of shared rows room for that many in each
+                lane, by default 65536 at most; where there are more, all learn that and nothing else.
+            max_bytes: The most bytes (UTF-8) of a private key that is text, 1 to 64; a public number. Text that is
+                shared needs none.
             as_index: Whether keys are the index of results; else they are columns of a DataFrame.
             sort: True: groups are in the order of their keys, for rows of several owners have none.
             dropna: True: rows that lack a key are in no group; `fillna` gives them one.
@@ -332,6 +336,7 @@ class SecureFrame(Shaping, FrameElementwise, FrameStatistics, DescribedFrame, So
         Raises:
             ColumnError: No such column, values of another kind, or a column that is no text, integers or booleans.
             InputError: A column whose values are not stated where others' are, or no room for a group.
+            BoundError: Shared keys that do not fit one word together: declare smaller bounds.
 
         Examples:
             >>> visits.groupby("ward", domain={"ward": ["a", "b", "c"]})["age"].agg("mean").reveal()

@@ -202,7 +202,7 @@ class FrameStatistics:
             A query for a pandas Series of float64.
 
         Raises:
-            ColumnError: There is no column of numbers, or one is of shared rows that were chosen or may lack a value.
+            ColumnError: There is no column of numbers.
 
         Examples:
             >>> visits.median().reveal().to_dict()
@@ -221,7 +221,7 @@ class FrameStatistics:
             A query for a pandas Series of float64 named q; of several a DataFrame with q as its index.
 
         Raises:
-            ColumnError: There is no column of numbers, or one is of shared rows that were chosen or may lack a value.
+            ColumnError: There is no column of numbers.
             InputError: A q that cannot be.
 
         Examples:

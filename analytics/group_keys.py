@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,8 +14,10 @@ from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import Of, Scalar, columns_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import one_form
-from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import MOST_INTEGER, PrivateKeys
+from icm_ray.query.secret_groups import key_of_shares
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.selection import MOST_CELLS
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
 __all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "label_of", "places_for", "private_keys"]
@@ -43,8 +46,9 @@ def keys_of(
     """The keys of a frame whose columns hold these.
 
     by: names and columns of the same rows. domain: by name the values of each, in any order; of one key they may stand
-    alone. Values are put in order, as pandas puts groups; None: they are private, unless all keys are booleans. most:
-    the places for groups of each owner, most_bytes: of a text, where they are private.
+    alone. Values are put in order, as pandas puts groups; None: they are private, unless those of all keys are public
+    (booleans, categories, shared text). most: the places for groups of each owner,
+    most_bytes: of a text, where they are private.
     Errors: `InputError` (none, values that are not stated, a column of other rows), `ColumnError` (no such column).
     """
     if not by:
@@ -53,36 +57,54 @@ def keys_of(
     names = tuple(name for name, _ in found)
     stated = _stated(domain, names)
     infos = [meant.info(of) for _, of in found]
-    if domain is None and any(info.kind != "bool" and not info.categories for info in infos):
+    public = [_public(meant, of) for _, of in found]
+    if domain is None and not 1 <= math.prod(map(len, public)) <= MOST_CELLS:
         return NamedGroups(names, private_keys(meant, [of for _, of in found], most, most_bytes))
     keys = tuple(
-        GroupKey(of, domain_of(info, name, stated.get(name))) for (name, of), info in zip(found, infos, strict=True)
+        GroupKey(of, domain_of(info, name, stated.get(name, values or None)))
+        for (name, of), info, values in zip(found, infos, public, strict=True)
     )
     return NamedGroups(names, keys)
 
 
 def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
-    """The keys of groups whose values nobody states, with room for so many of an owner's groups."""
+    """The keys of groups whose values nobody states, with room for so many groups: of an owner, or of shared rows."""
     facts = meant.dataset.facts
-    bounds = dict(facts.log2_bounds) if isinstance(facts, OwnerRows) else {}
-    keys = []
+    if isinstance(facts, SecretRows):
+        for of in columns:
+            _check_kind(meant.info(of).kind, of)
+        keys_of_shares = tuple(key_of_shares(facts, of) for of in columns)
+        return PrivateKeys(keys_of_shares, places_for(meant) if most is None else most)
+    bounds, keys = dict(facts.log2_bounds), list[PrivateKey]()
     for of in columns:
         kind = meant.info(of).kind
+        _check_kind(kind, of)
         declared = bounds.get(of, MOST_INTEGER) if isinstance(of, str) else MOST_INTEGER
         if kind == "int":
             keys.append(PrivateKey(of, "int", min(max(declared, 0), MOST_INTEGER)))
         elif kind == "bool":
             keys.append(PrivateKey(of, "bool", 0))
-        elif kind == "string":
-            keys.append(PrivateKey(of, "string", most_bytes))
         else:
-            raise ColumnError(f"{words(of)}: rows are grouped by text, whole numbers and booleans, not by {kind}")
+            keys.append(PrivateKey(of, "string", most_bytes))
     return PrivateKeys(tuple(keys), places_for(meant, _MOST_GROUPS) if most is None else most)
 
 
 def places_for(meant: Meant, most: int = 1 << 16) -> int:
     """Places for the groups of an owner, one for each row and so many at most: a power of two."""
     return 1 << (min(max(meant.dataset.facts.count, 1), most) - 1).bit_length()
+
+
+def _check_kind(kind: str, of: Of) -> None:
+    if kind not in {"int", "bool", "string"}:
+        raise ColumnError(f"{words(of)}: rows are grouped by text, whole numbers and booleans, not by {kind}")
+
+
+def _public(meant: Meant, of: Of) -> tuple[Scalar, ...]:
+    """The values of a column where they are public, else none: of booleans, categories and text that is shared."""
+    info, facts = meant.info(of), meant.dataset.facts
+    if info.kind == "bool" or info.categories:
+        return domain_of(info, None, None)
+    return facts.texts(of) if facts.shared and info.kind == "string" else ()
 
 
 def _key(meant: Meant, columns: Mapping[str, Of], item: Any) -> tuple[str | None, Of]:

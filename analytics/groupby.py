@@ -258,6 +258,9 @@ class SecureGroupBy(GroupVerbs, DescribedGroups, RowsStay, Uncompared):
         ranked = [item for item in numbered if item.function == "median"]
         for item in ranked:
             statistic, _ = self._statistic("", item)
+            if self._meant.dataset.facts.shared:
+                instead = "filter for one at a time, or ask before .share()"
+                raise ColumnError(f"{statistic.title}: of groups of shared rows that is not offered: {instead}")
             if policy is not None and (reason := policy.forbids(statistic.operation)):
                 raise PolicyError(f"{statistic.title}: {reason}", dataset=self._meant.dataset.facts.source)
         first = [Wanted(-1, "", "size"), *(item for item in numbered if item.function != "median")]

@@ -108,8 +108,7 @@ class SecureSorted(RowsStay, Uncompared):
             rows where there are.
 
         Raises:
-            ColumnError: A column whose values have no order here, or of shared rows several, chosen ones,
-                or one that may lack a value.
+            ColumnError: A column whose values have no order here, or of shared rows several.
             InputError: An n that cannot be.
             PolicyError: Of a dataset with a policy, columns that rows are not sorted by.
 
@@ -129,8 +128,7 @@ class SecureSorted(RowsStay, Uncompared):
             A query as of `head`; the last row is at the end.
 
         Raises:
-            ColumnError: A column whose values have no order here, or of shared rows several, chosen ones,
-                or one that may lack a value.
+            ColumnError: A column whose values have no order here, or of shared rows several.
             InputError: An n that cannot be.
             PolicyError: Of a dataset with a policy, columns that rows are not sorted by.
 

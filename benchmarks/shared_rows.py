@@ -19,14 +19,14 @@ import analytics as an
 import icm_ray as icm
 from icm_ray.runtime.carriers.processes import ProcessEngine
 
-GROUPS = 100
+GROUPS, CUSTOMERS = 100, 50_000
 SITES = tuple(f"s{number:02}" for number in range(GROUPS))
 DOMAINS = {"key": range(GROUPS), "site": SITES}
 VERBS = ["sum", "mean", "count"]
 
 
 def columns(rows):
-    """A cost of multiples of 2^-16, an age, and a key of 100 groups as a number and as text."""
+    """A cost of multiples of 2^-16, an age, a key of 100 groups as a number and as text, and one of 50,000 numbers."""
     random = np.random.default_rng(1)
     key = random.integers(0, GROUPS, rows)
     return pd.DataFrame(
@@ -35,6 +35,7 @@ def columns(rows):
             "age": random.integers(0, 100, rows),
             "key": key,
             "site": np.array(SITES, dtype=object)[key],
+            "customer": random.integers(0, CUSTOMERS, rows),
         }
     )
 
@@ -43,7 +44,8 @@ def grouped(frame, by, verbs=VERBS):
     """Of one column by public values."""
     if isinstance(frame, pd.DataFrame):
         return frame.groupby(by)["cost"].agg(verbs)
-    return frame.groupby(by, domain={by: DOMAINS[by]})["cost"].agg(verbs)
+    domain = {by: DOMAINS[by]} if by in DOMAINS else None
+    return frame.groupby(by, domain=domain)["cost"].agg(verbs)
 
 
 QUESTIONS = {
@@ -52,7 +54,9 @@ QUESTIONS = {
     "group-by, text": lambda frame: grouped(frame, "site"),
     "filter, group-by": lambda frame: grouped(frame[frame["age"] >= 65], "key"),
     "group-by, std": lambda frame: grouped(frame, "site", ["std"]),
+    "group-by, private keys": lambda frame: grouped(frame, "customer"),
     "median": lambda frame: frame["cost"].median(),
+    "filter, median": lambda frame: frame[frame["age"] >= 65]["cost"].median(),
     "quantiles": lambda frame: frame["cost"].quantile([0.25, 0.75, 0.95]),
     "histogram": lambda frame: frame["cost"].histogram(32, (0, 3200)),
 }

@@ -24,6 +24,7 @@ __all__ = [
     "Rescale",
     "Reshape",
     "Reveal",
+    "RunningSum",
     "Scale",
     "ScaleLast",
     "Slice",
@@ -190,6 +191,17 @@ class SumAxis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
             x, shape=(*x.shape[:-1], 1), width=x.width + log2_ceil(size), error=x.error * size
         )
         return summed.checked("sum along an axis")
+
+
+class RunningSum(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
+    """Of each row of the first axis the sum of all rows up to it, itself included."""
+
+    def infer(self, x: ValueType) -> ValueType:
+        if x.kind is not Kind.SHARE or not x.shape:
+            raise ProgramError("a running sum takes additive shares with a first axis")
+        rows = x.shape[0]
+        summed = msgspec.structs.replace(x, width=x.width + log2_ceil(rows), error=x.error * rows)
+        return summed.checked("running sum")
 
 
 class Expand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):

@@ -7,7 +7,7 @@ import msgspec
 from icm_ray.errors import BoundError, ProgramError, ShapeError
 from icm_ray.ops.values import FULL_WIDTH, Kind, ValueType, log2_ceil
 
-__all__ = ["MOST_ROWS", "ArgSort", "Shuffle", "Sort", "SortBy", "tag_bits"]
+__all__ = ["MOST_ROWS", "ArgSort", "Arrange", "Shuffle", "Sort", "SortBy", "tag_bits"]
 
 MOST_ROWS = 1 << 31
 
@@ -48,6 +48,19 @@ class Shuffle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     def infer(self, x: ValueType) -> ValueType:
         _rows(x, "a shuffle")
         return x
+
+
+class Arrange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
+    """Each of the rows (n, ...) in its place: places (n,) are shares of 0 .. n - 1, each once, which is a promise."""
+
+    def infer(self, places: ValueType, rows: ValueType) -> ValueType:
+        _rows(places, "an arrangement")
+        _rows(rows, "an arrangement")
+        if len(places.shape) != 1 or places.f:
+            raise ShapeError(f"places are whole numbers (n,), not {places.f} fractional bits of shape {places.shape}")
+        if rows.shape[0] != places.count:
+            raise ShapeError(f"{places.count} places for rows of shape {rows.shape}")
+        return rows
 
 
 class Sort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):

@@ -105,6 +105,11 @@ def _sum_axis(op: ops.SumAxis, xs: Sequence[RingArray], out: ValueType, first: b
     return sums
 
 
+def _running_sum(op: ops.RunningSum, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
+    sums: RingArray = xs[0].cumsum(axis=0, dtype=np.uint64)
+    return sums
+
+
 def _expand(op: ops.Expand, xs: Sequence[RingArray], out: ValueType, first: bool) -> RingArray:
     return np.ascontiguousarray(np.broadcast_to(xs[0], op.shape))
 
@@ -183,6 +188,7 @@ LINEAR: dict[type, Local] = {
     ops.Expand: Local(_expand),
     ops.ScaleLast: Local(_scale_last),
     ops.SumAxis: Local(_sum_axis),
+    ops.RunningSum: Local(_running_sum),
     ops.Scale: Local(_scale),
     ops.AssumeWidth: Local(_same),
     ops.Rescale: Local(_same),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from icm_ray.ops import compare, groups, linear, products, smooth, sorting, wide
-from icm_ray.protocols import fourier, group_tables, io, maximum, shuffle, squares, thresholds
+from icm_ray.protocols import arrange, fourier, group_tables, io, maximum, shuffle, squares, thresholds
 from icm_ray.protocols import groups as domain_protocols
 from icm_ray.protocols import products as product_protocols
 from icm_ray.protocols import smooth as smooth_protocols
@@ -39,6 +39,7 @@ TABLE: Mapping[type, ProtocolKernel[Any]] = {
     groups.GroupSum: domain_protocols.GroupSums(),
     groups.GroupTable: group_tables.GroupTables(),
     sorting.ArgSort: sorting_protocols.Sorting(),
+    sorting.Arrange: arrange.Arranging(),
     sorting.Shuffle: shuffle.Shuffles(),
     sorting.Sort: sorting_protocols.Sorting(),
     sorting.SortBy: sorting_protocols.Sorting(),

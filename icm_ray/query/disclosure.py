@@ -117,9 +117,9 @@ def _objection(statistic: Statistic, rows: Rows, to: str) -> str | None:
     fewest = fewest_values(statistic, rows)
     if count < fewest:
         return f"{title} has {count} rows behind it, the policy asks for {fewest} ({_why(statistic, policy)})"
-    if isinstance(rows, MergedRows) and statistic.contributed and policy.dominance:
+    if statistic.contributed and policy.dominance and (where := _unknown(rows)):
         return (
-            f"{title}: what single rows contribute to a sum is not known of merged rows; a policy that allows it says "
+            f"{title}: what single rows contribute to a sum is not known of {where}; a policy that allows it says "
             "largest = 100, two_largest = 100"
         )
     if policy.hide_zeros and isinstance(statistic, Distinct):
@@ -172,6 +172,15 @@ def _computed(statistic: Statistic, rows: Rows, policy: Policy) -> str | None:
             if composed(of, rows) or not set(before).isdisjoint(columns_of(of)):
                 return "it shows a value, and the policy does not allow that of a column computed of several"
     return None
+
+
+def _unknown(rows: Rows) -> str:
+    """Of which rows it is not known how much single ones contribute; "" where it is."""
+    if isinstance(rows, MergedRows):
+        return "merged rows"
+    if rows.shared and rows.private is not None:
+        return "shared rows in groups of private keys"
+    return "shared rows in so many groups" if isinstance(rows, SelectedRows) and rows.sorted_cells else ""
 
 
 def _too_fine(statistic: Statistic, rows: Rows, policy: Policy) -> str:

@@ -100,7 +100,10 @@ def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | Me
     lines = [f"{somebody}: {', '.join(steps)}"]
     joined = "join the parts of lanes" if rows.shared else "join the owners' parts"
     if rows.private is not None:
-        joined = "sort the owners' groups by key, add up those of one key, shuffle them"
+        what = "rows" if rows.shared else "owners' groups"
+        joined = f"sort the {what} by key, add up those of one key, shuffle them"
+    elif isinstance(rows, SelectedRows) and rows.sorted_cells:
+        joined = "sort the rows by key, add up those of each"
     if isinstance(rows, MergedRows):
         joined = "sort both sides' groups by key, check that right keys are unique, multiply what matches, add up"
     secret = rows.private is not None or statistic.guards_itself or not public_count(rows, statistic.column)

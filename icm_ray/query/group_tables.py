@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from icm_ray.ops.groups import GroupTable
@@ -46,20 +46,24 @@ def _tables(nodes: Sequence[Node]) -> dict[int, _Table]:
         if isinstance(node.op, GroupTable) and len(node.inputs) - 1 + node.op.counts == 1:
             found.setdefault((node.inputs[0], node.op.size), []).append(index)
     tables: dict[int, _Table] = {}
+    first = _first_of_equals(nodes) if found else {}
     for (key, size), members in found.items():
-        columns = dict.fromkeys(_column(nodes, nodes[index]) for index in members)
+        columns = dict.fromkeys(_column(nodes[index], first) for index in members)
         table = _Table(size, key, tuple(column for column in columns if column is not None), None in columns)
         if len(members) > 1:
             tables.update((index, table) for index in members)
     return tables
 
 
-def _column(nodes: Sequence[Node], node: Node) -> int | None:
+def _first_of_equals(nodes: Sequence[Node]) -> dict[int, int]:
+    """By node that reads a value with other fractional bits the first one that reads the same."""
+    seen: dict[Node, int] = {}
+    return {place: seen.setdefault(node, place) for place, node in enumerate(nodes) if isinstance(node.op, Rescale)}
+
+
+def _column(node: Node, first: Mapping[int, int]) -> int | None:
     """The first node that has the values of a table with one row; None where it has counts."""
-    if len(node.inputs) == 1:
-        return None
-    values = nodes[node.inputs[1]]
-    return nodes.index(values) if isinstance(values.op, Rescale) else node.inputs[1]
+    return None if len(node.inputs) == 1 else first.get(node.inputs[1], node.inputs[1])
 
 
 def _circular(nodes: tuple[Node, ...], tables: dict[int, _Table]) -> bool:
@@ -78,6 +82,7 @@ class _Joined:
 
     def __init__(self, program: Program, tables: dict[int, _Table]) -> None:
         self._nodes, self._types, self._tables = program.nodes, program.types(), tables
+        self._first = _first_of_equals(program.nodes)
         self._builder = Builder(program.parties, program.owners)
         self._values: dict[int, Value] = {}
         self._made: dict[_Table, Value] = {}
@@ -111,6 +116,6 @@ class _Joined:
         if table not in self._made:
             inputs = (self._values[source] for source in table.inputs)
             self._made[table] = add(GroupTable(table.size, table.counts), *inputs)
-        row, kind = table.row(_column(self._nodes, node)), self._types[index]
+        row, kind = table.row(_column(node, self._first)), self._types[index]
         found = add(Slice(((row, row + 1, 1), (0, table.size, 1))), self._made[table])
         return add(AssumeWidth(kind.width, kind.error), found)

@@ -34,14 +34,23 @@ class KeyedTables:
 
     widths: of each word of a row. keys: how many words are the key, the first ones; a key beyond all keys pads.
     extremes: how many words, the last ones, are order keys of which the largest counts; the others are added up. times:
-    the number of tables, how often a key may occur.
+    the number of tables, how often a key may occur. whole: whether widths are those of sums over all tables already.
     """
 
     def __init__(
-        self, builder: Builder, widths: Sequence[int], keys: int, extremes: int, times: int, rows: int
+        self,
+        builder: Builder,
+        widths: Sequence[int],
+        keys: int,
+        extremes: int,
+        times: int,
+        rows: int,
+        *,
+        whole: bool = False,
     ) -> None:
         self._builder, self._add = builder, builder.add
         self._widths, self._keys, self._tables, self._count = tuple(widths), keys, times, rows
+        self._whole = whole
         self._added = slice(keys, len(widths) - extremes)
         self._extremes = slice(self._added.stop, len(widths))
 
@@ -125,6 +134,7 @@ class KeyedTables:
             rows, before = slice(step, None), slice(0, self._count - step)
             carried = self._times(same, self._part(added, before, slice(None)))
             more = self._add(Add(), self._part(added, rows, slice(None)), carried)
+            more = self._add(AssumeWidth(added.type.width), more) if self._whole else more
             added = self._add(Concatenate(), self._part(added, slice(0, step), slice(None)), more)
             if extremes.type.shape[1]:
                 extremes = self._larger(extremes, same, step)

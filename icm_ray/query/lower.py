@@ -35,9 +35,10 @@ from icm_ray.query.opened import Known
 from icm_ray.query.overlap import kept_apart, overlaps, row_sets
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
 from icm_ray.query.pool import each_alone
-from icm_ray.query.private_groups import GroupTable, group_table
+from icm_ray.query.private_groups import KeyedGroups, keyed_groups
 from icm_ray.query.question import Asked, DatasetFacts, Question, Sharing
 from icm_ray.query.rows import Rows, column_of, public_count
+from icm_ray.query.secret_groups import CellSums, cell_sums
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.sharing import secret_rows, sharing_program
 from icm_ray.query.small_cells import coarse, guarded, or_empty, shown, times
@@ -94,6 +95,11 @@ def lowering(asked: Asked, members: Members) -> Lowering:
     return _OfSharing(asked.what, asked.facts_of(asked.what.dataset), members)
 
 
+def _at_once(rows: Rows) -> bool:
+    """Whether one value holds all that lanes contribute to what is taken of these rows."""
+    return rows.private is not None or (isinstance(rows, SelectedRows) and rows.sorted_cells)
+
+
 class Lowering(Protocol):
     """The way from one thing asked to its programs."""
 
@@ -148,12 +154,13 @@ class _OfQuestion:
             rows = self._facts[part.dataset]
             if isinstance(part.partial, RowCount):
                 known[part] = part.partial.known(rows)
-            elif rows.private is not None:
+            elif _at_once(rows):
                 grouped.setdefault(part.dataset, []).append(part.partial)
             else:
                 parts[part] = part.partial
         for dataset, partials in grouped.items():
-            table = group_table(self._facts[dataset], partials)
+            rows = self._facts[dataset]
+            table = cell_sums(rows, partials) if rows.private is None else keyed_groups(rows, partials)
             parts[PartialOf(dataset, table)] = table
         self._known, self._parts = known, parts
 
@@ -358,8 +365,12 @@ class _OfQuestion:
         found: dict[PartialOf, Taken] = {**self._known, **joined}
         for part, table in joined.items():
             selected = self._facts[part.dataset]
-            if isinstance(part.partial, GroupTable) and isinstance(selected, SelectedRows | MergedRows):
+            of_groups: Mapping[PartialAggregate, Value] = {}
+            if isinstance(part.partial, KeyedGroups) and isinstance(selected, SelectedRows | MergedRows):
                 of_groups = selected.merged(builder, part.partial, table)
+            elif isinstance(part.partial, CellSums):
+                of_groups = part.partial.taken(builder, selected, table)
+            if of_groups:
                 found |= {PartialOf(part.dataset, partial): taken for partial, taken in of_groups.items()}
         apart = {dataset: overlap.apart(builder, found) for dataset, overlap in self._overlaps.items()}
         revealed = []

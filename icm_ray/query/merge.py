@@ -19,7 +19,7 @@ from icm_ray.query.merge_layout import MatchedRight, brought, held_of, layout
 from icm_ray.query.merge_sides import JoinedColumn, Merge, Sides
 from icm_ray.query.merged_tables import MergedTables
 from icm_ray.query.partials import PartialAggregate, join
-from icm_ray.query.private_groups import GroupTable
+from icm_ray.query.private_groups import KeyedGroups
 from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, check_key
@@ -43,6 +43,8 @@ class MergedRows:
     right: SelectedRows
 
     def __post_init__(self) -> None:
+        for side in (self.left, self.right):
+            held_of(side)
         (left, right) = (side.private for side in (self.left, self.right))
         if left is None or right is None:
             raise InputError("rows are merged on private keys")
@@ -55,8 +57,6 @@ class MergedRows:
                     raise InputError(
                         f"{info.name}: keys to merge on may not be missing: fill them, fillna(...), or dropna(...)"
                     )
-        for side in (self.left, self.right):
-            held_of(side)
         for column in self.merge.columns:
             column_of(self.sides.of(right=column.right).base, column.of)
         if len({column.name for column in self.merge.columns}) != len(self.merge.columns):
@@ -143,6 +143,9 @@ class MergedRows:
     def step(self, column: Of) -> int:
         return -1
 
+    def texts(self, column: Of) -> tuple[str, ...]:
+        return ()
+
     def behind(self, of: Of) -> tuple[SelectedRows, Of]:
         """The side of what is computed of its columns, and what it is there. Errors: `ColumnError` (of both sides)."""
         right, own = self.sides.own(of)
@@ -152,10 +155,10 @@ class MergedRows:
 
     def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
         """What the rows of one lane contribute: tables of both sides, each with zeros in the other's columns."""
-        if not isinstance(partial, GroupTable):
+        if not isinstance(partial, KeyedGroups):
             raise ProgramError("merged rows are aggregated all at once")
         return join(build.builder, partial.rule, list(brought(build, layout(self.sides, partial.partials))))
 
-    def merged(self, builder: Builder, table: GroupTable, value: Value) -> Mapping[PartialAggregate, Value]:
+    def merged(self, builder: Builder, table: KeyedGroups, value: Value) -> Mapping[PartialAggregate, Value]:
         """Each partial, from what all lanes contribute."""
         return MergedTables(builder, layout(self.sides, table.partials), value).values()

@@ -110,6 +110,9 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
     def step(self, column: Of) -> int:
         return -1
 
+    def texts(self, column: Of) -> tuple[str, ...]:
+        return ()
+
     def partial(
         self, build: LaneBuild, partial: PartialAggregate, where: Of | None = None, by: tuple[GroupKey, ...] = ()
     ) -> Value:

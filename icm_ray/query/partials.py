@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from icm_ray.errors import BoundError, ColumnError, ProgramError
 from icm_ray.functions.order_keys import largest_key
 from icm_ray.ops.compare import Maximum
-from icm_ray.ops.linear import Add, Concatenate, Reshape
+from icm_ray.ops.linear import Add, AssumeWidth, Concatenate, Rescale, Reshape
 from icm_ray.ops.sorting import Sort
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder, Value
@@ -28,7 +28,18 @@ from icm_ray.query.tasks import ColumnInfo, GroupKey
 if TYPE_CHECKING:
     from icm_ray.query.secret_cells import ChosenShares
 
-__all__ = ["Join", "PartialAggregate", "PartialOf", "RowCount", "Taken", "join", "largest", "shared", "sorted_values"]
+__all__ = [
+    "Join",
+    "PartialAggregate",
+    "PartialOf",
+    "RowCount",
+    "Taken",
+    "join",
+    "largest",
+    "shared",
+    "sorted_values",
+    "typed_sum",
+]
 
 Taken = Value | Known
 """What a statistic gets for a partial aggregate: a shared value, or a number that is public."""
@@ -80,6 +91,12 @@ def largest(builder: Builder, values: Value) -> Value:
     if width > FULL_WIDTH:
         raise BoundError(f"a maximum of values of {width - 1} bits does not fit; declare a smaller bound", width=width)
     return builder.add(Maximum(width), values)
+
+
+def typed_sum(builder: Builder, column: Value, kind: ValueType) -> Value:
+    """Whole numbers, read as the sums of a type that they are."""
+    read = builder.add(Rescale(kind.f), column) if kind.f else column
+    return builder.add(AssumeWidth(kind.width, kind.error), read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +171,32 @@ class PartialAggregate(ABC):
         Errors: `ColumnError` where it is not computed on them.
         """
         raise ColumnError(f"the {self.words} of chosen, grouped or missing shares is not offered: ask before .share()")
+
+    def of_all_chosen(self, builder: Builder, parts: Sequence[ChosenShares], rows: Rows) -> Value:
+        """The same, from shares of some rows of all partitions of one lane."""
+        return join(builder, self.rule, [self.of_chosen(builder, part, rows) for part in parts])
+
+    def addends(self, builder: Builder, part: ChosenShares, count: int) -> tuple[Value, ...]:
+        """What it is the sums of, of each row of some shares (rows,), where rows are added up by a key that they are
+        sorted by; count: how many these are at the most.
+
+        Errors: `ColumnError` where it is made of more than sums.
+        """
+        raise ColumnError(
+            f"the {self.words} of groups of shared rows by private keys, or by many values, is not offered: ask before "
+            ".share()"
+        )
+
+    def sum_types(self, rows: Rows, count: int) -> tuple[ValueType, ...]:
+        """Of these sums, of so many rows. Errors: those of `addends`."""
+        raise ColumnError(
+            f"the {self.words} of groups of shared rows by private keys, or by many values, is not offered: ask before "
+            ".share()"
+        )
+
+    def of_sums(self, builder: Builder, sums: Sequence[Value], rows: Rows) -> Value:
+        """The partial value (cells,), from the sums of what `addends` gives, each (cells,)."""
+        raise ProgramError(f"the {self.words} is not made of sums")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,15 +37,15 @@ from icm_ray.query.keyed_tables import KeyedTables
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.opened import Known
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.partials import Join, PartialAggregate
-from icm_ray.query.private_keys import LIMB, STEP, PrivateKeys, key_widths, ring_limbs, word_widths
+from icm_ray.query.partials import Join, PartialAggregate, typed_sum
+from icm_ray.query.private_keys import LIMB, STEP, PrivateKeys, key_widths, ring_limbs, word_of_no_key, word_widths
 from icm_ray.query.rows import Rows, column_of
 from icm_ray.query.small_cells import reaches, shown
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.group_keys import SHOWN, WordOfGroup
 from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupRows, PrivateKey
 
-__all__ = ["GroupTable", "brought", "check_keys", "group_table", "merged", "places", "table_widths", "tables"]
+__all__ = ["KeyedGroups", "brought", "check_keys", "keyed_groups", "merged", "places", "table_widths", "tables"]
 
 _ALL_ROWS = ValuesOfColumn(EVERY_ROW)
 _LARGEST = ("min", "max")
@@ -64,7 +64,7 @@ def check_keys(private: PrivateKeys, base: Rows) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupTable(PartialAggregate):
+class KeyedGroups(PartialAggregate):
     """The rows (groups, words) of some tables: the words of keys, then of the numbers of rows and of the partials.
 
     column: the first key. partials: that statistics take, in their order, without repetitions.
@@ -83,7 +83,7 @@ class GroupTable(PartialAggregate):
         raise ProgramError("the type of groups follows from their keys")
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
-        raise ProgramError("rows of a shared frame are not grouped by private keys yet: do that before .share()")
+        raise ProgramError("groups are of rows that are grouped")
 
     @property
     def aggregates(self) -> tuple[PartialAggregate, ...]:
@@ -97,11 +97,11 @@ class GroupTable(PartialAggregate):
         return tuple(dict.fromkeys((_ALL_ROWS, *added, *apart, *extremes)))
 
 
-def group_table(rows: Rows, partials: Iterable[PartialAggregate]) -> GroupTable:
+def keyed_groups(rows: Rows, partials: Iterable[PartialAggregate]) -> KeyedGroups:
     """What owners bring for these partials of rows in groups of private keys."""
     if rows.private is None:
         raise ProgramError("groups of rows that are not grouped by private keys")
-    return GroupTable(rows.private.keys[0].of, tuple(dict.fromkeys(partials)))
+    return KeyedGroups(rows.private.keys[0].of, tuple(dict.fromkeys(partials)))
 
 
 def tables(base: OwnerRows, most: int) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
@@ -118,7 +118,7 @@ def places(base: OwnerRows, private: PrivateKeys) -> int:
 
 
 def brought(
-    build: LaneBuild, base: OwnerRows, where: Of | None, private: PrivateKeys, table: GroupTable, limb: int = LIMB
+    build: LaneBuild, base: OwnerRows, where: Of | None, private: PrivateKeys, table: KeyedGroups, limb: int = LIMB
 ) -> list[Value]:
     """What the owners whose rows are in a lane share: their tables."""
 
@@ -146,7 +146,7 @@ def brought(
     return values
 
 
-def _beside(builder: Builder, value: Value, table: GroupTable, number: int, count: int, words: int) -> Value:
+def _beside(builder: Builder, value: Value, table: KeyedGroups, number: int, count: int, words: int) -> Value:
     """A table's words with zeros for what other tables bring for themselves."""
     apart = sum(part.kind == _APART for part in table.aggregates)
     if not apart or count == 1:
@@ -168,13 +168,22 @@ def _floats(part: PartialAggregate, rows: Rows) -> bool:
     return column_of(rows, part.column).kind == "float"
 
 
+def _key_words(private: PrivateKeys, rows: Rows) -> list[int]:
+    """The widths of the words of keys; shared rows have one word for all."""
+    if rows.shared:
+        return [word_of_no_key(private.keys).bit_length() + 1]
+    return [width for key in private.keys for width in key_widths(key)]
+
+
 def _words(part: PartialAggregate, rows: Rows, limb: int = LIMB) -> tuple[int, ...]:
+    if rows.shared:
+        return tuple(kind.width for kind in part.sum_types(rows, rows.count))
     return word_widths(part.kind, floats=_floats(part, rows), limb=limb)
 
 
-def table_widths(private: PrivateKeys, table: GroupTable, rows: Rows, limb: int = LIMB, count: int = 1) -> list[int]:
+def table_widths(private: PrivateKeys, table: KeyedGroups, rows: Rows, limb: int = LIMB, count: int = 1) -> list[int]:
     """Of each word of a row. count: of the tables that each have words for themselves; 1: as an owner brings it."""
-    found = [width for key in private.keys for width in key_widths(key)]
+    found = _key_words(private, rows)
     for part in table.aggregates:
         found += _words(part, rows, limb) * (count if part.kind == _APART else 1)
     return found
@@ -184,7 +193,7 @@ def table_widths(private: PrivateKeys, table: GroupTable, rows: Rows, limb: int 
 
 
 def merged(
-    builder: Builder, rows: Rows, times: int, groups: GroupTable, table: Value
+    builder: Builder, rows: Rows, times: int, groups: KeyedGroups, table: Value
 ) -> Mapping[PartialAggregate, Value]:
     """What each partial is of every place for groups, from all owners' tables, one after the other.
 
@@ -199,12 +208,12 @@ class _Merge(KeyedTables):
     """builder, and what is known of the rows."""
 
     def __init__(
-        self, builder: Builder, rows: Rows, private: PrivateKeys, times: int, groups: GroupTable, table: Value
+        self, builder: Builder, rows: Rows, private: PrivateKeys, times: int, groups: KeyedGroups, table: Value
     ) -> None:
-        keys = sum(len(key_widths(key)) for key in private.keys)
+        keys = len(_key_words(private, rows))
         extremes = sum(2 for part in groups.aggregates if part.kind in _LARGEST)
         widths = table_widths(private, groups, rows, count=times)
-        super().__init__(builder, widths, keys, extremes, times, table.type.shape[0])
+        super().__init__(builder, widths, keys, extremes, times, table.type.shape[0], whole=rows.shared)
         self._rows, self._private, self._groups, self._table = rows, private, groups, table
 
     def values(self) -> Mapping[PartialAggregate, Value]:
@@ -244,7 +253,7 @@ class _Merge(KeyedTables):
     # --- what statistics take
 
     def _taken(self, bits: Value, table: Value) -> Iterator[tuple[PartialAggregate, Value]]:
-        grown = (self._tables - 1).bit_length()
+        grown = 0 if self._rows.shared else (self._tables - 1).bit_length()
         firsts: dict[PartialAggregate, int] = {}
         at = self._keys
         for part in self._groups.aggregates:
@@ -266,6 +275,10 @@ class _Merge(KeyedTables):
             if part.kind in _LARGEST:
                 both = [self._add(Reshape((1, self._count)), column) for column in columns]
                 yield part, self._add(Concatenate(), *both)
+            elif self._rows.shared:
+                kinds = part.sum_types(self._rows, self._rows.count)
+                sums = [typed_sum(self._builder, column, kind) for column, kind in zip(columns, kinds, strict=True)]
+                yield part, part.of_sums(self._builder, sums, self._rows)
             elif part.kind == "count":
                 yield part, columns[0]
             else:

@@ -11,6 +11,7 @@ together in a wide ring, exactly, before anything is opened. Sums of floats are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -31,11 +32,15 @@ __all__ = [
     "STEP",
     "TEXT_BYTES",
     "PrivateKeys",
+    "key_place",
+    "key_radix",
     "key_widths",
     "magnitude_bits",
     "read_key",
     "ring_limbs",
     "sentinel",
+    "values_of_word",
+    "word_of_no_key",
     "word_widths",
 ]
 
@@ -104,6 +109,32 @@ def read_key(key: PrivateKey, words: Sequence[int]) -> int | bool | str:
     if key.kind == "bool":
         return bool(words[0])
     return words[0] if len(words) == 1 else (words[0] << PAIR) + words[1]
+
+
+def key_radix(key: PrivateKey) -> int:
+    """Of shared rows: how many places the values of a key have, from 0 on."""
+    if key.kind == "bool":
+        return 2
+    return 1 << key.size if key.kind == "string" else (2 << key.size) + 1
+
+
+def key_place(key: PrivateKey, value: int) -> int:
+    """The place of a value: of an integer, a boolean, or the number of a text."""
+    return value + (1 << key.size) if key.kind == "int" else value
+
+
+def word_of_no_key(keys: Sequence[PrivateKey]) -> int:
+    """One more than the largest word of keys: their places as the digits of a number, the last one's the lowest."""
+    return math.prod(map(key_radix, keys))
+
+
+def values_of_word(keys: Sequence[PrivateKey], word: int) -> tuple[int, ...]:
+    """The value of each key, from the word of all."""
+    found = []
+    for key in reversed(keys):
+        word, place = divmod(word, key_radix(key))
+        found.append(place - key_place(key, 0))
+    return tuple(reversed(found))
 
 
 def magnitude_bits(kind: str, *, floats: bool) -> int:

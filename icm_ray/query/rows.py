@@ -84,6 +84,9 @@ class Rows(Protocol):
     def width(self, column: Of) -> int:
         """Bits of the values of a column as they are computed with; 0 where owners compute plain values."""
 
+    def texts(self, column: Of) -> tuple[str, ...]:
+        """The words that text of shared rows may be, of which each row has the number, from 1 on; else none."""
+
     def step(self, column: Of) -> int:
         """Fractional bits of the values that counts and extremes compare; -1 where owners compare plain values."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from icm_ray.errors import InputError
+from icm_ray.errors import InputError, ProgramError
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.groups import MAX_DOMAIN_BITS, GroupCount, GroupSum, GroupTable
 from icm_ray.ops.linear import (
@@ -28,21 +28,21 @@ from icm_ray.ops.products import Product
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Apply, Column, Of, Scalar, columns_of, nodes_of
 from icm_ray.query.lane_build import LaneBuild
-from icm_ray.query.partials import PartialAggregate, join, largest
+from icm_ray.query.partials import PartialAggregate, largest
+from icm_ray.query.private_keys import key_place, key_radix, word_of_no_key
 from icm_ray.query.rows import column_of
 from icm_ray.query.secret_expressions.comparison import within
 from icm_ray.query.secret_expressions.lower import on_shares
 from icm_ray.query.secret_expressions.operand import RowBuild, Secret
-from icm_ray.query.tasks import GroupKey
+from icm_ray.query.tasks import GroupKey, PrivateKey
 
 if TYPE_CHECKING:
     from icm_ray.query.secret_rows import SecretPartition, SecretRows
 
-__all__ = ["MOST_GROUPS", "ChosenShares", "of_lane"]
+__all__ = ["MOST_GROUPS", "ChosenShares", "KeyedShares", "keyed_shares", "of_lane"]
 
 MOST_GROUPS = (1 << MAX_DOMAIN_BITS) - 1
-"""Groups of shared rows at once: one number more stands for rows in none."""
-
+"""Groups of shared rows at once by one-hot words: one number more stands for rows in none."""
 
 _FEW = 16  # numbers of groups up to which one-hot words of keys are less than those of two digits
 _MOST_AT_ONCE = 1 << 22  # numbers that are compared together, rows times groups
@@ -198,7 +198,34 @@ def of_lane(
     ]
     if where is None and not by and not column_of(rows, partial.column).nullable:
         return partial.of_shares(build.builder, [chosen.of.value for chosen in found], rows)
-    return join(build.builder, partial.rule, [partial.of_chosen(build.builder, chosen, rows) for chosen in found])
+    return partial.of_all_chosen(build.builder, found, rows)
+
+
+def keyed_shares(build: LaneBuild, rows: SecretRows, keys: Sequence[PrivateKey], where: Of | None) -> list[KeyedShares]:
+    """The rows of each partition of a lane by their keys, those where a condition is true."""
+    parts = [_Partition(build, rows, partition) for partition in rows.partitions if partition.lane == build.lane]
+    return [KeyedShares(part, *part.word(keys, where)) for part in parts]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedShares:
+    """The rows of one partition by a key. key: its word in each row (rows,), `word_of_no_key` in rows of no group.
+    every: bits of the rows that are in one.
+    """
+
+    _partition: _Partition
+    key: Value
+    every: Value
+
+    def addends(self, builder: Builder, partial: PartialAggregate, count: int) -> tuple[Value, ...]:
+        """What is added up for a partial, of each row (rows,); what rows of no group have is anything.
+
+        Errors: those of `PartialAggregate.addends`.
+        """
+        part = self._partition.chosen(partial.column, None, ())
+        if partial.kind == "count" and part.of.there is None:
+            return (self.every,)
+        return partial.addends(builder, part, count)
 
 
 def conditions(where: Of | None) -> set[Of]:
@@ -258,6 +285,24 @@ class _Partition:
         found: Secret = self._memo[of]
         return found
 
+    def word(self, keys: Sequence[PrivateKey], where: Of | None) -> tuple[Value, Value]:
+        """The word of each row's key (rows,), and where there is one that is meant."""
+        rows = self._row_build(*(key.of for key in keys))
+        add, inside = rows.builder.add, None if where is None else self._mask(where)
+        word: Value | None = None
+        for key in keys:
+            of = self._secret(key.of)
+            inside = rows.both(inside, of.there)
+            place = rows.plus(of.value, key_place(key, 0))
+            word = place if word is None else add(Add(), add(Scale(key_radix(key)), word), place)
+        if word is None:
+            raise ProgramError("rows are grouped by one key or more")
+        beyond = word_of_no_key(keys)
+        if inside is not None:
+            word = rows.plus(rows.times(inside, rows.plus(word, -beyond)), beyond)
+        width = beyond.bit_length() + 1
+        return add(AssumeWidth(width), word), rows.bit(rows.constant(1)) if inside is None else inside
+
     def _mask(self, where: Of) -> Value:
         key = ("mask", where)
         if key not in self._memo:
@@ -274,7 +319,9 @@ class _Partition:
 
     def _found(self, where: Of | None, by: tuple[GroupKey, ...]) -> Groups:
         rows = self._row_build(*(key.of for key in by))
-        keys = [_key(rows, self._secret(key.of), key) for key in by]
+        secrets = [self._secret(key.of) for key in by]
+        stated = math.prod(_size(of, key) for of, key in zip(secrets, by, strict=True)) > MOST_GROUPS
+        keys = [_key(rows, of, key, stated=stated) for of, key in zip(secrets, by, strict=True)]
         total = math.prod(key.size for key in keys)
         if total > MOST_GROUPS:
             raise InputError(
@@ -311,12 +358,23 @@ class _Key:
     slots: tuple[int | None, ...]
 
 
-def _key(rows: RowBuild, of: Secret, key: GroupKey) -> _Key:
+def _numbered(of: Secret) -> bool:
+    """Whether text has few enough values that the number of each is its place."""
+    return bool(of.domain) and len(of.domain) <= MOST_GROUPS and of.blank == 0
+
+
+def _size(of: Secret, key: GroupKey) -> int:
+    """How many places a key has, where others have few enough."""
+    return 2 if of.kind == "bool" else len(of.domain) if _numbered(of) else len(key.domain)
+
+
+def _key(rows: RowBuild, of: Secret, key: GroupKey, *, stated: bool) -> _Key:
+    """stated: with places for stated values alone."""
     wanted = [_element(of, value) for value in key.domain]
     if of.kind == "bool":
         place = rows.plus(of.value, 1) if of.there is None else rows.sum(rows.filled(of, 0), of.there)
         return _Key(place, of.there, 2, tuple(None if element is None else element + 1 for element in wanted))
-    if of.domain and len(of.domain) <= MOST_GROUPS and of.blank == 0:
+    if _numbered(of) and not stated:
         return _Key(of.value, of.there, len(of.domain), tuple(wanted))
     return _sorted_key(rows, of, wanted)
 

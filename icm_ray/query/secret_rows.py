@@ -18,6 +18,7 @@ from icm_ray.program.derived_name import derived_name
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.partials import PartialAggregate
+from icm_ray.query.rows import column_of
 from icm_ray.query.secret_cells import of_lane
 from icm_ray.query.secret_expressions.lower import on_shares
 from icm_ray.query.secret_expressions.operand import RowBuild, Secret
@@ -215,8 +216,10 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
 
         Errors: `ColumnError` where it is not computed on shares, `BoundError` where it does not fit.
         """
-        if isinstance(of, str):
-            return self.encoding(of).type(1)
+        return self.encoding(of).type(1) if isinstance(of, str) else self._one(of).value.type
+
+    def _one(self, of: Of) -> Secret:
+        """One value. Errors: those of `type_of`."""
         builder = Builder(("one", "other"))  # what is written here is asked of nobody
         columns: dict[str, Secret] = {}
 
@@ -226,7 +229,28 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
             return columns[name]
 
         rows = RowBuild(builder, column(self.columns[0].name).value)
-        return rows.secret(on_shares(of, rows, column)).value.type
+        return rows.secret(on_shares(of, rows, column))
+
+    def texts(self, column: Of) -> tuple[str, ...]:
+        return self.encoding(column).domain if isinstance(column, str) else self._one(column).domain
+
+    def key_size(self, of: Of) -> int:
+        """What bounds the values of a column that rows are grouped by, as `PrivateKey` says it; of text bits of the
+        number of each. Errors: `ColumnError` (none that rows are grouped by), those of `type_of`.
+        """
+        info = column_of(self, of)
+        if info.kind == "string":
+            return max(log2_ceil(len(self.texts(of)) + 1), 1)
+        if info.kind == "bool":
+            return 0
+        kind = self.type_of(of)
+        if info.kind != "int" or kind.f:
+            raise ColumnError(f"{info.name}: rows are grouped by text, whole numbers and booleans, not by {info.kind}")
+        return self.encoding(of).bound if isinstance(of, str) else kind.width - 1
+
+    def rows_of_lane(self, lane: int) -> int:
+        """How many rows a lane has."""
+        return sum(partition.rows for partition in self.partitions if partition.lane == lane)
 
     def rounding(self, column: Of) -> float:
         return self.type_of(column).error

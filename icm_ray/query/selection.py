@@ -21,10 +21,11 @@ from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.partials import PartialAggregate, join
-from icm_ray.query.private_groups import GroupTable, brought, check_keys, merged, places, tables
+from icm_ray.query.private_groups import KeyedGroups, brought, check_keys, merged, places, tables
 from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import cells, column_of
 from icm_ray.query.secret_cells import conditions, of_lane
+from icm_ray.query.secret_groups import CellSums, brought_of_shares, places_of_shares, sorted_cells
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
@@ -80,11 +81,16 @@ class SelectedRows:
     def _check_private(self, private: PrivateKeys) -> None:
         if self.by:
             raise InputError("rows are grouped by public keys or by private ones, not by both")
-        if self.base.shared:
-            raise ColumnError("rows of a shared frame are not grouped by private keys yet: do that before .share()")
         check_keys(private, self.base)
+        if isinstance(self.base, SecretRows):
+            self._check_sizes(private, self.base)
         if not 1 <= self.groups <= MOST_ROWS:
             raise InputError(f"{self.groups} places for groups of private keys; 1 to {MOST_ROWS} can be asked for")
+
+    def _check_sizes(self, private: PrivateKeys, base: SecretRows) -> None:
+        for key in private.keys:
+            if key.size < (size := base.key_size(key.of)):
+                raise InputError(f"{words(key.of)}: shared with magnitudes to 2^{size}, and not to 2^{key.size}")
 
     @cached_property
     def name(self) -> str:
@@ -109,13 +115,14 @@ class SelectedRows:
     def groups(self) -> int:
         if self.private is None:
             return math.prod(key.size for key in self.by) if self.by else 0
-        return places(self._held, self.private)
+        if isinstance(self.base, SecretRows):
+            return sum(rows for _, rows in places_of_shares(self.base, self.private, self.where))
+        return places(self.base, self.private)
 
     @property
-    def _held(self) -> OwnerRows:
-        if isinstance(self.base, OwnerRows):
-            return self.base
-        raise ColumnError("rows of a shared frame are grouped by stated values: domain={...}, or group before .share()")
+    def sorted_cells(self) -> bool:
+        """Whether the rows are shares in so many groups of public values that they are sorted to be added up."""
+        return sorted_cells(self.base, self.by, self.groups)
 
     @property
     def policy(self) -> Policy | None:
@@ -153,7 +160,7 @@ class SelectedRows:
         return self.base.kept
 
     def rounding(self, column: Of) -> float:
-        if self.private is not None and column_of(self.base, column).kind == "float":
+        if self.private is not None and not self.shared and column_of(self.base, column).kind == "float":
             return 2.0**-STEP
         return self.base.rounding(column)
 
@@ -166,19 +173,29 @@ class SelectedRows:
     def step(self, column: Of) -> int:
         return self.base.step(column)
 
+    def texts(self, column: Of) -> tuple[str, ...]:
+        return self.base.texts(column)
+
     def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
         """What the rows of one lane contribute."""
-        if isinstance(partial, GroupTable) and self.private is not None:
-            return join(build.builder, partial.rule, brought(build, self._held, self.where, self.private, partial))
-        if isinstance(self.base, OwnerRows):
-            return self.base.partial(build, partial, self.where, self.by)
-        return of_lane(build, self.base, partial, self.where, self.by)
+        private, base = self.private, self.base
+        if isinstance(base, OwnerRows):
+            if isinstance(partial, KeyedGroups) and private is not None:
+                return join(build.builder, partial.rule, brought(build, base, self.where, private, partial))
+            return base.partial(build, partial, self.where, self.by)
+        if isinstance(partial, KeyedGroups) and private is not None:
+            return brought_of_shares(build, base, self.where, private, partial)
+        if isinstance(partial, CellSums):
+            return partial.of_lane(build, base, self.where, self.by)
+        return of_lane(build, base, partial, self.where, self.by)
 
-    def merged(self, builder: Builder, table: GroupTable, value: Value) -> Mapping[PartialAggregate, Value]:
+    def merged(self, builder: Builder, table: KeyedGroups, value: Value) -> Mapping[PartialAggregate, Value]:
         """What each partial is of every group of private keys, from what all lanes contribute."""
         if self.private is None:
             raise ProgramError("groups of rows that are not grouped by private keys")
-        return merged(builder, self, sum(1 for _ in tables(self._held, self.private.most)), table, value)
+        base, most = self.base, self.private.most
+        times = len(base.lanes) if isinstance(base, SecretRows) else sum(1 for _ in tables(base, most))
+        return merged(builder, self, times, table, value)
 
 
 def check_key(key: GroupKey, info: ColumnInfo) -> None:

@@ -212,7 +212,6 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     fresh.jobs.clear()
     for refused, error, says in (
         (lambda: shared["n"].histogram(3, (0, 1), weights=shared["n"]), ColumnError, "before .share"),
-        (shared["n"].nunique, InputError, "not public"),
         (held["x"].mode, InputError, "not public"),
         (lambda: held["x"].nunique(domain=[1.5]), ColumnError, "not by float"),
         (lambda: held["ward"].nunique(domain=[1]), ColumnError, "it is string"),

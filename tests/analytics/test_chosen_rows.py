@@ -106,7 +106,7 @@ CONDITIONS = {
 
 def hold_chosen(place, name, one, other):
     held, plain = split(*place, one, other)
-    asked = ON_SHARES if held.shared else STATISTICS
+    asked = STATISTICS
     chosen, expected = held[CONDITIONS[name](held)], plain[CONDITIONS[name](plain)]
     queries = [getattr(chosen[column], statistic)() for column in ("x", "n") for statistic in asked]
     found = icm.reveal(*queries, chosen.count_rows(), chosen["ward"].count())

@@ -180,7 +180,6 @@ def test_what_cannot_be_is_refused(fresh):
         (lambda: frame.groupby("word", domain={"word": ["a"]}, max_groups=3), InputError, "private keys"),
         (lambda: frame.groupby(["word", "big"], domain={"word": ["a"]}), InputError, "not public; state those"),
         (lambda: frame.groupby("nothing"), ColumnError, "nothing"),
-        (lambda: frame[["n"]].share().groupby("n"), ColumnError, "before .share"),
     ):
         with pytest.raises(error, match=says):
             refused()

@@ -94,6 +94,26 @@ def test_of_chosen_rows(engine, values, least, q, interpolation):
     )
 
 
+quarters = st.lists(st.none() | st.integers(-16, 16).map(lambda n: n / 4), min_size=1, max_size=12)
+
+
+@given(quarters, st.integers(-4, 4), places, st.sampled_from(INTERPOLATIONS), st.sampled_from((float, int)))
+@settings(max_examples=5)
+def test_of_shared_rows_that_are_chosen_or_lack_values(engine, drawn, least, q, interpolation, kind):
+    values = np.array([math.nan if x is None else x for x in drawn] + [2.0])
+    values = values if kind is float else np.nan_to_num(values).astype(np.int64)
+    frame = split(engine, values).share()
+    chosen, expected = frame[frame["x"] > least]["x"], values[values > least]
+    column, plain_column = frame["x"], pd.Series(values).dropna()
+    found, of_chosen, largest, smallest = icm.reveal(
+        column.quantile(q, interpolation), chosen.quantile(q, interpolation), chosen.nlargest(3), column.nsmallest(3)
+    )
+    same(found, plain(values, q, interpolation))
+    same(of_chosen, plain(expected, q, interpolation))
+    assert largest.tolist() == pd.Series(expected).nlargest(3).tolist()
+    assert smallest.tolist() == plain_column.nsmallest(3).tolist()
+
+
 @pytest.fixture(scope="module")
 def quick():
     with Recording(("alice", "bob"), config=EngineConfig()) as running:
@@ -188,6 +208,17 @@ def test_few_values_on_either_side_are_withheld(fresh):
     assert "digits (median of x)" in {name.split(": ")[1] for _, name in fresh.revealed()}
 
 
+def test_few_shared_values_on_either_side_are_withheld(fresh):
+    rows = pd.DataFrame({"x": np.arange(60.0), "ward": ["a"] * 40 + ["b"] * 20})
+    held = an.from_pandas(fresh, {"alice": rows[:20], "bob": rows[20:]}, policy=icm.Policy(min_rows=5))
+    shares = held.share(domain={"ward": ["a", "b"]})
+    chosen = shares[shares["ward"] == "b"]["x"]
+    assert chosen.median().reveal() == 49.5
+    assert isinstance(chosen.quantile(0.2).reveal(), Withheld)
+    with pytest.raises(PolicyError, match="5 on either side"):
+        shares["x"].quantile(0.05).reveal()
+
+
 def test_who_may_not_receive_it_may_not_learn_it(fresh):
     held = an.from_pandas(
         fresh, {"alice": pd.DataFrame({"x": np.arange(99.0)})}, policy=icm.Policy(recipients=("alice", "driver"))
@@ -211,7 +242,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         (lambda: frame["x"].quantile([0.5] * 129), InputError, "1 to 128 quantiles"),
         (lambda: frame["x"].quantile(0.5, "cubic"), InputError, "linear, lower, higher, nearest, midpoint"),
         (frame["ward"].median, ColumnError, "holds string, and no numbers"),
-        (lambda: shares[shares["x"] > 0]["x"].median().reveal(), ColumnError, "ask before .share"),
+        (lambda: shares.groupby(shares["x"] > 0)["x"].median().reveal(), ColumnError, "ask before .share"),
     ):
         with pytest.raises(error, match=says):
             refused()

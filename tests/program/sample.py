@@ -19,6 +19,7 @@ from icm_ray.ops.linear import (
     Rescale,
     Reshape,
     Reveal,
+    RunningSum,
     Scale,
     Slice,
     Store,
@@ -28,7 +29,7 @@ from icm_ray.ops.linear import (
 )
 from icm_ray.ops.products import Epilogue, LoadWeight, OwnedProduct, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.smooth import Piecewise
-from icm_ray.ops.sorting import ArgSort, Shuffle, Sort, SortBy
+from icm_ray.ops.sorting import ArgSort, Arrange, Shuffle, Sort, SortBy
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
 from icm_ray.program.build import Builder
@@ -89,7 +90,9 @@ def every_operation() -> Program:
     add(Piecewise(10, 4, 2, ((1, 2), (3, 4), (5, 6), (-7, 8)), 4, 3, 32, 20, 0.01), add(AssumeWidth(10), x))
     column = add(Reshape((12,)), x)
     add(Sort(), column)
-    add(SortBy(), add(ArgSort(), column), add(Shuffle(), column))
+    order = add(ArgSort(), column)
+    add(SortBy(), order, add(Shuffle(), column))
+    add(Arrange(), order, add(RunningSum(), column))
     guarded = add(CheckFlag("x"), x, flag)
     add(Reveal("olga", "counts"), count)
     add(Reveal("driver", "x"), guarded)

@@ -11,7 +11,7 @@ import pytest
 from icm_ray.errors import BoundError, PoolExhausted, ProgramError, ShapeError
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.sort_schedule import Stage, gap_pairs_bound, schedule
-from icm_ray.ops.sorting import ArgSort, Shuffle, Sort, SortBy, tag_bits
+from icm_ray.ops.sorting import ArgSort, Arrange, Shuffle, Sort, SortBy, tag_bits
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import decode_program, encode_program
@@ -54,6 +54,9 @@ def test_every_operation_is_numpys(parties, n):
         by_key = np.argsort(keys, kind="stable")
         np.testing.assert_array_equal(hold(ArgSort(), (kind,), (keys,), parties), by_key)
         np.testing.assert_array_equal(hold(SortBy(), (kind, table), (keys, rows), parties), rows[by_key])
+    places = np.random.default_rng(3).permutation(n)
+    found = hold(Arrange(), (kind, table), (places, rows), parties)
+    np.testing.assert_array_equal(found, rows[np.argsort(places)])
     keys = np.random.default_rng(2).permutation(n) - n // 2
     found = hold(SortBy(distinct=True), (kind, table), (keys, rows), parties)
     np.testing.assert_array_equal(found, rows[np.argsort(keys)])
@@ -88,14 +91,14 @@ def test_a_shuffle_keeps_rows_whole(shape, parties):
 
 
 @pytest.mark.parametrize("parties", [2, 3, 5])
-@pytest.mark.parametrize("op", [Shuffle(), Sort(), ArgSort(), SortBy(), SortBy(distinct=True)], ids=str)
+@pytest.mark.parametrize("op", [Shuffle(), Sort(), ArgSort(), SortBy(), SortBy(distinct=True), Arrange()], ids=str)
 @pytest.mark.parametrize("n", [3, 700])
 def test_counters_are_the_declared_cost(op, parties, n):
     names = NAMES[:parties]
     builder = Builder(names)
     x = builder.add(Input(names[0], "x", ValueType(shape=(n,), width=30)))
     rows = builder.add(Input(names[1], "rows", ValueType(shape=(n, 2))))
-    y = builder.add(op, *((x, rows) if isinstance(op, SortBy) else (x,)))
+    y = builder.add(op, *((x, rows) if isinstance(op, SortBy | Arrange) else (x,)))
     builder.add(Reveal(names[0], "y"), y)
     program = decode_program(encode_program(builder.build()))
     given = {names[0]: {"x": np.arange(n, dtype=np.uint64)}, names[1]: {"rows": np.zeros((n, 2), np.uint64)}}
@@ -172,3 +175,13 @@ def test_keys_that_do_not_fit_are_refused(op):
 def test_rows_and_keys_are_as_many():
     with pytest.raises(ShapeError, match="10 keys"):
         SortBy().infer(ValueType(shape=(10,), width=10), ValueType(shape=(9, 2), width=10))
+
+
+def test_places_that_are_none_are_refused():
+    kind, table = ValueType(shape=(3,), width=8), ValueType(shape=(3, 2))
+    with pytest.raises(ProgramError, match="places from 0 to 2"):
+        run_one(Arrange(), (kind, table), (np.array([0, 1, 3]), np.zeros((3, 2))))
+    with pytest.raises(ShapeError, match="2 places"):
+        Arrange().infer(ValueType(shape=(2,)), table)
+    with pytest.raises(ShapeError, match="whole numbers"):
+        Arrange().infer(ValueType(shape=(3,), f=1), table)

@@ -3,7 +3,7 @@
 import msgspec
 
 from icm_ray.policy import OPERATIONS, Policy
-from icm_ray.query.expressions.tree import apply
+from icm_ray.query.expressions.tree import apply, literal
 from icm_ray.query.lane_build import Members
 from icm_ray.query.merge import JoinedColumn, Merge
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
@@ -78,6 +78,17 @@ def of_groups():
     return Asked(Question((*keys, *some), "bob", (GROUPS,)), (VISITS,))
 
 
+def of_shared_groups(selection):
+    """What groups of shared rows have that sorting finds."""
+    offered = Count, Sum, Mean, Variance
+    some = [item for item in every_statistic(selection.name, "cost") if isinstance(item, offered)]
+    keys = [] if selection.private is None else [GroupKeys(selection.name, key.of) for key in selection.private.keys]
+    plain = msgspec.structs.replace(SHARES, policy=None)
+    return Asked(Question((*keys, *some), "bob", (selection,)), (plain,))
+
+
+AGES = PrivateKeys((PrivateKey("age", "int", 31),), most=8)
+CHOSEN = apply("greater", ("cost", literal(1.5)))
 WARDS = OwnerRows(
     "wards",
     (ColumnInfo("ward", "string", nullable=False), ColumnInfo("beds", "int")),
@@ -110,5 +121,15 @@ QUESTIONS = {
     "groups of private keys": of_groups(),
     "merged rows": of_merged_rows(),
     "groups of merged rows": of_merged_rows(msgspec.structs.replace(MERGE, by=(GroupKey("beds", (1, 2)),))),
+    "groups of shares by private keys": of_shared_groups(Selection("shares-1", CHOSEN, private=AGES)),
+    "many groups of shares": of_shared_groups(Selection("shares-1", CHOSEN, (GroupKey("age", tuple(range(300))),))),
+    "ranks of chosen shares": Asked(
+        Question(
+            tuple(kind(Selection("shares-1", CHOSEN).name, "cost") for kind in (Quantile, Most)),
+            "bob",
+            (Selection("shares-1", CHOSEN),),
+        ),
+        (msgspec.structs.replace(SHARES, policy=None),),
+    ),
     "sharing": Asked(SHARING, (VISITS,)),
 }

@@ -76,3 +76,12 @@ class ValuesOfColumn(PartialAggregate):
 
     def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
         return part.counts()
+
+    def addends(self, builder: Builder, part: ChosenShares, count: int) -> tuple[Value, ...]:
+        return (part.bits(),)
+
+    def sum_types(self, rows: Rows, count: int) -> tuple[ValueType, ...]:
+        return (ValueType(shape=(), width=log2_ceil(count + 1) + 1),)
+
+    def of_sums(self, builder: Builder, sums: Sequence[Value], rows: Rows) -> Value:
+        return sums[0]

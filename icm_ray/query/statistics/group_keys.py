@@ -13,7 +13,7 @@ from icm_ray.program.build import Builder, Value
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Number
 from icm_ray.query.partials import Join, PartialAggregate, Taken
-from icm_ray.query.private_keys import key_widths, read_key
+from icm_ray.query.private_keys import key_widths, read_key, values_of_word
 from icm_ray.query.rows import Rows
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.tasks import ColumnInfo, PrivateKey
@@ -45,7 +45,11 @@ class GroupKeys(OfColumn, frozen=True, forbid_unknown_fields=True, tag="group_ke
         return rows.private.keys[self.place]
 
     def partials(self, rows: Rows) -> tuple[WordOfGroup, ...]:
-        words = range(len(key_widths(self._key(rows))))
+        key = self._key(rows)
+        if rows.shared and rows.private is not None:  # one word for all keys
+            of = rows.private.keys[0].of
+            return WordOfGroup(of, 0, SHOWN), WordOfGroup(of, 0, 0)
+        words = range(len(key_widths(key)))
         return WordOfGroup(self.column, 0, SHOWN), *(WordOfGroup(self.column, self.place, word) for word in words)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
@@ -56,7 +60,13 @@ class GroupKeys(OfColumn, frozen=True, forbid_unknown_fields=True, tag="group_ke
         if not numbers["shown"].integers[0]:
             return None
         words = [number.integers[0] for name, number in numbers.items() if name != "shown"]
-        return read_key(self._key(rows), words)
+        key = self._key(rows)
+        if not rows.shared or rows.private is None:
+            return read_key(key, words)
+        value = values_of_word(rows.private.keys, words[0])[self.place]
+        if key.kind == "string":
+            return rows.texts(key.of)[value - 1]
+        return bool(value) if key.kind == "bool" else value
 
     def error(self, rows: Rows) -> ErrorBound:
         return EXACT

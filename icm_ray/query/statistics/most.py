@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from icm_ray.errors import InputError, PolicyError
+from icm_ray.program.build import Builder, Value
 from icm_ray.query.doubles import DOUBLE
 from icm_ray.query.error_bound import EXACT, ErrorBound
-from icm_ray.query.rows import Rows
+from icm_ray.query.partials import Taken
+from icm_ray.query.rows import Rows, public_count
 from icm_ray.query.statistics.rank_search import RankSearch
 from icm_ray.query.statistics.ranks import Rank
+from icm_ray.query.statistics.sorted_values import SortedValues, opened_at_end
 
 __all__ = ["MOST_VALUES", "Most"]
 
@@ -45,6 +48,13 @@ class Most(RankSearch, frozen=True, forbid_unknown_fields=True, tag="most"):
         if self.least:
             return tuple(Rank(Fraction(0), "lower", place) for place in range(self.n))
         return tuple(Rank(Fraction(1), "lower", -place) for place in range(self.n))
+
+    def sorted_of_shares(self, rows: Rows) -> SortedValues:
+        return SortedValues(self.column, negated=self.least and not public_count(rows, self.column))
+
+    def at_secret_ranks(self, builder: Builder, values: Value, count: Value, rows: Rows) -> Mapping[str, Taken]:
+        del count
+        return opened_at_end(builder, values, len(self.searched(rows)), negated=self.least)
 
     def result(self, values: Sequence[int | float], beside: int | None, rows: Rows) -> list[Any]:
         return list(values)

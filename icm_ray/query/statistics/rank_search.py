@@ -10,23 +10,24 @@ question, and so learns the result.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 import msgspec
 
 from icm_ray.errors import BoundError, ColumnError, InputError, ProgramError
-from icm_ray.program.build import Builder
+from icm_ray.program.build import Builder, Value
 from icm_ray.query.key_digits import KeyDigits, KeySpace, key_space
-from icm_ray.query.opened import Number
+from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import PartialAggregate, Taken, shared
 from icm_ray.query.rows import Rows, cells, column_of, public_count
 from icm_ray.query.small_cells import GUARD
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.ranks import KeysBelow, Rank, next_digits
-from icm_ray.query.statistics.sorted_values import SortedValues, in_order, opened_at
+from icm_ray.query.statistics.sorted_values import SortedValues, in_order, is_value, opened_at, opened_at_secret
 from icm_ray.query.withheld import Withheld
 from icm_ray.ring.fixed import float_of_key
 
@@ -78,19 +79,25 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
         """What it is, in words."""
 
     def _of_shares(self, rows: Rows) -> bool:
-        """Whether values are sorted on shares. Errors: `ColumnError` where their number is no public one."""
+        """Whether values are sorted on shares. Errors: `ColumnError` of groups of them."""
         if not rows.shared:
             return False
+        if rows.groups:
+            reason = "of groups of shared rows that is not offered: filter for one at a time, or ask before .share()"
+            raise ColumnError(f"{self.title}: {reason}", column=self.in_words)
         self._space(rows)
-        if not public_count(rows, self.column):
-            reason = (
-                f"{self.title}: values of a rank are found of whole shared columns that lack none, not of chosen rows "
-                "or groups: ask before .share()"
-            )
-            raise ColumnError(reason, column=self.in_words)
         if self.digits or self.prefixes:
             raise ProgramError(f"{self.title}: no step of a search has shared rows behind it")
         return True
+
+    def sorted_of_shares(self, rows: Rows) -> SortedValues:
+        """The order in which its values are looked up."""
+        del rows
+        return SortedValues(self.column)
+
+    def at_secret_ranks(self, builder: Builder, values: Value, count: Value, rows: Rows) -> Mapping[str, Taken]:
+        """What is opened of sorted values (rows,) of which the last ones, so many, count."""
+        return opened_at_secret(builder, values, count, self.searched(rows), rows.count)
 
     def steps(self, rows: Rows) -> tuple[int, ...]:
         """The bits that each question finds."""
@@ -111,7 +118,7 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
     def partials(self, rows: Rows) -> tuple[PartialAggregate, ...]:
         if self._of_shares(rows):
             counted = ValuesOfColumn(self.column)
-            return (SortedValues(self.column), counted) if rows.count else (counted,)
+            return (self.sorted_of_shares(rows), counted) if rows.count else (counted,)
         sizes, prefixes = self.steps(rows), self._known(rows)
         known, size = sum(sizes[: self.digits]), sizes[self.digits]
         digits = KeyDigits(self._space(rows), known, size, tuple(dict.fromkeys(prefixes)))
@@ -119,25 +126,41 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
         if self._of_shares(rows):
-            return opened_at(builder, shared(values[0]), self.searched(rows)) if rows.count else {}
+            return self._opened_of_shares(builder, values, rows) if rows.count else {}
         below, count = shared(values[0]), values[1]
         prefixes = self._known(rows)
         table = list(dict.fromkeys(prefixes))
         searched = [(rank, table.index(row)) for rank, row in zip(self.searched(rows), prefixes, strict=True)]
-        try:
+        with self._fitting(rows):
             opened: dict[str, Taken] = {_DIGITS: next_digits(builder, below, count, searched, rows.count)}
             if self.digits == len(self.steps(rows)) - 1:
                 opened |= self.beside(builder, count, rows)
+        return opened
+
+    def _opened_of_shares(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
+        ordered, count = shared(values[0]), values[1]
+        if isinstance(count, Known):
+            return opened_at(builder, ordered, self.searched(rows))
+        with self._fitting(rows):
+            found = self.at_secret_ranks(builder, ordered, count, rows)
+            return {**found, **self.beside(builder, count, rows)}
+
+    @contextmanager
+    def _fitting(self, rows: Rows) -> Iterator[None]:
+        try:
+            yield
         except BoundError as error:
             reason = (
                 f"{self.title}: its place among {rows.count} rows does not fit; take a q of smaller terms ({error})"
             )
             raise BoundError(reason, column=self.in_words) from None
-        return opened
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> Any:
         if rows.shared:
-            return self.result(in_order(numbers, whole=self.whole(rows)), None, rows)
+            nothing = None if public_count(rows, self.column) else 1 << (rows.width(self.column) - 1)
+            values = in_order(numbers, whole=self.whole(rows), nothing=nothing)
+            others = [number.integers[0] for word, number in numbers.items() if not is_value(word) and word != GUARD]
+            return self.result(values, others[0] if others else None, rows)
         others = [number.integers[0] for word, number in numbers.items() if word not in {_DIGITS, GUARD}]
         return FoundDigits(tuple(numbers[_DIGITS].integers), others[0] if others else None)
 

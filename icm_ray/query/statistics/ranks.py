@@ -28,7 +28,7 @@ from icm_ray.query.rows import Rows
 from icm_ray.query.tasks import ColumnInfo
 
 __all__ = [
-    "Interpolation", "KeysBelow", "Rank", "fraction_of", "next_digits", "place_between", "ranks",
+    "Interpolation", "KeysBelow", "Rank", "fraction_of", "next_digits", "place_between", "ranks", "reached",
 ]  # fmt: skip
 
 Interpolation = Literal["linear", "lower", "higher", "nearest", "midpoint"]
@@ -106,8 +106,8 @@ def next_digits(builder: Builder, below: Value, count: Taken, searched: Sequence
         if isinstance(count, Known):
             distance = builder.add(AddPublic(rank.among(count.value)), builder.add(Scale(-1), found))
         else:
-            scale, reached = _reached(builder, count, rank, most)
-            wide = builder.add(Expand((1, cells, size)), builder.add(Reshape((1, cells, 1)), reached))
+            scale, scaled = reached(builder, count, rank, most)
+            wide = builder.add(Expand((1, cells, size)), builder.add(Reshape((1, cells, 1)), scaled))
             distance = builder.add(Subtract(), wide, builder.add(Scale(scale), found))
         distances.append(distance)
     table = builder.add(Concatenate(), *distances)
@@ -115,7 +115,7 @@ def next_digits(builder: Builder, below: Value, count: Taken, searched: Sequence
     return builder.add(Reshape((len(searched), cells)), digits)
 
 
-def _reached(builder: Builder, count: Value, rank: Rank, most: int) -> tuple[int, Value]:
+def reached(builder: Builder, count: Value, rank: Rank, most: int) -> tuple[int, Value]:
     """s and v (cells,) such that a threshold is reached where s C <= v."""
     p, d = rank.q.as_integer_ratio()
     last = builder.add(AddPublic(-1), count)

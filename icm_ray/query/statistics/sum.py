@@ -112,5 +112,14 @@ class SumOfColumn(PartialAggregate):
         return wide if len(sums) == 1 else builder.add(Total(), wide)
 
     def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
-        total = part.total(part.kept())
-        return builder.add(Widen(), total) if self.wide else total
+        return self.of_sums(builder, [part.total(part.kept())], rows)
+
+    def addends(self, builder: Builder, part: ChosenShares, count: int) -> tuple[Value, ...]:
+        return (part.kept(),)
+
+    def sum_types(self, rows: Rows, count: int) -> tuple[ValueType, ...]:
+        width = rows.width(self.column) + log2_ceil(count)
+        return (ValueType(shape=(), f=rows.step(self.column), width=width, error=count * rows.rounding(self.column)),)
+
+    def of_sums(self, builder: Builder, sums: Sequence[Value], rows: Rows) -> Value:
+        return builder.add(Widen(), sums[0]) if self.wide else sums[0]

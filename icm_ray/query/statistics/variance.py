@@ -137,15 +137,52 @@ class SquaresOfColumn(PartialAggregate):
         return join(builder, self.rule, [_squares(builder, part) for part in parts])
 
     def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
-        values = part.kept()
-        return _squares(builder, values) if part.groups is None else _squares_of_groups(builder, values, part)
+        if part.groups is None:
+            return _squares(builder, part.kept())
+        values = self.addends(builder, part, part.of.value.type.count)
+        return self.of_sums(builder, [part.total(value) for value in values], rows)
+
+    def addends(self, builder: Builder, part: ChosenShares, count: int) -> tuple[Value, ...]:
+        x, square = part.kept(), Product(Elementwise())
+        if _fits(x.type.width, count):
+            return (builder.add(square, x, x),)
+        high, low = _halves(builder, x)
+        return tuple(builder.add(square, *pair) for pair in ((high, high), (high, low), (low, low)))
+
+    def sum_types(self, rows: Rows, count: int) -> tuple[ValueType, ...]:
+        width, f, more = rows.width(self.column), rows.step(self.column), log2_ceil(count)
+        if _fits(width, count):
+            return (ValueType(shape=(), f=2 * f, width=2 * width - 1 + more),)
+        shift = _shift(width)
+        high, low = width - shift + 2, shift + 1
+        widths = (2 * high, high + low, 2 * low)
+        return tuple(ValueType(shape=(), width=width - 1 + more) for width in widths)
+
+    def of_sums(self, builder: Builder, sums: Sequence[Value], rows: Rows) -> Value:
+        wide = [builder.add(Widen(), total) for total in sums]
+        if len(wide) == 1:
+            return wide[0]
+        shift = _shift(rows.width(self.column))
+        powers = (2 * shift, shift + 1, 0)
+        weighted = [builder.add(Scale(1 << power), total) for power, total in zip(powers, wide, strict=True)]
+        return _with_fraction(builder, join(builder, Join.SUM, weighted), 2 * rows.step(self.column))
+
+
+def _fits(width: int, count: int) -> bool:
+    """Whether the sum of so many squares fits a word."""
+    return 2 * width - 1 + log2_ceil(count) < FULL_WIDTH
+
+
+def _shift(width: int) -> int:
+    """How many bits the lower part of a value has, where its square does not fit."""
+    return max(width // 2, 1)
 
 
 def _squares(builder: Builder, x: Value) -> Value:
     """The sum of x^2 of one partition (rows,), in the wide ring: at once where it fits, else from parts of a split."""
-    if 2 * x.type.width - 1 + log2_ceil(x.type.count) < FULL_WIDTH:
+    if _fits(x.type.width, x.type.count):
         return builder.add(Widen(), builder.add(SumOfSquares(), x))
-    shift = max(x.type.width // 2, 1)
+    shift = _shift(x.type.width)
     parts = builder.add(Widen(), builder.add(SquareParts(shift), x))
     weighted = [
         builder.add(Scale(1 << power), builder.add(Slice(((at, at + 1, 1),)), parts))
@@ -155,22 +192,14 @@ def _squares(builder: Builder, x: Value) -> Value:
     return _with_fraction(builder, total, 2 * x.type.f)
 
 
-def _squares_of_groups(builder: Builder, x: Value, part: ChosenShares) -> Value:
-    """The sums of x^2 of each group, in the wide ring: at once where they fit, else from parts of a split."""
-    square = Product(Elementwise())
-    if 2 * x.type.width - 1 + log2_ceil(x.type.count) < FULL_WIDTH:
-        return builder.add(Widen(), part.total(builder.add(square, x, x)))
-    shift = max(x.type.width // 2, 1)
-    high = builder.add(Truncate(Epilogue(shift=shift, width=x.type.width + 1)), builder.add(Rescale(-x.type.f), x))
+def _halves(builder: Builder, x: Value) -> tuple[Value, Value]:
+    """Whole numbers of which values are the sum: h 2^shift + l, in units of 2^-f."""
+    whole, shift = builder.add(Rescale(-x.type.f), x), _shift(x.type.width)
+    high = builder.add(Truncate(Epilogue(shift=shift, width=x.type.width + 1)), whole)
     high = builder.add(Rescale(shift), high)
     back = builder.add(Scale(1 << shift), high)
-    low = builder.add(AssumeWidth(shift + 1, 0.0), builder.add(Subtract(), builder.add(Rescale(-x.type.f), x), back))
-    high = builder.add(AssumeWidth(high.type.width, 0.0), high)
-    weighted = [
-        builder.add(Scale(1 << power), builder.add(Widen(), part.total(builder.add(square, *pair))))
-        for pair, power in (((high, high), 2 * shift), ((high, low), shift + 1), ((low, low), 0))
-    ]
-    return _with_fraction(builder, join(builder, Join.SUM, weighted), 2 * x.type.f)
+    low = builder.add(AssumeWidth(shift + 1, 0.0), builder.add(Subtract(), whole, back))
+    return builder.add(AssumeWidth(high.type.width, 0.0), high), low
 
 
 def _with_fraction(builder: Builder, whole: Value, f: int) -> Value:

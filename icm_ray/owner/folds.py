@@ -121,7 +121,7 @@ def entity_fold_for(kind: str, floats: bool, name: str, cells: int, weights: NDA
     if kind == "entities":
         return _WithNumbers(EntityWeights(cells, weights), floats, name, cells, weights.size)
     if kind == "contributions":
-        return _WithNumbers(EntityMagnitudes(floats, cells), floats, name, cells, weights.size)
+        return _WithNumbers(EntityMagnitudes(floats, cells, weights.size), floats, name, cells, weights.size)
     raise ProgramError(f"{name}: {kind} is not aggregated by entities", name=name)
 
 

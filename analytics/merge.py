@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
-
-from msgspec import structs
+from typing import Any, Final, Literal
 
 from analytics.conditions import condition as condition_of
 from analytics.frame import SecureFrame
-from analytics.group_keys import TEXT, private_keys
+from analytics.group_keys import TEXT
 from analytics.groupby import SecureGroupBy, grouped
 from analytics.merged_column import MergedColumn
 from analytics.merged_meant import MergedMeant
+from analytics.merging import Side, merged_columns, merged_rows
 from analytics.public_values import plain
 from analytics.query import Query
 from analytics.uncompared import Uncompared
@@ -20,11 +19,7 @@ from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, literal
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import one_form
-from icm_ray.query.merge import JoinedColumn, Merge, MergedRows
-from icm_ray.query.private_keys import PrivateKeys
-from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.count import Count
-from icm_ray.query.tasks import MOST_GROUPS
 
 __all__ = ["MergedFrame", "merge"]
 
@@ -163,28 +158,34 @@ class MergedFrame(Uncompared):
         by: str | MergedColumn | list[str | MergedColumn],
         *,
         domain: Mapping[str, Iterable[Any]] | Iterable[Any] | None = None,
+        max_bytes: int = TEXT,
     ) -> SecureGroupBy:
-        """Group the merged rows by public values of one or more columns, of either frame.
+        """Group the merged rows by public values of one or more columns, of either frame, or by private ones.
 
         Args:
             by: The name of a column, a column of the same rows, or a list of these.
             domain: By name the values to group by, of one key the values alone; rows with others are in no group.
-                Booleans need none.
+                Booleans need none. None: keys are private, and columns of the right frame; of frames without a policy.
+            max_bytes: Of private keys that are text, the most bytes (UTF-8), 1 to 64; a public number.
 
         Returns:
-            Groups, to pick columns of and to aggregate by count, sum, mean, var, std, sem and size.
+            Groups, to pick columns of and to aggregate by count, sum, mean, var, std, sem and size; of public values by
+            min and max, too.
 
         Raises:
             ColumnError: No such column, or values of another kind.
-            InputError: Values that are not stated, or too many groups: 255 at most.
+            InputError: Private keys of the left frame, or too many groups: 255 of public values at most.
+            PolicyError: Private keys, and a frame has a policy.
 
         Examples:
             >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "floor": [1, 2]})})
             >>> an.merge(visits, wards, on="ward").groupby("floor", domain=[1, 2])["age"].sum().reveal().to_dict()
             {1: 81, 2: 160}
+            >>> an.merge(visits, wards, on="ward").groupby("floor")["age"].sum().reveal().to_dict()
+            {1: 81, 2: 160}
         """
         wanted = by if isinstance(by, list) else [by]
-        return grouped(self._meant, self._columns, wanted, domain)
+        return grouped(self._meant, self._columns, wanted, domain, most_bytes=max_bytes)
 
     def count_rows(self) -> Query:
         """Count the merged rows.
@@ -204,10 +205,13 @@ class MergedFrame(Uncompared):
 def merge(
     left: SecureFrame,
     right: SecureFrame,
-    on: str | Sequence[str],
+    on: str | Sequence[str] | None = None,
     how: Literal["inner", "left"] = "inner",
     *,
+    left_on: str | Sequence[str] | None = None,
+    right_on: str | Sequence[str] | None = None,
     suffixes: tuple[str | None, str | None] = ("_x", "_y"),
+    validate: str = "many_to_one",
     max_bytes: int = TEXT,
 ) -> MergedFrame:
     """Merge the rows of two frames on private keys; neither keys nor which rows match are opened to anybody.
@@ -222,7 +226,11 @@ def merge(
         right: Another one, with one row for each key.
         on: The name of a column of both frames, or several: integers, text or booleans, none missing.
         how: "inner", the rows with a match, or "left", all rows of the left frame.
+        left_on: In place of `on` the columns of the left frame, where names differ.
+        right_on: As many of the right frame.
         suffixes: What is appended to names that both frames have.
+        validate: "many_to_one", or "many_to_many": a key may have several rows on the right side, too, and nothing is
+            checked; of frames without a policy, and not in groups by right columns.
         max_bytes: The most bytes (UTF-8) of a key that is text, 1 to 64; a public number.
 
     Returns:
@@ -231,6 +239,7 @@ def merge(
     Raises:
         InputError: Keys of different kinds or that may be missing, frames of different sessions, or another `how`.
         ColumnError: A column that is not there, or a frame that is shared.
+        PolicyError: A key may have several right rows, and a frame has a policy.
 
     Examples:
         >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
@@ -240,56 +249,39 @@ def merge(
     for frame in (left, right):
         if not isinstance(frame, SecureFrame):
             raise InputError(f"frames are merged, not {type(frame).__name__}")
-    if not isinstance(on, str | list | tuple) or not all(isinstance(name, str) for name in on):
-        raise InputError(f"on= takes the name of a column or several, not {on!r}")
+    of_left, of_right = _keys(on, left_on, right_on)
     if how not in {"inner", "left"}:
         raise InputError(f"how={how!r}: merges are 'inner' or 'left'; swap the frames for 'right'")
-    keys = [on] if isinstance(on, str) else list(on)
-    if left.meant.dataset.engine is not right.meant.dataset.engine:
-        raise InputError("frames of different sessions cannot be merged")
-    asked = Merge(*_selections(left, right, keys, max_bytes), how, _columns(left, right, keys, suffixes))
-    MergedRows(
-        asked,
-        SelectedRows(asked.left, left.meant.dataset.facts),
-        SelectedRows(asked.right, right.meant.dataset.facts),
-    )  # refuses what cannot be
-    meant = MergedMeant(dataset=left.meant.dataset, right=right.meant.dataset, merge=asked)
-    return MergedFrame(meant, {column.name: column.name for column in asked.columns})
-
-
-def _selections(
-    left: SecureFrame, right: SecureFrame, names: Sequence[str], max_bytes: int
-) -> tuple[Selection, Selection]:
-    """The rows of both sides by their keys, whose words are as long on both."""
-    found = []
-    for frame in (left, right):
-        most = min(max(frame.meant.dataset.facts.count, 1), MOST_GROUPS)
-        found.append((frame.meant, private_keys(frame.meant, [frame[name].of for name in names], most, max_bytes)))
-    sizes = [max(one.size, other.size) for one, other in zip(*(private.keys for _, private in found), strict=True)]
-    first, second = (
-        Selection(
-            meant.dataset.facts.name,
-            meant.where,
-            private=PrivateKeys(
-                tuple(structs.replace(key, size=size) for key, size in zip(private.keys, sizes, strict=True)),
-                private.most,
-            ),
-        )
-        for meant, private in found
+    if validate not in _MANY:
+        raise InputError(f"validate={validate!r}: merges are {' or '.join(map(repr, _MANY))}")
+    sides = (
+        Side(left.meant, {name: left[name].of for name in left.columns}, [left[name].of for name in of_left]),
+        Side(right.meant, {name: right[name].of for name in right.columns}, [right[name].of for name in of_right]),
     )
-    return first, second
+    both = [one for one, other in zip(of_left, of_right, strict=True) if one == other]
+    columns = merged_columns(*sides, both, suffixes)
+    meant = merged_rows(*sides, how, columns, max_bytes, many=_MANY[validate])
+    return MergedFrame(meant, {column.name: column.name for column in columns})
 
 
-def _columns(
-    left: SecureFrame, right: SecureFrame, keys: Sequence[str], suffixes: tuple[str | None, str | None]
-) -> tuple[JoinedColumn, ...]:
-    """As pandas names them: the left frame's, then those of the right one that are no keys."""
-    found = []
-    for name in left.columns:
-        both = name in right.columns and name not in keys
-        found.append(JoinedColumn(f"{name}{suffixes[0] or ''}" if both else name, left[name].of))
-    for name in right.columns:
-        if name not in keys:
-            both = name in left.columns
-            found.append(JoinedColumn(f"{name}{suffixes[1] or ''}" if both else name, right[name].of, right=True))
-    return tuple(found)
+_MANY: Final = {"many_to_one": False, "m:1": False, "many_to_many": True, "m:m": True}
+"""Whether a key may have several right rows, by what pandas calls it."""
+
+
+def _keys(on: Any, left_on: Any, right_on: Any) -> tuple[list[str], list[str]]:
+    """The names of keys, of the left and of the right frame. Errors: `InputError`."""
+    if on is None and left_on is not None and right_on is not None:
+        of_left, of_right = _listed("left_on", left_on), _listed("right_on", right_on)
+        if len(of_left) != len(of_right):
+            raise InputError(f"left_on= names {len(of_left)} columns, and right_on= {len(of_right)}")
+        return of_left, of_right
+    if left_on is not None or right_on is not None:
+        raise InputError("merge on columns of both frames: on=, or left_on= and right_on=")
+    found = _listed("on", on)
+    return found, found
+
+
+def _listed(word: str, names: Any) -> list[str]:
+    if not isinstance(names, str | list | tuple) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{word}= takes the name of a column or several, not {names!r}")
+    return [names] if isinstance(names, str) else list(names)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from msgspec import structs
 
 from analytics.dataset import Dataset
 from analytics.execute import Part
 from analytics.meant import Groups, Meant
-from icm_ray.errors import ColumnError, InputError
-from icm_ray.query.expressions.tree import Of, apply
+from icm_ray.errors import ColumnError
+from icm_ray.query.expressions.tree import Of, Scalar, apply, literal
 from icm_ray.query.expressions.words import words
 from icm_ray.query.merge import Merge, MergedRows
-from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.private_keys import MOST_INTEGER, PrivateKeys
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.tasks import ColumnInfo
 
-__all__ = ["MergedMeant"]
+__all__ = ["EMPTY", "MergedMeant"]
+
+EMPTY: Final[Mapping[str, Scalar]] = {"int": 0, "bool": False, "string": ""}
+"""Of each kind of private keys a value that stands where one is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +43,24 @@ class MergedMeant(Meant):
         return self.merge
 
     def asked(self, by: Groups = ()) -> Merge:
-        """The merged rows that are meant, in groups. Errors: `InputError` (private ones)."""
-        if isinstance(by, PrivateKeys):
-            raise InputError("merged rows are grouped by public values: state them, domain={...}")
-        return structs.replace(self.merge, where=self.where, by=tuple(by))
+        """The merged rows that are meant, in groups; rows that lack a private key of theirs are in none."""
+        if not isinstance(by, PrivateKeys):
+            return structs.replace(self.merge, where=self.where, by=tuple(by))
+        where, keys = self.where, []
+        right = {column.name: column.of for column in self.merge.columns if column.right}
+        bounds: Mapping[Of, int] = dict(self.right.facts.log2_bounds) if isinstance(self.right.facts, OwnerRows) else {}
+        for key in by.keys:
+            info, of = self.info(key.of), key.of
+            if info.nullable:
+                there = apply("not", (apply("is_null", (of,)),))
+                where = there if where is None else apply("and", (where, there))
+                of = apply("fill", (of, literal(EMPTY[key.kind])))
+            size = key.size
+            if key.kind == "int":
+                held = right.get(key.of) if isinstance(key.of, str) else None
+                size = min(max(bounds.get(held, MOST_INTEGER), 0), MOST_INTEGER) if held is not None else MOST_INTEGER
+            keys.append(structs.replace(key, of=of, size=size))
+        return structs.replace(self.merge, where=where, private=structs.replace(by, keys=tuple(keys)))
 
     def rows(self, by: Groups = ()) -> MergedRows:
         """Their public facts. Errors: those of `MergedRows`."""
@@ -71,5 +91,6 @@ class MergedMeant(Meant):
         return self.asked(by).name
 
     def part(self, statistic: Statistic, by: Groups = ()) -> Part:
-        """A statistic of these rows, which it names."""
+        """A statistic of these rows, which it names. Errors: those of `MergedRows.check`."""
+        self.rows(by).check(statistic)
         return Part(self.dataset, statistic, None, (self.asked(by), self.right))

@@ -36,6 +36,9 @@ VERBS = {
         'an.merge(frame, other, on="age", how="left")',
         'an.merge(frame, other, on="age").query("cost > 100 or more > 0")',
         'an.merge(frame, other, on="age").groupby("ward", domain=["a", "b"])["cost"].sum()',
+        'an.merge(frame, other, on="age").groupby("ward", domain=["a", "b"])["cost"].max()',
+        'an.merge(frame, other, on="age").groupby("code")["cost"].sum()',
+        'an.merge(frame, other, left_on="age", right_on="code")["cost"].sum()',
         "frame.sort_values('age')[['age', 'cost']].head(2)",
         "frame.sort_values('cost', ascending=False)['age'].tail(2)",
         "frame.sort_values('ward')[['ward', 'age']].head(2)",
@@ -173,7 +176,7 @@ def _lines() -> Iterator[str]:
     yield _HEAD
     with ThreadEngine(("alice", "bob")) as engine:
         held = an.from_pandas(engine, {"alice": north, "bob": south})
-        other = an.from_pandas(engine, {"alice": south[["age"]].assign(more=1.0)})
+        other = an.from_pandas(engine, {"alice": south[["age"]].assign(more=1.0, code=[47, 34])})
         shared, shared_other = held[["age", "cost", "ill"]].share(), other.share()
         for title, texts in VERBS.items():
             yield f"## {title}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,39 @@ __all__ = ["First", "Opened", "Relation", "RowsOf", "column_named", "info_of", "
 
 @dataclass(frozen=True, slots=True)
 class RowsOf:
-    """Rows that nobody opens. meant: which. columns: by name what each holds."""
+    """Rows that nobody opens. meant: which. columns: by name what each holds. tables: of joined rows the columns of
+    each table, by its name. stated: of these by name the one under which a domain may state values. using: the keys of
+    one name. turned: what gives the same rows where they are grouped by private values; None: these do.
+    """
 
     meant: Meant
     columns: Mapping[str, Of]
+    tables: Mapping[str, Mapping[str, Of]] = field(default_factory=dict)
+    stated: Mapping[str, str] = field(default_factory=dict)
+    using: frozenset[str] = frozenset()
+    turned: Callable[[], RowsOf] | None = None
+
+    def of(self, source: Source, node: Node) -> Of | None:
+        """What the name of a column stands for. Errors: those of `column_named`."""
+        if isinstance(node, exp.Coalesce) and self.tables:
+            return self._of_using(source, node)
+        if isinstance(node, exp.Column) and node.table in self.tables:
+            return column_named(source, node, self.tables[node.table])
+        if isinstance(node, exp.Column) and not node.table and node.name not in self.using:
+            of = [f"{table}.{node.name}" for table, columns in self.tables.items() if node.name in columns]
+            if len(of) > 1:
+                raise source.unsupported(node, f"{node.name!r} is ambiguous", f"say of which table, {' or '.join(of)}")
+        return column_named(source, node, self.columns)
+
+    def _of_using(self, source: Source, node: exp.Coalesce) -> Of | None:
+        """The first of the keys of one name, of which USING makes a COALESCE."""
+        columns = [node.this, *node.expressions]
+        if not all(isinstance(column, exp.Column) for column in columns):
+            return None
+        names = {column.name for column in columns}
+        if {column.table for column in columns} != set(self.tables) or len(names) != 1 or not names <= self.using:
+            return None
+        return next(iter(self.tables.values()))[columns[0].name]
 
 
 @dataclass(frozen=True, slots=True)

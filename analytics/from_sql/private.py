@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from msgspec import structs
 
@@ -12,20 +12,21 @@ from analytics.from_sql.aggregates import Maker, Measure
 from analytics.from_sql.values import read_ticks
 from analytics.group_keys import TEXT, private_keys
 from analytics.meant import Meant
+from analytics.merged_meant import EMPTY, MergedMeant
 from icm_ray.query.arrow_kinds import unit_kind
-from icm_ray.query.expressions.tree import Of, Scalar, apply, literal
+from icm_ray.query.expressions.tree import Of, apply, literal
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.statistics.group_keys import GroupKeys
 
-__all__ = ["PrivateGroups", "can_be_private", "filtered", "private_groups"]
-
-_EMPTY: Final[dict[str, Scalar]] = {"int": 0, "bool": False, "string": ""}
+__all__ = ["PrivateGroups", "can_be_private", "filled", "filtered", "private_groups"]
 
 
 def can_be_private(meant: Meant, of: Of) -> bool:
     """Whether rows are grouped by what this holds, whatever that is."""
     kind = meant.info(of).kind
-    return not meant.dataset.facts.shared and (kind in _EMPTY or unit_kind(kind) is not None)
+    if isinstance(meant, MergedMeant) and meant.rows().policy is not None:
+        return False
+    return not meant.dataset.facts.shared and (kind in EMPTY or unit_kind(kind) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,14 @@ def private_groups(meant: Meant, keys: Sequence[Of], most: int | None, most_byte
         unit = unit_kind(info.kind)
         plain = of if unit is None else apply("ticks", (of,))
         readers.append((len(columns), null, read_ticks(info.kind)))
-        columns.append(apply("fill", (plain, literal(_EMPTY.get(info.kind, 0)))) if info.nullable else plain)
+        columns.append(filled(meant, plain))
     return PrivateGroups(private_keys(meant, columns, most, TEXT if most_bytes is None else most_bytes), tuple(readers))
+
+
+def filled(meant: Meant, of: Of) -> Of:
+    """The same, with an empty value where it is NULL."""
+    info = meant.info(of)
+    return apply("fill", (of, literal(EMPTY.get(info.kind, 0)))) if info.nullable else of
 
 
 def filtered(measure: Measure, make: Maker) -> Maker:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -14,15 +15,17 @@ from analytics.execute import Part
 from analytics.from_sql.aggregates import Measure, is_aggregate, is_answered, measure
 from analytics.from_sql.domains import Domains, Key, key_of
 from analytics.from_sql.functions import FUNCTIONS
+from analytics.from_sql.join import joined
 from analytics.from_sql.opened import First, Opened, Relation, RowsOf, column_named, info_of, outputs, own, step_of
 from analytics.from_sql.private import PrivateGroups, can_be_private, filtered, private_groups
 from analytics.from_sql.reading import set_operation
 from analytics.from_sql.source import Node, Source
 from analytics.from_sql.translate import Translator
 from analytics.meant import Groups, Meant
+from analytics.merged_meant import MergedMeant
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, Scalar
-from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.selection import SelectedRows
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.tasks import ColumnInfo
 
@@ -45,9 +48,8 @@ class Context:
         return Context(self.source, {**self.tables, name: found}, self.domain, self.room)
 
 
-_TAKEN = frozenset({"with_", "expressions", "from_", "where", "group", "having", "order", "limit", "offset"})
+_TAKEN = frozenset({"with_", "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset"})
 _REFUSED: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
-    "joins": ("JOIN", "merge the frames first, and ask of the merged one", ("JOIN", ",")),
     "distinct": ("DISTINCT", "GROUP BY the columns: each group is there once", ("DISTINCT",)),
     "windows": ("WINDOW", "GROUP BY gives results for groups; those of rows are not opened", ("WINDOW",)),
     "qualify": ("QUALIFY", "HAVING chooses among groups", ("QUALIFY",)),
@@ -85,6 +87,10 @@ def relation(context: Context, node: Node) -> Relation:
         raise source.unsupported(node, "a SELECT without FROM", "say of which frame")
     behind = relation(context, node.args["from_"].this)
     _check_names(source, node)
+    if joins := node.args.get("joins"):
+        named = [(part.alias_or_name, part) for part in (node.args["from_"].this, *(join.this for join in joins[:1]))]
+        tables = [(name, relation(context, part)) for name, part in named]
+        behind = joined(source, node, tables, lambda rows: _translator(source, rows), context.room[1])
     if isinstance(behind, Opened):
         return _of_opened(source, node, behind)
     return _of_rows(context, node, behind)
@@ -92,10 +98,11 @@ def relation(context: Context, node: Node) -> Relation:
 
 def _check_names(source: Source, select: exp.Select) -> None:
     """Refuse columns of a table that is not there, and two columns of one name."""
-    behind = select.args["from_"].this.alias_or_name
+    behind = [part.alias_or_name for part in (select.args["from_"].this, *_joined_tables(select))]
     for node in select.find_all(exp.Column):
-        if node.find_ancestor(exp.Select) is select and node.table and node.table != behind:
-            raise source.unsupported(node, f"there is no table {node.table!r}", f"the rows are those of {behind!r}")
+        if node.find_ancestor(exp.Select) is select and node.table and node.table not in behind:
+            known = " and ".join(map(repr, behind))
+            raise source.unsupported(node, f"there is no table {node.table!r}", f"the rows are those of {known}")
     if isinstance(select.parent, exp.Subquery | exp.CTE):
         names = [item.alias_or_name for item in select.expressions]
         for name in names:
@@ -103,6 +110,15 @@ def _check_names(source: Source, select: exp.Select) -> None:
                 raise source.unsupported(
                     select, f"two columns {name!r}", "give each a name of its own, AS", ("SELECT",)
                 )
+
+
+def _joined_tables(select: exp.Select) -> list[Node]:
+    return [join.this for join in select.args.get("joins") or ()]
+
+
+def _translator(source: Source, rows: RowsOf) -> Translator:
+    """What reads expressions of rows."""
+    return Translator(source, rows.meant.info, lambda node: _of_row(source, node, rows), FUNCTIONS)
 
 
 def _with(context: Context, node: Node) -> Context:
@@ -128,7 +144,10 @@ def _only(source: Source, node: Node, taken: frozenset[str]) -> None:
 
 def _of_rows(context: Context, select: exp.Select, behind: RowsOf) -> Relation:
     source, meant = context.source, behind.meant
-    of_rows = Translator(source, meant.info, lambda node: _of_row(source, node, behind.columns), FUNCTIONS)
+    if behind.stated:
+        domain = {name: context.domain[said] for name, said in behind.stated.items() if said in context.domain}
+        context = Context(source, context.tables, {**context.domain, **domain}, context.room)
+    of_rows = _translator(source, behind)
     if (where := select.args.get("where")) is not None:
         meant = _chosen(source, meant, of_rows.condition(where.this), where)
     outputs = [select.args.get(name) for name in ("having", "order")]
@@ -141,15 +160,21 @@ def _of_rows(context: Context, select: exp.Select, behind: RowsOf) -> Relation:
                     select.args[name], f"{what} of rows", "it is for groups, whose results are opened", (what,)
                 )
         return RowsOf(meant, {item.alias_or_name: of_rows.of(item) for item in select.expressions})
-    return _Grouped(context, select, of_rows, meant).opened()
+    turned = behind.turned
+    again = None if turned is None else partial(_again, context, select, turned)
+    return _Grouped(context, select, of_rows, meant, again).opened()
 
 
-def _of_row(source: Source, node: Node, columns: Mapping[str, Of]) -> Of | None:
+def _again(context: Context, select: exp.Select, turned: Callable[[], RowsOf]) -> Relation:
+    return _of_rows(context, select, turned())
+
+
+def _of_row(source: Source, node: Node, rows: RowsOf) -> Of | None:
     """What stands for a column. Errors: those of `column_named`; `UnsupportedError` for a value of many rows."""
     if is_aggregate(node) and is_answered(node):
         where = "aggregates stand in SELECT, HAVING and ORDER BY, and not within one another"
         raise source.unsupported(node, f"{source.shown(node)} of a row", where)
-    return column_named(source, node, columns)
+    return rows.of(source, node)
 
 
 def _chosen(source: Source, meant: Meant, condition: Of, node: Node) -> Meant:
@@ -161,22 +186,27 @@ def _chosen(source: Source, meant: Meant, condition: Of, node: Node) -> Meant:
 
 @dataclass(frozen=True, slots=True)
 class _Grouped:
-    """Rows of which aggregates are asked, in groups or as one."""
+    """Rows of which aggregates are asked, in groups or as one. again: what is asked where groups are private; None:
+    this.
+    """
 
     context: Context
     select: exp.Select
     of_rows: Translator
     meant: Meant
+    again: Callable[[], Relation] | None = None
     measures: dict[Node, tuple[str, Measure]] = field(default_factory=dict)
 
-    def opened(self) -> Opened:
+    def opened(self) -> Relation:
+        """The table of results."""
         by = self._by()
         found = [self._key(node) for node in by]
         keys = [key for key in found if key is not None]
+        if len(keys) < len(by) and self.again is not None:
+            return self.again()
         private = self._private(by) if len(keys) < len(by) else None
         groups: Groups = private.keys if private is not None else tuple(key.group for key in keys)
-        if (selection := self.meant.selection(groups)) is not None:
-            self._check(selection)
+        self._check(groups)
         for item in (*self.select.expressions, *filter(None, map(self.select.args.get, ("having", "order")))):
             self._measured(item, by)
         infos = [*map(self._info, range(len(by)), by, found), *map(info_of, self.measures.values())]
@@ -226,10 +256,11 @@ class _Grouped:
             )
         return key_of(of, self.meant.info(of), values)
 
-    def _check(self, selection: Selection) -> None:
+    def _check(self, groups: Groups) -> None:
         """Refuse keys that cannot be, before anything is asked."""
         try:
-            SelectedRows(selection, self.meant.dataset.facts)
+            if (selection := self.meant.selection(groups)) is not None:
+                SelectedRows(selection, self.meant.dataset.facts)
         except ColumnError as error:
             raise self.context.source.wrong(self.select.args.get("group") or self.select, error) from None
 
@@ -239,7 +270,23 @@ class _Grouped:
             prune=lambda part: isinstance(part, exp.Query | exp.Window) or part in by or is_aggregate(part)
         ):
             if is_aggregate(node) and node not in self.measures:
-                self.measures[node] = (f"aggregate {len(self.measures)}", measure(self.of_rows, node))
+                found = measure(self.of_rows, node)
+                self._check_merged(node, found)
+                self.measures[node] = (f"aggregate {len(self.measures)}", found)
+
+    def _check_merged(self, node: Node, found: Measure) -> None:
+        """Refuse what merged rows do not have, before anything is asked."""
+        if not isinstance(self.meant, MergedMeant):
+            return
+        try:
+            meant = self.meant if found.condition is None else self.meant.chosen(found.condition)
+            for make in found.statistics:
+                meant.rows().check(make(meant.name()))
+        except ColumnError as error:
+            raise self.context.source.wrong(node, error) from None
+        except InputError as error:
+            text = self.context.source.shown(node)
+            raise self.context.source.unsupported(node, text, error.message) from None
 
     def _leaf(self, node: Node, by: Sequence[Node]) -> Of | None:
         """What stands for a key or an aggregate, among what is opened."""

@@ -124,7 +124,7 @@ def _weighted(op: products.OwnedProduct, _: ValueType) -> str:
 
 
 def _flagged(op: compare.CheckFlag, _: ValueType) -> str:
-    return f"opened to all parties: one flag, whether the checked bound of {op.what} was exceeded"
+    return f"opened to all parties: one flag, whether {op.clause}"
 
 
 def _multiplied(op: products.Product, inputs: Sequence[ValueType], out: ValueType) -> int:

@@ -88,9 +88,19 @@ class ArgMax(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
 
 class CheckFlag(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):
-    """x, once the flag (one number, 0 or 1) was opened to all parties and found 0; else `BoundExceeded`."""
+    """x, once the flag (one number, 0 or 1) was opened to all parties and found 0; else `BoundExceeded`.
+
+    what: the values whose checked bound was exceeded where it is 1. advice: what to do about it; where it is given,
+    `what` is a clause that says what is the case.
+    """
 
     what: str
+    advice: str = ""
+
+    @property
+    def clause(self) -> str:
+        """What is the case where the flag is 1."""
+        return self.what if self.advice else f"the checked bound of {self.what} was exceeded"
 
     def infer(self, x: ValueType, flag: ValueType) -> ValueType:
         if flag.count != 1 or flag.kind is not Kind.SHARE or flag.f or flag.width > 2:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from icm_ray.owner.key_words import Groups, batches, padded_keys
+from icm_ray.owner.key_words import Groups, batches, padded_keys, words_beside
 from icm_ray.owner.reading import Readable
 from icm_ray.owner.scan import Batch, Work, check
 from icm_ray.query.expressions.tree import Of
+from icm_ray.query.private_keys import key_widths
 from icm_ray.query.tasks import GroupRows
 from icm_ray.ring.array import RingArray
 
@@ -28,6 +29,8 @@ def group_rows(table: Readable, task: GroupRows) -> RingArray:
     works = [Work(values, max(groups.count, 1), task.limb) for values in task.values]
     cells = np.zeros(groups.count, np.uint64)
     apart = task.order is not None and task.order.right and task.order.cells
+    by = task.order.by if task.order is not None else ()
+    beside = np.zeros((groups.count, sum(len(key_widths(key)) for key in by)), np.uint64)
     for batch in batches(table, task):
         places = groups.places(batch)
         for work in works:
@@ -37,7 +40,10 @@ def group_rows(table: Readable, task: GroupRows) -> RingArray:
             if found is not None:
                 inside = (places >= 0) & (found >= 0)
                 cells[places[inside]] = found[inside].astype(np.uint64) + np.uint64(1)
-    words = [word for work in works for word in _words_of(work)]
+        if by and batch.count:
+            inside = places >= 0
+            beside[places[inside]] = words_beside(batch, by)[inside]
+    words = [*beside.T, *(word for work in works for word in _words_of(work))]
     before = padded_keys(task, groups, cells)
     out = np.zeros((task.most, before.shape[1] + len(words)), np.uint64)
     out[:, : before.shape[1]] = before

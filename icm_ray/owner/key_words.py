@@ -13,24 +13,26 @@ from icm_ray.owner.reading import Readable
 from icm_ray.owner.scan import Batch, read_by
 from icm_ray.query.expressions.tree import columns_of
 from icm_ray.query.expressions.words import words
-from icm_ray.query.private_keys import CHECK, PAIR, TEXT_BYTES, key_widths, sentinel
+from icm_ray.query.private_keys import PAIR, TEXT_BYTES, key_widths, sentinel
 from icm_ray.query.tasks import GroupRows, PrivateKey
 from icm_ray.ring.array import RingArray
 
-__all__ = ["Groups", "batches", "padded_keys"]
+__all__ = ["Groups", "batches", "padded_keys", "words_beside"]
 
 _ROWS_AT_ONCE: Final = 1 << 20
 """Rows whose keys are grouped together: to group those found so far again with each batch takes most of the time."""
-_SEEDS: Final = (0x243F6A8885A308D3, 0x13198A2E03707344)
-"""Of the two hashes of a key."""
+_SEEDS: Final = (0x243F6A8885A308D3, 0x13198A2E03707344, 0xA4093822299F31D0)
+"""Of the three hashes of a key: by which rows are sorted, by which keys are compared, and by which rows are sorted
+before.
+"""
 
 
 def batches(table: Readable, task: GroupRows) -> Iterator[Batch]:
     """The rows that count, with all columns that the task reads."""
     infos = {info.name: info for info in table.info.columns}
-    cells = task.order.cells if task.order is not None else ()
+    cells, by = (task.order.cells, task.order.by) if task.order is not None else ((), ())
     names = columns_of(
-        *(key.of for key in task.keys),
+        *(key.of for key in (*task.keys, *by)),
         *(key.of for key in cells),
         task.where,
         *(of for item in task.values for of in read_by(item)),
@@ -139,6 +141,11 @@ class Groups:
         return cells
 
 
+def words_beside(batch: Batch, keys: Sequence[PrivateKey]) -> RingArray:
+    """The words of other keys in each row (rows, words), none of which is missing."""
+    return np.stack([column for key in keys for column in _words(_of_kind(batch.key(key), key), key)], axis=1)
+
+
 def _of_kind(array: Any, key: PrivateKey) -> Any:
     """A key's array in one Arrow type. Errors: `BoundError` for integers beyond int64."""
     import pyarrow as pa
@@ -199,15 +206,20 @@ def padded_keys(task: GroupRows, groups: Groups, cells: RingArray) -> RingArray:
         if groups.count:
             out[: groups.count] = np.stack(groups.words(), axis=1)
         return out
-    count, hashed = groups.count, int(order.hashed)
-    out = np.zeros((task.most, 1 + hashed + bool(order.cells)), np.uint64)
-    numbers = np.arange(task.most, dtype=np.uint64) + np.uint64((1 << order.bits) + order.start)
+    count, upper, hashed = groups.count, int(order.upper > 0), int(order.hashed)
+    out = np.zeros((task.most, 1 + upper + hashed + bool(order.cells)), np.uint64)
+    if upper:
+        numbers, out[count:, 1] = np.zeros(task.most, np.uint64), 1 << order.upper
+    else:
+        numbers = np.arange(task.most, dtype=np.uint64) + np.uint64(order.pad + order.start)
     slots = np.zeros(task.most, np.uint64)
     if count:
         found = groups.words()
         if hashed:
-            numbers[:count] = _hash(found, _SEEDS[0]) >> np.uint64(64 - order.bits)
-            out[:count, 1] = _hash(found, _SEEDS[1]) >> np.uint64(64 - CHECK)
+            numbers[:count] = (_hash(found, _SEEDS[0]) >> np.uint64(64 - order.bits)) % np.uint64(order.pad)
+            out[:count, 1 + upper] = _hash(found, _SEEDS[1]) >> np.uint64(64 - order.check)
+            if upper:
+                out[:count, 1] = _hash(found, _SEEDS[2]) >> np.uint64(64 - order.upper)
         else:
             numbers[:count] = found[0] + np.uint64(1 << task.keys[0].size)
         if not order.right:

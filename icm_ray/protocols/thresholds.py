@@ -163,7 +163,7 @@ class FlagChecks:
         (opened,) = yield from open_sum(context, flag)
         if int(opened[0]):
             raise BoundExceeded(
-                f"the checked bound of {op.what} was exceeded; the result is withheld. Declare a larger bound",
+                f"{op.clause}; the result is withheld. {op.advice or 'Declare a larger bound'}",
                 step=op.what,
             )
         return inputs[0]

@@ -53,6 +53,9 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     if isinstance(rows, MergedRows):
         met = ", ".join(words(key.of) for key in rows.right.private.keys) if rows.right.private else ""
         lines.append(f"  merged: {rows.merge.how}, with {rows.right.count} rows on {met}; which rows match is secret")
+        if rows.merge.private is not None:
+            keys = ", ".join(words(key.of) for key in rows.merge.private.keys)
+            lines.append(f"  groups: {keys}, private; {rows.groups} places for the groups of all owners, public")
     elif rows.private is not None:
         keys = ", ".join(words(key.of) for key in rows.private.keys)
         lines.append(f"  groups: {keys}, private; {rows.groups} places for the groups of all owners, public")
@@ -105,7 +108,8 @@ def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | Me
     elif isinstance(rows, SelectedRows) and rows.sorted_cells:
         joined = "sort the rows by key, add up those of each"
     if isinstance(rows, MergedRows):
-        joined = "sort both sides' groups by key, check that right keys are unique, multiply what matches, add up"
+        unique = "" if rows.merge.many else "check that right keys are unique, "
+        joined = f"sort both sides' groups by key, {unique}multiply what matches, add up"
     secret = rows.private is not None or statistic.guards_itself or not public_count(rows, statistic.column)
     guards = rows.policy is not None and secret
     small = f", keep what has {fewest_values(statistic, rows)} values or more behind it" if guards else ""
@@ -113,7 +117,7 @@ def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | Me
 
 
 def _in_groups(rows: Rows) -> str:
-    return f", of each of {cells(rows)} {'places' if rows.private else 'groups'}" if rows.groups else ""
+    return f", of each of {cells(rows)} {'groups' if rows.by else 'places'}" if rows.groups else ""
 
 
 def _costs(lowered: Lowered, settings: RunSettings) -> list[str]:

@@ -9,20 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from icm_ray.errors import ColumnError, InputError, ProgramError
+from icm_ray.errors import ColumnError, InputError, PolicyError, ProgramError
 from icm_ray.ops.labels import Labels, merged
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Of
+from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild
-from icm_ray.query.merge_layout import MatchedRight, brought, held_of, layout
+from icm_ray.query.merge_layout import OFFERED, Layout, MatchedRight, brought, held_of, layout
 from icm_ray.query.merge_sides import JoinedColumn, Merge, Sides
+from icm_ray.query.merged_groups import by_private_keys, most_groups
 from icm_ray.query.merged_tables import MergedTables
-from icm_ray.query.partials import PartialAggregate, join
-from icm_ray.query.private_groups import KeyedGroups
+from icm_ray.query.partials import PartialAggregate, RowCount, join
+from icm_ray.query.private_groups import KeyedGroups, check_keys
 from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, check_key
+from icm_ray.query.statistics.base import StatisticFaces
+from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.strictest import strictest
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
@@ -35,7 +39,7 @@ class MergedRows:
 
     Errors, when it is made: `InputError` for keys that do not fit together or may be missing, and for too many groups,
     `ColumnError` for a column that one of the sides does not have, for a side that is shared, or a condition or a group
-    that is of no side.
+    that is of no side, `PolicyError` where a key may have several right rows and there is a policy.
     """
 
     merge: Merge
@@ -62,6 +66,35 @@ class MergedRows:
         if len({column.name for column in self.merge.columns}) != len(self.merge.columns):
             raise ColumnError("merged rows have two columns of one name")
         self.sides.check(lambda key, side: check_key(key, column_of(side.base, key.of)))
+        if self.merge.many:
+            self._check_many()
+        if self.merge.private is not None:
+            self._check_private(self.merge.private)
+
+    def _check_private(self, private: PrivateKeys) -> None:
+        if self.merge.by:
+            raise InputError("rows are grouped by public keys or by private ones, not by both")
+        if self.policy is not None:
+            raise PolicyError(
+                "the policy allows groups of merged rows by stated values alone: domain={...}",
+                dataset=self.left.source if self.left.policy is not None else self.right.source,
+            )
+        check_keys(private, self)
+        for key in self.sides.private:
+            if column_of(self.right.base, key.of).nullable:
+                raise InputError(f"{words(key.of)}: private values to group merged rows by may not be missing")
+
+    def _check_many(self) -> None:
+        if self.policy is not None:
+            raise PolicyError(
+                "the policy allows merges with one row for each key on the right side alone: how many rows of either "
+                "side are behind a result would not be known",
+                dataset=self.left.source if self.left.policy is not None else self.right.source,
+            )
+        if self.sides.cells_of(right=True) or self.merge.private is not None:
+            raise InputError(
+                "rows are grouped by the right side's columns where each key has one row there: swap the frames"
+            )
 
     @cached_property
     def sides(self) -> Sides:
@@ -103,10 +136,12 @@ class MergedRows:
 
     @property
     def private(self) -> PrivateKeys | None:
-        return self.left.private
+        return self.left.private if self.merge.private is None else self.merge.private
 
-    @property
+    @cached_property
     def groups(self) -> int:
+        if self.merge.private is not None:
+            return most_groups(layout(self.sides, ()))
         return len(self.sides.cells()) if self.merge.by else 0
 
     @property
@@ -151,14 +186,32 @@ class MergedRows:
         right, own = self.sides.own(of)
         return self.sides.of(right=right), own
 
+    def check(self, statistic: StatisticFaces) -> None:
+        """Refuse a statistic that merged rows do not have. Errors: `InputError`, `ColumnError` (of both sides)."""
+        if not isinstance(statistic, GroupKeys):
+            self.behind(statistic.column)
+        try:
+            asked = [partial for partial in statistic.partials(self) if not isinstance(partial, RowCount)]
+        except InputError:
+            raise InputError(f"{statistic.title}: {OFFERED}") from None
+        _ = layout(self.sides, asked).columns
+        if self.merge.private is not None and any(partial.kind in {"min", "max"} for partial in asked):
+            raise InputError(f"{statistic.title}: groups of private values have no min and max; state them: domain=")
+
     # --- what is computed: of `merged_tables`
 
     def partial(self, build: LaneBuild, partial: PartialAggregate) -> Value:
         """What the rows of one lane contribute: tables of both sides, each with zeros in the other's columns."""
         if not isinstance(partial, KeyedGroups):
             raise ProgramError("merged rows are aggregated all at once")
-        return join(build.builder, partial.rule, list(brought(build, layout(self.sides, partial.partials))))
+        return join(build.builder, partial.rule, list(brought(build, self._layout(partial))))
+
+    def _layout(self, table: KeyedGroups) -> Layout:
+        """What rows hold: of private groups the number of their rows, too."""
+        rows = () if self.merge.private is None else table.aggregates
+        return layout(self.sides, tuple(dict.fromkeys((*rows, *table.partials))))
 
     def merged(self, builder: Builder, table: KeyedGroups, value: Value) -> Mapping[PartialAggregate, Value]:
         """Each partial, from what all lanes contribute."""
-        return MergedTables(builder, layout(self.sides, table.partials), value).values()
+        tables = MergedTables(builder, self._layout(table), value)
+        return tables.values() if self.merge.private is None else by_private_keys(builder, self, tables, table)

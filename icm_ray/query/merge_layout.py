@@ -16,7 +16,8 @@ from icm_ray.ops.linear import (
     Pad,
     Slice,
 )
-from icm_ray.ops.values import ValueType, log2_ceil
+from icm_ray.ops.sorting import tag_bits
+from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.expressions.typing import resolved
@@ -25,14 +26,16 @@ from icm_ray.query.merge_sides import Sides
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.partials import Join, PartialAggregate
 from icm_ray.query.private_groups import tables
-from icm_ray.query.private_keys import CHECK, STEP, PrivateKeys, ring_limbs, word_widths
+from icm_ray.query.private_keys import CHECK, STEP, PrivateKeys, key_widths, ring_limbs, word_widths
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.statistics.count import ValuesOfColumn
+from icm_ray.query.statistics.group_keys import WordOfGroup
 from icm_ray.query.tasks import Aggregate, ColumnInfo, GroupRows, PrivateKey, RowOrder
 
 __all__ = [
     "ALL_ROWS",
+    "OFFERED",
     "WIDENED",
     "Aggregated",
     "Layout",
@@ -43,9 +46,12 @@ __all__ = [
     "layout",
 ]
 
-WIDENED, _MOST_BITS, _FEWEST_BITS = 63, 62, 40
+WIDENED, _MOST_BITS, _UPPER_BITS = 63, 62, 40
 _MOST_TABLES = 1 << 16
+_CHANCE = 20
+"""-log2 of the chance that two keys of a merge have one hash, at the most."""
 ALL_ROWS = ValuesOfColumn(EVERY_ROW)
+OFFERED = "merged rows have count, sum, mean, var, std, sem, min and max; ask for others of each frame's own rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +108,8 @@ class Layout:
     def own(self, part: PartialAggregate) -> tuple[bool, PartialAggregate]:
         """Whether a partial is of the right side, and what it is there. Errors: `InputError` (not offered)."""
         right, of = self.sides.own(part.column)
-        grouped = bool(self.sides.merge.by)
-        if part.kind not in {"count", "sum", "squares"} | (set() if grouped else {"min", "max"}):
-            offered = "count, sum, mean, var, std and sem" + ("" if grouped else ", min and max")
-            raise InputError(f"{part.words} is not offered of merged rows{' in groups' * grouped}: {offered} are")
+        if part.kind not in {"count", "sum", "squares", "min", "max"}:
+            raise InputError(OFFERED)
         return right, dataclasses.replace(part, column=of)
 
     @cached_property
@@ -116,7 +120,7 @@ class Layout:
             Aggregated(True, None, ALL_ROWS): None,
         }
         for part in self.partials:
-            if isinstance(part, MatchedRight):
+            if isinstance(part, MatchedRight | WordOfGroup):
                 continue
             right, own = self.own(part)
             for term in self.sides.terms:
@@ -166,7 +170,14 @@ class Layout:
     def limb(self) -> int:
         """Bits of the words of sums: their sum over all pairs of rows is far from 64 bits."""
         taken = log2_ceil(self.sides.left.count + 1) + log2_ceil(self.rows)
+        if self.sides.merge.many:
+            taken = log2_ceil(self.sides.left.count + 1) + log2_ceil(self.sides.right.count + 1) + self.grown
         return max(8, min(24, WIDENED - 1 - taken))
+
+    @cached_property
+    def grown(self) -> int:
+        """log2 of the most rows of one key on the right side, one of each table."""
+        return log2_ceil(len(self.tables_of(right=True))) if self.sides.merge.many else 0
 
     @cached_property
     def order(self) -> RowOrder:
@@ -186,33 +197,48 @@ class Layout:
         whole = keys[0].size + 2
         if len(keys) == 1 and keys[0].kind != "string" and ((1 << whole) + self.rows).bit_length() <= room:
             return msgspec.structs.replace(made, bits=whole, hashed=False)
-        if room - 1 < _FEWEST_BITS:
+        left, right = (sum(rows for *_, rows in self.tables_of(right=side)) for side in (False, True))
+        needed = log2_ceil(left * right + right * right // 2 + 1) + _CHANCE  # of pairs that would be taken for one key
+        upper, tags = 0, tag_bits(self.rows)
+        if needed > room:
+            upper, room = min(_UPPER_BITS, FULL_WIDTH - 3 - tags), _MOST_BITS - tags - made.key
+        if needed > upper + room or room < 1:
             raise InputError("too many tables and groups for a merge: fewer partitions, or values to group by")
-        return msgspec.structs.replace(made, bits=room - 1)
+        check = min(CHECK, FULL_WIDTH - 3 - self.grown - log2_ceil(self.rows))
+        return msgspec.structs.replace(made, bits=room, upper=upper, check=check)
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """Of all words of a row: its order, a second hash, then the left side's, then the right side's, and of right
-        rows the second hash once more, so that it travels with these.
+        """Of all words of a row: its order, in one word or two, another hash, then the left side's, then the right
+        side's, and of right rows the other hash once more, so that it travels with these.
         """
         order = self.order
-        first = ((1 << order.bits) + self.rows).bit_length() + order.key + 1
-        second = [CHECK + 1] if order.hashed else []
-        return (first, *second, *self.block(right=False), *self.block(right=True), *second)
+        first = (order.pad + (0 if order.upper else self.rows) - 1).bit_length() + order.key + 1
+        upper = [order.upper + 2] if order.upper else []
+        check = [order.check + 1] if order.hashed else []
+        return (first, *upper, *check, *self.block(right=False), *self.block(right=True), *check)
 
     def block(self, *, right: bool) -> list[int]:
-        """The widths of a side's words: the number of its cell, where there are any, then what is aggregated."""
+        """The widths of a side's words: the number of its cell, where there are any, what rows are grouped by
+        privately, then what is aggregated.
+        """
         cells = [self.sides.count_of(right=right).bit_length() + 1] if self.sides.cells_of(right=right) else []
-        return cells + [width for column in self.columns if column.right is right for width in self.words(column)]
+        mine = [column for column in self.columns if column.right is right]
+        return cells + (self.private if right else []) + [width for column in mine for width in self.words(column)]
+
+    @cached_property
+    def private(self) -> list[int]:
+        """The widths of the words by which merged rows are grouped, the first of a right side's words."""
+        return [width for key in self.sides.private for width in key_widths(key)]
 
     @property
     def first(self) -> int:
         """Words before both sides'."""
-        return 1 + self.order.hashed
+        return 1 + (self.order.upper > 0) + self.order.hashed
 
     def place(self, column: Aggregated) -> int:
         """Where its words begin in its side's."""
-        at = int(bool(self.sides.cells_of(right=column.right)))
+        at = int(bool(self.sides.cells_of(right=column.right))) + len(self.private) * column.right
         for other in self.columns:
             if other == column:
                 return at
@@ -246,7 +272,7 @@ def _right_rows(build: LaneBuild, of: Layout, table: Value) -> Value:
     first, own = (add(Slice(((0, rows, 1), (*part, 1))), table) for part in ((0, of.first), (of.first, words)))
     columns = [first, add(Pad(((0, 0), (len(of.block(right=False)), 0))), own)]
     if of.order.hashed:
-        columns.append(add(Slice(((0, rows, 1), (1, 2, 1))), table))
+        columns.append(add(Slice(((0, rows, 1), (of.first - 1, of.first, 1))), table))
     return add(Concatenate(axis=1), *columns)
 
 
@@ -273,7 +299,8 @@ def _table(
                 )
             )  # fmt: skip
     cells = tuple(msgspec.structs.replace(key, of=read(key.of)) for key in of.sides.cells_of(right=right))
-    order = msgspec.structs.replace(of.order, right=right, member=member, start=start, cells=cells)
+    by = tuple(PrivateKey(read(key.of), key.kind, key.size) for key in of.sides.private) if right else ()
+    order = msgspec.structs.replace(of.order, right=right, member=member, start=start, cells=cells, by=by)
     keys = tuple(PrivateKey(read(key.of), key.kind, key.size) for key in private_of(side).keys)
     task = GroupRows(name, parts, keys, rows, tuple(values), chosen(side.where), of.limb, order)
     widths = (*of.widths[: of.first], *of.block(right=right))

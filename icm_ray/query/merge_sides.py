@@ -15,9 +15,10 @@ from icm_ray.program.derived_name import derived_name
 from icm_ray.query.expressions.tree import Of, columns_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.merge_terms import Term, parts_of, terms_of, without_right
+from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, Selection
-from icm_ray.query.tasks import GroupKey
+from icm_ray.query.tasks import GroupKey, PrivateKey
 
 __all__ = ["MOST_CELLS", "JoinedColumn", "Merge", "Sides"]
 
@@ -36,7 +37,8 @@ class JoinedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Merge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The rows of two selections, each with private keys, as many and of the same kinds. how: as pandas has it.
 
-    where: of the merged rows those that are meant, all for None. by: what they are grouped by. Both of the columns.
+    where: of the merged rows those that are meant, all for None. by: what they are grouped by, or private: where its
+    values are private. All of the columns. many: whether a key may have several right rows.
     """
 
     left: Selection
@@ -45,6 +47,8 @@ class Merge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: tuple[JoinedColumn, ...]
     where: Of | None = None
     by: tuple[GroupKey, ...] = ()
+    many: bool = False
+    private: PrivateKeys | None = None
 
     @property
     def name(self) -> str:
@@ -108,7 +112,7 @@ class Sides:
     @cached_property
     def alone(self) -> tuple[Of | None, ...]:
         """Of left rows that no right row meets, which are meant: those of one of these conditions; None: all."""
-        if self.merge.how == "inner" or self.cells_of(right=True):
+        if self.merge.how == "inner" or self.cells_of(right=True) or self.merge.private is not None:
             return ()
         if self.merge.where is None:
             return (None,)
@@ -132,6 +136,22 @@ class Sides:
     def cells_of(self, *, right: bool) -> tuple[GroupKey, ...]:
         """What rows of a side are grouped by."""
         return tuple(key for side, key in self._keys if side is right)
+
+    @cached_property
+    def private(self) -> tuple[PrivateKey, ...]:
+        """What merged rows are grouped by where its values are private, in what the right side has.
+
+        Errors: `InputError` (of the left side).
+        """
+        found = []
+        for key in self.merge.private.keys if self.merge.private is not None else ():
+            if not all(map(self.is_right, columns_of(key.of))):
+                raise InputError(
+                    f"{words(key.of)}: private values that merged rows are grouped by are of the right frame; swap the "
+                    "frames, or state these: domain={...}"
+                )
+            found.append(msgspec.structs.replace(key, of=self._there(key.of)))
+        return tuple(found)
 
     def count_of(self, *, right: bool) -> int:
         """The number of its cells; 0 where it is not grouped by."""

@@ -16,9 +16,13 @@ are partial aggregates like any others; a left merge has 1 - w of left rows, too
 w becomes the right row's bit of a term, n_l and s_l are those of left rows where the term's condition is true. Groups:
 sums by the number of the row's cell (`protocols.groups`).
 
-Keys that are longer than a word are hashed, by a hash of 40 bits or more (`merge_layout.Layout.order`). A left row has
-to have its right row's second hash c, which travels as the right row's words do: a flag of sum of n_r c_i - c_r is
-opened, too, and another than 0 ends the merge.
+Keys that are longer than a word are hashed, so long that two of these have one hash once in 2^20 merges at the most:
+where one word has no room for that, rows are sorted by two (`merge_layout.Layout.order`). A left row has to have its
+right row's other hash c, which travels as the right row's words do: a flag of sum of t_r c_i - c_r is opened, too, t_r
+whether there is a right row, and another than 0 ends the merge.
+
+Where a key may have several right rows (`Merge.many`) these are one in each table, no flag says that they are one, n_r
+and s_r are sums over them, and t_r is how many there are.
 
 Seen by anybody: sizes, the order of elements that were shuffled in a sort (`protocols.sorting`), flags, and results.
 """
@@ -50,6 +54,7 @@ from icm_ray.ops.products import Product
 from icm_ray.ops.sorting import SortBy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Of
+from icm_ray.query.grouped_extremes import largest_by_number
 from icm_ray.query.keyed_tables import KeyedTables
 from icm_ray.query.merge_layout import ALL_ROWS, WIDENED, Aggregated, Layout, MatchedRight, counts_width
 from icm_ray.query.merge_sides import MOST_CELLS
@@ -59,6 +64,7 @@ from icm_ray.ring.fixed import NOTHING
 __all__ = ["MergedTables"]
 
 _CELL = MOST_CELLS.bit_length() + 1  # the width of the number of a cell
+_LARGEST = ("min", "max")
 
 
 class MergedTables(KeyedTables):
@@ -70,6 +76,11 @@ class MergedTables(KeyedTables):
         left = len(of.block(right=False))
         self._blocks = {False: slice(of.first, of.first + left), True: slice(of.first + left, len(of.widths))}
         self._merge(table)
+
+    @property
+    def layout(self) -> Layout:
+        """What the rows hold."""
+        return self._of
 
     def values(self) -> Mapping[PartialAggregate, Value]:
         """By partial, as statistics ask for it."""
@@ -91,7 +102,10 @@ class MergedTables(KeyedTables):
 
     def _merge(self, table: Value) -> None:
         """Sort, give each row what the right row of its key brought, check."""
-        if self._count > 1:
+        if self._count > 1 and self._of.order.upper:
+            table = self._add(SortBy(), self._column(table, 0), table)
+            table = self._add(SortBy(), self._column(table, 1), table)
+        elif self._count > 1:
             table = self._add(SortBy(distinct=True), self._column(table, 0), table)
         self._left, own = (self._columns(table, self._blocks[right]) for right in (False, True))
         all_rows = Aggregated(True, None, ALL_ROWS)
@@ -99,10 +113,18 @@ class MergedTables(KeyedTables):
             self._got = self._add(Scale(0), own)
             self._met = self._first = self._bit_of(self._got, all_rows)
             return
+        if self._many:
+            own = self._add(AssumeWidth(max(self._widths[self._blocks[True]])), own)
+            own = self._with_extremes_beyond(self._beside(own, self._there(own)))
         same, other_slot = self._same(table)
         carried, copied = self._copied(own, same)
-        got = self._add(AssumeWidth(own.type.width), self._add(Subtract(), copied, own))
-        self._got = self._of_one_key(table, got, self._unique(copied, got))
+        got = self._add(AssumeWidth(own.type.width + self._of.grown), self._add(Subtract(), copied, own))
+        for at in self._extremes_of_right if self._many else ():
+            got = self._replaced(got, at, self._order_keys(copied, at))
+        self._got = self._of_one_key(table, got, got if self._many else self._unique(copied, got))
+        if self._many:
+            self._met = self._first = self._reached(self._times_met(self._got))
+            return
         self._met = self._bit_of(self._got, all_rows)
         if not self._sides.cells_of(right=False):
             before = self._add(Reshape((self._count - 1,)), self._columns(carried, self._of_right_rows))
@@ -112,6 +134,56 @@ class MergedTables(KeyedTables):
         else:
             later = self._add(Slice(((1, self._count, 1),)), self._met)
             self._first = self._padded(self._both(other_slot, later))
+
+    # --- several right rows of a key
+
+    @property
+    def _many(self) -> bool:
+        return self._sides.merge.many
+
+    def _reached(self, counts: Value) -> Value:
+        return self._add(AtLeast(1, counts.type.width + 1), counts)
+
+    def _there(self, own: Value) -> Value:
+        """Whether each row is a right one (rows, 1)."""
+        counts = self._flat(self._columns(own, self._of_right_rows))
+        there = self._reached(self._add(AssumeWidth(counts_width(self._sides.right.count)), counts))
+        return self._add(Reshape((self._count, 1)), there)
+
+    def _times_met(self, got: Value) -> Value:
+        """In how many tables there are right rows of each left row's key (rows,)."""
+        if not self._many:
+            return self._bit_of(got, Aggregated(True, None, ALL_ROWS))
+        return self._add(AssumeWidth(2 + self._of.grown), self._flat(self._columns(got, slice(-1, None))))
+
+    @cached_property
+    def _extremes_of_right(self) -> Mapping[int, bool]:
+        """Where the order keys of right columns begin, and whether the least of them is asked for."""
+        found = (column for column in self._of.columns if column.right and column.part.kind in _LARGEST)
+        return {self._of.place(column): column.part.kind == "min" for column in found}
+
+    def _with_extremes_beyond(self, own: Value) -> Value:
+        """Right words, order keys of rows that are no right ones beyond all keys, and negated for a least one."""
+        there = self._add(AssumeWidth(2), self._flat(self._columns(own, slice(-1, None))))
+        for at, least in self._extremes_of_right.items():
+            keys = self._order_keys(own, at)
+            own = self._replaced(own, at, self._beyond(there, self._add(Scale(-1), keys) if least else keys))
+        return own
+
+    def _order_keys(self, table: Value, at: int) -> Value:
+        """The two words of order keys (rows, 2) from some place on."""
+        return self._add(AssumeWidth(34), self._columns(table, slice(at, at + 2)))
+
+    def _replaced(self, table: Value, at: int, columns: Value) -> Value:
+        """A table with other columns from some place on."""
+        after = self._columns(table, slice(at + columns.type.shape[1], None))
+        return self._beside(self._columns(table, slice(0, at)), columns, after)
+
+    def _beyond(self, bits: Value, keys: Value) -> Value:
+        """Order keys (rows, 2), less than all keys where a bit is not set."""
+        beyond = (NOTHING >> 32, 0)
+        carried = self._times(bits, self._add(AddLast(beyond), keys))
+        return self._add(AssumeWidth(34), self._add(AddLast(tuple(-word for word in beyond)), carried))
 
     @property
     def _of_right_rows(self) -> slice:
@@ -132,10 +204,20 @@ class MergedTables(KeyedTables):
         width = column.type.width
         step = self._add(AssumeWidth(width), step)  # they are in order
         same = self._not(self._add(AtLeast(1 << (order.key - 1), width + 1), step))
+        equal = None if not order.upper else self._not(self._risen(self._column(table, 1)))
+        if equal is not None:
+            same = self._both(equal, same)
         matched = any(isinstance(part, MatchedRight) for part in self._of.partials)
         if not (matched and order.members and self._sides.cells_of(right=False)):
             return same, None
-        return same, self._add(AtLeast(1 << order.members, width + 1), step)
+        other = self._add(AtLeast(1 << order.members, width + 1), step)
+        return same, other if equal is None else self._not(self._both(equal, self._not(other)))
+
+    def _risen(self, column: Value) -> Value:
+        """Whether each row but the first has more than the one before (rows - 1,)."""
+        upper = self._add(Slice(((1, self._count, 1),)), column)
+        step = self._add(Subtract(), upper, self._add(Slice(((0, self._count - 1, 1),)), column))
+        return self._add(AtLeast(1, step.type.width + 1), step)
 
     def _copied(self, own: Value, same: Value) -> tuple[Value, Value]:
         """Right words that each row but the first gets of the one before; and of all rows of its key up to it."""
@@ -144,7 +226,9 @@ class MergedTables(KeyedTables):
             carried = self._times(same, self._part(copied, slice(0, self._count - step), slice(None)))
             found = carried if found is None else found
             more = self._add(Add(), self._part(copied, slice(step, None), slice(None)), carried)
-            more = self._add(AssumeWidth(own.type.width), more)
+            more = self._add(AssumeWidth(own.type.width + self._of.grown), more)
+            if self._many:
+                more = self._with_larger(more, copied, same, step)
             copied = self._add(Concatenate(), self._part(copied, slice(0, step), slice(None)), more)
             if 2 * step < self._of.run:
                 size = self._count - step
@@ -155,17 +239,27 @@ class MergedTables(KeyedTables):
             found = self._add(Scale(0), self._part(own, slice(1, None), slice(None)))
         return found, copied
 
+    def _with_larger(self, more: Value, copied: Value, same: Value, step: int) -> Value:
+        """The same of right words, but for order keys, of which the larger ones are taken."""
+        for at in self._extremes_of_right:
+            larger = self._larger(self._order_keys(copied, at), same, step)
+            more = self._replaced(more, at, self._part(larger, slice(step, None), slice(None)))
+        return more
+
     def _of_one_key(self, table: Value, got: Value, unique: Value) -> Value:
         """What left rows got, once it is known that rows of one hash are of one key. unique: what they got, checked."""
         if not self._of.order.hashed:
             return unique
-        second, met = self._column(table, 1), self._bit_of(got, Aggregated(True, None, ALL_ROWS))
-        of_right = self._add(AssumeWidth(second.type.width), self._flat(self._columns(got, slice(-1, None))))
-        wanted = self._bit_times(met, second, second.type.width)
+        second, met = self._column(table, self._of.first - 1), self._times_met(got)
+        at = got.type.shape[1] - 1 - self._many
+        width = second.type.width + self._of.grown
+        of_right = self._add(AssumeWidth(width), self._flat(self._columns(got, slice(at, at + 1))))
+        wanted = self._bit_times(met, second, width)
         unlike = self._add(Total(), self._add(Subtract(), wanted, of_right))
         both = self._add(Concatenate(), unlike, self._add(Scale(-1), unlike))
         flag = self._add(Total(), self._add(AtLeast(1, both.type.width + 1), both))
-        return self._flagged("two keys of a merge that have one hash: merge on one more column", unique, flag)
+        clause = "two keys of a merge that have one hash were met"
+        return self._flagged(clause, "Merge on one more column", unique, flag)
 
     def _unique(self, copied: Value, got: Value) -> Value:
         """The same, once it is known that no key is twice on the right side."""
@@ -173,10 +267,11 @@ class MergedTables(KeyedTables):
         counts = self._add(AssumeWidth(counts_width(self._sides.right.count)), self._add(Reshape((self._count,)), rows))
         twice = self._add(Total(), self._add(AtLeast(2, counts.type.width + 2), counts))
         flag = self._add(AtLeast(1, twice.type.width + 1), twice)
-        return self._flagged("one row for each key of the right side of a merge", got, flag)
+        advice = "Swap the frames, or allow it: validate='many_to_many'"
+        return self._flagged("a key has more than one row on the right side of a merge", advice, got, flag)
 
-    def _flagged(self, words: str, got: Value, flag: Value) -> Value:
-        return self._add(CheckFlag(words), got, self._add(AssumeWidth(2), flag))
+    def _flagged(self, clause: str, advice: str, got: Value, flag: Value) -> Value:
+        return self._add(CheckFlag(clause, advice), got, self._add(AssumeWidth(2), flag))
 
     def _bit_times(self, bits: Value, values: Value, width: int) -> Value:
         return self._add(AssumeWidth(width), self._add(Product(Elementwise()), bits, values))
@@ -188,7 +283,10 @@ class MergedTables(KeyedTables):
         at, words = self._of.place(column), self._of.words(column)
         block = self._got if column.right else self._left
         most = self._sides.left.count
-        width = counts_width(1 if column.right else most) if column.part.kind == "count" else max(words)
+        if column.right:
+            most = self._sides.right.count if self._many else 1
+        grown = self._of.grown if column.right and column.part.kind not in _LARGEST else 0
+        width = counts_width(most) if column.part.kind == "count" else max(words) + grown
         return self._add(AssumeWidth(width), self._columns(block, slice(at, at + len(words))))
 
     def _bit_of(self, got: Value, column: Aggregated) -> Value:
@@ -200,11 +298,12 @@ class MergedTables(KeyedTables):
         return self._add(Reshape((self._count,)), table)
 
     def _weight(self, where: Of | None) -> Value:
-        """Whether a left row has a right row where a condition is true (rows,)."""
-        return self._bit_of(self._got, Aggregated(True, where, ALL_ROWS))
+        """How many right rows a left row has where a condition is true (rows,); one at most, but for `Merge.many`."""
+        column = Aggregated(True, where, ALL_ROWS)
+        return self._flat(self._slice_of(column)) if self._many else self._bit_of(self._got, column)
 
-    def _words(self, right: bool, own: PartialAggregate) -> list[Value]:
-        """The words of a partial, each (groups,): sums over all pairs of rows, and rows alone."""
+    def _pairs(self, right: bool, own: PartialAggregate) -> list[tuple[Value, Value]]:
+        """Weights (rows,) and words (rows, words) whose products count: of pairs of rows, and of rows alone."""
         pairs: list[tuple[Value, Value]] = []
         for term in self._sides.terms:
             if right:
@@ -216,7 +315,24 @@ class MergedTables(KeyedTables):
             pairs += [
                 (self._not(self._met), self._slice_of(Aggregated(False, where, own))) for where in self._sides.alone
             ]
-        totals = [self._summed(weights, table) for weights, table in pairs]
+        return pairs
+
+    def of_rows(self, part: PartialAggregate) -> Value:
+        """The words of a partial that each row's pairs bring (rows, words): counts, sums and sums of squares."""
+        found = [self._product(weights, table) for weights, table in self._pairs(*self._of.own(part))]
+        total = found[0]
+        for more in found[1:]:
+            total = self._add(Add(), total, more)
+        return total
+
+    @property
+    def keys(self) -> Value:
+        """The words of what each row is grouped by privately (rows, words), those of its right row."""
+        return self._columns(self._got, slice(0, len(self._of.private)))
+
+    def _words(self, right: bool, own: PartialAggregate) -> list[Value]:
+        """The words of a partial, each (groups,): sums over all pairs of rows, and rows alone."""
+        totals = [self._summed(weights, table) for weights, table in self._pairs(right, own)]
         words = []
         for columns in zip(*totals, strict=True):
             total = columns[0]
@@ -234,10 +350,13 @@ class MergedTables(KeyedTables):
                 self._add(Reshape((1,)), self._add(Slice(((0, 1, 1), (place, place + 1, 1))), row))
                 for place in range(words)
             ]
-        product = self._add(Product(Elementwise()), self._add(Reshape((self._count, 1)), weights), table)
-        if weights.type.width <= 2:
-            product = self._add(AssumeWidth(table.type.width), product)
+        product = self._product(weights, table)
         return self._by_group([self._flat(self._columns(product, slice(at, at + 1))) for at in range(words)])
+
+    def _product(self, weights: Value, table: Value) -> Value:
+        """Each row times its weight."""
+        product = self._add(Product(Elementwise()), self._add(Reshape((self._count, 1)), weights), table)
+        return self._add(AssumeWidth(table.type.width), product) if weights.type.width <= 2 else product
 
     @cached_property
     def _numbers(self) -> Value:
@@ -261,9 +380,20 @@ class MergedTables(KeyedTables):
 
     def _by_group(self, columns: Sequence[Value]) -> list[Value]:
         """Of each column (rows,) the sums (groups,)."""
+        found = self._picked(self._add(GroupTable(max(self._places) + 1), self._numbers, *columns))
+        groups = found.type.shape[1]
+        rows = (self._add(Slice(((row, row + 1, 1), (0, groups, 1))), found) for row in range(len(columns)))
+        return [self._add(Reshape((groups,)), row) for row in rows]
+
+    @cached_property
+    def _places(self) -> list[int]:
+        """By group the number of its rows."""
         size = self._sides.count_of(right=True) + 1
-        places = [left * size + right if self._sides.cells_of(right=True) else left for left, right in self._slots]
-        found = self._add(GroupTable(max(places) + 1), self._numbers, *columns)
+        return [left * size + right if self._sides.cells_of(right=True) else left for left, right in self._slots]
+
+    def _picked(self, table: Value) -> Value:
+        """Of a table (rows, numbers) the columns of groups, in their order."""
+        rows, places = table.type.shape[0], self._places
         runs, at = [], 0
         while at < len(places):
             stop = at + 1
@@ -271,12 +401,8 @@ class MergedTables(KeyedTables):
                 stop += 1
             runs.append((places[at], places[at] + stop - at, 1))
             at = stop
-        sums = []
-        for row in range(len(columns)):
-            parts = [self._add(Slice(((row, row + 1, 1), run)), found) for run in runs]
-            whole = parts[0] if len(parts) == 1 else self._add(Concatenate(axis=1), *parts)
-            sums.append(self._add(Reshape((len(places),)), whole))
-        return sums
+        parts = [self._add(Slice(((0, rows, 1), run)), table) for run in runs]
+        return parts[0] if len(parts) == 1 else self._add(Concatenate(axis=1), *parts)
 
     @cached_property
     def _slots(self) -> list[tuple[int, int]]:
@@ -285,26 +411,29 @@ class MergedTables(KeyedTables):
     # --- extremes
 
     def _extreme(self, right: bool, own: PartialAggregate) -> Value:
-        """The order key (2, 1) of the largest value of all rows, of negated values for a least one."""
+        """The order key (2, groups) of the largest value of all rows, or of each group; of negated values for a least
+        one.
+        """
         found = []
         for term in self._sides.terms:
             table = self._slice_of(Aggregated(right, term.right if right else term.left, own))
             met = self._weight(term.right)
-            found.append(self._candidates(met, table, term.left, own))
+            met = self._reached(met) if self._many else met
+            least = own.kind == "min" and not (right and self._many)  # else they are negated already
+            found.append(self._candidates(met, table, term.left, least=least))
         if not right:
             for where in self._sides.alone:
                 table = self._slice_of(Aggregated(False, where, own))
-                found.append(self._candidates(self._not(self._met), table, where, own))
+                found.append(self._candidates(self._not(self._met), table, where, least=own.kind == "min"))
         row = found[0] if len(found) == 1 else self._add(Concatenate(axis=1), *found)
-        return largest_key(self._builder, [row], places=1)
+        if not self._sides.merge.by:
+            return largest_key(self._builder, [row], places=1)
+        numbers = self._numbers if len(found) == 1 else self._add(Concatenate(), *(self._numbers,) * len(found))
+        return self._picked(largest_by_number(self._builder, numbers, row, max(self._places) + 1))
 
-    def _candidates(self, bits: Value, table: Value, where: Of | None, own: PartialAggregate) -> Value:
+    def _candidates(self, bits: Value, table: Value, where: Of | None, *, least: bool) -> Value:
         """Keys (2, rows), beyond all where a bit is not set, or there is no left row where a condition is true."""
         counts = self._flat(self._slice_of(Aggregated(False, where, ALL_ROWS)))
         there = self._both(bits, self._add(AtLeast(1, counts.type.width + 1), counts))
-        sign = -1 if own.kind == "min" else 1
-        beyond = (NOTHING >> 32, 0)  # less than all keys is -NOTHING
-        keys = self._add(Scale(sign), table) if sign < 0 else table
-        carried = self._times(there, self._add(AddLast(beyond), keys))
-        keys = self._add(AssumeWidth(34), self._add(AddLast(tuple(-word for word in beyond)), carried))
+        keys = self._beyond(there, self._add(Scale(-1), table) if least else table)
         return self._add(AssumeWidth(34), self._add(Permute((1, 0)), keys))

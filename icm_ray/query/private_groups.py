@@ -193,28 +193,38 @@ def table_widths(private: PrivateKeys, table: KeyedGroups, rows: Rows, limb: int
 
 
 def merged(
-    builder: Builder, rows: Rows, times: int, groups: KeyedGroups, table: Value
+    builder: Builder, rows: Rows, times: int, groups: KeyedGroups, table: Value, limb: int = LIMB, grown: int = 0
 ) -> Mapping[PartialAggregate, Value]:
     """What each partial is of every place for groups, from all owners' tables, one after the other.
 
-    times: how often a key may occur, the number of tables.
+    times: how often a key may occur, the number of tables. limb: bits of the words of sums, and grown: by how many more
+    these have already grown.
     """
     if rows.private is None:
         raise ProgramError("groups of rows that are not grouped by private keys")
-    return _Merge(builder, rows, rows.private, times, groups, table).values()
+    return _Merge(builder, rows, rows.private, times, groups, table, limb, grown).values()
 
 
 class _Merge(KeyedTables):
     """builder, and what is known of the rows."""
 
     def __init__(
-        self, builder: Builder, rows: Rows, private: PrivateKeys, times: int, groups: KeyedGroups, table: Value
+        self,
+        builder: Builder,
+        rows: Rows,
+        private: PrivateKeys,
+        times: int,
+        groups: KeyedGroups,
+        table: Value,
+        limb: int,
+        grown: int,
     ) -> None:
         keys = len(_key_words(private, rows))
         extremes = sum(2 for part in groups.aggregates if part.kind in _LARGEST)
-        widths = table_widths(private, groups, rows, count=times)
+        widths = table_widths(private, groups, rows, limb, count=times)
         super().__init__(builder, widths, keys, extremes, times, table.type.shape[0], whole=rows.shared)
         self._rows, self._private, self._groups, self._table = rows, private, groups, table
+        self._limb, self._grown = limb, grown
 
     def values(self) -> Mapping[PartialAggregate, Value]:
         """By partial."""
@@ -258,7 +268,7 @@ class _Merge(KeyedTables):
         at = self._keys
         for part in self._groups.aggregates:
             firsts[part] = at
-            at += len(_words(part, self._rows)) * (self._tables if part.kind == _APART else 1)
+            at += len(_words(part, self._rows, self._limb)) * (self._tables if part.kind == _APART else 1)
         starts = [0]
         for key in self._private.keys:
             starts.append(starts[-1] + len(key_widths(key)))
@@ -271,7 +281,9 @@ class _Merge(KeyedTables):
                 own = [self._column(table, first + place) for place in range(WORDS * self._tables)]
                 yield part, self._add(Concatenate(), *(self._add(Reshape((1, self._count)), word) for word in own))
                 continue
-            columns = [self._column(table, first + place, grown) for place in range(len(_words(part, self._rows)))]
+            count = len(_words(part, self._rows, self._limb))
+            more = grown + (self._grown if part.kind in {"sum", "squares"} else 0)
+            columns = [self._column(table, first + place, more) for place in range(count)]
             if part.kind in _LARGEST:
                 both = [self._add(Reshape((1, self._count)), column) for column in columns]
                 yield part, self._add(Concatenate(), *both)
@@ -283,4 +295,4 @@ class _Merge(KeyedTables):
                 yield part, columns[0]
             else:
                 f = STEP * (2 if part.kind == "squares" else 1) * floats
-                yield part, self._wide(columns, f, ring_limbs(floats=floats), LIMB)
+                yield part, self._wide(columns, f, ring_limbs(floats=floats), self._limb)

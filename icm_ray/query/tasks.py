@@ -37,6 +37,8 @@ MOST_GROUPS = 1 << 20
 """Groups of private keys that one owner brings at the most."""
 MOST_TEXT = 64
 """Bytes of a text that is a private key, at the most."""
+_PADS = 1 << 31
+"""Rows of all tables of a merge, at the most."""
 
 
 class ParquetSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="parquet"):
@@ -199,8 +201,11 @@ class RowOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     The word is, from the top: the key, or a hash of it where it is long, in `bits` bits, and above all of these numbers
     that pad; a zero; `slots` bits: 0 of a right table, 1 and the cell of a left one; where there are several tables of
     a side a zero and `members` bits, the table's number. Zeros: so that a difference says which part differs.
-    right: the side. member: the table's number. start: rows of the tables before, whose pads are others. cells: groups
-    of public values; a left table has a row for each key and cell, a right one the number of the cell in each row.
+    upper: bits of another hash of the key, by which rows are sorted before this word; 0: none, else rows that pad are
+    beyond all others by it, and words may be equal. check: bits of one by which
+    keys are compared. right: the side. member: the table's number. start: rows of the tables before, whose pads are
+    others. cells: groups of public values; a left table has a row for each key and cell, a right one the number of the
+    cell in each row. by: of a right table what merged rows are grouped by, its values private; none is missing.
     """
 
     bits: Annotated[int, msgspec.Meta(ge=1, le=62)]
@@ -211,6 +216,14 @@ class RowOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     member: Annotated[int, msgspec.Meta(ge=0, lt=1 << 20)]
     start: Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
     cells: tuple[GroupKey, ...] = ()
+    upper: Annotated[int, msgspec.Meta(ge=0, le=40)] = 0
+    check: Annotated[int, msgspec.Meta(ge=1, le=40)] = 40
+    by: tuple[PrivateKey, ...] = ()
+
+    @property
+    def pad(self) -> int:
+        """Above all keys: the first of the numbers that pad, of a hash below 2^`bits`."""
+        return (1 << self.bits) - (_PADS if self.hashed and not self.upper else 0)
 
     @property
     def slot(self) -> int:
@@ -229,8 +242,9 @@ class GroupRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     A row holds the words of its key (`query.private_keys.key_widths`), then those of each aggregate
     (`query.private_keys.word_widths`). Rows beyond the owner's groups are padded: a key beyond all keys, and zeros.
     values: aggregates over `partitions` of this table, without groups of their own. where: the rows that count. limb:
-    bits of the words of sums. order: in place of the words of the key one by which rows are sorted, a second hash of 40
-    bits where the first is one, and the number of the row's cell, from 1 on, where there are cells (0: in none).
+    bits of the words of sums. order: in place of the words of the key one or two by which rows are sorted, another hash
+    where these are hashes, the number of the row's cell, from 1 on, where there are cells (0: in none), and the words
+    of what the row is grouped by.
     """
 
     table: str

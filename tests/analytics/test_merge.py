@@ -1,20 +1,32 @@
 """Merges on private keys: statistics are pandas' of the merged rows, and nothing depends on which rows match."""
 
+import itertools
 import math
+from functools import partial
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import analytics as an
 import icm_ray as icm
 from icm_ray.errors import BoundExceeded, ColumnError, InputError, PolicyError
 from icm_ray.owner import key_words
+from icm_ray.query import merge_layout
 from icm_ray.query.lower import lower
+from icm_ray.query.merge import JoinedColumn, Merge, MergedRows
 from icm_ray.query.merge_layout import layout as layout_of
+from icm_ray.query.owner_rows import OwnerRows, OwnerTable
+from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.group_keys import GroupKeys
+from icm_ray.query.statistics.minmax import MinMax
+from icm_ray.query.statistics.sum import Sum
+from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 from icm_ray.query.withheld import Withheld
 from icm_ray.transport import Transcript
 from tests.analytics.conftest import variance
@@ -127,14 +139,14 @@ def test_a_key_that_is_twice_on_the_right_side_ends_the_merge(fresh, owners):
     parts = [pd.DataFrame({"k": [1, 2], "y": [1, 2]}), pd.DataFrame({"k": [5, 2], "y": [3, 4]})]
     twice = {owners[0]: pd.concat(parts)} if len(owners) == 1 else dict(zip(owners, parts, strict=True))
     merged = an.merge(one, an.from_pandas(fresh, twice), on="k")
-    with pytest.raises(BoundExceeded, match="one row for each key of the right side"):
+    with pytest.raises(BoundExceeded, match="more than one row on the right side"):
         merged["y"].sum().reveal()
 
 
 @pytest.mark.parametrize("left", [("b", "a"), ("a", "b"), ("b", "b"), ("a", "a")])
 def test_two_keys_of_one_hash_end_the_merge(fresh, monkeypatch, left):
     """Whatever rows are before and behind those of the other key; keys that are equal have one hash, too."""
-    hashed, (first, _) = key_words._hash, key_words._SEEDS
+    hashed, (first, *_) = key_words._hash, key_words._SEEDS
     monkeypatch.setattr(key_words, "_hash", lambda words, seed: hashed(words, seed) * np.uint64(seed != first))
     held = {owner: pd.DataFrame({"k": [key], "x": [1]}) for owner, key in zip(("alice", "bob"), left, strict=True)}
     other = an.from_pandas(fresh, {"carol": pd.DataFrame({"k": ["a"], "y": [4]})})
@@ -144,6 +156,76 @@ def test_two_keys_of_one_hash_end_the_merge(fresh, monkeypatch, left):
     else:
         with pytest.raises(BoundExceeded, match="two keys of a merge that have one hash"):
             total.reveal()
+
+
+@pytest.mark.parametrize("how", ["inner", "left"])
+@given(on=st.sampled_from(sorted(KEYS)), one=left_rows, other=right_rows)
+@settings(max_examples=2, phases=(Phase.explicit, Phase.generate))
+def test_several_rows_of_a_key_on_either_side(pair, how, on, one, other):
+    one, other = [(5, "a", 0, 1.5, 1), *one], [(2**40, "b", 1, 0.5, 1), *other]  # columns of numbers
+    left, right = table(one, ("big", "word", "small", "x", "n")), table(other, ("big", "word", "small", "y", "m"))
+    left["side"] = np.arange(len(left)) % 2
+    first, *_, last = pair.everyone
+    held = an.from_pandas(pair, {first: left[: len(left) // 2], last: left[len(left) // 2 :]})
+    more = an.from_pandas(pair, {last: right[: len(right) // 2], first: right[len(right) // 2 :]})
+    names = {"left_on": KEYS[on], "right_on": KEYS[on]}
+    merged = an.merge(held, more, how=how, validate="many_to_many", **names)
+    plain = left.merge(right, on=KEYS[on], how=how)
+    chosen, meant = merged[(merged["x"] > 0) | (merged["y"] > 0)], plain[(plain["x"] > 0) | (plain["y"] > 0)]
+    columns = ["x", "y", "n", "m"]
+    aggregates = ["count", "sum", "max", "min"]
+    groups, rows, *found = icm.reveal(
+        merged.groupby("side", domain=[0, 1])[columns].agg(aggregates),
+        chosen.count_rows(),
+        *(getattr(chosen[column], name)() for column in ("x", "y") for name in aggregates),
+    )
+    assert rows == len(meant)
+    for got, want in zip(found, (getattr(meant[c], name)() for c in ("x", "y") for name in aggregates), strict=True):
+        assert same(float(got), float(want))
+    expected = plain.astype({"n": object}).groupby("side")[columns].agg(aggregates)
+    assert same(groups.to_numpy(float), expected.to_numpy(float))
+
+
+def test_rows_are_sorted_by_two_words_where_one_has_no_room(fresh, monkeypatch):
+    """Keys that one word would not tell apart are told apart, and one hash of all of it is found."""
+    monkeypatch.setattr(merge_layout, "_CHANCE", 60)
+    hashed, (first, _, upper) = key_words._hash, key_words._SEEDS
+    left = pd.DataFrame({"k": list("abcb"), "g": [1, 2, 1, 2], "x": [1, 2, 4, 8]})
+    right = pd.DataFrame({"k": ["b", "c", "z"], "y": [10, 20, 40]})
+    one = an.from_pandas(fresh, {"alice": left[:2], "bob": left[2:]})
+    merged = an.merge(one, an.from_pandas(fresh, {"carol": right}), on="k", how="left")
+    for seeds in ((), (first,), (first, upper)):
+        spoilt = partial(lambda seeds, words, seed: hashed(words, seed) * np.uint64(seed not in seeds), seeds)
+        monkeypatch.setattr(key_words, "_hash", spoilt)
+        if len(seeds) == 2:
+            with pytest.raises(BoundExceeded, match="a key has more than one row"):
+                merged["y"].sum().reveal()
+            continue
+        total = icm.reveal(merged["y"].sum(), merged["x"].sum(), merged.groupby("g", domain=[1, 2])["y"].max())
+        assert total[:2] == (40, 15)
+        assert total[2].to_dict() == {1: 20, 2: 10}
+
+
+def test_two_keys_have_one_hash_once_in_a_million_merges():
+    """Whatever the tables and groups, of a million rows on each side."""
+    for rows, lanes, groups in itertools.product((1000, 1 << 18, 1 << 20), (1, 4), (0, 255)):
+        keys = PrivateKeys((PrivateKey("ward", "string", 8),), most=rows)
+        columns = (ColumnInfo("ward", "string", nullable=False), ColumnInfo("beds", "int"))
+        tables = tuple(OwnerTable(f"t-{lane}", "bob", (rows // lanes,), (lane,)) for lane in range(lanes))
+        facts = [OwnerRows(name, columns, tables) for name in ("left", "right")]
+        by = (GroupKey("beds", tuple(range(groups))),) if groups else ()
+        merge = Merge(
+            Selection("left", private=keys),
+            Selection("right", private=keys),
+            "inner",
+            (JoinedColumn("beds", "beds"),),
+            by=by,
+        )
+        sides = (SelectedRows(side, of) for side, of in zip((merge.left, merge.right), facts, strict=True))
+        order = layout_of(MergedRows(merge, *sides).sides, ()).order
+        pairs = rows * rows + rows * (rows - 1) // 2  # of left and right ones, and of right ones
+        assert pairs < 2 ** (order.bits + order.upper - 20)
+        assert order.check + 20 <= 62
 
 
 def test_policies_of_both_sides_count(fresh):
@@ -207,6 +289,10 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         (lambda: an.merge(one, other, on="k", how="outer"), InputError, "'inner' or 'left'"),
         (lambda: an.merge(one, other, on=3), InputError, "name of a column"),
         (lambda: an.merge(one, other, on=["k", 3]), InputError, "name of a column"),
+        (lambda: an.merge(one, other), InputError, "on= takes the name of a column or several, not None"),
+        (lambda: an.merge(one, other, "k", left_on="k", right_on="k"), InputError, "on=, or left_on= and right_on="),
+        (lambda: an.merge(one, other, left_on="k", right_on=["k", "y"]), InputError, "1 columns, and right_on= 2"),
+        (lambda: an.merge(one, other, on="k", validate="1:1"), InputError, "'many_to_one' or "),
         (lambda: an.merge(one, other["k"], on="k"), InputError, "frames are merged, not SecureColumn"),
         (lambda: an.merge(one, other, on="k")["x"].std(ddof=-1), InputError, "ddof"),
         (lambda: an.merge(one, other, on="k")["x"].var(ddof="1"), InputError, "ddof"),
@@ -234,14 +320,30 @@ def ordered(layout, right, keys, rows):
     return (key << np.uint64(order.key)) | (np.uint64(not right) << np.uint64(order.slot)) * np.ones(rows, np.uint64)
 
 
-@pytest.mark.parametrize("grouped", [False, True])
-def test_nothing_that_is_seen_depends_on_which_rows_match(grouped):
-    """Sizes, order and number of all frames, where all match, none, or some; and single numbers alone are opened."""
-    asked = QUESTIONS["groups of merged rows" if grouped else "merged rows"]
-    asked = msgspec.structs.replace(asked, facts=tuple(map(in_one_lane, asked.facts)))
+SEEN = {
+    "merged rows": {(1,), (2, 1)},
+    "left merge": {(1,), (2, 1)},
+    "groups of merged rows": {(2,), (2, 2)},
+    "several rows of a key": {(2,), (2, 2)},
+    "merged rows by private values": {(5,)},
+}
+"""By question the shapes of what is opened: numbers, two words of extremes, both of groups; one for each right row."""
+
+
+@pytest.mark.parametrize(
+    ("name", "sorted_by"), [*((name, "one word") for name in SEEN), ("groups of merged rows", "two words")]
+)
+def test_nothing_that_is_seen_depends_on_which_rows_match(name, sorted_by, monkeypatch):
+    """Sizes, order and number of all frames, where all match, none, or some; and no numbers by key are opened."""
+    monkeypatch.setattr(merge_layout, "_CHANCE", 20 if sorted_by == "one word" else 60)
+    asked = QUESTIONS[name]
+    some = tuple(item for item in asked.what.statistics if isinstance(item, Count | Sum | MinMax | GroupKeys))
+    what = msgspec.structs.replace(asked.what, statistics=some)
+    asked = msgspec.structs.replace(asked, what=what, facts=tuple(map(in_one_lane, asked.facts)))
     program = lower(asked, MEMBERS).last.program
     (merge,) = asked.what.merges
     layout = layout_of(asked.rows(merge.name).sides, ())
+    assert bool(layout.order.upper) == (sorted_by == "two words")
     rng, seen = np.random.default_rng(3), set()
     for left_key in (lambda rows: rows % 4, lambda rows: rows + 100, lambda rows: rows):
         transcript = Transcript()
@@ -254,12 +356,12 @@ def test_nothing_that_is_seen_depends_on_which_rows_match(grouped):
             words[:, 0] = ordered(layout, right, rows if right else left_key(rows), len(rows))
             if not right:  # rows of two tables
                 words[:, 0] |= np.uint64(node.op.name.endswith("#2"))
-            words[:, 1 : layout.first + 2] = 1  # the rest of the key, a group, one row
+            words[:, 1 : layout.first + 2 + len(layout.private)] = 1  # the rest of the key, a group, one row
             brought[node.op.owner][node.op.name] = words
         with ThreadLane(MEMBERS.parties, MEMBERS.owners, transcript=transcript) as lane:
             lane.run(program, brought)
         seen.add(str(outline(transcript, (*MEMBERS.parties, *MEMBERS.owners, "dealer"))))
     assert len(seen) == 1
     kinds = [(type(node.op).__name__, kind.shape) for node, kind in zip(program.nodes, program.types(), strict=True)]
-    assert [name for name, _ in kinds].count("CheckFlag") == 2
-    assert {shape for name, shape in kinds if name == "Reveal"} == {(2,) if grouped else (1,)}, "no numbers by key"
+    assert [kind for kind, _ in kinds].count("CheckFlag") == 2 - merge.many
+    assert {shape for kind, shape in kinds if kind == "Reveal"} == SEEN[name]

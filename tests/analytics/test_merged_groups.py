@@ -45,6 +45,9 @@ EVERYTHING = {
     "ys": ("y", "count"),
     "y": ("y", "sum"),
     "std": ("y", "std"),
+    "low": ("x", "min"),
+    "high": ("n", "max"),
+    "most": ("y", "max"),
 }
 
 
@@ -123,11 +126,12 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         (lambda: merged[merged["x"]], ColumnError, "not by float"),
         (lambda: merged["x"] + one["x"], InputError, "not aligned"),
         (lambda: merged[one["x"] > 1], ColumnError, "a column's name or a condition"),
-        (lambda: merged.groupby("segment"), InputError, "state them, domain="),
+        (lambda: merged.groupby("kind"), InputError, "are of the right frame; swap the frames, or state"),
+        (merged.groupby("segment")["x"].max, InputError, "groups of private values have no min"),
+        (merged.groupby("y")["x"].median, InputError, "median of x: merged rows have count, sum"),
         (lambda: merged.groupby("segment", domain=range(3)), ColumnError, "it is string"),
         (lambda: merged.groupby("k", domain=range(300)), InputError, "255 can be asked for"),
-        (lambda: merged.groupby("kind", domain=["p"])["x"].max().reveal(), InputError, "not offered of merged rows in"),
-        (lambda: merged.groupby("kind", domain=["p"])["x"].median().reveal(), InputError, "is not offered of"),
+        (lambda: merged.groupby("kind", domain=["p"])["x"].median().reveal(), InputError, "merged rows have count"),
         ((outer["y"] + 1).sum, ColumnError, "of a left merge"),
         (lambda: merged.query("x >"), InputError, "no condition"),
     ):
@@ -136,10 +140,37 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     assert len(fresh.jobs) == before
 
 
+@pytest.mark.parametrize("how", ["inner", "left"])
+@given(one=left_rows, other=right_rows, on=st.sampled_from([["word"], ["word", "small"]]))
+@settings(max_examples=2)
+def test_groups_of_private_values(pair, how, one, other, on):
+    """Of the right frame's columns, missing ones in none."""
+    merged, plain = both(pair, one, other, on, how)
+    merged, plain = merged[merged["n"] > -3], plain[plain["n"] > -3]
+    asked = {"rows": ("n", "size"), "n": ("n", "sum"), "xs": ("x", "count"), "mean": ("y", "mean"), "std": ("x", "std")}
+    by_text, by_both = icm.reveal(
+        merged.groupby("segment").agg(**asked), merged.groupby([merged["y"] > 0, "segment"])["n"].sum()
+    )
+    expected = plain.groupby("segment").agg(**asked)
+    assert list(by_text.index) == list(expected.index)
+    assert same(by_text.to_numpy(float), expected.to_numpy(float))
+    expected = plain[plain["segment"].notna()].groupby([plain["y"] > 0, "segment"])["n"].sum()
+    assert by_both.to_dict() == expected.to_dict()
+
+
+def test_private_values_are_not_grouped_by_where_there_is_a_policy(fresh):
+    policy = icm.Policy(min_rows=3, operations=("count", "sum", "merge"), largest=100, two_largest=100)
+    one, other, *_ = small(fresh, policy=policy)
+    with pytest.raises(PolicyError, match="by stated values alone: domain="):
+        an.merge(one, other, on="k").groupby("segment")["x"].sum()
+    with pytest.raises(PolicyError, match="one row for each key on the right side alone"):
+        an.merge(one, other, on="k", validate="many_to_many")
+
+
 def test_a_key_that_is_twice_ends_a_grouped_merge(fresh):
     one, *_ = small(fresh)
     twice = an.from_pandas(fresh, {"bob": pd.DataFrame({"k": [1, 1], "segment": ["u", "v"]})})
-    with pytest.raises(BoundExceeded, match="one row for each key of the right side"):
+    with pytest.raises(BoundExceeded, match="more than one row on the right side"):
         an.merge(one, twice, on="k").groupby("segment", domain=["u", "v"])["x"].sum().reveal()
 
 

@@ -99,18 +99,25 @@ MERGE = Merge(
     Selection("visits", private=WARD),
     Selection("wards", private=WARD),
     "inner",
-    (JoinedColumn("cost", "cost"), JoinedColumn("beds", "beds", right=True)),
+    (JoinedColumn("cost", "cost"), JoinedColumn("ok", "ok"), JoinedColumn("beds", "beds", right=True)),
 )
 
 
-def of_merged_rows(merge=MERGE):
-    """Every statistic that merged rows have, of either side."""
-    offered = Count, Sum, Mean, Variance
+def of_merged_rows(**how):
+    """Every statistic that merged rows have, of either side; under a policy, where one may be."""
+    merge = msgspec.structs.replace(MERGE, **how)
+    guarded = not merge.many and merge.private is None
+    offered = (Count, Sum, Mean, Variance) + (() if merge.private is not None else (MinMax,))
     columns = ("cost", "beds")
     some = [item for of in columns for item in every_statistic(merge.name, of) if isinstance(item, offered)]
-    policy = msgspec.structs.replace(VISITS.policy, largest=100, two_largest=100)
+    if merge.private is not None:
+        some += [GroupKeys(merge.name, key.of, place) for place, key in enumerate(merge.private.keys)]
+    policy = msgspec.structs.replace(VISITS.policy, largest=100, two_largest=100) if guarded else None
     visits = msgspec.structs.replace(VISITS, policy=policy)
     return Asked(Question(tuple(some), "carol", merges=(merge,)), (visits, WARDS))
+
+
+FLOORS = PrivateKeys((PrivateKey(apply("fill", ("beds", literal(0))), "int", 63),), most=16)
 
 
 QUESTIONS = {
@@ -120,7 +127,10 @@ QUESTIONS = {
     "all together": question(ONE_LANE, SHARES, VISITS),
     "groups of private keys": of_groups(),
     "merged rows": of_merged_rows(),
-    "groups of merged rows": of_merged_rows(msgspec.structs.replace(MERGE, by=(GroupKey("beds", (1, 2)),))),
+    "left merge": of_merged_rows(how="left"),
+    "groups of merged rows": of_merged_rows(by=(GroupKey("beds", (1, 2)),)),
+    "several rows of a key": of_merged_rows(how="left", many=True, by=(GroupKey("ok", (False, True)),)),
+    "merged rows by private values": of_merged_rows(private=FLOORS),
     "groups of shares by private keys": of_shared_groups(Selection("shares-1", CHOSEN, private=AGES)),
     "many groups of shares": of_shared_groups(Selection("shares-1", CHOSEN, (GroupKey("age", tuple(range(300))),))),
     "ranks of chosen shares": Asked(

@@ -113,6 +113,34 @@ def test_merged_rows(carrier, one, other):
 
 @given(one=rows, other=rows)
 @few
+def test_groups_and_joins_of_merged_rows(carrier, one, other):
+    frame, plain = held(carrier, one, other)
+    right = pd.DataFrame({"word": ["a", "zebra", "a"], "y": [1.5, None, 4.0], "z": ["p", "q", "q"]})
+    more = an.from_pandas(carrier, {"bob": right})
+    chosen, there = frame.assign(word=frame["word"].fillna("")), plain.assign(word=plain["word"].fillna(""))
+    merged = an.merge(chosen, more[more["z"] == "q"], on="word")
+    expected = there.merge(right[right["z"] == "q"], on="word")
+    both, meant = merged[(merged["n"] > 0) | (merged["y"] > 2)], expected[(expected["n"] > 0) | (expected["y"] > 2)]
+    public, private, joined = icm.reveal(
+        both.groupby("ill")["x"].agg(["count", "sum", "max"]),
+        both.groupby("z")["n"].agg(["count", "mean"]),
+        an.sql(
+            "SELECT ill, COUNT(*) AS n, SUM(m.y) AS s, MIN(t.x) AS least FROM t LEFT JOIN more m USING (word) "
+            "WHERE y < 3 OR n > 0 GROUP BY ill ORDER BY ill",
+            t=frame,
+            more=more,
+        ),
+    )
+    same(public, meant.groupby("ill")["x"].agg(["count", "sum", "max"]))
+    same(private, meant.groupby("z")["n"].agg(["count", "mean"]))
+    every = plain.merge(right, on="word", how="left")
+    by_ill = every[(every["y"] < 3) | (every["n"] > 0)].groupby("ill", as_index=False)
+    same(joined, by_ill.agg(n=("n", "size"), s=("y", lambda y: y.sum(min_count=1)), least=("x", "min")))
+    frame.forget()
+
+
+@given(one=rows, other=rows)
+@few
 def test_shared_rows_are_filtered_and_grouped(carrier, one, other):
     small = [(x if x is None else x % 100, n % 7, word, ill) for x, n, word, ill in [*one, *other]]
     frame, plain = held(carrier, small[: len(one)], small[len(one) :])
@@ -139,7 +167,7 @@ def test_policies_hold(carrier):
         frame["x"].max().reveal()
     twice = an.from_pandas(carrier, {"bob": pd.DataFrame({"ward": ["a", "a"], "y": [1, 2]})})
     left = an.from_pandas(carrier, {"alice": plain[:20], "carol": plain[20:]})
-    with pytest.raises(BoundExceeded, match="one row for each key"):
+    with pytest.raises(BoundExceeded, match="more than one row on the right side"):
         an.merge(left, twice, on="ward")["y"].sum().reveal()
     assert left["x"].sum().reveal() == plain["x"].sum()
 

@@ -1,0 +1,90 @@
+"""From the rows of two frames, or of two tables of SQL, to merged rows: keys whose words fit, and names of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec import structs
+
+from analytics.group_keys import private_keys
+from analytics.meant import Meant
+from analytics.merged_meant import MergedMeant
+from icm_ray.errors import InputError
+from icm_ray.query.expressions.tree import Of
+from icm_ray.query.merge import JoinedColumn, Merge, MergedRows
+from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.tasks import MOST_GROUPS
+
+__all__ = ["Side", "merged_columns", "merged_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """meant: the rows. columns: by name what each column holds. keys: what is merged on."""
+
+    meant: Meant
+    columns: Mapping[str, Of]
+    keys: Sequence[Of]
+
+
+def merged_rows(
+    left: Side,
+    right: Side,
+    how: Literal["inner", "left"],
+    columns: tuple[JoinedColumn, ...],
+    max_bytes: int,
+    *,
+    many: bool,
+) -> MergedMeant:
+    """The rows of both sides, merged. many: whether a key may have several right rows.
+
+    Errors: those of `MergedRows`; `InputError` for frames of different sessions.
+    """
+    if left.meant.dataset.engine is not right.meant.dataset.engine:
+        raise InputError("frames of different sessions cannot be merged")
+    asked = Merge(*_selections(left, right, max_bytes), how, columns, many=many)
+    MergedRows(
+        asked,
+        SelectedRows(asked.left, left.meant.dataset.facts),
+        SelectedRows(asked.right, right.meant.dataset.facts),
+    )  # refuses what cannot be
+    return MergedMeant(dataset=left.meant.dataset, right=right.meant.dataset, merge=asked)
+
+
+def _selections(left: Side, right: Side, max_bytes: int) -> tuple[Selection, Selection]:
+    """The rows of both sides by their keys, whose words are as long on both."""
+    found = []
+    for side in (left, right):
+        most = min(max(side.meant.dataset.facts.count, 1), MOST_GROUPS)
+        found.append((side.meant, private_keys(side.meant, side.keys, most, max_bytes)))
+    sizes = [max(one.size, other.size) for one, other in zip(*(private.keys for _, private in found), strict=True)]
+    first, second = (
+        Selection(
+            meant.dataset.facts.name,
+            meant.where,
+            private=PrivateKeys(
+                tuple(structs.replace(key, size=size) for key, size in zip(private.keys, sizes, strict=True)),
+                private.most,
+            ),
+        )
+        for meant, private in found
+    )
+    return first, second
+
+
+def merged_columns(
+    left: Side, right: Side, both: Sequence[str], suffixes: tuple[str | None, str | None] = ("_x", "_y")
+) -> tuple[JoinedColumn, ...]:
+    """As pandas names them: the left side's, then those of the right one that are no keys of one name. both: these."""
+    found = []
+    for name, of in left.columns.items():
+        twice = name in right.columns and name not in both
+        found.append(JoinedColumn(f"{name}{suffixes[0] or ''}" if twice else name, of))
+    for name, of in right.columns.items():
+        if name not in both:
+            twice = name in left.columns
+            found.append(JoinedColumn(f"{name}{suffixes[1] or ''}" if twice else name, of, right=True))
+    return tuple(found)

@@ -50,15 +50,13 @@ _MOST_AT_ONCE = 1 << 22  # numbers that are compared together, rows times groups
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """number: of the group of each row (rows,), 0 for rows in none. slots: by group its number; None: no rows."""
+    """number: of the group of each row (rows,), 0 for rows in none. slots: by group its number; None: no rows. size:
+    how many numbers there are, 0 included, and those of groups that are not asked for.
+    """
 
     number: Value
     slots: tuple[int | None, ...]
-
-    @property
-    def size(self) -> int:
-        """How many numbers there are, 0 included."""
-        return max((slot for slot in self.slots if slot is not None), default=1) + 1
+    size: int
 
     def sums(self, builder: Builder, value: Value | None) -> Value:
         """The sum of the values (rows,) of each number (size,), or how many rows it has; tables of the same numbers
@@ -332,7 +330,7 @@ class _Partition:
         if len(keys) == 1:
             only = keys[0]
             number = only.place if inside is None else rows.times(inside, only.place)
-            return Groups(number, only.slots)
+            return Groups(number, only.slots, total + 1)
         add, first = rows.builder.add, keys[0]
         inside, number, slots = rows.both(inside, first.inside), first.place, first.slots
         for key in keys[1:]:
@@ -343,7 +341,7 @@ class _Partition:
                 None if before is None or slot is None else (before - 1) * key.size + slot for before, slot in pairs
             )
         number = add(AssumeWidth(total.bit_length() + 1), number) if inside is None else rows.times(inside, number)
-        return Groups(number, slots)
+        return Groups(number, slots, total + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,19 @@ def test_many_public_groups_of_more_owners_and_lanes(engine):
     hold_many(engine, *MANY_GROUPS[0])
 
 
+@pytest.mark.parametrize("domain", [["s00"], ["s00", "s02"], SITES[:17], SITES[20:23], ["s39", "none has it"]], ids=len)
+def test_rows_of_groups_that_are_not_asked_for_are_in_none(pair, domain):
+    frame = an.from_pandas(pair, {"alice": MANY[:50], "bob": MANY[50:]}).share(domain={"site": SITES})
+    small = frame["n"] > 40
+    plain = MANY[MANY["site"].isin(domain)]
+    found, pairs = icm.reveal(
+        frame.groupby("site", domain=domain)["x"].agg(["sum", "count"]),
+        frame.groupby([small, "site"], domain={"n": [False], "site": domain})["x"].agg(["sum", "count"]),
+    )
+    same(found, plain.groupby("site")["x"].agg(["sum", "count"]))
+    same(pairs, plain[plain["n"] <= 40].groupby([plain["n"] > 40, "site"])["x"].agg(["sum", "count"]))
+
+
 def test_text_that_is_shared_has_public_values(fresh):
     frame = an.from_pandas(fresh, {"alice": MANY[:50], "bob": MANY[50:]}).share(domain={"site": SITES})
     found = frame.groupby("site")["x"].sum().reveal()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from analytics.accessors import Accessors
 from analytics.aggregates import Aggregated
@@ -20,7 +20,7 @@ from analytics.query import Query
 from analytics.rows_stay import RowsStay
 from analytics.shown import shown
 from analytics.sorting import SortsColumn
-from icm_ray.errors import ColumnError, InputError
+from icm_ray.errors import ColumnError, InputError, UnsupportedError
 from icm_ray.query.expressions.tree import Expression, Of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.kinds import NUMBERS
@@ -109,6 +109,19 @@ class SecureColumn(
         if not self.meant.aligned(condition.meant):
             raise InputError("rows are chosen by a condition on columns of the same frame")
         return SecureColumn(self.meant.chosen(condition.of), self.of, self.name)
+
+    def __iter__(self) -> NoReturn:
+        """Refuse to run through the rows, which are not here.
+
+        Raises:
+            UnsupportedError: Always; it says what to ask.
+
+        Examples:
+            >>> [*visits["age"]]
+            Traceback (most recent call last):
+            icm_ray.errors.UnsupportedError: a column is not run through: its rows are not here; ask it: ...
+        """
+        raise UnsupportedError("a column is not run through: its rows are not here; ask it: column.sum(), column.max()")
 
     def __len__(self) -> int:
         """Count the rows of all owners together: a public number.

@@ -156,6 +156,60 @@ class FrameStatistics:
         number = freedom(ddof)
         return self._each("std", lambda column: column.std(number), numeric_only=numeric_only)
 
+    def sem(self, *, numeric_only: bool = True) -> Query:
+        """Take the standard error of the mean of each column of numbers.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
+
+        Returns:
+            A query for a pandas Series of float64.
+
+        Raises:
+            ColumnError: There is no column of numbers.
+
+        Examples:
+            >>> visits.sem().reveal().round(2).to_dict()
+            {'age': 7.78, 'cost': 66.43}
+        """
+        return self._each("sem", lambda column: column.sem(), numeric_only=numeric_only)
+
+    def skew(self, *, numeric_only: bool = True) -> Query:
+        """Take the skewness, as `SecureColumn.skew` of each column of numbers.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
+
+        Returns:
+            A query for a pandas Series of float64.
+
+        Raises:
+            ColumnError: There is no column of numbers, or one is shared.
+
+        Examples:
+            >>> visits.skew().reveal().round(3)["age"]
+            np.float64(0.199)
+        """
+        return self._each("skew", lambda column: column.skew(), numeric_only=numeric_only)
+
+    def kurt(self, *, numeric_only: bool = True) -> Query:
+        """Take the excess kurtosis, as `SecureColumn.kurt` of each column of numbers.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
+
+        Returns:
+            A query for a pandas Series of float64.
+
+        Raises:
+            ColumnError: There is no column of numbers, or one is shared.
+
+        Examples:
+            >>> visits.kurt().reveal().round(2)["age"]
+            np.float64(-2.14)
+        """
+        return self._each("kurt", lambda column: column.kurt(), numeric_only=numeric_only)
+
     def min(self, *, numeric_only: bool = True) -> Query:
         """Find the least value of each column of numbers.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from analytics.moments import freedom
 from analytics.quantiles import checked
 from analytics.query import Query
+from icm_ray.errors import InputError
 
 __all__ = ["GroupVerbs"]
 
@@ -184,7 +186,7 @@ class GroupVerbs:
         """
         return self._simple("median", numeric_only=numeric_only)
 
-    def quantile(self, q: float = 0.5, *, numeric_only: bool = True) -> Query:
+    def quantile(self, q: Any = 0.5, *, numeric_only: bool = True) -> Query:
         """Find a quantile of each group, as a column's is found: of private keys in the groups that are opened first.
 
         Args:
@@ -202,4 +204,7 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].quantile(0.25).reveal().tolist()
             [37.25, 45.0]
         """
+        if isinstance(q, Iterable) and not isinstance(q, str):
+            reason = "of groups one quantile is asked for at a time; describe(percentiles=[...]) gives several"
+            raise InputError(reason)
         return self._simple("median", q=checked(q), numeric_only=numeric_only)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 from analytics.execute import Part, check, explain, run
+from analytics.rows_stay import RowsStayError
 from analytics.uncompared import Uncompared
 from icm_ray.errors import InputError
 from icm_ray.query.error_bound import ErrorBound
@@ -64,6 +65,18 @@ class Query(Uncompared):
 
     def __float__(self) -> float:
         raise TypeError(f"{self._title} has no value before .reveal()")
+
+    def _unrevealed(self, *_: Any) -> NoReturn:
+        raise TypeError(f"{self._title} has no value before .reveal(); compute with what that gives")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _unrevealed
+    __neg__ = __abs__ = __round__ = _unrevealed
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """What results have, they have once they are revealed."""
+        if name.startswith("_"):
+            raise AttributeError(f"a query has no attribute {name!r}")
+        raise RowsStayError(f"{self._title} has no {name} before .reveal(): query.reveal().{name}")
 
     @property
     def error(self) -> ErrorBound:

@@ -62,6 +62,11 @@ REASONS: Final = {
 OF_FRAMES: Final = {
     "value_counts": _PAIRS,
     "mode": "is asked of one column, frame['name'].mode(domain=[...])",
+    **dict.fromkeys(
+        ("where", "mask", "isin", "between", "any", "all", "eq", "ne", "lt", "le", "gt", "ge"),
+        "is asked of one column: frame['name'], and put into a frame by assign(...)",
+    ),
+    **dict.fromkeys(("size", "ndim", "empty"), "is not offered: shape says how many rows and columns there are"),
 }
 """What columns offer, and frames do not."""
 OF_GROUPS: Final = {

@@ -123,10 +123,12 @@ class Shaping:
             named[one_form(given)] = of
         return type(self)(self._meant, named)
 
-    def drop(self, *, columns: str | Iterable[str]) -> Self:
+    def drop(self, labels: Any = None, *, axis: int | str = 0, columns: str | Iterable[str] | None = None) -> Self:
         """Leave columns out.
 
         Args:
+            labels: The name of one, or of several, where `axis` says that these are columns.
+            axis: 1 or "columns".
             columns: The name of one, or of several.
 
         Returns:
@@ -134,13 +136,17 @@ class Shaping:
 
         Raises:
             ColumnError: No such column.
-            InputError: What is no list of names, or all columns.
+            InputError: What is no list of names, or all columns; rows, which have no names.
 
         Examples:
             >>> visits.drop(columns="ward").columns
             ('age', 'cost')
+            >>> visits.drop("ward", axis=1).columns
+            ('age', 'cost')
         """
-        out = set(self._listed(columns))
+        if columns is None and axis not in {1, "columns"}:
+            raise InputError("drop leaves columns out: columns=[...], or axis=1; rows are chosen: frame[condition]")
+        out = set(self._listed(labels if columns is None else columns))
         kept = {name: of for name, of in self._columns.items() if name not in out}
         if not kept:
             raise InputError("no column would be left")

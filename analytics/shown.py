@@ -49,7 +49,8 @@ def shown(meant: Meant, of: Of, name: str, statistic: str) -> Shown:
         return Shown(of, lambda result: result)
     unit = unit_kind(kind)
     if unit is None:
-        raise ColumnError(f"column {name!r} holds {kind}, and no numbers", column=name)
+        way_out = ": sort_values().head(1) shows the first" if kind == "string" and statistic in {"min", "max"} else ""
+        raise ColumnError(f"column {name!r} holds {kind}, and no numbers{way_out}", column=name)
     if statistic not in _OF_FAMILY[unit.family]:
         way_out = ": take astype('float')" if unit.family is Family.DECIMAL else ""
         raise ColumnError(f"column {name!r} holds {kind}, of which there is no such statistic{way_out}", column=name)

@@ -221,6 +221,48 @@ class SortsFrame:
         keys = [(name, self._columns[name], up) for name, up in zip(known, ups, strict=True)]
         return SecureSorted(self._meant, keys, self._columns, missing_first=na_position == "first")
 
+    def nlargest(self, n: int, columns: str | Sequence[str]) -> Query:
+        """Show the rows with the largest values, as `sort_values(columns, ascending=False).head(n)` does.
+
+        Args:
+            n: How many, 1 to 100.
+            columns: The name of a column, or names of several.
+
+        Returns:
+            A query as of `SecureSorted.head`.
+
+        Raises:
+            ColumnError: No such column, or one whose values have no order here.
+            InputError: An n that cannot be, or no column.
+            PolicyError: As of `SecureSorted.head`.
+
+        Examples:
+            >>> visits[["age", "cost"]].nlargest(1, "age").reveal()["cost"].tolist()
+            [410.75]
+        """
+        return self.sort_values(columns, ascending=False).head(n)
+
+    def nsmallest(self, n: int, columns: str | Sequence[str]) -> Query:
+        """Show the rows with the smallest values, as `sort_values(columns).head(n)` does.
+
+        Args:
+            n: How many, 1 to 100.
+            columns: The name of a column, or names of several.
+
+        Returns:
+            A query as of `SecureSorted.head`.
+
+        Raises:
+            ColumnError: No such column, or one whose values have no order here.
+            InputError: An n that cannot be, or no column.
+            PolicyError: As of `SecureSorted.head`.
+
+        Examples:
+            >>> visits[["age", "cost"]].nsmallest(1, "age").reveal()["cost"].tolist()
+            [95.0]
+        """
+        return self.sort_values(columns).head(n)
+
 
 class SortsColumn:
     """A column that sorts its values."""

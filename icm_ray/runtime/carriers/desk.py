@@ -15,7 +15,7 @@ import ray
 from ray.exceptions import RayError
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, SessionClosed
+from icm_ray.errors import FaultError, SessionClosed, SessionError
 from icm_ray.names import DRIVER
 from icm_ray.runtime.orders.limits import transport_config
 from icm_ray.transport import Endpoint, Identity, TcpStation, WatchedLink
@@ -65,9 +65,14 @@ def _link_name(number: int) -> str:
 
 
 class Desk:
-    """Answers one question at a time, whoever asks it. `answer` is called in a thread of the desk's."""
+    """Answers one question at a time, whoever asks it. `answer` is called in a thread of the desk's.
+
+    Raises `SessionError` where this process has joined no cluster.
+    """
 
     def __init__(self, answer: Callable[[bytes], bytes], config: EngineConfig) -> None:
+        if not ray.is_initialized():
+            raise SessionError("this process has joined no Ray cluster, whose processes could ask it: use icm.Session")
         util: Any = ray.util
         host = util.get_node_ip_address()
         self._answer, self._config = answer, config

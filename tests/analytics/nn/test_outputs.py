@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from analytics.nn.intake import Intake
 from analytics.nn.model import SecureModel
 from icm_ray.errors import BoundError, InputError, ShapeError, UnsupportedError
 from icm_ray.ops.linear import Reveal
@@ -141,6 +142,6 @@ def test_pixels_are_normalised_by_their_owner(lanes):
         ({"normalize": ((0.5, 0.5), 1.0)}, ShapeError),
     ],
 )
-def test_a_normalisation_that_cannot_be_is_refused(lanes, named, error):
+def test_a_normalisation_that_cannot_be_is_refused(named, error):
     with pytest.raises(error):
-        SecureModel(lanes, torch.nn.Flatten().eval(), "alice", (torch.zeros(1, 3, 2, 2),), **named)
+        Intake.of(named.get("scale", 1.0), named.get("normalize"), (3, 2, 2))

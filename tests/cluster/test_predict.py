@@ -13,14 +13,19 @@ from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.cluster.test_cli import called
 
 
+class Flat(torch.nn.Module):
+    """Names the number of images, which an export for one picture writes down as 1."""
+
+    def forward(self, x):
+        return x.reshape(x.size(0), -1)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A network on (3, 4, 5) that was exported for one picture, and five pictures, one of which is larger."""
     folder = tmp_path_factory.mktemp("pictures")
     torch.manual_seed(1)
-    net = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(24, 3)
-    ).eval()
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), Flat(), torch.nn.Linear(24, 3)).eval()
     torch.export.save(torch.export.export(net, (torch.zeros(1, 3, 4, 5),)), folder / "model.pt2")
     rng = np.random.default_rng(2)
     for number in range(5):

@@ -49,9 +49,8 @@ def test_it_is_the_worker_that_counts(lanes):
 
 
 def test_failed_runs_count(lanes):
-    model = SecureModel(
-        lanes, bounded(), "alice", (torch.zeros(1, 2),), input_bound=1024.0, bound=4.0, batch_size=4, quota={"bob": 8}
-    )
+    settings = {"input_bound": 1024.0, "bound": 4.0, "weight_gain": 256.0}
+    model = SecureModel(lanes, bounded(), "alice", (torch.zeros(1, 2),), batch_size=4, quota={"bob": 8}, **settings)
     beyond = np.full((4, 2), 1000.0)
     for _ in range(2):
         with pytest.raises(BoundExceeded):

@@ -121,6 +121,7 @@ def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:
 
 
 _MOVES = {*MOVED, *RECURRENT}
+_CLOSED = {torch.ops.aten.softmax.int, torch.ops.aten._softmax.default}
 _WHOLE = {*EMBEDDINGS, torch.ops.aten._to_copy.default, torch.ops.aten.to.dtype}
 
 
@@ -194,6 +195,8 @@ class _Walk:
         try:
             if node.target not in _WHOLE and any(wire.whole for wire in wires):
                 raise Refused("its input holds whole numbers, which torch.nn.Embedding looks up; give floats")
+            if node.target not in _CLOSED and any(wire.closed for wire in wires):
+                raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
             if node.target not in _MOVES and any(wire.at for wire in wires):
                 raise Refused("it takes values whose batch dimension was moved; it must stay in front")
             value = translation(self.build, call)

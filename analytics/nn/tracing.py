@@ -27,6 +27,7 @@ from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
 from analytics.nn.places import place_of_error
 from analytics.nn.sources.plain import check_tensor
+from analytics.nn.unit_rows import UnitRows
 from icm_ray.errors import InputError, ShapeError, UnsupportedError
 from icm_ray.network.layer import Shape
 
@@ -134,6 +135,7 @@ def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any) -> Export
     dynamic = None if batch is None else ({0: batch},)
     with (
         BatchInFront(),
+        UnitRows(),
         torch.no_grad(),
         warnings.catch_warnings(),
         _silence(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -186,9 +187,12 @@ def _log_softmax(build: GraphBuilder, call: Call) -> Wire:
 def _along(build: GraphBuilder, call: Call, *, log: bool) -> Wire:
     wire = call.wire("self")
     axis = call.axis(call["dim"], len(wire.shape) + 1)
+    closed, wire = wire.closed, replace(wire, closed=())
+    if closed and (log or axis != len(wire.shape) - 1):
+        raise Refused("its mask closes places of another axis")
     order = (*(k for k in range(len(wire.shape)) if k != axis), axis)
     back = tuple(order.index(k) for k in range(len(order)))
-    return build.permute(softmax(build, build.permute(wire, order), log=log), back)
+    return build.permute(softmax(build, build.permute(wire, order), log=log, closed=closed), back)
 
 
 ACTIVATIONS: Mapping[Any, Translation] = MappingProxyType(

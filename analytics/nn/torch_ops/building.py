@@ -26,6 +26,7 @@ class Wire:
 
     A wire is `broken` when it comes out of an operation that was found unsupported. at: which dimension of torch's
     tensor is the batch. whole: it holds whole numbers, which can be looked up, or made floats, and nothing else.
+    closed: places of its last two axes that stand for minus infinity, of which a softmax alone can make something.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Wire:
     broken: bool = False
     at: int = 0
     whole: bool = False
+    closed: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)

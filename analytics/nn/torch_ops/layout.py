@@ -13,11 +13,12 @@ from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Transla
 from analytics.nn.torch_ops.constants import affine, of_sample, spread
 from analytics.nn.torch_ops.movement import padded, taken
 from icm_ray.network.layer import Shape
-from icm_ray.network.layers import Concat
+from icm_ray.network.layers import Add, Concat
 
 __all__ = ["LAYOUT"]
 
 aten = torch.ops.aten
+_MOST = 2.0**20  # what a place is filled with; beyond it is minus infinity
 
 
 def _same(_build: GraphBuilder, call: Call) -> Wire:
@@ -158,11 +159,35 @@ def _beside(build: GraphBuilder, wire: Wire, axis: int, before: int, after: int)
 
 def _masked_fill(build: GraphBuilder, call: Call) -> Wire:
     """x where a constant mask is false, a number where it is true."""
-    wire, value = call.wire("self"), float(call["value"])
-    if not -(2.0**20) < value < 2.0**20:
-        raise Refused(f"it fills places with {value}; pass the mask to scaled_dot_product_attention, or fill less")
     mask = of_sample(call.constant("mask"), len(call.shape))
-    return affine(build, spread(build, wire, call.shape), scale=1 - mask, shift=mask * value)
+    return _filled(build, spread(build, call.wire("self"), call.shape), mask, float(call["value"]))
+
+
+def _where(build: GraphBuilder, call: Call) -> Wire:
+    """One of two values, by a constant condition."""
+    mask = of_sample(call.constant("condition"), len(call.shape))
+    left, right = call["self"], call["other"]
+    if isinstance(left, Wire) and isinstance(right, Wire):
+        first, second = (spread(build, wire, call.shape) for wire in (left, right))
+        parts = affine(build, first, scale=mask), affine(build, second, scale=1 - mask)
+        return build.emit(Add, *parts, shape=call.shape)
+    wire, constant, mask = (left, right, 1 - mask) if isinstance(left, Wire) else (right, left, mask)
+    values = of_sample(constant, len(call.shape))
+    filled = spread(build, wire, call.shape)
+    if values.numel() == 1:
+        return _filled(build, filled, mask, float(values))
+    return affine(build, filled, scale=1 - mask, shift=mask * values)
+
+
+def _filled(build: GraphBuilder, wire: Wire, mask: torch.Tensor, value: float) -> Wire:
+    """A number in the places of a mask; one that is as good as minus infinity closes them for a softmax."""
+    if -_MOST < value < _MOST:
+        return affine(build, wire, scale=1 - mask, shift=mask * value)
+    patterns = mask.reshape(-1, *mask.shape[-2:])
+    if value > 0 or len(wire.shape) < 2 or not torch.equal(patterns, patterns[:1].expand_as(patterns)):
+        raise Refused(f"it fills places with {value}; only masks of a softmax that are the same for all heads can")
+    places = patterns[0].expand(wire.shape[-2:]).reshape(-1).nonzero().reshape(-1)
+    return replace(wire, closed=tuple(places.tolist()))
 
 
 LAYOUT: Mapping[Any, Translation] = MappingProxyType(
@@ -196,5 +221,6 @@ LAYOUT: Mapping[Any, Translation] = MappingProxyType(
         aten.cat.default: _concat,
         aten.stack.default: _stack,
         aten.masked_fill.Scalar: _masked_fill,
+        aten.where.self: _where,
     }
 )

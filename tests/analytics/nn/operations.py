@@ -35,6 +35,7 @@ class Operation:
 
 IMAGES, ROWS, SERIES = ((4, 6, 5), (8, 4, 6)), ((6,), (9,)), ((4, 7), (2, 9))
 TOKENS = ((5, 8), (3, 4))
+STEPS = ((3, 4), (5, 8))
 
 
 def fn(function: Forward, shapes: tuple[tuple[int, ...], ...] = IMAGES, **facts: float) -> Operation:
@@ -111,6 +112,8 @@ MOVEMENT = {
     "pad reflect": fn(lambda x: F.pad(x, (2, 1, 1, 0), mode="reflect")),
     "pad replicate": fn(lambda x: F.pad(x, (2, 1, 1, 3), mode="replicate")),
     "pad circular": fn(lambda x: F.pad(x, (2, 1, 0, 1), mode="circular")),
+    "where": fn(lambda x: torch.where(torch.ones(x.shape[-2:]).tril() > 0, x, 2 * x)),
+    "where with a constant": fn(lambda x: torch.where(torch.ones(x.shape[-2:]).tril() > 0, torch.tensor(0.5), x)),
     "masked_fill": fn(lambda x: x.masked_fill(torch.ones(x.shape[-2:], dtype=torch.bool).tril(), 0.5)),
     "nearest": plain(nn.Upsample(scale_factor=2)),
     "nearest of a size": plain(nn.Upsample(size=(7, 9))),
@@ -212,6 +215,7 @@ NORMS = {
     "group_norm": Operation(lambda s: nn.GroupNorm(2, s[0]), IMAGES, error=16.0),
     "instance_norm": Operation(lambda s: nn.InstanceNorm2d(s[0], affine=True), IMAGES, error=16.0),
     "rms_norm": Operation(lambda s: nn.RMSNorm(s[-1], eps=1e-5), TOKENS, error=16.0),
+    "unit rows": fn(lambda x: F.normalize(x, dim=-1) + F.normalize(x, dim=1), TOKENS[:1], error=16.0),
     "tiny epsilon": Operation(lambda s: nn.LayerNorm(s[-1], eps=1e-12), TOKENS, error=16.0),
 }
 
@@ -262,9 +266,21 @@ ATTENTION = {
     "multi-head attention": Operation(lambda s: Own(s[-1], True), TOKENS, error=0.1),
     "multi-head attention, batch second": Operation(lambda s: Own(s[-1], False), TOKENS, error=0.1),
     "encoder layer": Operation(lambda s: Encoder(s[-1]), TOKENS[:1], error=64.0),
-    "attention of one head": fn(lambda x: F.scaled_dot_product_attention(x, x, x), TOKENS, error=0.05),
-    "causal attention": fn(lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True), TOKENS, error=0.05),
-    "added mask": fn(lambda x: F.scaled_dot_product_attention(x, x, x, torch.eye(x.shape[1])), TOKENS, error=0.05),
+    "attention of one head": fn(lambda x: F.scaled_dot_product_attention(x, x, x), TOKENS, error=0.1),
+    "causal attention": fn(lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True), TOKENS, error=0.1),
+    "filled mask": fn(
+        lambda x: (
+            (x @ x.transpose(1, 2)).masked_fill(torch.ones(x.shape[1], x.shape[1]).triu(1) > 0, -torch.inf).softmax(-1)
+        ),
+        TOKENS,
+        error=0.1,
+    ),
+    "chosen mask": fn(
+        lambda x: torch.where(torch.eye(x.shape[1]) > 0, x @ x.transpose(1, 2), torch.tensor(-1e9)).softmax(-1),
+        TOKENS[:1],
+        error=0.1,
+    ),
+    "added mask": fn(lambda x: F.scaled_dot_product_attention(x, x, x, torch.eye(x.shape[1])), TOKENS, error=0.1),
 }
 
 
@@ -281,12 +297,12 @@ class Steps(nn.Module):
 
 
 RECURRENT = {
-    "lstm": Operation(lambda s: Steps(nn.LSTM(s[-1], 3, batch_first=True), True), TOKENS, error=0.25),
+    "lstm": Operation(lambda s: Steps(nn.LSTM(s[-1], 3, batch_first=True), True), STEPS, error=8.0),
     "lstm of two layers and directions": Operation(
-        lambda s: Steps(nn.LSTM(s[-1], 2, 2, bidirectional=True, batch_first=True), False), TOKENS, error=8.0
+        lambda s: Steps(nn.LSTM(s[-1], 2, 2, bidirectional=True, batch_first=True), False), STEPS, error=8.0
     ),
-    "gru": Operation(lambda s: Steps(nn.GRU(s[-1], 3, batch_first=True), False), TOKENS, error=8.0),
-    "rnn": Operation(lambda s: Steps(nn.RNN(s[-1], 3, batch_first=True), True), TOKENS, error=0.1),
+    "gru": Operation(lambda s: Steps(nn.GRU(s[-1], 3, batch_first=True), False), STEPS, error=8.0),
+    "rnn": Operation(lambda s: Steps(nn.RNN(s[-1], 3, batch_first=True), True), STEPS, error=8.0),
 }
 
 FAMILIES = {

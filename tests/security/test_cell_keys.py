@@ -23,10 +23,10 @@ TABLE = pd.DataFrame({"age": np.arange(12 * AGES) % AGES, "cost": 1.5}).assign(
 SCALE = 3.0
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one lane", "two lanes"])
-def engine(request):
-    config = EngineConfig(partition_bytes=16_000)
-    with ThreadEngine(("alice", "bob"), ("carol",), lanes=request.param, config=config) as made:
+@pytest.fixture(scope="module")
+def engine():
+    """Of two lanes: keys of a table are added up in each; what is asked in the next session is asked of one."""
+    with ThreadEngine(("alice", "bob"), ("carol",), lanes=2, config=EngineConfig(partition_bytes=16_000)) as made:
         yield made
 
 
@@ -66,7 +66,6 @@ def test_the_same_rows_have_the_same_noise_in_other_words(engine):
     counts, _ = frame["age"].histogram([0, 30, 60, 100]).reveal()
     for rows in (
         frame[frame["age"] < 30],
-        frame[frame["age"] <= 29],
         frame[~(frame["age"] > 29)],
         frame[frame["age"] * 2 < 60],
     ):
@@ -109,12 +108,6 @@ def test_what_has_no_cell_keys_is_refused(engine, ask, says):
         ask(framed(engine)).reveal()
 
 
-def test_rows_that_are_read_again_have_the_same_keys(engine):
-    name = next(NAMES)
-    found = [framed(engine, name)["age"].histogram(10, range=(0, AGES)).reveal()[0].tolist() for _ in range(2)]
-    assert found[0] == found[1] or engine.lanes > 1
-
-
 def test_keys_of_rows_do_not_depend_on_how_a_table_is_cut():
     whole = row_keys(b"s" * 32, 0, 200_000)
     for start, rows in ((0, 5), (65_530, 20), (65_536, 65_536), (131_000, 69_000)):
@@ -122,12 +115,15 @@ def test_keys_of_rows_do_not_depend_on_how_a_table_is_cut():
     assert (row_keys(b"t" * 32, 0, 1000) != whole[:1000]).any()
 
 
-def test_the_next_session_has_the_same_keys(tmp_path):
+def test_rows_that_are_read_again_have_the_same_keys_and_so_has_the_next_session(tmp_path):
     """... of the rows of parties, which keep ledgers."""
     found = []
     for _ in range(2):
         with ThreadEngine(("alice", "bob"), config=EngineConfig(ledger=str(tmp_path))) as running:
             rules = Policy(name="visits", noise=Noise(kind="cell_key", scale=SCALE))
-            frame = an.from_pandas(running, {"alice": TABLE[:500], "bob": TABLE[500:]}, policy=rules)
-            found.append(frame["age"].histogram([0, 10, 20, 30, 40, 100]).reveal()[0].tolist())
-    assert found[0] == found[1] != [120, 120, 120, 120, 720]
+            for _ in range(2):
+                frame = an.from_pandas(running, {"alice": TABLE[:500], "bob": TABLE[500:]}, policy=rules)
+                found.append(frame["age"].histogram([0, 10, 20, 30, 40, 100]).reveal()[0].tolist())
+                frame.forget()
+    assert all(counts == found[0] for counts in found)
+    assert found[0] != [120, 120, 120, 120, 720]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,16 +57,28 @@ class GroupKeys(OfColumn, frozen=True, forbid_unknown_fields=True, tag="group_ke
         return {"shown": shown, **{f"word {number}": word for number, word in enumerate(words)}}
 
     def decode(self, numbers: Mapping[str, Number], rows: Rows) -> int | bool | str | None:
-        if not numbers["shown"].integers[0]:
-            return None
-        words = [number.integers[0] for name, number in numbers.items() if name != "shown"]
+        return self.decode_cells(numbers, rows, 1)[0]
+
+    def decode_cells(self, numbers: Mapping[str, Number], rows: Rows, cells: int) -> list[int | bool | str | None]:
+        del cells
+        words = [number.integers for name, number in numbers.items() if name != "shown"]
+        read = self._reader(rows)
+        return [read(word) if bit else None for bit, *word in zip(numbers["shown"].integers, *words, strict=True)]
+
+    def _reader(self, rows: Rows) -> Callable[[Sequence[int]], int | bool | str]:
+        """From the words of a key to what it is."""
         key = self._key(rows)
         if not rows.shared or rows.private is None:
-            return read_key(key, words)
-        value = values_of_word(rows.private.keys, words[0])[self.place]
-        if key.kind == "string":
-            return rows.texts(key.of)[value - 1]
-        return bool(value) if key.kind == "bool" else value
+            return lambda words: read_key(key, words)
+        keys, texts = rows.private.keys, rows.texts(key.of)
+
+        def value(words: Sequence[int]) -> int | bool | str:
+            found = values_of_word(keys, words[0])[self.place]
+            if key.kind == "string":
+                return texts[found - 1]
+            return bool(found) if key.kind == "bool" else found
+
+        return value
 
     def error(self, rows: Rows) -> ErrorBound:
         return EXACT

@@ -257,7 +257,8 @@ class SecureGroupBy(GroupVerbs, DescribedGroups, RowsStay, Uncompared):
         numbered = [replace(item, label=place) for place, item in enumerate(wanted)]
         ranked = [item for item in numbered if item.function == "median"]
         for item in ranked:
-            statistic, _ = self._statistic("", item)
+            statistic, _ = self._statistic(self._meant.name(), item)
+            self._meant.part(statistic)  # merged rows refuse what they do not have
             if self._meant.dataset.facts.shared:
                 instead = "filter for one at a time, or ask before .share()"
                 raise ColumnError(f"{statistic.title}: of groups of shared rows that is not offered: {instead}")

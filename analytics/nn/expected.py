@@ -10,12 +10,15 @@ is found less than once in a thousand predictions, even of a thousand numbers ea
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from analytics.nn.analysis import bits_of
+from analytics.nn.calibration import Samples
 from analytics.nn.layers import rules_of
 from analytics.nn.layers.rules import coded
 from analytics.nn.reference import tensors, walk
@@ -24,12 +27,26 @@ from icm_ray.network.layer import INPUT
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import Lowered, PublicModel
 
-__all__ = ["expected_error"]
+__all__ = ["Expectation"]
 
 _DEVIATIONS = 6.0
 
 
-def expected_error(network: WeightedGraph, model: PublicModel, batches: Iterable[NDArray[np.float64]]) -> float:
+@dataclass(frozen=True)
+class Expectation:
+    """The error of a model's predictions on inputs like these samples, worked out when it is first asked for."""
+
+    network: WeightedGraph = field(repr=False)
+    model: PublicModel
+    samples: Samples
+
+    @cached_property
+    def error(self) -> float:
+        """A power of two that it stays below in 999 of 1000."""
+        return _expected_error(self.network, self.model, self.samples.few())
+
+
+def _expected_error(network: WeightedGraph, model: PublicModel, batches: Iterable[NDArray[np.float64]]) -> float:
     """A power of two that the error of a result's numbers is expected to stay below, for inputs like these samples.
 
     Never above the bound of the error, which holds always.

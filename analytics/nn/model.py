@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final, Literal
 from weakref import finalize, ref
 
@@ -15,7 +15,7 @@ from analytics.nn import importer
 from analytics.nn.arguments import logarithm, positive, whole
 from analytics.nn.calibration import Samples
 from analytics.nn.compile import Compiled, compile_within
-from analytics.nn.expected import expected_error
+from analytics.nn.expected import Expectation
 from analytics.nn.folding import fold_scales
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
@@ -138,8 +138,9 @@ class SecureModel(StaysHere):
             return
         network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool)
         self._intake = Intake.of(scale, normalize, network.graph.input_shape)
-        self._samples = Samples(calibrate, network.graph, inputs, self._intake)
-        self._compiled = compile_within(network, f, inputs, declared, gain, self._samples, factor)
+        samples = Samples(calibrate, network.graph, inputs, self._intake)
+        self._compiled = compile_within(network, f, inputs, declared, gain, samples, factor)
+        self._expectation = Expectation(network, self._public, samples)
         self.batch_size = size or max(1, min(_BATCH, _LARGEST // self._public.widest))
         self._loaded = LoadedWeights(session, self._compiled, owner, shares)
         for output in ("logits", "label") if len(self.output_shape) == 1 else ("logits",):
@@ -158,13 +159,12 @@ class SecureModel(StaysHere):
 
     @property
     def _public(self) -> PublicModel:
-        return self._made.model
-
-    @property
-    def _made(self) -> Compiled:
         if self._compiled is None:
-            raise UnsupportedError(self._unsupported.message, **self._unsupported.where)
-        return self._compiled
+            raise self._refusal()
+        return self._compiled.model
+
+    def _refusal(self) -> UnsupportedError:
+        return UnsupportedError(self._unsupported.message, **self._unsupported.where)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -196,7 +196,7 @@ class SecureModel(StaysHere):
         """
         return self._public.error
 
-    @cached_property
+    @property
     def expected_error(self) -> float:
         """What the difference of a logit to real arithmetic stays below in 999 of 1000 predictions, for inputs like the
         samples; a power of two. It is worked out on the samples at the first use.
@@ -205,7 +205,9 @@ class SecureModel(StaysHere):
             >>> 0 < model.expected_error <= model.error
             True
         """
-        return expected_error(self._made.network, self._public, self._samples.few())
+        if self._compiled is None:
+            raise self._refusal()
+        return self._expectation.error
 
     def preflight(self) -> Preflight:
         """Look for unsupported operations in the network as it is now, or say what a prediction takes.
@@ -302,7 +304,7 @@ class SecureModel(StaysHere):
             intake=self._intake,
             wanted=Wanted.of(public, output, k, threshold),
             owner=owner,
-            expected=lambda: self.expected_error,
+            expectation=self._expectation,
             size=self.batch_size,
             masked=errors == "mask",
             skip=answered,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.nn.batches import Batches
+from analytics.nn.expected import Expectation
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.prediction_run import Answered, PredictionRun
@@ -33,7 +34,7 @@ class PredictionRequest:
     """`wanted` of the images that `source` has, `owner`'s, in batches of `size`.
 
     masked: whether images that fail are left out. skip: ids that are left out. id_name: under which name ids are
-    given. in_ray: whether results are a ray.data.Dataset. expected: the error that most logits stay below.
+    given. in_ray: whether results are a ray.data.Dataset. expectation: of the error of logits.
     """
 
     loaded: LoadedWeights
@@ -42,7 +43,7 @@ class PredictionRequest:
     intake: Intake
     wanted: Wanted
     owner: str
-    expected: Callable[[], float]
+    expectation: Expectation
     size: int
     masked: bool
     skip: Collection[Any]
@@ -161,7 +162,7 @@ class PredictionRequest:
             )
         if (quota := self.loaded.quota.images.get(self.owner)) is not None:
             lines.append(f"  {owner} lets its model predict on {quota} images of {self.owner}'s, as its workers count")
-        lines += [f"  {line}" for line in exactness(self.model, owner, self.expected())]
+        lines += [f"  {line}" for line in exactness(self.model, owner, self.expectation.error)]
         if output != "logits":
             lines.append(f"  {self.wanted.promise()}")
         return "\n".join(lines)

@@ -9,7 +9,7 @@ from torch.nn import functional
 from analytics.nn.layers.images import padded
 from analytics.nn.layers.products import ProductRules
 from analytics.nn.layers.rules import Tensor
-from analytics.nn.norms import conv_norm
+from analytics.nn.norms import conv_norm, schur_norm
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Conv
 
@@ -25,3 +25,6 @@ class ConvRules(ProductRules[Conv]):
 
     def norm(self, layer: Conv, weight: npt.NDArray[np.float64], source: Shape) -> float:
         return conv_norm(weight, layer, source)
+
+    def rough_norm(self, layer: Conv, weight: npt.NDArray[np.float64]) -> float:
+        return schur_norm(weight, layer.groups)

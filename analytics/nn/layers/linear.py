@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from analytics.nn.layers.products import ProductRules
 from analytics.nn.layers.rules import Tensor
-from analytics.nn.norms import matrix_norm
+from analytics.nn.norms import matrix_norm, schur_norm
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Linear
 
@@ -23,6 +23,9 @@ class LinearRules(ProductRules[Linear]):
 
     def norm(self, layer: Linear, weight: npt.NDArray[np.float64], source: Shape) -> float:
         return matrix_norm(weight)
+
+    def rough_norm(self, layer: Linear, weight: npt.NDArray[np.float64]) -> float:
+        return schur_norm(weight)
 
     def by_channel(self, values: Tensor, like: Tensor) -> Tensor:
         return values

@@ -32,6 +32,10 @@ class ProductRules(LayerRules[P]):
     def norm(self, layer: P, weight: npt.NDArray[np.float64], source: Shape) -> float:
         """The largest factor by which W can lengthen an input of shape `source`, from above."""
 
+    def rough_norm(self, layer: P, weight: npt.NDArray[np.float64]) -> float:
+        """A factor that is above `norm`, or that, at less work: where the norm makes little difference."""
+        return self.norm(layer, weight, ())
+
     def by_channel(self, values: Tensor, like: Tensor) -> Tensor:
         """One value for each channel, shaped to be added to the layer's result."""
         return values.reshape(1, -1, *[1] * (like.ndim - 2))
@@ -62,7 +66,11 @@ class ProductRules(LayerRules[P]):
         d, d_weight = x.deviation, weight - coded(weight, lowered.weights[layer.name].f)
         d_bias = None if bias is None else bias - coded(bias, lowered.result_bits[layer.name])
         source = tuple(x.range.low.shape[1:])
-        norm, d_norm = self.norm(layer, weight.numpy(), source), self.norm(layer, d_weight.numpy(), source)
+        norm, d_norm = self.rough_norm(layer, weight.numpy()), self.rough_norm(layer, d_weight.numpy())
+        if d.length < x.length:  # else nothing can be said of the values any more, and needs no spectrum
+            norm = self.norm(layer, weight.numpy(), source)
+            if d_norm * x.length > norm * d.length / 16:
+                d_norm = self.norm(layer, d_weight.numpy(), source)
         cells = self.apply(layer, weight.abs(), d.cells)
         rows = weight.flatten(1).norm(dim=1) if weight.ndim > 1 else weight.abs()  # |w d| <= ||w|| ||d|| for each cell
         cells = torch.minimum(cells, self.by_channel(rows * d.length, cells).expand_as(cells))

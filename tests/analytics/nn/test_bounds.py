@@ -122,7 +122,7 @@ def test_any_layers_value_is_held_to_its_bound_exactly(name: str, value: float) 
     with ThreadEngine() as session:
         model = SecureModel(session, net, "alice", (x,), input_bound=1024.0)
         public = model._public
-        made = Compiled(replace(public, scheme=replace(public.scheme, bounds={name: 2})), model._made.network)
+        made = Compiled(replace(public, scheme=replace(public.scheme, bounds={name: 2})), model._compiled.network)
         model._compiled, model._loaded = made, LoadedWeights(session, made, "alice", model._loaded.quota)
         prediction = model.predict(x, owner="bob")
         if abs(value) < 4 or (name == "relu_1" and value < 0):  # a ReLU's values are never below zero

@@ -261,6 +261,7 @@ def test_unsupported_layers_are_named(net: nn.Module) -> None:
         for use in (
             lambda: model.predict(images(3, 8, 8), owner="bob"),
             lambda: model.error,
+            lambda: model.expected_error,
             lambda: model.input_shape,
         ):
             with pytest.raises(UnsupportedError, match="softmax"):

@@ -198,8 +198,9 @@ class SecureModel(StaysHere):
 
     @property
     def expected_error(self) -> float:
-        """What the difference of a logit to real arithmetic stays below in 999 of 1000 predictions, for inputs like the
-        samples; a power of two. It is worked out on the samples at the first use.
+        """What a logit's difference to real arithmetic stays below in 999 of 1000 predictions.
+
+        It is a power of two, for inputs like the owner's samples, and is worked out on these at the first use.
 
         Examples:
             >>> 0 < model.expected_error <= model.error

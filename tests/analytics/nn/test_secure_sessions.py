@@ -264,7 +264,7 @@ def test_unsupported_layers_are_named(net: nn.Module) -> None:
             lambda: model.expected_error,
             lambda: model.input_shape,
         ):
-            with pytest.raises(UnsupportedError, match="aten.div"):
+            with pytest.raises(UnsupportedError, match=r"aten\.div"):
                 use()
         model.close()
         assert repr(model) == "<SecureModel of alice: not supported>"

@@ -73,7 +73,13 @@ class Planted:
                 kind, _, peer = kind.partition("-")
                 kinds[process].add(kind)
                 # both ends of a link know what it carries and derive keys, a party the shares that it made for others
-                also = {"sent": {peer}, "nonce": {"dealer", *PARTIES}, "kept": set(PARTIES)}.get(kind, set())
+                members = {"dealer", *PARTIES}
+                also = {
+                    "sent": {peer},
+                    "nonce": members,
+                    "link": {"driver", *members},
+                    "kept": set(PARTIES),
+                }.get(kind, set())
                 name = names.setdefault(secret, f"{kind} {secret[:12]} of {process}")
                 self.needles.raw(self._name(name, {process} | also), bytes.fromhex(secret))
                 if kind == "kept":

@@ -78,6 +78,14 @@ def _watch_engine(append: Callable[[bytes], None]) -> None:
 
     # before what follows is imported, which takes these by name
     prg.fresh_secret, prg.derive_key, prg.Key.__init__ = fresh, derived, key
+    from icm_ray.transport import channel
+
+    def agreed(size: int = 32) -> bytes:  # with the other end of a link, the driver or another
+        secret = fresh_secret(size)
+        note("link", secret)
+        return secret
+
+    channel.fresh_secret = agreed
     _watch_links(note)
     _watch_store(note)
 

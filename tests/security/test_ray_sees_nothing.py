@@ -41,7 +41,7 @@ SEEN = {
     "output": {"output"},
 }
 """By what Ray is given on purpose: where that must be found."""
-NOTED = {"nonce", "secret", "key", "identity", "sent", "kept"}
+NOTED = {"nonce", "link", "secret", "key", "identity", "sent", "kept"}
 
 
 WHOLE = np.random.default_rng(7).integers(2**47, 2**48, 40)
@@ -199,7 +199,7 @@ def test_planted_values_are_nowhere_that_ray_sees(watched, planted, tmp_path):
 
     for name, places in SEEN.items():
         assert places - watched.blind_for <= watched.places(f"control {name}"), f"the search does not see {name}"
-    assert noted == {"alice": NOTED, "bob": NOTED, "dealer": NOTED - {"kept"}, "driver": {"identity", "sent"}}
+    assert noted == {"alice": NOTED, "bob": NOTED, "dealer": NOTED - {"kept"}, "driver": {"identity", "link", "sent"}}
     if not watched.blind_for:
         for owner in PARTIES:
             for name in ("whole", "part", "text"):

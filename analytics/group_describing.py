@@ -13,6 +13,7 @@ from icm_ray.errors import ColumnError, PolicyError
 from icm_ray.query.disclosure import unanswered
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.selection import SelectedRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,7 @@ class DescribedGroups:
         reasons = {item.label: reason for item in every if (reason := self._refused(item)) is not None}
         asked = [item for item in every if item.label not in reasons]
         if not asked:
-            raise PolicyError(next(iter(reasons.values())), dataset=self._meant.dataset.facts.source)
+            raise self._refusal(next(iter(reasons.values())))
         floats = all(self._kind(item) in NUMBERS for item in every)
 
         def finish(table: Any) -> Any:
@@ -95,12 +96,24 @@ class DescribedGroups:
 
     def _refused(self, item: Wanted) -> str | None:
         """Why nobody would get it, from public facts alone."""
-        by, session = self._groups.groups, self._meant.dataset.engine
-        if item.function == "median" and isinstance(by, PrivateKeys):
-            policy = self._meant.dataset.facts.policy  # the groups that are opened are asked
-            return None if policy is None else policy.forbids(self._statistic("", item)[0].operation)
+        by, session, facts = self._groups.groups, self._meant.dataset.engine, self._meant.dataset.facts
+        if item.function == "median" and isinstance(by, PrivateKeys):  # the groups that are opened are asked
+            found, _ = self._statistic("", item)
+            if facts.shared:
+                instead = "filter for one at a time, or ask before .share()"
+                return f"{found.title}: of groups of shared rows that is not offered: {instead}"
+            reason = None if facts.policy is None else facts.policy.forbids(found.operation)
+            return None if reason is None else f"{found.title}: {reason}"
         statistic, _ = self._statistic(self._meant.name(by), item)
-        return unanswered(statistic, self._meant.part(statistic, by).rows, (*session.parties, *session.owners))
+        selected = self._meant.part(statistic, by).rows
+        sorted_groups = selected.private is not None or (isinstance(selected, SelectedRows) and selected.sorted_cells)
+        if facts.shared and sorted_groups and item.function in {"min", "max"}:
+            return f"{statistic.title}: of so many groups of shared rows that is not offered: ask before .share()"
+        return unanswered(statistic, selected, (*session.parties, *session.owners))
+
+    def _refusal(self, reason: str) -> ColumnError | PolicyError:
+        facts = self._meant.dataset.facts
+        return ColumnError(reason) if facts.policy is None else PolicyError(reason, dataset=facts.source)
 
 
 def _index(labels: Iterable[Any]) -> Any:

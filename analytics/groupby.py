@@ -21,7 +21,7 @@ from analytics.query import Query
 from analytics.rows_stay import OF_GROUPS, RowsStay, refused
 from analytics.shown import shown
 from analytics.uncompared import Uncompared
-from icm_ray.errors import ColumnError, InputError, PolicyError
+from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.noise import deviations
@@ -253,17 +253,12 @@ class SecureGroupBy(GroupVerbs, DescribedGroups, RowsStay, Uncompared):
 
     def _in_two_steps(self, wanted: Sequence[Wanted], *, flat: bool, series: bool, finish: Finish) -> Query:
         """Values of a rank are searched in groups whose keys are known: in those that the first question opens."""
-        policy = self._meant.dataset.facts.policy
         numbered = [replace(item, label=place) for place, item in enumerate(wanted)]
         ranked = [item for item in numbered if item.function == "median"]
         for item in ranked:
-            statistic, _ = self._statistic(self._meant.name(), item)
-            self._meant.part(statistic)  # merged rows refuse what they do not have
-            if self._meant.dataset.facts.shared:
-                instead = "filter for one at a time, or ask before .share()"
-                raise ColumnError(f"{statistic.title}: of groups of shared rows that is not offered: {instead}")
-            if policy is not None and (reason := policy.forbids(statistic.operation)):
-                raise PolicyError(f"{statistic.title}: {reason}", dataset=self._meant.dataset.facts.source)
+            self._meant.part(self._statistic(self._meant.name(), item)[0])  # merged rows refuse what they do not have
+            if reason := self._refused(item):
+                raise self._refusal(reason)
         first = [Wanted(-1, "", "size"), *(item for item in numbered if item.function != "median")]
         labels = [item.label for item in wanted]
 

@@ -77,7 +77,7 @@ def both(engine, one, other, on, how):
     on=st.sampled_from([["word"], ["word", "small"]]),
     by=st.sampled_from([["kind"], ["segment"], ["segment", "kind"]]),
 )
-@settings(max_examples=4, phases=(Phase.explicit, Phase.generate, Phase.shrink))
+@settings(max_examples=3, phases=(Phase.explicit, Phase.generate, Phase.shrink))
 def test_groups_and_conditions(engine, how, one, other, condition, on, by):
     merged, plain = both(engine, one, other, on, how)
     chosen, meant = merged[condition(merged)], plain[condition(plain)]
@@ -184,6 +184,12 @@ def test_small_groups_are_withheld(fresh):
     assert found[["v", "w"]].isna().all(), "w since the others and the total would tell v"
     assert found["u"] == 9
     assert any("fewer than 3" in reason for reason in found.attrs["withheld"])
+    with pytest.raises(PolicyError, match="max"):
+        merged.groupby("segment", domain=["u", "v", "w"])["x"].max().reveal()
+    policy = icm.Policy(min_rows=3, operations=("count", "max", "merge"))
+    one, other = an.from_pandas(fresh, {"alice": left}, policy=policy), an.from_pandas(fresh, {"bob": right})
+    most = an.merge(one, other, on="k").groupby("segment", domain=["u", "v", "w"])["x"].max().reveal()
+    assert most.isna().tolist() == [False, True, False], "2 rows of v"
     with pytest.raises(PolicyError, match="chosen rows"):
         merged[merged["x"] > 0]["x"].sum().reveal()
     for chosen in ((merged["x"] > 3).sum(), merged.groupby(merged["x"] > 3).size()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Final
@@ -34,13 +34,21 @@ _MOST_WAITING: Final = 1 << 22
 class EntityCodes:
     """The entities of a table, by the column that names them; rows that lack a name are one entity's."""
 
-    def __init__(self, name: str, arrays: Sequence[Any]) -> None:
-        """arrays: of the column, all rows. Errors: `ColumnError` (an entity of too many rows)."""
+    def __init__(self, name: str, arrays: Iterable[Any]) -> None:
+        """arrays: of the column, all rows; one after the other, none is kept. Errors: `ColumnError` (an entity of too
+        many rows).
+        """
         import pyarrow as pa
 
-        tables = [pa.table({"name": array, "rows": np.ones(len(array), np.int64)}) for array in arrays]
-        found = pa.concat_tables([_summed(table) for table in tables], promote_options="default")
-        whole = _summed(found)
+        found: list[Any] = []
+        waiting, entities = 0, 0
+        for array in arrays:
+            found.append(_summed(pa.table({"name": array, "rows": np.ones(len(array), np.int64)})))
+            waiting += found[-1].num_rows
+            if waiting > _MOST_WAITING + entities:
+                found = [_summed(pa.concat_tables(found, promote_options="default"))]
+                waiting, entities = 0, found[0].num_rows
+        whole = _summed(pa.concat_tables(found, promote_options="default"))
         self._names = whole["name"].combine_chunks()
         self._rows: Rows = whole["rows"].to_numpy()
         if self._rows.size and int(self._rows.max()) > 1 << LOG2_UNIT:

@@ -83,11 +83,13 @@ def _beside(columns: Mapping[str, Any], keys: Sequence[Rows]) -> Callable[[str],
 
 def _entities(table: Readable, name: str, partitions: Iterable[int]) -> EntityCodes:
     """The entities of these partitions: a pass over one column, before the one over the rest."""
-    infos, arrays = {info.name: info for info in table.info.columns}, []
-    for partition in partitions:
-        if 0 <= partition < len(table.info.rows) and table.info.rows[partition]:
-            for count, columns in table.batches(partition, [name]):
-                arrays.append(Batch(infos, count, columns.__getitem__).names(name))
+    infos = {info.name: info for info in table.info.columns}
+    arrays = (
+        Batch(infos, count, columns.__getitem__).names(name)
+        for partition in partitions
+        if 0 <= partition < len(table.info.rows) and table.info.rows[partition]
+        for count, columns in table.batches(partition, [name])
+    )
     return EntityCodes(name, arrays)
 
 

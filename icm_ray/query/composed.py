@@ -1,9 +1,10 @@
 """What a computed column can tell that no condition in it says, so that no ledger holds it.
 
 An order statistic shows a value: of a column computed of several (`1000 * id + age`) it would show values of all of
-them, of one row. Arithmetic that bends picks rows: `1 // (1 + abs(id - 7))` is 1 in one of them, and sums of
-`x.clip(6, 7)` and `x.clip(7, 8)` tell how many there are of 7. Sums and differences of columns, and multiples of these,
-pick none.
+them, of one row; of `2 * age + ill` whether that row is ill. Conditions that leave values out alone are filters, and
+show nothing of a row but that it is there. Arithmetic that bends picks rows: `1 // (1 + abs(id - 7))` is 1 in one of
+them, and sums of `x.clip(6, 7)` and `x.clip(7, 8)` tell how many there are of 7. Sums and differences of columns, and
+multiples of these, pick none.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from icm_ray.query.arrow_kinds import Family, unit_kind
 from icm_ray.query.expressions.function import Typed
-from icm_ray.query.expressions.tree import Apply, Column, Expression, Node, Of, nodes_of
+from icm_ray.query.expressions.tree import Apply, Column, Expression, Literal, Node, Of, nodes_of
 from icm_ray.query.expressions.typing import types_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.rows import Rows, column_of
@@ -25,11 +26,14 @@ _OF_TIMES: Final = frozenset({"subtract", "ticks", "total_seconds", "days"})
 
 
 def composed(of: Of, rows: Rows) -> bool:
-    """Whether values of several columns are in a column's; how long it is from one time to another is one value."""
+    """Whether values of several columns are in a column's, or what conditions say of others; how long it is from one
+    time to another is one value.
+    """
     nodes, types = nodes_of(of), types_of(of, lambda name: column_of(rows, name))
     reached = list(_values(nodes, types))
     names = {node.name for number in reached if isinstance(node := nodes[number], Column)}
-    if len(names) < 2:
+    shown = _conditions_shown(nodes, types, reached)
+    if len(names.union(*shown)) < 2 or (not names and len(shown) == 1):
         return False
     computed = (node for number in reached if isinstance(node := nodes[number], Apply))
     times = all(_is_time(types[number]) for number in reached if isinstance(nodes[number], Column))
@@ -50,6 +54,27 @@ def bent(of: Of, rows: Rows) -> str:
         if isinstance(node, Apply) and reads[number] and not _straight(node, types, number, reads):
             return words(Expression(nodes[: number + 1]))
     return ""
+
+
+def _conditions_shown(nodes: Sequence[Node], types: Sequence[Typed], reached: Sequence[int]) -> list[frozenset[str]]:
+    """The columns of the outermost conditions that a value tells of: not of those by which it is there or missing."""
+    reads: list[frozenset[str]] = []
+    for node in nodes:
+        given = [reads[argument] for argument in node.arguments] if isinstance(node, Apply) else []
+        reads.append(frozenset({node.name}) if isinstance(node, Column) else frozenset[str]().union(*given))
+    found = dict[int, frozenset[str]]()
+    for node in (nodes[number] for number in reached):
+        if isinstance(node, Apply) and not (node.function == "where" and any(map(_is_nothing, _branches(node, nodes)))):
+            found |= {at: reads[at] for at in node.arguments if types[at].kind == "bool"}
+    return [*found.values()]
+
+
+def _branches(node: Apply, nodes: Sequence[Node]) -> list[Node]:
+    return [nodes[argument] for argument in node.arguments[1:]]
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Literal) and node.value is None
 
 
 def _values(nodes: Sequence[Node], types: Sequence[Typed]) -> Iterator[int]:

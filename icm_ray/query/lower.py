@@ -324,7 +324,7 @@ class _OfQuestion:
             k = least(policy, policy.min_rows)
             bits = with_second(builder, shared(found_behind), bits, k, zeros=zeros, total=total)
         bits = self._or_empty(builder, statistic, counted, bits) or bits
-        secret = rows.where is not None or column_of(rows, statistic.column).nullable
+        secret = bool(policy.entity) or rows.where is not None or column_of(rows, statistic.column).nullable
         return coarse(builder, shared(counted[0]), bits, policy) if rows.by and secret else bits
 
     def _or_empty(

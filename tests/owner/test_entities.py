@@ -27,6 +27,22 @@ def test_rows_of_one_entity_share_its_weight():
         fold.add(np.zeros(1, np.bool_), np.array([0]), np.array([9]))
 
 
+def test_entities_are_found_batch_by_batch(monkeypatch):
+    """No batch of the column is kept, and what is known of the entities is added up on the way."""
+    monkeypatch.setattr("icm_ray.owner.entities._MOST_WAITING", 4)
+    rows, before = 1 << 16, pa.total_allocated_bytes()
+
+    def batches():
+        for place in range(20):
+            yield pa.array([place % 3, 3, None] * (rows // 4), pa.int64())
+            assert pa.total_allocated_bytes() - before < 32 * rows, "all batches are 80 bytes a row, and their counts"
+
+    codes = EntityCodes("name", batches())
+    assert codes.weights[codes.of(pa.array([0, 1, 2, 3, None]))].tolist() == [
+        2**20 // (n * (rows // 4)) for n in (7, 7, 6, 20, 20)
+    ]
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-300, 1e300, 5e-324, 2.0**60])
 @pytest.mark.parametrize("floats", [False, True])
 def test_what_an_entity_has_is_no_less_than_it_is(scale, floats):

@@ -71,6 +71,16 @@ def test_nor_by_conditions_bins_and_groups(engine):
     assert np.ma.getmaskarray(few).sum() == 1, "a patient is in no bin"
 
 
+def test_nor_by_more_groups_than_there_are_patients_for(engine):
+    """12 patients, each with a row in every group: 60 rows are enough for 5 groups, 12 patients are not."""
+    table = pd.DataFrame({"patient": np.repeat(np.arange(12), 5), "g": np.tile([*"abcde"], 12), "h": [*range(5)] * 12})
+    frame = framed(engine, table, min_rows=3, rows_per_bin=3)
+    assert np.ma.getmaskarray(frame["h"].histogram(range(6)).reveal()[0]).all()
+    assert frame.groupby("g", domain=[*"abcde"])["h"].count().reveal().isna().all()
+    other = framed(engine, table, min_rows=3, rows_per_bin=2)
+    assert other.groupby("g", domain=[*"abcde"])["h"].count().reveal().tolist() == [12] * 5
+
+
 def test_two_filters_are_not_subtracted(engine):
     table = visits()
     frame = framed(engine)

@@ -16,8 +16,8 @@ from icm_ray.errors import InputError, PolicyError
 from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.expressions.tree import apply, literal
 from icm_ray.query.selection import MOST_CELLS
-from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.distinct import Distinct
+from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.tasks import GroupKey
 from icm_ray.query.withheld import Withheld
 
@@ -205,9 +205,9 @@ class ByValue:
             )
         asked = [groups.size()]
         if not dropna and self.meant.info(self.of).nullable:
-            asked.append(
-                Query([self.meant.part(Count(self.meant.name(), _lacking(self.of)))], f"missing values of {self.name}")
-            )
+            # the sum of a condition, which policies hold against the groups: a count of values they hold against none
+            missing = Sum(self.meant.name(), apply("is_null", (self.of,)))
+            asked.append(Query([self.meant.part(missing)], f"missing values of {self.name}"))
 
         def build(results: list[Any]) -> Any:
             counts = _with_missing(*results)
@@ -248,11 +248,6 @@ def _modes(found: Any, values: tuple[Any, ...], name: str) -> Any:
     if isinstance(found, Withheld):
         return found
     return pd.Series(pd.Index(list(values)).take([values.index(value) for value in found]), name=name)
-
-
-def _lacking(of: Of) -> Of:
-    """A value where one is missing."""
-    return apply("where", (apply("is_null", (of,)), literal(value=True), literal(None)))
 
 
 def _with_missing(counts: Any, missing: Any = 0) -> Any:

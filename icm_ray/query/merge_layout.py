@@ -128,6 +128,7 @@ class Layout:
                 asked[Aggregated(True, term.right, own if right else ALL_ROWS)] = None
                 if own.kind in {"min", "max"}:
                     asked[Aggregated(False, term.left, ALL_ROWS)] = None
+                    asked[Aggregated(True, term.right, ALL_ROWS)] = None
             if not right:
                 for where in self.sides.alone:
                     asked[Aggregated(False, where, own)] = None

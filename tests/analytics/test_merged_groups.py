@@ -95,6 +95,18 @@ def test_groups_and_conditions(engine, how, one, other, condition, on, by):
     assert same(found.to_numpy(float), expected.to_numpy(float))
 
 
+@pytest.mark.parametrize("validate", ["m:1", "m:m"])
+def test_each_extreme_of_chosen_rows_by_itself(fresh, validate):
+    """Asked together with others it would find what these have owners bring."""
+    one, other, left, right = small(fresh)
+    merged, plain = an.merge(one, other, on="k", validate=validate), left.merge(right, on="k")
+    for choose in (lambda m: m["y"] > 1, lambda m: (m["y"] > 1) | (m["x"] > 7)):
+        chosen, meant = merged[choose(merged)], plain[choose(plain)]
+        for name in ("x", "y"):
+            assert chosen[name].max().reveal() == meant[name].max()
+            assert chosen[name].min().reveal() == meant[name].min()
+
+
 def small(engine, **stated):
     left = pd.DataFrame({"k": np.arange(12) % 4, "x": np.arange(12) * 1.5, "kind": ["p", "q", "q"] * 4})
     right = pd.DataFrame({"k": [0, 1, 7, 8], "y": [1, 2, 4, 8], "segment": list("uvuv")})

@@ -254,6 +254,17 @@ def test_what_the_defaults_are(fresh):
     assert frame["pay"].sum().reveal() == 5600
 
 
+def test_missing_values_do_not_tell_how_many_are_in_no_group(fresh):
+    """30 and 18 of 60 rows leave 12; that 10 of these lack a value would say that 2 have another one."""
+    table = pd.DataFrame({"ward": ["a"] * 30 + ["b"] * 18 + ["c"] * 2 + [None] * 10})
+    frame = an.from_pandas(fresh, cut(shuffled(table)), policy=Policy(min_rows=K))
+    with pytest.raises(PolicyError, match="fewer than 4 rows are the difference"):
+        frame["ward"].value_counts(domain=["a", "b"], dropna=False).reveal()
+    whole = an.from_pandas(fresh, cut(shuffled(table.replace("c", "b"))), policy=Policy(min_rows=K))
+    counts = whole["ward"].value_counts(domain=["a", "b"], dropna=False).reveal()
+    assert counts.tolist() == [30, 20, 10]
+
+
 # --- what results say of it -------------------------------------------------------------------------------------------
 
 

@@ -35,7 +35,7 @@ def agrees(session: ThreadEngine, net: nn.Module, shape: tuple[int, ...], case: 
     x = torch.randn(3, *shape, generator=torch.Generator().manual_seed(5)) * case.bound / 2
     x = x.clamp(-case.bound, case.bound)
     model = SecureModel(session, net, "alice", (x[:2],), input_bound=case.bound)
-    same(model._made.network, net, x)
+    same(model._compiled.network, net, x)
     prediction = model.predict(x, owner="bob")
     difference = np.abs(prediction.reveal(to="bob") - plain(net, x)).max()
     assert difference <= prediction.error <= case.error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from secrets import token_hex
+from threading import Event, Lock
+from typing import Final
 
 from analytics.nn.compile import Compiled
 from analytics.nn.quota import Quota
@@ -19,20 +21,29 @@ from icm_ray.runtime.orders.origins import FromPrediction
 
 __all__ = ["LoadedWeights"]
 
+_PATIENCE: Final = 600.0
+"""Seconds in which another run's weights have to be there; then a worker says what is missing."""
+
 
 class LoadedWeights:
-    """Of `owner`, a party; the workers drop them when nobody has this object any more."""
+    """Of `owner`, a party; the workers drop them when nobody has this object any more.
+
+    Several threads may predict: a lane loads weights once, and whoever comes meanwhile waits until they are there.
+    """
 
     def __init__(self, session: Engine, compiled: Compiled, owner: str, quota: Quota) -> None:
         self.session, self.owner, self.quota = session, owner, quota
         self._compiled, self._account = compiled, token_hex(8)
         self._kept: set[str] = set()  # names of weights that workers may have
-        self._lanes: set[int] = set()  # those that have them
+        self._lock = Lock()
+        self._lanes: dict[int, tuple[object, Event]] = {}  # who loads them there, and whether they are there
         self._programs: dict[tuple[int, str, Wanted, str], tuple[Program, FromPrediction]] = {}
         self._new_version()
         forget_when_dropped(self, session, partial(list, self._kept))
 
     def _new_version(self) -> None:
+        for _, there in self._lanes.values():
+            there.set()  # whoever waits looks again
         self._lanes.clear()
         self._kept.clear()
         self._programs.clear()
@@ -49,14 +60,30 @@ class LoadedWeights:
             self._programs[key] = program, FromPrediction(encode_model_question(question))
         return self._programs[key]
 
-    def loading(self, lanes: Iterable[int]) -> Sequence[LaneJob]:
-        """Jobs after which these lanes have the weights; they are taken to be run."""
-        jobs = [self._load_job(lane) for lane in lanes if lane not in self._lanes]
-        self._lanes |= {job.lane for job in jobs}
-        self._kept.update(self._load.keys().values())
+    def loading(self, lanes: Iterable[int], by: object) -> Sequence[LaneJob]:
+        """Jobs after which these lanes have the weights; they are taken to be run, before other jobs of `by`'s there.
+
+        Where others load them it waits until they are there.
+        """
+        jobs: list[LaneJob] = []
+        for lane in lanes:
+            while (there := self._others_load(lane, by, jobs)) is not None and there.wait(_PATIENCE):
+                continue
         return jobs
 
-    def _load_job(self, lane: int) -> LaneJob:
+    def _others_load(self, lane: int, by: object, jobs: list[LaneJob]) -> Event | None:
+        """What is set when others have loaded them; None where they have, or `by` does, now or before."""
+        with self._lock:
+            if lane not in self._lanes:
+                there = Event()
+                jobs.append(self._load_job(lane, there.set))
+                self._lanes[lane] = by, there
+                self._kept.update(self._load.keys().values())
+                return None
+            whose, there = self._lanes[lane]
+            return None if whose is by or there.is_set() else there
+
+    def _load_job(self, lane: int, done: Callable[[], None]) -> LaneJob:
         load = WeightLoad(
             model=self._load.model,
             version=self._load.version,
@@ -66,12 +93,13 @@ class LoadedWeights:
         )
         program = program_of(load, self.session.parties, self.session.owners)
         origin = FromPrediction(encode_model_question(load))
-        return LaneJob(lane, program, given={self.owner: self._compiled.weights()}, origin=origin)
+        return LaneJob(lane, program, given={self.owner: self._compiled.weights()}, origin=origin, done=done)
 
     def forget(self) -> None:
         """Let all lanes forget them. Raises `SessionError` where the session cannot be used."""
-        keys = list(self._kept)
-        self._new_version()
+        with self._lock:
+            keys = list(self._kept)
+            self._new_version()
         self.session.forget(keys)
 
     def give_up(self) -> None:

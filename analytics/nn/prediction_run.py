@@ -85,6 +85,7 @@ class PredictionRun:
     _under_way: dict[int, _Piece] = field(default_factory=dict)  # by the identity of its job
     _due: int = 0  # the batch that is handed over next
     _read: bool = False  # whether the source has no more
+    _name: object = field(default_factory=object)  # who loads weights
 
     def answers(self) -> Iterator[Answered]:
         """Of every batch, in order. Where it is left, or fails, the weights are loaded anew the next time."""
@@ -116,12 +117,13 @@ class PredictionRun:
             return None
         count = len(piece.places)
         self.loaded.quota.use(lane, self.owner, count)
+        loads = self.loaded.loading([lane], by=self._name)
         program, origin = self.loaded.program(count, self.owner, self.wanted, self.to)
         given = {self.owner: {IMAGES: piece.images}}
         done = partial(self.ended, count)
         job = LaneJob(lane, program, piece.number, given=given, origin=origin, done=done)
         self._under_way[id(job)] = piece
-        return *self.loaded.loading([lane]), job
+        return *loads, job
 
     def _room(self, lane: int) -> int:
         """How many images the lane is given at once: none where its part of the quota is used up and another's is not.

@@ -86,7 +86,7 @@ class PredictionRequest:
         size = self.size if count is None else min(self.size, count)
         program, _ = self.loaded.program(size, self.owner, self.wanted, receiver)
         try:
-            session.execute(self.loaded.loading(session.usable_lanes))
+            session.execute(self.loaded.loading(session.usable_lanes, by=object()))
             session.preprocess(program, batches)
         except BaseException:
             self.loaded.give_up()

@@ -10,6 +10,8 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from icm_ray.network.layers.normalise import LEAST_EPSILON
+
 __all__ = ["UnitRows"]
 
 
@@ -37,5 +39,7 @@ def _normalised(
     if p != 2 or not isinstance(dim, int) or out is not None or x.shape[dim] < 3:
         return None
     rows, size = x.movedim(dim, -1), x.shape[dim]
+    if eps * eps / size > LEAST_EPSILON:  # torch divides by max(|x|, eps), which is another function then
+        return None
     made = functional.rms_norm(rows, (size,), eps=eps * eps / size)
     return (made * (1 / math.sqrt(size))).movedim(-1, dim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from icm_ray.errors import InputError, UnsupportedError
 from icm_ray.functions.activations import sigmoid
@@ -22,6 +22,8 @@ _SMOOTH_BITS = 16
 _ORDER_BITS = 24
 """... and of what is put in order where the ring has no room for more: what was found is moved below all others."""
 _ORDER_WIDTH = 60
+_MOST_ORDERED: Final = 1 << 22
+"""Of top_k, k times the classes: a few numbers that somebody sent must not keep a member busy for long."""
 
 
 def add_output(builder: Builder, result: Value, error: float, output: Output, k: int, threshold: float) -> Value:
@@ -31,7 +33,7 @@ def add_output(builder: Builder, result: Value, error: float, output: Output, k:
     (n, k), the largest first. probabilities: softmax of the classes, or sigmoid of a single one. above: 0 or 1, whether
     a cell is `threshold` or more.
     Raises `UnsupportedError` where the result has no single axis of classes, `InputError` for a k or a threshold that
-    cannot be, `BoundError` where the values do not fit the ring.
+    cannot be (k times the classes is 2^22 at most), `BoundError` where the values do not fit the ring.
     """
     if output == "label":
         return builder.add(compare.ArgMax(result.type.width + 1), _classes(result, "a label"))
@@ -88,6 +90,8 @@ def _top_k(builder: Builder, x: Value, k: int) -> Value:
     images, classes = x.type.shape
     if not 1 <= k <= classes:
         raise InputError(f"top_k of {classes} classes: k is 1 to {classes}, not {k}")
+    if k * classes > _MOST_ORDERED:
+        raise InputError(f"top_k of {classes} classes: k is {max(_MOST_ORDERED // classes, 1)} at most, not {k}")
     if order_rounding(x.type):
         x = _rounded(builder, x, _ORDER_BITS)
     width, left, found = x.type.width, x, list[Value]()

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from icm_ray.errors import IcmError, OwnerError, ProgramError, UnsupportedError
-from icm_ray.network.layers import LAYERS, AvgPool, MaxPool, ProductLayer, Relu
-from icm_ray.network.programs import decode_model_question, encode_model_question, program_of
+from icm_ray.errors import IcmError, InputError, OwnerError, ProgramError, UnsupportedError
+from icm_ray.network.layers import LAYERS, AvgPool, Bent, Expand, Flatten, MaxPool, ProductLayer, Relu, Softmax
+from icm_ray.network.programs import PredictionQuestion, decode_model_question, encode_model_question, program_of
 from icm_ray.network.scheme import Scheme, TooWide
 from icm_ray.ops.compare import CheckFlag
 from icm_ray.ops.linear import Reveal
@@ -120,7 +120,50 @@ def test_a_few_bytes_do_not_become_millions_of_operations() -> None:
         program_of(replace(prediction(output="logits"), model=replace(model(), graph=chain.graph())), PARTIES)
 
 
-@pytest.mark.parametrize("divisor", [0.0, float("nan"), float("inf")])
+def _asked(chain: Chain, **changes) -> PredictionQuestion:
+    return replace(prediction(**changes), model=replace(model(), graph=chain.graph()))
+
+
+def test_a_few_classes_are_put_in_order_not_all_of_millions() -> None:
+    chain = Chain((1, 1))
+    chain.add(Expand, (1, 1 << 23))
+    chain.add(Flatten, (1 << 23,))
+    with pytest.raises(InputError, match="1 at most"):
+        program_of(_asked(chain, output="top_k", k=2), PARTIES)
+
+
+def test_places_of_a_mask_are_no_more_than_a_program_has_numbers_for() -> None:
+    chain = Chain((1, 1))
+    chain.add(Expand, (1 << 20, 1 << 20))
+    chain.add(Softmax, (1 << 20, 1 << 20), closed=(0,))
+    with pytest.raises(ProgramError, match="does not fit"):
+        chain.graph()
+
+
+def test_a_mask_of_many_rows_is_looked_at_once() -> None:
+    chain = Chain((1 << 17, 3))
+    chain.add(Softmax, (1 << 17, 3), closed=tuple(range(0, 3 << 17, 3)))  # in pairs: 2^34 comparisons
+    assert chain.graph().output_shape == (1 << 17, 3)
+
+
+def test_a_function_has_a_few_bends() -> None:
+    chain = Chain((2,))
+    chain.add(Bent, (2,), offset=0.0, slope=1.0, bends=((0.0, 0.5),) * 65)
+    with pytest.raises(ProgramError, match="does not fit"):
+        chain.graph()
+
+
+def test_slopes_are_rounded_far_from_a_bend_too() -> None:
+    at, change = -(2.0**19), 1 / 3
+    chain = Chain((1,))
+    chain.add(Bent, (1,), offset=at * change, slope=0.0, bends=((at, change),))
+    program = program_of(_asked(chain, output="logits"), PARTIES)
+    result = program.types()[-1]
+    off = abs(round(change * 2**20) / 2**20 - change) * abs(at)
+    assert result.magnitude >= off + 4 * change  # what becomes of 4, the bound of images
+
+
+@pytest.mark.parametrize("divisor", [0.0, -1.0, float("nan"), float("inf")])
 def test_divisors_are_numbers(divisor: float) -> None:
     chain = Chain((1, 2, 2))
     chain.add(AvgPool, (1, 1, 1), kernel=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), divisor=divisor)

@@ -6,6 +6,8 @@ import torch
 
 import analytics as an
 import icm_ray as icm
+from icm_ray.config import EngineConfig
+from icm_ray.runtime.carriers import desk
 from icm_ray.runtime.carriers.threads import ThreadEngine
 
 pytestmark = pytest.mark.ray
@@ -82,3 +84,15 @@ def test_a_class_for_map_batches(model, dataset):
     assert {row["id"]: row["label"] for row in found} == dict(zip(IDS, expected, strict=True))
     assert {row["age"] for row in found} == {7}
     assert not any("pixels" in row for row in found)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_desk_that_cannot_answer_hangs_up(ray_cluster, monkeypatch):
+    monkeypatch.setattr(desk, "_DAY", 10.0)  # that would be silence
+    asked = desk.Desk(lambda _: 1 // 0, EngineConfig())
+    try:
+        visitor = desk.DeskVisitor(asked.address)
+        with pytest.raises(icm.PeerLost):
+            visitor.ask(b"question")
+    finally:
+        asked.close()

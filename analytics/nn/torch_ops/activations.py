@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Transla
 from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
 from analytics.nn.torch_ops.pointwise import multiplied
 from icm_ray.network.layers import Add, Bent, Elu, Maximum, Relu, Smooth, Softmax
+from icm_ray.network.layers.bent import LARGEST
 
 __all__ = ["ACTIVATIONS", "softmax"]
 
@@ -21,6 +23,9 @@ _SELU = {"alpha": 1.6732632423543772848170429916717, "scale": 1.0507009873554804
 
 
 def _bent(build: GraphBuilder, wire: Wire, offset: float, slope: float, *bends: tuple[float, float]) -> Wire:
+    numbers = (offset, slope, *(number for bend in bends for number in bend))
+    if not all(abs(number) < LARGEST for number in numbers):
+        raise Refused("its numbers are not finite, or 2^20 and more")
     return build.emit(Bent, wire, shape=wire.shape, offset=float(offset), slope=float(slope), bends=bends)
 
 
@@ -79,9 +84,6 @@ def _prelu(build: GraphBuilder, call: Call) -> Wire:
 
 def _abs(build: GraphBuilder, call: Call) -> Wire:
     return _bent(build, call.wire("self"), 0.0, -1.0, (0.0, 2.0))
-
-    edge = float(call["lambd"])
-    return _bent(build, call.wire("self"), edge, 1.0, (-edge, -1.0), (edge, 1.0))
 
 
 def _hard_sigmoid(build: GraphBuilder, call: Call) -> Wire:
@@ -173,6 +175,9 @@ def softmax(build: GraphBuilder, wire: Wire, *, log: bool = False, closed: tuple
     least = 3 if log or closed else 2
     if wire.shape[-1] < least:
         raise Refused(f"it is along an axis of {wire.shape[-1]}; {least} or more are supported")
+    columns = wire.shape[-1]
+    if closed and max(Counter(place // columns for place in closed).values()) == columns:
+        raise Refused("its mask leaves nothing of a row")
     return build.emit(Softmax, wire, shape=wire.shape, log=log, closed=closed)
 
 

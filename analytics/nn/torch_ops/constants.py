@@ -10,6 +10,7 @@ import torch
 from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Affine, Bent, Scale
+from icm_ray.network.layers.bent import LARGEST
 
 __all__ = ["affine", "lifted", "of_sample", "scaled", "spread"]
 
@@ -41,6 +42,8 @@ def lifted(build: GraphBuilder, wire: Wire, offset: float) -> Wire:
     """The wire plus a public number."""
     if not offset:
         return wire
+    if not abs(offset) < LARGEST:
+        raise Refused(f"it adds {offset}; finite numbers below 2^20 are supported")
     return build.emit(Bent, wire, shape=wire.shape, offset=float(offset), slope=1.0, bends=())
 
 

@@ -102,6 +102,8 @@ def _attention(build: GraphBuilder, call: Call) -> Wire:
     """softmax(q k^T scale + mask) v; places that a constant mask closes take no part."""
     if call["dropout_p"]:
         raise Refused("dropout is on although the network is in eval mode; pass training=self.training")
+    if call.get("enable_gqa"):
+        raise Refused("its heads share keys; repeat these, one for each head")
     query, key, value = (call.wire(name) for name in ("query", "key", "value"))
     factor = call["scale"] if call["scale"] is not None else 1 / math.sqrt(query.shape[-1])
     scores = paired(build, scaled(build, query, factor), _turned(build, key))

@@ -90,6 +90,8 @@ def _avg_pool(build: GraphBuilder, call: Call) -> Wire:
         _counts(source.shape[i + 1], kernel[i], stride[i], plain[i], padding[i], call["count_include_pad"])
         for i in (0, 1)
     ]
+    if override is not None and override <= 0:
+        raise Refused(f"it divides by {override}; divisors above zero are supported")
     if override is not None:
         return _average(build, call, source, kernel, stride, padding, divisor=float(override))
     if all(len(set(axis)) == 1 for axis in counts):

@@ -63,7 +63,7 @@ class AvgPool(Layer, frozen=True, kw_only=True, tag="avg_pool"):
         source = self.only(inputs)
         self.need((self.divisor is None) != (self.counts is None), source)
         divisors = (self.divisor or 0.0,) if self.counts is None else (*self.counts[0], *self.counts[1])
-        self.need(all(math.isfinite(number) and number for number in divisors), source)
+        self.need(all(math.isfinite(number) and number > 0 for number in divisors), source)
         rows, columns = slide(self, source, self.kernel, self.stride, self.padding, (1, 1))
         self.need(self.counts is None or tuple(len(axis) for axis in self.counts) == (rows, columns), source)
         return (source[0], rows, columns)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.network.layers.factors import coded, factor_bits
 from icm_ray.ops import linear, products
 from icm_ray.program.build import Value
 
-__all__ = ["Bend", "Bent"]
+__all__ = ["LARGEST", "Bend", "Bent"]
 
 Bend: TypeAlias = tuple[float, float]
+LARGEST: Final = 2.0**20
+"""All numbers of the function are smaller."""
+_MOST: Final = 64  # bends: each is a comparison of every value
 
 
 class Bent(Layer, frozen=True, kw_only=True, tag="bent"):
@@ -60,8 +63,9 @@ class Bent(Layer, frozen=True, kw_only=True, tag="bent"):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         source = self.only(inputs)
+        self.need(len(self.bends) <= _MOST, source)
         numbers = (self.offset, self.slope, *(number for bend in self.bends for number in bend))
-        self.need(all(math.isfinite(number) and abs(number) < 2**20 for number in numbers), source)
+        self.need(all(math.isfinite(number) and abs(number) < LARGEST for number in numbers), source)
         return source
 
     def lower(self, program: NetworkBuild) -> Value:
@@ -81,7 +85,9 @@ class Bent(Layer, frozen=True, kw_only=True, tag="bent"):
             y = program.add(linear.AddPublic(coded(self.offset, f + bits)), y)
         program.off(self.name, self.turns * 2.0 ** -(f + 1))
         # the slopes' own rounding and that of the bends' places come on top
-        reach = self.reach(x.type.magnitude) + len(terms) * 2.0 ** -(bits + 1) * x.type.magnitude
+        most = x.type.magnitude
+        taken = most + sum(max(most - at, 0.0) for at, _ in self.bends)  # what rounded slopes multiply, together
+        reach = self.reach(most) + taken * 2.0 ** -(bits + 1)
         whole = math.ceil((reach + self.turns * 2.0**-f) * 2.0 ** (f + bits)) + 1
         return program.add(linear.AssumeWidth(whole.bit_length() + 1), y)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from icm_ray.functions.activations import sigmoid
 from icm_ray.functions.row_functions import log_softmax, softmax
@@ -12,6 +14,8 @@ from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
 __all__ = ["Softmax"]
+
+_MOST: Final = 1 << 24  # places of the last two axes, where some are closed: the program has a number for each
 
 
 class Softmax(Layer, frozen=True, kw_only=True, tag="softmax"):
@@ -30,10 +34,11 @@ class Softmax(Layer, frozen=True, kw_only=True, tag="softmax"):
         if self.closed:
             self.need(len(source) >= 2 and source[-1] >= 3 and not self.log, source)
             rows, columns = source[-2:]
+            self.need(rows * columns <= _MOST, source)
             inside = all(0 <= place < rows * columns for place in self.closed)
             self.need(inside and tuple(sorted(set(self.closed))) == self.closed, source)
-            taken = [place // columns for place in self.closed]
-            self.need(all(taken.count(row) < columns for row in set(taken)), source)
+            taken = Counter(place // columns for place in self.closed)
+            self.need(max(taken.values()) < columns, source)
         return source
 
     def lower(self, program: NetworkBuild) -> Value:

@@ -78,7 +78,7 @@ class Desk:
         self._answer, self._config = answer, config
         self._station = TcpStation(Identity.create(DRIVER), host, config.tls, transport_config(config))
         self._board: Any = ray.remote(num_cpus=0)(_Board).remote()
-        self._links: list[WatchedLink] = []
+        self._links: set[WatchedLink] = set()
         self._one, self._closed = threading.Lock(), False
         threading.Thread(target=self._let_in, name="icm-desk", daemon=True).start()
 
@@ -103,21 +103,27 @@ class Desk:
     def _serve(self, visitor: Endpoint, name: str) -> None:
         try:
             link = self._station.open(visitor, name, False)
-            self._links.append(link)
+        except (FaultError, SessionClosed):  # it is gone, or this desk is
+            return
+        self._links.add(link)
+        try:
             while not self._closed:
                 asked = link.receive_message(_DAY)
                 with self._one:
                     answer = self._answer(asked)
                 link.send_message(answer)
-        except (FaultError, SessionClosed):  # it is gone, or this desk is
+        except (FaultError, SessionClosed):
             return
+        finally:  # whatever happens here, the visitor is not left waiting
+            link.abort()
+            self._links.discard(link)
 
     def close(self) -> None:
         """Let nobody in any more. Idempotent."""
         if not self._closed:
             self._closed = True
             self._station.close()
-            for link in self._links:
+            for link in tuple(self._links):
                 link.abort()
             if ray.is_initialized():
                 ray.kill(self._board)

@@ -75,6 +75,15 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "root": (lambda x: x**0.5, "exponents 1 to 4"),
     "limits": (lambda x: torch.clamp(x, min=torch.zeros(6)), "limits"),
     "limits the wrong way round": (lambda x: x.clamp(2, 1), "above"),
+    "heads that share keys": (
+        lambda x: functional.scaled_dot_product_attention(x, x[:, :2], x[:, :2], enable_gqa=True),
+        "share keys",
+    ),
+    "padding with much": (lambda x: functional.pad(x, (1, 1), value=-1e9), "below 2"),
+    "a mask of all": (lambda x: x.masked_fill(torch.arange(6)[:, None] < 1, -1e9).softmax(-1), "nothing of a row"),
+    "a divisor below zero": (lambda x: functional.avg_pool2d(x, 2, divisor_override=-4), "above zero"),
+    "no limit at all": (lambda x: x.clamp(max=float("inf")), "finite"),
+    "a limit that nothing reaches": (lambda x: x.clamp(-1e9, 1e9), "finite"),
     "softmax of one": (lambda x: x[:, :1].softmax(1), "2 or more"),
     "norm of two": (lambda x: functional.layer_norm(x[..., :2], (2,)), "three or more"),
     "infinite filling": (lambda x: x.masked_fill(torch.eye(6) > 0, -torch.inf) + 1, "mask"),
@@ -104,6 +113,11 @@ def test_refused(name: str) -> None:
     assert hint in findings[0].hint
     with pytest.raises(UnsupportedError, match="does not support"):
         import_model(net, (X,))
+
+
+def test_rows_that_are_divided_by_no_less_than_much() -> None:
+    net = Fn(lambda x: functional.normalize(x, dim=-1, eps=1.0)).eval()  # a root of sums would be another function
+    assert [finding.op for finding in preflight(net, (X,))] == ["aten.linalg_vector_norm.default", "aten.div.Tensor"]
 
 
 def test_state() -> None:

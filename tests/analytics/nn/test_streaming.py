@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -70,3 +72,32 @@ def test_results_come_in_order(lanes):
     model = SecureModel(lanes, passing(3), "alice", (torch.zeros(1, 3),), batch_size=1)
     x = np.arange(60.0).reshape(20, 3) / 32
     np.testing.assert_allclose(model.predict(x, owner="carol").reveal(), x, atol=model.error)
+
+
+def test_whoever_predicts_while_others_load_the_weights_waits_for_them(lanes):
+    model = SecureModel(lanes, small_net(), owner="alice", example_inputs=(torch.zeros(1, 4),))
+    one, other, order = object(), object(), []
+    (job,) = model._loaded.loading([0], by=one)
+    assert model._loaded.loading([0], by=one) == []  # its own jobs of a lane are in order
+
+    def wait():
+        order.append(model._loaded.loading([0], by=other))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    waiting.join(0.1)  # time to go wrong
+    order.append("loaded")
+    job.done()
+    waiting.join()
+    assert order == ["loaded", []]
+
+
+def test_where_weights_were_not_loaded_whoever_waits_loads_them(lanes):
+    model = SecureModel(lanes, small_net(), owner="alice", example_inputs=(torch.zeros(1, 4),))
+    jobs = []
+    model._loaded.loading([0], by=object())
+    waiting = threading.Thread(target=lambda: jobs.extend(model._loaded.loading([0], by=object())))
+    waiting.start()
+    model._loaded.give_up()
+    waiting.join()
+    assert len(jobs) == 1

@@ -156,7 +156,7 @@ class Prediction(StaysHere):
             to: The party or owner who would receive the result; None: this process.
 
         Returns:
-            Lines of text. No worker is request.
+            Lines of text. No worker is asked.
 
         Raises:
             OwnerError: No such recipient.

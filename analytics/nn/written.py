@@ -22,11 +22,13 @@ Columns = Mapping[str, NDArray[Any]]
 def writing(batches: Iterable[Columns], path: Path) -> Iterator[Columns]:
     """The same batches, each written to `path` (.parquet, .csv) before it is handed on.
 
-    Raises `InputError` for another kind of file, before a batch is asked for.
+    Raises `InputError` for another kind of file or a folder that is missing, before a batch is asked for.
     """
     kinds: Mapping[str, Any] = {".parquet": pa.parquet.ParquetWriter, ".csv": pa.csv.CSVWriter}
     if path.suffix not in kinds:
         raise InputError(f"predictions are written to a .parquet or .csv file, not to {path.name!r}")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} for predictions")
     return _written(batches, path, kinds[path.suffix])
 
 

@@ -92,6 +92,7 @@ def test_probabilities_as_columns(monkeypatch, capsys, session, folder):
         ({"--data": "*.jpg"}, "no file matches"),
         ({"--data": "model.pt2"}, "cannot be read as a picture"),
         ({"--out": "labels.txt"}, ".parquet or .csv"),
+        ({"--out": "none/labels.csv"}, "no folder"),
         ({"--mean": "a"}, "--mean is one number"),
     ],
 )

@@ -96,3 +96,5 @@ def test_a_desk_that_cannot_answer_hangs_up(ray_cluster, monkeypatch):
             visitor.ask(b"question")
     finally:
         asked.close()
+    with pytest.raises(icm.PeerLost):
+        desk.DeskVisitor(asked.address)

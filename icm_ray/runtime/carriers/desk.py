@@ -15,7 +15,7 @@ import ray
 from ray.exceptions import RayError
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, SessionClosed, SessionError
+from icm_ray.errors import FaultError, PeerLost, SessionClosed, SessionError
 from icm_ray.names import DRIVER
 from icm_ray.runtime.orders.limits import transport_config
 from icm_ray.transport import Endpoint, Identity, TcpStation, WatchedLink
@@ -134,7 +134,10 @@ class DeskVisitor:
 
     def __init__(self, address: DeskAddress) -> None:
         identity = Identity.create(_VISITOR)
-        number: int = ray.get(address.board.post.remote(identity.certificate))
+        try:
+            number: int = ray.get(address.board.post.remote(identity.certificate))
+        except RayError:
+            raise PeerLost(f"{address.name} lets nobody in any more", party=address.name, step="connect") from None
         station = TcpStation(identity, None, address.config.tls, transport_config(address.config))
         desk = Endpoint(address.name, address.host, address.port, address.certificate)
         self._link = station.open(desk, _link_name(number), True)

@@ -26,7 +26,7 @@ from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.dominance import Contributions, spread
 from icm_ray.query.entities import behind
 from icm_ray.query.entity_units import least
-from icm_ray.query.expressions.tree import EVERY_ROW
+from icm_ray.query.expressions.tree import EVERY_ROW, Of, apply, conjunction, literal
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.merge import MatchedRight, MergedRows
@@ -140,6 +140,7 @@ class _OfQuestion:
         self._shares = {statistic: self._contributions(statistic) for statistic in held}
         self._whole = {statistic: self._everybody(statistic) for statistic in held}
         self._keys = {statistic: self._keys_behind(statistic) for statistic in held}
+        self._grouped = {statistic: self._in_groups(statistic) for statistic in held}
         self._overlaps = overlaps(asked)
         for overlap in self._overlaps.values():
             self._facts.update(overlap.rows)
@@ -147,7 +148,7 @@ class _OfQuestion:
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
         grouped: dict[str, list[PartialAggregate]] = {}
         compared = (overlap.parts for overlap in self._overlaps.values())
-        rules = (self._guards, self._chosen, self._shares, self._whole, self._keys)
+        rules = (self._guards, self._chosen, self._shares, self._whole, self._keys, self._grouped)
         of_rules = (found for rule in rules for found in rule.values())
         asked_for = (*self._taken, *of_rules, *compared)
         for part in (part for taken in asked_for for part in taken):
@@ -230,6 +231,23 @@ class _OfQuestion:
         if rows.policy is None or not rows.policy.entity or not chosen_of(statistic, rows):
             return ()
         return (PartialOf(self._base.get(statistic.dataset, statistic.dataset), behind(rows.policy, EVERY_ROW)),)
+
+    def _in_groups(self, statistic: Statistic) -> tuple[PartialOf, ...]:
+        """What says how many values lack no key where some do: how many lack one is told elsewhere, by a count."""
+        rows = self._facts[statistic.dataset]
+        if rows.policy is None or not (rows.by and statistic.adds_up) or isinstance(rows, MergedRows):
+            return ()
+        whole = self._facts[self._base[statistic.dataset]]
+        lacking = [key.of for key in rows.by if column_of(whole, key.of).nullable]
+        if not lacking or whole.where is not None:
+            return ()
+        if column_of(rows, statistic.column).nullable:
+            lacking.append(statistic.column)
+        there: Of | None = None
+        for of in dict.fromkeys(lacking):
+            there = conjunction(there, apply("not", (apply("is_null", (of,)),)))
+        counted = behind(rows.policy, apply("where", (there or EVERY_ROW, literal(value=True), literal(None))))
+        return (PartialOf(whole.name, counted),)
 
     def _guard_of_merge(self, statistic: Statistic, rows: MergedRows) -> tuple[PartialOf, ...]:
         """The same; and how many right rows are met, of how many, where a column of these is asked for."""
@@ -322,7 +340,9 @@ class _OfQuestion:
             found_behind, total = counted[:2]
             zeros = not policy.hide_zeros
             k = least(policy, policy.min_rows)
-            bits = with_second(builder, shared(found_behind), bits, k, zeros=zeros, total=total)
+            totals = [total, *(found[part] for part in self._grouped[statistic])]
+            for total in totals:
+                bits = with_second(builder, shared(found_behind), bits, k, zeros=zeros, total=total)
         bits = self._or_empty(builder, statistic, counted, bits) or bits
         secret = bool(policy.entity) or rows.where is not None or column_of(rows, statistic.column).nullable
         return coarse(builder, shared(counted[0]), bits, policy) if rows.by and secret else bits

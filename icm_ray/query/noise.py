@@ -6,8 +6,8 @@ y behind noise of that scale.
 A party draws once for each number: what it brings is a function of a secret that it keeps beside its ledger and of the
 number's name, so that the same number in another question, or for somebody else, has the same noise, and asking again
 averages nothing away. The name says rows, groups or bins, and column; numbers that are alike by their names alone
-(`age >= 65`, `age > 64`) are two, and count as two of the policy's `row_sets`; counts of columns that may lack values are
-as many numbers as columns, for they may lack other rows.
+(`age >= 65`, `age > 64`) are two, and count as two of the policy's `row_sets`; counts of columns that may lack values
+are as many numbers as columns, for they may lack other rows.
 """
 
 from __future__ import annotations

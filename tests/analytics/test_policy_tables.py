@@ -265,6 +265,17 @@ def test_missing_values_do_not_tell_how_many_are_in_no_group(fresh):
     assert counts.tolist() == [30, 20, 10]
 
 
+@pytest.mark.parametrize("share", [False, True])
+def test_nor_does_a_count_of_the_keys(fresh, share):
+    table = pd.DataFrame({"ward": ["a"] * 30 + ["b"] * 18 + ["c"] * 2 + [None] * 10, "x": 1})
+    frame = an.from_pandas(fresh, cut(shuffled(table)), policy=Policy(min_rows=K))
+    frame = frame.share(domain={"ward": ["a", "b", "c"]}) if share else frame
+    assert frame["ward"].count().reveal() == 50
+    groups = frame.groupby("ward", domain=["a", "b"])
+    assert groups.size().reveal().dropna().to_dict() == {"a": 30}
+    assert groups["x"].sum().reveal().dropna().to_dict() == {"a": 30}
+
+
 # --- what results say of it -------------------------------------------------------------------------------------------
 
 

@@ -94,6 +94,7 @@ def test_a_desk_that_cannot_answer_hangs_up(ray_cluster, monkeypatch):
         visitor = desk.DeskVisitor(asked.address)
         with pytest.raises(icm.PeerLost):
             visitor.ask(b"question")
+        visitor._link.close()
     finally:
         asked.close()
     with pytest.raises(icm.PeerLost):

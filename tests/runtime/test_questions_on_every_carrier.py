@@ -117,13 +117,15 @@ def test_groups_and_joins_of_merged_rows(carrier, one, other):
     frame, plain = held(carrier, one, other)
     right = pd.DataFrame({"word": ["a", "zebra", "a"], "y": [1.5, None, 4.0], "z": ["p", "q", "q"]})
     more = an.from_pandas(carrier, {"bob": right})
-    chosen, there = frame.assign(word=frame["word"].fillna("")), plain.assign(word=plain["word"].fillna(""))
+    # pandas' sums of int64 wrap, and these are exact
+    chosen = frame.assign(word=frame["word"].fillna(""), m=frame["n"] % 1000)
+    there = plain.assign(word=plain["word"].fillna(""), m=plain["n"] % 1000)
     merged = an.merge(chosen, more[more["z"] == "q"], on="word")
     expected = there.merge(right[right["z"] == "q"], on="word")
     both, meant = merged[(merged["n"] > 0) | (merged["y"] > 2)], expected[(expected["n"] > 0) | (expected["y"] > 2)]
     public, private, joined = icm.reveal(
         both.groupby("ill")["x"].agg(["count", "sum", "max"]),
-        both.groupby("z")["n"].agg(["count", "sum"]),
+        both.groupby("z")["m"].agg(["count", "sum"]),
         an.sql(
             "SELECT ill, COUNT(*) AS n, SUM(m.y) AS s, MIN(t.x) AS least FROM t LEFT JOIN more m USING (word) "
             "WHERE y < 3 OR n > 0 GROUP BY ill ORDER BY ill",
@@ -132,7 +134,7 @@ def test_groups_and_joins_of_merged_rows(carrier, one, other):
         ),
     )
     same(public, meant.groupby("ill")["x"].agg(["count", "sum", "max"]))
-    same(private, meant.groupby("z")["n"].agg(["count", "sum"]))
+    same(private, meant.groupby("z")["m"].agg(["count", "sum"]))
     every = plain.merge(right, on="word", how="left")
     by_ill = every[(every["y"] < 3) | (every["n"] > 0)].groupby("ill", as_index=False)
     same(joined, by_ill.agg(n=("n", "size"), s=("y", lambda y: y.sum(min_count=1)), least=("x", "min")))

@@ -82,7 +82,7 @@ WRONG = {
     "SELECT SUM(v.x + w.x) FROM visits v JOIN visits w ON v.n = w.n": ((1, 8), "columns of both frames"),
     "SELECT COUNT(*) FROM visits v JOIN visits w ON v.n = w.n WHERE v.x > w.x": ((1, 64), "columns of both frames"),
     "SELECT SUM(w.x * 2) FROM visits v LEFT JOIN visits w ON v.n = w.n": ((1, 8), "of a left merge"),
-    "SELECT SUM(u.x) FROM visits v JOIN visits w ON v.n = w.n AND w.nn = 2": ((1, 62), "no column 'nn'"),
+    "SELECT SUM(v.x) FROM visits v JOIN visits w ON v.n = w.n AND w.nn = 2": ((1, 62), "no column 'nn'"),
 }
 INVALID = {
     "": "given as text",

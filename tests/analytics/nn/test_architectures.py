@@ -40,7 +40,9 @@ def right(net: nn.Module, size: int) -> SecureModel:
     return model
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", ["densenet", "resnet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("googlenet", "regnet"))]
+)
 def test_small(name: str) -> None:
     right(SMALL[name](), 24)
 

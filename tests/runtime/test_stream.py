@@ -69,6 +69,26 @@ def test_a_failure_is_told_in_its_place_and_ends_nothing():
     assert not items[1].done
 
 
+def test_what_a_lane_has_ended_meanwhile_is_told_in_its_order():
+    for _ in range(20):  # a set of two futures may have the right order by chance
+        ended = [threading.Event() for _ in range(4)]
+        take, given = source(4)
+
+        def more(lane, take=take, given=given, ended=ended):
+            if len(given) == 3:  # the first lane's two end before anybody looks
+                assert ended[0].wait(60)
+                assert ended[2].wait(60)
+            return take(lane)
+
+        def execute(jobs, ended=ended):
+            ended[jobs[0].partition].set()
+            return [Execution({})]
+
+        told = [item.jobs[0].partition for item in stream([FakeLane(0), FakeLane(1)], more, execute)]
+        assert told.index(0) < told.index(2)
+        assert told.index(1) < told.index(3)
+
+
 def test_what_comes_back_after_the_last_one_is_run_too():
     again, given = [], []
 

@@ -38,7 +38,7 @@ def stream(
             if not running:
                 return
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
+            for future in [one for one in running if one in ended]:  # a lane's own in their order
                 lane, told = running.pop(future)
                 given[lane] -= 1
                 yield _streamed(told, future)

@@ -17,7 +17,7 @@ from tests.runtime import programs
 ROWS = 200
 X = np.arange(ROWS, dtype=np.uint64)
 THREE = ("alice", "bob", "charlie")
-ENGINES = [ThreadEngine, ProcessEngine]
+ENGINES = [ThreadEngine, pytest.param(ProcessEngine, marks=pytest.mark.slow)]
 
 
 def started(kind, root, parties=("alice", "bob"), lanes=1):

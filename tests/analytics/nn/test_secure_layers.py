@@ -97,7 +97,7 @@ OF_THREE = {
 @pytest.mark.parametrize(
     ("name", "parties"),
     [
-        *((name, 2) for name in LAYERS),
+        *(pytest.param(name, 2, marks=pytest.mark.slow if name in OF_THREE else ()) for name in LAYERS),
         *(pytest.param(name, 3, marks=() if name in OF_THREE else pytest.mark.slow) for name in LAYERS),
     ],
 )

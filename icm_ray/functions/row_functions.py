@@ -45,7 +45,7 @@ def log_softmax(builder: Builder, x: Value) -> Value:
     size, f = _size(x, "softmax"), x.type.f
     below, powers, total = _exponentials(builder, x)
     log = logarithm(builder, total, 0, max(2, (size - 1).bit_length()), f)
-    log = builder.add(AssumeWidth(below.type.width - 1), builder.add(Expand(x.type.shape), log))
+    log = builder.add(Expand(x.type.shape), log)
     # the sum is at least 1, so that its logarithm is off by no more than itself
     error = log.type.error + 1.01 * size * powers.type.error + 2 * x.type.error
     result = builder.add(Subtract(), below, log)

@@ -55,9 +55,7 @@ def _above(builder: Builder, x: Value, threshold: float) -> Value:
     if not math.isfinite(threshold):
         raise InputError(f"a threshold is a finite number, not {threshold!r}")
     within = min(max(threshold, -x.type.magnitude), x.type.magnitude)  # which no value reaches: the answer is the same
-    edge = math.ceil(math.ldexp(within, x.type.f))
-    width = max(x.type.width, abs(edge).bit_length() + 1) + 1
-    return builder.add(compare.AtLeast(edge, width), x)
+    return builder.add(compare.AtLeast(math.ceil(math.ldexp(within, x.type.f)), x.type.width + 1), x)
 
 
 def order_rounding(result: ValueType) -> float:

@@ -22,7 +22,8 @@ right row's other hash c, which travels as the right row's words do: a flag of s
 whether there is a right row, and another than 0 ends the merge.
 
 Where a key may have several right rows (`Merge.many`) these are one in each table, no flag says that they are one, n_r
-and s_r are sums over them, and t_r is how many there are.
+and s_r are sums over them, t_r is how many there are, and rows where t_r c_i - c_r is not 0 are counted: what two keys
+of one hash are off by may add up to 0.
 
 Seen by anybody: sizes, the order of elements that were shuffled in a sort (`protocols.sorting`), flags, and results.
 """
@@ -34,12 +35,13 @@ from functools import cached_property
 
 from icm_ray.errors import ProgramError
 from icm_ray.functions.order_keys import largest_key
-from icm_ray.ops.compare import AtLeast, CheckFlag
+from icm_ray.ops.compare import AtLeast, CheckFlag, CountAtLeast
 from icm_ray.ops.forms import Elementwise, Matrix
 from icm_ray.ops.groups import GroupTable
 from icm_ray.ops.linear import (
     Add,
     AddLast,
+    AddPublic,
     AssumeWidth,
     Concatenate,
     Pad,
@@ -255,9 +257,14 @@ class MergedTables(KeyedTables):
         width = second.type.width + self._of.grown
         of_right = self._add(AssumeWidth(width), self._flat(self._columns(got, slice(at, at + 1))))
         wanted = self._bit_times(met, second, width)
-        unlike = self._add(Total(), self._add(Subtract(), wanted, of_right))
-        both = self._add(Concatenate(), unlike, self._add(Scale(-1), unlike))
-        flag = self._add(Total(), self._add(AtLeast(1, both.type.width + 1), both))
+        unlike = self._add(Subtract(), wanted, of_right)
+        if not self._many:  # else what rows of one hash are off by may add up to 0
+            unlike = self._add(Total(), unlike)
+        # [x != 0] = [x >= 1] + 1 - [x >= 0]
+        counts = self._add(CountAtLeast((1, 0), unlike.type.width + 1), unlike)
+        above, least = (self._add(Slice(((at, at + 1, 1),)), counts) for at in (0, 1))
+        flag = self._add(AddPublic(unlike.type.count), self._add(Subtract(), above, least))
+        flag = self._reached(flag) if self._many else flag
         clause = "two keys of a merge that have one hash were met"
         return self._flagged(clause, "Merge on one more column", unique, flag)
 

@@ -158,6 +158,23 @@ def test_two_keys_of_one_hash_end_the_merge(fresh, monkeypatch, left):
             total.reveal()
 
 
+@pytest.mark.parametrize("left", ["a", "ab"])
+def test_two_keys_of_one_hash_end_a_merge_with_several_right_rows(fresh, monkeypatch, left):
+    """What rows of either key are off by adds up to nothing: it is counted, not summed."""
+    hashed, (first, *_) = key_words._hash, key_words._SEEDS
+    monkeypatch.setattr(key_words, "_hash", lambda words, seed: hashed(words, seed) * np.uint64(seed != first))
+    held = {owner: pd.DataFrame({"k": [key], "x": [1]}) for owner, key in zip(("alice", "bob"), left, strict=False)}
+    for keys in (("a", "b"), ("b", "a"), ("b", "b", "a")):
+        other = {
+            owner: pd.DataFrame({"k": [key], "y": [4]})
+            for owner, key in zip(("carol", "alice", "bob"), keys, strict=False)
+        }
+        frames = (an.from_pandas(fresh, parts) for parts in (held, other))
+        total = an.merge(*frames, on="k", validate="many_to_many")["y"].sum()
+        with pytest.raises(BoundExceeded, match="two keys of a merge that have one hash"):
+            total.reveal()
+
+
 @pytest.mark.parametrize("how", ["inner", "left"])
 @given(on=st.sampled_from(sorted(KEYS)), one=left_rows, other=right_rows)
 @settings(max_examples=2, phases=(Phase.explicit, Phase.generate))

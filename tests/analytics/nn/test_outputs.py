@@ -9,7 +9,10 @@ import torch
 from analytics.nn.intake import Intake
 from analytics.nn.model import SecureModel
 from icm_ray.errors import BoundError, InputError, ShapeError, UnsupportedError
-from icm_ray.ops.linear import Reveal
+from icm_ray.network.outputs import add_output
+from icm_ray.ops.linear import Input, Reveal
+from icm_ray.ops.values import ValueType
+from icm_ray.program.build import Builder
 from tests.analytics.nn.conftest import passing
 from tests.analytics.nn.secure_checks import plain
 
@@ -62,6 +65,13 @@ def test_every_output_of_numbers_as_wide_as_the_ring_allows(lanes):
     assert model.predict(x, "bob", output="above", threshold=-0.5).reveal().tolist() == [[1, 0, 1], [1, 1, 0]]
     chances = model.predict(x, "bob", output="probabilities")
     np.testing.assert_allclose(chances.reveal(), torch.softmax(torch.from_numpy(x), 1).numpy(), atol=chances.error)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 1e9, -1e9])
+def test_no_threshold_is_wider_than_results(threshold):
+    builder = Builder(("alice", "bob"))
+    x = builder.add(Input("alice", "x", ValueType(shape=(2, 3), f=46, width=63)))
+    assert add_output(builder, x, 0.0, "above", 0, threshold).type.shape == (2, 3)
 
 
 @pytest.mark.parametrize("threshold", [-1, 0.5, 1e300, -1e5])

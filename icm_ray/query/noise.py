@@ -6,8 +6,8 @@ y behind noise of that scale.
 A party draws once for each number: what it brings is a function of a secret that it keeps beside its ledger and of the
 number's name, so that the same number in another question, or for somebody else, has the same noise, and asking again
 averages nothing away. The name says rows, groups or bins, and column; numbers that are alike by their names alone
-(`age >= 65`, `age > 64`) are two, and count as two of the policy's `row_sets`; counts of columns that may lack values
-are as many numbers as columns, for they may lack other rows.
+(`age >= 65`, `age > 64`) are two, and count as two of the policy's `row_sets`; so do counts of two columns that may
+lack values, for they may lack other rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from icm_ray.policy import Noise
 from icm_ray.program.build import Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.query.cell_keys import RecordKeys, deviation_of_keys, noise_of_keys, sums_of_keys
-from icm_ray.query.clipped import change_of_a_row
+from icm_ray.query.clipped import change_of_a_row, noisy
 from icm_ray.query.expressions.tree import EVERY_ROW
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.opened import Known
@@ -42,7 +42,7 @@ from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.tasks import GroupKey, NoiseDraw
 from icm_ray.ring.wide import GRID
 
-__all__ = ["deviations", "keys_behind", "not_noised", "with_noise"]
+__all__ = ["counted_with_noise", "deviations", "keys_behind", "not_noised", "with_noise"]
 
 _COUNTS: Final = ("count", "counts")
 _SUM: Final = "sum"
@@ -151,10 +151,25 @@ def _change(statistic: Statistic, rows: Rows, word: str) -> float | None:
     return change_of_a_row(statistic.column, rows) if word == _SUM else None
 
 
+def counted_with_noise(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
+    """The rows that have a value, where their number has a draw of its own: as many of these as the policy allows row
+    sets, for where several columns lack the same rows they are draws of one number.
+    """
+    if not noisy(rows) or _of_keys(rows) or not isinstance(statistic, Count | Mean):
+        return ()
+    if not column_of(rows, statistic.column).nullable:
+        return ()
+    return (RowSet(rows.where, rows.by, statistic.column, space=_space(rows)),)
+
+
+def _space(rows: Rows) -> str:
+    base = rows.base if isinstance(rows, SelectedRows) else rows
+    return base.space if isinstance(base, SecretRows) else ""
+
+
 def _draw(statistic: Statistic, rows: Rows, word: str) -> tuple[str, int]:
     """The name of a number, and of what its noise is a multiple: 2^-1074 of sums of doubles, else 1."""
-    base = rows.base if isinstance(rows, SelectedRows) else rows
-    space = base.space if isinstance(base, SecretRows) else ""
+    space = _space(rows)
     info = column_of(rows, statistic.column)
     if isinstance(statistic, Histogram):
         return derived_name("noise", RowSet(rows.where, rows.by, statistic.column, statistic.edges, (), space)), 0

@@ -45,6 +45,7 @@ from icm_ray.query.entities import behind
 from icm_ray.query.entity_units import least
 from icm_ray.query.expressions.tree import Of, apply, conjunction, literal
 from icm_ray.query.merge import MergedRows
+from icm_ray.query.noise import counted_with_noise
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialAggregate, PartialOf, Taken, shared
 from icm_ray.query.pool import each_alone
@@ -109,7 +110,7 @@ def _told(statistic: Statistic, rows: Rows, facts: DatasetFacts) -> tuple[RowSet
     for own in each_alone(rows):
         if facts.name in {own.name, own.base.name if isinstance(own, SelectedRows) else ""}:
             return row_sets(replace(statistic, dataset=own.name), own)
-    return row_sets(statistic, rows)
+    return (*row_sets(statistic, rows), *counted_with_noise(statistic, rows))
 
 
 def earlier(asked: Asked, source: str) -> tuple[RowSet, ...]:
@@ -169,7 +170,12 @@ class Overlap:
         return builder.add(AssumeWidth(2), none)
 
     def compare(self, a: RowSet, b: RowSet) -> None:
-        """Hold two row sets against one another. Errors: `PolicyError` where that cannot be done on shares."""
+        """Hold two row sets against one another. Errors: `PolicyError` where that cannot be done on shares.
+
+        Those of the values of a column are none that others are held against: they are counted.
+        """
+        if a.of_values or b.of_values:
+            return
         if a.merge or b.merge:
             self._merges(a, b)
             return

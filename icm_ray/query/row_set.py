@@ -15,9 +15,9 @@ _EARLIER = "in an earlier session: "
 
 class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """where, by: as of a selection, and private: the keys whose values are private. of, edges: of a histogram; no
-    edges: none. at: of an order statistic which of the values of `of`, of distinct values the domain. space: of what
-    rows and columns, where these were chosen or computed before they were shared. merge: what rows are merged, in
-    names of the session.
+    edges: none. at: of an order statistic which of the values of `of`, of distinct values the domain; neither: the rows
+    that have a value of it. space: of what rows and columns, where these were chosen or computed before they were
+    shared. merge: what rows are merged, in names of the session.
     """
 
     where: Of | None = None
@@ -36,6 +36,11 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self
         return msgspec.structs.replace(self, merge=f"{_EARLIER}{self.merge}")
 
+    @property
+    def of_values(self) -> bool:
+        """Whether it is of the rows that have a value of a column, and of nothing else."""
+        return self.of is not None and not self.edges and not self.at
+
     def in_words(self) -> str:
         """For people: `age >= 65, by ward`."""
         parts = [] if self.where is None else [words(self.where)]
@@ -44,6 +49,8 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             parts.append(f"by {', '.join(keys)}")
         if self.of is not None and self.at:
             parts.append(f"{words(self.of)} at {', '.join(map(str, self.at[:5]))}{', ...' * (len(self.at) > 5)}")
+        elif self.of is not None and self.of_values:
+            parts.append(f"values of {words(self.of)}")
         elif self.of is not None:
             parts.append(f"{len(self.edges) - 1} bins of {words(self.of)} from {self.edges[0]:g} to {self.edges[-1]:g}")
         parts += [self.merge] if self.merge else []

@@ -194,6 +194,18 @@ def test_counts_and_sums_have_noise_of_their_own(engine):
     assert [one[one["age"] < bound]["age"].count().reveal() - 2 * bound for bound in range(10, 51, 10)] != away
 
 
+def test_counts_of_columns_that_lack_values_are_as_many_as_row_sets(engine):
+    """Ten columns that lack the same rows are ten draws of one number."""
+    table = TABLE.assign(**{f"lab{number}": TABLE["lab"] for number in range(4)})
+    frame = framed(engine, policy(row_sets=3, noise=Noise(scale=4, bounds=(("lab3", 0, 6),))), table)
+    counts = icm.reveal(*(frame[f"lab{number}"].count() for number in range(3)))
+    for ask in (frame["lab3"].count, frame["lab3"].mean, frame[frame["lab0"] > 2]["age"].count):
+        with pytest.raises(PolicyError, match="4 different filters"):
+            ask().reveal()
+    assert frame["lab0"].count().reveal() == counts[0]
+    assert abs(frame["age"].count().reveal() + frame["lab3"].sum().reveal() - N - TABLE["lab"].sum()) < 400
+
+
 @pytest.mark.parametrize(
     ("ask", "says"),
     [

@@ -14,7 +14,8 @@ from analytics.describing import DescribedColumn
 from analytics.elementwise import Elementwise
 from analytics.group_keys import label_of
 from analytics.meant import Meant
-from analytics.moments import Moments, freedom
+from analytics.moments import Moments, freedom, skipped
+from analytics.no_arrays import NoArrays
 from analytics.quantiles import most, quantiles
 from analytics.query import Query
 from analytics.rows_stay import RowsStay
@@ -37,7 +38,7 @@ __all__ = ["SecureColumn"]
 
 
 class SecureColumn(
-    Elementwise, Accessors, Moments, ByValue, Aggregated, DescribedColumn, SortsColumn, RowsStay, StaysHere
+    NoArrays, Elementwise, Accessors, Moments, ByValue, Aggregated, DescribedColumn, SortsColumn, RowsStay, StaysHere
 ):
     """A column of a `SecureFrame` offers statistics; their results are those of pandas on the pooled rows.
 
@@ -121,7 +122,10 @@ class SecureColumn(
             Traceback (most recent call last):
             icm_ray.errors.UnsupportedError: a column is not run through: its rows are not here; ask it: ...
         """
-        raise UnsupportedError("a column is not run through: its rows are not here; ask it: column.sum(), column.max()")
+        raise UnsupportedError(
+            "a column is not run through: its rows are not here; ask it: column.sum(), column.max(); "
+            "an.crosstab, an.merge and an.concat stand for pandas' functions"
+        )
 
     def __len__(self) -> int:
         """Count the rows of all owners together: a public number.
@@ -159,8 +163,11 @@ class SecureColumn(
         """
         return self._query(Count(self.meant.name(), self.of))
 
-    def sum(self) -> Query:
+    def sum(self, *, skipna: bool = True) -> Query:
         """Add the values up.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for the sum, in the column's unit: an exact int for integers and booleans, a Decimal for decimals,
@@ -173,10 +180,14 @@ class SecureColumn(
             >>> visits["age"].sum().reveal()
             241
         """
+        skipped(skipna)
         return self._in_kind("sum", Sum)
 
-    def mean(self) -> Query:
+    def mean(self, *, skipna: bool = True) -> Query:
         """Take the arithmetic mean. The sum is opened, and the number of values where it is not public.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float, in the column's unit.
@@ -188,14 +199,16 @@ class SecureColumn(
             >>> visits["age"].mean().reveal()
             48.2
         """
+        skipped(skipna)
         return self._in_kind("mean", Mean)
 
-    def var(self, ddof: int = 1) -> Query:
+    def var(self, ddof: int = 1, *, skipna: bool = True) -> Query:
         """Take the variance with divisor N - ddof, for N rows. No sum is opened.
 
         Args:
             ddof: Delta degrees of freedom, a whole number from 0 on; 1, as pandas has it, for a sample's variance, 0
                 for a population's.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float, in the column's unit squared; NaN where N <= ddof.
@@ -208,13 +221,15 @@ class SecureColumn(
             >>> visits["age"].var(ddof=0).reveal()
             242.16
         """
+        skipped(skipna)
         return self._in_kind("var", partial(Variance, ddof=freedom(ddof)))
 
-    def std(self, ddof: int = 1) -> Query:
+    def std(self, ddof: int = 1, *, skipna: bool = True) -> Query:
         """Take the standard deviation with divisor N - ddof, for N rows. No sum is opened.
 
         Args:
             ddof: Delta degrees of freedom, as in `var`.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float, in the column's unit; NaN where N <= ddof.
@@ -227,10 +242,14 @@ class SecureColumn(
             >>> visits["cost"].std().reveal()
             148.54...
         """
+        skipped(skipna)
         return self._in_kind("std", partial(Variance, ddof=freedom(ddof), root=True))
 
-    def min(self) -> Query:
+    def min(self, *, skipna: bool = True) -> Query:
         """Find the least value; -0.0 is less than 0.0.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for the value, in the column's unit: an int for integers and booleans, a float for floats.
@@ -242,10 +261,14 @@ class SecureColumn(
             >>> visits["age"].min().reveal()
             29
         """
+        skipped(skipna)
         return self._in_kind("min", partial(MinMax, least=True))
 
-    def max(self) -> Query:
+    def max(self, *, skipna: bool = True) -> Query:
         """Find the largest value; 0.0 is larger than -0.0.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for the value, in the column's unit: an int for integers and booleans, a float for floats.
@@ -257,14 +280,18 @@ class SecureColumn(
             >>> visits["cost"].max().reveal()
             410.75
         """
+        skipped(skipna)
         return self._in_kind("max", MinMax)
 
-    def median(self) -> Query:
+    def median(self, *, skipna: bool = True) -> Query:
         """Find the median: the middle one of the sorted values, or the mean of the two in the middle.
 
         Owners count their values below public thresholds, a question for each digit of the result; nothing is sorted
         and no count is opened. All owners and parties learn the result, of two in the middle both. Shared rows
         are sorted on shares; only who receives the result learns it.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float, in the column's unit; NaN of no values.
@@ -276,6 +303,7 @@ class SecureColumn(
             >>> visits["age"].median().reveal()
             47.0
         """
+        skipped(skipna)
         return self.quantile(0.5)
 
     def quantile(self, q: float | Sequence[float] = 0.5, interpolation: str = "linear") -> Query:

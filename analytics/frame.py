@@ -15,6 +15,7 @@ from analytics.frame_statistics import FrameStatistics
 from analytics.group_keys import TEXT
 from analytics.groupby import SecureGroupBy, grouped
 from analytics.meant import Meant
+from analytics.no_arrays import NoArrays
 from analytics.public_values import plain
 from analytics.query import Query
 from analytics.shaping import Shaping
@@ -30,7 +31,7 @@ from icm_ray.query.statistics.count import Count
 __all__ = ["SecureFrame"]
 
 
-class SecureFrame(Shaping, FrameElementwise, FrameStatistics, DescribedFrame, SortsFrame, Uncompared):
+class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, DescribedFrame, SortsFrame, Uncompared):
     """A frame holds the rows of all owners as one table: names, kinds and numbers of rows; values stay where they are.
 
     `read_csv`, `read_parquet` and `from_pandas` make frames, and so do `share` and picking columns of another frame:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from analytics.operators import Operators
 from icm_ray.errors import UnsupportedError
 from icm_ray.query.kinds import NUMBERS
 
@@ -160,6 +162,61 @@ class FrameElementwise:
         return self._each_made(lambda column: column.clip(lower, upper))
 
     isnull, notnull = isna, notna
+
+    def _computed(self, operation: Callable[[Any, Any], Any], other: Any, *, reflected: bool = False) -> Self:
+        """What an operator makes of each column and a public value."""
+        if isinstance(other, Operators | FrameElementwise):
+            raise UnsupportedError(
+                "a frame is computed with single values: compute with columns, frame.assign(a=frame['a'] + frame['b'])"
+            )
+        if reflected:
+            return self._each_made(lambda column: operation(other, column))
+        return self._each_made(lambda column: operation(column, other))
+
+    def __add__(self, other: Any) -> Self:
+        return self._computed(operator.add, other)
+
+    def __radd__(self, other: Any) -> Self:
+        return self._computed(operator.add, other, reflected=True)
+
+    def __sub__(self, other: Any) -> Self:
+        return self._computed(operator.sub, other)
+
+    def __rsub__(self, other: Any) -> Self:
+        return self._computed(operator.sub, other, reflected=True)
+
+    def __mul__(self, other: Any) -> Self:
+        return self._computed(operator.mul, other)
+
+    def __rmul__(self, other: Any) -> Self:
+        return self._computed(operator.mul, other, reflected=True)
+
+    def __truediv__(self, other: Any) -> Self:
+        return self._computed(operator.truediv, other)
+
+    def __rtruediv__(self, other: Any) -> Self:
+        return self._computed(operator.truediv, other, reflected=True)
+
+    def __floordiv__(self, other: Any) -> Self:
+        return self._computed(operator.floordiv, other)
+
+    def __rfloordiv__(self, other: Any) -> Self:
+        return self._computed(operator.floordiv, other, reflected=True)
+
+    def __mod__(self, other: Any) -> Self:
+        return self._computed(operator.mod, other)
+
+    def __rmod__(self, other: Any) -> Self:
+        return self._computed(operator.mod, other, reflected=True)
+
+    def __pow__(self, exponent: Any) -> Self:
+        return self._computed(operator.pow, exponent)
+
+    def __neg__(self) -> Self:
+        return self._each_made(operator.neg)
+
+    def __abs__(self) -> Self:
+        return self._each_made(operator.abs)
 
     def __setitem__(self, name: Any, value: Any) -> NoReturn:
         raise UnsupportedError(f"frames do not change: frame = frame.assign({_as_name(name)}=...)")

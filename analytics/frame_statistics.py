@@ -7,7 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from analytics.aggregates import kind_of_result, names_of, row_of, verb_of
-from analytics.moments import freedom
+from analytics.moments import freedom, skipped
 from analytics.query import Query, together
 from analytics.withheld import Reasons, mark
 from icm_ray.errors import ColumnError, InputError
@@ -78,11 +78,12 @@ class FrameStatistics:
             raise ColumnError("a frame without columns has no values to count: count_rows() counts rows")
         return self._each("count", lambda column: column.count(), columns)
 
-    def sum(self, *, numeric_only: bool = True) -> Query:
+    def sum(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Add the values of each column of numbers up.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series: of int64, exactly, where all columns hold integers or booleans, else float64.
@@ -94,13 +95,15 @@ class FrameStatistics:
             >>> visits.sum().reveal().to_dict()
             {'age': 241.0, 'cost': 1016.5}
         """
+        skipped(skipna)
         return self._each("sum", lambda column: column.sum(), numeric_only=numeric_only)
 
-    def mean(self, *, numeric_only: bool = True) -> Query:
+    def mean(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the mean of each column of numbers.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -112,14 +115,16 @@ class FrameStatistics:
             >>> visits.mean().reveal().to_dict()
             {'age': 48.2, 'cost': 203.3}
         """
+        skipped(skipna)
         return self._each("mean", lambda column: column.mean(), numeric_only=numeric_only)
 
-    def var(self, ddof: int = 1, *, numeric_only: bool = True) -> Query:
+    def var(self, ddof: int = 1, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the variance of each column of numbers.
 
         Args:
             ddof: Delta degrees of freedom, as of a column's.
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -132,15 +137,17 @@ class FrameStatistics:
             >>> visits.var(ddof=0).reveal()["age"]
             np.float64(242.16)
         """
+        skipped(skipna)
         number = freedom(ddof)
         return self._each("var", lambda column: column.var(number), numeric_only=numeric_only)
 
-    def std(self, ddof: int = 1, *, numeric_only: bool = True) -> Query:
+    def std(self, ddof: int = 1, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the standard deviation of each column of numbers.
 
         Args:
             ddof: Delta degrees of freedom, as of a column's.
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -153,14 +160,16 @@ class FrameStatistics:
             >>> visits.std().reveal().round(2).to_dict()
             {'age': 17.4, 'cost': 148.54}
         """
+        skipped(skipna)
         number = freedom(ddof)
         return self._each("std", lambda column: column.std(number), numeric_only=numeric_only)
 
-    def sem(self, *, numeric_only: bool = True) -> Query:
+    def sem(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the standard error of the mean of each column of numbers.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -172,13 +181,15 @@ class FrameStatistics:
             >>> visits.sem().reveal().round(2).to_dict()
             {'age': 7.78, 'cost': 66.43}
         """
+        skipped(skipna)
         return self._each("sem", lambda column: column.sem(), numeric_only=numeric_only)
 
-    def skew(self, *, numeric_only: bool = True) -> Query:
+    def skew(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the skewness, as `SecureColumn.skew` of each column of numbers.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -190,13 +201,15 @@ class FrameStatistics:
             >>> visits.skew().reveal().round(3)["age"]
             np.float64(0.199)
         """
+        skipped(skipna)
         return self._each("skew", lambda column: column.skew(), numeric_only=numeric_only)
 
-    def kurt(self, *, numeric_only: bool = True) -> Query:
+    def kurt(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the excess kurtosis, as `SecureColumn.kurt` of each column of numbers.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -208,13 +221,15 @@ class FrameStatistics:
             >>> visits.kurt().reveal().round(2)["age"]
             np.float64(-2.14)
         """
+        skipped(skipna)
         return self._each("kurt", lambda column: column.kurt(), numeric_only=numeric_only)
 
-    def min(self, *, numeric_only: bool = True) -> Query:
+    def min(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Find the least value of each column of numbers.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series.
@@ -226,13 +241,15 @@ class FrameStatistics:
             >>> visits.min().reveal().to_dict()
             {'age': 29.0, 'cost': 80.0}
         """
+        skipped(skipna)
         return self._each("min", lambda column: column.min(), numeric_only=numeric_only)
 
-    def max(self, *, numeric_only: bool = True) -> Query:
+    def max(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Find the largest value of each column of numbers.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series.
@@ -244,13 +261,15 @@ class FrameStatistics:
             >>> visits.max().reveal().to_dict()
             {'age': 70.0, 'cost': 410.75}
         """
+        skipped(skipna)
         return self._each("max", lambda column: column.max(), numeric_only=numeric_only)
 
-    def median(self, *, numeric_only: bool = True) -> Query:
+    def median(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Find the median of each column of numbers, as a column's is found.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a pandas Series of float64.
@@ -262,6 +281,7 @@ class FrameStatistics:
             >>> visits.median().reveal().to_dict()
             {'age': 47.0, 'cost': 120.5}
         """
+        skipped(skipna)
         return self._each("median", lambda column: column.median(), numeric_only=numeric_only)
 
     def quantile(self, q: float | Sequence[float] = 0.5, *, numeric_only: bool = True) -> Query:

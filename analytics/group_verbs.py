@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from analytics.moments import freedom
+from analytics.moments import freedom, skipped
 from analytics.quantiles import checked
 from analytics.query import Query
 from icm_ray.errors import InputError
@@ -34,11 +34,12 @@ class GroupVerbs:
         """
         return self._simple("count")
 
-    def sum(self, *, numeric_only: bool = True) -> Query:
+    def sum(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Add the values of each group up.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a DataFrame, or of one picked column a Series: exact int64 for integers and booleans, float64.
@@ -50,13 +51,15 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].sum().reveal().tolist()
             [81, 160]
         """
+        skipped(skipna)
         return self._simple("sum", numeric_only=numeric_only)
 
-    def mean(self, *, numeric_only: bool = True) -> Query:
+    def mean(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the mean of each group.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a DataFrame, or of one picked column a Series, of float64.
@@ -68,14 +71,16 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].mean().reveal()["a"]
             np.float64(40.5)
         """
+        skipped(skipna)
         return self._simple("mean", numeric_only=numeric_only)
 
-    def var(self, ddof: int = 1, *, numeric_only: bool = True) -> Query:
+    def var(self, ddof: int = 1, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the variance of each group.
 
         Args:
             ddof: Delta degrees of freedom, as of a column's.
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a DataFrame, or of one picked column a Series, of float64; NaN of N <= ddof values.
@@ -88,14 +93,16 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].var().reveal()["a"]
             np.float64(84.5)
         """
+        skipped(skipna)
         return self._simple("var", freedom(ddof), numeric_only=numeric_only)
 
-    def std(self, ddof: int = 1, *, numeric_only: bool = True) -> Query:
+    def std(self, ddof: int = 1, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the standard deviation of each group.
 
         Args:
             ddof: Delta degrees of freedom, as of a column's.
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a DataFrame, or of one picked column a Series, of float64; NaN of N <= ddof values.
@@ -108,14 +115,16 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["cost"].std(ddof=0).reveal()["a"]
             np.float64(94.875)
         """
+        skipped(skipna)
         return self._simple("std", freedom(ddof), numeric_only=numeric_only)
 
-    def sem(self, ddof: int = 1, *, numeric_only: bool = True) -> Query:
+    def sem(self, ddof: int = 1, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the standard error of each group's mean.
 
         Args:
             ddof: Delta degrees of freedom, as of a column's.
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a DataFrame, or of one picked column a Series, of float64; NaN of N <= ddof values.
@@ -128,13 +137,15 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].sem().reveal()["a"]
             np.float64(6.5)
         """
+        skipped(skipna)
         return self._simple("sem", freedom(ddof), numeric_only=numeric_only)
 
-    def min(self, *, numeric_only: bool = True) -> Query:
+    def min(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Find the least value of each group.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a DataFrame, or of one picked column a Series, of the column's kind; float64 where a group has
@@ -147,13 +158,15 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].min().reveal().tolist()
             [34, 29]
         """
+        skipped(skipna)
         return self._simple("min", numeric_only=numeric_only)
 
-    def max(self, *, numeric_only: bool = True) -> Query:
+    def max(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Find the largest value of each group.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a DataFrame, or of one picked column a Series, of the column's kind; float64 where a group has
@@ -166,13 +179,15 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["cost"].max().reveal().tolist()
             [310.25, 410.75]
         """
+        skipped(skipna)
         return self._simple("max", numeric_only=numeric_only)
 
-    def median(self, *, numeric_only: bool = True) -> Query:
+    def median(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Find the median of each group, as a column's is found: of private keys in the groups that are opened first.
 
         Args:
             numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a DataFrame, or of one picked column a Series, of float64.
@@ -184,6 +199,7 @@ class GroupVerbs:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].median().reveal().tolist()
             [40.5, 61.0]
         """
+        skipped(skipna)
         return self._simple("median", numeric_only=numeric_only)
 
     def quantile(self, q: Any = 0.5, *, numeric_only: bool = True) -> Query:

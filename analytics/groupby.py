@@ -17,6 +17,7 @@ from analytics.group_shapes import beside, keys_as_columns
 from analytics.group_table import GroupColumn, Wanted, group_table, plain_list
 from analytics.group_verbs import GroupVerbs
 from analytics.meant import Meant
+from analytics.no_arrays import NoArrays
 from analytics.query import Query
 from analytics.rows_stay import OF_GROUPS, RowsStay, refused
 from analytics.shown import shown
@@ -62,7 +63,7 @@ def _as_it_is(table: Any) -> Any:
     return table
 
 
-class SecureGroupBy(GroupVerbs, DescribedGroups, RowsStay, Uncompared):
+class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared):
     """Groups of rows offer aggregates of each: results are those of pandas' `groupby` on the pooled rows.
 
     `SecureFrame.groupby` makes them: users do not call the class. Groups without rows are left out. Integers beyond 64

@@ -13,6 +13,7 @@ from analytics.merged_column import MergedColumn
 from analytics.merged_meant import MergedMeant
 from analytics.merging import Side, merged_columns, merged_rows
 from analytics.public_values import plain
+from analytics.no_arrays import NoArrays
 from analytics.query import Query
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
@@ -24,7 +25,7 @@ from icm_ray.query.statistics.count import Count
 __all__ = ["MergedFrame", "merge"]
 
 
-class MergedFrame(Uncompared):
+class MergedFrame(NoArrays, Uncompared):
     """The rows of two frames that have the same keys, merged as pandas merges them; nobody learns which these are.
 
     `merge` makes them: users do not call the class.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from analytics.accessors import Accessors
 from analytics.elementwise import Elementwise
 from analytics.merged_meant import MergedMeant
-from analytics.moments import freedom
+from analytics.moments import freedom, skipped
 from analytics.query import Query
 from analytics.shown import Shown, shown
 from icm_ray.query.expressions.tree import Expression, Of
@@ -76,8 +76,11 @@ class MergedColumn(Elementwise, Accessors):
         made = Count(self.meant.name(), self.of)
         return Query([self.meant.part(made)], f"{made.title} of merged rows")
 
-    def sum(self) -> Query:
+    def sum(self, *, skipna: bool = True) -> Query:
         """Add up the values.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for an int, exactly, or of floats for a float.
@@ -90,10 +93,14 @@ class MergedColumn(Elementwise, Accessors):
             >>> an.merge(visits, wards, on="ward")["beds"].sum().reveal()
             20
         """
+        skipped(skipna)
         return self._ask("sum", Sum)
 
-    def mean(self) -> Query:
+    def mean(self, *, skipna: bool = True) -> Query:
         """Take the arithmetic mean.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float; NaN of nothing.
@@ -106,13 +113,15 @@ class MergedColumn(Elementwise, Accessors):
             >>> an.merge(visits, wards, on="ward")["beds"].mean().reveal()
             10.0
         """
+        skipped(skipna)
         return self._ask("mean", Mean)
 
-    def var(self, ddof: int = 1) -> Query:
+    def var(self, ddof: int = 1, *, skipna: bool = True) -> Query:
         """Take the variance.
 
         Args:
             ddof: What is taken off the number of values in the divisor.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float; NaN of too few values.
@@ -125,13 +134,15 @@ class MergedColumn(Elementwise, Accessors):
             >>> an.merge(visits, wards, on="ward")["beds"].var().reveal()
             0.0
         """
+        skipped(skipna)
         return self._ask("var", lambda dataset, of: Variance(dataset, of, freedom(ddof)))
 
-    def std(self, ddof: int = 1) -> Query:
+    def std(self, ddof: int = 1, *, skipna: bool = True) -> Query:
         """Take the standard deviation.
 
         Args:
             ddof: What is taken off the number of values in the divisor.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float; NaN of too few values.
@@ -144,13 +155,15 @@ class MergedColumn(Elementwise, Accessors):
             >>> an.merge(visits, wards, on="ward")["beds"].std().reveal()
             0.0
         """
+        skipped(skipna)
         return self._ask("std", lambda dataset, of: Variance(dataset, of, freedom(ddof), root=True))
 
-    def sem(self, ddof: int = 1) -> Query:
+    def sem(self, ddof: int = 1, *, skipna: bool = True) -> Query:
         """Take the standard error of the mean.
 
         Args:
             ddof: What is taken off the number of values in the divisor.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float; NaN of too few values.
@@ -163,10 +176,14 @@ class MergedColumn(Elementwise, Accessors):
             >>> an.merge(visits, wards, on="ward")["beds"].sem().reveal()
             0.0
         """
+        skipped(skipna)
         return self._ask("sem", lambda dataset, of: Variance(dataset, of, freedom(ddof), root=True, of_mean=True))
 
-    def min(self) -> Query:
+    def min(self, *, skipna: bool = True) -> Query:
         """Find the least value.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a value of the column's kind; NaN of nothing.
@@ -179,10 +196,14 @@ class MergedColumn(Elementwise, Accessors):
             >>> an.merge(visits, wards, on="ward")["beds"].min().reveal()
             10
         """
+        skipped(skipna)
         return self._ask("min", lambda dataset, of: MinMax(dataset, of, least=True))
 
-    def max(self) -> Query:
+    def max(self, *, skipna: bool = True) -> Query:
         """Find the largest value.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a value of the column's kind; NaN of nothing.
@@ -195,4 +216,5 @@ class MergedColumn(Elementwise, Accessors):
             >>> an.merge(visits, wards, on="ward")["beds"].max().reveal()
             10
         """
+        skipped(skipna)
         return self._ask("max", MinMax)

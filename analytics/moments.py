@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.pairs import paired
 from analytics.query import Query
-from icm_ray.errors import InputError
+from icm_ray.errors import InputError, UnsupportedError
 from icm_ray.query.statistics.covariance import Covariance
 from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.variance import Variance
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from icm_ray.query.expressions.tree import Of
     from icm_ray.query.statistics.catalogue import Statistic
 
-__all__ = ["Moments", "freedom"]
+__all__ = ["Moments", "freedom", "skipped"]
 
 
 class Moments:
@@ -36,11 +36,12 @@ class Moments:
 
         def _operand(self, other: Any) -> Of: ...
 
-    def sem(self, ddof: int = 1) -> Query:
+    def sem(self, ddof: int = 1, *, skipna: bool = True) -> Query:
         """Take the standard error of the mean, std / sqrt(N), for N values. No sum is opened.
 
         Args:
             ddof: Delta degrees of freedom, as in `var`.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float, in the column's unit; NaN where N <= ddof.
@@ -53,12 +54,16 @@ class Moments:
             >>> visits["age"].sem().reveal()
             7.78...
         """
+        skipped(skipna)
         return self._query(Variance(*self._numbers(), freedom(ddof), root=True, of_mean=True))
 
-    def skew(self) -> Query:
+    def skew(self, *, skipna: bool = True) -> Query:
         """Take the skewness, corrected for bias as pandas does. Second and third central moments are opened.
 
         Where values differ by so little that pandas takes them for equal, this is still their exact skewness.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float; NaN of fewer than 3 values, 0 of equal ones.
@@ -70,12 +75,16 @@ class Moments:
             >>> visits["age"].skew().reveal()
             0.198...
         """
+        skipped(skipna)
         return self._shape(peaked=False)
 
-    def kurt(self) -> Query:
+    def kurt(self, *, skipna: bool = True) -> Query:
         """Take the excess kurtosis, corrected for bias as pandas does. Second and fourth central moments are opened.
 
         Where values differ by so little that pandas takes them for equal, this is still their exact kurtosis.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
             A query for a float; NaN of fewer than 4 values, 0 of equal ones.
@@ -87,6 +96,7 @@ class Moments:
             >>> visits["age"].kurt().reveal()
             -2.14...
         """
+        skipped(skipna)
         return self._shape(peaked=True)
 
     def _shape(self, *, peaked: bool) -> Query:
@@ -161,3 +171,14 @@ def freedom(ddof: Any) -> int:
     if number < 0:
         raise InputError(f"ddof must be a whole number from 0 on, not {ddof!r}")
     return number
+
+
+def skipped(skipna: object) -> None:
+    """Refuse what pandas does without it. Errors: `UnsupportedError` for False, `InputError` for what is neither."""
+    if type(skipna).__name__ not in {"bool", "bool_"}:
+        raise InputError(f"skipna is True or False, not {skipna!r}")
+    if not skipna:
+        raise UnsupportedError(
+            "skipna=False gives NaN where a value is missing, which are skipped here: ask whether any is, "
+            "column.isna().any(), and take the result where none is"
+        )

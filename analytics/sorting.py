@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from analytics.group_table import series_of
+from analytics.no_arrays import NoArrays
 from analytics.query import Query
 from analytics.rows_stay import RowsStay
 from analytics.shown import shown
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["SecureSorted", "SortsColumn", "SortsFrame"]
 
 
-class SecureSorted(RowsStay, Uncompared):
+class SecureSorted(NoArrays, RowsStay, Uncompared):
     """Rows in an order, of which the first or the last are shown; where no two frames put rows in another order.
 
     `SecureFrame.sort_values` makes them: users do not call the class. Rows that are equal in the keys are in the order
@@ -333,8 +334,14 @@ class _Column:
             return pd.Series([None if value is None else bool(value) for value in values], dtype=object)
         if self.kind == "other":
             made = [None if value is None else self.show(value) for value in values]
-            return pd.Series(made, dtype=None if made else object)
+            return pd.Series(made, dtype=self._dtype() if made and set(made) == {None} else None if made else object)
         return series_of([float("nan") if value is None else value for value in values], self.kind)
+
+    def _dtype(self) -> Any:
+        """pandas' of values that are there, for where none is."""
+        import pandas as pd
+
+        return "str" if self.text is not None else pd.Series([self.show(0)]).dtype
 
 
 def _column(meant: Meant, name: str, of: Of, *, least: bool) -> _Column:

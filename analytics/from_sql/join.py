@@ -73,13 +73,14 @@ def joined(
     left, right = (second, first) if join.side == "RIGHT" else (first, second)
     rest = list(_read(source, join, left, right, how))
     policy = any(table.meant.dataset.facts.policy is not None for table in (left, right))
-    groups = _grouped(select)
+    groups, keys = _grouped(select, frozenset() if policy else _both(left, right))
     last = policy or private  # whether groups are of the right side, where a key has one row: on the left side it may
     if how == "inner" and groups == {left.name if last else right.name}:  # always have several
         left, right = right, left
-    many = not policy and right.name not in groups
+    many = not last and right.name not in groups
     try:
-        made = _merged(left, right, how, many, TEXT if most_bytes is None else most_bytes)
+        of_right = keys if private and how == "inner" else frozenset[str]()
+        made = _merged(left, right, how, many, TEXT if most_bytes is None else most_bytes, of_right)
     except ColumnError as error:
         raise source.wrong(join, error) from None
     for node in rest:
@@ -88,7 +89,7 @@ def joined(
             made = replace(made, meant=made.meant.chosen(condition))
         except ColumnError as error:
             raise source.wrong(node, error) from None
-    if last or how == "left":
+    if last:
         return made
     return replace(made, turned=lambda: joined(source, select, tables, translator, most_bytes, private=True))
 
@@ -177,21 +178,45 @@ def _key(source: Source, node: Node, left: _Table, right: _Table, pair: tuple[No
         table.names.append(side.name if isinstance(side, exp.Column) else None)
 
 
-def _grouped(select: exp.Select) -> set[str]:
-    """The tables whose columns rows are grouped by."""
+def _both(left: _Table, right: _Table) -> frozenset[str]:
+    """The names of keys that are called alike on both sides."""
+    pairs = zip(left.names, right.names, strict=True)
+    return frozenset(one for one, other in pairs if one is not None and one == other)
+
+
+def _grouped(select: exp.Select, both: frozenset[str]) -> tuple[set[str], frozenset[str]]:
+    """The tables whose columns rows are grouped by, but for what USING makes of keys, which are of either; and those of
+    these keys that rows are grouped by. both: their names.
+    """
     group = select.args.get("group")
     if group is None:
-        return set()
+        return set(), frozenset()
     nodes: Sequence[Any] = group.expressions
     if group.args.get("all"):
         nodes = [item for item in select.expressions if not any(map(is_aggregate, own(item)))]
-    return set().union(*map(_named, nodes))
+    columns = [column for node in nodes for column in node.find_all(exp.Column)]
+    keys = frozenset(column.name for column in columns) & both
+    return {column.table for column in columns if not _of_either(column, keys)}, keys
 
 
-def _merged(left: _Table, right: _Table, how: Literal["inner", "left"], many: bool, most_bytes: int) -> RowsOf:
+def _of_either(column: exp.Column, keys: frozenset[str]) -> bool:
+    """Whether USING has put both tables' keys of that name into its place."""
+    among = column.parent
+    if not isinstance(among, exp.Coalesce) or column.name not in keys:
+        return False
+    return all(isinstance(other, exp.Column) and other.name == column.name for other in (among.this, *among.expressions))
+
+
+def _merged(
+    left: _Table, right: _Table, how: Literal["inner", "left"], many: bool, most_bytes: int, of_right: frozenset[str]
+) -> RowsOf:
+    """of_right: names of keys of both, equal in all rows, that are taken of the right side."""
     one, other = (Side(table.meant, table.behind.columns, table.keys) for table in (left, right))
-    both = [one for one, other in zip(left.names, right.names, strict=True) if one is not None and one == other]
-    columns = merged_columns(one, other, both)
+    both = _both(left, right)
+    columns = tuple(
+        JoinedColumn(column.name, right.behind.columns[column.name], right=True) if column.name in of_right else column
+        for column in merged_columns(one, other, [*both])
+    )
     tables: list[dict[str, str]] = [{}, {}]
     names = iter(columns)
     for place, side in enumerate((one, other)):
@@ -199,7 +224,7 @@ def _merged(left: _Table, right: _Table, how: Literal["inner", "left"], many: bo
             if not (place and name in both):
                 tables[place][name] = next(names).name
     stated = {merged: name for table in tables for name, merged in table.items()}
-    for name in both:
+    for name in sorted(both):
         tables[1][name] = name
         if how == "left":  # NULL where there is no right row
             mine = f"{name}_y"
@@ -209,4 +234,4 @@ def _merged(left: _Table, right: _Table, how: Literal["inner", "left"], many: bo
             tables[1][name] = mine
     meant = merged_rows(one, other, how, columns, most_bytes, many=many)
     plain: Mapping[str, Of] = {column.name: column.name for column in columns}
-    return RowsOf(meant, plain, {left.name: tables[0], right.name: tables[1]}, stated, frozenset(both))
+    return RowsOf(meant, plain, {left.name: tables[0], right.name: tables[1]}, stated, both)

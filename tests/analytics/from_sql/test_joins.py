@@ -41,6 +41,8 @@ JOINED = {
     "with": "WITH old AS (SELECT id AS number, segment FROM bank WHERE age > 30) SELECT g.segment, COUNT(*) AS n, "
     "COUNT(*) FILTER (WHERE v.amount > 2) AS many, AVG(v.amount) FROM old g JOIN shop v ON g.number = v.customer "
     "GROUP BY ALL",
+    "groups of keys of both": "SELECT word, COUNT(*), SUM(amount), MIN(age) FROM bank JOIN shop USING (word) "
+    "WHERE word IN ('a', 'b') GROUP BY word",
 }
 
 words = st.sampled_from(("a", "b", None))
@@ -156,6 +158,10 @@ PRIVATE = {
     "FROM bank c JOIN shop v ON c.id = v.customer WHERE v.kind <> 'other' OR c.age > 60 GROUP BY c.segment",
     "left": "SELECT c.age, c.word, SUM(v.amount) FROM shop v LEFT JOIN bank c ON c.id = v.customer WHERE c.age > 0 "
     "GROUP BY c.age, c.word",
+    "using": "SELECT word, COUNT(*) AS n, SUM(amount), SUM(age) FROM shop JOIN "
+    "(SELECT word, age FROM bank WHERE age < 60) c USING (word) GROUP BY word",
+    "using, of the first": "SELECT c.word, age, COUNT(*) AS n, SUM(amount) FROM "
+    "(SELECT word, age FROM bank WHERE age < 60) c JOIN shop USING (word) GROUP BY word, c.word, age",
 }
 
 
@@ -172,6 +178,8 @@ def test_what_is_refused(fresh):
     text = "SELECT segment, shop.kind, COUNT(*) FROM bank JOIN shop ON bank.id = customer GROUP BY segment, shop.kind"
     with pytest.raises(InputError, match="are of the right frame"):
         an.sql(text, bank=bank, shop=shop)
+    with pytest.raises(InputError, match="or state these: domain="):
+        an.sql("SELECT id, COUNT(*) FROM bank LEFT JOIN shop USING (id) GROUP BY id", bank=bank, shop=shop)
     with pytest.raises(UnsupportedError, match="'kind' is ambiguous: say of which table"):
         an.sql("SELECT COUNT(kind) FROM bank JOIN shop ON bank.id = customer", bank=bank, shop=shop)
     assert not fresh.jobs

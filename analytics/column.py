@@ -123,8 +123,8 @@ class SecureColumn(
             icm_ray.errors.UnsupportedError: a column is not run through: its rows are not here; ask it: ...
         """
         raise UnsupportedError(
-            "a column is not run through: its rows are not here; ask it: column.sum(), column.max(); "
-            "an.crosstab, an.merge and an.concat stand for pandas' functions"
+            "a column is not run through: its rows are not here; ask it: column.sum(), column.max(), "
+            "an.crosstab(column, other)"
         )
 
     def __len__(self) -> int:

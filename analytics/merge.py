@@ -12,8 +12,8 @@ from analytics.groupby import SecureGroupBy, grouped
 from analytics.merged_column import MergedColumn
 from analytics.merged_meant import MergedMeant
 from analytics.merging import Side, merged_columns, merged_rows
-from analytics.public_values import plain
 from analytics.no_arrays import NoArrays
+from analytics.public_values import plain
 from analytics.query import Query
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError

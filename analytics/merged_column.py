@@ -8,6 +8,7 @@ from analytics.accessors import Accessors
 from analytics.elementwise import Elementwise
 from analytics.merged_meant import MergedMeant
 from analytics.moments import freedom, skipped
+from analytics.no_arrays import NoArrays
 from analytics.query import Query
 from analytics.shown import Shown, shown
 from icm_ray.query.expressions.tree import Expression, Of
@@ -21,7 +22,7 @@ from icm_ray.query.statistics.variance import Variance
 __all__ = ["MergedColumn"]
 
 
-class MergedColumn(Elementwise, Accessors):
+class MergedColumn(NoArrays, Elementwise, Accessors):
     """A column of merged rows offers statistics, those of pandas on the merged rows; missing values are skipped.
 
     Operators and comparisons make columns of what one frame holds, which its owners compute.

@@ -179,6 +179,6 @@ def skipped(skipna: object) -> None:
         raise InputError(f"skipna is True or False, not {skipna!r}")
     if not skipna:
         raise UnsupportedError(
-            "skipna=False gives NaN where a value is missing, which are skipped here: ask whether any is, "
-            "column.isna().any(), and take the result where none is"
+            "skipna=False gives NaN where a value is missing; such are skipped here: ask column.isna().any(), and take "
+            "the result where none is"
         )

@@ -37,12 +37,11 @@ class NoArrays:
     __slots__ = ()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
-        self._no_array("numpy's arrays and pandas' functions hold values")
+        self._no_array("arrays hold values")
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> NoReturn:
         name = str(func.__name__)
-        instead = f"ask it, .{name}(); " if callable(getattr(type(self), name, None)) else ""
-        self._no_array(f"numpy.{name} takes values", instead)
+        self._no_array(f"numpy.{name} takes values", f"ask it, .{name}()" if hasattr(type(self), name) else "")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         operation = _OPERATORS.get(ufunc)
@@ -52,10 +51,8 @@ class NoArrays:
         return operation(*(item if item is self else item.item() for item in inputs))
 
     def _no_array(self, why: str, instead: str = "") -> NoReturn:
-        raise UnsupportedError(
-            f"{why}, and those of a {type(self).__name__} are not here: {instead}compute with its operators and "
-            "methods; an.crosstab, an.merge, an.concat and an.cut stand for pandas' functions"
-        )
+        instead = instead or "use its operators and methods, an.crosstab, an.merge, an.concat and an.cut"
+        raise UnsupportedError(f"{why}, and those of a {type(self).__name__} are not here: {instead}")
 
 
 def _is_number(item: Any) -> bool:

@@ -58,6 +58,8 @@ VERBS = {
         'frame["age"] % 10',
         'frame["age"] ** 2',
         'abs(frame["cost"])',
+        'frame[["age", "cost"]] * 2 - 1',
+        'np.sqrt(frame["cost"])',
         'frame["cost"].round(1)',
         'frame["cost"].clip(0, 100)',
         'frame["age"].between(18, 65)',
@@ -79,6 +81,8 @@ VERBS = {
         'frame["cost"].count()',
         'frame["cost"].sum()',
         'frame["cost"].mean()',
+        'frame["cost"].mean(skipna=False)',
+        'np.mean(frame["cost"])',
         'frame["cost"].var()',
         'frame["cost"].std()',
         'frame["cost"].sem()',
@@ -123,6 +127,8 @@ VERBS = {
         'frame.groupby("age")["cost"].sum()',
         'frame.groupby("ward")["cost"].median()',
         'an.crosstab(frame["ill"], frame["ward"], domain={"ward": ["a", "b"]})',
+        'pd.crosstab(frame["ill"], frame["ward"])',
+        "pd.DataFrame(frame)",
     ],
 }
 """What a user of pandas writes, by what it gives."""
@@ -161,6 +167,7 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -173,6 +180,7 @@ def _lines() -> Iterator[str]:
     north, south = (part.assign(ward=[*"aba"][: len(part)], day=days[: len(part)]) for part in (north, south))
     prices = pd.array(["1.10", "2.25", "0.40"], pd.ArrowDtype(pa.decimal128(9, 2)))
     north, south = (part.assign(price=prices[: len(part)]) for part in (north, south))
+    modules = {"an": an, "np": np, "pd": pd}
     yield _HEAD
     with ThreadEngine(("alice", "bob")) as engine:
         held = an.from_pandas(engine, {"alice": north, "bob": south})
@@ -184,7 +192,7 @@ def _lines() -> Iterator[str]:
             yield "|---|---|---|"
             for text in texts:
                 places = [
-                    tried(text, {"an": an, "frame": frame, "other": beside, "Decimal": Decimal})
+                    tried(text, {**modules, "frame": frame, "other": beside, "Decimal": Decimal})
                     for frame, beside in ((held, other), (shared, shared_other))
                 ]
                 cell = text.replace("|", "\\|")

@@ -204,7 +204,9 @@ def _of_either(column: exp.Column, keys: frozenset[str]) -> bool:
     among = column.parent
     if not isinstance(among, exp.Coalesce) or column.name not in keys:
         return False
-    return all(isinstance(other, exp.Column) and other.name == column.name for other in (among.this, *among.expressions))
+    return all(
+        isinstance(other, exp.Column) and other.name == column.name for other in (among.this, *among.expressions)
+    )
 
 
 def _merged(

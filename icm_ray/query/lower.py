@@ -322,6 +322,8 @@ class _OfQuestion:
         try:
             return rows.partial(build, partial)
         except BoundError as error:
+            if isinstance(partial, CellSums | KeyedGroups) and error.where.get("column"):
+                raise  # of several columns it says which
             column = words(partial.column)
             raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None
 

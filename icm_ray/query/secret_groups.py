@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from icm_ray.errors import ColumnError, ProgramError
+from icm_ray.errors import BoundError, ColumnError, ProgramError
 from icm_ray.ops.linear import Concatenate, Rescale, Reshape, Slice
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Of, Scalar
+from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.partials import Join, PartialAggregate, typed_sum
 from icm_ray.query.private_groups import KeyedGroups
@@ -53,7 +54,7 @@ def brought_of_shares(
 ) -> Value:
     """The table (rows, words) of a lane: the word of each key, then sums, as `groups` has them."""
     lanes = dict(places_of_shares(base, private, where))
-    parts = keyed_shares(build, base, private.keys, where)
+    parts = _keyed(build, base, private.keys, where)
     table, order = _addends(build.builder, parts, base, groups.aggregates)
     beyond = word_of_no_key(private.keys)
     found = sums_by_key(build.builder, _keys(build.builder, parts), table, lanes[build.lane], beyond)
@@ -90,7 +91,7 @@ class CellSums(PartialAggregate):
     def of_lane(self, build: LaneBuild, base: SecretRows, where: Of | None, by: Sequence[GroupKey]) -> Value:
         """Of the rows of one lane."""
         keys = [key_of_shares(base, key.of) for key in by]
-        parts = keyed_shares(build, base, keys, where)
+        parts = _keyed(build, base, keys, where)
         table, order = _addends(build.builder, parts, base, self.partials)
         found = sums_at(build.builder, _keys(build.builder, parts), table, list(_wanted(base, keys, by)))
         return _columns(build.builder, found, order)
@@ -142,15 +143,32 @@ def _keys(builder: Builder, parts: Sequence[KeyedShares]) -> Value:
     return keys[0] if len(keys) == 1 else builder.add(Concatenate(), *keys)
 
 
+def _keyed(build: LaneBuild, base: SecretRows, keys: Sequence[PrivateKey], where: Of | None) -> Sequence[KeyedShares]:
+    """Errors: `BoundError`, which names the keys, where they do not fit a word together."""
+    try:
+        return keyed_shares(build, base, keys, where)
+    except BoundError as error:
+        names = ", ".join(words(key.of) for key in keys)
+        raise BoundError(f"groups by {names}, in one word together: {error}", column=names) from None
+
+
 def _addends(
     builder: Builder, parts: Sequence[KeyedShares], base: SecretRows, partials: Sequence[PartialAggregate]
 ) -> tuple[Value, list[int]]:
-    """All that is added up for partials, whole numbers (rows, columns), and the column of each sum."""
+    """All that is added up for partials, whole numbers (rows, columns), and the column of each sum.
+
+    Errors: `BoundError`, which names the column that is added up.
+    """
     columns: dict[tuple[int, ...], Value] = {}
     order = []
     for partial in partials:
-        partial.sum_types(base, base.count)  # refuses what is not made of sums
-        for values in zip(*(part.addends(builder, partial, base.count) for part in parts), strict=True):
+        try:
+            partial.sum_types(base, base.count)  # refuses what is not made of sums
+            added = [part.addends(builder, partial, base.count) for part in parts]
+        except BoundError as error:
+            column = words(partial.column)
+            raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None
+        for values in zip(*added, strict=True):
             name = tuple(value.node for value in values)
             if name not in columns:
                 columns[name] = _column(builder, values)

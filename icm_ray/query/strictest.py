@@ -11,8 +11,9 @@ __all__ = ["strictest"]
 
 
 def strictest(policies: Iterable[Policy | None]) -> Policy | None:
-    """The strictest rule of each kind; None where there is no policy at all. It has no name: it is no dataset's;
-    nor are there entities or noise, which rows of several datasets do not have.
+    """The strictest rule of each kind; None where there is no policy at all. Where only one is, it is that one, as it
+    is. What is made of two has no name: it is no dataset's; nor are there entities or noise, which rows of several
+    datasets with policies do not have.
     """
     return reduce(_of_two, policies, None)
 

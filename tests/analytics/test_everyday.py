@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -38,6 +39,10 @@ FRAMES = {
     "sem": lambda frame: frame.sem(numeric_only=True),
     "kurt": lambda frame: frame[["age", "cost"]].kurt(),
     "largest rows": lambda frame: frame[frame["cost"].notna()][["age", "cost"]].nlargest(2, "age"),
+    "skipped": lambda frame: frame[["age", "cost"]].mean(skipna=True),
+    "skipped in groups": lambda frame: frame.groupby("ill")[["age", "cost"]].max(skipna=True),
+    "arithmetic": lambda frame: (-((frame[["age", "cost"]] + 1) * 2 - np.float64(3)) / 2 // 1 % 7**1).sum(),
+    "reflected": lambda frame: abs(np.int64(3) - 2 / (1 + frame[["age", "ill"]])).sum(),
     "dropped": lambda frame: frame.drop("ward", axis=1).max(),
     "corr": lambda frame: frame.corr(method="pearson", numeric_only=True),
     "agg of several": lambda frame: frame[["age", "cost"]].agg(["min", "max", "mean"]),
@@ -53,6 +58,7 @@ COLUMNS = {
     "chosen": lambda frame: frame["cost"][frame["ill"] & (frame["age"] < 60)].agg(["sum", "count"]),
     "counts with missing": lambda frame: frame["ill"].value_counts(dropna=False),
     "private counts with missing": lambda frame: frame["ward"].value_counts(dropna=False),
+    "beside scalars of numpy": lambda frame: (frame["age"] - 1)[np.float64(40.5) < frame["age"]].agg(["sum", "count"]),
     "shares with missing": lambda frame: frame["ward"].value_counts(normalize=True, dropna=False),
 }
 
@@ -112,6 +118,25 @@ REFUSED = {
     "order of groups": (lambda frame: frame.groupby("ward", sort=False), "no order"),
     "missing keys": (lambda frame: frame.groupby("ward", dropna=False), "fillna"),
     "place of a column": (lambda frame: frame["age"][0], r"column[condition]"),
+    "missing values": (lambda frame: frame["cost"].sum(skipna=False), "column.isna().any()"),
+    "missing values of a frame": (lambda frame: frame.max(skipna=False), "column.isna().any()"),
+    "missing values of groups": (lambda frame: frame.groupby("ill").mean(skipna=False), "column.isna().any()"),
+    "missing values or not": (lambda frame: frame["cost"].sum(skipna=3), "True or False"),
+    "frames added": (lambda frame: frame + frame, "assign(a=frame['a'] + frame['b'])"),
+    "a column added to a frame": (lambda frame: frame + frame["age"], "single values"),
+    "text and numbers": (lambda frame: frame + 1, "ward + 1: + takes numbers"),
+    "numpy's mean": (lambda frame: np.mean(frame["age"]), "ask it, .mean()"),
+    "numpy's mean of a frame": (np.mean, "ask it, .mean()"),
+    "numpy's root": (lambda frame: np.sqrt(frame["age"]), "numpy.sqrt takes values"),
+    "an array": (lambda frame: np.asarray(frame["age"]), "methods"),
+    "an array beside": (lambda frame: np.arange(6) + frame["age"], "numpy.add takes values"),
+    "an array of groups": (lambda frame: np.asarray(frame.groupby("ill")), "methods"),
+    "pandas' frame": (pd.DataFrame, "SecureFrame are not here"),
+    "an array of merged rows": (lambda frame: np.asarray(an.merge(frame, frame, on="age")), "MergedFrame are not here"),
+    "a merged column": (lambda frame: pd.isna(an.merge(frame, frame, on="age")["ward_x"]), "MergedColumn are not here"),
+    "pandas' column": (lambda frame: pd.Series(frame["age"]), "SecureColumn are not here"),
+    "pandas' isna": (lambda frame: pd.isna(frame["age"]), "SecureColumn are not here"),
+    "pandas' crosstab": (lambda frame: pd.crosstab(frame["ill"], frame["ward"]), "an.crosstab"),
     "function as aggregate": (lambda frame: frame.groupby("ill").agg(lambda column: 1), "by name"),
 }
 

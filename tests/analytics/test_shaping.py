@@ -128,7 +128,7 @@ def test_columns_are_attributes(held):
     assert held.age.sum().reveal() == BOTH["age"].sum()
     assert held.assign(shape=1).shape == (6, 5), "methods and properties come first"
     assert not hasattr(held, "agee")
-    assert not hasattr(held, "__array__")
+    assert not hasattr(held, "__array_interface__")
     with pytest.raises(AttributeError, match="no column of this name; there are age"):
         _ = held.agee
     assert isinstance(copy.copy(held), an.SecureFrame)

@@ -163,6 +163,8 @@ def test_what_cannot_be_is_refused(fresh):
     frame, _ = shared(fresh, rows, rows)
     strict, _ = shared(fresh, rows * 4, rows * 4, policy=icm.Policy(min_rows=3))
     wide = an.from_pandas(fresh, {"alice": pd.DataFrame({"k": [1, 2], "x": [1.0, 2.0]})}, bounds={"k": 2**55}).share()
+    unbounded = an.from_pandas(fresh, {"alice": pd.DataFrame({"k": range(4), "j": range(4), "x": np.arange(4.0)})})
+    stated = unbounded.share().groupby(["k", "j"], domain={"k": range(20), "j": range(20)})
     fresh.jobs.clear()
     for refused, error, says in (
         (lambda: frame.groupby("x"), ColumnError, "not by float"),
@@ -171,6 +173,7 @@ def test_what_cannot_be_is_refused(fresh):
         (lambda: frame.groupby("big")["x"].median().reveal(), ColumnError, r"groups of shared rows.*before .share\(\)"),
         (lambda: frame.groupby(["big", "near", frame["big"] + 1]).size().reveal(), BoundError, "smaller bound"),
         (lambda: wide.groupby(["k", wide["k"] + 1]).size().reveal(), BoundError, "fit|smaller bound"),
+        (lambda: stated["x"].var().reveal(), BoundError, "groups by k, j, in one word together: .*smaller bound"),
         (lambda: strict.groupby("near")["x"].mean().reveal(), PolicyError, "shared rows in groups of private keys"),
     ):
         with pytest.raises(error, match=says):

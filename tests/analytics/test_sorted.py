@@ -101,6 +101,8 @@ def test_values_of_other_kinds_are_given_back_in_kind(fresh):
     words = pd.DataFrame({"size": pd.Categorical(["s", "l", None, "m"], ["s", "m", "l"]), "n": [1, 2, 3, 4]})
     sized = an.from_pandas(fresh, {"alice": words[:2], "bob": words[2:]})
     assert sized.sort_values("size", ascending=False)[["n"]].head(3).reveal()["n"].tolist() == [2, 4, 1]
+    times = held.sort_values("t", na_position="first")["t"].head(1).reveal()
+    assert (times.dtype, times.isna().tolist()) == (by_time["t"].dtype, [True])
     assert sized.sort_values("n")["size"].tail(2).reveal().fillna("?").tolist() == ["?", "m"]
 
 
@@ -162,6 +164,7 @@ def test_by_private_text(fresh):
         *(held.sort_values("word", ascending=up, na_position=place).head(n) for place, up, n in orders),
         held.sort_values("n")[["n", "word"]].tail(3),
         held["word"].sort_values().head(2),
+        held["word"].sort_values(na_position="first").head(1),
     )
     for (place, up, n), table in zip(orders, found, strict=False):
         expected = plain.sort_values(["word", "n"], ascending=[up, True], na_position=place, ignore_index=True).head(n)
@@ -169,3 +172,5 @@ def test_by_private_text(fresh):
     expected = plain.sort_values(["n", "word"], ignore_index=True)[["n", "word"]].tail(3).reset_index(drop=True)
     pd.testing.assert_frame_equal(found[3], expected, check_dtype=False)
     assert found[4].tolist() == ["", "a"]
+    expected = plain["word"].sort_values(na_position="first", ignore_index=True).head(1)
+    pd.testing.assert_series_equal(found[5], expected)  # missing text alone is text

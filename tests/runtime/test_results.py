@@ -39,7 +39,7 @@ class ScriptedLane:
         self._said = said
 
     @contextmanager
-    def using(self):
+    def using(self, stop=None):
         yield
 
     def next_call(self):

@@ -2,22 +2,20 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 from icm_ray.errors import BoundExceeded
+from icm_ray.names import DRIVER
 from icm_ray.runtime.driver.engine import Execution, LaneJob
+from icm_ray.runtime.driver.lane import Interrupted
 from icm_ray.runtime.driver.stream import stream
+from tests.runtime import programs
 
 
 class FakeLane:
     def __init__(self, index):
-        self.index, self.interrupted = index, threading.Event()
-
-    def interrupt(self):
-        self.interrupted.set()
-
-    def resume(self):
-        self.resumed = True
+        self.index = index
 
 
 def job(lane, number):
@@ -121,21 +119,48 @@ def test_a_lane_that_gets_none_ever_is_left_out():
 
 
 def test_leaving_it_interrupts_what_runs_and_drops_what_waits():
-    lanes = [FakeLane(0), FakeLane(1)]
     more, _ = source(20)
     ran = []
 
     def execute(jobs):
         ran.append(jobs[0].partition)
         if jobs[0].lane == 1:
-            assert lanes[1].interrupted.wait(60)
+            assert jobs[0].stop.wait(60)
         return [Execution({})]
 
-    running = stream(lanes, more, execute)
+    running = stream([FakeLane(0), FakeLane(1)], more, execute)
     next(running)
     running.close()
-    assert lanes[1].resumed
     assert 3 not in ran  # it waited behind the one that was interrupted
+
+
+def test_leaving_it_interrupts_nobody_elses_jobs(lanes):
+    lane, words = lanes._lanes[0], np.arange(8, dtype=np.uint64)
+    program = programs.compared(lanes, 8, DRIVER)
+    own = [LaneJob(index, program, given={"carol": {"x": words}}) for index in (0, 1)]
+    given, look = [], lane._look
+
+    def more(index):
+        given.append(index)
+        return [own[index]] if given.count(index) == 1 else ()
+
+    others = threading.Event()
+    with lane.using(others):  # somebody else's call, for which the stream's own job there waits
+        running = lanes.stream(more)
+        assert next(running).jobs[0].lane == 1
+        running.close()
+        look(None, "run")  # its owner goes on
+        others.set()
+        with pytest.raises(Interrupted):
+            look(None, "run")
+    lanes.execute(own)
+
+
+def test_an_error_in_one_lane_interrupts_nobody_elses_call_in_another(lanes):
+    with lanes._lanes[0].using():
+        with pytest.raises(ZeroDivisionError):
+            lanes._in_parallel([lambda _: 1 / 0, lambda stop: stop.wait(60)])
+        lanes._lanes[0]._look(None, "run")
 
 
 def test_an_error_of_the_source_is_the_users_own():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from icm_ray.config import EngineConfig
@@ -40,7 +41,7 @@ class LaneJob:
     nowhere else. profile: whether the members measure what they spend their time on (`icm_ray.profile`).
     trace: whether they count what the run allocates, which makes it slower. origin: what program and tasks follow
     from: each member that contributes derives them from it, and refuses others. done: called once it has run, in a
-    thread of its lane.
+    thread of its lane. stop: set by whoever wants it, and nobody else's job, to end soon.
     """
 
     lane: int
@@ -52,6 +53,7 @@ class LaneJob:
     profile: bool = False
     origin: Origin = field(default_factory=Free)
     done: Callable[[], None] | None = field(default=None, compare=False)
+    stop: Event | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,15 +83,20 @@ class Lane:
         self._ended: set[str] = set()  # who has answered the present call for good
         self._busy = threading.Lock()
         self._forgotten: deque[str] = deque()
-        self._stopping = threading.Event()
+        self._stopping = threading.Event()  # no call goes on: the session ends
+        self._stop: threading.Event | None = None  # the present call alone does not
         self._look_at = 0.0
         self._broken: str = ""
         self._closed = False
 
     # --- assembly -------------------------------------------------------------------------------------------------
 
-    def assemble(self) -> None:
-        """Wait for the workers to start, tell each of the others, open the driver's links. Kills all if that fails."""
+    def assemble(self, stop: threading.Event) -> None:
+        """Wait for the workers to start, tell each of the others, open the driver's links. Kills all if that fails.
+
+        stop: is set by whoever wants it to end soon.
+        """
+        self._stop = stop
         patience = Patience(self.config.start_timeout, _LOOK)
         joins: dict[str, Pending] = {}
         try:
@@ -120,7 +125,7 @@ class Lane:
         except BaseException:
             self.kill()
             raise
-        self.plan = plan
+        self.plan, self._stop = plan, None
         for name in self.handles:
             self._listen(name)
 
@@ -169,8 +174,7 @@ class Lane:
             for name in left:
                 if lost := self.handles[name].lost():
                     raise PeerLost(f"{name}: {lost} (at {step})", party=name, step=step)
-            if self._stopping.is_set():
-                raise Interrupted("the start was interrupted")
+            self._check_stop("start")
             if left and patience.over():
                 name, limit = next(iter(left)), patience.limit
                 raise PeerSilent(f"{name} did not {step} within {limit:g} s", party=name, step=step)
@@ -186,12 +190,22 @@ class Lane:
     # --- calls ----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def using(self) -> Iterator[None]:
-        """The lane for one call. What fails for good in it breaks the lane."""
-        with self._busy:
+    def using(self, stop: threading.Event | None = None) -> Iterator[None]:
+        """The lane for one call, when others' have ended. What fails for good in it breaks the lane.
+
+        stop: is set by whoever wants this call, and no other, to end soon. Raises `Interrupted` then.
+        """
+        while not self._busy.acquire(timeout=_POLL):
+            _go_on(stop)
+        try:
+            _go_on(stop)
             self.usable()
             self._send_forgotten()
+            self._stop = stop
             yield
+        finally:
+            self._stop = None
+            self._busy.release()
 
     def usable(self) -> None:
         """Raise `SessionClosed` or `SessionError` where the lane cannot be used any more."""
@@ -321,17 +335,21 @@ class Lane:
 
     def _look(self, partition: int | None, step: str) -> None:
         self._look_at = monotonic() + _LOOK
-        if self._stopping.is_set():
-            raise Interrupted("the call was interrupted")
+        self._check_stop("call")
         for name, handle in self.handles.items():
             if lost := handle.lost():
                 raise self.fail(Evidence(DRIVER, PeerLost(f"{name}: {lost}", party=name)), partition, step)
+
+    def _check_stop(self, what: str) -> None:
+        for stop in (self._stopping, self._stop):
+            _go_on(stop, what)
 
     def abort(self, names: Sequence[str], call: int, busy: float = 0.0) -> None:
         """End a call that did not end well though every member lives, and make the links anew. busy: seconds that a
         member may be busy with what cannot be ended.
         """
         self.resume()
+        self._stop = None  # it has had its effect: the members' answers are waited for
         self.tell({name: say.Abort(call) for name in names})
         self.drain(names, busy)
         self.relink()
@@ -381,7 +399,7 @@ class Lane:
     # --- ends -----------------------------------------------------------------------------------------------------
 
     def interrupt(self) -> None:
-        """Let a call that another thread waits in end soon. For any thread."""
+        """Let the present call, whoever's it is, and those after it end soon: the session ends. For any thread."""
         self._stopping.set()
 
     def resume(self) -> None:
@@ -460,3 +478,8 @@ class Lane:
             link.abort()
         for handle in self.handles.values():
             handle.ended(_EXIT)
+
+
+def _go_on(stop: threading.Event | None, what: str = "call") -> None:
+    if stop is not None and stop.is_set():
+        raise Interrupted(f"the {what} was interrupted")

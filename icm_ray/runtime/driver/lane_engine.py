@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import count
 from typing import Any, Self, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -109,22 +110,23 @@ class LaneEngine(StaysHere):
             self._lanes[index].usable()
         return [self._lanes[index] for index in living]
 
-    def _in_parallel(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
-        """Run one task for each lane at the same time; the first error ends the others' tasks, and no other lane."""
+    def _in_parallel(self, tasks: Sequence[Callable[[threading.Event], T]]) -> list[T]:
+        """Run one task for each lane at the same time; the first error ends the other tasks, and nobody else's.
+
+        Tasks are given what is set when they are to end soon.
+        """
+        stop = threading.Event()
         if len(tasks) == 1:
-            return [tasks[0]()]
-        futures: list[Future[T]] = [self._pool.submit(task) for task in tasks]
+            return [tasks[0](stop)]
+        futures: list[Future[T]] = [self._pool.submit(task, stop) for task in tasks]
         try:
             ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
             failed = next((error for future in ended if (error := future.exception()) is not None), None)
             if failed is not None:
                 raise failed
         except BaseException:
-            for lane in self._lanes:
-                lane.interrupt()
-            wait(futures)
-            for lane in self._lanes:
-                lane.resume()
+            stop.set()
+            wait([future for future in futures if not future.cancel()])
             raise
         return [future.result() for future in futures]
 
@@ -153,8 +155,8 @@ class LaneEngine(StaysHere):
             info = self._push(living, owner, name, source, batches)
             return Table(name, owner, info, self._spread(living, source.partitions))
 
-        def read(lane: Lane) -> TableInfo:
-            with lane.using():
+        def read(lane: Lane, stop: threading.Event) -> TableInfo:
+            with lane.using(stop):
                 call = lane.next_call()
                 try:
                     done = lane.ask({owner: say.OpenTable(call, Open(name, source))}, call, "open")
@@ -164,7 +166,7 @@ class LaneEngine(StaysHere):
                     raise SourceError(f"{error.message} (on {lane.place(owner)})", **error.where) from None
                 return done[owner].info or TableInfo((), ())
 
-        infos = self._in_parallel([lambda lane=lane: read(lane) for lane in living])  # type: ignore[misc]
+        infos = self._in_parallel([partial(read, lane) for lane in living])
         try:
             info = one_view(infos, [lane.place(owner) for lane in living])
         except SourceError as error:
@@ -244,16 +246,18 @@ class LaneEngine(StaysHere):
         numbers = [next(self._jobs) for _ in jobs]
         found: dict[int, Execution] = {}
 
-        def of(lane: int) -> None:
+        def of(lane: int, stop: threading.Event) -> None:
             for index, job in enumerate(jobs):
                 if job.lane == lane:
-                    found[index] = run(self._lanes[lane], numbers[index], job, self.settings)
+                    found[index] = run(
+                        self._lanes[lane], numbers[index], job, self.settings, stop if job.stop is None else job.stop
+                    )
                     with self._counting:
                         self.totals = self.totals.plus(found[index])
                     if job.done is not None:
                         job.done()
 
-        self._in_parallel([lambda lane=lane: of(lane) for lane in sorted({job.lane for job in jobs})])  # type: ignore[misc]
+        self._in_parallel([partial(of, lane) for lane in sorted({job.lane for job in jobs})])
         return [found[index] for index in range(len(jobs))]
 
     def stream(self, more: More) -> Generator[Streamed]:
@@ -274,7 +278,7 @@ class LaneEngine(StaysHere):
         counts = slots_by_lane(program, partitions, self.parties, self.lanes)
         numbers, stamped = {lane: next(self._jobs) for lane in range(self.lanes)}, Stamped(program, self.settings)
         self._in_parallel(
-            [lambda lane=lane: preprocess(self._lanes[lane], numbers[lane], stamped, counts[lane]) for lane in counts]  # type: ignore[misc]
+            [partial(preprocess, self._lanes[lane], numbers[lane], stamped, counts[lane]) for lane in counts]
         )
 
     def gather(self, keys: Mapping[int, Mapping[str, tuple[int, ...]]], home: int = 0) -> None:

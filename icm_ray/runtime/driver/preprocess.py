@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 
 from icm_ray.errors import InputError, OwnerError, StockError
@@ -27,14 +28,14 @@ def slots_by_lane(program: Program, partitions: int, parties: tuple[str, ...], l
     return Counter(lanes_of(partitions, lanes))
 
 
-def preprocess(lane: Lane, number: int, stamped: Stamped, count: int) -> None:
-    """Have `count` slots of a program dealt, as call number `number` of the session.
+def preprocess(lane: Lane, number: int, stamped: Stamped, count: int, stop: threading.Event) -> None:
+    """Have `count` slots of a program dealt, as call number `number` of the session, unless `stop` is set.
 
     A refusal or an interruption costs the lane its links, which are made anew; a fault ends the lane.
     """
     members = (*stamped.program.parties, DEALER)
     order = Job(number, 0, encode_program(stamped.program), stamped.settings)
-    with lane.using():
+    with lane.using(stop):
         call = lane.next_call()
         orders = {name: say.Preprocess(call, order, count) for name in members}
         lane.weighed(orders)  # or members that were told nothing would be waited for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import msgspec
 import numpy as np
@@ -26,8 +27,10 @@ from icm_ray.runtime.orders.value_frames import GIVEN, given_frame
 __all__ = ["run"]
 
 
-def run(lane: Lane, number: int, job: LaneJob, settings: RunSettings) -> Execution:
-    """Run `job` as number `number` of the session, under these settings.
+def run(
+    lane: Lane, number: int, job: LaneJob, settings: RunSettings, stop: threading.Event | None = None
+) -> Execution:
+    """Run `job` as number `number` of the session, under these settings, unless `stop` is set.
 
     Refusals (input, program, policy) are raised before any member begins, and leave the lane as it was. A refusal
     in the middle, or an interruption, costs the lane its links, which are made anew. A fault ends the lane.
@@ -56,7 +59,7 @@ def run(lane: Lane, number: int, job: LaneJob, settings: RunSettings) -> Executi
         words = np.frombuffer(message.words, np.uint64).reshape(shape)
         arrived.setdefault(message.name, {})[name] = words
 
-    with lane.using():
+    with lane.using(stop):
         call = lane.next_call()
         lane.expect(8 * sum(math.prod(shape) for shape in due.values()))
         lane.tell({name: say.Run(call, order.for_dealer() if name == DEALER else order) for name in members})

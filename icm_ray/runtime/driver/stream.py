@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from threading import Event
 from typing import Final
 
 from icm_ray.errors import IcmError
@@ -24,6 +26,7 @@ def stream(
     threads = {lane.index: ThreadPoolExecutor(1, f"icm-stream-{lane.index}") for lane in lanes}
     taking, given = [lane.index for lane in lanes], Counter[int]()
     running: dict[Future[list[Execution]], tuple[int, tuple[LaneJob, ...]]] = {}
+    stop = Event()  # for this stream's jobs: others run theirs on the same lanes
     try:
         while True:
             while taking:
@@ -33,7 +36,7 @@ def stream(
                 if not jobs:
                     taking.remove(lane)
                     continue
-                running[threads[lane].submit(execute, jobs)] = lane, tuple(jobs)
+                running[threads[lane].submit(execute, [replace(job, stop=stop) for job in jobs])] = lane, tuple(jobs)
                 given[lane] += 1
             if not running:
                 return
@@ -43,7 +46,8 @@ def stream(
                 given[lane] -= 1
                 yield _streamed(told, future)
     finally:
-        _end([lane for lane in lanes if given[lane.index]], running)
+        stop.set()
+        wait([future for future in running if not future.cancel()])
         for thread in threads.values():
             thread.shutdown()
 
@@ -53,15 +57,3 @@ def _streamed(jobs: tuple[LaneJob, ...], future: Future[list[Execution]]) -> Str
         return Streamed(jobs, tuple(future.result()))
     except IcmError as error:
         return Streamed(jobs, error=error)
-
-
-def _end(lanes: Sequence[Lane], running: dict[Future[list[Execution]], tuple[int, tuple[LaneJob, ...]]]) -> None:
-    """Interrupt what runs, and wait for its end; the lanes can be used again."""
-    left = [future for future in running if not future.cancel()]
-    if not left:
-        return
-    for lane in lanes:
-        lane.interrupt()
-    wait(left)
-    for lane in lanes:
-        lane.resume()

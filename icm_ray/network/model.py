@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from icm_ray.network.budget import NetworkBuilder
 from icm_ray.network.graph import Graph
 from icm_ray.network.layer import Layer, NetworkBuild
 from icm_ray.network.scheme import Scheme, TooWide
@@ -74,7 +75,7 @@ def lower(
 
 def lower_one(graph: Graph, scheme: Scheme, declare: Declare | None = None) -> Lowered:
     """The layers for one image and no one in particular."""
-    builder = Builder(("a", "b"))
+    builder = NetworkBuilder(("a", "b"))
     f = scheme.input_f
     kind = ValueType(shape=(1, *graph.input_shape), f=f, width=f + scheme.inputs + 2)
     x = builder.add(linear.Input("a", IMAGES, kind))

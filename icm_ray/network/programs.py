@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias, Union
 import msgspec
 
 from icm_ray.errors import IcmError, ProgramError
+from icm_ray.network.budget import NetworkBuilder
 from icm_ray.network.model import IMAGES, Lowered, PublicModel, lower
 from icm_ray.network.outputs import Output, add_output
 from icm_ray.ops import compare, linear, products
@@ -125,11 +126,11 @@ def decode_model_question(payload: bytes) -> ModelQuestion:
 def program_of(question: ModelQuestion, parties: tuple[str, ...], owners: tuple[str, ...] = ()) -> Program:
     """The program of a question; pure, so that every member derives the same one.
 
-    parties: in order; owners: external ones. Raises `ProgramError` for a question that cannot be, and what the
-    operations' typing raises where the model does not fit the ring (`TooWide`) or names are not in the session
-    (`OwnerError`).
+    parties: in order; owners: external ones. Raises `ProgramError` for a question that cannot be, or needs more cells,
+    public numbers or operations than a program may have, and what the operations' typing raises where the model does
+    not fit the ring (`TooWide`) or names are not in the session (`OwnerError`).
     """
-    builder = Builder(parties, owners)
+    builder = NetworkBuilder(parties, owners)
     try:
         question.add_to(builder)
         return builder.build()

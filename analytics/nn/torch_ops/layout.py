@@ -18,6 +18,7 @@ from icm_ray.network.layers import Add, Concat
 __all__ = ["LAYOUT"]
 
 aten = torch.ops.aten
+_IMAGES = 1 << 32  # a batch has fewer
 _MOST = 2.0**20  # what a place is filled with; beyond it is minus infinity
 
 
@@ -49,10 +50,19 @@ def _slice(build: GraphBuilder, call: Call) -> Wire:
     wire = call.wire("self")
     start, end = call["start"] or 0, call["end"]
     rank = len(wire.shape) + 1
-    size = (build.batch, *wire.shape)[call["dim"] % rank]
+    place = call["dim"] % rank
+    size = (build.batch, *wire.shape)[place]
     if slice(start, end).indices(size)[:2] == (0, size) and call["step"] == 1:
+        if not place and _cuts_others(start, end, size):
+            raise Refused("it cuts batches of more images; rows of a batch may not be left out")
         return wire
     return build.cut(wire, call.axis(call["dim"], rank), start, size if end is None else end, call["step"])
+
+
+def _cuts_others(start: int, end: int | None, size: int) -> bool:
+    """Whether places that are all of this many are not all of any number of images."""
+    begins = start in {0, -size} or start <= -_IMAGES
+    return not begins or not (end is None or end == size or end >= _IMAGES)
 
 
 def _narrow(build: GraphBuilder, call: Call) -> Wire:

@@ -67,6 +67,8 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "mean over all": (lambda x: x - x.mean((0, 2, 3), keepdim=True), "batch dimension"),
     "batch into features": (lambda x: x.reshape(-1, 6), "batch dimension"),
     "a row of the batch": (lambda x: x[:1], "batch"),
+    "many rows of the batch": (lambda x: x[:2000], "cuts batches"),
+    "the last of many rows": (lambda x: x[-2000:], "cuts batches"),
     "join rows": (lambda x: torch.cat([x, x]), "batch dimension"),
     "batch statistics": (lambda x: functional.batch_norm(x, None, None, training=True), "statistic"),
     "constant for each row": (lambda x: x * torch.ones(2, 1, 1, 1), "broadcast"),

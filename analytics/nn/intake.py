@@ -18,28 +18,31 @@ from icm_ray.network.scheme import Scheme
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
-__all__ = ["Intake"]
+__all__ = ["Intake", "takes_whole"]
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
     """What the network is given for an image x: (scale x - mean) / std, as ring elements of a scheme.
 
-    mean, std: broadcast against an image.
+    mean, std: broadcast against an image. whole: whether the network takes whole numbers, and no others.
     """
 
     scale: float = 1.0
     mean: NDArray[np.float64] | None = None
     std: NDArray[np.float64] | None = None
+    whole: bool = False
 
     @classmethod
-    def of(cls, scale: Any, normalize: Any, shape: tuple[int, ...]) -> Intake:
+    def of(cls, scale: Any, normalize: Any, shape: tuple[int, ...], *, whole: bool = False) -> Intake:
         """As users name it: a number; (mean, std), each a number or one for each channel of images of `shape`."""
         factor = _numbers(scale, "scale")
         if factor.ndim or factor == 0:
             raise InputError(f"scale is a number other than 0, not {scale!r}")
+        if whole and (factor != 1 or normalize is not None):
+            raise InputError("the network takes whole numbers (example_inputs=); scale= and normalize= make others")
         if normalize is None:
-            return cls(float(factor))
+            return cls(float(factor), whole=whole)
         if not isinstance(normalize, Sequence) or len(normalize) != 2:
             raise InputError(f"normalize is a pair (mean, std), not {normalize!r}")
         mean, std = (_channels(numbers, shape) for numbers in normalize)
@@ -67,17 +70,17 @@ class Intake:
     def look(self, images: NDArray[Any], scheme: Scheme, first: int) -> None:
         """Raise what `encoded` would raise, of a block whose first image is number `first`."""
         numbers = self.prepared(images)
-        if _unfit(numbers, scheme).any():
+        if self._unfit(numbers, scheme).any():
             self._refuse(numbers, scheme, np.arange(first, first + len(images)), None)
 
     def encoded(self, batch: Batch, scheme: Scheme, masked: bool) -> tuple[RingArray, NDArray[np.bool_]]:
         """Ring elements of a batch, and which images cannot be shared: zeros take their places.
 
-        masked: whether there may be such; else `NullError` or `BoundError` names the first. What it says is the
-        images' owner's own.
+        masked: whether there may be such; else `NullError`, `BoundError` or `InputError` names the first. What it says
+        is the images' owner's own.
         """
         numbers = self.prepared(batch.images)
-        unfit = _unfit(numbers, scheme)
+        unfit = self._unfit(numbers, scheme)
         if unfit.any():
             if not masked:
                 self._refuse(numbers, scheme, batch.rows, batch.number)
@@ -85,18 +88,25 @@ class Intake:
             numbers[unfit] = 0
         return encode(np.ascontiguousarray(numbers), scheme.input_f, scheme.inputs, IMAGES), unfit
 
-    @staticmethod
-    def _refuse(numbers: NDArray[Any], scheme: Scheme, rows: NDArray[np.int64], batch: int | None) -> None:
-        place = int(np.flatnonzero(_unfit(numbers, scheme))[0])
+    def _unfit(self, numbers: NDArray[Any], scheme: Scheme) -> NDArray[np.bool_]:
+        """Which images (n, ...) hold numbers that are not finite, beyond the bound of inputs, or of another kind."""
+        unfit = _beyond(numbers, scheme)
+        if self.whole and numbers.dtype.kind == "f":
+            unfit |= (numbers != np.rint(numbers)).any(axis=tuple(range(1, numbers.ndim)))
+        return unfit
+
+    def _refuse(self, numbers: NDArray[Any], scheme: Scheme, rows: NDArray[np.int64], batch: int | None) -> None:
+        place = int(np.flatnonzero(self._unfit(numbers, scheme))[0])
         row = int(rows[place])
         where = f"image {row}" if batch is None else f"image {row}, in batch {batch}"
         try:
             encode(numbers[place], scheme.input_f, scheme.inputs, IMAGES)
         except (BoundError, NullError) as error:
             raise type(error)(f"{error.message} ({where})", **{**error.where, "row": row}) from None
+        raise InputError(f"the network takes whole numbers, and there are others ({where})", row=row)
 
 
-def _unfit(numbers: NDArray[Any], scheme: Scheme) -> NDArray[np.bool_]:
+def _beyond(numbers: NDArray[Any], scheme: Scheme) -> NDArray[np.bool_]:
     """Which images (n, ...) hold numbers that are not finite, or beyond the bound of inputs."""
     bound = 2**scheme.inputs if numbers.dtype.kind in "bui" and scheme.inputs >= 0 else 2.0**scheme.inputs
     axes = tuple(range(1, numbers.ndim))
@@ -105,6 +115,12 @@ def _unfit(numbers: NDArray[Any], scheme: Scheme) -> NDArray[np.bool_]:
     most, least = numbers.max(axis=axes), numbers.min(axis=axes)
     fits: NDArray[np.bool_] = (most <= bound) & (least >= -bound)  # not so for NaN
     return ~fits
+
+
+def takes_whole(example: tuple[Any, ...]) -> bool:
+    """Whether a network, whose one example this is, takes whole numbers: what embeddings look up."""
+    (batch,) = example
+    return not batch.is_floating_point() if isinstance(batch, torch.Tensor) else batch.dtype.kind in "iu"
 
 
 def _numbers(value: Any, what: str) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from analytics.nn.calibration import Samples
 from analytics.nn.compile import Compiled, compile_within
 from analytics.nn.expected import Expectation
 from analytics.nn.folding import fold_scales
-from analytics.nn.intake import Intake
+from analytics.nn.intake import Intake, takes_whole
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.prediction import Prediction
 from analytics.nn.predictor import ModelHandle, answering
@@ -137,7 +137,7 @@ class SecureModel(StaysHere):
             self._unsupported = error  # `preflight` tells; whatever else is asked raises it
             return
         network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool)
-        self._intake = Intake.of(scale, normalize, network.graph.input_shape)
+        self._intake = Intake.of(scale, normalize, network.graph.input_shape, whole=takes_whole(example_inputs))
         samples = Samples(calibrate, network.graph, inputs, self._intake)
         self._compiled = compile_within(network, f, inputs, declared, gain, samples, factor)
         self._expectation = Expectation(network, self._public, samples)
@@ -150,7 +150,7 @@ class SecureModel(StaysHere):
         """The program of one batch, for its owner alone."""
         return self._loaded.program(
             self.batch_size, self.owner, Wanted.of(self._public, output, None, None), self.owner
-        )[0]
+        )
 
     def __repr__(self) -> str:
         if self._compiled is None:
@@ -282,7 +282,8 @@ class SecureModel(StaysHere):
             ShapeError: Images of another shape or dtype, or what is no source of any; an empty list.
             SourceError: A folder without pictures, or a file that is missing.
             ColumnError: Columns that a table does not have, or of which the images' is not known.
-            NullError: NaN or infinite numbers, where images are in memory or in a mapped file; masked arrays.
+            InputError: Numbers that are not whole, for a network that takes whole ones, in memory or a mapped file.
+            NullError: NaN or infinite numbers, in the same places; masked arrays.
             BoundError: Numbers beyond `input_bound`, in the same places.
 
         Examples:

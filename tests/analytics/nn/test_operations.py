@@ -11,6 +11,7 @@ from torch import nn
 
 from analytics.nn.importer import import_model
 from analytics.nn.model import SecureModel
+from icm_ray.errors import InputError
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import PublicModel
 from icm_ray.network.programs import WeightLoad, program_of
@@ -70,6 +71,15 @@ def test_private_tokens_are_looked_up(session: ThreadEngine) -> None:
     with torch.no_grad():
         expected = net.double()(tokens).numpy()
     assert np.abs(prediction.reveal(to="bob") - expected).max() <= prediction.error <= 0.001
+    floats = model.predict(tokens.float(), owner="bob").reveal(to="bob")
+    assert np.abs(floats - expected).max() <= prediction.error
+    halves = tokens + torch.tensor([[0.0], [0.5]])
+    with pytest.raises(InputError, match=r"whole numbers.*image 1"):
+        model.predict(halves, owner="bob")
+    assert np.isnan(model.predict(halves, owner="bob", errors="mask").reveal()).any(axis=1).tolist() == [False, True]
+    for named in ({"scale": 0.5}, {"normalize": (0.0, 1.0)}):
+        with pytest.raises(InputError, match="whole numbers"):
+            SecureModel(session, net, "alice", (tokens.numpy(),), **named)
 
 
 def test_recurrent_weights_are_loaded_once(session: ThreadEngine) -> None:

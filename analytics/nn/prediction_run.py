@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analytics.nn.batches import Batch, Batches
 from analytics.nn.intake import Intake
-from analytics.nn.loaded import LoadedWeights
+from analytics.nn.loaded import LoadedVersion, LoadedWeights
 from analytics.nn.spent import Tally
 from analytics.nn.wanted import Wanted
 from icm_ray.errors import BoundExceeded
@@ -60,6 +60,10 @@ class _Piece:
     places: NDArray[np.int64]
     images: RingArray
 
+    def only(self, part: slice | NDArray[np.int64]) -> _Piece:
+        """Some of them."""
+        return _Piece(self.number, self.places[part], np.ascontiguousarray(self.images[part]))
+
 
 @dataclass(slots=True)
 class PredictionRun:
@@ -82,13 +86,13 @@ class PredictionRun:
     tally: Tally = field(default_factory=Tally)
     _pending: dict[int, _Pending] = field(default_factory=dict)
     _again: deque[_Piece] = field(default_factory=deque)
-    _under_way: dict[int, _Piece] = field(default_factory=dict)  # by the identity of its job
+    _under_way: dict[int, tuple[_Piece, LoadedVersion]] = field(default_factory=dict)  # by the identity of its job
     _due: int = 0  # the batch that is handed over next
     _read: bool = False  # whether the source has no more
     _name: object = field(default_factory=object)  # who loads weights
 
     def answers(self) -> Iterator[Answered]:
-        """Of every batch, in order. Where it is left, or fails, the weights are loaded anew the next time."""
+        """Of every batch, in order. What others predict meanwhile goes on, however this ends."""
         try:
             while not self._read:  # a stream ends early where many batches in a row have nothing that can be shared
                 with closing(self.loaded.session.stream(self._more)) as stream:
@@ -97,7 +101,8 @@ class PredictionRun:
                         yield from self._answered()
                 yield from self._answered()
         except BaseException:
-            self.loaded.give_up()
+            self._under_way.clear()
+            self.loaded.give_up(self._name)
             raise
 
     def _answered(self) -> Iterator[Answered]:
@@ -112,17 +117,17 @@ class PredictionRun:
         size = self._room(lane)
         if size == 0:
             return ()
-        piece = self._again.popleft() if self._again else self._next(size)
+        piece = self._retried(size) if self._again else self._next(size)
         if piece is None:
             return None
         count = len(piece.places)
         self.loaded.quota.use(lane, self.owner, count)
-        loads = self.loaded.loading([lane], by=self._name)
-        program, origin = self.loaded.program(count, self.owner, self.wanted, self.to)
+        version, loads = self.loaded.loading([lane], by=self._name)
+        program, origin = version.program(count, self.owner, self.wanted, self.to)
         given = {self.owner: {IMAGES: piece.images}}
         done = partial(self.ended, count)
         job = LaneJob(lane, program, piece.number, given=given, origin=origin, done=done)
-        self._under_way[id(job)] = piece
+        self._under_way[id(job)] = piece, version
         return *loads, job
 
     def _room(self, lane: int) -> int:
@@ -135,6 +140,14 @@ class PredictionRun:
             return self.size
         others = (self.loaded.quota.left(other, self.owner) for other in self.loaded.session.usable_lanes)
         return left if left or any(others) else self.size
+
+    def _retried(self, size: int) -> _Piece:
+        """The first piece that is tried again, or as much of it as the lane is given."""
+        piece = self._again.popleft()
+        if len(piece.places) <= size:
+            return piece
+        self._again.appendleft(piece.only(slice(size, None)))
+        return piece.only(slice(size))
 
     def _next(self, size: int) -> _Piece | None:
         """The next batch of which something can be shared; none while too many wait for one before them."""
@@ -154,7 +167,7 @@ class PredictionRun:
     # --- what became of it ----------------------------------------------------------------------------------------
 
     def _take(self, item: Streamed) -> None:
-        piece = self._under_way.pop(id(item.jobs[-1]))
+        piece, _ = self._under_way.pop(id(item.jobs[-1]))
         pending = self._pending[piece.number]
         if item.error is not None:
             if not isinstance(item.error, BoundExceeded):
@@ -180,7 +193,7 @@ class PredictionRun:
             return
         order = np.array(SystemRandom().sample(range(count), count))
         for half in (order[: count // 2], order[count // 2 :]):
-            self._again.append(_Piece(piece.number, piece.places[half], np.ascontiguousarray(piece.images[half])))
+            self._again.append(piece.only(half))
 
     @staticmethod
     def _located(error: BoundExceeded, batch: Batch) -> BoundExceeded:

@@ -84,13 +84,15 @@ class PredictionRequest:
             batches = max(1, count // self.size)
         session = self.loaded.session
         size = self.size if count is None else min(self.size, count)
-        program, _ = self.loaded.program(size, self.owner, self.wanted, receiver)
+        name = object()  # who loads weights
         try:
-            session.execute(self.loaded.loading(session.usable_lanes, by=object()))
-            session.preprocess(program, batches)
+            version, loads = self.loaded.loading(session.usable_lanes, by=name)
+            program, _ = version.program(size, self.owner, self.wanted, receiver)
+            session.execute(loads)
         except BaseException:
-            self.loaded.give_up()
+            self.loaded.give_up(name)
             raise
+        session.preprocess(program, batches)
 
     def run(self, to: str | None, spend: Callable[[Spent], None]) -> Iterator[Answered]:
         """Answers in order. spend: told at the end what it took."""
@@ -143,7 +145,7 @@ class PredictionRequest:
             size, many = self.size, f"images that are read as they come, in batches of {self.size}"
         else:
             size, many = min(count, self.size), f"{count} images in {-(-count // self.size)} batches"
-        program, _ = self.loaded.program(size, self.owner, self.wanted, receiver)
+        program = self.loaded.program(size, self.owner, self.wanted, receiver)
         lines = [explain(Stamped(program, session.settings), f"prediction of {output} for {many}, of which one")]
         if self.intake.changes:
             lines.append(f"  {self.owner}'s images are scaled and normalised by itself, as {owner}'s model says")

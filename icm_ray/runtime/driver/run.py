@@ -27,9 +27,7 @@ from icm_ray.runtime.orders.value_frames import GIVEN, given_frame
 __all__ = ["run"]
 
 
-def run(
-    lane: Lane, number: int, job: LaneJob, settings: RunSettings, stop: threading.Event | None = None
-) -> Execution:
+def run(lane: Lane, number: int, job: LaneJob, settings: RunSettings, stop: threading.Event | None = None) -> Execution:
     """Run `job` as number `number` of the session, under these settings, unless `stop` is set.
 
     Refusals (input, program, policy) are raised before any member begins, and leave the lane as it was. A refusal

@@ -48,6 +48,16 @@ def test_it_is_the_worker_that_counts(lanes):
         model._loaded.quota._used.clear()
 
 
+def test_images_that_are_tried_again_go_where_there_is_room(lanes):
+    settings = {"input_bound": 1024.0, "bound": 4.0, "weight_gain": 256.0, "quota": {"bob": 22}}
+    model = SecureModel(lanes, bounded(), "alice", (torch.zeros(1, 2),), batch_size=8, **settings)
+    x = np.ones((8, 2))
+    x[5] = 1000.0
+    prediction = model.predict(x, owner="bob", errors="mask")
+    prediction.reveal()  # the batch leaves 3 of 11 in its lane, and its halves are of 4
+    assert prediction.failed.tolist() == [5]
+
+
 def test_failed_runs_count(lanes):
     settings = {"input_bound": 1024.0, "bound": 4.0, "weight_gain": 256.0}
     model = SecureModel(lanes, bounded(), "alice", (torch.zeros(1, 2),), batch_size=4, quota={"bob": 8}, **settings)

@@ -113,16 +113,17 @@ def test_values_travel_to_their_owner_alone(net: nn.Module) -> None:
             assert names == {"dora": {"images"}}
 
 
-def test_a_failed_run_and_a_closed_model_load_anew_under_new_keys(net: nn.Module) -> None:
+def test_a_failed_load_and_a_closed_model_load_anew_under_new_keys(net: nn.Module) -> None:
     x = images(3, 8, 8, batch=2)
     with Watched() as session:
         model = model_of(session, net)
-        first = model.predict(x, owner="bob").reveal()
-        session.failing = True
-        with pytest.raises(FaultError, match="told to fail"):
-            model.predict(x, owner="bob").reveal()
-        session.failing = False
-        model.predict(x, owner="bob").reveal()
+        for there in (False, True):  # weights that are there are used again
+            session.failing = True
+            with pytest.raises(FaultError, match="told to fail"):
+                model.predict(x, owner="bob").reveal()
+            session.failing = False
+            first = model.predict(x, owner="bob").reveal()
+            assert len(loads(session.jobs)) == 2, there
         model.close()
         last = model.predict(x, owner="bob").reveal()
         np.testing.assert_allclose(first, last, atol=2 * model.error)

@@ -26,7 +26,6 @@ from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
 from icm_ray.query.merge import Merge, MergedRows
-from icm_ray.query.overlap import asked_of
 from icm_ray.query.pool import Pool, PooledRows, pooled
 from icm_ray.query.question import Asked, DatasetFacts, Question, SharedColumn, Sharing, encode_asked
 from icm_ray.query.row_set import Earlier, RowSet
@@ -35,6 +34,7 @@ from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.told_rows import asked_of
 from icm_ray.runtime.driver.engine import Engine, LaneJob
 from icm_ray.runtime.orders.origins import FromQuestion
 

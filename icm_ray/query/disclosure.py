@@ -17,7 +17,6 @@ from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import Members
 from icm_ray.query.merge import MergedRows
 from icm_ray.query.noise import not_noised
-from icm_ray.query.overlap import check_overlap
 from icm_ray.query.pool import each_alone
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows, cells, column_of
@@ -36,6 +35,7 @@ from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
+from icm_ray.query.told_rows import check_overlap
 
 __all__ = ["check_disclosure", "fewest_values", "unanswered"]
 

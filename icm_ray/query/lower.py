@@ -32,7 +32,7 @@ from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.merge import MatchedRight, MergedRows
 from icm_ray.query.noise import keys_behind, with_noise
 from icm_ray.query.opened import Known
-from icm_ray.query.overlap import kept_apart, overlaps, row_sets
+from icm_ray.query.overlap import kept_apart, overlaps
 from icm_ray.query.partials import PartialAggregate, PartialOf, RowCount, Taken, join, shared
 from icm_ray.query.pool import each_alone
 from icm_ray.query.private_groups import KeyedGroups, keyed_groups
@@ -45,6 +45,7 @@ from icm_ray.query.small_cells import coarse, guarded, or_empty, shown, times
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count, ValuesOfColumn
 from icm_ray.query.statistics.histogram import Histogram
+from icm_ray.query.told_rows import row_sets
 
 __all__ = ["Lowered", "Lowering", "Revealed", "lower", "lowering"]
 

@@ -20,11 +20,11 @@ from typing import Final
 from icm_ray.errors import BoundError, ProgramError
 from icm_ray.ops.linear import Add
 from icm_ray.ops.values import ValueType
-from icm_ray.policy import Noise
+from icm_ray.policy import Noise, Policy
 from icm_ray.program.build import Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.query.cell_keys import RecordKeys, deviation_of_keys, noise_of_keys, sums_of_keys
-from icm_ray.query.clipped import change_of_a_row, noisy
+from icm_ray.query.clipped import change_of_a_row
 from icm_ray.query.expressions.tree import EVERY_ROW
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.opened import Known
@@ -42,7 +42,7 @@ from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.tasks import GroupKey, NoiseDraw
 from icm_ray.ring.wide import GRID
 
-__all__ = ["counted_with_noise", "deviations", "keys_behind", "not_noised", "with_noise"]
+__all__ = ["deviations", "draws_of_counts", "keys_behind", "not_noised", "with_noise"]
 
 _COUNTS: Final = ("count", "counts")
 _SUM: Final = "sum"
@@ -151,25 +151,17 @@ def _change(statistic: Statistic, rows: Rows, word: str) -> float | None:
     return change_of_a_row(statistic.column, rows) if word == _SUM else None
 
 
-def counted_with_noise(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
-    """The rows that have a value, where their number has a draw of its own: as many of these as the policy allows row
-    sets, for where several columns lack the same rows they are draws of one number.
+def draws_of_counts(policy: Policy) -> bool:
+    """Whether the number of values of each column that may lack some has a draw of its own: where several columns lack
+    the same rows these are draws of one number.
     """
-    if not noisy(rows) or _of_keys(rows) or not isinstance(statistic, Count | Mean):
-        return ()
-    if not column_of(rows, statistic.column).nullable:
-        return ()
-    return (RowSet(rows.where, rows.by, statistic.column, space=_space(rows)),)
-
-
-def _space(rows: Rows) -> str:
-    base = rows.base if isinstance(rows, SelectedRows) else rows
-    return base.space if isinstance(base, SecretRows) else ""
+    return policy.noise is not None and policy.noise.kind != "cell_key"
 
 
 def _draw(statistic: Statistic, rows: Rows, word: str) -> tuple[str, int]:
     """The name of a number, and of what its noise is a multiple: 2^-1074 of sums of doubles, else 1."""
-    space = _space(rows)
+    base = rows.base if isinstance(rows, SelectedRows) else rows
+    space = base.space if isinstance(base, SecretRows) else ""
     info = column_of(rows, statistic.column)
     if isinstance(statistic, Histogram):
         return derived_name("noise", RowSet(rows.where, rows.by, statistic.column, statistic.edges, (), space)), 0

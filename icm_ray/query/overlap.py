@@ -5,6 +5,9 @@ against 0 < d < k, and the rest N - d too, for the complement of one may be almo
 comparisons of a dataset, and what is revealed is multiplied by it. Only what is shown can be subtracted: sets of fewer
 than k rows are none of it.
 
+How many values a column has that may lack some tells which rows these are: filters that read the column are held
+against them.
+
 Histograms of one column are compared by their cells: what lies between edges of the one and of the other. Others, and
 filters and groups, are compared with what lies below each edge.
 """
@@ -18,8 +21,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from typing import Final
-
-from msgspec.structs import replace
 
 from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.ops.compare import AtLeast
@@ -40,104 +41,27 @@ from icm_ray.ops.products import Product
 from icm_ray.ops.values import Kind
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
-from icm_ray.query.choices import choices
 from icm_ray.query.entities import behind
 from icm_ray.query.entity_units import least
-from icm_ray.query.expressions.tree import Of, apply, conjunction, literal
-from icm_ray.query.merge import MergedRows
-from icm_ray.query.noise import counted_with_noise
+from icm_ray.query.expressions.tree import Of, apply, columns_of, conjunction, literal
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialAggregate, PartialOf, Taken, shared
-from icm_ray.query.pool import each_alone
-from icm_ray.query.question import Asked, DatasetFacts, Question
+from icm_ray.query.question import Asked, DatasetFacts
 from icm_ray.query.row_set import RowSet
-from icm_ray.query.rows import Rows
-from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.small_cells import beside, expanded, few, reaches, times
-from icm_ray.query.statistics.catalogue import Statistic
-from icm_ray.query.statistics.histogram import CountsOfColumn, Histogram
+from icm_ray.query.statistics.histogram import CountsOfColumn
 from icm_ray.query.tasks import GroupKey
+from icm_ray.query.told_rows import asked_of_facts, earlier
 from icm_ray.query.unions import left_of_bins, left_of_cells, running_sums
 
-__all__ = ["APART", "Overlap", "asked_of", "check_overlap", "earlier", "kept_apart", "overlaps", "row_sets"]
+__all__ = ["APART", "Overlap", "kept_apart", "overlaps"]
 
 APART: Final = "apart"
 """The word under which the bit is revealed."""
 _MOST_CELLS: Final = 1 << 12
 _MOST_CELLS_BELOW: Final = 1 << 16
 _MOST_CHOSEN: Final = 1 << 10
-
-
-def row_sets(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
-    """Which rows a statistic tells of; none: all of the dataset. What a computed column chooses is a row set, too."""
-    if isinstance(rows, MergedRows):
-        return (RowSet(by=rows.by, merge=rows.merge.in_words),)
-    private = () if rows.private is None else rows.private.keys
-    base = rows.base if isinstance(rows, SelectedRows) else rows
-    space = base.space if isinstance(base, SecretRows) else ""
-    if isinstance(statistic, Histogram):
-        return (RowSet(rows.where, rows.by, statistic.column, statistic.edges, private, space),)
-    chosen = tuple(
-        RowSet(conjunction(rows.where, condition), rows.by, space=space) for condition in choices(statistic, rows)
-    )
-    if at := statistic.told_at:
-        return (RowSet(rows.where, rows.by, statistic.column, private=private, space=space, at=at), *chosen)
-    if rows.where is None and not rows.groups and not space:
-        return chosen
-    return (RowSet(rows.where, rows.by, private=private, space=space), *chosen)
-
-
-def asked_of(asked: Asked, source: str) -> tuple[RowSet, ...]:
-    """The row sets that a question asks of a dataset, of its rows or of shares of them, once each, in their order."""
-    found = (told for facts in asked.facts if facts.source == source for told in _of_facts(asked, facts))
-    return tuple(dict.fromkeys(found))
-
-
-def _of_facts(asked: Asked, facts: DatasetFacts) -> tuple[RowSet, ...]:
-    if not isinstance(asked.what, Question):
-        return ()
-    bases = {facts.name, *(pool.name for pool in asked.what.pools if facts.name in pool.datasets)}
-    names = bases | {chosen.name for chosen in asked.what.selections if chosen.dataset in bases}
-    names |= {merge.name for merge in asked.what.merges if bases & {merge.left.dataset, merge.right.dataset}}
-    mine = (statistic for statistic in asked.what.statistics if statistic.dataset in names)
-    found = (told for statistic in mine for told in _told(statistic, asked.rows(statistic.dataset), facts))
-    return tuple(dict.fromkeys(found))
-
-
-def _told(statistic: Statistic, rows: Rows, facts: DatasetFacts) -> tuple[RowSet, ...]:
-    """What a statistic tells of a dataset: where its rows are among those of a pool, of them alone."""
-    for own in each_alone(rows):
-        if facts.name in {own.name, own.base.name if isinstance(own, SelectedRows) else ""}:
-            return row_sets(replace(statistic, dataset=own.name), own)
-    return (*row_sets(statistic, rows), *counted_with_noise(statistic, rows))
-
-
-def earlier(asked: Asked, source: str) -> tuple[RowSet, ...]:
-    """What the question says was asked of a dataset before."""
-    if not isinstance(asked.what, Question):
-        return ()
-    return next((stated.sets for stated in asked.what.earlier if stated.dataset == source), ())
-
-
-def check_overlap(asked: Asked) -> None:
-    """Raise `PolicyError` where more row sets are asked for than a policy allows, or of rows that were read twice."""
-    named = {
-        (facts.policy.name, facts.source) for facts in asked.facts if facts.policy and asked_of(asked, facts.source)
-    }
-    names = [name for name, _ in sorted(named) if name]
-    if len(set(names)) < len(names):
-        raise PolicyError(f"two datasets of one name ({names[0]}) are asked for their rows one after the other")
-    for facts in asked.facts:
-        if facts.policy is None or not (own := asked_of(asked, facts.source)):
-            continue
-        together = len(dict.fromkeys((*earlier(asked, facts.source), *own)))
-        if together > facts.policy.row_sets:
-            reason = (
-                f"{together} different filters, groupings and histograms of {facts.source}, the policy allows "
-                f"{facts.policy.row_sets}; what was answered before can be asked again"
-            )
-            raise PolicyError(reason, dataset=facts.source)
 
 
 Found = Mapping[PartialOf, Taken]
@@ -170,11 +94,9 @@ class Overlap:
         return builder.add(AssumeWidth(2), none)
 
     def compare(self, a: RowSet, b: RowSet) -> None:
-        """Hold two row sets against one another. Errors: `PolicyError` where that cannot be done on shares.
-
-        Those of the values of a column are none that others are held against: they are counted.
-        """
+        """Hold two row sets against one another. Errors: `PolicyError` where that cannot be done on shares."""
         if a.of_values or b.of_values:
+            self._with_values(*((a, b) if a.of_values else (b, a)))
             return
         if a.merge or b.merge:
             self._merges(a, b)
@@ -199,6 +121,16 @@ class Overlap:
             bins, other = (a, b) if a.edges else (b, a)
             if other.edges or other.by or bins.where != other.where:
                 self._of_prefixes(bins, other)
+
+    def _with_values(self, values: RowSet, other: RowSet) -> None:
+        """Hold the rows that have a value of a column against those that a condition on it chooses."""
+        if values.where is not None or values.by or other.of_values or other.merge or values.space != other.space:
+            return  # rows that are chosen are a row set by themselves
+        there = apply("not", (apply("is_null", (values.of or "",)),))
+        computed = [key.of for key in other.by if not isinstance(key.of, str)]
+        reads = [of for of in (other.where, *computed) if of is not None and values.of in columns_of(of)]
+        if reads and other.where not in {there, apply("is_null", (values.of or "",))}:
+            self._of_sets(RowSet(there), RowSet(other.where, other.by if computed else ()))
 
     def _merges(self, a: RowSet, b: RowSet) -> None:
         """Refuse a second one, and a second grouping of one, for their groups are not counted together; beside other
@@ -414,7 +346,7 @@ def overlaps(asked: Asked) -> dict[str, Overlap]:
             continue
         overlap = Overlap(facts, least(facts.policy, facts.policy.min_rows))
         order = orders.setdefault(facts.source, list(earlier(asked, facts.source)))
-        for own in _of_facts(asked, facts):
+        for own in asked_of_facts(asked, facts):
             for other in order[: order.index(own)] if own in order else order:
                 overlap.compare(own, other)
             if own not in order:

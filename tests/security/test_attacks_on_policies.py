@@ -96,6 +96,32 @@ def test_nor_a_filter_and_the_complement_of_another(frame):
         frame[(frame["age"] >= 30) & (frame["id"] != 50)]["cost"].sum().reveal()
 
 
+LACKING = TABLE.assign(
+    lab=[None if row % 4 == 0 else float(row % 7) for row in range(N)],
+    other=[None if row % 4 == 1 or row == 0 else 1.0 for row in range(N)],
+)
+CLOSE = {
+    "those that have a value": lambda frame: frame[frame["lab"].notna() & (frame["id"] != 7)].count_rows(),
+    "those that lack one": lambda frame: frame[frame["lab"].isna() & (frame["id"] != 8)].count_rows(),
+    "a condition on values": lambda frame: frame[(frame["lab"] >= 0) & (frame["id"] != 7)]["cost"].sum(),
+    "a column of conditions": lambda frame: (frame["lab"].notna() & (frame["id"] != 7)).sum(),
+    "groups": lambda frame: frame.groupby(frame["lab"].notna() & (frame["id"] != 7))["cost"].sum(),
+}
+
+
+@pytest.mark.parametrize("name", CLOSE)
+def test_how_many_values_a_column_has_is_a_row_set(engine, name):
+    """... that nothing is subtracted from, whichever is asked first; columns are not held against one another."""
+    ask = CLOSE[name]
+    for first in (True, False):
+        frame = an.from_pandas(engine, {"alice": LACKING[:40], "carol": LACKING[40:]}, policy=Policy(row_sets=3))
+        queries = [frame["lab"].mean(), ask(frame)]
+        queries[not first].reveal()
+        with pytest.raises(PolicyError, match=NEAR):
+            queries[first].reveal()
+        assert icm.reveal(frame["other"].count(), frame[frame["lab"] > 3]["cost"].count()) == (66, 28)
+
+
 def test_nor_groups_of_a_filter_that_leaves_one_out(frame):
     domain = {"ward": ["a", "b", "c"]}
     assert len(frame.groupby("ward", domain=domain)["cost"].agg("sum").reveal()) == 3

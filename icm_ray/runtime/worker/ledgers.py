@@ -11,9 +11,9 @@ from pathlib import Path
 from icm_ray.config import EngineConfig
 from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.policy import Policy
-from icm_ray.query.overlap import asked_of, earlier
 from icm_ray.query.question import Asked, DatasetFacts, Question
 from icm_ray.query.row_set import RowSet
+from icm_ray.query.told_rows import asked_of, earlier
 from icm_ray.ring.prg import fresh_secret
 from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.runtime.worker.answer_ledger import AnswerLedger

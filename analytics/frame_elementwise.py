@@ -6,32 +6,21 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from analytics.of_frame import OfFrame
 from analytics.operators import Operators
 from icm_ray.errors import UnsupportedError
 from icm_ray.query.kinds import NUMBERS
 
 if TYPE_CHECKING:
     from analytics.column import SecureColumn
-    from analytics.meant import Meant
-    from icm_ray.query.expressions.tree import Of
 
 __all__ = ["FrameElementwise"]
 
 
-class FrameElementwise:
+class FrameElementwise(OfFrame):
     """Methods of frames that compute each column, as those of columns do."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-        _meant: Meant
-        _columns: dict[str, Of]
-
-        def __init__(self, meant: Meant, columns: Mapping[str, Of] | None = None) -> None: ...
-
-        def __getitem__(self, names: Any) -> Any: ...
-
-        def _known(self, name: str) -> str: ...
 
     def _each_made(self, make: Callable[[SecureColumn], SecureColumn], names: Iterable[str] | None = None) -> Self:
         made = {name: make(self[name]).of for name in (self._columns if names is None else names)}

@@ -5,34 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from analytics.conditions import condition
+from analytics.of_frame import OfFrame
 from analytics.rows_stay import OF_FRAMES, refused
 from icm_ray.errors import InputError
 from icm_ray.query.kinds import one_form
 
-if TYPE_CHECKING:
-    from analytics.meant import Meant
-    from icm_ray.query.expressions.tree import Of
-
 __all__ = ["Shaping"]
 
 
-class Shaping:
+class Shaping(OfFrame):
     """Methods of frames that give frames. What is not there is refused by name."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-        _meant: Meant
-        _columns: dict[str, Of]
-
-        def __init__(self, meant: Meant, columns: Mapping[str, Of] | None = None) -> None: ...
-
-        def __getitem__(self, names: Any) -> Any: ...
-
-        def _known(self, name: str) -> str: ...
 
     def query(self, expr: str, *, local_dict: Mapping[str, Any] | None = None) -> Self:
         """Choose rows by a condition that is written as text. It is read, never run as code.
@@ -113,7 +100,7 @@ class Shaping:
             new = {self._known(name): given for name, given in columns.items()}
         else:
             raise InputError(f"columns= takes a mapping from names to names, not {columns!r}")
-        named: dict[str, Of] = {}
+        named = {}
         for name, of in self._columns.items():
             given = new.get(name, name)
             if not isinstance(given, str) or not given:

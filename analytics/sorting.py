@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.group_table import series_of
 from analytics.no_arrays import NoArrays
+from analytics.of_frame import OfFrame
 from analytics.query import Query
 from analytics.rows_stay import RowsStay
 from analytics.shown import shown
@@ -178,16 +179,10 @@ class SecureSorted(NoArrays, RowsStay, Uncompared):
         return query
 
 
-class SortsFrame:
+class SortsFrame(OfFrame):
     """A frame that sorts its rows."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-        _meant: Meant
-        _columns: dict[str, Of]
-
-        def _known(self, name: str) -> str: ...
 
     def sort_values(
         self, by: str | Sequence[str], *, ascending: bool | Sequence[bool] = True, na_position: str = "last"

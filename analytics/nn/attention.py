@@ -4,37 +4,13 @@ with the heads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
 import torch
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
-__all__ = ["BatchInFront"]
-
-
-class BatchInFront(TorchFunctionMode):
-    """While it is entered, `multi_head_attention_forward` is computed as softmax(q k^T / sqrt(d)) v for each head.
-
-    Padding masks, extra keys and masks of single heads are left to torch.
-    """
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is functional.multi_head_attention_forward:
-            made = _attention(*args, **(kwargs or {}))
-            if made is not None:
-                return made
-        return func(*args, **(kwargs or {}))
+__all__ = ["attention"]
 
 
-def _attention(
+def attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -61,7 +37,9 @@ def _attention(
     average_attn_weights: bool = True,
     is_causal: bool = False,  # noqa: ARG001 - a hint about the mask, which is given too
 ) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-    """torch's arguments, values (tokens, batch, features); None for what is left to torch."""
+    """softmax(q k^T / sqrt(d)) v for each head, with the arguments of torch's `multi_head_attention_forward`, values
+    (tokens, batch, features); None for what is left to torch: padding masks, extra keys, masks of single heads.
+    """
     extra = (bias_k, bias_v, static_k, static_v, key_padding_mask)
     if any(item is not None for item in extra) or add_zero_attn or training or query.dim() != 3:
         return None

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,15 @@ from torch._dynamo.exc import UserError
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.fx.experimental.symbolic_shapes import ConstraintViolationError, GuardOnDataDependentSymNode
+from torch.nn import functional
 
-from analytics.nn.attention import BatchInFront
+from analytics.nn.attention import attention
 from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
 from analytics.nn.places import place_of_error
+from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
 from analytics.nn.sources.plain import check_tensor
-from analytics.nn.unit_rows import UnitRows
+from analytics.nn.unit_rows import unit_rows
 from icm_ray.errors import InputError, ShapeError, UnsupportedError
 from icm_ray.network.layer import Shape
 
@@ -43,6 +46,9 @@ _SHAPING = {
     *(aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.expand.default, aten.sym_size.int),
 }
 """Operations that take the size of the batch to keep it in front."""
+_REPLACED: Replacements = MappingProxyType(
+    {functional.multi_head_attention_forward: attention, functional.normalize: unit_rows}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +140,7 @@ def _of_two_sizes(
 def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any) -> ExportedProgram:
     dynamic = None if batch is None else ({0: batch},)
     with (
-        BatchInFront(),
-        UnitRows(),
+        ReplacedFunctions(_REPLACED),
         torch.no_grad(),
         warnings.catch_warnings(),
         _silence(),

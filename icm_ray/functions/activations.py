@@ -29,7 +29,6 @@ _TANH = FourierSum(period_log=4, harmonics=_ODD, even=False, dealt_bits=13, publ
 _GELU = FourierSum(
     period_log=4, harmonics=(1, 2, 3, 4, 5, 6, 7), even=True, dealt_bits=20, public_bits=20, word=64, linear=0.5
 )
-
 _SOFTPLUS = FourierSum(
     period_log=5, harmonics=(1, 2, 3, 4, 5, 6, 7, 8, 9), even=True, dealt_bits=20, public_bits=20, word=64, linear=0.5
 )
@@ -105,6 +104,15 @@ def tanh(builder: Builder, x: Value) -> Value:
     return _stepped(builder, x, _TANH, 2, 4)
 
 
+def _ramp(builder: Builder, x: Value, op: Periodic, edge: float, beyond: float) -> Value:
+    """What is 0 below and x above, and op between: up to `edge` either way, where it is off by `beyond` at most."""
+    if 2 ** (x.type.width - 1) > op.reach:
+        edges = msgspec.structs.replace(_edges(x, 2.0**-3 - edge, edge, 3), follows=True)
+        op = msgspec.structs.replace(op, edges=edges, error=max(op.error, beyond))
+    result = builder.add(op, x)
+    return builder.add(AssumeWidth(max(x.type.width, x.type.f + 1) + 1), result)
+
+
 def _erf_part(x: Real) -> Real:
     return np.asarray(0.5 * x * np.vectorize(math.erf)(x / math.sqrt(2)))
 
@@ -120,13 +128,8 @@ def gelu(builder: Builder, x: Value) -> Value:
 
     Error: below 1.1e-4 at 16 fractional bits. 112 bytes are dealt for the sum, about 80 for the comparisons.
     """
-    op = _gelu_op(_fractional_bits(x, "GELU"))
-    if 2 ** (x.type.width - 1) > op.reach:
-        edges = msgspec.structs.replace(_edges(x, -4.375, 4.5, 3), follows=True)
-        beyond = 4.375 * 0.5 * math.erfc(4.375 / math.sqrt(2))
-        op = msgspec.structs.replace(op, edges=edges, error=max(op.error, beyond))
-    result = builder.add(op, x)
-    return builder.add(AssumeWidth(max(x.type.width, x.type.f + 1) + 1), result)
+    beyond = 4.375 * 0.5 * math.erfc(4.375 / math.sqrt(2))
+    return _ramp(builder, x, _gelu_op(_fractional_bits(x, "GELU")), 4.5, beyond)
 
 
 def _softplus_part(x: Real) -> Real:
@@ -144,12 +147,7 @@ def softplus(builder: Builder, x: Value) -> Value:
 
     Error: below 2.4e-4 at 16 fractional bits. 144 bytes are dealt for the sum, about 80 for the comparisons.
     """
-    op = _softplus_op(_fractional_bits(x, "softplus"))
-    if 2 ** (x.type.width - 1) > op.reach:
-        edges = msgspec.structs.replace(_edges(x, -10.375, 10.5, 3), follows=True)
-        op = msgspec.structs.replace(op, edges=edges, error=max(op.error, math.log1p(math.exp(-10.375))))
-    result = builder.add(op, x)
-    return builder.add(AssumeWidth(max(x.type.width, x.type.f + 1) + 1), result)
+    return _ramp(builder, x, _softplus_op(_fractional_bits(x, "softplus")), 10.5, math.log1p(math.exp(-10.375)))
 
 
 def exp_negative(builder: Builder, x: Value, f: int | None = None) -> Value:

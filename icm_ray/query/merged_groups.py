@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Concatenate, Reshape, Scale, Slice, Subtract
+from icm_ray.ops.linear import AddPublic, AssumeWidth, Concatenate, Reshape, RunningSum, Scale, Slice, Subtract
 from icm_ray.ops.sorting import SortBy
 from icm_ray.ops.values import log2_ceil
 from icm_ray.program.build import Builder, Value
@@ -58,7 +58,8 @@ class _Groups(KeyedTables):
         first = self._add(Slice(((0, 1, 1),)), self._column(table, 0))
         one = self._add(AddPublic(1), self._add(Scale(0), first))
         last = self._add(AssumeWidth(2), self._add(Concatenate(), self._new(table), one))
-        sums = self._running(self._columns(table, self._added))
+        words = self._add(AssumeWidth(brought.type.width), self._columns(table, self._added))
+        sums = self._add(AssumeWidth(self._widths[-1]), self._add(RunningSum(), words))
         bits = self._add(Reshape((self._count, 1)), last)
         table = self._beside(self._columns(table, slice(0, self._keys)), sums, bits)
         table = self._part(self._add(SortBy(), self._not(last), table), slice(0, most), slice(None))
@@ -69,14 +70,3 @@ class _Groups(KeyedTables):
         each = self._add(Concatenate(), self._part(sums, slice(0, 1), slice(None)), steps)
         each = self._add(AssumeWidth(self._widths[-1]), each)
         return self._beside(self._columns(table, slice(0, self._keys)), self._times(bits, each))
-
-    def _running(self, words: Value) -> Value:
-        """Of each word the sum of all rows up to each."""
-        step = 1
-        while step < self._count:
-            before = self._part(words, slice(0, self._count - step), slice(None))
-            more = self._add(Add(), self._part(words, slice(step, None), slice(None)), before)
-            words = self._add(Concatenate(), self._part(words, slice(0, step), slice(None)), more)
-            words = self._add(AssumeWidth(self._widths[-1]), words)
-            step *= 2
-        return words

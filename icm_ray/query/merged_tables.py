@@ -50,6 +50,7 @@ from icm_ray.ops.linear import (
     Scale,
     Slice,
     Subtract,
+    Take,
 )
 from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Product
@@ -400,16 +401,7 @@ class MergedTables(KeyedTables):
 
     def _picked(self, table: Value) -> Value:
         """Of a table (rows, numbers) the columns of groups, in their order."""
-        rows, places = table.type.shape[0], self._places
-        runs, at = [], 0
-        while at < len(places):
-            stop = at + 1
-            while stop < len(places) and places[stop] == places[stop - 1] + 1:
-                stop += 1
-            runs.append((places[at], places[at] + stop - at, 1))
-            at = stop
-        parts = [self._add(Slice(((0, rows, 1), run)), table) for run in runs]
-        return parts[0] if len(parts) == 1 else self._add(Concatenate(axis=1), *parts)
+        return self._add(Take(1, tuple(self._places)), table)
 
     @cached_property
     def _slots(self) -> list[tuple[int, int]]:

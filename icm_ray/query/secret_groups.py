@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from icm_ray.errors import BoundError, ColumnError, ProgramError
-from icm_ray.ops.linear import Concatenate, Rescale, Reshape, Slice
+from icm_ray.ops.linear import Concatenate, Rescale, Reshape, Slice, Take
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Of, Scalar
@@ -186,8 +186,5 @@ def _column(builder: Builder, values: Sequence[Value]) -> Value:
 
 def _columns(builder: Builder, table: Value, order: Sequence[int]) -> Value:
     """Some columns of a table, in an order."""
-    rows, columns = table.type.shape
-    if list(order) == list(range(columns)):
-        return table
-    parts = [builder.add(Slice(((0, rows, 1), (place, place + 1, 1))), table) for place in order]
-    return parts[0] if len(parts) == 1 else builder.add(Concatenate(axis=1), *parts)
+    whole = list(order) == list(range(table.type.shape[1]))
+    return table if whole else builder.add(Take(1, tuple(order)), table)

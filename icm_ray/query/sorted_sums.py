@@ -27,6 +27,7 @@ from icm_ray.ops.linear import (
     Scale,
     Slice,
     Subtract,
+    Take,
 )
 from icm_ray.ops.products import Product
 from icm_ray.ops.sorting import Arrange, SortBy
@@ -73,21 +74,14 @@ def sums_at(builder: Builder, key: Value, values: Value, wanted: Sequence[int | 
     first = rows.marked()
     table = rows.in_front(first, rows.running(first), len(ends), rows.before(), len(ends))
     at = {end: place for place, end in enumerate(ends)}
-    return _picked(rows, rows.steps(table, None), [None if number is None else at[number] for number in wanted])
+    return _picked(builder, rows.steps(table, None), [None if number is None else at[number] for number in wanted])
 
 
-def _picked(rows: _Rows, table: Value, places: Sequence[int | None]) -> Value:
-    """Some rows, in runs of those that follow one another; zeros for None."""
-    parts, start = [], 0
-    while start < len(places):
-        first, stop = places[start], start + 1
-        while first is not None and stop < len(places) and places[stop] == first + stop - start:
-            stop += 1
-        at = first or 0
-        part = rows.part(table, slice(at, at + stop - start), slice(None))
-        parts.append(rows.builder.add(Scale(0), part) if first is None else part)
-        start = stop
-    return parts[0] if len(parts) == 1 else rows.builder.add(Concatenate(), *parts)
+def _picked(builder: Builder, table: Value, places: Sequence[int | None]) -> Value:
+    """Some rows of a table; zeros for None."""
+    size = table.type.shape[0]
+    padded = builder.add(Pad(((0, 1), (0, 0))), table) if None in places else table
+    return builder.add(Take(0, tuple(size if place is None else place for place in places)), padded)
 
 
 class _Rows:

@@ -17,6 +17,7 @@ from icm_ray.query.lower import lower
 from icm_ray.query.question import decode_asked
 from icm_ray.transport import Transcript
 from tests.analytics.conftest import variance
+from tests.analytics.keyed_rows import opened_words, same, table
 from tests.security.test_transcripts import outline
 from tests.thread_lane import ThreadLane
 
@@ -35,30 +36,10 @@ row = st.tuples(
 some = st.lists(row, max_size=12)
 
 
-def table(rows):
-    x, n, big, near, word, ill = list(zip(*rows, strict=True)) or [()] * 6
-    return pd.DataFrame(
-        {
-            "x": pd.Series(x, dtype="float64"),
-            "n": pd.Series(n, dtype="int64"),
-            "big": pd.Series(big, dtype="int64"),
-            "near": pd.Series(near, dtype="int64"),
-            "word": pd.Series(word, dtype="object"),
-            "ill": pd.Series(ill, dtype="bool"),
-        }
-    )
-
-
 def held(engine, one, other, **stated):
     parts = [table([(1.5, 1, 0, 0, "a", True), *one]), table(other)]
     frame = an.from_pandas(engine, dict(zip(engine.everyone[-2:], parts, strict=True)), **stated)
     return frame, pd.concat(parts, ignore_index=True)
-
-
-def same(found, expected):
-    pd.testing.assert_frame_equal(
-        found, expected, check_dtype=False, check_index_type=False, check_names=True, rtol=1e-12, atol=1e-12
-    )
 
 
 def exactly(groups):
@@ -149,19 +130,11 @@ def test_groups_that_are_too_small_are_not_there(fresh):
     assert rest.groupby("near").size().reveal().empty, "12 rows of 1, and 4 of 2, which are the others"
 
 
-def test_no_number_of_a_group_that_is_too_small_is_opened(fresh):
+def test_no_number_of_a_group_that_is_too_small_is_opened(fresh, monkeypatch):
     """... and none of a place without a group."""
     first, second = table([(7.0, 7, 7, 1, "b", True)] * 3), table([(7.0, 7, 7, 2, "c", True)] * 4)
     frame = an.from_pandas(fresh, {"alice": first, "bob": second}, policy=POLICY)
-    opened = []
-    run = fresh.execute
-
-    def watched(jobs):
-        results = run(jobs)
-        opened.extend(word for result in results for word in result.results.values())
-        return results
-
-    fresh.execute = watched
+    opened = opened_words(fresh, monkeypatch)
     found = frame.groupby("word")[["x", "n", "big"]].agg(["sum", "mean", "std", "min", "max", "count"]).reveal()
     assert found.empty
     assert opened

@@ -1,5 +1,7 @@
 """Groups of shared rows by private keys, and by many public values: what pandas finds on the pooled rows."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 import analytics as an
 import icm_ray as icm
 from icm_ray.errors import BoundError, BoundExceeded, ColumnError, InputError, PolicyError
+from tests.analytics.keyed_rows import opened_words, same, table
 
 STATISTICS = ["count", "sum", "mean", "var", "std"]
+COLUMNS = ("x", "big", "near", "word", "ill")
 TEXTS = ("a", "b", "bé", "zebra")
 KEYS = ["big", "near", ["word", "near"], ["near", "ill"]]
 row = st.tuples(
@@ -21,42 +25,24 @@ row = st.tuples(
     st.booleans(),
 )
 some = st.lists(row, max_size=12)
-
-
-def table(rows):
-    x, big, near, word, ill = list(zip(*rows, strict=True)) or [()] * 5
-    return pd.DataFrame(
-        {
-            "x": pd.Series(x, dtype="float64"),
-            "big": pd.Series(big, dtype="int64"),
-            "near": pd.Series(near, dtype="int64"),
-            "word": pd.Series(word, dtype="object"),
-            "ill": pd.Series(ill, dtype="bool"),
-        }
-    )
+close = partial(same, atol=1e-9)
 
 
 def shared(engine, one, other, **stated):
-    parts = [table([(1.5, 0, 0, "a", True), *one]), table(other)]
+    parts = [table(rows, COLUMNS) for rows in ([(1.5, 0, 0, "a", True), *one], other)]
     held = an.from_pandas(engine, dict(zip(engine.everyone[-2:], parts, strict=True)), bounds={"near": 3}, **stated)
     return held.share(domain={"word": TEXTS}), pd.concat(parts, ignore_index=True)
-
-
-def same(found, expected):
-    pd.testing.assert_frame_equal(
-        found, expected, check_dtype=False, check_index_type=False, check_names=True, rtol=1e-12, atol=1e-9
-    )
 
 
 def hold(engine, keys, one, other):
     frame, plain = shared(engine, one, other)
     groups, expected = frame.groupby(keys), plain.groupby(keys)
     found, sizes, whole = icm.reveal(groups["x"].agg(STATISTICS), groups.size(), groups.agg(total=("big", "sum")))
-    same(found, expected["x"].agg(STATISTICS))
+    close(found, expected["x"].agg(STATISTICS))
     pd.testing.assert_series_equal(sizes, expected.size(), check_index_type=False)
-    same(whole, expected.agg(total=("big", "sum")))
+    close(whole, expected.agg(total=("big", "sum")))
     chosen, expected = frame[frame["x"] > 0].groupby(keys), plain[plain["x"] > 0].groupby(keys)
-    same(chosen[["x", "big"]].agg("sum").reveal(), expected[["x", "big"]].agg("sum"))
+    close(chosen[["x", "big"]].agg("sum").reveal(), expected[["x", "big"]].agg("sum"))
 
 
 @pytest.mark.parametrize("keys", KEYS, ids=str)
@@ -104,7 +90,7 @@ def hold_many(engine, by, domain):
         groups = rows.groupby(by, domain=domain)
         found, sizes = icm.reveal(groups["x"].agg(STATISTICS), groups.size())
         stated = plain[np.logical_and.reduce([plain[name].isin(list(values)) for name, values in domain.items()])]
-        same(found, stated.groupby(by)["x"].agg(STATISTICS))
+        close(found, stated.groupby(by)["x"].agg(STATISTICS))
         pd.testing.assert_series_equal(sizes, stated.groupby(by).size(), check_index_type=False)
 
 
@@ -126,8 +112,8 @@ def test_rows_of_groups_that_are_not_asked_for_are_in_none(pair, domain):
         frame.groupby("site", domain=domain)["x"].agg(["sum", "count"]),
         frame.groupby([small, "site"], domain={"n": [False], "site": domain})["x"].agg(["sum", "count"]),
     )
-    same(found, plain.groupby("site")["x"].agg(["sum", "count"]))
-    same(pairs, plain[plain["n"] <= 40].groupby([plain["n"] > 40, "site"])["x"].agg(["sum", "count"]))
+    close(found, plain.groupby("site")["x"].agg(["sum", "count"]))
+    close(pairs, plain[plain["n"] <= 40].groupby([plain["n"] > 40, "site"])["x"].agg(["sum", "count"]))
 
 
 def test_text_that_is_shared_has_public_values(fresh):
@@ -139,22 +125,14 @@ def test_text_that_is_shared_has_public_values(fresh):
 POLICY = icm.Policy(min_rows=5, residual_df=1, largest=100, two_largest=100)
 
 
-def test_groups_that_are_too_small_are_not_there(fresh):
+def test_groups_that_are_too_small_are_not_there(fresh, monkeypatch):
     """... nor is a number of theirs opened."""
     rows = [(float(n), 0, key, "a", True) for key, count in ((1, 6), (2, 4), (3, 9), (-1, 7)) for n in range(count)]
     frame, plain = shared(fresh, rows[:10], rows[10:], policy=POLICY)
-    opened = []
-    run = fresh.execute
-
-    def watched(jobs):
-        results = run(jobs)
-        opened.extend(word for result in results for word in result.results.values())
-        return results
-
-    fresh.execute = watched
+    opened = opened_words(fresh, monkeypatch)
     found = frame.groupby("near")["x"].agg(["sum", "count"]).reveal()
     assert found.index.tolist() == [-1, 1, 3], "2 has 4 rows, 0 one"
-    same(found, plain.groupby("near")["x"].agg(["sum", "count"]).loc[[-1, 1, 3]])
+    close(found, plain.groupby("near")["x"].agg(["sum", "count"]).loc[[-1, 1, 3]])
     assert all(np.count_nonzero(words) <= 3 for words in opened)
 
 

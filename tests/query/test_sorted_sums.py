@@ -69,6 +69,17 @@ def test_sums_at_stated_keys(how, wanted):
     assert found.tolist() == [[0, 0] if key is None else VALUES[keys == key].sum(axis=0).tolist() for key in wanted]
 
 
+def test_a_program_has_no_node_for_each_key_that_is_wanted():
+    def nodes(wanted):
+        builder = Builder(NAMES)
+        key = builder.add(Input("alice", "key", ValueType(shape=(9,), width=8)))
+        table = builder.add(Input("bob", "values", ValueType(shape=(9, 2), width=11)))
+        builder.add(Reveal("alice", "found"), sums_at(builder, key, table, wanted))
+        return len(builder.build().nodes)
+
+    assert nodes([None, 5, 0]) == nodes([*range(100, 0, -2), None, *range(1, 100, 2)])
+
+
 @pytest.mark.parametrize("write", [lambda *g: sums_by_key(*g, 12, BEYOND), lambda *g: sums_at(*g, (3, 1))])
 def test_nothing_that_a_party_sees_depends_on_keys(write):
     """Sizes, order and number of all frames; what is opened in between are orders of shuffled rows."""

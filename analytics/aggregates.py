@@ -53,7 +53,7 @@ def names_of(given: Any) -> list[str]:
 
 def kind_of_result(function: str, kind: str) -> str:
     """Of an aggregate of a column of that kind: "int", "float", "bool" or "other"."""
-    if function in {"count", "size"}:
+    if function in {"count", "size", "nunique"}:
         return "int"
     if function == "sum" and kind in NUMBERS:
         return "float" if kind == "float" else "int"

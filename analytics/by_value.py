@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analytics.distinct_values import compared
 from analytics.group_keys import TEXT, domain_of, private_keys
 from analytics.groupby import grouped
 from analytics.query import Query, together
 from analytics.withheld import Reasons, mark
 from icm_ray.errors import InputError, PolicyError
-from icm_ray.query.arrow_kinds import unit_kind
-from icm_ray.query.expressions.tree import apply, literal
+from icm_ray.query.expressions.tree import apply
 from icm_ray.query.selection import MOST_CELLS
 from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.sum import Sum
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ByValue"]
 
-_TEXT_OF_FLOAT: Final = 24
 """Bytes of the longest number, as Python writes it."""
 
 
@@ -86,11 +85,7 @@ class ByValue:
         stated = domain is not None or range is not None or info.kind == "bool" or info.categories
         if stated:
             return self._distinct(domain, range, modes=False)
-        of = self.of
-        if unit_kind(info.kind) is not None:
-            of = apply("ticks", (of,))
-        elif info.kind == "float" and not self.meant.dataset.facts.shared:  # as text, in which there is one zero
-            of, max_bytes = apply("cast", (apply("add", (of, literal(0.0))),), ("string",)), _TEXT_OF_FLOAT
+        of, max_bytes = compared(self.meant, self.of, max_bytes)
         keys = private_keys(self.meant, [of], max_groups, max_bytes)
         return self._asked(Distinct(self.meant.name(keys), of), keys)
 

@@ -313,8 +313,8 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
 
         The values are public where who asks states them. Else they are private: owners aggregate by key, the groups
         are merged on shares, and the keys of groups that the policy allows are opened with their results, in no order;
-        which owners have rows of a group is not. Shared rows are sorted by key on shares, and counts, sums, means and
-        what is made of variances are offered of their groups.
+        which owners have rows of a group is not. Shared rows are sorted by key on shares. Of private groups order
+        statistics, and what else is not added up, are asked in questions that follow, of the groups that were opened.
 
         Args:
             by: The name of a column, a column of the same rows, as `frame["age"] >= 65` is one, or a list of these.

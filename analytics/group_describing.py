@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.described import percentiles_of, verbs_of
 from analytics.group_table import Wanted
+from analytics.merged_meant import EMPTY
 from analytics.query import Query
 from analytics.withheld import Reasons, labels_of, mark
-from icm_ray.errors import ColumnError, PolicyError
+from icm_ray.errors import ColumnError, InputError, PolicyError
 from icm_ray.query.disclosure import unanswered
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.private_keys import PrivateKeys
-from icm_ray.query.selection import SelectedRows
+from icm_ray.query.tasks import GroupKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,8 @@ class DescribedGroups:
         def _aggregated(self, *functions: str) -> tuple[str, ...]: ...
 
         def _kind(self, item: Wanted) -> str: ...
+
+        def _apart(self, item: Wanted) -> bool: ...
 
         def _statistic(self, dataset: str, item: Wanted) -> tuple[Statistic, Callable[[Any], Any] | None]: ...
 
@@ -96,19 +99,14 @@ class DescribedGroups:
 
     def _refused(self, item: Wanted) -> str | None:
         """Why nobody would get it, from public facts alone."""
-        by, session, facts = self._groups.groups, self._meant.dataset.engine, self._meant.dataset.facts
-        if item.function == "median" and isinstance(by, PrivateKeys):  # the groups that are opened are asked
-            found, _ = self._statistic("", item)
-            if facts.shared:
-                instead = "filter for one at a time, or ask before .share()"
-                return f"{found.title}: of groups of shared rows that is not offered: {instead}"
-            reason = None if facts.policy is None else facts.policy.forbids(found.operation)
-            return None if reason is None else f"{found.title}: {reason}"
+        by, session = self._groups.groups, self._meant.dataset.engine
+        if isinstance(by, PrivateKeys) and self._apart(item):  # the groups that are opened are asked: of one as of all
+            by = tuple(GroupKey(key.of, (EMPTY[key.kind],)) for key in by.keys)
         statistic, _ = self._statistic(self._meant.name(by), item)
-        selected = self._meant.part(statistic, by).rows
-        sorted_groups = selected.private is not None or (isinstance(selected, SelectedRows) and selected.sorted_cells)
-        if facts.shared and sorted_groups and item.function in {"min", "max"}:
-            return f"{statistic.title}: of so many groups of shared rows that is not offered: ask before .share()"
+        try:
+            selected = self._meant.part(statistic, by).rows
+        except InputError as error:  # merged rows do not have it
+            return str(error)
         return unanswered(statistic, selected, (*session.parties, *session.owners))
 
     def _refusal(self, reason: str) -> ColumnError | PolicyError:

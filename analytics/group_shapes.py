@@ -7,7 +7,7 @@ from typing import Any
 
 from analytics.withheld import Reasons, labels_of, mark
 
-__all__ = ["beside", "keys_as_columns"]
+__all__ = ["beside", "keys_as_columns", "stacked"]
 
 
 def keys_as_columns(table: Any) -> Any:
@@ -19,6 +19,28 @@ def keys_as_columns(table: Any) -> Any:
     name = () if table.ndim == 2 else (table.name,)
     cells = (((places[key[:width]], *key[width:], *name), reason) for key, reason in reasons.cells)
     return mark(table.reset_index(), Reasons(cells, tuple(reasons)))
+
+
+def stacked(table: Any, names: Sequence[str], qs: Sequence[float], *, series: bool) -> Any:
+    """What pandas has of several quantiles: a row for each of them in each group, q as the last level of the index.
+
+    table: of groups, its columns (name, place among the quantiles).
+    """
+    import numpy as np
+    import pandas as pd
+
+    reasons, size = table.attrs["withheld"], len(table)
+    order = np.arange(len(qs) * size).reshape(len(qs), size).T.ravel()
+    groups = table.index.take(np.repeat(np.arange(size), len(qs)))
+    levels = [groups.get_level_values(level) for level in range(groups.nlevels)]
+    index = pd.MultiIndex.from_arrays([*levels, pd.Index([*qs] * size, dtype="float64")], names=[*groups.names, None])
+    columns = {
+        name: pd.concat([table[name, place] for place in range(len(qs))], ignore_index=True).iloc[order]
+        for name in names
+    }
+    made = pd.DataFrame({name: column.set_axis(index) for name, column in columns.items()}, index=index)
+    cells = [((*key[:-2], qs[key[-1]], *(() if series else key[-2:-1])), reason) for key, reason in reasons.cells]
+    return mark(made[names[0]] if series else made, Reasons(cells, tuple(reasons)))
 
 
 def beside(known: Any, found: Any, labels: Sequence[Any], *, flat: bool, series: bool) -> Any:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analytics.group_keys import NamedGroups
 from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.statistics.ranks import Interpolation
 from icm_ray.query.withheld import Withheld
 
 __all__ = ["GroupColumn", "Results", "Wanted", "group_table", "plain_list", "series_of"]
@@ -29,13 +30,16 @@ class GroupColumn:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A column of the result: its label, and the aggregate of which column it holds."""
+    """A column of the result: its label, and the aggregate of which column it holds. ddof, q, interpolation: of
+    aggregates that have them.
+    """
 
     label: Any
     column: str
     function: str
     ddof: int = 1
     q: float = 0.5
+    interpolation: Interpolation = "linear"
 
 
 def group_table(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from analytics.moments import freedom, skipped
-from analytics.quantiles import checked
+from analytics.quantiles import checked, interpolated, several
 from analytics.query import Query
-from icm_ray.errors import InputError
 
 __all__ = ["GroupVerbs"]
 
@@ -20,7 +20,9 @@ class GroupVerbs:
 
     if TYPE_CHECKING:
 
-        def _simple(self, function: str, ddof: int = 1, q: float = 0.5, *, numeric_only: bool = True) -> Query: ...
+        def _simple(
+            self, function: str, qs: Sequence[float] = (), *, numeric_only: bool = True, **options: Any
+        ) -> Query: ...
 
     def count(self) -> Query:
         """Count the values of each column in each group.
@@ -94,7 +96,7 @@ class GroupVerbs:
             np.float64(84.5)
         """
         skipped(skipna)
-        return self._simple("var", freedom(ddof), numeric_only=numeric_only)
+        return self._simple("var", ddof=freedom(ddof), numeric_only=numeric_only)
 
     def std(self, ddof: int = 1, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the standard deviation of each group.
@@ -116,7 +118,7 @@ class GroupVerbs:
             np.float64(94.875)
         """
         skipped(skipna)
-        return self._simple("std", freedom(ddof), numeric_only=numeric_only)
+        return self._simple("std", ddof=freedom(ddof), numeric_only=numeric_only)
 
     def sem(self, ddof: int = 1, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Take the standard error of each group's mean.
@@ -138,7 +140,7 @@ class GroupVerbs:
             np.float64(6.5)
         """
         skipped(skipna)
-        return self._simple("sem", freedom(ddof), numeric_only=numeric_only)
+        return self._simple("sem", ddof=freedom(ddof), numeric_only=numeric_only)
 
     def min(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
         """Find the least value of each group.
@@ -202,25 +204,87 @@ class GroupVerbs:
         skipped(skipna)
         return self._simple("median", numeric_only=numeric_only)
 
-    def quantile(self, q: Any = 0.5, *, numeric_only: bool = True) -> Query:
-        """Find a quantile of each group, as a column's is found: of private keys in the groups that are opened first.
+    def quantile(
+        self, q: float | Sequence[float] = 0.5, interpolation: str = "linear", *, numeric_only: bool = True
+    ) -> Query:
+        """Find quantiles of each group, as a column's are found: of private keys in the groups that are opened first.
 
         Args:
-            q: A number from 0 to 1. Between two values the result lies as far as q says.
+            q: A number from 0 to 1, or a list of them.
+            interpolation: What is taken where a quantile lies between two values: "linear" (as far between as q says),
+                "lower", "higher", "nearest" or "midpoint".
             numeric_only: True: columns without numbers are left out; else one of them is refused.
 
         Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64.
+            A query for a DataFrame, or of one picked column a Series, of float64; of a list of q with a row for each of
+            them in each group, q as the last level of its index.
 
         Raises:
             ColumnError: A picked column holds no numbers.
-            InputError: A q that cannot be.
+            InputError: A q or an interpolation that cannot be.
 
         Examples:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].quantile(0.25).reveal().tolist()
             [37.25, 45.0]
+            >>> visits.groupby("ward", domain=["a", "b"])["age"].quantile([0.25, 0.75]).reveal().tolist()
+            [37.25, 43.75, 45.0, 65.5]
         """
-        if isinstance(q, Iterable) and not isinstance(q, str):
-            reason = "of groups one quantile is asked for at a time; describe(percentiles=[...]) gives several"
-            raise InputError(reason)
-        return self._simple("median", q=checked(q), numeric_only=numeric_only)
+        between = interpolated(interpolation)
+        if isinstance(q, Real):
+            return self._simple("median", q=checked(q), interpolation=between, numeric_only=numeric_only)
+        return self._simple("median", several(q), interpolation=between, numeric_only=numeric_only)
+
+    def nunique(self) -> Query:
+        """Count the different values of each group: of private keys in the groups that are opened first.
+
+        Returns:
+            A query for a DataFrame, or of one picked column a Series, of int64; missing values are not counted.
+
+        Raises:
+            ColumnError: A picked column whose values are not compared: floats, times.
+
+        Examples:
+            >>> visits.groupby("ward", domain=["a", "b"])["age"].nunique().reveal().tolist()
+            [2, 3]
+        """
+        return self._simple("nunique")
+
+    def skew(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
+        """Take the skewness of each group.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
+
+        Returns:
+            A query for a DataFrame, or of one picked column a Series, of float64; NaN of fewer than three values.
+
+        Raises:
+            ColumnError: A picked column holds no numbers.
+
+        Examples:
+            >>> visits.groupby("ward", domain=["a", "b"])["age"].skew().reveal().round(2).tolist()
+            [nan, -1.43]
+        """
+        skipped(skipna)
+        return self._simple("skew", numeric_only=numeric_only)
+
+    def kurt(self, *, numeric_only: bool = True, skipna: bool = True) -> Query:
+        """Take the excess kurtosis of each group.
+
+        Args:
+            numeric_only: True: columns without numbers are left out; else one of them is refused.
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
+
+        Returns:
+            A query for a DataFrame, or of one picked column a Series, of float64; NaN of fewer than four values.
+
+        Raises:
+            ColumnError: A picked column holds no numbers.
+
+        Examples:
+            >>> visits.groupby("ward", domain=["a", "b"])["age"].kurt().reveal().tolist()
+            [nan, nan]
+        """
+        skipped(skipna)
+        return self._simple("kurt", numeric_only=numeric_only)

@@ -10,13 +10,15 @@ from typing import Any, Final
 import msgspec
 
 from analytics.aggregates import kind_of_result
+from analytics.distinct_values import different
 from analytics.execute import Part
 from analytics.group_describing import DescribedGroups
 from analytics.group_keys import TEXT, NamedGroups, domain_of, keys_of
-from analytics.group_shapes import beside, keys_as_columns
+from analytics.group_shapes import beside, keys_as_columns, stacked
 from analytics.group_table import GroupColumn, Wanted, group_table, plain_list
 from analytics.group_verbs import GroupVerbs
 from analytics.meant import Meant
+from analytics.merged_meant import MergedMeant
 from analytics.no_arrays import NoArrays
 from analytics.query import Query
 from analytics.rows_stay import OF_GROUPS, RowsStay, refused
@@ -51,10 +53,13 @@ AGGREGATES: Final[Mapping[str, Callable[[str, Of], Statistic]]] = {
     "min": lambda dataset, column: MinMax(dataset, column, least=True),
     "max": MinMax,
     "median": Quantile,
+    "quantile": Quantile,
     "skew": Shape,
     "kurt": lambda dataset, column: Shape(dataset, column, peaked=True),
 }
-"""What can be asked of each group, by pandas' names; "size", the number of rows, beside them."""
+"""What can be asked of each group, by pandas' names; "nunique" and "size", the number of rows, beside them."""
+_NAMES: Final = f"{', '.join(AGGREGATES)}, nunique, size"
+_RANKED: Final = frozenset({"median", "quantile", "nunique", "skew", "kurt"})
 Finish = Callable[[Any], Any]
 """What makes the result of the table of groups."""
 
@@ -153,7 +158,7 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
 
         Args:
             functions: The name of an aggregate ("count", "sum", "mean", "var", "std", "sem", "min", "max",
-                "median", "skew", "kurt", "size"), several, or by column one or several.
+                "median", "quantile" (0.5), "nunique", "skew", "kurt", "size"), several, or by column one or several.
             **named: By the name of a column of the result, (column, aggregate); of one picked column the aggregate.
 
         Returns:
@@ -175,10 +180,11 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
             return self.size()
         wanted, flat = self._wanted(functions, named)
         if not wanted:
-            raise InputError(f"name an aggregate: {', '.join(AGGREGATES)}, size")
+            raise InputError(f"name an aggregate: {_NAMES}")
         return self._query(wanted, flat=flat, series=self._single and isinstance(functions, str) and not named)
 
-    def _simple(self, function: str, ddof: int = 1, q: float = 0.5, *, numeric_only: bool = True) -> Query:
+    def _simple(self, function: str, qs: Sequence[float] = (), *, numeric_only: bool = True, **options: Any) -> Query:
+        """qs: several quantiles at once."""
         columns = self._aggregated(function)
         if not numeric_only and self._picked is None and len(columns) < len(self._aggregated("count")):
             raise ColumnError(
@@ -186,7 +192,15 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
             )
         if not columns:
             raise ColumnError(f"there is no column of numbers to take the {function} of")
-        return self._query([Wanted(name, name, function, ddof, q) for name in columns], flat=True, series=self._single)
+        if not qs:
+            return self._query(
+                [Wanted(name, name, function, **options) for name in columns], flat=True, series=self._single
+            )
+        wanted = [
+            Wanted((name, place), name, function, q=q, **options) for name in columns for place, q in enumerate(qs)
+        ]
+        finish = partial(stacked, names=columns, qs=qs, series=self._single)
+        return self._query(wanted, flat=False, series=False, finish=finish)
 
     def size(self) -> Query:
         """Count the rows of each group.
@@ -206,9 +220,16 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         def shaped(table: Any) -> Any:
             return finish(table) if self._as_index else keys_as_columns(finish(table))
 
-        if isinstance(self._groups.groups, PrivateKeys) and any(item.function == "median" for item in wanted):
+        if isinstance(self._groups.groups, PrivateKeys) and any(map(self._apart, wanted)):
             return self._in_two_steps(wanted, flat=flat, series=series, finish=shaped)
         return self._asked(wanted, flat=flat, series=series, title=title, finish=shaped)
+
+    def _apart(self, item: Wanted) -> bool:
+        """Whether it is found in groups of private keys once these are known."""
+        if item.function in _RANKED:
+            return True
+        held = not self._meant.dataset.facts.shared and not isinstance(self._meant, MergedMeant)
+        return item.function in {"min", "max"} and not held
 
     def _asked(
         self, wanted: Sequence[Wanted], *, flat: bool, series: bool, title: str, finish: Finish, note: str = ""
@@ -253,14 +274,14 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         }
 
     def _in_two_steps(self, wanted: Sequence[Wanted], *, flat: bool, series: bool, finish: Finish) -> Query:
-        """Values of a rank are searched in groups whose keys are known: in those that the first question opens."""
+        """What is not added up is found in groups whose keys are known: in those that the first question opens."""
         numbered = [replace(item, label=place) for place, item in enumerate(wanted)]
-        ranked = [item for item in numbered if item.function == "median"]
+        ranked = [item for item in numbered if self._apart(item)]
         for item in ranked:
             self._meant.part(self._statistic(self._meant.name(), item)[0])  # merged rows refuse what they do not have
             if reason := self._refused(item):
                 raise self._refusal(reason)
-        first = [Wanted(-1, "", "size"), *(item for item in numbered if item.function != "median")]
+        first = [Wanted(-1, "", "size"), *(item for item in numbered if item not in ranked)]
         labels = [item.label for item in wanted]
 
         def put_together(known: Any, found: Any = None) -> Any:
@@ -274,7 +295,8 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
             return stated._asked(ranked, flat=True, series=False, title="", finish=found)
 
         title = ", ".join(dict.fromkeys(self._statistic("", item)[0].title for item in numbered))
-        note = f"{title} by {self._by_words}; questions that follow find values of ranks in the groups that this opens"
+        follows = "questions that follow find what is not added up in the groups that this opens"
+        note = f"{title} by {self._by_words}; {follows}"
         return self._asked(first, flat=True, series=False, title=title, finish=build, note=note)
 
     def _opened(self, index: Any) -> NamedGroups:
@@ -316,7 +338,7 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         """Those that were picked; else all that are no key: with numbers, where more is asked than to count them."""
         if self._picked is not None:
             return self._picked
-        every = bool(functions) and set(functions) <= {"count", "size"}
+        every = bool(functions) and set(functions) <= {"count", "size", "nunique"}
         names = [name for name, of in self._columns.items() if every or self._meant.info(of).kind in NUMBERS]
         keys = {(name, key.of) for name, key in zip(self._groups.names, self._groups.keys, strict=True)}
         return tuple(name for name in names if (name, self._columns[name]) not in keys)
@@ -329,26 +351,29 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         column, function = item.column, item.function
         if function == "size":
             return Count(dataset, EVERY_ROW), None
-        if function not in AGGREGATES:
-            raise InputError(f"there is no aggregate {function!r}; there are {', '.join(AGGREGATES)}, size")
+        if function not in AGGREGATES and function != "nunique":
+            raise InputError(f"there is no aggregate {function!r}; there are {_NAMES}")
         if column not in self._columns:
             raise ColumnError(f"no column {column!r}; there are {', '.join(self._columns)}", column=column)
         of, show, whole = self._columns[column], None, False
-        if function != "count" and self._meant.info(of).kind not in NUMBERS:
+        if function == "nunique":
+            return different(self._meant, dataset, of), None
+        if function not in {"count", "nunique"} and self._meant.info(of).kind not in NUMBERS:
             found = shown(self._meant, of, column, function)
             of, show, whole = found.of, found.show, found.whole
         made = AGGREGATES[function](dataset, of)
         if isinstance(made, Variance):
             return msgspec.structs.replace(made, ddof=item.ddof), show
         if isinstance(made, Quantile):
-            return msgspec.structs.replace(made, q=item.q, whole_ticks=whole), show
+            asked = msgspec.structs.replace(made, q=item.q, interpolation=item.interpolation, whole_ticks=whole)
+            return asked, show
         return made, show
 
 
 def _names(given: Any) -> list[str]:
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"aggregates are given by name: {', '.join(AGGREGATES)}, size")
+        raise InputError(f"aggregates are given by name: {_NAMES}")
     return list(names)
 
 

@@ -17,7 +17,7 @@ from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.ranks import Interpolation
 from icm_ray.query.withheld import Withheld
 
-__all__ = ["checked", "most", "quantiles"]
+__all__ = ["checked", "interpolated", "most", "quantiles", "several"]
 
 _INTERPOLATIONS: Final = get_args(Interpolation)
 _MOST: Final = 128
@@ -28,12 +28,9 @@ def quantiles(meant: Meant, found: Shown, name: str | None, q: float | Sequence[
 
     Errors: `InputError` (q beyond 0 and 1, none or more than 128, no such interpolation).
     """
-    if interpolation not in _INTERPOLATIONS:
-        raise InputError(f"interpolation is one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
+    interpolation = interpolated(interpolation)
     single = isinstance(q, Real)
-    wanted = [checked(q)] if single else [checked(one) for one in _listed(q)]
-    if not 1 <= len(wanted) <= _MOST:
-        raise InputError(f"1 to {_MOST} quantiles are asked for at once, not {len(wanted)}")
+    wanted = [checked(q)] if single else several(q)
     dataset = meant.name()
     statistics = [
         Quantile(dataset, found.of, q=one, interpolation=interpolation, whole_ticks=found.whole) for one in wanted
@@ -62,11 +59,23 @@ def _values(result: Any, name: str | None) -> Any:
     return result if isinstance(result, Withheld) else pd.Series(result, name=name, dtype=None if result else float)
 
 
-def _listed(q: Any) -> list[Any]:
+def interpolated(interpolation: Any) -> Interpolation:
+    """What is taken between two values. Errors: `InputError` (no such interpolation)."""
+    if interpolation not in _INTERPOLATIONS:
+        raise InputError(f"interpolation is one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
+    found: Interpolation = interpolation
+    return found
+
+
+def several(q: Any) -> list[float]:
+    """A list of q as numbers. Errors: `InputError` (no list, none or more than 128, one beyond 0 and 1)."""
     try:
-        return list(q)
+        wanted = [checked(one) for one in q]
     except TypeError:
         raise InputError(f"q is a number from 0 to 1 or a list of them, not {q!r}") from None
+    if not 1 <= len(wanted) <= _MOST:
+        raise InputError(f"1 to {_MOST} quantiles are asked for at once, not {len(wanted)}")
+    return wanted
 
 
 def checked(q: Any) -> float:

@@ -70,8 +70,6 @@ OF_FRAMES: Final = {
 }
 """What columns offer, and frames do not."""
 OF_GROUPS: Final = {
-    "nunique": "of each group is not offered; group by both, groupby([key, column]).size(), or filter for one group "
-    "at a time",
     "value_counts": "of each group is not offered; group by both: groupby([key, column]).size()",
     **dict.fromkeys(("any", "all"), "of each group is not offered; take min() or max() of a condition"),
     **dict.fromkeys(("get_group", "groups", "indices", "ngroup", "cumcount"), _SHOWS),

@@ -30,7 +30,7 @@ before.
 def batches(table: Readable, task: GroupRows) -> Iterator[Batch]:
     """The rows that count, with all columns that the task reads."""
     infos = {info.name: info for info in table.info.columns}
-    cells, by = (task.order.cells, task.order.by) if task.order is not None else ((), ())
+    cells, by = (task.order.cells, task.order.by) if task.order is not None else (task.cells, ())
     names = columns_of(
         *(key.of for key in (*task.keys, *by)),
         *(key.of for key in cells),
@@ -54,7 +54,9 @@ class Groups:
         import pyarrow as pa
 
         order = task.order
-        self._task, self._cells = task, order.cells if order is not None and not order.right else ()
+        self._task, self._cells = task, task.cells
+        if order is not None:
+            self._cells = () if order.right else order.cells
         self._names = [str(place) for place in range(len(task.keys) + bool(self._cells))]
         pending: list[Any] = []  # the groups so far, and rows that are not grouped yet
         limit = _ROWS_AT_ONCE
@@ -78,6 +80,11 @@ class Groups:
         import pyarrow as pa
 
         found = pa.concat_tables(parts).group_by(self._names).aggregate([])
+        if found.num_rows > self._task.most and self._task.cells:
+            raise InputError(
+                f"{self._in_words}: an owner has more different values in groups than the {self._task.most} there is "
+                "room for; choose rows of fewer groups"
+            )
         if found.num_rows > self._task.most:
             raise InputError(
                 f"{self._in_words}: an owner has more groups than the {self._task.most} there is room for; "
@@ -200,6 +207,11 @@ def padded_keys(task: GroupRows, groups: Groups, cells: RingArray) -> RingArray:
     cells: of a right table of a merge the number of each group's cell, from 1 on.
     """
     order = task.order
+    if task.cells:
+        beside = np.zeros((task.most, 1 + sum(len(key_widths(key)) for key in task.keys)), np.uint64)
+        if groups.count:
+            beside[: groups.count] = np.stack([groups.cells + np.uint64(1), *groups.words()], axis=1)
+        return beside
     if order is None:
         out = np.zeros((task.most, sum(len(key_widths(key)) for key in task.keys)), np.uint64)
         out[groups.count :, 0] = sentinel(task.keys[0])

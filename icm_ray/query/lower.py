@@ -156,7 +156,7 @@ class _OfQuestion:
             rows = self._facts[part.dataset]
             if isinstance(part.partial, RowCount):
                 known[part] = part.partial.known(rows)
-            elif _at_once(rows):
+            elif _at_once(rows) and not part.partial.apart:
                 grouped.setdefault(part.dataset, []).append(part.partial)
             else:
                 parts[part] = part.partial
@@ -388,13 +388,11 @@ class _OfQuestion:
         found: dict[PartialOf, Taken] = {**self._known, **joined}
         for part, table in joined.items():
             selected = self._facts[part.dataset]
-            of_groups: Mapping[PartialAggregate, Value] = {}
             if isinstance(part.partial, KeyedGroups) and isinstance(selected, SelectedRows | MergedRows):
                 of_groups = selected.merged(builder, part.partial, table)
-            elif isinstance(part.partial, CellSums):
-                of_groups = part.partial.taken(builder, selected, table)
-            if of_groups:
-                found |= {PartialOf(part.dataset, partial): taken for partial, taken in of_groups.items()}
+            else:
+                of_groups = self._parts[part].taken(builder, selected, table)
+            found |= {PartialOf(part.dataset, partial): taken for partial, taken in of_groups.items()}
         apart = {dataset: overlap.apart(builder, found) for dataset, overlap in self._overlaps.items()}
         revealed = []
         for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):

@@ -117,6 +117,8 @@ class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ow
         self, build: LaneBuild, partial: PartialAggregate, where: Of | None = None, by: tuple[GroupKey, ...] = ()
     ) -> Value:
         """What the rows of one lane contribute, those where a condition is true, in groups."""
+        if (tables := partial.of_owners(build, self, where, by)) is not None:
+            return tables
         values = self._aggregates(build, partial, where, by)
         return join(build.builder, partial.rule, list(values))
 

@@ -7,7 +7,7 @@ shares, and what the parties compute on shares. What is opened of it, and how th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ClassVar
@@ -26,7 +26,10 @@ from icm_ray.query.rows import Rows
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
 if TYPE_CHECKING:
+    from icm_ray.query.lane_build import LaneBuild
+    from icm_ray.query.owner_rows import OwnerRows
     from icm_ray.query.secret_cells import ChosenShares
+    from icm_ray.query.secret_rows import SecretRows
 
 __all__ = [
     "Join",
@@ -106,6 +109,8 @@ class PartialAggregate(ABC):
     words: ClassVar[str]
     """What it is, for people."""
     rule: ClassVar[Join]
+    apart: ClassVar[bool] = False
+    """Whether lanes contribute it by itself, where they contribute all that is added up at once."""
 
     column: Of
 
@@ -175,6 +180,18 @@ class PartialAggregate(ABC):
     def of_all_chosen(self, builder: Builder, parts: Sequence[ChosenShares], rows: Rows) -> Value:
         """The same, from shares of some rows of all partitions of one lane."""
         return join(builder, self.rule, [self.of_chosen(builder, part, rows) for part in parts])
+
+    def of_lane(self, build: LaneBuild, base: SecretRows, where: Of | None, by: tuple[GroupKey, ...]) -> Value | None:
+        """What the rows of one lane contribute, where it is made of all of them at once; None: of each partition."""
+        return None
+
+    def of_owners(self, build: LaneBuild, base: OwnerRows, where: Of | None, by: tuple[GroupKey, ...]) -> Value | None:
+        """What the owners whose rows are in a lane share, where it is no `Aggregate`; None: where it is one."""
+        return None
+
+    def taken(self, builder: Builder, rows: Rows, table: Value) -> Mapping[PartialAggregate, Value]:
+        """What statistics take, from what all lanes contribute, where that is not the value itself."""
+        return {}
 
     def addends(self, builder: Builder, part: ChosenShares, count: int) -> tuple[Value, ...]:
         """What it is the sums of, of each row of some shares (rows,), where rows are added up by a key that they are

@@ -27,7 +27,7 @@ from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Product
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Apply, Column, Of, Scalar, columns_of, nodes_of
-from icm_ray.query.lane_build import LaneBuild
+from icm_ray.query.lane_build import LaneBuild, Members
 from icm_ray.query.partials import PartialAggregate, largest
 from icm_ray.query.private_keys import key_place, key_radix, word_of_no_key
 from icm_ray.query.rows import column_of
@@ -39,7 +39,16 @@ from icm_ray.query.tasks import GroupKey, PrivateKey
 if TYPE_CHECKING:
     from icm_ray.query.secret_rows import SecretPartition, SecretRows
 
-__all__ = ["MOST_GROUPS", "ChosenShares", "KeyedShares", "keyed_shares", "of_lane"]
+__all__ = [
+    "MOST_GROUPS",
+    "ChosenShares",
+    "Groups",
+    "KeyedShares",
+    "groups_of",
+    "keyed_shares",
+    "of_lane",
+    "placed_shares",
+]
 
 MOST_GROUPS = (1 << MAX_DOMAIN_BITS) - 1
 """Groups of shared rows at once by one-hot words: one number more stands for rows in none."""
@@ -162,10 +171,13 @@ class ChosenShares:
             for bits in self._inside(self.groups)
         ]
 
+    def place(self, groups: Groups) -> Value:
+        """The number of the group of each row that has a value (rows,), else 0."""
+        return groups.number if self.of.there is None else self.rows.times(self.of.there, groups.number)
+
     def _inside(self, groups: Groups) -> Iterator[Value]:
         """Bits (rows, groups of a piece): whether a row that counts is in a group."""
-        add, there = self.rows.builder.add, self.of.there
-        number = groups.number if there is None else self.rows.times(there, groups.number)
+        add, number = self.rows.builder.add, self.place(groups)
         rows = number.type.count
         at_once = max(_MOST_AT_ONCE // max(rows, 1), 1)
         for start in range(0, self.cells, at_once):
@@ -205,6 +217,30 @@ def keyed_shares(build: LaneBuild, rows: SecretRows, keys: Sequence[PrivateKey],
     return [KeyedShares(part, *part.word(keys, where)) for part in parts]
 
 
+def placed_shares(
+    build: LaneBuild, rows: SecretRows, of: Of, where: Of | None, by: tuple[GroupKey, ...]
+) -> list[tuple[ChosenShares, Value]]:
+    """Of each partition of a lane a column of the rows in groups of public values, few enough for numbers of them, and
+    the number of each row's group (rows,), 0 in rows of none and where the value is missing.
+    """
+    found = []
+    for partition in rows.partitions:
+        if partition.lane == build.lane:
+            chosen = _Partition(build, rows, partition).chosen(of, where, by)
+            if chosen.groups is None:
+                raise ProgramError("order within groups is of rows that are grouped")
+            found.append((chosen, chosen.place(chosen.groups)))
+    return found
+
+
+def groups_of(rows: SecretRows, one: SecretPartition, by: tuple[GroupKey, ...]) -> Groups:
+    """What is public of the groups of these shares: how many numbers there are, and which group has which.
+
+    one: a partition of one row, of which nobody is asked anything.
+    """
+    return _Partition(LaneBuild(Members(("one", "other")), 0), rows, one).groups(None, by)
+
+
 @dataclass(frozen=True, slots=True)
 class KeyedShares:
     """The rows of one partition by a key. key: its word in each row (rows,), `word_of_no_key` in rows of no group.
@@ -220,10 +256,21 @@ class KeyedShares:
 
         Errors: those of `PartialAggregate.addends`.
         """
-        part = self._partition.chosen(partial.column, None, ())
+        part = self._of(partial.column)
         if partial.kind == "count" and part.of.there is None:
             return (self.every,)
         return partial.addends(builder, part, count)
+
+    def placed(self, of: Of, beyond: int) -> tuple[ChosenShares, Value]:
+        """A column, and the key of each row that has a value (rows,), `beyond` where it is missing."""
+        part = self._of(of)
+        if part.of.there is None:
+            return part, self.key
+        kept = part.rows.times(part.of.there, part.rows.plus(self.key, -beyond))
+        return part, part.rows.builder.add(AssumeWidth(self.key.type.width), part.rows.plus(kept, beyond))
+
+    def _of(self, of: Of) -> ChosenShares:
+        return self._partition.chosen(of, None, ())
 
 
 def conditions(where: Of | None) -> set[Of]:
@@ -254,7 +301,7 @@ class _Partition:
         key = ("chosen", of, where, by)
         if key not in self._memo:
             mask = None if where is None else self._mask(where)
-            groups = self._groups(where, by) if by else None
+            groups = self.groups(where, by) if by else None
             self._memo[key] = ChosenShares(self._row_build(of, where), self._secret(of), mask, groups)
         found: ChosenShares = self._memo[key]
         return found
@@ -308,7 +355,7 @@ class _Partition:
         found: Value = self._memo[key]
         return found
 
-    def _groups(self, where: Of | None, by: tuple[GroupKey, ...]) -> Groups:
+    def groups(self, where: Of | None, by: tuple[GroupKey, ...]) -> Groups:
         key = ("groups", where, by)
         if key not in self._memo:
             self._memo[key] = self._found(where, by)

@@ -28,7 +28,16 @@ from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.sorted_sums import sums_at, sums_by_key
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
-__all__ = ["CellSums", "brought_of_shares", "cell_sums", "key_of_shares", "places_of_shares", "sorted_cells"]
+__all__ = [
+    "CellSums",
+    "brought_of_shares",
+    "cell_sums",
+    "key_of_shares",
+    "keyed",
+    "places_of_shares",
+    "sorted_cells",
+    "wanted_words",
+]
 
 
 def key_of_shares(base: SecretRows, of: Of) -> PrivateKey:
@@ -54,7 +63,7 @@ def brought_of_shares(
 ) -> Value:
     """The table (rows, words) of a lane: the word of each key, then sums, as `groups` has them."""
     lanes = dict(places_of_shares(base, private, where))
-    parts = _keyed(build, base, private.keys, where)
+    parts = keyed(build, base, private.keys, where)
     table, order = _addends(build.builder, parts, base, groups.aggregates)
     beyond = word_of_no_key(private.keys)
     found = sums_by_key(build.builder, _keys(build.builder, parts), table, lanes[build.lane], beyond)
@@ -91,9 +100,9 @@ class CellSums(PartialAggregate):
     def of_lane(self, build: LaneBuild, base: SecretRows, where: Of | None, by: Sequence[GroupKey]) -> Value:
         """Of the rows of one lane."""
         keys = [key_of_shares(base, key.of) for key in by]
-        parts = _keyed(build, base, keys, where)
+        parts = keyed(build, base, keys, where)
         table, order = _addends(build.builder, parts, base, self.partials)
-        found = sums_at(build.builder, _keys(build.builder, parts), table, list(_wanted(base, keys, by)))
+        found = sums_at(build.builder, _keys(build.builder, parts), table, list(wanted_words(base, keys, by)))
         return _columns(build.builder, found, order)
 
     def taken(self, builder: Builder, rows: Rows, table: Value) -> Mapping[PartialAggregate, Value]:
@@ -115,7 +124,7 @@ def cell_sums(rows: Rows, partials: Sequence[PartialAggregate]) -> CellSums:
     return CellSums(rows.by[0].of, tuple(dict.fromkeys(partials)))
 
 
-def _wanted(base: SecretRows, keys: Sequence[PrivateKey], by: Sequence[GroupKey]) -> Iterator[int | None]:
+def wanted_words(base: SecretRows, keys: Sequence[PrivateKey], by: Sequence[GroupKey]) -> Iterator[int | None]:
     """The word of each group in turn; None where no row can have it."""
     places = [[_place(base, key, value) for value in public.domain] for key, public in zip(keys, by, strict=True)]
     for values in itertools.product(*places):
@@ -143,8 +152,10 @@ def _keys(builder: Builder, parts: Sequence[KeyedShares]) -> Value:
     return keys[0] if len(keys) == 1 else builder.add(Concatenate(), *keys)
 
 
-def _keyed(build: LaneBuild, base: SecretRows, keys: Sequence[PrivateKey], where: Of | None) -> Sequence[KeyedShares]:
-    """Errors: `BoundError`, which names the keys, where they do not fit a word together."""
+def keyed(build: LaneBuild, base: SecretRows, keys: Sequence[PrivateKey], where: Of | None) -> Sequence[KeyedShares]:
+    """The rows of each partition of a lane by keys. Errors: `BoundError`, which names these, where they do not fit a
+    word together.
+    """
     try:
         return keyed_shares(build, base, keys, where)
     except BoundError as error:

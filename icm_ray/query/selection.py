@@ -25,7 +25,7 @@ from icm_ray.query.private_groups import KeyedGroups, brought, check_keys, merge
 from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import cells, column_of
 from icm_ray.query.secret_cells import conditions, of_lane
-from icm_ray.query.secret_groups import CellSums, brought_of_shares, places_of_shares, sorted_cells
+from icm_ray.query.secret_groups import brought_of_shares, places_of_shares, sorted_cells
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
@@ -185,9 +185,8 @@ class SelectedRows:
             return base.partial(build, partial, self.where, self.by)
         if isinstance(partial, KeyedGroups) and private is not None:
             return brought_of_shares(build, base, self.where, private, partial)
-        if isinstance(partial, CellSums):
-            return partial.of_lane(build, base, self.where, self.by)
-        return of_lane(build, base, partial, self.where, self.by)
+        at_once = partial.of_lane(build, base, self.where, self.by)
+        return of_lane(build, base, partial, self.where, self.by) if at_once is None else at_once
 
     def merged(self, builder: Builder, table: KeyedGroups, value: Value) -> Mapping[PartialAggregate, Value]:
         """What each partial is of every group of private keys, from what all lanes contribute."""

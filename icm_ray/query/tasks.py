@@ -244,7 +244,8 @@ class GroupRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     values: aggregates over `partitions` of this table, without groups of their own. where: the rows that count. limb:
     bits of the words of sums. order: in place of the words of the key one or two by which rows are sorted, another hash
     where these are hashes, the number of the row's cell, from 1 on, where there are cells (0: in none), and the words
-    of what the row is grouped by.
+    of what the row is grouped by. cells: where there is no order, groups of public values that rows are in beside: a
+    row of each key in each cell, before its words the number of the cell, from 1 on; pads are zeros.
     """
 
     table: str
@@ -255,6 +256,12 @@ class GroupRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     where: Of | None = None
     limb: Annotated[int, msgspec.Meta(ge=8, le=48)] = 48
     order: RowOrder | None = None
+    cells: tuple[GroupKey, ...] = ()
+
+    @property
+    def count_of_cells(self) -> int:
+        """How many groups of public values there are beside; 1 where there are none."""
+        return math.prod(key.size for key in self.cells)
 
 
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="given"):

@@ -230,8 +230,6 @@ def test_who_may_not_receive_it_may_not_learn_it(fresh):
 
 def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
     frame = an.from_pandas(fresh, {"alice": pd.DataFrame({"x": [1.0], "ward": ["a"]})})
-    shares = frame[["x"]].share()
-    fresh.jobs.clear()
     for refused, error, says in (
         (lambda: frame["x"].quantile(1.5), InputError, "from 0 to 1, not at 1.5"),
         (lambda: frame["x"].quantile(math.nan), InputError, "not at nan"),
@@ -242,7 +240,6 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         (lambda: frame["x"].quantile([0.5] * 129), InputError, "1 to 128 quantiles"),
         (lambda: frame["x"].quantile(0.5, "cubic"), InputError, "linear, lower, higher, nearest, midpoint"),
         (frame["ward"].median, ColumnError, "holds string, and no numbers"),
-        (lambda: shares.groupby(shares["x"] > 0)["x"].median().reveal(), ColumnError, "ask before .share"),
     ):
         with pytest.raises(error, match=says):
             refused()

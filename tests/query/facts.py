@@ -14,6 +14,7 @@ from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.covariance import Covariance
 from icm_ray.query.statistics.distinct import Distinct
+from icm_ray.query.statistics.distinct_in_groups import DistinctInGroups
 from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
@@ -117,6 +118,19 @@ def of_merged_rows(**how):
     return Asked(Question(tuple(some), "carol", merges=(merge,)), (visits, WARDS))
 
 
+def of_ordered_groups(domain):
+    """What is found by the order of values within groups."""
+    chosen = Selection("shares-1", CHOSEN, (GroupKey("age", domain),))
+    statistics = (
+        Quantile(chosen.name, "cost"),
+        MinMax(chosen.name, "cost"),
+        DistinctInGroups(dataset=chosen.name, column="age"),
+    )
+    return Asked(Question(statistics, "bob", (chosen,)), (msgspec.structs.replace(SHARES, policy=None),))
+
+
+WARDED = Selection("visits", by=(GroupKey("ward", ("a", "b")),))
+DIFFERENT = PrivateKeys((PrivateKey("age", "int", 63),), most=8)
 FLOORS = PrivateKeys((PrivateKey(apply("fill", ("beds", literal(0))), "int", 63),), most=16)
 
 
@@ -140,6 +154,12 @@ QUESTIONS = {
             (Selection("shares-1", CHOSEN),),
         ),
         (msgspec.structs.replace(SHARES, policy=None),),
+    ),
+    "order in groups of shares": of_ordered_groups(tuple(range(9))),
+    "order in many groups of shares": of_ordered_groups(tuple(range(300))),
+    "different values in groups": Asked(
+        Question((DistinctInGroups(dataset=WARDED.name, column="age", values=DIFFERENT),), "bob", (WARDED,)),
+        (msgspec.structs.replace(VISITS, policy=None),),
     ),
     "sharing": Asked(SHARING, (VISITS,)),
 }

@@ -27,9 +27,9 @@ from tests.thread_lane import ThreadLane
 
 
 def test_every_row_of_the_catalogue_is_asked_for_here():
-    asked = {
-        type(item) for item in (*every_statistic("labs", "x"), *QUESTIONS["groups of private keys"].what.statistics)
-    }
+    of_groups = "groups of private keys", "different values in groups"
+    in_groups = [item for name in of_groups for item in QUESTIONS[name].what.statistics]
+    asked = {type(item) for item in (*every_statistic("labs", "x"), *in_groups)}
     assert asked == set(get_args(Statistic))
 
 

@@ -7,6 +7,7 @@ from typing import Union
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.covariance import Covariance
 from icm_ray.query.statistics.distinct import Distinct
+from icm_ray.query.statistics.distinct_in_groups import DistinctInGroups
 from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
 from icm_ray.query.statistics.mean import Mean
@@ -23,6 +24,7 @@ Statistic = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     Count,
     Covariance,
     Distinct,
+    DistinctInGroups,
     GroupKeys,
     Histogram,
     Mean,

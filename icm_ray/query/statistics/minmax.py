@@ -18,6 +18,7 @@ from icm_ray.program.build import Builder, Value
 from icm_ray.query.doubles import DOUBLE, nearest
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Number
+from icm_ray.query.ordered_groups import OrderedGroups, by_sorting, ranks_of, typed_values
 from icm_ray.query.partials import Join, PartialAggregate, Taken, join, largest, shared
 from icm_ray.query.rows import Rows, public_count
 from icm_ray.query.secret_cells import ChosenShares
@@ -48,11 +49,17 @@ class MinMax(OfColumn, frozen=True, forbid_unknown_fields=True, tag="minmax"):
     def title(self) -> str:
         return f"{self.word} of {self.in_words}"
 
-    def partials(self, rows: Rows) -> tuple[LargestOfColumn]:
+    def partials(self, rows: Rows) -> tuple[LargestOfColumn | OrderedGroups]:
+        if by_sorting(rows):
+            return (OrderedGroups(self.column),)
         return (LargestOfColumn(self.column, negated=self.least),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
         value = shared(values[0])
+        if by_sorting(rows):
+            ranked = ranks_of(builder, rows, value, self.column)
+            found = ranked.least() if self.least else ranked.largest()
+            return {self.word: typed_values(builder, rows, found, self.column)}
         if self.least:
             value = builder.add(Scale(-1), value)
         return {self.word: value}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from icm_ray.errors import InputError, PolicyError
 from icm_ray.program.build import Builder, Value
@@ -23,6 +23,8 @@ MOST_VALUES = 100
 
 class Most(RankSearch, frozen=True, forbid_unknown_fields=True, tag="most"):
     """n: how many. least: the smallest ones, else the largest."""
+
+    of_groups: ClassVar[bool] = False
 
     n: int = 5
     least: bool = False

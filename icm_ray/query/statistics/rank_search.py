@@ -10,7 +10,7 @@ question, and so learns the result.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
@@ -21,13 +21,22 @@ from icm_ray.errors import BoundError, ColumnError, InputError, ProgramError
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.key_digits import KeyDigits, KeySpace, key_space
 from icm_ray.query.opened import Known, Number
+from icm_ray.query.ordered_groups import OrderedGroups, ranks_of, typed_values
 from icm_ray.query.partials import PartialAggregate, Taken, shared
 from icm_ray.query.rows import Rows, cells, column_of, public_count
 from icm_ray.query.small_cells import GUARD
+from icm_ray.query.sorted_ranks import RanksByKey
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
-from icm_ray.query.statistics.ranks import KeysBelow, Rank, next_digits
-from icm_ray.query.statistics.sorted_values import SortedValues, in_order, is_value, opened_at, opened_at_secret
+from icm_ray.query.statistics.ranks import KeysBelow, Rank, next_digits, reached
+from icm_ray.query.statistics.sorted_values import (
+    SortedValues,
+    in_order,
+    is_value,
+    opened_at,
+    opened_at_secret,
+    opened_of_each,
+)
 from icm_ray.query.withheld import Withheld
 from icm_ray.ring.fixed import float_of_key
 
@@ -49,6 +58,8 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     all_learn: ClassVar[bool] = True
     adds_up: ClassVar[bool] = False
+    of_groups: ClassVar[bool] = True
+    """Whether it is found of each group of shared rows."""
 
     digits: int = 0
     prefixes: tuple[tuple[int, ...], ...] = ()
@@ -82,7 +93,7 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
         """Whether values are sorted on shares. Errors: `ColumnError` of groups of them."""
         if not rows.shared:
             return False
-        if rows.groups:
+        if rows.groups and not self.of_groups:
             reason = "of groups of shared rows that is not offered: filter for one at a time, or ask before .share()"
             raise ColumnError(f"{self.title}: {reason}", column=self.in_words)
         self._space(rows)
@@ -117,6 +128,8 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def partials(self, rows: Rows) -> tuple[PartialAggregate, ...]:
         if self._of_shares(rows):
+            if rows.groups:
+                return (OrderedGroups(self.column),) if rows.count else ()
             counted = ValuesOfColumn(self.column)
             return (self.sorted_of_shares(rows), counted) if rows.count else (counted,)
         sizes, prefixes = self.steps(rows), self._known(rows)
@@ -138,12 +151,25 @@ class RankSearch(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
         return opened
 
     def _opened_of_shares(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
+        if rows.groups:
+            with self._fitting(rows):
+                return self._opened_of_groups(builder, ranks_of(builder, rows, shared(values[0]), self.column), rows)
         ordered, count = shared(values[0]), values[1]
         if isinstance(count, Known):
             return opened_at(builder, ordered, self.searched(rows))
         with self._fitting(rows):
             found = self.at_secret_ranks(builder, ordered, count, rows)
             return {**found, **self.beside(builder, count, rows)}
+
+    def _opened_of_groups(self, builder: Builder, ordered: RanksByKey, rows: Rows) -> Mapping[str, Taken]:
+        """The value at each rank in each group (cells,)."""
+
+        def of_counts(rank: Rank) -> Callable[[Value], tuple[int, Value]]:
+            return lambda count: reached(builder, count, rank, rows.count)
+
+        found = ordered.at([of_counts(rank) for rank in self.searched(rows)])
+        typed = typed_values(builder, rows, found, self.column)
+        return {**opened_of_each(builder, typed), **self.beside(builder, ordered.counts(), rows)}
 
     @contextmanager
     def _fitting(self, rows: Rows) -> Iterator[None]:

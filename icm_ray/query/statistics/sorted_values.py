@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from icm_ray.errors import ProgramError
 from icm_ray.functions.lookup import at_places
-from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Scale, Slice
+from icm_ray.ops.linear import Add, AddPublic, AssumeWidth, Reshape, Scale, Slice
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.doubles import nearest
@@ -23,7 +23,7 @@ from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.statistics.ranks import Rank, reached
 from icm_ray.query.tasks import ColumnInfo
 
-__all__ = ["SortedValues", "in_order", "is_value", "opened_at", "opened_at_end", "opened_at_secret"]
+__all__ = ["SortedValues", "in_order", "is_value", "opened_at", "opened_at_end", "opened_at_secret", "opened_of_each"]
 
 _VALUE: Final = "value"
 
@@ -86,6 +86,13 @@ def opened_at_secret(
         others = builder.add(AddPublic(scale * values.type.count), builder.add(Scale(-scale), count))
         places.append((scale, builder.add(Add(), scaled, others)))
     return _opened(builder, at_places(builder, values, places), range(len(places)))
+
+
+def opened_of_each(builder: Builder, found: Value) -> Mapping[str, Taken]:
+    """Values (ranks, groups), those of each rank by its number."""
+    ranks, groups = found.type.shape
+    rows = [builder.add(Slice(((rank, rank + 1, 1), (0, groups, 1))), found) for rank in range(ranks)]
+    return {f"{_VALUE} {rank}": builder.add(Reshape((groups,)), row) for rank, row in enumerate(rows)}
 
 
 def in_order(numbers: Mapping[str, Number], *, whole: bool, nothing: int | None = None) -> list[int | float]:

@@ -1,0 +1,39 @@
+"""How many different values there are, whatever these are: in what form values of each kind are compared."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analytics.group_keys import TEXT, places_for, private_keys
+from analytics.meant import Meant
+from icm_ray.errors import PolicyError
+from icm_ray.query.arrow_kinds import unit_kind
+from icm_ray.query.expressions.tree import Of, apply, literal
+from icm_ray.query.statistics.distinct_in_groups import DistinctInGroups
+
+__all__ = ["compared", "different"]
+
+_TEXT_OF_FLOAT: Final = 24
+
+
+def compared(meant: Meant, of: Of, most_bytes: int = TEXT) -> tuple[Of, int]:
+    """What is counted in a column's place, and the most bytes of it where it is text."""
+    kind = meant.info(of).kind
+    if unit_kind(kind) is not None:
+        return apply("ticks", (of,)), most_bytes
+    if kind == "float" and not meant.dataset.facts.shared:  # as text, in which there is one zero
+        return apply("cast", (apply("add", (of, literal(0.0))),), ("string",)), _TEXT_OF_FLOAT
+    return of, most_bytes
+
+
+def different(meant: Meant, dataset: str, of: Of) -> DistinctInGroups:
+    """How many different values of a column each group has. Errors: `ColumnError`, `PolicyError`."""
+    facts = meant.dataset.facts
+    if facts.policy is not None:
+        reason = (
+            "of each group that is not told: values that few rows have would count; nunique(domain=[...]) of all rows"
+        )
+        raise PolicyError(f"number of distinct values of {meant.info(of).name}: {reason}", dataset=facts.source)
+    counted, most_bytes = compared(meant, of)
+    values = None if facts.shared else private_keys(meant, [counted], places_for(meant), most_bytes)
+    return DistinctInGroups(dataset=dataset, column=counted, values=values)

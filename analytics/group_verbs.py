@@ -264,7 +264,7 @@ class GroupVerbs:
 
         Examples:
             >>> visits.groupby("ward", domain=["a", "b"])["age"].skew().reveal().round(2).tolist()
-            [nan, -1.43]
+            [nan, -1.4]
         """
         skipped(skipna)
         return self._simple("skew", numeric_only=numeric_only)

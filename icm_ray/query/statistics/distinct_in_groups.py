@@ -56,7 +56,8 @@ class DistinctInGroups(OfColumn, frozen=True, forbid_unknown_fields=True, kw_onl
         kind = column_of(rows, self.column).kind
         if kind not in COUNTED:
             raise ColumnError(
-                f"{self.title}: different values are counted of text, whole numbers and booleans, not of {kind}",
+                f"{self.title}: different values are counted of text, whole numbers and booleans, not of {kind}; ask "
+                "before .share()",
                 column=self.in_words,
             )
         if not rows.count:

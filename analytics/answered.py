@@ -11,7 +11,7 @@ from icm_ray.policy import Policy
 from icm_ray.query.row_set import RowSet
 from icm_ray.runtime.driver.engine import Engine
 
-__all__ = ["Answered", "answered_in"]
+__all__ = ["Answered", "answered_in", "asked_before"]
 
 _MOST = 256
 
@@ -42,6 +42,13 @@ class Answered:
             del self._results[next(iter(self._results))]
 
 
+def asked_before(engine: Engine, policy: Policy) -> tuple[RowSet, ...]:
+    """What was asked in this session of datasets with this policy's name, whether or not the workers that answered
+    are still there.
+    """
+    return _of_name(engine, policy).sets if policy.name else ()
+
+
 def answered_in(engine: Engine, policy: Policy | None, sets: Iterable[RowSet]) -> Answered:
     """Of a dataset of this session: the same for all whose policies have one name, as parties keep one ledger of these.
 
@@ -49,7 +56,11 @@ def answered_in(engine: Engine, policy: Policy | None, sets: Iterable[RowSet]) -
     """
     if policy is None or not policy.name:
         return Answered(sets)
-    answered = engine.kept(f"answered of {policy.name}", Answered)
+    answered = _of_name(engine, policy)
     with answered.lock:
         answered.sets = tuple(sets)
     return answered
+
+
+def _of_name(engine: Engine, policy: Policy) -> Answered:
+    return engine.kept(f"answered of {policy.name}", Answered)

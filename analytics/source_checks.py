@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analytics.answered import answered_in
+from analytics.answered import answered_in, asked_before
 from analytics.dataset import Dataset
 from analytics.frame import SecureFrame
 from analytics.meant import Meant
@@ -107,7 +107,8 @@ def frame_of(
     dataset = session.new_name("dataset")
     sets: tuple[RowSet, ...] = ()
     if policy is not None:
-        sets = session.set_policy(dataset, policy, [table.name for table in tables.values()])
+        names = [table.name for table in tables.values()]
+        sets = session.set_policy(dataset, policy, names, asked_before(session, policy))
     held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
     facts = OwnerRows(dataset, columns, held, tuple(declared.items()), policy)
     return SecureFrame(Meant(Dataset(session, facts, answered=answered_in(session, policy, sets))))

@@ -40,7 +40,7 @@ class EngineConfig:
         stock: Directory, on every worker's own node, where prepared randomness outlives the session: an absolute path.
             None: what is prepared lies in a private temporary directory of each worker and ends with it.
         ledger: Directory, on every party's own node, where ledgers of what was answered outlive the session: an
-            absolute path. None: they are kept in memory.
+            absolute path. None: they go with the session.
 
     Raises:
         InputError: A setting that cannot be; it names the setting and its value.

@@ -1,4 +1,4 @@
-"""A temporary folder of one process: nobody else's to read, locked while the process lives, swept when it is gone."""
+"""Temporary folders of one process, or of some: nobody else's to read, locked while these live, swept afterwards."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 from icm_ray.errors import SessionError
 
-__all__ = ["LOCK", "OPEN", "PrivateFolder", "check_private"]
+__all__ = ["LOCK", "OPEN", "PrivateFolder", "SharedFolder", "check_private", "in_memory"]
 
 LOCK: Final = "lock"
 """The file whose lock says that a process has the folder."""
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - what lies there is in folders that are closed to all others
 OPEN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -50,6 +52,55 @@ class PrivateFolder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class SharedFolder:
+    """One folder of all who name it, made by the first; it goes with the last, however they end.
+
+    prefix: of its name. name: the rest of it. root: where it lies; None: the system's place for temporary files.
+    Raises OSError where it cannot be made, `SessionError` where it is open to others.
+    """
+
+    def __init__(self, prefix: str, name: str, root: str | None = None) -> None:
+        place = Path(root or tempfile.gettempdir())
+        self.path = place / f"{prefix}{name}"
+        for old in place.glob(f"{prefix}*"):
+            if old != self.path:
+                _remove_abandoned(old)
+        self._lock = -1
+        while self._lock < 0:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            check_private(self.path)
+            with suppress(FileNotFoundError):  # the last of others was about to leave
+                self._lock = self._joined()
+
+    def _joined(self) -> int:
+        """The lock that all hold; -1 where it went with the folder before it was held."""
+        lock = os.open(self.path / LOCK, OPEN | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            there = os.stat(self.path / LOCK)
+        except OSError:
+            os.close(lock)
+            raise
+        if os.path.samestat(os.fstat(lock), there):
+            return lock
+        os.close(lock)
+        return -1
+
+    def close(self) -> None:
+        """Leave; the last one removes it. Idempotent."""
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            with suppress(BlockingIOError):  # others are here
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(self.path, ignore_errors=True)
+            os.close(lock)
+
+
+def in_memory() -> str | None:
+    """Where files lie in memory, if this system has such a place."""
+    return _MEMORY if os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK) else None
 
 
 def check_private(path: Path) -> None:

@@ -23,8 +23,8 @@ def audit(
 ) -> None:
     """Show every question that was answered about a dataset, or check that no ledger was changed.
 
-    Each worker of a party keeps a ledger of its own, so that a question stands in several. A ledger whose chain is
-    broken is an error that names file and line.
+    Each party keeps a ledger of its own, so that a question stands in several. A ledger whose chain is broken is an
+    error that names file and line.
     """
     from icm_ray.runtime.worker.answer_ledger import read_entries
 

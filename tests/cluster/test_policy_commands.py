@@ -32,9 +32,9 @@ def test_a_fault_in_a_policy_is_one_line_that_names_its_own(monkeypatch, capsys,
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    ledger = AnswerLedger("visits", tmp_path / "visits", "alice", "alice.0")
-    for to in ("bob", "driver"):
-        ledger.record(b"\x07" * 16, Question((Mean("visits", "cost"),), to), 90, (OLD,))
+    ledger = AnswerLedger("visits", tmp_path / "visits", "alice")
+    for digest, to in ((b"\x07", "bob"), (b"\x08", "driver")):
+        ledger.record(digest * 16, Question((Mean("visits", "cost"),), to), 90, (OLD,))
     monkeypatch.setenv("ICM_LEDGER", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
@@ -44,18 +44,18 @@ def test_what_was_answered(monkeypatch, capsys, folder):
     assert called(monkeypatch, "audit", "visits") == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "mean of cost" in line]
     assert len(lines) == 2
-    assert all(word in lines[0] for word in ("alice.0", "bob", "90", "age >= 65", "07070707"))
+    assert all(word in lines[0] for word in ("alice", "bob", "90", "age >= 65", "07070707"))
     assert "driver" in lines[1]
     assert "age >= 65" not in lines[1], "the row set was asked for before"
 
 
 def test_chains(monkeypatch, capsys, folder):
     assert called(monkeypatch, "audit", "verify") == 0
-    assert "visits/alice.0.jsonl: 2 entries, the chain holds" in capsys.readouterr().out
-    path = folder / "visits" / "alice.0.jsonl"
+    assert "visits/alice.jsonl: 2 entries, the chain holds" in capsys.readouterr().out
+    path = folder / "visits" / "alice.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"rows":90', b'"rows":91', 1))
     assert called(monkeypatch, "audit", "verify") == 2
-    assert "alice.0.jsonl, line 1: the ledger is broken: the entry was changed" in capsys.readouterr().err
+    assert "alice.jsonl, line 1: the ledger is broken: the entry was changed" in capsys.readouterr().err
 
 
 def test_no_ledger(monkeypatch, capsys, folder):
@@ -65,7 +65,7 @@ def test_no_ledger(monkeypatch, capsys, folder):
 
 def test_what_was_asked_is_shown_as_it_stands(monkeypatch, capsys, tmp_path):
     """... also where a column's name looks like markup."""
-    ledger = AnswerLedger("visits", tmp_path / "visits", "alice", "alice.0")
+    ledger = AnswerLedger("visits", tmp_path / "visits", "alice")
     ledger.record(b"\x07" * 16, Question((Mean("visits", "weight [kg] [/b]"),), "bob"), 90, ())
     monkeypatch.setenv("ICM_LEDGER", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")

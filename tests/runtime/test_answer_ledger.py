@@ -15,7 +15,7 @@ QUESTION = Question((Mean("visits", "age"),), "bob")
 
 @pytest.fixture
 def ledger(tmp_path):
-    return AnswerLedger("visits", tmp_path, "alice", "alice.0")
+    return AnswerLedger("visits", tmp_path, "alice", patience=0.0)
 
 
 def record(ledger, name):
@@ -23,7 +23,7 @@ def record(ledger, name):
 
 
 def digests(tmp_path):
-    return [entry.digest for entry in read_entries(tmp_path / "alice.0.jsonl")[0]]
+    return [entry.digest for entry in read_entries(tmp_path / "alice.jsonl")[0]]
 
 
 def test_what_the_system_takes_in_pieces_is_written_whole(ledger, tmp_path, monkeypatch):
@@ -54,7 +54,7 @@ def test_a_line_that_does_not_fit_the_disk_leaves_nothing_behind(ledger, tmp_pat
 
 def test_a_ledger_that_another_session_writes_at_the_moment_is_not_waited_for(ledger, tmp_path):
     record(ledger, b"one")
-    with (tmp_path / "alice.0.jsonl").open("rb") as other:
+    with (tmp_path / "alice.jsonl").open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(SessionError, match="another session writes this ledger, nothing is answered here"):
             record(ledger, b"lost")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,6 +21,7 @@ import icm_ray as icm
 from icm_ray.errors import BoundExceeded, PolicyError
 from icm_ray.query.withheld import Withheld
 from tests.runtime.conftest import KINDS, running
+from tests.twins import twin
 
 WORDS = ("a", "bé", "zebra")
 rows = st.lists(
@@ -201,3 +203,16 @@ def test_concatenated_rows_are_described_sorted_and_summed(carrier, one, other):
     assert last.tolist() == sorted(plain["n"], reverse=True)[-2:]
     assert (total, most) == (sum(plain["price"]), max(plain["price"]))
     same(medians, plain.groupby("word")["x"].median())
+
+
+def test_what_one_lane_answered_the_other_knows(carrier, tmp_path):
+    """... though the driver describes the file otherwise to it, and says nothing of what was asked before."""
+    path = tmp_path / "visits.parquet"
+    table([(float(row), row, "a", False) for row in range(60)]).to_parquet(path)
+    frame = an.read_parquet(carrier, {"alice": str(path)}, policy=icm.Policy())
+    (held_in,) = frame._dataset.facts.tables
+    other = 1 - held_in.lanes[0]
+    moved = twin(frame, tables=(msgspec.structs.replace(held_in, lanes=(other,)),))
+    assert frame[frame["n"] >= 20]["x"].sum().reveal() == sum(range(20, 60))
+    with pytest.raises(PolicyError, match="otherwise than this party's ledger"):
+        moved[moved["n"] >= 21]["x"].sum().reveal()

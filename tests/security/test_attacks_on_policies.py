@@ -381,13 +381,13 @@ def test_a_ledger_outlives_the_session(folder, lanes):
             frame[(frame["age"] >= 40) & (frame["id"] != 50)]["cost"].sum().reveal()
         assert frame[frame["age"] >= 40]["cost"].sum().reveal() == TABLE[AGES >= 40]["cost"].sum()
     files = sorted(path.name for path in (folder / "visits").iterdir())
-    assert files == [f"{name}.{lane}.jsonl" for name in ("alice", "bob") for lane in range(lanes)]
-    entries, _ = read_entries(folder / "visits" / "alice.0.jsonl")
+    assert files == ["alice.jsonl", "bob.jsonl"]
+    entries, _ = read_entries(folder / "visits" / "alice.jsonl")
     asked = [entry for entry in entries if entry.question is not None]
     assert [entry.titles[0].split(" ")[0] for entry in asked] == ["sum", "mean", "sum", "sum"]
     assert (asked[0].recipient, asked[0].rows, len(asked[0].sets)) == ("bob", N, 1)
     assert asked[0].sets[0].in_words() == "age >= 40"
-    assert (folder / "visits" / "alice.0.jsonl").stat().st_mode & 0o777 == 0o600
+    assert (folder / "visits" / "alice.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_was_merged_or_shared_in_another_session(folder):
@@ -410,7 +410,7 @@ def test_the_text_of_sql_is_kept(folder):
     with session(folder) as engine:
         an.sql(text, visits=framed(engine, Policy(name="visits"))).reveal()
     for name in ("alice", "bob"):
-        entries, _ = read_entries(folder / "visits" / f"{name}.0.jsonl")
+        entries, _ = read_entries(folder / "visits" / f"{name}.jsonl")
         assert [entry.question.texts for entry in entries] == [(text,)]
 
 
@@ -421,7 +421,7 @@ def test_a_ledger_that_was_touched_is_refused(folder, harm):
         frame = framed(engine, policy)
         for bound in (20, 40, 60):
             frame[frame["age"] >= bound]["cost"].sum().reveal()
-    path = folder / "visits" / "bob.0.jsonl"
+    path = folder / "visits" / "bob.jsonl"
     lines = path.read_bytes().splitlines()
     entry = json.loads(lines[1])
     assert entry["entry"]["previous"] == json.loads(lines[0])["hash"]
@@ -434,5 +434,5 @@ def test_a_ledger_that_was_touched_is_refused(folder, harm):
     else:
         lines[1] = b"{}"
     path.write_bytes(b"\n".join(lines) + b"\n")
-    with session(folder) as engine, pytest.raises(SessionError, match=r"bob.0.jsonl, line 2: the ledger is broken"):
+    with session(folder) as engine, pytest.raises(SessionError, match=r"bob.jsonl, line 2: the ledger is broken"):
         framed(engine, policy)

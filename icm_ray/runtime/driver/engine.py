@@ -178,8 +178,11 @@ class Engine(Protocol):
     def forget(self, keys: Sequence[str]) -> None:
         """Drop kept shares, weights or tables in every lane."""
 
-    def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> tuple[RowSet, ...]:
-        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are.
+    def set_policy(
+        self, dataset: str, policy: Policy, tables: Sequence[str] = (), sets: tuple[RowSet, ...] = ()
+    ) -> tuple[RowSet, ...]:
+        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are. sets: which
+        row sets are known to have been asked for, whoever has gone since.
 
         Returns the row sets that their ledgers have of it.
         """

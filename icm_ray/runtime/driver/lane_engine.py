@@ -297,17 +297,21 @@ class LaneEngine(StaysHere):
         for lane in self._lanes:
             lane.forget(keys)
 
-    def set_policy(self, dataset: str, policy: Policy, tables: Sequence[str] = ()) -> tuple[RowSet, ...]:
-        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are.
+    def set_policy(
+        self, dataset: str, policy: Policy, tables: Sequence[str] = (), sets: tuple[RowSet, ...] = ()
+    ) -> tuple[RowSet, ...]:
+        """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are. sets: which
+        row sets are known to have been asked for, whoever has gone since.
 
         Returns the row sets that their ledgers have of it; where some know of fewer than others they are told.
         """
         known: dict[RowSet, None] = {}
         for _ in range(2):
             told = [self._tell_policy(lane, dataset, policy, tables, tuple(known)) for lane in self._open()]
-            for sets in (sets for lane in told for sets in lane):
-                known.update(dict.fromkeys(sets))
-            if all(sets == tuple(known) for lane in told for sets in lane):
+            for theirs in (theirs for lane in told for theirs in lane):
+                known.update(dict.fromkeys(theirs))
+            known.update(dict.fromkeys(sets))  # after theirs: the order is that of ledgers
+            if all(theirs == tuple(known) for lane in told for theirs in lane):
                 break
         return tuple(known)
 

@@ -92,3 +92,7 @@ class OwnRows:
         self._check.forget(keys)
         for key in keys:
             self._tables.close(key)
+
+    def close(self) -> None:
+        """Let go of what ledgers lie in. Idempotent."""
+        self.ledgers.close()

@@ -49,3 +49,7 @@ class OwnerRole(Role):
 
     def forget(self, keys: tuple[str, ...]) -> None:
         self._rows.forget(keys)
+
+    def close(self) -> None:
+        super().close()
+        self._rows.close()

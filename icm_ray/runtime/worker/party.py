@@ -124,6 +124,10 @@ class PartyRole(Role):
             self._linked.forget(key, self._rows.datasets)
         self._rows.ledgers.keep(self._linked.policies)
 
+    def close(self) -> None:
+        super().close()
+        self._rows.close()
+
     def settle(self) -> None:
         if self._party is not None:
             self._party.settle()

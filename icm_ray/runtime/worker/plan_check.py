@@ -118,7 +118,7 @@ class PlanCheck:
             raise self._refusal("the question does not imply what is asked of this owner")
         for facts in asked.facts:
             self._check_policy(facts, policies)
-        self._ledgers.check(asked, policies)
+        self._ledgers.check(asked)
         self._asking = asked.digest
         if self._asking != self._agreed:  # the next partition of a sharing says the same as the one before
             for facts in asked.facts:

@@ -43,13 +43,15 @@ from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.entities import behind
 from icm_ray.query.entity_units import least
-from icm_ray.query.expressions.tree import Of, apply, columns_of, conjunction, literal
+from icm_ray.query.expressions.tree import EVERY_ROW, Of, apply, columns_of, conjunction, literal
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialAggregate, PartialOf, Taken, shared
+from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.question import Asked, DatasetFacts
 from icm_ray.query.row_set import RowSet
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.small_cells import beside, expanded, few, reaches, times
+from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.histogram import CountsOfColumn
 from icm_ray.query.tasks import GroupKey
 from icm_ray.query.told_rows import asked_of_facts, earlier
@@ -62,6 +64,7 @@ APART: Final = "apart"
 _MOST_CELLS: Final = 1 << 12
 _MOST_CELLS_BELOW: Final = 1 << 16
 _MOST_CHOSEN: Final = 1 << 10
+_MOST_PLACES: Final = 1 << 18
 
 
 Found = Mapping[PartialOf, Taken]
@@ -111,6 +114,8 @@ class Overlap:
             rows = " of other rows" if a.where != b.where else ""
             reason = f"{a.in_words()}: {same} private groups{rows} were asked for; state domain= for both"
             raise PolicyError(reason, dataset=self.facts.source)
+        if bool(a.private) != bool(b.private):
+            self._with_groups(*((a, b) if a.private else (b, a)))
         plain_a, plain_b = _plain(a), _plain(b)
         if plain_a is not None and plain_b is not None and plain_a != plain_b:
             self._of_sets(plain_a, plain_b)
@@ -131,6 +136,57 @@ class Overlap:
         reads = [of for of in (other.where, *computed) if of is not None and values.of in columns_of(of)]
         if reads and other.where not in {there, apply("is_null", (values.of or "",))}:
             self._of_sets(RowSet(there), RowSet(other.where, other.by if computed else ()))
+        if any(not isinstance(key.of, str) and values.of in columns_of(key.of) for key in other.private):
+            self._with_groups(other, RowSet(there))
+
+    def _with_groups(self, groups: RowSet, other: RowSet) -> None:
+        """Hold groups of private keys, one by one and what several make up, against a filter, groups of stated values
+        or bins, and against what lies below each edge of these.
+        """
+        conditions = list(_cells_of(other))
+        if other.where is None and conditions == [None]:
+            return  # all rows, which the groups themselves are held against
+        rows = SelectedRows(Selection(self.facts.name, groups.where, (), _private(groups)), self.facts)
+        if rows.groups * len(conditions) > _MOST_PLACES:
+            reason = f"{groups.in_words()} and {other.in_words()} are too many groups to be held against one another"
+            raise PolicyError(f"{reason}: state domain= for both, or fewer max_groups=", dataset=self.facts.source)
+        sizes = self._of_groups(rows, EVERY_ROW)
+        inside = [self._of_groups(rows, _where(conjunction(other.where, condition))) for condition in conditions]
+        bins = other.of if other.edges else None
+        alone = self._count(other.where, other.by) if bins is None else self._bins(other.where, bins, other.edges)
+        everybody, shape = self._rows_of(other.where), (len(conditions), rows.groups)
+
+        def bad(builder: Builder, found: Found) -> Value:
+            add = builder.add
+            ours, theirs = shared(found[sizes]), shared(found[alone])
+            rows_of_both = [add(Reshape((1, rows.groups)), shared(found[part])) for part in inside]
+            both = rows_of_both[0] if len(rows_of_both) == 1 else add(Concatenate(), *rows_of_both)
+            total = self._total(found)
+            close = [left_of_cells(builder, self.policy, total, theirs, ours, both)]
+            if len(conditions) > 1:
+                turned = add(Permute((1, 0)), both)
+                close.append(left_of_cells(builder, self.policy, total, ours, theirs, turned))
+            if bins is None:
+                enough = reaches(builder, theirs, self.k)
+            else:
+                theirs, both = running_sums(builder, theirs), running_sums(builder, both, 0)
+                enough = _inside(builder, theirs, everybody(found), self.k)
+            shown = add(Expand(shape), add(Reshape((1, rows.groups)), reaches(builder, ours, self.k)))
+            enough = add(Expand(shape), add(Reshape((shape[0], 1)), enough))
+            ours = add(Expand(shape), add(Reshape((1, rows.groups)), ours))
+            theirs = add(Expand(shape), add(Reshape((shape[0], 1)), theirs))
+            there = add(Product(Elementwise()), shown, enough)
+            close.append(add(Product(Elementwise()), there, self._near(builder, found, ours, theirs, both)))
+            return add(Concatenate(), *(add(Reshape((bits.type.count,)), bits) for bits in close))
+
+        self.bad.append(bad)
+
+    def _of_groups(self, rows: SelectedRows, of: Of) -> PartialOf:
+        """How many values each group of private keys has of a column, zero of those that are not shown."""
+        self.rows.setdefault(rows.name, rows)
+        part = PartialOf(rows.name, ValuesOfColumn(of))
+        self.parts[part] = None
+        return part
 
     def _merges(self, a: RowSet, b: RowSet) -> None:
         """Refuse a second one, and a second grouping of one, for their groups are not counted together; beside other
@@ -405,6 +461,26 @@ def _conditions(told: RowSet) -> Iterator[Of | None]:
         for key, value in zip(told.by, values, strict=True):
             condition = conjunction(condition, apply("equal", (key.of, literal(value))))
         yield condition
+
+
+def _cells_of(told: RowSet) -> Iterator[Of | None]:
+    """The condition of each group or bin, beside that of the row set; None: there is one cell."""
+    if not told.edges or told.of is None:
+        yield from _conditions(told)
+        return
+    for place, (low, high) in enumerate(pairwise(told.edges), 2):
+        name = "less_equal" if place == len(told.edges) else "less"
+        reached = apply("greater_equal", (told.of, literal(low)))
+        yield apply("and", (reached, apply(name, (told.of, literal(high)))))
+
+
+def _where(condition: Of | None) -> Of:
+    """A column that has a value where a condition is true."""
+    return EVERY_ROW if condition is None else apply("where", (condition, literal(value=True), literal(None)))
+
+
+def _private(told: RowSet) -> PrivateKeys:
+    return PrivateKeys(told.private, told.most)
 
 
 def _concatenated(builder: Builder, values: Sequence[Value]) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from icm_ray.payload import Natural
 from icm_ray.query.expressions.tree import Of, Scalar
 from icm_ray.query.expressions.words import words
 from icm_ray.query.tasks import GroupKey, PrivateKey
@@ -14,10 +15,10 @@ _EARLIER = "in an earlier session: "
 
 
 class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """where, by: as of a selection, and private: the keys whose values are private. of, edges: of a histogram; no
-    edges: none. at: of an order statistic which of the values of `of`, of distinct values the domain; neither: the rows
-    that have a value of it. space: of what rows and columns, where these were chosen or computed before they were
-    shared. merge: what rows are merged, in names of the session.
+    """where, by: as of a selection, and private: the keys whose values are private; most: groups of an owner. of,
+    edges: of a histogram; no edges: none. at: of an order statistic which of the values of `of`, of distinct values the
+    domain; neither: the rows that have a value of it. space: of what rows and columns, where these were chosen or
+    computed before they were shared. merge: what rows are merged, in names of the session.
     """
 
     where: Of | None = None
@@ -28,6 +29,7 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     space: str = ""
     at: tuple[Scalar, ...] = ()
     merge: str = ""
+    most: Natural = 0
 
     @property
     def of_before(self) -> RowSet:

@@ -33,20 +33,20 @@ def row_sets(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
     """Which rows a statistic tells of; none: all of the dataset. What a computed column chooses is a row set, too."""
     if isinstance(rows, MergedRows):
         return (RowSet(by=rows.by, merge=rows.merge.in_words),)
-    private = () if rows.private is None else rows.private.keys
+    private, most = ((), 0) if rows.private is None else (rows.private.keys, rows.private.most)
     base = rows.base if isinstance(rows, SelectedRows) else rows
     space = base.space if isinstance(base, SecretRows) else ""
     if isinstance(statistic, Histogram):
-        return (RowSet(rows.where, rows.by, statistic.column, statistic.edges, private, space),)
+        return (RowSet(rows.where, rows.by, statistic.column, statistic.edges, private, space, most=most),)
     chosen = tuple(
         RowSet(conjunction(rows.where, condition), rows.by, space=space) for condition in choices(statistic, rows)
     )
     if at := statistic.told_at:
-        return (RowSet(rows.where, rows.by, statistic.column, private=private, space=space, at=at), *chosen)
+        return (RowSet(rows.where, rows.by, statistic.column, private=private, space=space, at=at, most=most), *chosen)
     chosen += _of_values(statistic, rows, space)
     if rows.where is None and not rows.groups and not space:
         return chosen
-    return (RowSet(rows.where, rows.by, private=private, space=space), *chosen)
+    return (RowSet(rows.where, rows.by, private=private, space=space, most=most), *chosen)
 
 
 def _of_values(statistic: Statistic, rows: Rows, space: str) -> tuple[RowSet, ...]:

@@ -1,4 +1,4 @@
-"""A network that was exported and saved, as a module again."""
+"""A network that was exported, or exported and saved, as a module again."""
 
 from __future__ import annotations
 
@@ -7,37 +7,46 @@ from typing import Any, Final
 
 import torch
 from torch import fx
+from torch.export import ExportedProgram
 
 from icm_ray.errors import SourceError, UnsupportedError
 
-__all__ = ["load_exported"]
+__all__ = ["load_exported", "unexported"]
 
 _ATEN: Final = torch.ops.aten
 _SIZED: Final = {_ATEN.view.default, _ATEN.reshape.default, _ATEN.expand.default}
 
 
-def load_exported(path: Path) -> tuple[torch.nn.Module, tuple[Any, ...]]:
-    """The network of a file that `torch.export.save` wrote, and the batch that it was exported with.
-
-    Raises `SourceError` for a file that is missing or none of these, `UnsupportedError` for a network without an
-    example.
-    """
+def load_exported(path: Path) -> ExportedProgram:
+    """The network of a file that `torch.export.save` wrote. Raises `SourceError` for what is none, or missing."""
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
     try:
-        program = torch.export.load(path)
+        return torch.export.load(path)
     except Exception as error:  # noqa: BLE001 - torch raises whatever its parts do on a file that is another
-        raise SourceError(f"{path} is no file of torch.export.save: {type(error).__name__}") from None
-    if program.example_inputs is None:
-        raise UnsupportedError(f"{path} has no example inputs, from which the shape of an image follows")
-    arguments, named = program.example_inputs
-    example = (*arguments, *named.values())
+        raise SourceError(
+            f"{path} is no file of torch.export.save: {type(error).__name__}; a network that torch.save wrote is loaded"
+            " first, and given as the torch.nn.Module that it is"
+        ) from None
+
+
+def unexported(program: ExportedProgram, example: tuple[Any, ...] | None) -> tuple[torch.nn.Module, tuple[Any, ...]]:
+    """The network of an exported program, and a batch: `example`, or else the one that it was exported with.
+
+    The program is not changed. Raises `UnsupportedError` where there is neither.
+    """
+    arguments = program.example_inputs
+    if example is None and arguments is None:
+        raise UnsupportedError(
+            "the exported program has no example inputs, from which the shape of an image follows; give example_inputs"
+        )
+    batch = example if arguments is None else (*arguments[0], *arguments[1].values())
     net = program.module(check_guards=False)
-    if example and isinstance(example[0], torch.Tensor) and example[0].ndim:
-        _free_batch(net, example[0].shape[0])
+    if batch and isinstance(batch[0], torch.Tensor) and batch[0].ndim:
+        _free_batch(net, batch[0].shape[0])
     for module in net.modules():  # what an export computes was decided then: its flag says nothing, and eval() is none
         module.training = False
-    return net, example
+    return net, example if example is not None else batch or ()
 
 
 def _free_batch(net: fx.GraphModule, size: int) -> None:

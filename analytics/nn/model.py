@@ -8,16 +8,14 @@ from typing import Any, Final, Literal
 from weakref import finalize, ref
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from analytics.nn import importer
 from analytics.nn.arguments import logarithm, positive, whole
 from analytics.nn.calibration import Samples
 from analytics.nn.compile import Compiled, compile_within
 from analytics.nn.expected import Expectation
 from analytics.nn.folding import fold_scales
-from analytics.nn.intake import Intake, takes_whole
+from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.prediction import Prediction
 from analytics.nn.predictor import ModelHandle, answering
@@ -25,6 +23,7 @@ from analytics.nn.preflight import Preflight, costs, exactness
 from analytics.nn.quota import Quota
 from analytics.nn.request import PredictionRequest, Progress
 from analytics.nn.sources.find import is_ray_dataset, source_of
+from analytics.nn.subject import subject_of
 from analytics.nn.wanted import Wanted
 from icm_ray.errors import InputError, OwnerError, SessionClosed, UnsupportedError
 from icm_ray.network.model import PublicModel
@@ -40,6 +39,7 @@ __all__ = ["SecureModel"]
 
 _LARGEST: Final = 2**22  # numbers of one shared activation of a batch, about
 _BATCH: Final = 32
+_DIGITS: Final = 29  # bits of numbers that are compared with thresholds, fewer by those that an input has beyond f
 
 
 class SecureModel(StaysHere):
@@ -51,9 +51,13 @@ class SecureModel(StaysHere):
 
     Args:
         session: An open session.
-        net: Any torch module in eval mode. Hooks of it that change nothing are not called; others are refused.
+        net: Any torch module in eval mode; a torch.export.ExportedProgram, or the path of one that torch.export.save
+            wrote; a fitted estimator of scikit-learn's, of those that docs/models.md lists. Hooks of a module that
+            change nothing are not called; others are refused. Layers of quantize_dynamic are dequantised, which
+            `preflight` says.
         owner: The party whose network it is.
         example_inputs: One batch, in a tuple: a torch.Tensor or numpy array (n, ...) of floats, for its shape alone.
+            None for an exported program, which has its own, and for estimators.
         input_bound: The largest magnitude of an image's numbers; it is rounded up to a power of two, public, and
             checked by the images' owner before anything is shared.
         bound: "sound" takes ranges that follow from the weights alone: the owner thereby publishes one power of two for
@@ -82,7 +86,7 @@ class SecureModel(StaysHere):
 
     Raises:
         OwnerError: An owner that is no party.
-        InputError: What is no torch module, no tuple of one tensor, a batch of less than one image, or a scale,
+        InputError: What is no network, no tuple of one tensor, a batch of less than one image, or a scale,
             normalisation or quota that cannot be.
         ShapeError: An example input without a batch dimension, or of integers.
         UnsupportedError: A network in training mode, with complex, sparse or quantised parameters, or with several
@@ -101,9 +105,9 @@ class SecureModel(StaysHere):
     def __init__(
         self,
         session: Engine,
-        net: torch.nn.Module,
+        net: Any,
         owner: str,
-        example_inputs: tuple[Any, ...],
+        example_inputs: tuple[Any, ...] | None = None,
         *,
         input_bound: float = 8.0,
         bound: Literal["auto", "sound"] | float = "auto",
@@ -125,19 +129,21 @@ class SecureModel(StaysHere):
         declared = bound if isinstance(bound, str) and bound in {"auto", "sound"} else logarithm(bound, "bound")
         factor = positive(margin, "margin")
         self.owner = owner
-        self._session, self._net, self._example = session, net, example_inputs
+        self._session, self._subject = session, subject_of(net, example_inputs)
         self._desks: list[Callable[[], None]] = []  # closes what handles speak to
         shares = Quota(quota, session.parties + session.owners, session.lanes)
         self._compiled: Compiled | None = None
         try:
-            imported = importer.import_model(net, example_inputs)
+            imported = self._subject.imported()
         except UnsupportedError as error:
             if "findings" not in error.where:
                 raise
             self._unsupported = error  # `preflight` tells; whatever else is asked raises it
             return
         network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool)
-        self._intake = Intake.of(scale, normalize, network.graph.input_shape, whole=takes_whole(example_inputs))
+        self._intake = Intake.of(scale, normalize, network.graph.input_shape, whole=self._subject.whole)
+        if fraction_bits is None and self._subject.asks:
+            f = max(f, _DIGITS - inputs)
         samples = Samples(calibrate, network.graph, inputs, self._intake)
         self._compiled = compile_within(network, f, inputs, declared, gain, samples, factor)
         self._expectation = Expectation(network, self._public, samples)
@@ -228,11 +234,11 @@ class SecureModel(StaysHere):
             a batch of 32 images: ... rounds, at most ... sent by a party, ... dealt
             fractional bits: ...
         """
-        findings = importer.preflight(self._net, self._example)
+        findings = self._subject.findings()
         if findings or self._compiled is None:
             return Preflight(findings)
         cost = costs(self._one("logits"), self._session.settings, self.batch_size)
-        return Preflight((), (cost, *exactness(self._public, self.owner, self.expected_error)))
+        return Preflight((), (*self._subject.notes, cost, *exactness(self._public, self.owner, self.expected_error)))
 
     def predict(
         self,
@@ -304,7 +310,7 @@ class SecureModel(StaysHere):
             model=public,
             source=source_of(images, self.input_shape, column, id_column),
             intake=self._intake,
-            wanted=Wanted.of(public, output, k, threshold),
+            wanted=Wanted.of(public, output, k, threshold, likely=self._subject.likely),
             owner=owner,
             expectation=self._expectation,
             size=self.batch_size,

@@ -42,7 +42,7 @@ class Prediction(StaysHere):
 
     def __init__(self, request: PredictionRequest) -> None:
         self._request = request
-        self.count, self.output, self.error = request.source.count, request.wanted.output, request.wanted.error
+        self.count, self.output, self.error = request.source.count, request.wanted.name, request.wanted.error
         self.spent: Spent | None = None
         self.failed: NDArray[np.int64] = np.zeros(0, np.int64)
         self.ids: NDArray[Any] | None = None

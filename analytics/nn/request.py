@@ -128,7 +128,7 @@ class PredictionRequest:
         if self.id_name is not None and answer.batch.ids is not None:
             named = self.id_name, answer.batch.ids
         values = self.wanted.read(answer.words, answer.failed)
-        return {named[0]: named[1], self.wanted.output: values} | ({"failed": answer.failed} if self.masked else {})
+        return {named[0]: named[1], self.wanted.name: values} | ({"failed": answer.failed} if self.masked else {})
 
     def nothing(self) -> NDArray[Any]:
         """The results of no image: all were skipped."""

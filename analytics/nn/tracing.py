@@ -105,6 +105,7 @@ def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Export | tup
     """
     _check_net(net)
     shape, dtype = _check_example(example_inputs)
+    dtype = _taken(net, dtype)
     try:
         changing = hooks_that_change(net, torch.rand(2, *shape).to(dtype))
     except Exception as error:  # noqa: BLE001 - the network's own code runs here and may raise anything
@@ -230,6 +231,12 @@ def _check_example(example_inputs: tuple[Any, ...]) -> tuple[Shape, torch.dtype]
     if example.dtype == torch.bool or example.is_complex():
         raise ShapeError(f"the example input is of a floating-point dtype, or of whole numbers, not {example.dtype}")
     return tuple(example.shape[1:]), example.dtype
+
+
+def _taken(net: torch.nn.Module, dtype: torch.dtype) -> torch.dtype:
+    """The dtype of the batch that is exported: where all parameters are of another floating one, that of these."""
+    found = {tensor.dtype for tensor in net.parameters() if tensor.is_floating_point()}
+    return found.pop() if dtype.is_floating_point and len(found) == 1 else dtype
 
 
 def _collect(exported: ExportedProgram) -> Traced | tuple[Finding, ...]:

@@ -26,8 +26,11 @@ _FIXED_POINT: Final = {"logits", "probabilities"}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An output of a model. kind: of what is opened of one image. error: as predictions state it."""
+    """An output of a model. name: what users call it. kind: of what is opened of one image. error: as predictions state
+    it.
+    """
 
+    name: Output
     output: Output
     k: int
     threshold: float
@@ -35,12 +38,15 @@ class Wanted:
     error: float
 
     @classmethod
-    def of(cls, model: PublicModel, output: Any, k: Any, threshold: Any) -> Wanted:
-        """Raises `InputError` for an output, k or threshold that is none, and what `add_output` raises."""
+    def of(cls, model: PublicModel, output: Any, k: Any, threshold: Any, *, likely: bool = False) -> Wanted:
+        """likely: whether the model's results are probabilities already.
+
+        Raises `InputError` for an output, k or threshold that is none, and what `add_output` raises."""
         if output not in _OUTPUTS:
             *names, last = map(repr, _OUTPUTS)
             raise InputError(f"a model predicts {', '.join(names)} or {last}, not {output!r}")
-        chosen: Output = output
+        name: Output = output
+        chosen: Output = "logits" if likely and name == "probabilities" else name
         if (k is None) is (chosen == "top_k"):
             raise InputError("output='top_k' needs k=, how many classes" if k is None else "k= is of output='top_k'")
         if (threshold is None) is (chosen == "above"):
@@ -58,7 +64,7 @@ class Wanted:
         )
         # two logits may move towards each other: the largest is named rightly where it leads by more than twice that
         errors = {"label": 2 * model.error, "top_k": 2 * (model.error + order_rounding(result)), "above": model.error}
-        return cls(chosen, int(k or 0), float(edge), opened.type, errors.get(chosen, opened.type.error))
+        return cls(name, chosen, int(k or 0), float(edge), opened.type, errors.get(chosen, opened.type.error))
 
     @property
     def words_shape(self) -> tuple[int, ...]:
@@ -79,7 +85,7 @@ class Wanted:
         """How far what is opened can be off, in words."""
         leads = f"where its logit leads by more than {self.error:.3g}"
         return {
-            "logits": f"logits differ from real arithmetic by {self.error:.3g} at most",
+            "logits": f"{self.name} differ from real arithmetic by {self.error:.3g} at most",
             "probabilities": f"probabilities differ from real arithmetic by {self.error:.3g} at most",
             "label": f"a label is that of real arithmetic {leads}",
             "top_k": f"a class is that of real arithmetic {leads}",

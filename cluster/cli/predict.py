@@ -47,11 +47,11 @@ def predict(
     from icm_ray import Session
 
     files = _files(data)
-    net, example = load_exported(model)
+    network = load_exported(model)
     wanted: Any = output  # the model says which there are
     numbers = _numbers(mean, "--mean"), _numbers(std, "--std")
     with Session(parties=(model_owner, owner), lanes=lanes) as session:
-        secure = an.SecureModel(session, net, model_owner, example, scale=scale, normalize=numbers)
+        secure = an.SecureModel(session, network, model_owner, scale=scale, normalize=numbers)
         prediction = secure.predict(
             files,
             owner,

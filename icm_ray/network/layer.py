@@ -42,6 +42,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     homogeneous: ClassVar[bool] = False  # f(s x) = s f(x) for one input, without weights: scales move through it
     carries: ClassVar[bool] = False  # its values are its inputs', moved or summed: truncation can wait for its readers
     rectifies: ClassVar[bool] = False  # a ReLU: never below zero, and it truncates in the same opening
+    compares: ClassVar[bool] = False  # it reads signs alone, of values with any number of fractional bits
     widens: ClassVar[bool] = False  # its type is far wider than its values: the weights' owner vouches for their range
 
     @property
@@ -187,8 +188,8 @@ class NetworkBuild:
         return readers[0] if len(readers) == 1 and readers[0] is not None and readers[0].rectifies else None
 
     def absorbed(self, name: str) -> bool:
-        """Whether truncation can wait: every reader, through sums and layouts, is a ReLU or the result, and nothing is
-        checked before.
+        """Whether truncation can wait: every reader, through sums and layouts, is a ReLU, a comparison or the result,
+        and nothing is checked before.
         """
         return self._absorbed[name] and name not in self.scheme.bounds
 
@@ -196,7 +197,7 @@ class NetworkBuild:
         found: dict[str, bool] = {}
         for name in reversed(tuple(self._layers)):  # readers come after what they read
             found[name] = all(
-                reader is None or reader.rectifies or (reader.carries and found[reader.name])
+                reader is None or reader.rectifies or reader.compares or (reader.carries and found[reader.name])
                 for reader in self.readers(name)
             )
         return found

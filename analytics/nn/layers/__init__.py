@@ -15,6 +15,7 @@ from analytics.nn.layers.conv import ConvRules
 from analytics.nn.layers.elu import EluRules
 from analytics.nn.layers.expand import ExpandRules
 from analytics.nn.layers.flatten import FlattenRules
+from analytics.nn.layers.leaves import LeavesRules
 from analytics.nn.layers.linear import LinearRules
 from analytics.nn.layers.matmul import MatMulRules
 from analytics.nn.layers.max_pool import MaxPoolRules
@@ -32,6 +33,7 @@ from analytics.nn.layers.scale import ScaleRules
 from analytics.nn.layers.slice import SliceRules
 from analytics.nn.layers.smooth import SmoothRules
 from analytics.nn.layers.softmax import SoftmaxRules
+from analytics.nn.layers.step import StepRules
 from analytics.nn.layers.take import TakeRules
 from icm_ray.network import layers
 from icm_ray.network.layer import Layer
@@ -49,6 +51,7 @@ RULES: Mapping[type[Layer], LayerRules[Any]] = MappingProxyType(
         layers.Elu: EluRules(),
         layers.Expand: ExpandRules(),
         layers.Flatten: FlattenRules(),
+        layers.Leaves: LeavesRules(),
         layers.Linear: LinearRules(),
         layers.MatMul: MatMulRules(),
         layers.MaxPool: MaxPoolRules(),
@@ -65,6 +68,7 @@ RULES: Mapping[type[Layer], LayerRules[Any]] = MappingProxyType(
         layers.Slice: SliceRules(),
         layers.Smooth: SmoothRules(),
         layers.Softmax: SoftmaxRules(),
+        layers.Step: StepRules(),
         layers.Take: TakeRules(),
     }
 )

@@ -16,7 +16,7 @@ from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import Lowered
 from icm_ray.network.scheme import Scheme
 
-__all__ = ["ProductRules"]
+__all__ = ["ProductRules", "weight_and_bias"]
 
 P = TypeVar("P", bound=ProductLayer)
 
@@ -41,15 +41,16 @@ class ProductRules(LayerRules[P]):
         return values.reshape(1, -1, *[1] * (like.ndim - 2))
 
     def evaluate(self, layer: P, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
-        weight, bias = _weight_and_bias(layer, weights)
+        weight, bias = weight_and_bias(layer, weights)
         y = self.apply(layer, weight, inputs[0])
         return y if bias is None else y + self.by_channel(bias, y)
 
     def interval(self, layer: P, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs
-        weight, bias = _weight_and_bias(layer, weights)
+        weight, bias = weight_and_bias(layer, weights)
         # weights are rounded to `least` fractional bits or more
-        rounding = self.apply(layer, torch.full_like(weight, 2.0 ** -(scheme.least + 1)), x.magnitude)
+        unit = 0.0 if layer.exact else 2.0 ** -(scheme.least + 1)
+        rounding = self.apply(layer, torch.full_like(weight, unit), x.magnitude)
         part = weight.clamp(min=0)
         low, high = self.apply(layer, part, x.low) - rounding, self.apply(layer, part, x.high) + rounding
         part = weight.clamp(max=0)
@@ -62,7 +63,7 @@ class ProductRules(LayerRules[P]):
     ) -> tuple[Deviation, float]:
         """d' = W d + dW x + db, with dW, db what rounding to fixed point did to weights and biases."""
         (x,) = inputs
-        weight, bias = _weight_and_bias(layer, weights)
+        weight, bias = weight_and_bias(layer, weights)
         d, d_weight = x.deviation, weight - coded(weight, lowered.weights[layer.name].f)
         d_bias = None if bias is None else bias - coded(bias, lowered.result_bits[layer.name])
         source = tuple(x.range.low.shape[1:])
@@ -84,7 +85,8 @@ class ProductRules(LayerRules[P]):
         return Deviation(cells, total * MARGIN), grown * MARGIN
 
 
-def _weight_and_bias(layer: ProductLayer, weights: Tensors) -> tuple[Tensor, Tensor | None]:
+def weight_and_bias(layer: ProductLayer, weights: Tensors) -> tuple[Tensor, Tensor | None]:
+    """A layer's own, of all: W is ones where it has none, b None."""
     key, bias = layer.weight_key, layer.bias_key
     weight = torch.ones(layer.shape[0], dtype=torch.float64) if key is None else weights[key]
     return weight, None if bias is None else weights[bias]

@@ -14,6 +14,7 @@ from icm_ray.network.layers.conv import Conv
 from icm_ray.network.layers.elu import Elu
 from icm_ray.network.layers.expand import Expand
 from icm_ray.network.layers.flatten import Flatten
+from icm_ray.network.layers.leaves import Leaves
 from icm_ray.network.layers.linear import Linear
 from icm_ray.network.layers.matmul import MatMul
 from icm_ray.network.layers.max_pool import MaxPool
@@ -31,6 +32,7 @@ from icm_ray.network.layers.scale import Scale
 from icm_ray.network.layers.slice import Slice
 from icm_ray.network.layers.smooth import Smooth
 from icm_ray.network.layers.softmax import Softmax
+from icm_ray.network.layers.step import Step
 from icm_ray.network.layers.take import Take
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "Elu",
     "Expand",
     "Flatten",
+    "Leaves",
     "Linear",
     "MatMul",
     "MaxPool",
@@ -62,6 +65,7 @@ __all__ = [
     "Slice",
     "Smooth",
     "Softmax",
+    "Step",
     "Take",
     "kind_of",
 ]
@@ -76,6 +80,7 @@ AnyLayer: TypeAlias = Union[  # noqa: UP007 - msgspec takes the members from a t
     Elu,
     Expand,
     Flatten,
+    Leaves,
     Linear,
     MatMul,
     MaxPool,
@@ -92,6 +97,7 @@ AnyLayer: TypeAlias = Union[  # noqa: UP007 - msgspec takes the members from a t
     Slice,
     Smooth,
     Softmax,
+    Step,
     Take,
 ]
 

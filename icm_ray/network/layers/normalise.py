@@ -16,6 +16,8 @@ __all__ = ["LEAST_EPSILON", "Normalise", "normalised"]
 
 LEAST_EPSILON: Final = 2.0**-20
 """Smaller ones are raised to it: the range from the least to the largest variance has to fit the ring."""
+_LARGEST_RAISED: Final = 2.0**-14
+"""... or up to this, where values may be large."""
 _SPAN = 36
 _USUAL = 8  # rounding units that a result is off by where variances are about 1
 
@@ -35,7 +37,7 @@ class Normalise(Layer, frozen=True, kw_only=True, tag="normalise"):
     def lower(self, program: NetworkBuild) -> Value:
         x = program.settled(self.inputs[0], 0)
         y = normalised(program.builder, program.add(linear.AssumeWidth(x.type.width, 0.0), x), self)
-        program.off(self.name, y.type.error, _USUAL * 2.0**-x.type.f)
+        program.off(self.name, y.type.error, _USUAL * 2.0**-x.type.f + _epsilon(self, x) - self.epsilon)
         return y
 
 
@@ -44,7 +46,7 @@ def normalised(builder: Builder, x: Value, layer: Normalise) -> Value:
 
     Raises `BoundError` where variances of a value as wide as x have too many powers of two between them.
     """
-    epsilon = max(layer.epsilon, LEAST_EPSILON)
+    epsilon = _epsilon(layer, x)
     low = math.floor(math.log2(epsilon))
     high = max(math.ceil(math.log2(x.type.magnitude**2 + epsilon)), low + 2)
     if high - low > _SPAN:
@@ -57,3 +59,9 @@ def normalised(builder: Builder, x: Value, layer: Normalise) -> Value:
     # sqrt(v / (v + e)) - sqrt(v / (v + e')) for e < e' is largest, and below 1, where v is small
     raised = math.sqrt(layer.shape[-1]) if epsilon > layer.epsilon else 0.0
     return builder.add(linear.AssumeWidth(y.type.width, y.type.error + raised), y)
+
+
+def _epsilon(layer: Normalise, x: Value) -> float:
+    """The layer's own, or a larger one that the ring has room for beside the variances of values as wide as x."""
+    room = 2.0 ** (math.ceil(2 * math.log2(x.type.magnitude)) + 1 - _SPAN)
+    return max(layer.epsilon, LEAST_EPSILON, min(room, _LARGEST_RAISED))

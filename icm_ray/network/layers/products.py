@@ -25,6 +25,11 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
     channels_last: ClassVar[bool] = False  # the bias' axis: the last, or the first of a sample
 
     @property
+    def exact(self) -> bool:
+        """Whether the weights are whole numbers, which need no fractional bits: that much is public."""
+        return False
+
+    @property
     def weight_key(self) -> str | None:
         """The key of W, None where it is all ones."""
         raise ProgramError(f"node {self.name!r} has no weights")
@@ -50,7 +55,8 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
             x = program.add(linear.Reshape((program.batch, *source)), x)
         lazy = program.absorbed(self.name)
         bits = self._weight_bits(program, x.type, self._reserve(program) if lazy else 0)
-        weight = ValueType(shape=weight_shape, f=bits, width=FULL_WIDTH, error=2.0 ** -(bits + 1))
+        error = 0.0 if self.exact else 2.0 ** -(bits + 1)
+        weight = ValueType(shape=weight_shape, f=bits, width=FULL_WIDTH, error=error)
         if self.weight_key is not None:  # one that several products name is loaded once, with the bits of the first
             weight = program.shared.setdefault(self.weight_key, weight)
         if weight.f > bits or weight.shape != weight_shape or (weight.f != bits and self.bias_key is not None):
@@ -87,6 +93,8 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
 
     def _weight_bits(self, program: NetworkBuild, x: ValueType, reserve: int) -> int:
         """As many fractional bits for the weights as the ring has room for."""
+        if self.exact:
+            return 0
         scheme = program.scheme
         declared = scheme.layers.get(self.name)
         used = x.f + declared + 1 if declared is not None else x.width + self._gain(scheme) + 2
@@ -117,6 +125,11 @@ class BiasedProduct(ProductLayer, frozen=True, kw_only=True):
 
     weight: str
     bias: str | None
+    whole: bool = False
+
+    @property
+    def exact(self) -> bool:
+        return self.whole
 
     @property
     def weight_key(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -112,6 +113,13 @@ def test_layer_with_a_declared_bound(name: str) -> None:
     net, shape = LAYERS[name]
     _, _, error = secure(net, images(*shape), 3, bound=64.0, weight_gain=16.0)
     assert error <= 0.002
+
+
+def test_a_tiny_epsilon_beside_large_values() -> None:
+    """2^-40 is raised as far as is needed; variances here are in the thousands."""
+    net = nn.LayerNorm(8, eps=2.0**-40)
+    actual, expected, _ = secure(net, 60 * images(8), input_bound=256.0)
+    assert np.abs(actual - expected).max() <= 2**-10
 
 
 def test_fraction_bits() -> None:

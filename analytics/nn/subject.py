@@ -1,0 +1,134 @@
+"""What users hand over as a network, and how its graph is read: modules, exported programs, files, estimators."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch.export import ExportedProgram
+from torch.export._unlift import _StatefulGraphModule
+
+from analytics.nn import importer
+from analytics.nn.dequantised import dequantised
+from analytics.nn.estimators.estimator import Read, graph_of, is_estimator
+from analytics.nn.exported import load_exported, unexported
+from analytics.nn.findings import Finding, unsupported
+from analytics.nn.intake import takes_whole
+from analytics.nn.weighted import WeightedGraph
+from icm_ray.errors import InputError, UnsupportedError
+
+__all__ = ["Subject", "subject_of"]
+
+
+class Subject(Protocol):
+    """What a model is made of. notes: sentences for its owner. likely: whether its results are probabilities. asks:
+    whether inputs are compared with thresholds, so that each of their digits counts. whole: whether these are whole
+    numbers.
+    """
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+    @property
+    def likely(self) -> bool: ...
+
+    @property
+    def asks(self) -> bool: ...
+
+    @property
+    def whole(self) -> bool: ...
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is in the way, as it is now."""
+
+    def imported(self) -> WeightedGraph:
+        """Its graph and weights; raises `UnsupportedError` with the findings where there are some."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    net: torch.nn.Module = field(repr=False)
+    example: tuple[Any, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    likely: bool = False
+    asks: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return takes_whole(self.example)
+
+    def findings(self) -> tuple[Finding, ...]:
+        return importer.preflight(self.net, self.example)
+
+    def imported(self) -> WeightedGraph:
+        return importer.import_model(self.net, self.example)
+
+
+@dataclass(frozen=True)
+class _Estimator:
+    estimator: Any = field(repr=False)
+    notes: tuple[str, ...] = ()
+    whole: bool = False
+
+    @cached_property
+    def _read(self) -> Read | Finding:
+        return graph_of(self.estimator)
+
+    @property
+    def likely(self) -> bool:
+        return isinstance(self._read, Read) and self._read.likely
+
+    @property
+    def asks(self) -> bool:
+        return isinstance(self._read, Read) and self._read.asks
+
+    def findings(self) -> tuple[Finding, ...]:
+        return (self._read,) if isinstance(self._read, Finding) else ()
+
+    def imported(self) -> WeightedGraph:
+        if isinstance(self._read, Finding):
+            raise unsupported((self._read,))
+        return self._read.network
+
+
+def subject_of(net: Any, example: tuple[Any, ...] | None) -> Subject:
+    """Of a torch module, an exported program, the path of a saved one, or one of scikit-learn's estimators.
+
+    Raises `InputError` for what is none of these, `SourceError` for a file that is none, `UnsupportedError` for a
+    program in TorchScript, or quantised in a way that is not read.
+    """
+    if isinstance(net, str | os.PathLike):
+        net = load_exported(Path(net))
+    if isinstance(net, ExportedProgram):
+        module, batch = unexported(net, example)
+        return _Module(module, batch)
+    if is_estimator(net):
+        return _Estimator(net)
+    if isinstance(net, Mapping):
+        raise InputError("a dict of weights says not what is computed with them: load it into its torch.nn.Module")
+    if not isinstance(net, torch.nn.Module):
+        raise InputError(
+            f"a network is a torch.nn.Module, an ExportedProgram, the path of a saved one, or an estimator of"
+            f" scikit-learn's, not {type(net).__name__}"
+        )
+    if isinstance(net, _StatefulGraphModule):
+        raise UnsupportedError("this module is part of an ExportedProgram: give the ExportedProgram itself")
+    if example is None:
+        raise InputError("example_inputs is needed for a torch.nn.Module: a tuple such as (x,), of one batch")
+    plain, notes = dequantised(_scripted(net))
+    return _Module(plain, example, notes)
+
+
+def _scripted(net: torch.nn.Module) -> torch.nn.Module:
+    for path, module in net.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            what = f"module {path!r}" if path else "the network"
+            raise UnsupportedError(
+                f"{what} is TorchScript, which torch.export does not read; give what it was made from"
+            )
+    return net

@@ -1,0 +1,204 @@
+"""The forms in which people have their networks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, prune
+
+from analytics.nn.model import SecureModel
+from analytics.nn.reference import run_reference
+from analytics.nn.subject import subject_of
+from icm_ray.errors import InputError, SourceError, UnsupportedError
+
+torch.set_num_threads(1)
+X = torch.randn(3, 1, 5, 5, generator=torch.Generator().manual_seed(1))
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(18, 6), nn.ReLU(), nn.Linear(6, 3)]
+    return nn.Sequential(*layers).eval()
+
+
+def changed(change: Callable[[nn.Sequential], Any]) -> nn.Module:
+    """A network with a change, or what the change makes of it."""
+    made = net()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, of what it will give up
+        result = change(made)
+    return (made if result is None else result).eval()
+
+
+def old_norms(made: nn.Sequential) -> None:
+    nn.utils.weight_norm(made[3])
+    nn.utils.spectral_norm(made[5])
+
+
+def new_norms(made: nn.Sequential) -> None:
+    parametrizations.weight_norm(made[3])
+    parametrizations.spectral_norm(made[0])
+    parametrizations.orthogonal(made[5])
+
+
+def pruned(made: nn.Sequential) -> None:
+    prune.l1_unstructured(made[0], "bias", 0.5)
+    prune.ln_structured(made[0], "weight", 0.5, 2, 0)
+
+
+class Mixed(nn.Module):
+    """Half of it in 16 bits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(25, 4).half(), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.relu(self.first(x.flatten(1).half())).float())
+
+
+def same(given: Any, plain: nn.Module, example: tuple[Any, ...] | None = (X,), off: float = 1e-6) -> None:
+    """The network as it was read computes what `plain` computes, to its floats' precision."""
+    with torch.no_grad():
+        dtype = next(item.dtype for item in plain.state_dict().values() if item.is_floating_point())
+        expected = plain(X.to(dtype)).double().numpy()
+    network = subject_of(given, example).imported()
+    np.testing.assert_allclose(run_reference(network, X.double().numpy()), expected, rtol=1e-5, atol=off)
+
+
+WRAPPED: dict[str, Callable[[nn.Sequential], Any]] = {
+    "compiled": torch.compile,
+    "compiled in place": lambda made: made.compile(),
+    "in parallel": nn.DataParallel,
+    "averaged": torch.optim.swa_utils.AveragedModel,
+    "normed, the old way": old_norms,
+    "normed, the new way": new_norms,
+    "pruned": pruned,
+}
+
+
+def test_all_at_once() -> None:
+    """Normed, pruned, wrapped and of doubles; the example is of single floats."""
+
+    def change(made: nn.Sequential) -> nn.Module:
+        parametrizations.weight_norm(made[3])
+        pruned(made)
+        nn.utils.weight_norm(made[5])
+        return nn.DataParallel(made.double())
+
+    made = changed(change)
+    same(made, made.module)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRAPPED)
+def test_wrapped(name: str) -> None:
+    made = changed(WRAPPED[name])
+    plain = made._orig_mod if name == "compiled" else made.module if name == "in parallel" else made
+    same(made, plain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_other_floats(dtype: torch.dtype) -> None:
+    """What counts is the weights' values; the example may be of another dtype."""
+    same(net().to(dtype), net().to(dtype).double(), (X.numpy(),))
+
+
+@pytest.mark.slow
+def test_mixed_floats() -> None:
+    torch.manual_seed(0)
+    made = Mixed().eval()
+    same(made, nn.Sequential(nn.Flatten(), made.first, nn.ReLU(), made.last).double())
+
+
+def test_exported_and_saved(tmp_path: Path, lanes) -> None:
+    made = net()
+    program = torch.export.export(made, (X[:2],))
+    file, code = tmp_path / "net.pt2", program.graph_module.code
+    torch.export.save(program, file)
+    same(program, made, (X,))
+    same(str(file), made, None)
+    assert program.graph_module.code == code
+    found = SecureModel(lanes, file, "alice", batch_size=3).predict(X, owner="bob").reveal(to="bob")
+    np.testing.assert_allclose(found, made(X).detach(), atol=1e-3)
+
+
+class Series(nn.Module):
+    """LSTM and GRU over rows of numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.LSTM(5, 3, batch_first=True, bidirectional=True), nn.GRU(6, 4, batch_first=True)
+        self.last = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.second(self.first(x.squeeze(1))[0])[0][:, -1])
+
+
+def quantised(made: nn.Module, kinds: set[type[nn.Module]], dtype: torch.dtype = torch.qint8) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.ao.quantization.quantize_dynamic(made, kinds, dtype=dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.qint8, torch.float16])
+def test_dynamically_quantised(dtype: torch.dtype) -> None:
+    for plain, kinds in ((net(), {nn.Linear}), (Series().eval(), {nn.Linear, nn.LSTM, nn.GRU})):
+        made = quantised(plain, kinds, dtype)
+        subject = subject_of(made, (X,))
+        found = run_reference(subject.imported(), X.double().numpy())
+        np.testing.assert_allclose(found, made(X).detach(), atol=0.05)
+        assert np.abs(found - plain(X).detach().numpy()).max() > 1e-7  # of its own weights, not the first ones
+    (note,) = subject.notes
+    assert "'first', 'second', 'last'" in note
+    assert type(made.last).__module__.endswith("quantized.dynamic.modules.linear")  # left as it was
+
+
+def test_preflight_says_what_was_dequantised(lanes) -> None:
+    model = SecureModel(lanes, quantised(net(), {nn.Linear}), "alice", (X,))
+    assert model.preflight() == ()
+    assert "dequantised: '3', '5'" in str(model.preflight())
+
+
+def statically_quantised() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = nn.Sequential(torch.ao.quantization.QuantStub(), net(), torch.ao.quantization.DeQuantStub()).eval()
+        made.qconfig = torch.ao.quantization.get_default_qconfig("fbgemm")
+        torch.ao.quantization.prepare(made, inplace=True)
+        made(X)
+        return torch.ao.quantization.convert(made, inplace=True)
+
+
+def scripted() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.Sequential(nn.Identity(), torch.jit.trace(net(), X)).eval()
+
+
+def test_what_is_no_network_is_named(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"PK")
+    program = torch.export.export(net(), (X,))
+    refused: list[tuple[Any, type[Exception], str]] = [
+        (statically_quantised(), UnsupportedError, "'0' is quantised"),
+        (scripted(), UnsupportedError, "'1' is TorchScript"),
+        (program.module(), UnsupportedError, "the ExportedProgram itself"),
+        (net().state_dict(), InputError, "its torch.nn.Module"),
+        (lambda x: x, InputError, "not function"),
+        (tmp_path / "none.pt2", SourceError, "there is no file"),
+        (str(tmp_path / "weights.pt"), SourceError, "no file of torch.export.save"),
+    ]
+    for given, kind, words in refused:
+        with pytest.raises(kind, match=words):
+            subject_of(given, (X,))
+    with pytest.raises(InputError, match="example_inputs is needed"):
+        subject_of(net(), None)

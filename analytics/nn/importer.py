@@ -72,7 +72,7 @@ def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Weigh
     network is in training mode; `NullError` naming a parameter with NaN or infinite values; `InputError` and
     `ShapeError` for unfit example inputs.
     """
-    export = trace(net, example_inputs)
+    export = trace(net, example_inputs, TRANSLATIONS)
     if not isinstance(export, Export):
         raise unsupported(export)
     findings, walk, output = _read(export)
@@ -95,7 +95,7 @@ def preflight(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> tuple[Fi
 
     Raises as `import_model` does for training mode and unfit example inputs; it does not look at weight values.
     """
-    export = trace(net, example_inputs)
+    export = trace(net, example_inputs, TRANSLATIONS)
     return tuple(_read(export)[0]) if isinstance(export, Export) else export
 
 

@@ -8,8 +8,9 @@ the size of the batch) is refused. Where torch cannot export with a symbol, two 
 from __future__ import annotations
 
 import logging
+import operator
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -49,6 +50,9 @@ _SHAPING = {
 _REPLACED: Replacements = MappingProxyType(
     {functional.multi_head_attention_forward: attention, functional.normalize: unit_rows}
 )
+
+_CHANGING = ("train", "training", "use_input_stats")
+"""Arguments with which an operation changes its statistics, whatever its schema says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,12 @@ class Export:
     doubt: Finding | None = None
 
 
-def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Export | tuple[Finding, ...]:
+def trace(
+    net: torch.nn.Module, example_inputs: tuple[Any, ...], known: Container[Any]
+) -> Export | tuple[Finding, ...]:
     """Export the network; findings where the network as a whole cannot be taken. The network is not changed.
+
+    known: operations that need no decomposition.
 
     Raises `UnsupportedError` for a network in training mode, with complex, sparse or quantised parameters or more than
     one input, and `InputError` or `ShapeError` for example inputs that are not one batch.
@@ -113,23 +121,25 @@ def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Export | tup
     if changing:
         return changing
     try:
-        made = _collect(_exported(net, torch.zeros(_SIZES[0], *shape, dtype=dtype), Dim("batch", min=2, max=_MOST)))
+        example = torch.zeros(_SIZES[0], *shape, dtype=dtype)
+        made = _collect(_exported(net, example, Dim("batch", min=2, max=_MOST), known))
     except GuardOnDataDependentSymNode as error:
         return (_failed(error, net, shape),)
     except Exception as error:  # noqa: BLE001 - torch's own limits with symbols are of many kinds
-        return _of_two_sizes(net, shape, dtype, _failed(error, net, shape) if _of_the_batch(error) else None)
+        doubt = _failed(error, net, shape) if _of_the_batch(error) else None
+        return _of_two_sizes(net, shape, dtype, known, doubt)
     if not isinstance(made, Traced):
         return made
     return Export((made, replace(made, size=_SIZES[1])) if _computes_with_the_size(made) else (made,))
 
 
 def _of_two_sizes(
-    net: torch.nn.Module, shape: Shape, dtype: torch.dtype, doubt: Finding | None
+    net: torch.nn.Module, shape: Shape, dtype: torch.dtype, known: Container[Any], doubt: Finding | None
 ) -> Export | tuple[Finding, ...]:
     views = []
     for size in (_SIZES[0], _FEW):
         try:
-            made = _collect(_exported(net, torch.zeros(size, *shape, dtype=dtype), None))
+            made = _collect(_exported(net, torch.zeros(size, *shape, dtype=dtype), None, known))
         except Exception as error:  # noqa: BLE001 - the network's own code runs here and may raise anything
             return (_failed(error, net, shape),)
         if not isinstance(made, Traced):
@@ -138,7 +148,7 @@ def _of_two_sizes(
     return Export(tuple(views), doubt)
 
 
-def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any) -> ExportedProgram:
+def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Container[Any]) -> ExportedProgram:
     dynamic = None if batch is None else ({0: batch},)
     with (
         ReplacedFunctions(_REPLACED),
@@ -149,9 +159,24 @@ def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any) -> Export
     ):  # no_grad: forward()'s changes nothing
         warnings.simplefilter("ignore")  # torch's own notices about its exporter, which the user cannot act on
         exported = torch.export.export(net, (example,), dynamic_shapes=dynamic)
+        if all(_functional(node, known) for node in exported.graph.nodes):  # then decomposing takes time for nothing
+            return exported
         # An empty table decomposes next to nothing, but makes every in-place operation functional.
         decomposed: ExportedProgram = exported.run_decompositions({})
         return decomposed
+
+
+def _functional(node: fx.Node, known: Container[Any]) -> bool:
+    """Whether a node's operation changes no tensor, and is read as it is."""
+    op = node.target
+    if node.op != "call_function" or op is operator.getitem or isinstance(node.meta.get("val"), torch.SymInt):
+        return node.op != "get_attr"  # a submodule, of torch.cond
+    if not isinstance(op, torch._ops.OpOverload) or op._schema.is_mutable:
+        return False
+    given = dict(zip((item.name for item in op._schema.arguments), node.args, strict=False)) | node.kwargs
+    if any(given.get(name) for name in _CHANGING):
+        return False
+    return op in known or not op.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd)
 
 
 @contextmanager

@@ -63,41 +63,48 @@ def within(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
-@pytest.mark.parametrize("path", CHECKED, ids=name)
-def test_no_file_is_too_long(path):
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST, f"{name(path)} has {lines} lines: split it by idea"
+def texts(paths: list[Path]) -> Iterator[tuple[str, str]]:
+    return ((name(path), path.read_text(encoding="utf-8")) for path in paths)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_imports_stay_in_their_place(path):
-    found = imports(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    for package, places in ALLOWED.items():
-        used = sorted(module for module in found if within(module, package))
-        allowed = any(f"{name(path)}/".startswith(place + "/") for place in places)
-        assert allowed or not used, f"{name(path)} imports {used[0]}; allowed in: {', '.join(places) or 'no place'}"
+@pytest.fixture(scope="module")
+def imported() -> dict[str, tuple[set[str], set[str]]]:
+    """By file: what it imports anywhere, and what when it is imported itself."""
+    trees = ((path, ast.parse(text)) for path, text in texts(FILES))
+    return {path: (imports(ast.walk(tree)), imports(at_import(tree))) for path, tree in trees}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_heavy_modules_are_imported_lazily(path):
-    found = imports(at_import(ast.parse(path.read_text(encoding="utf-8"))))
-    for package, where in LAZY.items():
-        eager = sorted(module for module in found if within(module, package))
-        assert not (eager and name(path).startswith(where + "/")), (
-            f"{name(path)} imports {eager[0]} when it is imported"
-        )
+def test_no_file_is_too_long():
+    lines = {path: len(text.splitlines()) for path, text in texts(CHECKED)}
+    long = {path: count for path, count in lines.items() if count > LONGEST}
+    assert not long, f"split by idea: {long}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_names_say_what_is_inside(path):
-    parts = {part.removesuffix(".py").strip("_").lower() for part in path.relative_to(ROOT).parts}
-    assert not parts & VAGUE, f"{name(path)}: name it after its idea"
+def test_imports_stay_in_their_place(imported):
+    for path, (found, _) in imported.items():
+        for package, places in ALLOWED.items():
+            used = sorted(module for module in found if within(module, package))
+            allowed = any(f"{path}/".startswith(place + "/") for place in places)
+            assert allowed or not used, f"{path} imports {used[0]}; allowed in: {', '.join(places) or 'no place'}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_nothing_is_left_unfinished(path):
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        assert not UNFINISHED.search(line), f"{name(path)}:{number}: {line.strip()}"
+def test_heavy_modules_are_imported_lazily(imported):
+    for path, (_, found) in imported.items():
+        for package, where in LAZY.items():
+            eager = sorted(module for module in found if within(module, package))
+            assert not (eager and path.startswith(where + "/")), f"{path} imports {eager[0]} when it is imported"
+
+
+def test_names_say_what_is_inside():
+    for path in FILES:
+        parts = {part.removesuffix(".py").strip("_").lower() for part in path.relative_to(ROOT).parts}
+        assert not parts & VAGUE, f"{name(path)}: name it after its idea"
+
+
+def test_nothing_is_left_unfinished():
+    for path, text in texts(FILES):
+        for number, line in enumerate(text.splitlines(), start=1):
+            assert not UNFINISHED.search(line), f"{path}:{number}: {line.strip()}"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -12,9 +12,9 @@ from tests.docs.sections import faults, items, parameters, sections
 SHOWN = dict(definitions())
 
 
-@pytest.mark.parametrize("name", SHOWN)
-def test_docstring_is_complete(name):
-    assert not faults(SHOWN[name], inspect.getdoc(SHOWN[name]) or "")
+def test_docstrings_are_complete():
+    found = {name: faults(shown, inspect.getdoc(shown) or "") for name, shown in SHOWN.items()}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
 @pytest.mark.parametrize("package", [icm, an], ids=lambda package: package.__name__)

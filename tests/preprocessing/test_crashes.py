@@ -7,14 +7,14 @@ import pytest
 
 from icm_ray.errors import StockMismatch
 from icm_ray.preprocessing.disk import Disk
-from tests.preprocessing.members import PROGRAM, both, dealer, drawn, fill, party
+from tests.preprocessing.members import PROGRAM, FastDisk, both, dealer, drawn, fill, party
 
 
 class PowerCut(BaseException):
     """Nothing that handles errors handles this one."""
 
 
-class Failing(Disk):
+class Failing(FastDisk):
     """Works up to step number `last`, which fails `how`; nothing reaches the disk after it."""
 
     def __init__(self, last=10**9, how="before"):

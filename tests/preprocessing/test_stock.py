@@ -10,9 +10,22 @@ import pytest
 
 from icm_ray.errors import AddressReused, Desynchronised, SessionError, StockMismatch
 from icm_ray.preprocessing.directory import Directory
+from icm_ray.preprocessing.disk import Disk
 from icm_ray.preprocessing.ledger import read_ledger
 from icm_ray.preprocessing.stock import DealerStock, PartyStock
-from tests.preprocessing.members import CORRECTION, OTHER, PROGRAM, both, copied, dealer, drawn, fill, party, secret
+from tests.preprocessing.members import (
+    CORRECTION,
+    OTHER,
+    PROGRAM,
+    FastDisk,
+    both,
+    copied,
+    dealer,
+    drawn,
+    fill,
+    party,
+    secret,
+)
 
 
 def use(root, program=PROGRAM):
@@ -34,10 +47,11 @@ def differs(root, what, program=PROGRAM):
         assert not list((root / "0" / "alice").glob("*.slot"))
 
 
-def test_slots_come_in_order_and_once(tmp_path):
+@pytest.mark.parametrize("disk", [Disk(), FastDisk()], ids=["disk", "no waiting"])
+def test_slots_come_in_order_and_once(tmp_path, disk):
     both(tmp_path)
     keys = set()
-    with dealer(tmp_path) as deals, party(tmp_path) as takes:
+    with dealer(tmp_path, disk) as deals, party(tmp_path, disk=disk) as takes:
         for offset in range(3):
             name = deals.take(PROGRAM)
             assert (name.offset, name.generation, name.opened) == (offset, 1, 0)

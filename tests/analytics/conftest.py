@@ -22,6 +22,13 @@ SETUPS = {
     "three parties, an owner outside": (("alice", "bob", "carol"), ("dora",), 1),
     "three parties, an owner outside, two lanes": (("alice", "bob", "carol"), ("dora",), 2),
 }
+BETWEEN = {"two parties, two lanes", "three parties, an owner outside"}
+"""What these go through, the least and the most of them go through together: for runs that have time."""
+
+
+def maybe_slow(name, setup):
+    """A parameter of tests that run in a setup."""
+    return pytest.param(name, marks=pytest.mark.slow if setup in BETWEEN else ())
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -61,7 +68,7 @@ def engine_of(setup, **settings):
     return Recording(*SETUPS[setup], config=EngineConfig(**{"partition_bytes": 100, **settings}))
 
 
-@pytest.fixture(scope="session", params=SETUPS)
+@pytest.fixture(scope="session", params=[maybe_slow(setup, setup) for setup in SETUPS])
 def engine(request):
     """For tests that break nothing."""
     with engine_of(request.param) as running:

@@ -13,7 +13,7 @@ import analytics as an
 import icm_ray as icm
 from icm_ray.errors import BoundError, ColumnError, InputError, NullError, PolicyError
 from icm_ray.query.withheld import Withheld
-from tests.analytics.conftest import SETUPS, engine_of
+from tests.analytics.conftest import SETUPS, engine_of, maybe_slow
 
 NAN = math.nan
 WARDS = ("a", "b", "c")
@@ -82,7 +82,7 @@ def small(request, places):
     return places(request.param)
 
 
-@pytest.fixture(scope="module", params=PLACES)
+@pytest.fixture(scope="module", params=[maybe_slow(name, setup) for name, (setup, _) in PLACES.items()])
 def place(request, places):
     return places(request.param)
 
@@ -118,7 +118,7 @@ def hold_chosen(place, name, one, other):
 
 @pytest.mark.parametrize("name", CONDITIONS)
 @given(one=some, other=some)
-@settings(max_examples=4)
+@settings(max_examples=3)
 def test_of_chosen_rows(small, name, one, other):
     hold_chosen(small, name, one, other)
 

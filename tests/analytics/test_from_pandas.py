@@ -11,7 +11,7 @@ import analytics as an
 from icm_ray.errors import BoundError, ColumnError, InputError, NullError, OwnerError, SessionClosed
 from icm_ray.runtime.driver import lane_engine
 from icm_ray.transport import TransportConfig
-from tests.analytics.conftest import SETUPS, engine_of
+from tests.analytics.conftest import SETUPS, engine_of, maybe_slow
 
 GOOD = pd.DataFrame({"age": [1, 2, 3], "cost": [1.0, 2.0, 3.0]})
 
@@ -68,7 +68,7 @@ def test_partitions_are_pushed_one_by_one():
         assert secure["x"].sum().reveal() == 499500
 
 
-@pytest.mark.parametrize("setup", SETUPS)
+@pytest.mark.parametrize("setup", [maybe_slow(setup, setup) for setup in SETUPS])
 def test_rows_of_one_owner_alone(setup):
     with engine_of(setup) as engine:
         owner = engine.everyone[-1]

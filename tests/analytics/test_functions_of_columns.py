@@ -184,7 +184,7 @@ def held(engine):
 
 @pytest.mark.parametrize("name", TABLE)
 @given(rows=st.lists(ROWS, max_size=30))
-@settings(max_examples=15)
+@settings(max_examples=6)
 def test_each_row(held, name, rows):
     plain = frame(rows)
     with np.errstate(all="ignore"):

@@ -8,6 +8,7 @@ import pytest
 from icm_ray.config import EngineConfig
 from icm_ray.errors import StockError
 from icm_ray.runtime.carriers.processes import ProcessEngine, ProcessHandle
+from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from tests.runtime import programs
@@ -47,6 +48,7 @@ def test_a_full_disk_refuses_a_preparation_and_nothing_else(tmp_path):
         assert compared(engine) is False
 
 
-def test_a_stock_that_cannot_be_there_is_named_at_the_start():
+@pytest.mark.parametrize("kind", [ThreadEngine, pytest.param(ProcessEngine, marks=pytest.mark.slow)])
+def test_a_stock_that_cannot_be_there_is_named_at_the_start(kind):
     with pytest.raises(StockError, match=r"the stock in /proc/nowhere cannot be written or opened: No such file"):
-        ProcessEngine(config=EngineConfig(stock="/proc/nowhere"))
+        kind(config=EngineConfig(stock="/proc/nowhere"))

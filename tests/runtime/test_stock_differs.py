@@ -100,11 +100,11 @@ def test_nothing_is_shared_where_members_differ(tmp_path):
 
 
 def test_the_session_goes_on_after_a_difference(tmp_path):
-    """Of processes: the driver tells those who noticed nothing, and the next run is live."""
+    """Of processes, with the stock of others: the driver tells those who noticed nothing, and the next run is live."""
     root = tmp_path / "stock"
-    preprocessed(ProcessEngine, root, 3)
+    preprocessed(ThreadEngine, root, 3)
     shutil.copytree(root, tmp_path / "backup")
-    with started(ProcessEngine, root) as engine:
+    with started(ThreadEngine, root) as engine:
         assert compared(engine)
     shutil.rmtree(root / "0" / "bob")
     (tmp_path / "backup" / "0" / "bob").rename(root / "0" / "bob")
@@ -169,12 +169,10 @@ def test_a_session_that_finds_one_directory_in_use_lets_the_others_go(tmp_path):
     started(ThreadEngine, tmp_path).close()
 
 
-def test_a_directory_is_one_session_s(tmp_path):
-    with started(ThreadEngine, tmp_path):
-        with pytest.raises(SessionError, match="in use"):
-            started(ThreadEngine, tmp_path)
-        with pytest.raises(SessionError, match="in use"):
-            started(ProcessEngine, tmp_path)
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_directory_is_one_session_s(tmp_path, kind):
+    with started(ThreadEngine, tmp_path), pytest.raises(SessionError, match="in use"):
+        started(kind, tmp_path)
     started(ThreadEngine, tmp_path).close()
 
 

@@ -20,6 +20,8 @@ from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.worker.answer_ledger import read_entries
 from tests.twins import twin
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 change = msgspec.structs.replace
 N = 90
 AGES = np.concatenate([np.arange(76).repeat(1), [77], np.full(13, 80)])

@@ -14,6 +14,8 @@ from icm_ray.policy import Noise, Policy
 from icm_ray.query.cell_keys import LOG2_KEYS, _steps, deviation_of_keys, largest_of_keys
 from icm_ray.runtime.carriers.threads import ThreadEngine
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 WARDS = ["a", "b", "c"]
 AGES = 100
 TABLE = pd.DataFrame({"age": np.arange(12 * AGES) % AGES, "cost": 1.5}).assign(

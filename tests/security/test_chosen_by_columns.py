@@ -13,6 +13,8 @@ from icm_ray.query.withheld import Withheld
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.twins import twin
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 change = msgspec.structs.replace
 N = 90
 TABLE = pd.DataFrame(

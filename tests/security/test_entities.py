@@ -16,6 +16,8 @@ from icm_ray.policy import Policy
 from icm_ray.query.withheld import Withheld
 from icm_ray.runtime.carriers.threads import ThreadEngine
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 K = 4
 NEAR = "fewer than 4 rows are the difference"
 WARDS = ["a", "b", "c"]

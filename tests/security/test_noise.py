@@ -30,6 +30,8 @@ from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.query.facts import MEMBERS, ONE_LANE
 from tests.security.test_attacks_on_policies import altered, lying
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 N, WARDS = 120, ["a", "b", "c"]
 TABLE = pd.DataFrame(
     {

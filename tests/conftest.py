@@ -1,5 +1,6 @@
 """What every test shares: the environment of Ray, the Hypothesis profiles, the reference data."""
 
+import gc
 import os
 
 # Ray reads these when it is imported: no runtime environment derived from uv, no usage reports.
@@ -59,6 +60,12 @@ def pytest_collection_modifyitems(items):
             raise pytest.UsageError(f"{item.nodeid} needs Ray: let tests/conftest.py say so of its file")
         if item.path in alone or item.get_closest_marker("ray"):
             item.add_marker("alone")
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays: the collector of garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """Workers of one process work out the programs of a question once, for all of them.
 
 That each of them does so by itself, and refuses what does not follow, is shown where nothing is put in its place:
-tests/query, tests/runtime/test_plan_check.py, tests/security. The driver lowers on its own here too, and what workers
-hold its programs against is made of what it sent.
+tests/query, tests/runtime/test_plan_check.py, tests/security/test_lying_driver.py. The driver lowers on its own here
+too, and what workers hold its programs against is made of what it sent.
 """
 
 from __future__ import annotations

@@ -11,16 +11,32 @@ import torch
 import analytics as an
 import icm_ray as icm
 from icm_ray.runtime.carriers.threads import ThreadEngine
+from tests.analytics.derived_once import derive_once
 from tests.docs.definitions import definitions
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SHOWN = dict(definitions())
+NORTH = pd.DataFrame({"age": [34, 61, 47], "cost": [120.5, 80.0, 310.25], "ward": ["a", "b", "a"]})
+SOUTH = pd.DataFrame({"age": [29, 70], "cost": [95.0, 410.75], "ward": ["b", "b"]})
+CAME = pd.to_datetime(["2024-01-05 08:00:00.000000", "2024-03-31 17:40:05.000250"])
+STAYS = pd.DataFrame(
+    {"came": CAME, "left": CAME + pd.to_timedelta([1, 3], unit="D"), "born": ["01.02.1950", "24.12.1999"]}
+)
 
 
 @pytest.fixture(scope="module")
 def engine():
-    with ThreadEngine() as engine:
+    """A session that no example breaks."""
+    with pytest.MonkeyPatch.context() as patch, ThreadEngine() as engine:
+        derive_once(patch)
         yield engine
+
+
+@pytest.fixture(scope="module")
+def closed():
+    """Rows of a session that has ended."""
+    with ThreadEngine() as ended:
+        return an.from_pandas(ended, {"alice": NORTH})
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +47,14 @@ def model(engine):
 
 
 @pytest.fixture
-def names(model):
+def names(engine, model, closed):
     """What the examples find there: an open session, alice's and bob's visits, stays of alice's, a small model."""
-    north = pd.DataFrame({"age": [34, 61, 47], "cost": [120.5, 80.0, 310.25], "ward": ["a", "b", "a"]})
-    south = pd.DataFrame({"age": [29, 70], "cost": [95.0, 410.75], "ward": ["b", "b"]})
-    with ThreadEngine() as session, ThreadEngine() as ended:
-        visits = an.from_pandas(session, {"alice": north, "bob": south})
-        closed = an.from_pandas(ended, {"alice": north})
-        ended.close()
-        modules = {"an": an, "icm": icm, "np": np, "pd": pd, "torch": torch}
-        came = pd.to_datetime(["2024-01-05 08:00:00.000000", "2024-03-31 17:40:05.000250"])
-        born = ["01.02.1950", "24.12.1999"]
-        stays = pd.DataFrame({"came": came, "left": came + pd.to_timedelta([1, 3], unit="D"), "born": born})
-        frames = {"north": north, "south": south, "visits": visits, "closed": closed}
-        frames["stays"] = an.from_pandas(session, {"alice": stays})
-        yield modules | frames | model | {"session": session}
+    north, south = NORTH.copy(), SOUTH.copy()
+    frames = {"north": north, "south": south, "closed": closed}
+    frames["visits"] = an.from_pandas(engine, {"alice": north, "bob": south})
+    frames["stays"] = an.from_pandas(engine, {"alice": STAYS})
+    modules = {"an": an, "icm": icm, "np": np, "pd": pd, "torch": torch}
+    return modules | frames | model | {"session": engine}
 
 
 @pytest.mark.parametrize("name", SHOWN)

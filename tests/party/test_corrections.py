@@ -94,8 +94,15 @@ def play(program, draw, threads, in_flight):
         lane.run(program, brought, settings=RunSettings(in_flight, threads))
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("in_flight", [0, 1 << 12], ids=["whole", "blocks"])
+@pytest.mark.parametrize(
+    ("in_flight", "threads"),
+    [
+        pytest.param(0, 1, id="whole"),
+        pytest.param(1 << 12, 2, id="blocks, two threads"),
+        pytest.param(0, 2, id="whole, two threads", marks=pytest.mark.slow),
+        pytest.param(1 << 12, 1, id="blocks", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_no_operation_is_refused_what_it_needs(sources, case, in_flight, threads):
     """From a dealer that runs ahead as far as it can; nothing is left at the end."""
@@ -104,7 +111,7 @@ def test_no_operation_is_refused_what_it_needs(sources, case, in_flight, threads
     assert not any(source._early or source._expected._left for source in sources)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_no_program_is_refused_what_it_needs(sources, seed):
     drawn = random_program(seed)
     with ThreadLane(drawn.program.parties, drawn.program.owners) as lane:

@@ -27,7 +27,7 @@ LIMIT_23 = 76.9
 """The chi-square quantile of 23 degrees of freedom at 1 - 10^-7."""
 LIMIT_255 = 390.2
 """The same of 255."""
-REPEATS, NODES = 4, 240
+REPEATS, NODES = 2, 240
 
 
 def chi_square(counts: np.ndarray) -> float:
@@ -61,14 +61,14 @@ def orders_of(op, values, parties):
 
 @pytest.mark.parametrize("parties", [2, 3])
 def test_a_shuffle_is_uniform(parties):
-    """960 shuffles of four rows over 24 orders; a false alarm once in 10^7."""
+    """480 shuffles of four rows over 24 orders; a false alarm once in 10^7."""
     assert chi_square(orders_of(Shuffle(), np.arange(4, dtype=np.uint64), parties)) < LIMIT_23
 
 
 @pytest.mark.parametrize("values", [(1, 2, 3, 4), (4, 3, 2, 1), (5, 5, 5, 5), (1, 1, 2, 2)], ids=str)
 @pytest.mark.parametrize("op", [Sort(), ArgSort()], ids=lambda op: type(op).__name__)
 def test_the_opened_order_is_uniform_whatever_the_keys(op, values):
-    """960 sorts of four keys; a false alarm once in 10^7 for each of the eight."""
+    """480 sorts of four keys; a false alarm once in 10^7 for each of the eight."""
     assert chi_square(orders_of(op, np.array(values, np.uint64), 2)) < LIMIT_23
 
 

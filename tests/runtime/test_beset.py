@@ -58,7 +58,7 @@ class Crowd:
         self._pool.shutdown()
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("tls", [pytest.param(False, marks=pytest.mark.slow), True], ids=["plain", "tls"])
 def test_runs_and_relinks_among_strangers(tls):
     with ProcessEngine(("alice", "bob"), config=EngineConfig(tls=tls, free_programs=True)) as engine:
         (lane,) = engine._lanes

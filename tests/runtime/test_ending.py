@@ -58,21 +58,26 @@ def test_a_dropped_engine_ends_its_workers():
     assert gone(workers, 10.0) == []
 
 
-def test_a_forked_child_touches_nothing():
+@pytest.fixture(scope="module")
+def kept():
+    """An engine that goes on after each of the tests that use it."""
     with ProcessEngine(config=FREE) as engine:
-        workers = [handle.process.pid for handle in engine.handles]
-        said = in_a_fork(lambda: str(works(engine)))
-        assert said.startswith("SessionError: this session was opened by the process that this one was forked from")
-        assert in_a_fork(lambda: engine.close() or "closed") == "closed"
-        assert alive(workers) == workers
-        assert works(engine)
+        yield engine
 
 
-def test_a_child_that_is_forked_in_the_middle_of_a_call_waits_for_nothing():
-    with ProcessEngine(config=FREE) as engine:
-        with engine._lanes[0].using():
-            assert in_a_fork(lambda: str(works(engine))).startswith("SessionError")
-        assert works(engine)
+def test_a_forked_child_touches_nothing(kept):
+    workers = [handle.process.pid for handle in kept.handles]
+    said = in_a_fork(lambda: str(works(kept)))
+    assert said.startswith("SessionError: this session was opened by the process that this one was forked from")
+    assert in_a_fork(lambda: kept.close() or "closed") == "closed"
+    assert alive(workers) == workers
+    assert works(kept)
+
+
+def test_a_child_that_is_forked_in_the_middle_of_a_call_waits_for_nothing(kept):
+    with kept._lanes[0].using():
+        assert in_a_fork(lambda: str(works(kept))).startswith("SessionError")
+    assert works(kept)
 
 
 def test_a_keeper_outlives_who_asked():
@@ -128,14 +133,13 @@ def test_closing_is_not_interrupted_half_way():
     assert alive(workers) == []
 
 
-def test_an_engine_says_which_process_it_belongs_to():
-    with ProcessEngine(config=FREE) as engine:
-        engine._ending._process += 1
-        with pytest.raises(SessionError, match="start method 'spawn'"):
-            engine.execute([])
-        engine.close()
-        engine._ending._process -= 1
-        assert works(engine)
+def test_an_engine_says_which_process_it_belongs_to(kept):
+    kept._ending._process += 1
+    with pytest.raises(SessionError, match="start method 'spawn'"):
+        kept.execute([])
+    kept.close()
+    kept._ending._process -= 1
+    assert works(kept)
 
 
 def test_threads_that_ask_at_once_get_the_same_keeper():

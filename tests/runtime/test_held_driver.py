@@ -29,7 +29,7 @@ def job(engine):
     return LaneJob(0, program, given={name: {f"from {name}": np.ones(ROWS, np.uint64)} for name in ("alice", "bob")})
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("tls", [pytest.param(False, marks=pytest.mark.slow), True], ids=["plain", "tls"])
 def test_a_session_outlives_a_held_driver(tls):
     config = EngineConfig(heartbeat=0.1, silence=SILENCE, tls=tls, free_programs=True)
     with ProcessEngine(config=config) as engine:

@@ -121,7 +121,7 @@ def test_owners_aggregate_their_own_rows(engine, tmp_path):
     assert total / 2**GRID == pytest.approx(A.sum() + B.sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("kind", [ThreadEngine, ProcessEngine])
+@pytest.mark.parametrize("kind", [ThreadEngine, pytest.param(ProcessEngine, marks=pytest.mark.slow)])
 def test_files_are_cut_to_the_size_of_partitions(kind, tmp_path):
     rows, path = 20_000, tmp_path / "north.csv"
     path.write_text("cost\n" + "\n".join(str(row + 0.5) for row in range(rows)) + "\n")

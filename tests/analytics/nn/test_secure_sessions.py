@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -27,12 +27,16 @@ from icm_ray.runtime.driver.engine import Execution, LaneJob
 from tests.analytics.nn.secure_checks import images, plain
 
 
-@pytest.fixture
-def net() -> nn.Module:
+def made() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(64, 5)
     ).eval()
+
+
+@pytest.fixture
+def net() -> nn.Module:
+    return made()
 
 
 class Watched(ThreadEngine):
@@ -52,6 +56,13 @@ class Watched(ThreadEngine):
 
 def model_of(session: ThreadEngine, net: nn.Module, **settings) -> SecureModel:
     return SecureModel(session, net, "alice", (images(3, 8, 8),), **{"batch_size": 2, **settings})
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[SecureModel]:
+    """In a session of its own, with an owner outside, for tests that break nothing."""
+    with Watched(owners=("dora",)) as session:
+        yield model_of(session, made())
 
 
 def loads(jobs: list[LaneJob]) -> list[int]:
@@ -90,11 +101,12 @@ def test_progress_is_told_batch_by_batch(net: nn.Module) -> None:
 @pytest.mark.parametrize("owner", ["alice", "bob", "dora"])
 @pytest.mark.parametrize("to", ["alice", "bob", "dora", None])
 @pytest.mark.parametrize("output", ["logits", "label"])
-def test_any_owner_and_any_recipient(net: nn.Module, owner: str, to: str | None, output: str) -> None:
+def test_any_owner_and_any_recipient(
+    model: SecureModel, net: nn.Module, owner: str, to: str | None, output: str
+) -> None:
     x = images(3, 8, 8, batch=2)
-    with ThreadEngine(owners=("dora",)) as session:
-        prediction = model_of(session, net).predict(x, owner=owner, output=output)
-        result = prediction.reveal(to=to)
+    prediction = model.predict(x, owner=owner, output=output)
+    result = prediction.reveal(to=to)
     expected = plain(net, x)
     np.testing.assert_allclose(
         result, expected if output == "logits" else expected.argmax(axis=1), atol=prediction.error
@@ -178,11 +190,12 @@ def test_no_weight_and_no_image_in_a_repr(net: nn.Module) -> None:
         (torch.zeros(1, 3, 8, 8, device="meta"), InputError, "meta"),
     ],
 )
-def test_bad_images_are_refused_before_anything_is_shared(net: nn.Module, x, error, match: str) -> None:
-    with Watched() as session:
-        with pytest.raises(error, match=match):
-            model_of(session, net).predict(x, owner="bob")
-        assert not session.jobs
+def test_bad_images_are_refused_before_anything_is_shared(model: SecureModel, x, error, match: str) -> None:
+    jobs = model._session.jobs
+    before = len(jobs)
+    with pytest.raises(error, match=match):
+        model.predict(x, owner="bob")
+    assert len(jobs) == before
 
 
 def test_images_of_any_number_type(net: nn.Module) -> None:

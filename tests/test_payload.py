@@ -169,13 +169,13 @@ TREES = st.recursive(
 
 
 @given(name=st.sampled_from(sorted(READERS)), sent=st.binary(max_size=80))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_any_bytes_are_read_or_refused(name, sent):
     read(name, sent)
 
 
 @given(name=st.sampled_from(sorted(READERS)), tree=TREES)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_any_tree_is_read_or_refused(name, tree):
     read(name, encode(tree))
 
@@ -195,7 +195,7 @@ def planted(tree, path, value):
 
 
 @given(data=st.data(), which=st.sampled_from(SAMPLES), tree=TREES)
-@settings(max_examples=600)
+@settings(max_examples=300)
 def test_any_value_in_any_place_is_read_or_refused(data, which, tree):
     name, sample = which
     whole = msgspec.msgpack.decode(sample)
@@ -205,7 +205,7 @@ def test_any_value_in_any_place_is_read_or_refused(data, which, tree):
 
 
 @given(which=st.sampled_from(SAMPLES), changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_any_changed_byte_is_read_or_refused(which, changes):
     name, sample = which
     raw = bytearray(sample)
@@ -215,7 +215,7 @@ def test_any_changed_byte_is_read_or_refused(which, changes):
 
 
 @given(sent=st.binary(max_size=60) | TREES.map(encode))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_the_check_before_decoding_takes_whatever_is_whole(sent):
     """Against msgspec's own reading: what it takes untyped is one whole value."""
     try:

@@ -101,9 +101,7 @@ class Export:
     doubt: Finding | None = None
 
 
-def trace(
-    net: torch.nn.Module, example_inputs: tuple[Any, ...], known: Container[Any]
-) -> Export | tuple[Finding, ...]:
+def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...], known: Container[Any]) -> Export | tuple[Finding, ...]:
     """Export the network; findings where the network as a whole cannot be taken. The network is not changed.
 
     known: operations that need no decomposition.

@@ -44,7 +44,9 @@ def warm() -> None:
     words = (np.uint8, np.uint16, np.uint32, np.uint64)
     for dtype in words:
         epilogue.high_part(r.astype(dtype), 0, 8, r)
-        epilogue.deal_truncation(r.astype(dtype), 3, 8, r.copy(), np.zeros(n, dtype))
+        for top_of in {dtype, np.uint64}:
+            epilogue.deal_truncation(r.astype(dtype), 3, 8, r.copy(), np.zeros(n, top_of))
+        epilogue.deal_truncation(r, 3, 8, r.copy(), np.zeros(n, dtype))
         epilogue.deal_parts(r, plane, 7, r, r.copy(), r.copy(), np.zeros(n, dtype), np.zeros(n, dtype))
         for first in (True, False):
             epilogue.relu_parts(r, plane, r, r, r, np.zeros(n, dtype), np.zeros(n, dtype), 7, first, r.copy())
@@ -80,12 +82,12 @@ def _warm_order(words: tuple[type[np.unsignedinteger], ...]) -> None:
 
 
 def _warm_functions() -> None:
-    """Functions are opened in words of 32 bits and of 64, and summed in either; groups in words of 64."""
-    n, sizes = bits.BLOCK, (np.uint32, np.uint64)
+    """Functions are opened in words of 16 to 64 bits, and summed in those of 32 or 64; groups in words of 64."""
+    n, small, sizes = bits.BLOCK, (np.uint16, np.uint32, np.uint64), (np.uint32, np.uint64)
     r, plane, harmonics = np.zeros(n, np.uint64), np.zeros(n // 64, np.uint64), np.ones(1, np.int64)
     waves_of, none = fourier.wave_table(), np.zeros(0, np.int64)
     powers, cells = fourier.power_tables(17, 16), fourier.cell_powers(3, 17, 16)
-    for opened in sizes:
+    for opened in small:
         x = np.zeros(n, opened)
         for word in sizes:
             pair, slots, out = np.zeros((n, 2), word), np.zeros((n, 8), word), np.zeros(n, word)
@@ -94,12 +96,11 @@ def _warm_functions() -> None:
                 fourier.sum_waves(x, 21, harmonics, cosines, sines, pair, waves_of, out)
             fourier.deal_powers(x, 17, 16, 3, 15, powers, slots)
             fourier.sum_powers(x, 17, 16, 3, 14, powers, cells, slots, out)
-    rows = np.zeros((n, 3, 8), np.uint64)
-    piecewise.deal_cells(r, 10, 0, 3, rows)
-    table = piecewise.rotated_table([(1, 2, 3)] * 8, np.uint64)
-    piecewise.evaluate(r, 10, 0, 3, table, rows, r.copy())
+            rows, table = np.zeros((n, 3, 8), word), piecewise.rotated_table([(1, 2, 3)] * 8, word)
+            piecewise.deal_cells(x, 10, 0, 3, rows)
+            piecewise.evaluate(x, 10, 0, 3, table, rows, out)
     for opened in sizes:
-        for t in sizes:
+        for t in small:
             parts = np.zeros(n, t)
             for first in (True, False):
                 y = np.zeros(n, opened)

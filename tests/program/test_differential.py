@@ -20,8 +20,8 @@ from icm_ray.schedule.steps import working_set
 from tests.program.random_programs import ROWS, WHOLE, random_program
 from tests.thread_lane import ThreadLane
 
-SEEDS = range(40)
-MORE = range(40, 460)
+SEEDS = range(60)
+MORE = range(60, 460)
 ROW_BY_ROW = RunSettings(in_flight=1)
 FEW_ROWS = 7
 """Up to which rows are cut one by one."""

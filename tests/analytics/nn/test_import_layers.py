@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 from torch.nn import functional
 
 from analytics.nn.importer import import_model
@@ -282,3 +283,32 @@ def test_module_paths() -> None:
     graph = imported(net, *IMAGE)
     assert [node.module for node in graph.nodes] == ["0", "1.0", "1.1"]
     assert isinstance(graph.nodes[0], Conv)
+
+
+def test_a_network_that_changes_no_tensor_is_not_decomposed(monkeypatch):
+    monkeypatch.delattr(ExportedProgram, "run_decompositions")
+    block = nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(), nn.MaxPool2d(2))
+    imported(nn.Sequential(block, nn.Flatten(), nn.Linear(72, 3)), *IMAGE)
+
+
+def changed_view(x):
+    y = x * 1.0
+    y.view(y.size(0), -1).add_(3.0)
+    return y.relu()
+
+
+def changed_copy(x):
+    y = torch.ones(4).expand(x.size(0), 4).clone()
+    y.mul_(x)
+    return y
+
+
+def changed_result(x):
+    y = x + 0
+    torch.add(x, 1, out=y)
+    return y * 2
+
+
+@pytest.mark.parametrize("function", [changed_view, changed_copy, changed_result])
+def test_a_tensor_that_is_changed_is_what_it_was_changed_to(function):
+    imported(Fn(function), 4)

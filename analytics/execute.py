@@ -25,7 +25,8 @@ from icm_ray.query.expressions.casts import TARGETS
 from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import Lowered, lower
-from icm_ray.query.merge import Merge, MergedRows
+from icm_ray.query.merge import Merge
+from icm_ray.query.merged_shares import rows_of_merge
 from icm_ray.query.pool import Pool, PooledRows, pooled
 from icm_ray.query.question import Asked, DatasetFacts, Question, SharedColumn, Sharing, encode_asked
 from icm_ray.query.row_set import Earlier, RowSet
@@ -64,7 +65,7 @@ class Part:
         facts = self.dataset.facts
         if self.merge is not None:
             merge, other = self.merge
-            return MergedRows(merge, SelectedRows(merge.left, facts), SelectedRows(merge.right, other.facts))
+            return rows_of_merge(merge, facts, other.facts)
         return facts if self.selection is None else SelectedRows(self.selection, facts)
 
 

@@ -69,7 +69,7 @@ def keys_of(
 
 def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
     """The keys of groups whose values nobody states, with room for so many groups: of an owner, or of shared rows."""
-    facts = meant.dataset.facts
+    facts = meant.facts
     if isinstance(facts, SecretRows):
         for of in columns:
             _check_kind(meant.info(of).kind, of)
@@ -101,7 +101,7 @@ def _check_kind(kind: str, of: Of) -> None:
 
 def _public(meant: Meant, of: Of) -> tuple[Scalar, ...]:
     """The values of a column where they are public, else none: of booleans, categories and text that is shared."""
-    info, facts = meant.info(of), meant.dataset.facts
+    info, facts = meant.info(of), meant.facts
     if info.kind == "bool" or info.categories:
         return domain_of(info, None, None)
     return facts.texts(of) if facts.shared and info.kind == "string" else ()

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from analytics.dataset import Dataset
 from analytics.execute import Part
 from icm_ray.query.expressions.tree import Of, apply
+from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.rows import column_of
+from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.tasks import ColumnInfo, GroupKey
@@ -31,6 +33,11 @@ class Meant:
     def origin(self) -> object:
         """What columns that are computed with one another have in common."""
         return self.dataset
+
+    @property
+    def facts(self) -> OwnerRows | SecretRows:
+        """The public facts of the rows whose columns these are."""
+        return self.dataset.facts
 
     def aligned(self, other: Meant) -> bool:
         """Whether a column of other rows has a value for each of these: they are the same, or all."""

@@ -150,7 +150,7 @@ class MergedFrame(NoArrays, Uncompared):
                 made = MergedColumn(frame._meant, literal(plain(made)))
             if not frame._meant.aligned(made.meant):
                 raise InputError(f"{name!r}: a column of the same rows is needed")
-            frame._meant.rows().behind(made.of)  # refuses what is of both sides
+            frame._meant.rows().check_column(made.of)  # refuses what is of both sides, or not computed
             frame = MergedFrame(frame._meant, {**frame._columns, one_form(name): made.of})
         return frame
 

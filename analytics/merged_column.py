@@ -60,7 +60,7 @@ class MergedColumn(NoArrays, Elementwise, Accessors):
         if self.kind != "null":  # of no values at all there is nothing, as of numbers
             found = shown(self.meant, self.of, self.name, name)
         made = statistic(self.meant.name(), found.of)
-        self.meant.rows().behind(found.of)  # refuses what is of both sides
+        self.meant.rows().check_column(found.of)  # refuses what is of both sides, or not computed
         return Query([self.meant.part(made)], f"{made.title} of merged rows", lambda results: found.show(results[0]))
 
     def count(self) -> Query:

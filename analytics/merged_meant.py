@@ -15,10 +15,12 @@ from icm_ray.errors import ColumnError
 from icm_ray.query.expressions.tree import Of, Scalar, apply, literal
 from icm_ray.query.expressions.words import words
 from icm_ray.query.merge import Merge, MergedRows
+from icm_ray.query.merged_shares import MergedShares, rows_of_merge
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import MOST_INTEGER, PrivateKeys
 from icm_ray.query.rows import column_of
-from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.selection import Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.tasks import ColumnInfo
 
@@ -42,10 +44,17 @@ class MergedMeant(Meant):
         """What columns that are computed with one another have in common."""
         return self.merge
 
+    @property
+    def facts(self) -> OwnerRows | SecretRows:
+        rows = rows_of_merge(self.merge, self.dataset.facts, self.right.facts)
+        return rows.joined if isinstance(rows, MergedShares) else self.dataset.facts
+
     def asked(self, by: Groups = ()) -> Merge:
         """The merged rows that are meant, in groups; rows that lack a private key of theirs are in none."""
         if not isinstance(by, PrivateKeys):
             return structs.replace(self.merge, where=self.where, by=tuple(by))
+        if isinstance(self.dataset.facts, SecretRows):
+            return structs.replace(self.merge, where=self.where, private=by)
         where, keys = self.where, []
         right = {column.name: column.of for column in self.merge.columns if column.right}
         bounds: Mapping[Of, int] = dict(self.right.facts.log2_bounds) if isinstance(self.right.facts, OwnerRows) else {}
@@ -64,9 +73,7 @@ class MergedMeant(Meant):
 
     def rows(self, by: Groups = ()) -> MergedRows:
         """Their public facts. Errors: those of `MergedRows`."""
-        merge = self.asked(by)
-        left, right = SelectedRows(merge.left, self.dataset.facts), SelectedRows(merge.right, self.right.facts)
-        return MergedRows(merge, left, right)
+        return rows_of_merge(self.asked(by), self.dataset.facts, self.right.facts)
 
     def info(self, of: Of) -> ColumnInfo:
         """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""

@@ -13,9 +13,10 @@ from analytics.meant import Meant
 from analytics.merged_meant import MergedMeant
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Of
-from icm_ray.query.merge import JoinedColumn, Merge, MergedRows
+from icm_ray.query.merge import JoinedColumn, Merge
+from icm_ray.query.merged_shares import rows_of_merge
 from icm_ray.query.private_keys import PrivateKeys
-from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.selection import Selection
 from icm_ray.query.tasks import MOST_GROUPS
 
 __all__ = ["Side", "merged_columns", "merged_rows"]
@@ -46,11 +47,7 @@ def merged_rows(
     if left.meant.dataset.engine is not right.meant.dataset.engine:
         raise InputError("frames of different sessions cannot be merged")
     asked = Merge(*_selections(left, right, max_bytes), how, columns, many=many)
-    MergedRows(
-        asked,
-        SelectedRows(asked.left, left.meant.dataset.facts),
-        SelectedRows(asked.right, right.meant.dataset.facts),
-    )  # refuses what cannot be
+    rows_of_merge(asked, left.meant.dataset.facts, right.meant.dataset.facts)  # refuses what cannot be
     return MergedMeant(dataset=left.meant.dataset, right=right.meant.dataset, merge=asked)
 
 

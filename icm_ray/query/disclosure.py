@@ -192,6 +192,18 @@ def _too_fine(statistic: Statistic, rows: Rows, policy: Policy) -> str:
     return f"{bins} {word}" if bins * policy.rows_per_bin > rows.count else ""
 
 
+def _of_part(statistic: Statistic, rows: MergedRows) -> str | None:
+    """Why a result is refused that is of some merged rows, of what is computed of them, or shows single values."""
+    if not isinstance(statistic, Count | Sum | Mean | Variance | MinMax):
+        return "of merged rows the policy allows count, sum, mean, var, std, sem, min and max alone"
+    if any(where is not None for where in (rows.left.where, rows.right.where, rows.merge.where)):
+        return "the policy does not allow to merge chosen rows: merge whole frames"
+    computed = (of for of in (statistic.column, *(key.of for key in rows.by)) if not isinstance(of, str))
+    if any(of != EVERY_ROW for of in computed) or any(key.edges for key in rows.by):
+        return "the policy does not allow to compute with merged columns, or to group by what is computed of them"
+    return None
+
+
 def _against_merge(statistic: Statistic, rows: MergedRows) -> str | None:
     """Merged rows are not held against those of earlier answers, so merges are what a policy names."""
     if each_alone(rows.left) or each_alone(rows.right):
@@ -202,16 +214,13 @@ def _against_merge(statistic: Statistic, rows: MergedRows) -> str | None:
         if side.policy is not None and (side.policy.entity or side.policy.noise is not None):
             does = f"counts {side.policy.entity}" if side.policy.entity else "adds noise"
             return f"the policy {does}, which is not done of merged rows"
-    if any(where is not None for where in (rows.left.where, rows.right.where, rows.where)):
-        return "the policy does not allow to merge chosen rows: merge whole frames"
-    computed = (of for of in (statistic.column, *(key.of for key in rows.by)) if not isinstance(of, str))
-    if any(of != EVERY_ROW for of in computed) or any(key.edges for key in rows.by):
-        return "the policy does not allow to compute with merged columns, or to group by what is computed of them"
+    if reason := _of_part(statistic, rows):
+        return reason
     of = statistic.column
     if isinstance(of, str) and not isinstance(statistic, Count) and column_of(rows, of).kind == "bool":
         return "the policy does not allow to sum conditions of merged rows: how many rows they choose is not checked"
     for side in (rows.left, rows.right):
-        keys = side.private.keys if side.private is not None else ()
+        keys = rows.keys_of(right=side is rows.right)
         columns = [column.of for column in rows.merge.columns if column.right == (side is rows.right)]
         for of in (*(key.of for key in keys), *columns):
             if side.policy is not None and chooses(of, side.base):

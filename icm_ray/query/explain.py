@@ -14,6 +14,7 @@ from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lower import Lowered
 from icm_ray.query.merge import MergedRows
+from icm_ray.query.merged_shares import MergedShares
 from icm_ray.query.noise import deviations
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.partials import RowCount
@@ -47,17 +48,16 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     brought = ", ".join(f"{count} of {owner}" for owner, count in rows.owners.items())
     how = "shares of the parties" if rows.shared else "each owner aggregates its own and shares the aggregate"
     lines = [statistic.title, f"  rows: {rows.count} ({brought}), public; {how}"]
-    if rows.where is not None:
-        lines.append(f"  where: {words(rows.where)}; how many rows that are is secret")
+    where = rows.merge.where if isinstance(rows, MergedRows) else rows.where
+    if where is not None:
+        lines.append(f"  where: {words(where)}; how many rows that are is secret")
     lines += [f"  groups: {words(key.of)}, {key.size} public {'bins' if key.edges else 'values'}" for key in rows.by]
     if isinstance(rows, MergedRows):
-        met = ", ".join(words(key.of) for key in rows.right.private.keys) if rows.right.private else ""
+        met = ", ".join(words(key.of) for key in rows.keys_of(right=True))
         lines.append(f"  merged: {rows.merge.how}, with {rows.right.count} rows on {met}; which rows match is secret")
-        if rows.merge.private is not None:
-            keys = ", ".join(words(key.of) for key in rows.merge.private.keys)
-            lines.append(f"  groups: {keys}, private; {rows.groups} places for the groups of all owners, public")
-    elif rows.private is not None:
-        keys = ", ".join(words(key.of) for key in rows.private.keys)
+    private = rows.merge.private if isinstance(rows, MergedRows) else rows.private
+    if private is not None:
+        keys = ", ".join(words(key.of) for key in private.keys)
         lines.append(f"  groups: {keys}, private; {rows.groups} places for the groups of all owners, public")
     lines += [f"  plan: {step}" for step in _plan(statistic, rows)]
     groups = "" if isinstance(statistic, Distinct) else _in_groups(rows)
@@ -100,6 +100,11 @@ def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | Me
     owners = {**rows.left.owners, **rows.right.owners} if isinstance(rows, MergedRows) else rows.owners
     somebody = "the parties, on shares" if rows.shared else f"{', '.join(owners)}, each in the clear"
     steps = [*(["choose rows"] if rows.where is not None else []), *(["group them"] if rows.groups else []), *parts]
+    if isinstance(rows, MergedShares):
+        merged = (
+            "sort both sides' rows by key, check that right keys are unique, give left rows what their right rows have"
+        )
+        return [f"{somebody}: {merged}", f"{somebody}: {', '.join(steps)}{_small(statistic, rows)}"]
     lines = [f"{somebody}: {', '.join(steps)}"]
     joined = "join the parts of lanes" if rows.shared else "join the owners' parts"
     if rows.private is not None:
@@ -110,10 +115,13 @@ def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | Me
     if isinstance(rows, MergedRows):
         unique = "" if rows.merge.many else "check that right keys are unique, "
         joined = f"sort both sides' groups by key, {unique}multiply what matches, add up"
+    return [*lines, f"the parties, on shares: {joined}{_small(statistic, rows)}"]
+
+
+def _small(statistic: Statistic, rows: Rows) -> str:
     secret = rows.private is not None or statistic.guards_itself or not public_count(rows, statistic.column)
     guards = rows.policy is not None and secret
-    small = f", keep what has {fewest_values(statistic, rows)} values or more behind it" if guards else ""
-    return [*lines, f"the parties, on shares: {joined}{small}"]
+    return f", keep what has {fewest_values(statistic, rows)} values or more behind it" if guards else ""
 
 
 def _in_groups(rows: Rows) -> str:

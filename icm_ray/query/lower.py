@@ -30,6 +30,7 @@ from icm_ray.query.expressions.tree import EVERY_ROW, Of, apply, conjunction, li
 from icm_ray.query.expressions.words import words
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.merge import MatchedRight, MergedRows
+from icm_ray.query.merged_shares import MergedShares, SidesOfMerge
 from icm_ray.query.noise import keys_behind, with_noise
 from icm_ray.query.opened import Known
 from icm_ray.query.overlap import kept_apart, overlaps
@@ -98,7 +99,16 @@ def lowering(asked: Asked, members: Members) -> Lowering:
 
 def _at_once(rows: Rows) -> bool:
     """Whether one value holds all that lanes contribute to what is taken of these rows."""
-    return rows.private is not None or (isinstance(rows, SelectedRows) and rows.sorted_cells)
+    if isinstance(rows, MergedRows) or rows.private is not None:
+        return True
+    return isinstance(rows, SelectedRows) and rows.sorted_cells
+
+
+def _all_of(rows: Rows, partials: Sequence[PartialAggregate]) -> PartialAggregate:
+    """That value, of these partials."""
+    if isinstance(rows, MergedShares):
+        return rows.sides_of(partials)
+    return cell_sums(rows, partials) if rows.private is None else keyed_groups(rows, partials)
 
 
 class Lowering(Protocol):
@@ -156,13 +166,12 @@ class _OfQuestion:
             rows = self._facts[part.dataset]
             if isinstance(part.partial, RowCount):
                 known[part] = part.partial.known(rows)
-            elif _at_once(rows) and not part.partial.apart:
+            elif isinstance(rows, MergedShares) or (_at_once(rows) and not part.partial.apart):
                 grouped.setdefault(part.dataset, []).append(part.partial)
             else:
                 parts[part] = part.partial
         for dataset, partials in grouped.items():
-            rows = self._facts[dataset]
-            table = cell_sums(rows, partials) if rows.private is None else keyed_groups(rows, partials)
+            table = _all_of(self._facts[dataset], partials)
             parts[PartialOf(dataset, table)] = table
         self._known, self._parts = known, parts
 
@@ -323,7 +332,7 @@ class _OfQuestion:
         try:
             return rows.partial(build, partial)
         except BoundError as error:
-            if isinstance(partial, CellSums | KeyedGroups) and error.where.get("column"):
+            if isinstance(partial, CellSums | KeyedGroups | SidesOfMerge) and error.where.get("column"):
                 raise  # of several columns it says which
             column = words(partial.column)
             raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None
@@ -390,6 +399,8 @@ class _OfQuestion:
             selected = self._facts[part.dataset]
             if isinstance(part.partial, KeyedGroups) and isinstance(selected, SelectedRows | MergedRows):
                 of_groups = selected.merged(builder, part.partial, table)
+            elif isinstance(part.partial, SidesOfMerge) and isinstance(selected, MergedShares):
+                of_groups = selected.taken(build, part.partial, table)
             else:
                 of_groups = self._parts[part].taken(builder, selected, table)
             found |= {PartialOf(part.dataset, partial): taken for partial, taken in of_groups.items()}

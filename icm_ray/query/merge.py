@@ -28,7 +28,7 @@ from icm_ray.query.selection import SelectedRows, check_key
 from icm_ray.query.statistics.base import StatisticFaces
 from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.strictest import strictest
-from icm_ray.query.tasks import ColumnInfo, GroupKey
+from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
 __all__ = ["JoinedColumn", "MatchedRight", "Merge", "MergedRows"]
 
@@ -49,6 +49,7 @@ class MergedRows:
     def __post_init__(self) -> None:
         for side in (self.left, self.right):
             held_of(side)
+        self._check_columns()
         (left, right) = (side.private for side in (self.left, self.right))
         if left is None or right is None:
             raise InputError("rows are merged on private keys")
@@ -61,24 +62,30 @@ class MergedRows:
                     raise InputError(
                         f"{info.name}: keys to merge on may not be missing: fill them, fillna(...), or dropna(...)"
                     )
-        for column in self.merge.columns:
-            column_of(self.sides.of(right=column.right).base, column.of)
-        if len({column.name for column in self.merge.columns}) != len(self.merge.columns):
-            raise ColumnError("merged rows have two columns of one name")
         self.sides.check(lambda key, side: check_key(key, column_of(side.base, key.of)))
         if self.merge.many:
             self._check_many()
         if self.merge.private is not None:
             self._check_private(self.merge.private)
 
-    def _check_private(self, private: PrivateKeys) -> None:
-        if self.merge.by:
-            raise InputError("rows are grouped by public keys or by private ones, not by both")
+    def _check_columns(self) -> None:
+        for column in self.merge.columns:
+            column_of(self.sides.of(right=column.right).base, column.of)
+        if len({column.name for column in self.merge.columns}) != len(self.merge.columns):
+            raise ColumnError("merged rows have two columns of one name")
+
+    def _refuse_private(self) -> None:
+        """Errors: `PolicyError` where there is a policy."""
         if self.policy is not None:
             raise PolicyError(
                 "the policy allows groups of merged rows by stated values alone: domain={...}",
                 dataset=self.left.source if self.left.policy is not None else self.right.source,
             )
+
+    def _check_private(self, private: PrivateKeys) -> None:
+        if self.merge.by:
+            raise InputError("rows are grouped by public keys or by private ones, not by both")
+        self._refuse_private()
         check_keys(private, self)
         for key in self.sides.private:
             if column_of(self.right.base, key.of).nullable:
@@ -100,6 +107,11 @@ class MergedRows:
     def sides(self) -> Sides:
         """What is of which side."""
         return Sides(self.merge, self.left, self.right)
+
+    def keys_of(self, *, right: bool) -> tuple[PrivateKey, ...]:
+        """What rows of a side are merged on."""
+        private = (self.merge.right if right else self.merge.left).private
+        return () if private is None else private.keys
 
     @cached_property
     def name(self) -> str:
@@ -186,10 +198,14 @@ class MergedRows:
         right, own = self.sides.own(of)
         return self.sides.of(right=right), own
 
+    def check_column(self, of: Of) -> None:
+        """Refuse what is not computed of merged columns. Errors: `ColumnError` (of both sides)."""
+        self.behind(of)
+
     def check(self, statistic: StatisticFaces) -> None:
         """Refuse a statistic that merged rows do not have. Errors: `InputError`, `ColumnError` (of both sides)."""
         if not isinstance(statistic, GroupKeys):
-            self.behind(statistic.column)
+            self.check_column(statistic.column)
         try:
             asked = [partial for partial in statistic.partials(self) if not isinstance(partial, RowCount)]
         except InputError:

@@ -92,7 +92,7 @@ def held_of(side: SelectedRows) -> OwnerRows:
     """The owners' rows of a side. Errors: `ColumnError` (shares)."""
     if isinstance(side.base, OwnerRows):
         return side.base
-    raise ColumnError("shared frames are not merged yet: do that before .share()")
+    raise ColumnError("shared frames are merged with shared ones: share both before, or none")
 
 
 @dataclass(frozen=True)

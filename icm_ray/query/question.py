@@ -14,6 +14,7 @@ from icm_ray.errors import ProgramError
 from icm_ray.payload import Natural, decode_request
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.merge import Merge, MergedRows
+from icm_ray.query.merged_shares import rows_of_merge
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.pool import Pool, PooledRows, PooledShares, pooled
 from icm_ray.query.row_set import Earlier
@@ -102,7 +103,8 @@ class Asked(
             return {}
         found: dict[str, SelectedRows | MergedRows] = {item.name: self._rows_of(item) for item in self.what.selections}
         for merge in self.what.merges:
-            found[merge.name] = MergedRows(merge, self._rows_of(merge.left), self._rows_of(merge.right))
+            sides = (self.facts_of(side.dataset) for side in (merge.left, merge.right))
+            found[merge.name] = rows_of_merge(merge, *sides)
         return found
 
     def _rows_of(self, selection: Selection) -> SelectedRows:

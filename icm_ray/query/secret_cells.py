@@ -44,9 +44,11 @@ __all__ = [
     "ChosenShares",
     "Groups",
     "KeyedShares",
+    "PartitionShares",
     "groups_of",
     "keyed_shares",
     "of_lane",
+    "partitions_of",
     "placed_shares",
 ]
 
@@ -201,11 +203,7 @@ def of_lane(
     build: LaneBuild, rows: SecretRows, partial: PartialAggregate, where: Of | None, by: tuple[GroupKey, ...]
 ) -> Value:
     """What the rows of one lane contribute: those where a condition is true, in groups."""
-    found = [
-        _Partition(build, rows, partition).chosen(partial.column, where, by)
-        for partition in rows.partitions
-        if partition.lane == build.lane
-    ]
+    found = [part.chosen(partial.column, where, by) for part in partitions_of(build, rows)]
     if where is None and not by and not column_of(rows, partial.column).nullable:
         return partial.of_shares(build.builder, [chosen.of.value for chosen in found], rows)
     return partial.of_all_chosen(build.builder, found, rows)
@@ -213,8 +211,12 @@ def of_lane(
 
 def keyed_shares(build: LaneBuild, rows: SecretRows, keys: Sequence[PrivateKey], where: Of | None) -> list[KeyedShares]:
     """The rows of each partition of a lane by their keys, those where a condition is true."""
-    parts = [_Partition(build, rows, partition) for partition in rows.partitions if partition.lane == build.lane]
-    return [KeyedShares(part, *part.word(keys, where)) for part in parts]
+    return [KeyedShares(part, *part.word(keys, where)) for part in partitions_of(build, rows)]
+
+
+def partitions_of(build: LaneBuild, rows: SecretRows) -> list[PartitionShares]:
+    """The partitions of a lane."""
+    return [PartitionShares(build, rows, partition) for partition in rows.partitions if partition.lane == build.lane]
 
 
 def placed_shares(
@@ -224,12 +226,11 @@ def placed_shares(
     the number of each row's group (rows,), 0 in rows of none and where the value is missing.
     """
     found = []
-    for partition in rows.partitions:
-        if partition.lane == build.lane:
-            chosen = _Partition(build, rows, partition).chosen(of, where, by)
-            if chosen.groups is None:
-                raise ProgramError("order within groups is of rows that are grouped")
-            found.append((chosen, chosen.place(chosen.groups)))
+    for part in partitions_of(build, rows):
+        chosen = part.chosen(of, where, by)
+        if chosen.groups is None:
+            raise ProgramError("order within groups is of rows that are grouped")
+        found.append((chosen, chosen.place(chosen.groups)))
     return found
 
 
@@ -238,7 +239,7 @@ def groups_of(rows: SecretRows, one: SecretPartition, by: tuple[GroupKey, ...]) 
 
     one: a partition of one row, of which nobody is asked anything.
     """
-    return _Partition(LaneBuild(Members(("one", "other")), 0), rows, one).groups(None, by)
+    return PartitionShares(LaneBuild(Members(("one", "other")), 0), rows, one).groups(None, by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,7 @@ class KeyedShares:
     every: bits of the rows that are in one.
     """
 
-    _partition: _Partition
+    _partition: PartitionShares
     key: Value
     every: Value
 
@@ -289,25 +290,25 @@ def conditions(where: Of | None) -> set[Of]:
     return found
 
 
-class _Partition:
+class PartitionShares:
     """The shares of one partition, and what is computed of them: once for all statistics."""
 
     def __init__(self, build: LaneBuild, rows: SecretRows, partition: SecretPartition) -> None:
-        self._build, self._rows, self._partition = build, rows, partition
+        self._build, self._rows, self.partition = build, rows, partition
         self._memo = build.memo.setdefault((rows.name, partition), {})
 
     def chosen(self, of: Of, where: Of | None, by: tuple[GroupKey, ...]) -> ChosenShares:
         """What a statistic is of."""
         key = ("chosen", of, where, by)
         if key not in self._memo:
-            mask = None if where is None else self._mask(where)
+            mask = None if where is None else self.mask(where)
             groups = self.groups(where, by) if by else None
-            self._memo[key] = ChosenShares(self._row_build(of, where), self._secret(of), mask, groups)
+            self._memo[key] = ChosenShares(self.row_build(of, where), self.secret(of), mask, groups)
         found: ChosenShares = self._memo[key]
         return found
 
-    def _row_build(self, *of: Of | None) -> RowBuild:
-        """With a column that is read anyway, where there is one."""
+    def row_build(self, *of: Of | None) -> RowBuild:
+        """Writes what is computed of these rows, with a column that is read anyway, where there is one."""
         names = columns_of(*of)
         return RowBuild(self._build.builder, self._column(names[0] if names else self._some).value)
 
@@ -317,26 +318,27 @@ class _Partition:
 
     def _column(self, name: str) -> Secret:
         if name not in self._memo:
-            self._memo[name] = self._rows.loaded(self._build.builder, self._partition, name)
+            self._memo[name] = self._rows.loaded(self._build.builder, self.partition, name)
         found: Secret = self._memo[name]
         return found
 
-    def _secret(self, of: Of) -> Secret:
+    def secret(self, of: Of) -> Secret:
+        """What an expression is in each row."""
         if isinstance(of, str):
             return self._column(of)
         if of not in self._memo:
-            rows = self._row_build(of)
+            rows = self.row_build(of)
             self._memo[of] = rows.secret(on_shares(of, rows, self._column))
         found: Secret = self._memo[of]
         return found
 
     def word(self, keys: Sequence[PrivateKey], where: Of | None) -> tuple[Value, Value]:
         """The word of each row's key (rows,), and where there is one that is meant."""
-        rows = self._row_build(*(key.of for key in keys))
-        add, inside = rows.builder.add, None if where is None else self._mask(where)
+        rows = self.row_build(*(key.of for key in keys))
+        add, inside = rows.builder.add, None if where is None else self.mask(where)
         word: Value | None = None
         for key in keys:
-            of = self._secret(key.of)
+            of = self.secret(key.of)
             inside = rows.both(inside, of.there)
             place = rows.plus(of.value, key_place(key, 0))
             word = place if word is None else add(Add(), add(Scale(key_radix(key)), word), place)
@@ -348,14 +350,16 @@ class _Partition:
         width = beyond.bit_length() + 1
         return add(AssumeWidth(width), word), rows.bit(rows.constant(1)) if inside is None else inside
 
-    def _mask(self, where: Of) -> Value:
+    def mask(self, where: Of) -> Value:
+        """Bits (rows,) where a condition is true."""
         key = ("mask", where)
         if key not in self._memo:
-            self._memo[key] = self._row_build(where).filled(self._secret(where), 0)
+            self._memo[key] = self.row_build(where).filled(self.secret(where), 0)
         found: Value = self._memo[key]
         return found
 
     def groups(self, where: Of | None, by: tuple[GroupKey, ...]) -> Groups:
+        """The group of each row."""
         key = ("groups", where, by)
         if key not in self._memo:
             self._memo[key] = self._found(where, by)
@@ -363,8 +367,8 @@ class _Partition:
         return found
 
     def _found(self, where: Of | None, by: tuple[GroupKey, ...]) -> Groups:
-        rows = self._row_build(*(key.of for key in by))
-        secrets = [self._secret(key.of) for key in by]
+        rows = self.row_build(*(key.of for key in by))
+        secrets = [self.secret(key.of) for key in by]
         stated = math.prod(_size(of, key) for of, key in zip(secrets, by, strict=True)) > MOST_GROUPS
         keys = [_key(rows, of, key, stated=stated) for of, key in zip(secrets, by, strict=True)]
         total = math.prod(key.size for key in keys)
@@ -373,7 +377,7 @@ class _Partition:
                 f"{total} groups of shared rows; {MOST_GROUPS} can be asked for at once: state fewer values, or group "
                 "before .share()"
             )
-        inside = None if where is None else self._mask(where)
+        inside = None if where is None else self.mask(where)
         if len(keys) == 1:
             only = keys[0]
             number = only.place if inside is None else rows.times(inside, only.place)

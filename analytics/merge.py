@@ -1,4 +1,4 @@
-"""Frames of owners merged on private keys: statistics of the merged rows, of which nobody learns which they are."""
+"""Frames merged on private keys: statistics of the merged rows, of which nobody learns which they are."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MergedFrame(NoArrays, Uncompared):
 
         Args:
             names: The name of a column, or a condition: what owners hold of it they evaluate in the clear, and
-                conditions of both frames are joined with `& | ~` on shares.
+                conditions of both frames are joined with `& | ~` on shares. Of shared frames any condition.
 
         Returns:
             The column (`MergedColumn`), of which statistics are asked; of a condition the frame (`MergedFrame`) of the
@@ -135,7 +135,7 @@ class MergedFrame(NoArrays, Uncompared):
 
         Raises:
             InputError: A column of other rows.
-            ColumnError: One that is computed of columns of both frames.
+            ColumnError: One that is computed of columns of both frames, which owners hold.
 
         Examples:
             >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
@@ -166,7 +166,8 @@ class MergedFrame(NoArrays, Uncompared):
         Args:
             by: The name of a column, a column of the same rows, or a list of these.
             domain: By name the values to group by, of one key the values alone; rows with others are in no group.
-                Booleans need none. None: keys are private, and columns of the right frame; of frames without a policy.
+                Booleans need none. None: keys are private, and columns of the right frame, of shared frames of either;
+                of frames without a policy.
             max_bytes: Of private keys that are text, the most bytes (UTF-8), 1 to 64; a public number.
 
         Returns:
@@ -175,7 +176,8 @@ class MergedFrame(NoArrays, Uncompared):
 
         Raises:
             ColumnError: No such column, or values of another kind.
-            InputError: Private keys of the left frame, or too many groups: 255 of public values at most.
+            InputError: Private keys of the left frame, or too many groups: 255 of public values at most (of frames that
+                owners hold).
             PolicyError: Private keys, and a frame has a policy.
 
         Examples:
@@ -218,20 +220,21 @@ def merge(
     """Merge the rows of two frames on private keys; neither keys nor which rows match are opened to anybody.
 
     Each key has one row on the right side at most: this is checked on shares, and a merge of others ends in a
-    `BoundExceeded`, of which everyone learns that there is such a key. Owners aggregate their own rows by key first.
+    `BoundExceeded`, of which everyone learns that there is such a key. Owners aggregate their own rows by key first;
+    of shared frames all rows are sorted by key, on shares, and columns of both frames are computed with one another.
     A key may not be missing: where pandas merges rows without a key with one another, say so with `fillna`, or leave
     them out with `dropna`, before.
 
     Args:
-        left: A frame of rows that their owners hold.
-        right: Another one, with one row for each key.
+        left: A frame of rows that their owners hold, or that are shared.
+        right: Another one, shared where the left one is, with one row for each key.
         on: The name of a column of both frames, or several: integers, text or booleans, none missing.
         how: "inner", the rows with a match, or "left", all rows of the left frame.
         left_on: In place of `on` the columns of the left frame, where names differ.
         right_on: As many of the right frame.
         suffixes: What is appended to names that both frames have.
         validate: "many_to_one", or "many_to_many": a key may have several rows on the right side, too, and nothing is
-            checked; of frames without a policy, and not in groups by right columns.
+            checked; of frames that owners hold, without a policy, and not in groups by right columns.
         max_bytes: The most bytes (UTF-8) of a key that is text, 1 to 64; a public number.
 
     Returns:
@@ -239,13 +242,17 @@ def merge(
 
     Raises:
         InputError: Keys of different kinds or that may be missing, frames of different sessions, or another `how`.
-        ColumnError: A column that is not there, or a frame that is shared.
+        ColumnError: A column that is not there, or one frame that is shared and one that is not.
+        BoundError: A key of shared frames that is wider than sorting takes.
         PolicyError: A key may have several right rows, and a frame has a policy.
 
     Examples:
         >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
         >>> an.merge(visits, wards, on="ward", how="left")["cost"].sum().reveal()
         1016.5
+        >>> shared = visits.share(domain={"ward": ["a", "b"]}), wards.share(domain={"ward": ["a", "c"]})
+        >>> an.merge(*shared, on="ward")["beds"].sum().reveal()
+        20
     """
     for frame in (left, right):
         if not isinstance(frame, SecureFrame):

@@ -13,7 +13,7 @@ from typing import Final
 
 from icm_ray.errors import ProgramError
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import Add, AssumeWidth, Concatenate, Pad, Rescale, Reshape, RunningSum, Scale, Slice, Subtract
+from icm_ray.ops.linear import Add, AssumeWidth, Concatenate, Pad, Rescale, Reshape, RunningSum, Slice, Subtract
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
@@ -123,28 +123,21 @@ class SharedSides:
     def columns(self, builder: Builder, value: Value) -> Mapping[str, Secret]:
         """By name the columns of the merged rows (left rows,), from what all lanes brought."""
         left, right = (self._side(builder, value, right=side) for side in (False, True))
-        there = left is not None
-        if left is None:  # one that is not meant
-            left = _zeros(builder, value, 1, self._words(right=False))
         rows, keys = left.type.shape[0], len(self.keys.widths)
-        group = _typed(builder, left, keys + self._masked, self._group_type) if self.met else None
-        if there and right is not None:
-            column = None if group is None else builder.add(Reshape((rows, 1)), group)
-            made = merged_sides(builder, _columns(builder, left, 0, keys), right, self.keys.widths, column)
-            met, first, words = _flat(builder, made.met), made.first, made.words
-        else:
-            met = _typed(builder, _zeros(builder, value, rows, 1), 0, _BIT)
-            first, words = None, _zeros(builder, value, rows, self._words(right=True) - keys)
+        group = None
+        if self.met:
+            group = builder.add(Reshape((rows, 1)), _typed(builder, left, keys + self._masked, self._group_type))
+        made = merged_sides(builder, _columns(builder, left, 0, keys), right, self.keys.widths, group)
+        met = meant = _flat(builder, made.met)
         write = RowBuild(builder, met)
-        meant = met
         if self._masked:
             mask = _typed(builder, left, keys, _BIT)
             meant = mask if self.sides.merge.how == "left" else write.times(met, mask)
         found = {MEANT: Secret("bool", meant)}
-        if self.met:
-            found[FIRST] = Secret("bool", met if first is None else _flat(builder, first))
+        if made.first is not None:
+            found[FIRST] = Secret("bool", _flat(builder, made.first))
         found.update(self._left(builder, left))
-        found.update(self._right(write, words, met))
+        found.update(self._right(write, made.words, met))
         return found
 
     @property
@@ -175,8 +168,8 @@ class SharedSides:
         there = _typed(builder, table, at + 1, _BIT) if self._nullable(column) else None
         return Secret(column_of(base, column.of).kind, value, there, blank, base.texts(column.of))
 
-    def _side(self, builder: Builder, value: Value, *, right: bool) -> Value | None:
-        """A side's rows; None: there are none."""
+    def _side(self, builder: Builder, value: Value, *, right: bool) -> Value:
+        """A side's rows."""
         parts, at, words = [], 0, self._words(right=right)
         for lane in sorted(self.sides.left.lanes | self.sides.right.lanes):
             for side in (False, True):
@@ -184,8 +177,6 @@ class SharedSides:
                 if rows and side is right:
                     parts.append(builder.add(Slice(((at, at + rows, 1), (0, words, 1))), value))
                 at += rows
-        if not parts:
-            return None
         return parts[0] if len(parts) == 1 else builder.add(Concatenate(), *parts)
 
 
@@ -208,9 +199,3 @@ def _typed(builder: Builder, table: Value, place: int, kind: ValueType) -> Value
     value = _flat(builder, _columns(builder, table, place, place + 1))
     value = builder.add(Rescale(kind.f), value) if kind.f else value
     return builder.add(AssumeWidth(kind.width, kind.error), value)
-
-
-def _zeros(builder: Builder, like: Value, rows: int, words: int) -> Value:
-    """Shares of nothing (rows, words)."""
-    one = builder.add(AssumeWidth(1, 0.0), builder.add(Scale(0), builder.add(Slice(((0, 1, 1), (0, 1, 1))), like)))
-    return builder.add(Pad(((0, rows - 1), (0, words - 1))), one)

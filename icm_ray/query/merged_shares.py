@@ -111,8 +111,11 @@ class MergedShares(MergedRows):
                 "shared frames are merged where each key has one row on the right side: swap the frames, or merge "
                 "before .share()"
             )
-        if not 1 <= self._rows(right=False) + self._rows(right=True) <= _MOST:
-            raise InputError(f"1 to {_MOST} shared rows are merged, of both frames together")
+        rows = [self._rows(right=right) for right in (False, True)]
+        if min(rows) < 1 or sum(rows) > _MOST:
+            raise InputError(
+                f"{' and '.join(map(str, rows))} shared rows; some are merged, {_MOST} of both at the most"
+            )
         self._check_columns()
         _ = self.keys
         _ = self._selected  # refuses what cannot be
@@ -136,7 +139,7 @@ class MergedShares(MergedRows):
             raise InputError("rows are merged on keys, as many of both sides")
         rows = self._rows(right=False) + self._rows(right=True)
         beyond = 0 if self.right.where is None else self._rows(right=True)
-        return MergeKeys(sides, tuple(zip(left, right, strict=True)), max(rows, 2), beyond)
+        return MergeKeys(sides, tuple(zip(left, right, strict=True)), rows, beyond)
 
     @cached_property
     def _of(self) -> Mapping[str, JoinedColumn]:
@@ -163,17 +166,16 @@ class MergedShares(MergedRows):
             bound = kind.width - 2 - kind.f
             encodings.append(Encoding(kind.f, bound, rounded=kind.error > 0, domain=base.texts(column.of)))
             types.append(kind)
-        rows = max(self._rows(right=False), 1)
-        left = self.left.where is None and self.merge.how == "left" and self._rows(right=False) > 0
+        every = self.left.where is None and self.merge.how == "left"
         merge = msgspec.structs.replace(self.merge, where=None, by=(), private=None)
         return _Joined(
             derived_name("merged", merge),
             self.left.source,
             tuple(columns),
             tuple(encodings),
-            (SecretPartition("", "", 0, lane, rows),),
+            (SecretPartition("", "", 0, lane, self._rows(right=False)),),
             None,
-            None if left else MEANT,
+            None if every else MEANT,
             types=tuple(types),
         )
 

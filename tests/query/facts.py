@@ -134,6 +134,40 @@ DIFFERENT = PrivateKeys((PrivateKey("age", "int", 63),), most=8)
 FLOORS = PrivateKeys((PrivateKey(apply("fill", ("beds", literal(0))), "int", 63),), most=16)
 
 
+AGE = PrivateKeys((PrivateKey("age", "int", 31),), most=8)
+OTHERS = OwnerRows(
+    "doctors",
+    (ColumnInfo("age", "int", nullable=False), ColumnInfo("pay", "float")),
+    (OwnerTable("table-5", "bob", (4, 3), (0, 1)),),
+)
+OTHER_SHARES = secret_rows(
+    Sharing("doctors", "shares-2", tuple(SharedColumn(name, name) for name in ("age", "pay")), 16, 20), OTHERS
+)
+
+
+def of_merged_shares(*, guarded=False, **how):
+    """Statistics of the merged rows of two shared datasets; guarded: under a policy."""
+    merge = Merge(
+        Selection("shares-1", private=AGE),
+        Selection("shares-2", private=AGE),
+        how.pop("how", "inner"),
+        (JoinedColumn("cost", "cost"), JoinedColumn("ok", "ok"), JoinedColumn("pay", "pay", right=True)),
+        **how,
+    )
+    offered = (Count, Sum, Mean, Variance) + (() if merge.private is not None else (MinMax,))
+    some = [item for of in ("cost", "pay") for item in every_statistic(merge.name, of) if isinstance(item, offered)]
+    if merge.private is not None:
+        some += [GroupKeys(merge.name, key.of, place) for place, key in enumerate(merge.private.keys)]
+    elif not guarded:
+        some += [Quantile(merge.name, "cost")] * (not merge.by)
+    policy = msgspec.structs.replace(VISITS.policy, largest=100, two_largest=100) if guarded else None
+    return Asked(
+        Question(tuple(some), "carol", merges=(merge,)), (msgspec.structs.replace(SHARES, policy=policy), OTHER_SHARES)
+    )
+
+
+CHEAPER = apply("less", ("cost", "pay"))
+OKS = PrivateKeys((PrivateKey("ok", "bool", 0),), most=8)
 QUESTIONS = {
     "owners' rows in two lanes": question(VISITS),
     "owners' rows in one lane": question(ONE_LANE, to="driver"),
@@ -145,6 +179,11 @@ QUESTIONS = {
     "groups of merged rows": of_merged_rows(by=(GroupKey("beds", (1, 2)),)),
     "several rows of a key": of_merged_rows(how="left", many=True, by=(GroupKey("ok", (False, True)),)),
     "merged rows by private values": of_merged_rows(private=FLOORS),
+    "merged shares": of_merged_shares(where=CHEAPER),
+    "left merge of shares under a policy": of_merged_shares(
+        guarded=True, how="left", by=(GroupKey("ok", (False, True)),)
+    ),
+    "merged shares by private values": of_merged_shares(private=OKS),
     "groups of shares by private keys": of_shared_groups(Selection("shares-1", CHOSEN, private=AGES)),
     "many groups of shares": of_shared_groups(Selection("shares-1", CHOSEN, (GroupKey("age", tuple(range(300))),))),
     "ranks of chosen shares": Asked(

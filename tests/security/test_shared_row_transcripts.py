@@ -15,7 +15,9 @@ from icm_ray.protocols.table import TABLE
 from icm_ray.query.expressions.tree import apply, literal
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import lower
+from icm_ray.query.merge import JoinedColumn, Merge
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
+from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.question import Asked, Question, SharedColumn, Sharing
 from icm_ray.query.selection import Selection
 from icm_ray.query.sharing import secret_rows
@@ -25,7 +27,7 @@ from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
-from icm_ray.query.tasks import ColumnInfo, GroupKey
+from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 from icm_ray.transport import Transcript
 from tests.security import test_small_ring
 from tests.security.test_transcripts import LIMIT, chi_square, outline, payloads
@@ -54,6 +56,40 @@ SELECTIONS = {
 }
 
 
+AGES = PrivateKeys((PrivateKey("age", "int", 7),), most=128)
+DOCTORS = OwnerRows(
+    "doctors",
+    (ColumnInfo("patient", "int", nullable=False), ColumnInfo("pay", "float")),
+    (OwnerTable("table-3", "bob", (9,), (0,)),),
+    (("patient", 7), ("pay", 10)),
+)
+PAID = SharedColumn("patient", "patient"), SharedColumn("pay", "pay")
+OTHER_SHARING = Sharing("doctors", "shares-2", PAID, 16, 20)
+OTHERS = secret_rows(OTHER_SHARING, DOCTORS)
+PATIENTS = PrivateKeys((PrivateKey("patient", "int", 7),), most=128)
+MERGES = {
+    "merged": Merge(
+        Selection(SHARES.name, OLD, private=AGES),
+        Selection(OTHERS.name, private=PATIENTS),
+        "inner",
+        (JoinedColumn("cost", "cost"), JoinedColumn("pay", "pay", right=True)),
+    ),
+    "groups of a left merge": Merge(
+        Selection(SHARES.name, private=AGES),
+        Selection(OTHERS.name, apply("greater", ("pay", literal(10))), private=PATIENTS),
+        "left",
+        (JoinedColumn("cost", "cost"), JoinedColumn("ward", "ward"), JoinedColumn("pay", "pay", right=True)),
+        by=(GroupKey("ward", WARDS),),
+    ),
+}
+
+
+def merged(merge):
+    """What is asked of merged rows."""
+    asked = tuple(made(merge.name, of) for made in (Count, Sum, Mean) for of in ("cost", "pay"))
+    return Asked(Question(asked, "bob", merges=(merge,)), (SHARES, OTHERS))
+
+
 def question(selection, *, every=True):
     """What is asked of the rows that are meant; every: with what is enumerated elsewhere than on the small ring."""
     name, some = selection.name, [Count, Sum, Mean, MinMax]
@@ -71,7 +107,7 @@ def drawn(how, rng):
     for owner, rows in zip(("alice", "bob"), ROWS, strict=True):
         some = {
             "none": (np.zeros(rows), np.ones(rows), np.zeros(rows)),
-            "one group": (np.full(rows, 90), np.ones(rows), np.full(rows, 1)),
+            "one group": (np.full(rows, 66), np.ones(rows), np.full(rows, 1)),
             "nothing there": (np.full(rows, 90), np.zeros(rows), np.zeros(rows)),
             "some": (rng.integers(60, 70, rows), rng.integers(0, 2, rows), rng.integers(0, 4, rows)),
         }[how]
@@ -79,14 +115,20 @@ def drawn(how, rng):
         costs = rng.integers(-(2**20), 2**20, rows) * there
         words = {"age": age, "cost": costs, "cost is there": there, "ward": ward, "ward is there": np.minimum(ward, 1)}
         given[owner] = {name: column.view(np.uint64) for name, column in words.items()}
+    pay, there = rng.integers(-(2**20), 2**20, 9), rng.integers(0, 2, 9)
+    more = {"patient": np.arange(62, 71), "pay": pay * there, "pay is there": there}
+    given["bob"] |= {name: column.astype(np.int64).view(np.uint64) for name, column in more.items()}
     return given
 
 
 def ran(asked, how, members, seed):
     """The transcript of sharing rows and asking about them, in one lane."""
+    sharings = [Asked(SHARING, (VISITS,))]
     given, transcript = drawn(how, np.random.default_rng(seed)), Transcript()
+    if asked.what.merges:
+        sharings.append(Asked(OTHER_SHARING, (DOCTORS,)))
     with ThreadLane(members.parties, transcript=transcript) as lane:
-        for made in (*lower(Asked(SHARING, (VISITS,)), members).programs, *lower(asked, members).programs):
+        for made in (program for each in (*sharings, asked) for program in lower(each, members).programs):
             wanted = [node.op for node in made.program.nodes if isinstance(node.op, linear.Input)]
             brought = {name: {} for name in members.parties}
             for op in wanted:
@@ -96,9 +138,11 @@ def ran(asked, how, members, seed):
 
 
 @pytest.mark.parametrize("parties", [("alice", "bob"), ("alice", "bob", "carol")], ids=len)
-@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("selection", [*SELECTIONS, *MERGES])
 def test_nothing_that_is_seen_depends_on_which_rows_are_meant(selection, parties):
-    asked, seen = question(SELECTIONS[selection]), []
+    """Of merges: on which rows match, where no age is a patient's, all are one, or some are."""
+    asked = question(SELECTIONS[selection]) if selection in SELECTIONS else merged(MERGES[selection])
+    seen = []
     for seed, how in enumerate(("none", "one group", "nothing there", "some")):
         transcript = ran(asked, how, Members(parties), seed)
         seen.append(outline(transcript, (*parties, "dealer")))

@@ -12,18 +12,29 @@ from icm_ray.ops.compare import Maximum
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.linear import AddLast, AddPublic, AssumeWidth, Expand, Reshape, Scale, ScaleLast, Subtract, SumAxis
 from icm_ray.ops.products import Epilogue, Product, Truncate
+from icm_ray.ops.values import log2_ceil
 from icm_ray.program.build import Builder, Value
 
 __all__ = ["layer_norm", "log_softmax", "softmax"]
 
 _EXP_BITS = 22
 _CONSTANT_BITS = 24
+_SUM_WIDTH = 63  # of a row's squares before epsilon is added
 
 
 def _size(x: Value, what: str) -> int:
     if len(x.type.shape) < 2 or x.type.shape[-1] < 3:
         raise ShapeError(f"{what} takes rows of three values or more, not shape {x.type.shape}")
     return x.type.shape[-1]
+
+
+def _narrowed(builder: Builder, x: Value, width: int) -> Value:
+    """x with as many fractional bits fewer as it is wider than `width`."""
+    shift = x.type.width - width
+    if shift <= 0:
+        return x
+    x = builder.add(Truncate(Epilogue(shift=shift + 1, width=x.type.width + 1)), x)
+    return builder.add(AssumeWidth(min(width, x.type.width)), x)
 
 
 def _exponentials(builder: Builder, x: Value) -> tuple[Value, Value, Value]:
@@ -98,7 +109,8 @@ def layer_norm(
     """
     size, f = _size(x, "layer norm"), x.type.f
     away = _less_mean(builder, x) if centred else x
-    squares = builder.add(SumAxis(), builder.add(Product(Elementwise()), away, away))
+    short = _narrowed(builder, away, (_SUM_WIDTH - log2_ceil(size)) // 2)
+    squares = builder.add(SumAxis(), builder.add(Product(Elementwise()), short, short))
     squares = builder.add(AddPublic(round(size * epsilon * 2**squares.type.f)), squares)
     least, most = math.floor(low + math.log2(size)), math.ceil(high + math.log2(size))
     squares = builder.add(AssumeWidth(squares.type.f + most + 2), squares)
@@ -113,8 +125,8 @@ def layer_norm(
     result = builder.add(op, away, inverse)
     # with S the sum of squares: |x - mean| <= sqrt S, so that relative errors of S^(-1/2) are what counts
     nearest = 2.0 ** (-0.5 * least)
-    each = away.type.error * nearest
-    of_squares = 2 * root * each + size * each**2 + 1.1 * 2.0**-squares.type.f * nearest**2
+    each, shorter = away.type.error * nearest, short.type.error * nearest
+    of_squares = 2 * root * shorter + size * shorter**2 + 1.1 * 2.0**-squares.type.f * nearest**2
     relative = relative_error(-0.5, squares.type.f, most) + 0.5 * of_squares * (1 + of_squares)
     error = root * (relative + each * (1 + relative)) + 2.0 ** (0.5 * most) * 1.1 * 2.0**-_EXP_BITS + 2.0**-f
     result = builder.add(AssumeWidth(f + bound + 1, error), result)

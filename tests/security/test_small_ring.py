@@ -62,8 +62,8 @@ class Enumeration:
 
     def bits(self, k):
         """The next k mask bits as bits (count, k)."""
-        word = self.word(k)
-        return ((word[:, None] >> np.arange(k, dtype=np.uint64)) & np.uint64(1)).astype(np.uint8)
+        word = self.word(k).astype("<u8")
+        return np.unpackbits(word.view(np.uint8).reshape(-1, 8), axis=1, count=k, bitorder="little")
 
     def assert_uniform(self, seen):
         """seen: arrays (count,) or (count, k) of bits or bytes, and how many bits each has: 2^mask_bits tuples, each

@@ -53,7 +53,8 @@ def test_stopped(victim):
     assert seconds < QUICK.silence + 5
 
 
-@pytest.mark.parametrize("victim", ["charlie", pytest.param("dealer", marks=HEAVY)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["charlie", "dealer"])
 def test_one_of_three_parties_killed(victim):
     error, _ = struck(victim, signal.SIGKILL, QUICK, ("alice", "bob", "charlie"))
     assert isinstance(error, PeerLost)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import icm_ray
+from icm_ray.runtime.carriers.threads import ThreadEngine
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
@@ -39,12 +42,24 @@ def test_example_runs(example):
     run(str(example))
 
 
+def code_of(notebook):
+    """Cell after cell."""
+    cells = json.loads(notebook.read_text())["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(notebook):
-    """... cell after cell, in one process."""
-    cells = json.loads(notebook.read_text())["cells"]
-    run("-c", "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+    run("-c", code_of(notebook))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_cells_run_in_a_session_of_threads(notebook, monkeypatch, capsys):
+    monkeypatch.setattr(icm_ray, "Session", ThreadEngine)
+    exec(compile(code_of(notebook), notebook.name, "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out
 
 
 @pytest.mark.ray

@@ -103,11 +103,11 @@ class Noise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def _in_words(self) -> str:
         if self.kind == "cell_key":
-            return f"counts have noise of cell keys of scale {self.scale:g}; there is nothing else"
+            return f"counts have noise of cell keys of scale {self.scale:g}; nothing else is answered"
         bounded = f", of {', '.join(name for name, *_ in self.bounds)} within bounds" if self.bounds else ""
         return (
             f"each party adds {self.kind} noise of scale {self.scale:g} to counts and to sums and means{bounded}; "
-            "there is nothing else"
+            "nothing else is answered"
         )
 
 

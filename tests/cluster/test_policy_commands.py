@@ -35,6 +35,8 @@ def folder(tmp_path, monkeypatch):
     ledger = AnswerLedger("visits", tmp_path / "visits", "alice")
     for digest, to in ((b"\x07", "bob"), (b"\x08", "driver")):
         ledger.record(digest * 16, Question((Mean("visits", "cost"),), to), 90, (OLD,))
+    other = AnswerLedger("visits", tmp_path / "visits", "bob")
+    other.record(b"\x07" * 16, Question((Mean("visits", "cost"),), "bob"), 90, (OLD,))
     monkeypatch.setenv("ICM_LEDGER", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
@@ -44,23 +46,30 @@ def test_what_was_answered(monkeypatch, capsys, folder):
     assert called(monkeypatch, "audit", "visits") == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "mean of cost" in line]
     assert len(lines) == 2
-    assert all(word in lines[0] for word in ("alice", "bob", "90", "age >= 65", "07070707"))
+    assert all(word in lines[0] for word in ("alice, bob", "90", "age >= 65", "07070707"))
     assert "driver" in lines[1]
+    assert "bob" not in lines[1]
+    assert all(line.split("│")[1].count(":") == 2 for line in lines), "the whole time"
     assert "age >= 65" not in lines[1], "the row set was asked for before"
 
 
 def test_chains(monkeypatch, capsys, folder):
     assert called(monkeypatch, "audit", "verify") == 0
-    assert "visits/alice.jsonl: 2 entries, the chain holds" in capsys.readouterr().out
+    assert "visits/alice.jsonl: 2 entries, the chain holds\nvisits/bob.jsonl: 1 entry," in capsys.readouterr().out
     path = folder / "visits" / "alice.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"rows":90', b'"rows":91', 1))
     assert called(monkeypatch, "audit", "verify") == 2
-    assert "alice.jsonl, line 1: the ledger is broken: the entry was changed" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.out == "visits/alice.jsonl: the chain is broken\nvisits/bob.jsonl: 1 entry, the chain holds\n"
+    assert "alice.jsonl, line 1: the ledger is broken: the entry was changed" in said.err
 
 
 def test_no_ledger(monkeypatch, capsys, folder):
     assert called(monkeypatch, "audit", "labs") == 2
-    assert "there is no ledger" in capsys.readouterr().err
+    assert "there is no ledger of 'labs'; there are those of visits" in capsys.readouterr().err
+    for name in ("visits", "verify"):
+        assert called(monkeypatch, "audit", name, "--ledger", str(folder / "nowhere")) == 2
+        assert "nowhere: there is no such folder" in capsys.readouterr().err
 
 
 def test_what_was_asked_is_shown_as_it_stands(monkeypatch, capsys, tmp_path):

@@ -1,7 +1,8 @@
 """What a computed column chooses by itself: `cost.where(id != 7, 0)` sums a filter, `age >= 90` is summed to a count.
 
 Each condition in a column, and where it lacks a value that its inputs have, is held like a filter: its rows are in the
-ledger, and 1 to k - 1 of them, or of the others, are withheld. Not so which values of plain columns are missing.
+ledger, and 1 to k - 1 of them, or of the others, are withheld. Not so which values of one plain column are missing;
+but of several, for `cost * lab`, or `lab.fillna(cost)`, leaves out the costs of those that lack a lab.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def choices(statistic: Statistic, rows: Rows) -> tuple[Of, ...]:
 def chooses(of: Of, rows: Rows) -> bool:
     """Whether a column that is no condition itself chooses rows."""
     column = _Computed(of, rows)
-    return any(column.lacking()) or any(found != among for found, among in column.conditions())
+    told = (*column.lacking(), *column.beside())
+    return bool(told) or any(found != among for found, among in column.conditions())
 
 
 def chosen_of(statistic: Statistic, rows: Rows) -> tuple[Counted, ...]:
@@ -98,6 +100,7 @@ def _choices(statistic: Statistic, rows: Rows) -> Iterator[tuple[Of, Of]]:
     for of in dict.fromkeys((statistic.column, getattr(statistic, "other", statistic.column))):
         column = _Computed(of, rows)
         yield from column.lacking()
+        yield from column.beside()
         if not isinstance(statistic, Count):
             yield from column.conditions()
 
@@ -154,15 +157,37 @@ class _Computed:
                 left += node.arguments
 
     def lacking(self) -> Iterator[tuple[Of, Of]]:
-        """Where a value is there, among the rows that have all inputs; nothing where no function makes one missing."""
-        if isinstance(self._of, str) or not self._makes_missing()[-1]:
+        """Where a value is there, among the rows that have all inputs, of the column and of what is filled in it;
+        nothing where no function makes one missing.
+        """
+        if isinstance(self._of, str):
             return
-        there: list[Of] = [_is_there(name) for name in self._names]
-        among: Of = EVERY_ROW
-        if there:
-            all_there = there[0] if len(there) == 1 else apply("and", there)
-            among = apply("where", (all_there, literal(value=True), literal(None)))
-        yield _is_there(self._of), among
+        made = self._makes_missing()
+        filled = [node.arguments[0] for node in self._nodes if isinstance(node, Apply) and node.function == "fill"]
+        for number in dict.fromkeys((len(self._nodes) - 1, *filled)):
+            if made[number]:
+                part = self._part(number)
+                yield _is_there(part), _among([name for name in self._names if name in columns_of(part)])
+
+    def beside(self) -> Iterator[tuple[Of, Of]]:
+        """Where a plain column has values, among the rows that have another's, if a value is made of both."""
+        if self._types[-1].kind == "bool":
+            return
+        names, missing = dict[str, None](), self._of_missing()
+        left, seen = [len(self._nodes) - 1], set[int]()
+        while left:
+            number = left.pop()
+            node = self._nodes[number]
+            if isinstance(node, Column):
+                names[node.name] = None
+            elif isinstance(node, Apply) and number not in seen:
+                seen.add(number)
+                left += node.arguments if self._types[number].kind != "bool" or missing[number] else ()
+        for name in names:
+            for other in names:
+                if name in self._names and other != name:
+                    both = [one for one in (other, name) if one in self._names]
+                    yield _all_there(both), _among(both[:-1])
 
     def _of_missing(self) -> list[bool]:
         """What says of plain columns whether a value is missing, and nothing else."""
@@ -204,6 +229,16 @@ def _moved(node: Node, places: Mapping[int, int]) -> Node:
     if not isinstance(node, Apply):
         return node
     return Apply(node.function, tuple(places[argument] for argument in node.arguments), node.options)
+
+
+def _all_there(names: Sequence[str]) -> Of:
+    there = [_is_there(name) for name in names]
+    return there[0] if len(there) == 1 else apply("and", there)
+
+
+def _among(names: Sequence[str]) -> Of:
+    """A column that has a value where all of these have."""
+    return apply("where", (_all_there(names), literal(value=True), literal(None))) if names else EVERY_ROW
 
 
 def _is_nothing(node: Node) -> bool:

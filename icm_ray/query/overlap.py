@@ -14,9 +14,8 @@ filters and groups, are compared with what lies below each edge.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -46,9 +45,19 @@ from icm_ray.query.entity_units import least
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, apply, columns_of, conjunction, literal
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import PartialAggregate, PartialOf, Taken, shared
-from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.question import Asked, DatasetFacts
 from icm_ray.query.row_set import RowSet
+from icm_ray.query.row_set_cells import (
+    binned,
+    cell_conditions,
+    conditions_of,
+    groups_of,
+    key_names,
+    margins,
+    plain,
+    private_keys,
+    where_true,
+)
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.small_cells import beside, expanded, few, reaches, times
 from icm_ray.query.statistics.count import ValuesOfColumn
@@ -97,7 +106,17 @@ class Overlap:
         return builder.add(AssumeWidth(2), none)
 
     def compare(self, a: RowSet, b: RowSet) -> None:
-        """Hold two row sets against one another. Errors: `PolicyError` where that cannot be done on shares."""
+        """Hold two row sets against one another, and the totals that a table of several keys has over some of them,
+        whether or not a group that is withheld keeps these from being told: of two tables others tell them.
+
+        Errors: `PolicyError` where that cannot be done on shares.
+        """
+        self._compare(a, b)
+        for one, other in ((a, b), (b, a)):
+            for margin in margins(one, other):
+                self._compare(margin, other)
+
+    def _compare(self, a: RowSet, b: RowSet) -> None:
         if a.of_values or b.of_values:
             self._with_values(*((a, b) if a.of_values else (b, a)))
             return
@@ -110,16 +129,16 @@ class Overlap:
             )
             raise PolicyError(f"{a.in_words()}: {reason} .share()", dataset=self.facts.source)
         if a.private and b.private and (a.where, a.private) != (b.where, b.private):
-            same = "the same" if _names(a) & _names(b) else "other"
+            same = "the same" if key_names(a) & key_names(b) else "other"
             rows = " of other rows" if a.where != b.where else ""
             reason = f"{a.in_words()}: {same} private groups{rows} were asked for; state domain= for both"
             raise PolicyError(reason, dataset=self.facts.source)
         if bool(a.private) != bool(b.private):
             self._with_groups(*((a, b) if a.private else (b, a)))
-        plain_a, plain_b = _plain(a), _plain(b)
+        plain_a, plain_b = plain(a), plain(b)
         if plain_a is not None and plain_b is not None and plain_a != plain_b:
             self._of_sets(plain_a, plain_b)
-        binned_a, binned_b = _binned(a), _binned(b)
+        binned_a, binned_b = binned(a), binned(b)
         if binned_a is not None and binned_b is not None and (a.where, binned_a.of) == (b.where, binned_b.of):
             self._of_bins(a.where, binned_a, binned_b)
         elif a.edges or b.edges:
@@ -143,15 +162,15 @@ class Overlap:
         """Hold groups of private keys, one by one and what several make up, against a filter, groups of stated values
         or bins, and against what lies below each edge of these.
         """
-        conditions = list(_cells_of(other))
+        conditions = list(cell_conditions(other))
         if other.where is None and conditions == [None]:
             return  # all rows, which the groups themselves are held against
-        rows = SelectedRows(Selection(self.facts.name, groups.where, (), _private(groups)), self.facts)
+        rows = SelectedRows(Selection(self.facts.name, groups.where, (), private_keys(groups)), self.facts)
         if rows.groups * len(conditions) > _MOST_PLACES:
             reason = f"{groups.in_words()} and {other.in_words()} are too many groups to be held against one another"
             raise PolicyError(f"{reason}: state domain= for both, or fewer max_groups=", dataset=self.facts.source)
         sizes = self._of_groups(rows, EVERY_ROW)
-        inside = [self._of_groups(rows, _where(conjunction(other.where, condition))) for condition in conditions]
+        inside = [self._of_groups(rows, where_true(conjunction(other.where, condition))) for condition in conditions]
         bins = other.of if other.edges else None
         alone = self._count(other.where, other.by) if bins is None else self._bins(other.where, bins, other.edges)
         everybody, shape = self._rows_of(other.where), (len(conditions), rows.groups)
@@ -203,8 +222,8 @@ class Overlap:
         keys = a.by if a.by == b.by else (*a.by, *b.by)
         here, there = self._count(a.where, a.by), self._count(b.where, b.by)
         joint = self._count(both, keys)
-        shape = (1,) if not keys else (-1,) if a.by == b.by else (_cells(a), _cells(b))
-        if _cells(a) * _cells(b) > _MOST_CELLS and a.by != b.by:
+        shape = (1,) if not keys else (-1,) if a.by == b.by else (groups_of(a), groups_of(b))
+        if groups_of(a) * groups_of(b) > _MOST_CELLS and a.by != b.by:
             raise PolicyError(
                 f"{a.in_words()} and {b.in_words()} have too many groups to be held against one another",
                 dataset=self.facts.source,
@@ -228,9 +247,9 @@ class Overlap:
             in_both = builder.add(Permute((1, 0)), in_both) if turned else in_both
             return left_of_cells(builder, self.policy, self._total(found), ones, cells, in_both)
 
-        if _cells(b) > 1:
+        if groups_of(b) > 1:
             self.bad.append(partial(left, one=here, other=there, turned=False))
-        if _cells(a) > 1:
+        if groups_of(a) > 1:
             self.bad.append(partial(left, one=there, other=here, turned=True))
 
     def _of_bins(self, where: Of | None, a: GroupKey, b: GroupKey) -> None:
@@ -321,7 +340,7 @@ class Overlap:
                 return running_sums(builder, counts, 1) if other.edges else counts
 
             return there, joint
-        chosen = [conjunction(other.where, condition) for condition in _conditions(other)]
+        chosen = [conjunction(other.where, condition) for condition in conditions_of(other)]
         numbers = [self._count(condition, ()) for condition in chosen]
         counted = [self._bins(conjunction(bins.where, condition), of, bins.edges) for condition in chosen]
 
@@ -423,64 +442,6 @@ def kept_apart(builder: Builder, apart: Value, values: Mapping[str, Taken]) -> M
         else:
             kept[word] = builder.add(Product(Elementwise()), apart, value)
     return kept
-
-
-def _plain(told: RowSet) -> RowSet | None:
-    """Without its bins; None: all rows."""
-    return None if told.where is None and not told.by else RowSet(told.where, told.by)
-
-
-def _cells(told: RowSet) -> int:
-    count = 1
-    for key in told.by:
-        count *= key.size
-    return count
-
-
-def _binned(told: RowSet) -> GroupKey | None:
-    """The bins of a histogram, or of groups by nothing else."""
-    if told.of is not None and told.edges:
-        return GroupKey(told.of, edges=told.edges)
-    return told.by[0] if len(told.by) == 1 and told.by[0].edges else None
-
-
-def _names(told: RowSet) -> set[Of]:
-    return {key.of for key in told.private}
-
-
-def _conditions(told: RowSet) -> Iterator[Of | None]:
-    """Of each group, or of what lies below each edge, beside that of the row set."""
-    if told.edges and told.of is not None:
-        low = apply("greater_equal", (told.of, literal(told.edges[0])))
-        for place, edge in enumerate(told.edges[1:], 2):
-            name = "less_equal" if place == len(told.edges) else "less"
-            yield apply("and", (low, apply(name, (told.of, literal(edge)))))
-        return
-    for values in itertools.product(*(key.domain for key in told.by)):
-        condition: Of | None = None
-        for key, value in zip(told.by, values, strict=True):
-            condition = conjunction(condition, apply("equal", (key.of, literal(value))))
-        yield condition
-
-
-def _cells_of(told: RowSet) -> Iterator[Of | None]:
-    """The condition of each group or bin, beside that of the row set; None: there is one cell."""
-    if not told.edges or told.of is None:
-        yield from _conditions(told)
-        return
-    for place, (low, high) in enumerate(pairwise(told.edges), 2):
-        name = "less_equal" if place == len(told.edges) else "less"
-        reached = apply("greater_equal", (told.of, literal(low)))
-        yield apply("and", (reached, apply(name, (told.of, literal(high)))))
-
-
-def _where(condition: Of | None) -> Of:
-    """A column that has a value where a condition is true."""
-    return EVERY_ROW if condition is None else apply("where", (condition, literal(value=True), literal(None)))
-
-
-def _private(told: RowSet) -> PrivateKeys:
-    return PrivateKeys(told.private, told.most)
 
 
 def _concatenated(builder: Builder, values: Sequence[Value]) -> Value:

@@ -121,8 +121,51 @@ def test_what_is_missing_in_plain_columns_is_no_choice(frame):
     assert frame["gap"].mean().reveal() == there.mean()
     assert (frame["gap"] / 2).mean().reveal() == (there / 2).mean()
     assert frame["gap"].fillna(0).sum().reveal() == there.fillna(0).sum()
+    assert all(told.of_values for told in frame._dataset.answered.sets)
     assert frame["gap"].corr(frame["cost"]).reveal() == pytest.approx(there.corr(TABLE["cost"]))
-    assert not frame._dataset.answered.sets
+
+
+LACKING = TABLE.assign(
+    one=[None if at == 50 else 1.0 for at in range(N)], two=[None if at == 50 else float(at) for at in range(N)]
+)
+BESIDE = {
+    "a product": lambda frame: frame["cost"] * frame["one"],
+    "a sum": lambda frame: frame["one"] - frame["cost"],
+    "a choice": lambda frame: frame["cost"].where(frame["one"].notna(), 0),
+    "the others": lambda frame: frame["cost"].where(frame["one"].isna() & frame["two"].isna()),
+    "what is filled in": lambda frame: (frame["one"] * 100).fillna(frame["cost"]),
+    "a filled factor": lambda frame: frame["one"].fillna(0) * frame["cost"],
+    "nothing divided by nothing": lambda frame: ((frame["id"] - 50) / (frame["id"] - 50)).fillna(0) * frame["cost"],
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_row_that_lacks_a_value_is_not_told_by_another_column(engine, name):
+    """Of row 50 the sums of costs with and without it would tell the cost."""
+    frame = an.from_pandas(engine, {"alice": LACKING[:40], "carol": LACKING[40:]}, policy=Policy())
+    assert frame["cost"].sum().reveal() == TABLE["cost"].sum()
+    column = BESIDE[name](frame)
+    for query in (column.sum(), column.mean(), column.std()):
+        assert isinstance(query.reveal(), Withheld)
+    with pytest.raises(PolicyError, match=NEAR):
+        frame.assign(x=column).groupby("ward", domain=WARDS)["x"].sum().reveal()
+
+
+def test_nor_by_a_correlation_which_opens_variances_over_rows_that_have_both(engine):
+    frame = an.from_pandas(engine, {"alice": LACKING[:40], "carol": LACKING[40:]}, policy=Policy())
+    assert isinstance(frame["cost"].corr(frame["two"]).reveal(), Withheld)
+    assert frame["one"].cov(frame["two"]).reveal() == 0
+
+
+def test_columns_that_lack_the_same_rows_or_many_are_computed_with(engine):
+    frame = an.from_pandas(engine, {"alice": LACKING[:40], "carol": LACKING[40:]}, policy=Policy())
+    assert (frame["one"] * frame["two"]).sum().reveal() == (LACKING["one"] * LACKING["two"]).sum()
+    assert (frame["gap"] + frame["cost"]).sum().reveal() == (TABLE["gap"] + TABLE["cost"]).sum()
+    assert (frame["two"].fillna(0) + (frame["age"] >= 40).astype("float")).sum().reveal() == (
+        LACKING["two"].fillna(0) + (TABLE["age"] >= 40)
+    ).sum()
+    with pytest.raises(PolicyError, match=NEAR):
+        frame[frame["gap"].notna() & (frame["id"] != 50)]["cost"].sum().reveal()
 
 
 # --- before sharing -----------------------------------------------------------------------------------------------

@@ -8,15 +8,20 @@ import sys
 from pathlib import Path
 
 from analytics.nn.torch_ops.activations import ACTIVATIONS
+from analytics.nn.torch_ops.comparisons import COMPARISONS
 from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
 from analytics.nn.torch_ops.embeddings import EMBEDDINGS
+from analytics.nn.torch_ops.functions import FUNCTIONS
 from analytics.nn.torch_ops.layout import LAYOUT
 from analytics.nn.torch_ops.matrices import MATRICES
 from analytics.nn.torch_ops.moved import MOVED
 from analytics.nn.torch_ops.movement import MOVEMENT
 from analytics.nn.torch_ops.norms import NORMS
+from analytics.nn.torch_ops.orders import ORDERS
+from analytics.nn.torch_ops.parts import PARTS
 from analytics.nn.torch_ops.pointwise import POINTWISE
 from analytics.nn.torch_ops.pools import POOLS
+from analytics.nn.torch_ops.pools_of_depth import POOLS_OF_DEPTH
 from analytics.nn.torch_ops.recurrent import RECURRENT
 from analytics.nn.torch_ops.resampling import RESAMPLING
 from analytics.nn.torch_ops.sums_of_products import SUMS_OF_PRODUCTS
@@ -29,9 +34,12 @@ FAMILIES = {
     "normalisation": NORMS,
     "activations": ACTIVATIONS,
     "arithmetic": POINTWISE,
-    "pools, sums, means, extremes": POOLS,
+    "quotients, powers, exponentials, logarithms, norms of vectors": FUNCTIONS,
+    "comparisons, logic": COMPARISONS,
+    "places of extremes, order": ORDERS,
+    "pools, sums, means, extremes": {**POOLS, **POOLS_OF_DEPTH},
     "shapes, slices, padding, joining": {**LAYOUT, **MOVED},
-    "repeats, indices, shuffles, windows": MOVEMENT,
+    "repeats, indices, shuffles, windows, parts": {**MOVEMENT, **PARTS},
     "recurrent layers": RECURRENT,
     "embeddings of private tokens": EMBEDDINGS,
     "upsampling": RESAMPLING,
@@ -42,7 +50,7 @@ def table() -> str:
     """The rows: torch's names, each once, without overloads."""
     lines = ["| family | operations |", "|---|---|"]
     for family, translations in FAMILIES.items():
-        names = sorted({str(op).split(".")[1].lstrip("_") for op in translations})
+        names = sorted({str(op).split(".")[1].strip("_") for op in translations})
         lines.append(f"| {family} | {', '.join(f'`{name}`' for name in names)} |")
     return "\n".join(lines) + "\n"
 

@@ -19,6 +19,7 @@ import math
 from collections.abc import Mapping
 
 import torch
+from msgspec.structs import replace
 
 from analytics.nn.layers import rules_of
 from analytics.nn.layers.rules import MARGIN, Deviation, Incoming, Range
@@ -31,6 +32,7 @@ from icm_ray.network.scheme import Scheme
 
 __all__ = ["Reach", "bits_of", "error_bound", "ranges"]
 
+_EXACT = 60  # fractional bits of numbers that are not rounded
 _MOST = 1000  # a logarithm that no ring has room for, of a finite double
 
 
@@ -42,16 +44,21 @@ def bits_of(value: float) -> int:
 class Reach:
     """The ranges of a network's values as the protocol has them, rounding included, worked out as they are asked for.
 
-    network, scheme: f, inputs, `least` and the bounds of checked values count; bounds may come in while it is used.
+    network, scheme: f, inputs, `least`, the domains of functions and the bounds of checked values count; domains and
+    bounds may come in while it is used. exact: ranges in real arithmetic, nothing rounded.
     """
 
-    def __init__(self, network: WeightedGraph, scheme: Scheme) -> None:
+    def __init__(self, network: WeightedGraph, scheme: Scheme, *, exact: bool = False) -> None:
+        if exact:  # domains and bounds that come in are of both
+            scheme = replace(scheme, f=_EXACT, least=_EXACT)
         self._nodes, self._scheme = network.nodes, scheme
         self._weights = tensors(network)
         top = torch.full((1, *network.graph.input_shape), 2.0**scheme.inputs, dtype=torch.float64)
         self._found = {INPUT: Range(-top, top)}
         # at most two divisions follow a value: its own, and one before the next product; before averages: coarser ones
-        self._slack = 2.0 ** (1 - scheme.f) * max((node.averaged for node in network.nodes), default=1)
+        self._slack = (
+            0.0 if exact else 2.0 ** (1 - scheme.f) * max((node.averaged for node in network.nodes), default=1)
+        )
 
     def of(self, name: str) -> Range:
         """The range of a node's value, (1, *shape); KeyError where there is no such node."""

@@ -38,9 +38,9 @@ def attention(
     is_causal: bool = False,  # noqa: ARG001 - a hint about the mask, which is given too
 ) -> tuple[torch.Tensor, torch.Tensor | None] | None:
     """softmax(q k^T / sqrt(d)) v for each head, with the arguments of torch's `multi_head_attention_forward`, values
-    (tokens, batch, features); None for what is left to torch: padding masks, extra keys, masks of single heads.
+    (tokens, batch, features); None for what is left to torch: extra keys, masks of single heads.
     """
-    extra = (bias_k, bias_v, static_k, static_v, key_padding_mask)
+    extra = (bias_k, bias_v, static_k, static_v)
     if any(item is not None for item in extra) or add_zero_attn or training or query.dim() != 3:
         return None
     if attn_mask is not None and attn_mask.dim() != 2:
@@ -56,6 +56,9 @@ def attention(
         heads = wide.reshape(*wide.shape[:2], num_heads, wide.shape[2] // num_heads)
         made.append(heads.transpose(1, 2))
     q, k, v = made
+    padding = None if key_padding_mask is None else _added(key_padding_mask, q.dtype)[:, None, None, :]
+    if padding is not None:  # for each row of the batch
+        attn_mask = padding if attn_mask is None else _added(attn_mask, q.dtype) + padding
     closed = attn_mask if attn_mask is not None and attn_mask.dtype == torch.bool else None  # True: takes no part
     added = None if closed is not None else attn_mask
     mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=added if closed is None else ~closed)
@@ -67,3 +70,10 @@ def attention(
     scores = scores if closed is None else scores.masked_fill(closed, -torch.inf)
     shares = scores.softmax(-1)
     return out, shares.mean(1) if average_attn_weights else shares
+
+
+def _added(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """What a mask adds to scores: minus infinity where it is true."""
+    if mask.dtype != torch.bool:
+        return mask
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(mask, -torch.inf)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from icm_ray.network.layer import INPUT, Shape
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.scheme import Scheme
 
-__all__ = ["Samples", "limits", "random_samples"]
+__all__ = ["Extent", "Samples", "limits", "measured", "random_samples"]
 
 _BATCH = 16  # samples that are computed together
 _MOST_WORK = 4e9  # multiplications that random samples may cost
@@ -122,14 +123,35 @@ def random_samples(shape: Shape, inputs: int, count: int) -> Array:
     return np.ldexp(x, inputs)
 
 
-def limits(network: WeightedGraph, batches: Iterable[Array], margin: float) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Of a layer's value in all samples: the least and the largest number, and the least magnitude."""
+
+    low: float = math.inf
+    high: float = -math.inf
+    least: float = math.inf
+
+    @property
+    def most(self) -> float:
+        """The largest magnitude."""
+        return max(abs(self.low), abs(self.high))
+
+    def with_(self, value: torch.Tensor) -> Extent:
+        """And these numbers; infinite where one is none."""
+        if bool(value.isnan().any()):
+            return Extent(-math.inf, math.inf, 0.0)
+        low, high = min(self.low, float(value.min())), max(self.high, float(value.max()))
+        return Extent(low, high, min(self.least, float(value.abs().min())))
+
+
+def limits(found: Mapping[str, Extent], margin: float) -> dict[str, int]:
     """The logarithm of a bound for every layer's value: the largest magnitude of any sample times the margin."""
-    largest: Mapping[str, float] = _magnitudes(network, batches)
-    return {name: max(bits_of(value * margin), _LEAST) for name, value in largest.items() if name != INPUT}
+    return {name: max(bits_of(value.most * margin), _LEAST) for name, value in found.items() if name != INPUT}
 
 
-def _magnitudes(network: WeightedGraph, batches: Iterable[Array]) -> dict[str, float]:
-    weights, found = tensors(network), dict.fromkeys((INPUT, *network.graph.by_name), 0.0)
+def measured(network: WeightedGraph, batches: Iterable[Array]) -> dict[str, Extent]:
+    """What every layer's values are like in the samples."""
+    weights, found = tensors(network), dict.fromkeys((INPUT, *network.graph.by_name), Extent())
     for batch in batches:
         steps = walk(
             network.graph,
@@ -137,5 +159,5 @@ def _magnitudes(network: WeightedGraph, batches: Iterable[Array]) -> dict[str, f
             lambda node, inputs: rules_of(node).evaluate(node, inputs, weights),
         )
         for name, value in steps:
-            found[name] = max(found[name], float(value.abs().max()))
+            found[name] = found[name].with_(value)
     return found

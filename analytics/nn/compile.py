@@ -18,19 +18,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from msgspec.structs import replace
 
 from analytics.nn.analysis import Reach, bits_of, error_bound
-from analytics.nn.calibration import Samples, limits
+from analytics.nn.calibration import Extent, Samples, limits, measured
+from analytics.nn.domains import domain_of
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import BoundError
 from icm_ray.network.layer import INPUT, Layer
-from icm_ray.network.layers import ProductLayer
+from icm_ray.network.layers import OnDomain, ProductLayer
 from icm_ray.network.model import Lowered, PublicModel, lower_one
 from icm_ray.network.programs import bias_name
-from icm_ray.network.scheme import WEIGHT_BITS, Scheme, TooWide
+from icm_ray.network.scheme import WEIGHT_BITS, Domain, Scheme, TooWide
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
@@ -76,13 +78,13 @@ def compile_within(
     if bound == "sound":
         return compile_graph(network, f, inputs)
     if isinstance(bound, int):
-        return compile_graph(network, f, inputs, gain, bound)
+        return compile_graph(network, f, inputs, gain, bound, samples=samples, margin=margin)
     try:
         return compile_graph(network, f, inputs, least=enough_bits(f))
     except BoundError as error:
         if "node" not in error.where:  # not for its ranges
             raise
-    return compile_calibrated(network, f, inputs, limits(network, samples.all(), margin))
+    return compile_calibrated(network, f, inputs, samples, margin)
 
 
 def compile_graph(
@@ -92,53 +94,81 @@ def compile_graph(
     gain: int | None = None,
     bound: int | None = None,
     least: int = _FEWEST,
+    samples: Samples | None = None,
+    margin: float = 1.0,
 ) -> Compiled:
     """Choose the public numbers for a network that has its weights, with sound or declared bounds.
 
     f: fractional bits of activations. inputs, gain, bound: logarithms; `bound` None asks for sound ranges, `gain` None
-    for a bound by layer. least: fewest fractional bits of weights, of sound ranges.
+    for a bound by layer. least: fewest fractional bits of weights, of sound ranges. samples, margin: what says where
+    functions are computed, where bounds are declared and ranges do not say it.
     Raises `BoundError` naming the layer that does not fit the ring, or whose weights are beyond the gain.
     """
     if bound is None:
         return _finished(*_sound(network, Scheme(f, inputs, least=least)))
     limits = {node.name: bound for node in network.nodes if node.rectifies}
-    plan = _Plan(network, Scheme(f, inputs, gain, least=_ENOUGH if gain is not None else enough_bits(f)), limits)
+    scheme = Scheme(f, inputs, gain, least=_ENOUGH if gain is not None else enough_bits(f))
+    plan = _Plan(network, scheme, limits, None if samples is None else _Measure(network, samples), margin)
     compiled = _finished(plan, plan.lowered())
     if gain is not None:
         _check_gain(compiled, gain)
     return compiled
 
 
-def compile_calibrated(network: WeightedGraph, f: int, inputs: int, limits: Mapping[str, int]) -> Compiled:
-    """Choose the public numbers where sound ranges do not fit.
+def compile_calibrated(network: WeightedGraph, f: int, inputs: int, samples: Samples, margin: float) -> Compiled:
+    """Choose the public numbers where sound ranges do not fit: values are held to what samples measure.
 
-    limits: logarithms of bounds that values can be held to, by node.
+    margin: how much larger than in all samples values may be, and smaller where functions need that.
 
     Raises `BoundError` naming the layer that does not fit the ring even so.
     """
-    plan = _Plan(network, Scheme(f, inputs, least=enough_bits(f)), limits)
+    measure = _Measure(network, samples)
+    plan = _Plan(network, Scheme(f, inputs, least=enough_bits(f)), limits(measure.extents, margin), measure, margin)
     return _finished(plan, plan.lowered())
 
 
-class _Plan:
-    """The public numbers under construction: products' bounds as layers are added, and bounds of checked values."""
+@dataclass(frozen=True)
+class _Measure:
+    """What values are like in samples, which are looked at when it is first asked for."""
 
-    def __init__(self, network: WeightedGraph, scheme: Scheme, limits: Mapping[str, int]) -> None:
+    network: WeightedGraph
+    samples: Samples
+
+    @cached_property
+    def extents(self) -> Mapping[str, Extent]:
+        return measured(self.network, self.samples.all())
+
+
+class _Plan:
+    """The public numbers under construction: products' bounds and functions' domains as layers are added, and bounds of
+    checked values.
+    """
+
+    def __init__(
+        self,
+        network: WeightedGraph,
+        scheme: Scheme,
+        limits: Mapping[str, int],
+        measure: _Measure | None = None,
+        margin: float = 1.0,
+    ) -> None:
         self.network, self.graph, self.limits = network, network.graph, limits
+        self._measure, self._margin = measure, margin
         self.by_layer = scheme.gain is None
         self._order = {name: place for place, name in enumerate((INPUT, *self.graph.by_name))}
         self._readers = self.graph.consumers()
         self._start(scheme)
 
     def _start(self, scheme: Scheme) -> None:
-        self.scheme = replace(scheme, layers={}, bounds=dict(scheme.bounds))
+        self.scheme = replace(scheme, layers={}, bounds=dict(scheme.bounds), domains={})
         self.reach = Reach(self.network, self.scheme)
+        self._exact: Reach | None = None  # for domains alone
 
     def lowered(self) -> Lowered:
         """Check as few values as the ring allows: where a layer does not fit, the nearest one before it is checked."""
         while True:
             try:
-                lowered = lower_one(self.graph, self.scheme, self._declare if self.by_layer else None)
+                lowered = lower_one(self.graph, self.scheme, self._declare)
             except TooWide as error:
                 self._relieve(error)
                 continue
@@ -147,16 +177,28 @@ class _Plan:
             return lowered
 
     def _declare(self, node: Layer) -> None:
+        if isinstance(node, OnDomain) and node.name not in self.scheme.domains:
+            self.scheme.domains[node.name] = self._domain(node)
+        if not self.by_layer:
+            return
         if (isinstance(node, ProductLayer) or node.widens) and node.name not in self.scheme.layers:
             self.scheme.layers[node.name] = self.reach.bits(node.name)
+
+    def _domain(self, node: OnDomain) -> Domain:
+        if self._exact is None:
+            self._exact = Reach(self.network, self.scheme, exact=True)
+        extent = None if self._measure is None else self._measure.extents[node.source]
+        return domain_of(node, self._exact.of(node.source), self.reach.of(node.source), extent, self._margin)
 
     def _relieve(self, error: TooWide) -> None:
         nearest = self._nearest(error.where["node"])
         if nearest is not None:
             self.scheme.bounds[nearest] = self.limits[nearest]
             self.reach.forget(nearest)
-            for name in [name for name in self.scheme.layers if self._order[name] >= self._order[nearest]]:
-                del self.scheme.layers[name]
+            self._exact = None
+            for known in (self.scheme.layers, self.scheme.domains):
+                for name in [name for name in known if self._order[name] >= self._order[nearest]]:
+                    del known[name]
         elif self.limits and self.scheme.least > _FEWEST:
             self._start(replace(self.scheme, least=max(self.scheme.least - _STEP, _FEWEST)))
         else:

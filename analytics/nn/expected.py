@@ -68,7 +68,7 @@ def _expected_error(network: WeightedGraph, model: PublicModel, batches: Iterabl
         noisy = walk(
             network.graph,
             round_at(INPUT, coded(x, model.scheme.input_f)),
-            lambda node, inputs: round_at(node.name, rules_of(node).simulate(node, inputs, rounded)),
+            lambda node, inputs: round_at(node.name, rules_of(node).simulate(node, inputs, rounded, lowered)),
         )
         for (name, real), (_, ring) in zip(plain, noisy, strict=True):
             if name == network.graph.output:

@@ -29,16 +29,13 @@ class Finding:
 
 
 _RANDOM = "dropout is on although the network is in eval mode; pass training=self.training"
-_DIVIDED = "a division by a private activation is not supported; only constants may divide"
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
-        "argmax": "leave it out and ask for output='label'",
-        "exp": "the engine has softmax, sigmoid and tanh, which are bounded",
-        "reciprocal": _DIVIDED,
-        "rsqrt": "the engine has it in layer_norm, group_norm and rms_norm: call torch.nn.functional's",
-        "sqrt": "the engine has roots in layer_norm, group_norm and rms_norm: call torch.nn.functional's",
-        "_native_batch_norm_legit": "it divides by a statistic of the batch; train it with track_running_stats=True",
+        "_native_batch_norm_legit": (
+            "it normalises with statistics of the batch, so that a row's result depends on the others;"
+            " train it with track_running_stats=True, or use an instance norm"
+        ),
         "cond": "a branch on private values is not supported",
         "slice_scatter": "writing into a part of a tensor is not supported; build it with torch.cat or F.pad",
         "bernoulli": _RANDOM,

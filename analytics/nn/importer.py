@@ -8,7 +8,7 @@ the walk goes on, so that one run names all of them.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from types import MappingProxyType
@@ -23,15 +23,20 @@ from analytics.nn.folding import fold_affines
 from analytics.nn.places import module_path, source_of
 from analytics.nn.torch_ops.activations import ACTIVATIONS
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.comparisons import COMPARISONS
 from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
 from analytics.nn.torch_ops.embeddings import EMBEDDINGS
+from analytics.nn.torch_ops.functions import FUNCTIONS
 from analytics.nn.torch_ops.layout import LAYOUT
 from analytics.nn.torch_ops.matrices import MATRICES
 from analytics.nn.torch_ops.moved import MOVED
 from analytics.nn.torch_ops.movement import MOVEMENT
 from analytics.nn.torch_ops.norms import NORMS
+from analytics.nn.torch_ops.orders import ORDERS
+from analytics.nn.torch_ops.parts import PARTS
 from analytics.nn.torch_ops.pointwise import POINTWISE
 from analytics.nn.torch_ops.pools import POOLS
+from analytics.nn.torch_ops.pools_of_depth import POOLS_OF_DEPTH
 from analytics.nn.torch_ops.recurrent import RECURRENT
 from analytics.nn.torch_ops.resampling import RESAMPLING
 from analytics.nn.torch_ops.sums_of_products import SUMS_OF_PRODUCTS
@@ -53,10 +58,15 @@ TRANSLATIONS: Mapping[Any, Translation] = MappingProxyType(
         **SUMS_OF_PRODUCTS,
         **NORMS,
         **POOLS,
+        **POOLS_OF_DEPTH,
         **POINTWISE,
+        **FUNCTIONS,
+        **COMPARISONS,
+        **ORDERS,
         **ACTIVATIONS,
         **LAYOUT,
         **MOVEMENT,
+        **PARTS,
         **RESAMPLING,
         **MOVED,
         **RECURRENT,
@@ -120,9 +130,18 @@ def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:
     return a == b and all(one.shape == two.shape and np.array_equal(one, two, equal_nan=True) for one, two in weights)
 
 
+aten = torch.ops.aten
 _MOVES = {*MOVED, *RECURRENT}
 _CLOSED = {torch.ops.aten.softmax.int, torch.ops.aten._softmax.default}
-_WHOLE = {*EMBEDDINGS, torch.ops.aten._to_copy.default, torch.ops.aten.to.dtype}
+_PLACES = {*LAYOUT, *MOVEMENT, *PARTS, *MOVED}  # what moves values, or chooses among them
+_TOKENS = {*EMBEDDINGS, *COMPARISONS, *_PLACES}
+_SHUT = {
+    *_CLOSED,
+    *(aten.add.Tensor, aten.sub.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.where.self),
+    aten.scaled_dot_product_attention.default,
+}
+_TRUTH = {*COMPARISONS, *_PLACES, aten.mul.Tensor}
+"""What may make truth values: others are not what arithmetic makes of zeros and ones."""
 
 
 @dataclass(slots=True)
@@ -138,7 +157,7 @@ class _Walk:
         shape = self.traced.shape(self.traced.input)
         self.build = GraphBuilder(batch=shape[0])
         whole = not self.traced.input.meta["val"].is_floating_point()
-        self._values[self.traced.input] = Wire(INPUT, shape[1:], whole=whole)
+        self._values[self.traced.input] = Wire(INPUT, shape[1:], whole=whole, tokens=whole)
         self._values.update({node: tensor for node, (_, tensor) in self.traced.constants.items()})
 
     def run(self) -> Wire | None:
@@ -193,18 +212,35 @@ class _Walk:
             return self._broken(node)  # an earlier finding moved the batch; nothing to add about what follows from it
         self.build.module, self.build.source = module_path(node), source_of(node)
         try:
-            if node.target not in _WHOLE and any(wire.whole for wire in wires):
+            if node.target not in _TOKENS and any(wire.tokens for wire in wires):
                 raise Refused("its input holds whole numbers, which torch.nn.Embedding looks up; give floats")
             if node.target not in _CLOSED and any(wire.closed for wire in wires):
                 raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
             if node.target not in _MOVES and any(wire.at for wire in wires):
                 raise Refused("it takes values whose batch dimension was moved; it must stay in front")
-            value = translation(self.build, call)
+            if node.target not in _TRUTH and _dtype(node) == torch.bool:
+                raise Refused("it makes truth values of truth values; use & and |")
+            value = _as_torch_has_it(node, self._translated(node, translation, call, wires), wires)
             if not self._in_place(node, value):
                 raise Refused("it mixes or drops the batch dimension, which must stay in front")
         except Refused as refusal:
             return self._find(node, str(refusal))
         return _marked(value) if broken else value
+
+    def _translated(self, node: fx.Node, translation: Translation, call: Call, wires: Sequence[Wire]) -> Any:
+        """What is moved takes its mask of minus infinity along."""
+        masked = [wire for wire in wires if wire.shut is not None]
+        if not masked or node.target in _SHUT:
+            return translation(self.build, call)
+        if node.target not in _PLACES or len(wires) > 1 or wires[0].shut is None:
+            raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
+        made, mask = (
+            translation(self.build, replace(call, arguments=_replaced(call.arguments, wires[0], wire)))
+            for wire in (replace(wires[0], shut=None), wires[0].shut)
+        )
+        if not isinstance(made, Wire):
+            raise Refused("it takes values that a mask fills with minus infinity apart; only a softmax can take them")
+        return replace(made, shut=replace(mask, bit=True))
 
     def _item(self, node: fx.Node) -> Any:
         source, index = node.args
@@ -250,6 +286,31 @@ class _Walk:
 
     def _wired(self, node: fx.Node) -> list[fx.Node]:
         return [source for source in node.all_input_nodes if _depends(self._values[source])]
+
+
+def _replaced(arguments: Mapping[str, Any], wire: Wire, other: Wire) -> dict[str, Any]:
+    return {name: other if value is wire else value for name, value in arguments.items()}
+
+
+def _dtype(node: fx.Node, place: int | None = None) -> torch.dtype | None:
+    value = node.meta.get("val")
+    if place is not None and isinstance(value, tuple | list):
+        value = value[place] if place < len(value) else None
+    return value.dtype if isinstance(value, torch.Tensor) else None
+
+
+def _as_torch_has_it(node: fx.Node, value: Any, wires: Sequence[Wire], place: int | None = None) -> Any:
+    """The wire, or several, with the kind of numbers that torch's tensor has."""
+    if isinstance(value, tuple):
+        return tuple(_as_torch_has_it(node, item, wires, place) for place, item in enumerate(value))
+    dtype = _dtype(node, place)
+    if not isinstance(value, Wire) or dtype is None:
+        return value
+    truth, moved = dtype == torch.bool, node.target in _PLACES
+    whole = not truth and not dtype.is_floating_point
+    bit = value.bit or truth or (moved and all(wire.bit for wire in wires))
+    tokens = whole and moved and any(wire.tokens for wire in wires)
+    return replace(value, truth=truth, whole=whole, tokens=tokens, bit=bit)
 
 
 def _depends(value: Any) -> bool:

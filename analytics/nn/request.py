@@ -157,6 +157,9 @@ class PredictionRequest:
         if scheme.bounds:
             bits = ", ".join(f"2^{reach}" for reach in scheme.bounds.values())
             lines.append(f"  checked on shares: values of {len(scheme.bounds)} layers stay below {bits}")
+        if held := [domain for domain in scheme.domains.values() if domain.checked]:
+            ends = ", ".join(f"2^{domain.low} to 2^{domain.high}" for domain in held)
+            lines.append(f"  checked on shares: arguments of {len(held)} functions are held to {ends} in magnitude")
         if self.masked:
             lines.append(
                 f"  a batch beyond a bound is tried in parts, in an order that {self.owner} draws: the parties see how "

@@ -24,7 +24,7 @@ from icm_ray.ops.products import Epilogue, Product, Truncate
 from icm_ray.ops.smooth import Piecewise
 from icm_ray.program.build import Builder, Value
 
-__all__ = ["logarithm", "reciprocal", "relative_error", "rsqrt"]
+__all__ = ["logarithm", "negative_power", "reciprocal", "relative_error", "rsqrt"]
 
 _CELLS = Cells(cell_log=-5, cell_bits=6, degree=2, low_bits=24, sum_bits=56, word=64, result_log=0)
 _RESULT_BITS = 24
@@ -80,7 +80,8 @@ def _reduced(builder: Builder, x: Value, low: int, high: int) -> tuple[list[Valu
         raise BoundError(f"a range from 2^{low} to 2^{high} of values with {x.type.f} fractional bits", bound=high)
     x = builder.add(AssumeWidth(x.type.f + high + 2, 0.0), x)
     edges = range(low + 1, high)
-    compare = [AtLeast(1 << (j + x.type.f), x.type.width + 1) for j in edges]
+    wide = max(x.type.width, x.type.f + high) + 1
+    compare = [AtLeast(1 << (j + x.type.f), wide) for j in edges]
     bits = [builder.add(op, x) for op in compare]
     # s in units of 2^-(high - 1): 2^(high - 1 - low), less 2^(high - 1 - j) for every j reached
     scale = _steps(
@@ -126,6 +127,14 @@ def rsqrt(builder: Builder, x: Value, low: int, high: int, f: int | None = None,
     Error: below gain 2^(-low/2) (1e-5 + 2^(-low-1) error of x) + 2^-f. Rounds as for `reciprocal`.
     """
     return _powers(builder, x, low, high, -0.5, lambda e: gain * 2.0 ** (-0.5 * e), x.type.f if f is None else f)
+
+
+def negative_power(builder: Builder, x: Value, low: int, high: int, power: float, f: int) -> Value:
+    """x^power, -1 <= power < 0, for 2^low <= x <= 2^high, which is the caller's to ensure; f fractional bits.
+
+    Error: below 2^(power low) (1e-5 + 2^-low error of x) + 2^-f. Rounds as for `reciprocal`.
+    """
+    return _powers(builder, x, low, high, power, lambda e: 2.0 ** (power * e), f)
 
 
 def logarithm(builder: Builder, x: Value, low: int, high: int, f: int | None = None) -> Value:

@@ -15,6 +15,7 @@ from typing import ClassVar, Final, TypeAlias
 import msgspec
 
 from icm_ray.errors import BoundError, ProgramError
+from icm_ray.functions.order import Largest
 from icm_ray.network.scheme import SLACK, Scheme, TooWide
 from icm_ray.ops import compare, linear, products
 from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
@@ -94,7 +95,7 @@ class NetworkBuild:
     fused: ReLUs' inputs that the product has rectified already. exceeded: counts of values beyond the bound. weights,
     result_bits: of every product, by name. shared: types of weights by their own names. rounded: by name, the sum of
     the rounding units of the divisions behind it and the errors of its functions (none where there are none). worst: by
-    name, by how much more these can be off at worst.
+    name, by how much more these can be off at worst. ordered: by name and k, the k largest of rows.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class NetworkBuild:
         self.result_bits: dict[str, int] = {}
         self.rounded: dict[str, float] = {}
         self.worst: dict[str, float] = {}
+        self.ordered: dict[tuple[str, int], Largest] = {}
         self._added = 0
         self._absorbed = self._find_absorbed()
 

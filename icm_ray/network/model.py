@@ -14,7 +14,7 @@ import msgspec
 from icm_ray.network.budget import NetworkBuilder
 from icm_ray.network.graph import Graph
 from icm_ray.network.layer import Layer, NetworkBuild
-from icm_ray.network.scheme import Scheme, TooWide
+from icm_ray.network.scheme import Domain, Scheme, TooWide
 from icm_ray.ops import linear
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder, Value
@@ -33,6 +33,7 @@ class Lowered:
     exceeded: counts of values beyond the bound. weights: by product node, its fixed weight's type. result_bits: the
     fractional bits of its result. rounded: by node, the sum of the rounding units of the divisions behind it and the
     errors of its functions (none where there are none). worst: by node, by how much more these can be off at worst.
+    domains: of functions, by node.
     """
 
     result: Value
@@ -41,6 +42,7 @@ class Lowered:
     result_bits: Mapping[str, int]
     rounded: Mapping[str, float]
     worst: Mapping[str, float]
+    domains: Mapping[str, Domain]
 
 
 def lower(
@@ -69,7 +71,13 @@ def lower(
         bits = result.type.width
         raise TooWide(f"layer {module!r}: results of {bits} bits leave none to compare", node="", module=module)
     return Lowered(
-        result, tuple(program.exceeded), program.weights, program.result_bits, program.rounded, program.worst
+        result,
+        tuple(program.exceeded),
+        program.weights,
+        program.result_bits,
+        program.rounded,
+        program.worst,
+        dict(scheme.domains),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from icm_ray.errors import InputError, UnsupportedError
 from icm_ray.functions.activations import sigmoid
+from icm_ray.functions.order import largest
 from icm_ray.functions.row_functions import softmax
 from icm_ray.ops import compare, linear
 from icm_ray.ops.products import Epilogue, Truncate
@@ -84,32 +85,11 @@ def _probabilities(builder: Builder, x: Value) -> Value:
 
 
 def _top_k(builder: Builder, x: Value, k: int) -> Value:
-    """The largest, then the largest of the others, and so on: those that were found are put below all others."""
-    images, classes = x.type.shape
+    classes = x.type.shape[1]
     if not 1 <= k <= classes:
         raise InputError(f"top_k of {classes} classes: k is 1 to {classes}, not {k}")
     if k * classes > _MOST_ORDERED:
         raise InputError(f"top_k of {classes} classes: k is {max(_MOST_ORDERED // classes, 1)} at most, not {k}")
     if order_rounding(x.type):
         x = _rounded(builder, x, _ORDER_BITS)
-    width, left, found = x.type.width, x, list[Value]()
-    while True:
-        index = builder.add(linear.Reshape((images, 1)), builder.add(compare.ArgMax(left.type.width + 1), left))
-        found.append(index)
-        if len(found) == k:
-            break
-        # |x| < 2^(w-1), so that x - 2^w is less than any x
-        lowered = builder.add(linear.Scale(1 << width, x.type.f), _one_hot(builder, index, classes))
-        left = builder.add(linear.AssumeWidth(width + 2), builder.add(linear.Subtract(), left, lowered))
-    return builder.add(linear.Concatenate(1), *found) if k > 1 else found[0]
-
-
-def _one_hot(builder: Builder, index: Value, classes: int) -> Value:
-    """1 at the index, else 0: (n, classes), of (n, 1). [i = j] = [i >= j] - [i >= j + 1]."""
-    images = index.type.shape[0]
-    away = builder.add(linear.Expand((images, classes)), index)
-    away = builder.add(linear.AddLast(tuple(-at for at in range(classes))), away)
-    reached = builder.add(compare.AtLeast(0, away.type.width + 1), away)
-    passed = builder.add(linear.Slice(((0, images, 1), (1, classes, 1))), reached)
-    passed = builder.add(linear.Pad(((0, 0), (0, 1))), passed)
-    return builder.add(linear.AssumeWidth(2), builder.add(linear.Subtract(), reached, passed))
+    return largest(builder, x, k, values=False).places

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from icm_ray.errors import BoundError
 
-__all__ = ["SLACK", "WEIGHT_BITS", "Scheme", "TooWide"]
+__all__ = ["SLACK", "WEIGHT_BITS", "Domain", "Scheme", "TooWide"]
 
 SLACK = 8  # fractional bits beyond f that a value may carry into a product or a maximum
 WEIGHT_BITS = 30  # fractional bits of weights, where they fit: comparisons do not grow with them
@@ -21,6 +21,21 @@ class TooWide(BoundError):
     """A layer's values do not fit the ring; `where` names the node and the layer's module."""
 
 
+class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a function is computed that has none, or no slope, at zero, or that grows without end.
+
+    low, high: 2^low <= |x| <= 2^high, logarithms; of an exponential e^x <= 2^high alone counts. sign: of all x, 0 where
+    they may have either. clamped: x is raised to 2^low where rounding may have made it smaller. checked: the program
+    checks that x lies there; else it follows from the network and from the bounds of its inputs.
+    """
+
+    low: Power
+    high: Power
+    sign: Literal[-1, 0, 1] = 1
+    clamped: bool = False
+    checked: bool = False
+
+
 class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The public numbers of a model, powers of two as their logarithms.
 
@@ -28,7 +43,7 @@ class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     a bound on the sum of |weights| behind one output, and on |bias|. layers: bounds of products' results by node (and
     of other values whose layers say `widens`), which the weights' owner vouches for: they follow from its weights and
     from the bounds of what the layers read. bounds: bounds of any values by node that the program checks on shares,
-    whatever the images are. least: fewest fractional bits of weights that are taken.
+    whatever the images are. least: fewest fractional bits of weights that are taken. domains: of functions, by node.
     """
 
     f: Power
@@ -37,6 +52,7 @@ class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers: dict[str, Power] = {}
     bounds: dict[str, Power] = {}
     least: Power = 20
+    domains: dict[str, Domain] = {}
 
     @property
     def input_f(self) -> int:

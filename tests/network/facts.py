@@ -10,7 +10,7 @@ from icm_ray.network.graph import Graph
 from icm_ray.network.layer import INPUT, Layer
 from icm_ray.network.model import PublicModel
 from icm_ray.network.programs import PredictionQuestion, WeightLoad
-from icm_ray.network.scheme import Scheme
+from icm_ray.network.scheme import Domain, Scheme
 
 PARTIES = ("alice", "bob")
 
@@ -65,6 +65,17 @@ def every_kind() -> Graph:
     chain.add(layers.MatMul, (4, 4), (turned, larger))
     chain.add(layers.Softmax, (4, 4))
     chain.add(layers.Normalise, (4, 4), epsilon=2.0**-6)
+    chain.add(layers.Power, (4, 4), exponent=0.5)
+    chain.add(layers.Power, (4, 4), exponent=-1.0)
+    inverse = chain.add(layers.Exponential, (4, 4))
+    chain.add(layers.Logarithm, (4, 4))
+    chain.add(layers.Quotient, (4, 4), (chain.nodes[-1].name, inverse))
+    condition = chain.add(layers.AtLeast, (4, 4), at=0.25, strict=True)
+    chain.add(layers.Choose, (4, 4), (condition, inverse, chain.nodes[-2].name))
+    chain.add(layers.Softmax, (4, 4), (chain.nodes[-1].name, condition))
+    values = chain.add(layers.Order, (4, 2), (inverse,), k=2, places=False)
+    places = chain.add(layers.Order, (4, 2), (inverse,), k=2, places=True)
+    chain.add(layers.Concat, (4, 4), (values, places), axis=1)
     chain.add(layers.Reshape, (16,))
     chain.add(layers.OneHot, (16, 3), classes=3)
     chain.add(layers.Slice, (16, 1), axis=1, start=1, stop=2, step=1)
@@ -81,7 +92,9 @@ def model() -> PublicModel:
     """Every kind of layer; the values of ReLUs, and of a scale, are held to bounds."""
     graph = every_kind()
     bounds = {node.name: 3 for node in graph.nodes if isinstance(node, layers.Relu | layers.Scale)}
-    return PublicModel(graph, Scheme(12, 2, 4, bounds=bounds, least=10), 0.5)
+    functions = [node.name for node in graph.nodes if isinstance(node, layers.OnDomain)]
+    domains = dict.fromkeys(functions, Domain(-4, 6, checked=True))
+    return PublicModel(graph, Scheme(12, 2, 4, bounds=bounds, least=10, domains=domains), 0.5)
 
 
 def load() -> WeightLoad:

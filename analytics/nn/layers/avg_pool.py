@@ -24,7 +24,7 @@ class AvgPoolRules(LayerRules[AvgPool]):
         sums = _sums(layer, inputs[0])
         return sums if layer.folded else sums / _divisors(layer)
 
-    def simulate(self, layer: AvgPool, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
+    def simulate(self, layer: AvgPool, inputs: Sequence[Tensor], weights: Tensors, lowered: Lowered) -> Tensor:
         sums = _sums(layer, inputs[0])
         if layer.folded:
             return sums
@@ -33,9 +33,8 @@ class AvgPoolRules(LayerRules[AvgPool]):
 
     def interval(self, layer: AvgPool, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs
-        rounding = layer.factor_error * _sums(layer, x.magnitude)
-        exact = super().interval(layer, inputs, weights, scheme)
-        return Range(exact.low - rounding, exact.high + rounding)
+        exact, off = super().interval(layer, inputs, weights, scheme), layer.factor_error
+        return Range(exact.low - off * _sums(layer, x.low).abs(), exact.high + off * _sums(layer, x.high).abs())
 
     def deviate(
         self, layer: AvgPool, inputs: Sequence[Incoming], weights: Tensors, lowered: Lowered

@@ -79,7 +79,7 @@ class LayerRules(ABC, Generic[L]):
     def evaluate(self, layer: L, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
         """The layer on a batch of each input, in float64."""
 
-    def simulate(self, layer: L, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
+    def simulate(self, layer: L, inputs: Sequence[Tensor], weights: Tensors, lowered: Lowered) -> Tensor:
         """The layer with the numbers that the ring has, before its rounding; `weights` are the ring's."""
         return self.evaluate(layer, inputs, weights)
 

@@ -22,14 +22,15 @@ class ScaleRules(LayerRules[Scale]):
     def evaluate(self, layer: Scale, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
         return inputs[0] * layer.factor
 
-    def simulate(self, layer: Scale, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
+    def simulate(self, layer: Scale, inputs: Sequence[Tensor], weights: Tensors, lowered: Lowered) -> Tensor:
         return inputs[0] * math.copysign(factor_taken(abs(layer.factor)), layer.factor)
 
     def interval(self, layer: Scale, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs
-        rounding = layer.factor_error * x.magnitude
-        ends = x.low * layer.factor, x.high * layer.factor
-        return Range(torch.minimum(*ends) - rounding, torch.maximum(*ends) + rounding)
+        ends = [end * layer.factor for end in (x.low, x.high)]
+        off = [layer.factor_error * end.abs() for end in (x.low, x.high)]
+        low, high = ([end + sign * more for end, more in zip(ends, off, strict=True)] for sign in (-1, 1))
+        return Range(torch.minimum(*low), torch.maximum(*high))
 
     def deviate(
         self, layer: Scale, inputs: Sequence[Incoming], weights: Tensors, lowered: Lowered

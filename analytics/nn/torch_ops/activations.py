@@ -38,8 +38,6 @@ def _rectified(build: GraphBuilder, wire: Wire) -> Wire:
 
 
 def _clamped(build: GraphBuilder, wire: Wire, low: Any, high: Any) -> Wire:
-    if any(isinstance(edge, Wire | torch.Tensor) for edge in (low, high)):
-        raise Refused("its limits are tensors; only numbers are supported")
     if low is not None and high is not None and low > high:
         raise Refused(f"its lower limit {low} is above its upper one {high}")
     if low is None and high is None:
@@ -55,7 +53,19 @@ def _clamped(build: GraphBuilder, wire: Wire, low: Any, high: Any) -> Wire:
 
 
 def _clamp(build: GraphBuilder, call: Call) -> Wire:
-    return _clamped(build, call.wire("self"), call.get("min"), call.get("max"))
+    low, high = call.get("min"), call.get("max")
+    if not any(isinstance(edge, Wire | torch.Tensor) for edge in (low, high)):
+        return _clamped(build, call.wire("self"), low, high)
+    made = call.wire("self")  # the upper limit counts where they cross, as torch has it
+    if low is not None:
+        made = _extreme(build, call, made, low)
+    if high is not None:
+        made = scaled(build, _extreme(build, call, scaled(build, made, -1.0), _negative(build, high)), -1.0)
+    return made
+
+
+def _negative(build: GraphBuilder, value: Any) -> Any:
+    return scaled(build, value, -1.0) if isinstance(value, Wire) else -value
 
 
 def _hardtanh(build: GraphBuilder, call: Call) -> Wire:
@@ -69,6 +79,22 @@ def _relu6(build: GraphBuilder, call: Call) -> Wire:
 def _leaky(build: GraphBuilder, call: Call) -> Wire:
     slope = call["negative_slope"]
     return _bent(build, call.wire("self"), 0.0, slope, (0.0, 1.0 - slope))
+
+
+def _random_slope(build: GraphBuilder, call: Call) -> Wire:
+    if call["training"]:
+        raise Refused("its slopes are drawn although the network is in eval mode; pass training=self.training")
+    slope = (call["lower"] + call["upper"]) / 2
+    return _bent(build, call.wire("self"), 0.0, slope, (0.0, 1.0 - slope))
+
+
+def _gated(build: GraphBuilder, call: Call) -> Wire:
+    """The first half of an axis times the sigmoid of the second."""
+    wire = call.wire("self")
+    axis = call.axis(call["dim"], len(wire.shape) + 1)
+    half = wire.shape[axis] // 2
+    first, second = (build.cut(wire, axis, start, start + half) for start in (0, half))
+    return multiplied(build, first, _smooth(build, second, "sigmoid"))
 
 
 def _prelu(build: GraphBuilder, call: Call) -> Wire:
@@ -99,7 +125,7 @@ def _larger(build: GraphBuilder, call: Call) -> Wire:
 
 
 def _smaller(build: GraphBuilder, call: Call) -> Wire:
-    negated = [scaled(build, x, -1.0) if isinstance(x, Wire) else -x for x in (call["self"], call["other"])]
+    negated = [_negative(build, x) for x in (call["self"], call["other"])]
     return scaled(build, _extreme(build, call, *negated), -1.0)
 
 
@@ -149,15 +175,18 @@ def _mish(build: GraphBuilder, call: Call) -> Wire:
 
 
 def _elu(build: GraphBuilder, call: Call) -> Wire:
-    if call.get("input_scale", 1) != 1:
-        raise Refused("an ELU with an input scale is not supported")
-    return _exponential(build, call.wire("self"), call["alpha"], call.get("scale", 1))
+    inner = float(call.get("input_scale", 1))
+    if inner <= 0:
+        raise Refused("an ELU's numbers must be positive")
+    wire = scaled(build, call.wire("self"), inner)
+    return _exponential(build, wire, call["alpha"] * inner, call.get("scale", 1) / inner)
 
 
 def _celu(build: GraphBuilder, call: Call) -> Wire:
-    if call["alpha"] != 1:
-        raise Refused("of CELUs, those with alpha=1 are supported")
-    return _exponential(build, call.wire("self"), 1, 1)
+    alpha = float(call["alpha"])
+    if alpha <= 0:
+        raise Refused("an ELU's numbers must be positive")
+    return _exponential(build, scaled(build, call.wire("self"), 1 / alpha), 1, alpha)
 
 
 def _selu(build: GraphBuilder, call: Call) -> Wire:
@@ -170,15 +199,18 @@ def _exponential(build: GraphBuilder, wire: Wire, alpha: float, scale: float) ->
     return build.emit(Elu, wire, shape=wire.shape, alpha=float(alpha), scale=float(scale))
 
 
-def softmax(build: GraphBuilder, wire: Wire, *, log: bool = False, closed: tuple[int, ...] = ()) -> Wire:
-    """Along the last axis."""
-    least = 3 if log or closed else 2
+def softmax(
+    build: GraphBuilder, wire: Wire, *, log: bool = False, closed: tuple[int, ...] = (), shut: Wire | None = None
+) -> Wire:
+    """Along the last axis. closed: public places that take no part; shut: 1 in private ones."""
+    least = 3 if log or closed or shut is not None else 2
     if wire.shape[-1] < least:
         raise Refused(f"it is along an axis of {wire.shape[-1]}; {least} or more are supported")
     columns = wire.shape[-1]
     if closed and max(Counter(place // columns for place in closed).values()) == columns:
         raise Refused("its mask leaves nothing of a row")
-    return build.emit(Softmax, wire, shape=wire.shape, log=log, closed=closed)
+    sources = (wire,) if shut is None else (wire, spread(build, shut, wire.shape))
+    return build.emit(Softmax, *sources, shape=wire.shape, log=log, closed=closed)
 
 
 def _softmax(build: GraphBuilder, call: Call) -> Wire:
@@ -192,12 +224,13 @@ def _log_softmax(build: GraphBuilder, call: Call) -> Wire:
 def _along(build: GraphBuilder, call: Call, *, log: bool) -> Wire:
     wire = call.wire("self")
     axis = call.axis(call["dim"], len(wire.shape) + 1)
-    closed, wire = wire.closed, replace(wire, closed=())
+    closed, shut, wire = wire.closed, wire.shut, replace(wire, closed=(), shut=None)
     if closed and (log or axis != len(wire.shape) - 1):
         raise Refused("its mask closes places of another axis")
     order = (*(k for k in range(len(wire.shape)) if k != axis), axis)
     back = tuple(order.index(k) for k in range(len(order)))
-    return build.permute(softmax(build, build.permute(wire, order), log=log, closed=closed), back)
+    mask = None if shut is None else build.permute(spread(build, shut, wire.shape), order)
+    return build.permute(softmax(build, build.permute(wire, order), log=log, closed=closed, shut=mask), back)
 
 
 ACTIVATIONS: Mapping[Any, Translation] = MappingProxyType(
@@ -209,7 +242,11 @@ ACTIVATIONS: Mapping[Any, Translation] = MappingProxyType(
         aten.clamp.Tensor: _clamp,
         aten.clamp_min.default: _clamp,
         aten.clamp_max.default: _clamp,
+        aten.clamp_min.Tensor: _clamp,
+        aten.clamp_max.Tensor: _clamp,
         aten.leaky_relu.default: _leaky,
+        aten.rrelu.default: _random_slope,
+        aten.glu.default: _gated,
         aten.prelu.default: _prelu,
         aten._prelu_kernel.default: _prelu,
         aten.abs.default: _abs,

@@ -25,8 +25,10 @@ class Wire:
     """A value that depends on the input: the node that makes it and its per-sample shape.
 
     A wire is `broken` when it comes out of an operation that was found unsupported. at: which dimension of torch's
-    tensor is the batch. whole: it holds whole numbers, which can be looked up, or made floats, and nothing else.
-    closed: places of its last two axes that stand for minus infinity, of which a softmax alone can make something.
+    tensor is the batch. whole: it holds whole numbers; tokens: those of the input, which can be looked up, compared, or
+    made floats, and nothing else. truth: torch has it as truth values; bit: it holds zeros and ones. closed: places of
+    its last two axes that stand for minus infinity, of which a softmax alone can make something; shut: a wire that is 1
+    in such places.
     """
 
     name: str
@@ -34,7 +36,11 @@ class Wire:
     broken: bool = False
     at: int = 0
     whole: bool = False
+    tokens: bool = False
     closed: tuple[int, ...] = ()
+    truth: bool = False
+    bit: bool = False
+    shut: Wire | None = None
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from analytics.nn.torch_ops.movement import padded, pixel_shuffled, taken
 from analytics.nn.torch_ops.sizes import numbers, pair
 from icm_ray.network.layer import Pair, Pairs
 from icm_ray.network.layers import Conv
+from icm_ray.network.layers.windows import windows
 
 __all__ = ["CONVOLUTIONS"]
 
@@ -78,18 +79,33 @@ def _padding(padding: Any, kernel: Pair, dilation: Pair) -> tuple[Pair, Pair]:
 
 
 def _conv3d(build: GraphBuilder, call: Call) -> Wire:
-    """The depth's cells become channels, its places lie one below another in a tall image."""
     source, weight = call.wire("input"), call.constant("weight")
     _ranked(source, 4, "(batch, channels, depth, height, width)")
     stride, dilation = numbers(call["stride"], 3), numbers(call["dilation"], 3)
-    kernel = tuple(weight.shape[2:])
-    padding = call["padding"]
+    kernel, padding = tuple(weight.shape[2:]), call["padding"]
     if isinstance(padding, str):
         spans = [d * (k - 1) if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
         sides = [(span // 2, span - span // 2) for span in spans]
     else:
         sides = [(size, size) for size in numbers(padding, 3)]
-    out, down, rows, columns = call.shape
+    return _of_depth(build, source, weight, call.optional("bias"), stride, sides, dilation, call["groups"])
+
+
+def _of_depth(
+    build: GraphBuilder,
+    source: Wire,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Sequence[int],
+    sides: Sequence[Pair],
+    dilation: Sequence[int],
+    groups: int,
+) -> Wire:
+    """The depth's cells become channels, its places lie one below another in a tall image."""
+    kernel, out = tuple(weight.shape[2:]), weight.shape[0]
+    down, rows, columns = (
+        windows(source.shape[axis + 1], kernel[axis], stride[axis], sides[axis], dilation[axis]) for axis in range(3)
+    )
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     # each place of the depth has as many rows as its windows need, a whole number of strides
     height = source.shape[2] + sum(sides[1])
@@ -101,23 +117,58 @@ def _conv3d(build: GraphBuilder, call: Call) -> Wire:
     wire = build.reshape(wire, (channels, down * tall, width))
     wire = padded(build, wire, ((0, 0), (0, spans[1] - 1), (0, 0)))
     made_rows = (wire.shape[1] - spans[1]) // stride[1] + 1
-    weight = weight.reshape(out, weight.shape[1] * kernel[0], *kernel[1:])
     wire = build.emit(
         Conv,
         wire,
         shape=(out, made_rows, columns),
-        weight=weight,
-        bias=call.optional("bias"),
+        weight=weight.reshape(out, weight.shape[1] * kernel[0], *kernel[1:]),
+        bias=bias,
         kernel=(kernel[1], kernel[2]),
         stride=(stride[1], stride[2]),
         padding=_NONE,
         dilation=(dilation[1], dilation[2]),
-        groups=call["groups"],
+        groups=groups,
     )
     each = tall // stride[1]
     wire = build.cut(wire, 1, 0, down * each)
     wire = build.reshape(wire, (out, down, each, columns))
     return build.cut(wire, 2, 0, rows)
+
+
+def _transposed3d(build: GraphBuilder, call: Call) -> Wire:
+    """A convolution with the kernel turned round, of the input with zeros between its places."""
+    source, weight = call.wire("input"), call.constant("weight")
+    _ranked(source, 4, "(batch, channels, depth, height, width)")
+    names = ("stride", "padding", "output_padding", "dilation")
+    stride, padding, extra, dilation = (numbers(call[name], 3) for name in names)
+    groups, kernel = call["groups"], tuple(weight.shape[2:])
+    ins, outs = weight.shape[0] // groups, weight.shape[1]
+    turned = weight.reshape(groups, ins, outs, *kernel).transpose(1, 2).reshape(groups * outs, ins, *kernel)
+    wire, sides = source, []
+    for axis in range(3):
+        wire = _apart(build, wire, axis + 1, stride[axis])
+        reach = dilation[axis] * (kernel[axis] - 1) - padding[axis]
+        wire, side = _reaching(build, wire, axis + 1, reach, reach + extra[axis])
+        sides.append(side)
+    whole = turned.flip(2, 3, 4)
+    return _of_depth(build, wire, whole, call.optional("bias"), (1, 1, 1), sides, dilation, groups)
+
+
+def _apart(build: GraphBuilder, wire: Wire, axis: int, stride: int) -> Wire:
+    """Zeros between the places of an axis."""
+    front, size, rest = wire.shape[:axis], wire.shape[axis], wire.shape[axis + 1 :]
+    if stride == 1:
+        return wire
+    pads = [(0, 0)] * (len(front) + 1) + [(0, stride - 1)] + [(0, 0)] * len(rest)
+    wide = padded(build, build.reshape(wire, (*front, size, 1, *rest)), pads)
+    return build.cut(build.reshape(wide, (*front, size * stride, *rest)), axis, 0, (size - 1) * stride + 1)
+
+
+def _reaching(build: GraphBuilder, wire: Wire, axis: int, before: int, after: int) -> tuple[Wire, Pair]:
+    """What is to be padded; where there is more padding than the kernel reaches, places are left out."""
+    if min(before, after) < 0:
+        wire = build.cut(wire, axis, max(-before, 0), wire.shape[axis] - max(-after, 0))
+    return wire, (max(before, 0), max(after, 0))
 
 
 def _transposed2d(build: GraphBuilder, call: Call) -> Wire:
@@ -163,18 +214,12 @@ def _transposed(
         return pixel_shuffled(
             build, build.emit(Conv, source, shape=shape, weight=flat, bias=shift, **facts_of), *kernel
         )
-    channels, *sizes = source.shape
-    apart = build.reshape(source, (channels, sizes[0], 1, sizes[1], 1))
-    apart = padded(build, apart, ((0, 0), (0, 0), (0, stride[0] - 1), (0, 0), (0, stride[1] - 1)))
-    wire = build.reshape(apart, (channels, sizes[0] * stride[0], sizes[1] * stride[1]))
-    sides = []
+    wire, sides = source, []
     for axis in (0, 1):
-        wire = build.cut(wire, axis + 1, 0, (sizes[axis] - 1) * stride[axis] + 1)
+        wire = _apart(build, wire, axis + 1, stride[axis])
         reach = dilation[axis] * (kernel[axis] - 1) - padding[axis]
-        before, after = reach, reach + extra[axis]
-        if min(before, after) < 0:  # more padding than the kernel reaches: places are left out
-            wire = build.cut(wire, axis + 1, max(-before, 0), wire.shape[axis + 1] - max(-after, 0))
-        sides.append((max(before, 0), max(after, 0)))
+        wire, side = _reaching(build, wire, axis + 1, reach, reach + extra[axis])
+        sides.append(side)
     made = tuple(wire.shape[axis + 1] + sum(sides[axis]) - dilation[axis] * (kernel[axis] - 1) for axis in (0, 1))
     return build.emit(
         Conv,
@@ -199,5 +244,6 @@ CONVOLUTIONS: Mapping[Any, Translation] = MappingProxyType(
         aten.conv3d.padding: _conv3d,
         aten.conv_transpose1d.default: _transposed1d,
         aten.conv_transpose2d.input: _transposed2d,
+        aten.conv_transpose3d.input: _transposed3d,
     }
 )

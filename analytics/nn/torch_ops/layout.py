@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.comparisons import chosen, nonzero
 from analytics.nn.torch_ops.constants import affine, of_sample, spread
 from analytics.nn.torch_ops.movement import padded, taken
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Add, Concat
 
-__all__ = ["LAYOUT"]
+__all__ = ["LAYOUT", "joined"]
 
 aten = torch.ops.aten
 _IMAGES = 1 << 32  # a batch has fewer
@@ -32,11 +33,13 @@ def _dropout(_build: GraphBuilder, call: Call) -> Wire:
     return call.wire("input")
 
 
-def _cast(_build: GraphBuilder, call: Call) -> Wire:
-    dtype = call["dtype"]
-    if dtype is not None and not dtype.is_floating_point:
+def _cast(build: GraphBuilder, call: Call) -> Wire:
+    wire, dtype = call.wire("self"), call["dtype"]
+    if dtype == torch.bool:
+        return nonzero(build, wire)
+    if dtype is not None and not dtype.is_floating_point and not wire.whole and not wire.truth:
         raise Refused(f"a conversion of activations to {dtype} is not supported")
-    return replace(call.wire("self"), whole=False)
+    return wire
 
 
 def _reshape(build: GraphBuilder, call: Call) -> Wire:
@@ -130,7 +133,7 @@ def _around(mode: str, size: int, before: int, after: int) -> list[int]:
 
 
 def _concat(build: GraphBuilder, call: Call) -> Wire:
-    return _joined(build, list(call["tensors"]), call.axis(call["dim"], len(call.full_shape)), call.shape)
+    return joined(build, list(call["tensors"]), call.axis(call["dim"], len(call.full_shape)), call.shape)
 
 
 def _stack(build: GraphBuilder, call: Call) -> Wire:
@@ -139,10 +142,10 @@ def _stack(build: GraphBuilder, call: Call) -> Wire:
     parts = [
         build.reshape(part, shape) if isinstance(part, Wire) else part.unsqueeze(axis + 1) for part in call["tensors"]
     ]
-    return _joined(build, parts, axis, call.shape)
+    return joined(build, parts, axis, call.shape)
 
 
-def _joined(build: GraphBuilder, parts: list[Any], axis: int, shape: Shape) -> Wire:
+def joined(build: GraphBuilder, parts: list[Any], axis: int, shape: Shape) -> Wire:
     """Parts side by side: constants are added where zeros were put between the wires."""
     if all(isinstance(part, Wire) for part in parts):
         return parts[0] if len(parts) == 1 else build.emit(Concat, *parts, shape=shape, axis=axis)
@@ -159,8 +162,7 @@ def _joined(build: GraphBuilder, parts: list[Any], axis: int, shape: Shape) -> W
             before += constant.shape[axis]
             constants.append(constant.expand(*shape[:axis], constant.shape[axis], *shape[axis + 1 :]))
     wires[-1] = _beside(build, wires[-1], axis, 0, before)
-    joined = _joined(build, list(wires), axis, shape)
-    return affine(build, joined, shift=torch.cat(constants, axis))
+    return affine(build, joined(build, list(wires), axis, shape), shift=torch.cat(constants, axis))
 
 
 def _beside(build: GraphBuilder, wire: Wire, axis: int, before: int, after: int) -> Wire:
@@ -168,13 +170,17 @@ def _beside(build: GraphBuilder, wire: Wire, axis: int, before: int, after: int)
 
 
 def _masked_fill(build: GraphBuilder, call: Call) -> Wire:
-    """x where a constant mask is false, a number where it is true."""
+    """x where a mask is false, a number where it is true."""
+    if isinstance(call["mask"], Wire):
+        return chosen(build, call["mask"], call["value"], call["self"], call.shape)
     mask = of_sample(call.constant("mask"), len(call.shape))
     return _filled(build, spread(build, call.wire("self"), call.shape), mask, float(call["value"]))
 
 
 def _where(build: GraphBuilder, call: Call) -> Wire:
-    """One of two values, by a constant condition."""
+    """One of two values, by a condition."""
+    if isinstance(call["condition"], Wire):
+        return chosen(build, call["condition"], call["self"], call["other"], call.shape)
     mask = of_sample(call.constant("condition"), len(call.shape))
     left, right = call["self"], call["other"]
     if isinstance(left, Wire) and isinstance(right, Wire):
@@ -198,6 +204,16 @@ def _filled(build: GraphBuilder, wire: Wire, mask: torch.Tensor, value: float) -
         raise Refused(f"it fills places with {value}; only masks of a softmax that are the same for all heads can")
     places = patterns[0].expand(wire.shape[-2:]).reshape(-1).nonzero().reshape(-1)
     return replace(wire, closed=tuple(places.tolist()))
+
+
+def _filled_like(value: float | None = None) -> Translation:
+    """A constant of the shape of what depends on the input."""
+
+    def translate(_build: GraphBuilder, call: Call) -> torch.Tensor:
+        number = float(call["fill_value"]) if value is None else value
+        return torch.full(call.full_shape, number, dtype=torch.bool if call["dtype"] == torch.bool else torch.float64)
+
+    return translate
 
 
 LAYOUT: Mapping[Any, Translation] = MappingProxyType(
@@ -231,6 +247,13 @@ LAYOUT: Mapping[Any, Translation] = MappingProxyType(
         aten.cat.default: _concat,
         aten.stack.default: _stack,
         aten.masked_fill.Scalar: _masked_fill,
+        aten.masked_fill.Tensor: _masked_fill,
         aten.where.self: _where,
+        aten.where.ScalarSelf: _where,
+        aten.where.ScalarOther: _where,
+        aten.where.Scalar: _where,
+        aten.zeros_like.default: _filled_like(0.0),
+        aten.ones_like.default: _filled_like(1.0),
+        aten.full_like.default: _filled_like(),
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 
 from analytics.nn.torch_ops.activations import softmax
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from analytics.nn.torch_ops.constants import affine, of_sample, scaled
-from icm_ray.network.layers import Conv, Linear, MatMul
+from analytics.nn.torch_ops.comparisons import opposite
+from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
+from icm_ray.network.layers import Add, Conv, Linear, MatMul
 
 __all__ = ["MATRICES", "by_constant", "paired"]
 
@@ -98,6 +100,17 @@ def _addmm(build: GraphBuilder, call: Call) -> Wire:
     return _product(build, call.wire("mat1"), weight, bias.reshape(-1).expand(weight.shape[0]))
 
 
+def _plus_products(build: GraphBuilder, call: Call) -> Wire:
+    """beta x + alpha a b, of pairs of matrices."""
+    added, factor = call["self"], float(call["alpha"])
+    pairs = Call({"self": call["batch1"], "mat2": call["batch2"]}, call.full_shape)
+    made = scaled(build, _matmul(build, pairs), factor)
+    if isinstance(added, Wire):
+        other = spread(build, scaled(build, added, float(call["beta"])), call.shape)
+        return build.emit(Add, made, other, shape=call.shape)
+    return affine(build, made, shift=of_sample(added, len(call.shape)) * call["beta"])
+
+
 def _attention(build: GraphBuilder, call: Call) -> Wire:
     """softmax(q k^T scale + mask) v; places that a constant mask closes take no part."""
     if call["dropout_p"]:
@@ -107,10 +120,23 @@ def _attention(build: GraphBuilder, call: Call) -> Wire:
     query, key, value = (call.wire(name) for name in ("query", "key", "value"))
     factor = call["scale"] if call["scale"] is not None else 1 / math.sqrt(query.shape[-1])
     scores = paired(build, scaled(build, query, factor), _turned(build, key))
+    if isinstance(call["attn_mask"], Wire):
+        scores, shut = _private_mask(build, call["attn_mask"], scores)
+        closed = _mask(replace(call, arguments={**call.arguments, "attn_mask": None}), scores)[1]
+        return paired(build, softmax(build, scores, closed=closed, shut=shut), value)
     shift, closed = _mask(call, scores)
     if shift is not None:
         scores = affine(build, scores, shift=shift)
     return paired(build, softmax(build, scores, closed=closed), value)
+
+
+def _private_mask(build: GraphBuilder, mask: Wire, scores: Wire) -> tuple[Wire, Wire | None]:
+    """The scores with what is added to them, and the places that are shut: 1 there."""
+    if mask.truth:  # where it is true a place takes part
+        return scores, spread(build, opposite(build, mask), scores.shape)
+    added = spread(build, replace(mask, shut=None), scores.shape)
+    shut = None if mask.shut is None else spread(build, mask.shut, scores.shape)
+    return build.emit(Add, scores, added, shape=scores.shape), shut
 
 
 def _mask(call: Call, scores: Wire) -> tuple[torch.Tensor | None, tuple[int, ...]]:
@@ -143,6 +169,7 @@ MATRICES: Mapping[Any, Translation] = MappingProxyType(
         aten.mm.default: _matmul,
         aten.bmm.default: _matmul,
         aten.addmm.default: _addmm,
+        aten.baddbmm.default: _plus_products,
         aten.scaled_dot_product_attention.default: _attention,
     }
 )

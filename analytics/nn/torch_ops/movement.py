@@ -107,14 +107,16 @@ def _index(build: GraphBuilder, call: Call) -> Wire:
     named = [dim for dim, index in enumerate(given) if index is not None]
     if 0 in named:
         raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
-    if named != list(range(named[0], named[-1] + 1)):
+    axes = [dim - 1 for dim in named]
+    chosen = tuple(torch.broadcast_tensors(*(given[dim] for dim in named)))  # type: ignore[no-untyped-call]
+    if chosen[0].numel() > _MOST:
+        raise Refused(f"it takes {chosen[0].numel()} places; {_MOST} at most are supported")
+    first = axes[0]
+    if axes != list(range(first, axes[-1] + 1)):  # torch puts their places in front, before the batch
         raise Refused("it indexes axes that are not next to one another")
-    first, last = named[0] - 1, named[-1]
-    sizes = wire.shape[first:last]
-    places = torch.arange(math.prod(sizes)).reshape(sizes)[tuple(given[dim] for dim in named)]
-    if places.numel() > _MOST:
-        raise Refused(f"it takes {places.numel()} places; {_MOST} at most are supported")
-    flat = build.reshape(wire, (*wire.shape[:first], math.prod(sizes), *wire.shape[last:]))
+    sizes = [wire.shape[axis] for axis in axes]
+    places = torch.arange(math.prod(sizes)).reshape(sizes)[chosen]
+    flat = build.reshape(wire, (*wire.shape[:first], math.prod(sizes), *wire.shape[first + len(axes) :]))
     return build.reshape(taken(build, flat, first, places.reshape(-1).tolist()), call.shape)
 
 
@@ -141,8 +143,11 @@ def _image(wire: Wire) -> None:
 
 def _pixel_shuffle(build: GraphBuilder, call: Call) -> Wire:
     wire, factor = call.wire("self"), call["upscale_factor"]
-    _image(wire)
-    return pixel_shuffled(build, wire, factor, factor)
+    if len(wire.shape) < 3:
+        _image(wire)
+    *front, channels, height, width = wire.shape  # axes in front are as channels
+    flat = build.reshape(wire, (math.prod(front) * channels, height, width))
+    return build.reshape(pixel_shuffled(build, flat, factor, factor), call.shape)
 
 
 def _pixel_unshuffle(build: GraphBuilder, call: Call) -> Wire:

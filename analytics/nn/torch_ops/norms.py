@@ -87,7 +87,10 @@ def _instance_norm(build: GraphBuilder, call: Call) -> Wire:
 
 def _batch_norm(build: GraphBuilder, call: Call) -> Wire:
     if call.get("training", False) or call["running_mean"] is None or call["running_var"] is None:
-        raise Refused("it normalises with the statistics of the batch; train it with track_running_stats=True")
+        raise Refused(
+            "it normalises with statistics of the batch, so that a row's result depends on the others;"
+            " train it with track_running_stats=True, or use an instance norm"
+        )
     return _by_statistics(build, call, call.wire("input"))
 
 

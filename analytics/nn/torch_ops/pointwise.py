@@ -10,16 +10,22 @@ import numpy as np
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.comparisons import MINUS_INFINITY, opposite, shut
 from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
 from icm_ray.network.layers import Add, Multiply
 
-__all__ = ["POINTWISE", "multiplied", "summed"]
+__all__ = ["POINTWISE", "by", "multiplied", "summed"]
 
 aten = torch.ops.aten
 
 
 def summed(build: GraphBuilder, call: Call, left: Any, right: Any) -> Wire:
     """left + right, each a wire or a constant, at least one a wire."""
+    masks = [spread(build, x.shut, call.shape) for x in (left, right) if isinstance(x, Wire) and x.shut is not None]
+    return shut(build, _summed(build, call, left, right), masks)
+
+
+def _summed(build: GraphBuilder, call: Call, left: Any, right: Any) -> Wire:
     if isinstance(left, Wire) and isinstance(right, Wire):
         parts = [spread(build, wire, call.shape) for wire in (left, right)]
         return build.emit(Add, *parts, shape=call.shape)
@@ -36,6 +42,8 @@ def multiplied(build: GraphBuilder, left: Wire, right: Wire) -> Wire:
 
 
 def _times(build: GraphBuilder, value: Any, factor: float) -> Any:
+    if isinstance(value, Wire) and value.shut is not None and factor != 1:
+        raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
     return scaled(build, value, factor) if isinstance(value, Wire) else value * factor
 
 
@@ -44,10 +52,18 @@ def _add(build: GraphBuilder, call: Call) -> Wire:
 
 
 def _sub(build: GraphBuilder, call: Call) -> Wire:
+    if _is_one(call["self"]) and isinstance(call["other"], Wire) and call["other"].bit and call.get("alpha", 1) == 1:
+        return opposite(build, call["other"])
     return summed(build, call, call["self"], _times(build, call["other"], -call.get("alpha", 1)))
 
 
+def _is_one(value: Any) -> bool:
+    return isinstance(value, int | float) and value == 1
+
+
 def _rsub(build: GraphBuilder, call: Call) -> Wire:
+    if _is_one(call["other"]) and isinstance(call["self"], Wire) and call["self"].bit and call.get("alpha", 1) == 1:
+        return opposite(build, call["self"])
     return summed(build, call, call["other"], _times(build, call["self"], -call.get("alpha", 1)))
 
 
@@ -60,24 +76,13 @@ def _mul(build: GraphBuilder, call: Call) -> Wire:
     if isinstance(left, Wire) and isinstance(right, Wire):
         return multiplied(build, left, right)
     wire, constant = (left, right) if isinstance(left, Wire) else (right, left)
-    return _by(build, call, wire, constant)
+    return by(build, call, wire, constant)
 
 
-def _div(build: GraphBuilder, call: Call) -> Wire:
-    if call.get("rounding_mode") is not None:
-        raise Refused("a division that rounds is not supported")
-    if not isinstance(call["self"], Wire) or isinstance(call["other"], Wire):
-        raise Refused("a division by a private activation is not supported; only constants may divide")
-    divisor = torch.as_tensor(call["other"], dtype=torch.float64)
-    inverse = 1.0 / divisor  # a zero among private values is found as an infinite weight
-    if isinstance(call["other"], torch.Tensor):
-        return _by(build, call, call["self"], inverse)
-    if not divisor.item():
-        raise Refused("it divides by zero")
-    return _by(build, call, call["self"], inverse.item())
-
-
-def _by(build: GraphBuilder, call: Call, wire: Wire, constant: Any) -> Wire:
+def by(build: GraphBuilder, call: Call, wire: Wire, constant: Any) -> Wire:
+    """The wire times a number of the network's code, or a private constant; a mask times minus infinity, or nearly."""
+    if wire.bit and not isinstance(constant, torch.Tensor) and constant <= MINUS_INFINITY:
+        return shut(build, scaled(build, wire, 0.0), [wire])
     if isinstance(constant, torch.Tensor):
         return affine(build, spread(build, wire, call.shape), scale=of_sample(constant, len(call.shape)))
     return scaled(build, wire, constant)
@@ -88,14 +93,19 @@ def _square(build: GraphBuilder, call: Call) -> Wire:
     return multiplied(build, wire, wire)
 
 
-def _power(build: GraphBuilder, call: Call) -> Wire:
-    wire, exponent = call.wire("self"), call["exponent"]
-    if exponent not in {1, 2, 3, 4}:
-        raise Refused(f"of powers, those with exponents 1 to 4 are supported, not {exponent}")
-    if exponent == 1:
-        return wire
-    square = multiplied(build, wire, wire)
-    return square if exponent == 2 else multiplied(build, square, wire if exponent == 3 else square)
+def _plus_product(build: GraphBuilder, call: Call) -> Wire:
+    left, right, factor = call["tensor1"], call["tensor2"], call["value"]
+    if not isinstance(left, Wire) and not isinstance(right, Wire):
+        return summed(build, call, call["self"], left * right * factor)
+    product = _mul(build, Call({"self": left, "other": right}, call.full_shape))
+    return summed(build, call, call["self"], scaled(build, product, factor))
+
+
+def _between(build: GraphBuilder, call: Call) -> Wire:
+    """start + weight (end - start)."""
+    start, end, weight = call["self"], call["end"], call["weight"]
+    away = summed(build, call, end, _times(build, start, -1.0))
+    return summed(build, call, start, _mul(build, Call({"self": away, "other": weight}, call.full_shape)))
 
 
 POINTWISE: Mapping[Any, Translation] = MappingProxyType(
@@ -109,10 +119,9 @@ POINTWISE: Mapping[Any, Translation] = MappingProxyType(
         aten.neg.default: _neg,
         aten.mul.Tensor: _mul,
         aten.mul.Scalar: _mul,
-        aten.div.Tensor: _div,
-        aten.div.Scalar: _div,
-        aten.div.Tensor_mode: _div,
         aten.square.default: _square,
-        aten.pow.Tensor_Scalar: _power,
+        aten.addcmul.default: _plus_product,
+        aten.lerp.Scalar: _between,
+        aten.lerp.Tensor: _between,
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -11,13 +11,13 @@ import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.constants import scaled
-from analytics.nn.torch_ops.resampling import adaptive
+from analytics.nn.torch_ops.resampling import adaptive, adaptive_maximum
 from analytics.nn.torch_ops.sizes import pair
 from icm_ray.network.layer import Pair, Pairs, Shape
 from icm_ray.network.layers import AvgPool, MaxPool
 from icm_ray.network.layers.windows import ceil_padding, windows
 
-__all__ = ["POOLS"]
+__all__ = ["POOLS", "averaged", "reduced_axes", "summed_over", "window_counts"]
 
 aten = torch.ops.aten
 
@@ -87,7 +87,7 @@ def _avg_pool(build: GraphBuilder, call: Call) -> Wire:
     padding = _paddings(source, kernel, stride, plain, (1, 1), call["ceil_mode"])
     override = call.get("divisor_override")
     counts = [
-        _counts(source.shape[i + 1], kernel[i], stride[i], plain[i], padding[i], call["count_include_pad"])
+        window_counts(source.shape[i + 1], kernel[i], stride[i], plain[i], padding[i], call["count_include_pad"])
         for i in (0, 1)
     ]
     if override is not None and override <= 0:
@@ -99,7 +99,7 @@ def _avg_pool(build: GraphBuilder, call: Call) -> Wire:
     return _average(build, call, source, kernel, stride, padding, divisor=None, counts=(counts[0], counts[1]))
 
 
-def _counts(size: int, kernel: int, stride: int, plain: int, padding: Pair, include: bool) -> tuple[float, ...]:
+def window_counts(size: int, kernel: int, stride: int, plain: int, padding: Pair, include: bool) -> tuple[float, ...]:
     """What torch divides by along one axis: the places of each window within the data, or the data and its padding."""
     low, high = (-plain, size + plain) if include else (0, size)
     starts = [i * stride - plain for i in range(windows(size, kernel, stride, padding, 1))]
@@ -147,25 +147,49 @@ def _adaptive_max(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
     source, _ = _lifted(build, call)
     wanted, kernel = _adaptive(call, source)
     if kernel is None:
-        raise Refused(f"it pools {source.shape[1:]} to {wanted}, which does not divide it; choose output sizes that do")
+        return build.reshape(adaptive_maximum(build, source, wanted), call.shape), None
     return _maximum(build, call, source, kernel, kernel, _NONE, (1, 1)), None
+
+
+def reduced_axes(call: Call, wire: Wire) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axes of a sample that a reduction keeps, and those that it names."""
+    rank = len(wire.shape) + 1
+    dims = call["dim"]
+    named = list(range(rank)) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
+    axes = {call.axis(dim, rank) for dim in named}
+    return tuple(axis for axis in range(len(wire.shape)) if axis not in axes), tuple(sorted(axes))
+
+
+def _windowed(build: GraphBuilder, wire: Wire, axes: Sequence[int]) -> tuple[Wire, Pair]:
+    """The wire as an image, and the window that covers these axes."""
+    if len(wire.shape) in {2, 3} and 0 not in axes:
+        shape = wire.shape if len(wire.shape) == 3 else (wire.shape[0], 1, wire.shape[1])
+        moved = {axis + 3 - len(wire.shape) for axis in axes}
+        return build.reshape(wire, shape), (shape[1] if 1 in moved else 1, shape[2] if 2 in moved else 1)
+    kept = [axis for axis in range(len(wire.shape)) if axis not in axes]
+    others, count = (math.prod(wire.shape[axis] for axis in some) for some in (kept, axes))
+    return build.reshape(build.permute(wire, (*kept, *axes)), (others, 1, count)), (1, count)
+
+
+def averaged(build: GraphBuilder, wire: Wire, axes: Sequence[int], divisor: float | None = None) -> Wire:
+    """Means over axes of a sample, which stay with size 1; sums over a divisor where that is given."""
+    source, kernel = _windowed(build, wire, axes)
+    divisor = float(kernel[0] * kernel[1] if divisor is None else divisor)
+    made = _slid(source, kernel, kernel, _NONE, (1, 1))
+    facts: dict[str, Any] = {"kernel": kernel, "stride": kernel, "padding": _NONE, "divisor": divisor, "counts": None}
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(wire.shape))
+    return build.reshape(build.emit(AvgPool, source, shape=made, **facts), kept)
+
+
+def summed_over(build: GraphBuilder, wire: Wire, axes: Sequence[int]) -> Wire:
+    """Sums over axes of a sample, which stay with size 1."""
+    return averaged(build, wire, axes, 1.0)
 
 
 def _reduced(build: GraphBuilder, call: Call) -> tuple[Wire, Pair]:
     """The input as an image, and the window that covers the axes that a reduction names."""
     wire = call.wire("self")
-    rank = len(wire.shape) + 1
-    dims = call["dim"]
-    named = list(range(rank)) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
-    axes = {call.axis(dim, rank) for dim in named}
-    if len(wire.shape) in {2, 3} and 0 not in axes:
-        source, lifted = _lifted(build, call)
-        moved = {axis + (1 if lifted else 0) for axis in axes}
-        return source, (source.shape[1] if 1 in moved else 1, source.shape[2] if 2 in moved else 1)
-    kept = [axis for axis in range(len(wire.shape)) if axis not in axes]
-    last = sorted(axes)
-    others, count = (math.prod(wire.shape[axis] for axis in some) for some in (kept, last))
-    return build.reshape(build.permute(wire, (*kept, *last)), (others, 1, count)), (1, count)
+    return _windowed(build, wire, reduced_axes(call, wire)[1])
 
 
 def _mean(build: GraphBuilder, call: Call) -> Wire:
@@ -189,16 +213,12 @@ def _amin(build: GraphBuilder, call: Call) -> Wire:
     return scaled(build, _maximum(build, call, negated, kernel, kernel, _NONE, (1, 1)), -1.0)
 
 
+def _both_extremes(build: GraphBuilder, call: Call) -> tuple[Wire, Wire]:
+    return _amin(build, call), _amax(build, call)
+
+
 def _over_all(_build: GraphBuilder, _call: Call) -> Wire:
     raise Refused("it works along the batch dimension too; name the axes of a sample with dim=")
-
-
-def _max_of(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
-    return _amax(build, call), None
-
-
-def _min_of(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
-    return _amin(build, call), None
 
 
 POOLS: Mapping[Any, Translation] = MappingProxyType(
@@ -219,9 +239,8 @@ POOLS: Mapping[Any, Translation] = MappingProxyType(
         aten.sum.default: _over_all,
         aten.amax.default: _amax,
         aten.amin.default: _amin,
-        aten.max.dim: _max_of,
+        aten.aminmax.default: _both_extremes,
         aten.max.default: _over_all,
         aten.min.default: _over_all,
-        aten.min.dim: _min_of,
     }
 )

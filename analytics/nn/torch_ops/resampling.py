@@ -5,19 +5,21 @@ The matrix of an axis is what torch makes of unit vectors, by its own rules for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from analytics.nn.torch_ops.building import Call, GraphBuilder, Translation, Wire
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.movement import taken
-from icm_ray.network.layers import Resample
+from icm_ray.network.layers import AnyLayer, MaxPool, Resample
 
-__all__ = ["RESAMPLING", "adaptive", "along"]
+__all__ = ["RESAMPLING", "adaptive", "adaptive_maximum", "along", "pooled_along"]
 
 aten = torch.ops.aten
+_MOST_SUMMED = 256
 Interpolate = Callable[..., torch.Tensor]
 
 
@@ -69,6 +71,38 @@ def adaptive(build: GraphBuilder, wire: Wire, wanted: tuple[int, ...]) -> Wire:
     return wire
 
 
+def pooled_along(build: GraphBuilder, wire: Wire, axis: int, made: int, kind: type[AnyLayer], **facts: Any) -> Wire:
+    """A pool that slides along one axis alone, with places enough for `made` windows."""
+    order = (*(k for k in range(len(wire.shape)) if k != axis), axis)
+    moved = build.permute(wire, order)
+    count = math.prod(moved.shape[:-1])
+    flat = build.reshape(moved, (count, 1, moved.shape[-1]))
+    pooled = build.emit(kind, flat, shape=(count, 1, made), **facts)
+    back = tuple(order.index(k) for k in range(len(order)))
+    return build.permute(build.reshape(pooled, (*moved.shape[:-1], made)), back)
+
+
+def adaptive_maximum(build: GraphBuilder, wire: Wire, wanted: tuple[int, ...]) -> Wire:
+    """Each window's places, the last of them several times where it is shorter than others; their maximum."""
+    for axis, count in enumerate(wanted, start=1):
+        size = wire.shape[axis]
+        spans = [(k * size // count, -(-(k + 1) * size // count)) for k in range(count)]
+        longest = max(stop - start for start, stop in spans)
+        places = [min(start + k, stop - 1) for start, stop in spans for k in range(longest)]
+        facts = {"kernel": (1, longest), "stride": (1, longest), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+        wire = pooled_along(build, taken(build, wire, axis, places), axis, count, MaxPool, **facts)
+    return wire
+
+
+def _running_sums(build: GraphBuilder, call: Call) -> Wire:
+    wire = call.wire("self")
+    axis = call.axis(call["dim"], len(wire.shape) + 1)
+    size = wire.shape[axis]
+    if size > _MOST_SUMMED:
+        raise Refused(f"it adds up along {size} places; {_MOST_SUMMED} at most are supported")
+    return along(build, wire, axis, torch.ones(size, size, dtype=torch.float64).tril())
+
+
 RESAMPLING: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.upsample_nearest1d.vec: _upsample(aten.upsample_nearest1d.vec),
@@ -78,5 +112,9 @@ RESAMPLING: Mapping[Any, Translation] = MappingProxyType(
         aten.upsample_linear1d.vec: _upsample(aten.upsample_linear1d.vec, "align_corners"),
         aten.upsample_bilinear2d.vec: _upsample(aten.upsample_bilinear2d.vec, "align_corners"),
         aten.upsample_bicubic2d.vec: _upsample(aten.upsample_bicubic2d.vec, "align_corners"),
+        aten.upsample_nearest3d.vec: _upsample(aten.upsample_nearest3d.vec),
+        aten._upsample_nearest_exact3d.vec: _upsample(aten._upsample_nearest_exact3d.vec),
+        aten.upsample_trilinear3d.vec: _upsample(aten.upsample_trilinear3d.vec, "align_corners"),
+        aten.cumsum.default: _running_sums,
     }
 )

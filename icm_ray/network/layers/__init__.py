@@ -7,24 +7,32 @@ from typing import TypeAlias, Union, get_args
 from icm_ray.network.layer import Layer
 from icm_ray.network.layers.add import Add
 from icm_ray.network.layers.affine import Affine
+from icm_ray.network.layers.at_least import AtLeast
 from icm_ray.network.layers.avg_pool import AvgPool
 from icm_ray.network.layers.bent import Bent
+from icm_ray.network.layers.choose import Choose
 from icm_ray.network.layers.concat import Concat
 from icm_ray.network.layers.conv import Conv
 from icm_ray.network.layers.elu import Elu
 from icm_ray.network.layers.expand import Expand
+from icm_ray.network.layers.exponential import Exponential
 from icm_ray.network.layers.flatten import Flatten
 from icm_ray.network.layers.leaves import Leaves
 from icm_ray.network.layers.linear import Linear
+from icm_ray.network.layers.logarithm import Logarithm
 from icm_ray.network.layers.matmul import MatMul
 from icm_ray.network.layers.max_pool import MaxPool
 from icm_ray.network.layers.maximum import Maximum
 from icm_ray.network.layers.multiply import Multiply
 from icm_ray.network.layers.normalise import Normalise
+from icm_ray.network.layers.on_domain import OnDomain
 from icm_ray.network.layers.one_hot import OneHot
+from icm_ray.network.layers.order import Order
 from icm_ray.network.layers.pad import Pad
 from icm_ray.network.layers.permute import Permute
+from icm_ray.network.layers.power import Power
 from icm_ray.network.layers.products import ProductLayer
+from icm_ray.network.layers.quotient import Quotient
 from icm_ray.network.layers.relu import Relu
 from icm_ray.network.layers.resample import Resample
 from icm_ray.network.layers.reshape import Reshape
@@ -40,24 +48,32 @@ __all__ = [
     "Add",
     "Affine",
     "AnyLayer",
+    "AtLeast",
     "AvgPool",
     "Bent",
+    "Choose",
     "Concat",
     "Conv",
     "Elu",
     "Expand",
+    "Exponential",
     "Flatten",
     "Leaves",
     "Linear",
+    "Logarithm",
     "MatMul",
     "MaxPool",
     "Maximum",
     "Multiply",
     "Normalise",
+    "OnDomain",
     "OneHot",
+    "Order",
     "Pad",
     "Permute",
+    "Power",
     "ProductLayer",
+    "Quotient",
     "Relu",
     "Resample",
     "Reshape",
@@ -73,23 +89,30 @@ __all__ = [
 AnyLayer: TypeAlias = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     Add,
     Affine,
+    AtLeast,
     AvgPool,
     Bent,
+    Choose,
     Concat,
     Conv,
     Elu,
     Expand,
+    Exponential,
     Flatten,
     Leaves,
     Linear,
+    Logarithm,
     MatMul,
     MaxPool,
     Maximum,
     Multiply,
     Normalise,
     OneHot,
+    Order,
     Pad,
     Permute,
+    Power,
+    Quotient,
     Relu,
     Resample,
     Reshape,

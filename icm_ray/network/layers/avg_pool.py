@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from icm_ray.network.layer import Layer, NetworkBuild, Pair, Pairs, Shape
-from icm_ray.network.layers.factors import factor_error, times
+from icm_ray.network.layers.factors import EXTRA_BITS, factor_error, times
 from icm_ray.network.layers.windows import overlap, slide
 from icm_ray.ops import linear
+from icm_ray.ops.values import FULL_WIDTH, log2_ceil
 from icm_ray.program.build import Value
 
 __all__ = ["AvgPool"]
@@ -71,7 +72,10 @@ class AvgPool(Layer, frozen=True, kw_only=True, tag="avg_pool"):
     def lower(self, program: NetworkBuild) -> Value:
         """The window sums, divided unless the division stands in the next product's weights; f may grow."""
         (top, bottom), (left, right) = self.padding
-        sums = program.add(linear.WindowSum(self.kernel, self.stride, (top, bottom, left, right)), program.value(self))
+        x = program.value(self)
+        if not self.folded and x.type.width + log2_ceil(math.prod(self.kernel)) + EXTRA_BITS > FULL_WIDTH - 2:
+            x = program.settled(self.inputs[0])  # as of averages of averages
+        sums = program.add(linear.WindowSum(self.kernel, self.stride, (top, bottom, left, right)), x)
         if self.folded:
             return sums
         if self.counts is None:

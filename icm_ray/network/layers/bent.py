@@ -52,6 +52,11 @@ class Bent(Layer, frozen=True, kw_only=True, tag="bent"):
         """The sum of the changes' magnitudes, and of the offset's unit: what rounded places of bends weigh."""
         return 1.0 + sum(abs(change) for _, change in self.bends)
 
+    def _placed(self, f: int) -> float:
+        """What rounding does to the places of the bends, and to the offset."""
+        moved = sum(abs(change * (at - math.ldexp(coded(at, f), -f))) for at, change in self.bends)
+        return moved + abs(self.offset - math.ldexp(coded(self.offset, f + self.bits), -f - self.bits))
+
     def reach(self, magnitude: float) -> float:
         """The largest |y| of |x| <= magnitude."""
         points = [-magnitude, magnitude, *(at for at, _ in self.bends if abs(at) < magnitude)]
@@ -71,6 +76,9 @@ class Bent(Layer, frozen=True, kw_only=True, tag="bent"):
     def lower(self, program: NetworkBuild) -> Value:
         """A ReLU for each bend, side by side; f grows by the slopes' bits."""
         x = program.settled(self.inputs[0])
+        more = program.scheme.f - x.type.f
+        if more > 0 and self._placed(x.type.f):  # whole numbers, which its own numbers are not
+            x = program.add(linear.Scale(2**more, more), x)
         f, bits = x.type.f, self.bits
         terms = [_times(program, x, self.slope, bits)] if self.slope or not self.bends else []
         for at, change in self.bends:
@@ -83,7 +91,7 @@ class Bent(Layer, frozen=True, kw_only=True, tag="bent"):
             y = program.add(linear.Add(), y, term)
         if self.offset:
             y = program.add(linear.AddPublic(coded(self.offset, f + bits)), y)
-        program.off(self.name, self.turns * 2.0 ** -(f + 1))
+        program.off(self.name, self._placed(f))
         # the slopes' own rounding and that of the bends' places come on top
         most = x.type.magnitude
         taken = most + sum(max(most - at, 0.0) for at, _ in self.bends)  # what rounded slopes multiply, together

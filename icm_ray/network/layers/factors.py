@@ -9,9 +9,10 @@ from icm_ray.network.layer import NetworkBuild
 from icm_ray.ops import linear
 from icm_ray.program.build import Value
 
-__all__ = ["coded", "factor_bits", "factor_error", "factor_taken", "times"]
+__all__ = ["EXTRA_BITS", "coded", "factor_bits", "factor_error", "factor_taken", "times"]
 
-_EXTRA = 20  # fractional bits of a public factor that is no power of two
+EXTRA_BITS = 20
+"""Fractional bits of a public factor that is no power of two."""
 
 
 def times(program: NetworkBuild, x: Value, factor: float, *, exact: bool = True) -> Value:
@@ -23,13 +24,13 @@ def times(program: NetworkBuild, x: Value, factor: float, *, exact: bool = True)
     if exact and mantissa == 0.5:
         power = exponent - 1
         return program.add(linear.Rescale(-power) if power < 0 else linear.Scale(2**power), x)
-    return program.add(linear.Scale(round(factor * 2**_EXTRA), _EXTRA), x)
+    return program.add(linear.Scale(round(factor * 2**EXTRA_BITS), EXTRA_BITS), x)
 
 
 def factor_taken(factor: float, *, exact: bool = True) -> float:
     """The factor that `times` takes for `factor`, which is not below zero."""
     power = exact and math.frexp(factor)[0] == 0.5
-    return factor if power else round(factor * 2**_EXTRA) / 2**_EXTRA
+    return factor if power else round(factor * 2**EXTRA_BITS) / 2**EXTRA_BITS
 
 
 def factor_error(factor: float, *, exact: bool = True) -> float:
@@ -40,7 +41,7 @@ def factor_error(factor: float, *, exact: bool = True) -> float:
 def factor_bits(factors: Iterable[float]) -> int:
     """Fractional bits for public factors: as few as make all of them exact, 20 at most."""
     denominators = (abs(factor).as_integer_ratio()[1].bit_length() - 1 for factor in factors)
-    return min(max(denominators, default=0), _EXTRA)
+    return min(max(denominators, default=0), EXTRA_BITS)
 
 
 def coded(factor: float, bits: int) -> int:

@@ -19,7 +19,7 @@ _MOST: Final = 1 << 24  # places of the last two axes, where some are closed: th
 
 
 class Softmax(Layer, frozen=True, kw_only=True, tag="softmax"):
-    """e^x / sum e^x along the last axis, or the logarithm of that.
+    """e^x / sum e^x along the last axis, or the logarithm of that. A second input is 1 where places take no part.
 
     closed: places of the last two axes, in row-major order, that take no part: their results are 0. They are public, as
     the pattern of a mask that is written in the network's code.
@@ -29,8 +29,10 @@ class Softmax(Layer, frozen=True, kw_only=True, tag="softmax"):
     closed: tuple[int, ...] = ()
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        source = self.only(inputs)
-        self.need(len(source) >= 1 and source[-1] >= (3 if self.log else 2), source)
+        self.arity(len(inputs) in {1, 2}, inputs)
+        source = inputs[0]
+        self.need(len(source) >= 1 and source[-1] >= (3 if self.log or len(inputs) > 1 else 2), source)
+        self.need(inputs[-1] == source and (len(inputs) == 1 or not self.log), inputs[-1])
         if self.closed:
             self.need(len(source) >= 2 and source[-1] >= 3 and not self.log, source)
             rows, columns = source[-2:]
@@ -46,7 +48,7 @@ class Softmax(Layer, frozen=True, kw_only=True, tag="softmax"):
         if self.shape[-1] == 2:
             y = _of_two(program, x)
         else:
-            y = (log_softmax if self.log else softmax)(program.builder, self._closed(program, x))
+            y = (log_softmax if self.log else softmax)(program.builder, self._masked(program, self._closed(program, x)))
         program.off(self.name, y.type.error)
         return y
 
@@ -62,6 +64,14 @@ class Softmax(Layer, frozen=True, kw_only=True, tag="softmax"):
         flat = program.add(linear.Reshape((*x.type.shape[:-2], rows * columns)), x)
         lowered = program.add(linear.AddLast(tuple(constants)), flat)
         return program.add(linear.Reshape(x.type.shape), lowered)
+
+    def _masked(self, program: NetworkBuild, x: Value) -> Value:
+        """The same for places that a private mask closes."""
+        if len(self.inputs) == 1:
+            return x
+        drop = (1 << x.type.width) + (16 << x.type.f)
+        mask = program.add(linear.AssumeWidth(2, 0.0), program.values[self.inputs[1]])
+        return program.add(linear.Subtract(), x, program.add(linear.Scale(drop, x.type.f - mask.type.f), mask))
 
 
 def _of_two(program: NetworkBuild, x: Value) -> Value:

@@ -34,6 +34,7 @@ class Operation:
 
 
 IMAGES, ROWS, SERIES = ((4, 6, 5), (8, 4, 6)), ((6,), (9,)), ((4, 7), (2, 9))
+VOLUMES = ((2, 3, 4, 3), (4, 2, 3, 5))
 TOKENS = ((5, 8), (3, 4))
 STEPS = ((3, 4), (5, 8))
 
@@ -78,6 +79,15 @@ def with_parameter(
     return Operation(lambda shape: Parameter(seeded(*size(shape)), function), shapes, **facts)
 
 
+def written(x: torch.Tensor) -> torch.Tensor:
+    """Values and constants in parts of a copy."""
+    y = x.clone()
+    y[:, 0] = 0
+    y[:, :, 1:3] = x[:, :, 2:4] * 2
+    y[..., -1] = 0.5
+    return y
+
+
 MOVEMENT = {
     "expand": fn(lambda x: x.mean((2, 3), keepdim=True).expand(-1, -1, 3, 2)),
     "repeat": fn(lambda x: x.repeat(1, 2, 1, 3)),
@@ -115,6 +125,13 @@ MOVEMENT = {
     "where": fn(lambda x: torch.where(torch.ones(x.shape[-2:]).tril() > 0, x, 2 * x)),
     "where with a constant": fn(lambda x: torch.where(torch.ones(x.shape[-2:]).tril() > 0, torch.tensor(0.5), x)),
     "masked_fill": fn(lambda x: x.masked_fill(torch.ones(x.shape[-2:], dtype=torch.bool).tril(), 0.5)),
+    "parts written": fn(written),
+    "triangles": fn(lambda x: x.tril() - x.triu(1), ((2, 4, 4), (3, 5, 2))),
+    "diagonal": fn(lambda x: x.diagonal(1, 2, 3) + x.rot90(1, (2, 3)).diagonal(-1, 2, 3), ((2, 4, 4), (3, 5, 5))),
+    "gather": fn(lambda x: x.gather(1, (torch.arange(6).reshape(2, 3) % 2).expand(x.shape[0], 2, 3)), TOKENS),
+    "hstack": fn(lambda x: torch.hstack([x, 2 * x])),
+    "fold": fn(lambda x: F.fold(F.unfold(x, 2, stride=2, padding=1), x.shape[2:], 2, stride=2, padding=1)),
+    "pixel_shuffle with an axis more": fn(lambda x: F.pixel_shuffle(x.unsqueeze(1).repeat(1, 2, 1, 1, 1), 2)),
     "nearest": plain(nn.Upsample(scale_factor=2)),
     "nearest of a size": plain(nn.Upsample(size=(7, 9))),
     "nearest of a series": plain(nn.Upsample(size=10), SERIES),
@@ -145,6 +162,17 @@ ARITHMETIC = {
     "einsum for each head": with_parameter(
         lambda x, p: torch.einsum("cwk,bchw->bhkc", p, x), lambda s: (s[0], s[2], 3)
     ),
+    "einsum of three": with_parameter(
+        lambda x, p: torch.einsum("bchw,cd,bdhw->bw", x, p @ p.T, x), lambda s: (s[0], 2), bound=2.0
+    ),
+    "einsum of one": fn(lambda x: torch.einsum("b...w->b...", x)),
+    "einsum of any axes": with_parameter(lambda x, p: torch.einsum("...w,wk->...k", x, p), lambda s: (s[2], 3)),
+    "tensordot": with_parameter(lambda x, p: torch.tensordot(x, p, 1), lambda s: (s[2], 3)),
+    "baddbmm": with_parameter(
+        lambda x, p: torch.baddbmm(p, x, x.transpose(1, 2), beta=0.5, alpha=2), lambda s: (1, s[0], s[0]), TOKENS
+    ),
+    "product": fn(lambda x: x.prod(2), ((2, 3, 4), (3, 2, 5)), bound=2.0),
+    "running sums": fn(lambda x: x.cumsum(1)),
     "bmm": fn(lambda x: torch.bmm(x, x.transpose(1, 2)), TOKENS),
     "product and relu": fn(lambda x: F.relu(x * x.flip(1))),
     "mean over channels": fn(lambda x: x.mean(1)),
@@ -172,15 +200,17 @@ PIECEWISE = {
     "minimum": fn(lambda x: torch.minimum(x, x.flip(1))),
     "maximum with constants": with_parameter(torch.maximum, lambda s: (s[0], 1, 1)),
     "minimum with constants": with_parameter(torch.minimum, lambda s: s[1:]),
+    "rrelu": plain(nn.RReLU()),
     "elu": plain(nn.ELU(0.7)),
     "selu": plain(nn.SELU()),
-    "celu": plain(nn.CELU()),
+    "celu": plain(nn.CELU(2.0)),
 }
 
 SMOOTH = {
     "sigmoid": plain(nn.Sigmoid()),
     "tanh": plain(nn.Tanh(), bound=8.0),
     "silu": plain(nn.SiLU()),
+    "glu": plain(nn.GLU(1)),
     "mish": plain(nn.Mish()),
     "gelu": plain(nn.GELU()),
     "gelu tanh": plain(nn.GELU(approximate="tanh")),
@@ -193,6 +223,59 @@ SMOOTH = {
     "log_softmax": plain(nn.LogSoftmax(1), ROWS),
 }
 
+FUNCTIONS = {
+    "quotient": fn(lambda x: x / (x.abs() + 1)),
+    "quotient by less than zero": fn(lambda x: x / (-1 - x.square())),
+    "quotient by a row's sum": fn(lambda x: x.abs() / (x.abs().sum(-1, keepdim=True) + 0.5)),
+    "reciprocal": fn(lambda x: 1 / (x.abs() + 0.5)),
+    "constants by activations": with_parameter(lambda x, p: p / (x.abs() + 1), lambda s: (s[0], 1, 1)),
+    "square root": fn(lambda x: torch.sqrt(x.relu())),
+    "reciprocal root": fn(lambda x: torch.rsqrt(x.square() + 0.1)),
+    "powers": fn(lambda x: x.abs() ** 1.5 + (x.abs() + 1) ** -2 + (x.abs() + 1) ** (-1 / 3) + (0.5 * x) ** 5),
+    "exponential": fn(lambda x: x.exp() + torch.expm1(-x) + 2**x + torch.exp2(x)),
+    "logarithm": fn(lambda x: torch.log(x.relu() + 0.1) + torch.log1p(x.relu()) - torch.log2(x.square() + 1)),
+    "logsumexp": fn(lambda x: x.logsumexp((1, 3))),
+    "variance": fn(lambda x: x.var(-1, unbiased=False) + x.std((2, 3), keepdim=True).flatten(2), error=0.5),
+    "length": fn(lambda x: x.norm(dim=1) + torch.linalg.vector_norm(x, 1, dim=1), error=0.1),
+    "cosine": fn(lambda x: F.cosine_similarity(x, x.flip(1), dim=1), error=256.0),
+    "written norm": fn(lambda x: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-3), error=256.0),
+    "written softmax": fn(lambda x: x.exp() / x.exp().sum(-1, keepdim=True), error=16.0),
+    "softsign": plain(nn.Softsign()),
+    "addcmul, addcdiv and lerp": fn(
+        lambda x: torch.addcdiv(torch.addcmul(x, x, x.flip(1), value=0.5), x, x.square() + 1).lerp(x, 0.3)
+    ),
+}
+
+ORDER = {
+    "top values": fn(lambda x: x.topk(2, 1).values + x.sort(1, descending=True).values[:, 1:3]),
+    "smallest": fn(lambda x: x.topk(3, -1, largest=False).values + x.sort(-1).values[..., :3]),
+    "median": fn(lambda x: x.median(-1).values + x.min(-1).values),
+    "places of the largest": fn(lambda x: x.argmax(1).float() - x.max(1).indices, error=8.0),
+    "places of the smallest": fn(lambda x: x.flatten(1).argmin(1, keepdim=True).double(), error=256.0),
+    "values and places": fn(lambda x: torch.cat([part.double() for part in x.topk(2, 1)], 1), error=8.0),
+}
+
+CHOICES = {
+    "above a number": fn(lambda x: (x > 0.5).float(), error=2.0),
+    "above another": fn(lambda x: (x >= x.flip(1)).to(x.dtype) + (x < -x).double(), error=4.0),
+    "above a constant": with_parameter(lambda x, p: x * (x <= p), lambda s: (s[0], 1, 1), error=16.0),
+    "equal": fn(lambda x: (x.relu() == 0).float() - (x.relu() != 0).float(), error=8.0),
+    "chosen by a condition": fn(lambda x: torch.where(x > 0.5, x, x.flip(1) - 2), error=16.0),
+    "a number by a condition": fn(lambda x: torch.where(x > 1, 0.3, x) + x.masked_fill(x < 0, 0.25), error=16.0),
+    "constants by a condition": with_parameter(lambda x, p: torch.where(x > 1, p, -p), lambda s: s[1:], error=16.0),
+    "logic": fn(lambda x: (((x > 0) & ~(x > 1)) | (x < -1) ^ (x < -2)).float(), error=16.0),
+    "any and all": fn(lambda x: (x > 2).any(-1).float() - (x > -3).all((2, 3)).float().unsqueeze(-1), error=4.0),
+    "counted": fn(lambda x: (x > 0).sum(-1) / 2, error=8.0),
+    "sign": fn(lambda x: torch.sign(x) + torch.heaviside(x, torch.tensor(0.5, dtype=x.dtype)), error=8.0),
+    "thresholds": fn(lambda x: F.threshold(x, 0.1, 2.0) + F.hardshrink(x) + F.softshrink(x), error=16.0),
+    "limits of constants": with_parameter(lambda x, p: x.clamp(min=p, max=p + 1), lambda s: s[1:]),
+    "masked softmax": fn(lambda x: x.masked_fill(x.flip(-1) > 1, -torch.inf).softmax(-1), error=2.0),
+    "added mask of attention": fn(
+        lambda x: (x @ x.transpose(2, 3) + (1.0 - (x[..., :1] > -1).transpose(2, 3).float()) * -1e9).softmax(-1),
+        error=2.0,
+    ),
+}
+
 MAPS = {
     "conv_transpose2d of patches": made(nn.ConvTranspose2d, 3, 2, 2),
     "conv_transpose2d": made(nn.ConvTranspose2d, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
@@ -201,6 +284,16 @@ MAPS = {
     "conv_transpose1d": made(nn.ConvTranspose1d, 3, 4, stride=2, padding=1, shapes=SERIES),
     "conv3d": made(nn.Conv3d, 4, 3, stride=(1, 2, 1), padding=1, shapes=((2, 3, 5, 4), (4, 4, 3, 6))),
     "conv3d of groups": made(nn.Conv3d, 4, (2, 1, 3), groups=2, dilation=(2, 1, 1), shapes=((2, 4, 3, 4),)),
+    "conv_transpose3d": made(
+        nn.ConvTranspose3d, 4, 3, stride=(1, 2, 1), padding=1, output_padding=(0, 1, 0), groups=2, shapes=VOLUMES
+    ),
+    "average of volumes": fn(lambda x: F.avg_pool3d(x, 2, (1, 2, 1), 1, True, False), VOLUMES),
+    "maximum of volumes": fn(lambda x: F.max_pool3d(x, (2, 2, 3), 2, (1, 0, 1), ceil_mode=True), VOLUMES),
+    "adaptive average of volumes": fn(lambda x: F.adaptive_avg_pool3d(x, (2, 3, 2)), VOLUMES),
+    "trilinear": fn(lambda x: F.interpolate(x, scale_factor=2, mode="trilinear"), VOLUMES),
+    "nearest of volumes": fn(lambda x: F.interpolate(x, size=(3, 4, 5)), VOLUMES),
+    "adaptive maximum": fn(lambda x: F.adaptive_max_pool2d(x, (4, 3))),
+    "adaptive maximum of a series": fn(lambda x: F.adaptive_max_pool1d(x, 3), SERIES),
     "bilinear": plain(nn.Upsample(scale_factor=2, mode="bilinear")),
     "bilinear corners": plain(nn.Upsample(size=(7, 4), mode="bilinear", align_corners=True)),
     "bicubic": plain(nn.Upsample(scale_factor=2, mode="bicubic")),
@@ -218,6 +311,18 @@ NORMS = {
     "unit rows": fn(lambda x: F.normalize(x, dim=-1) + F.normalize(x, dim=1), TOKENS[:1], error=16.0),
     "tiny epsilon": Operation(lambda s: nn.LayerNorm(s[-1], eps=1e-12), TOKENS, error=16.0),
 }
+
+
+class Padded(nn.Module):
+    """torch's encoder, with rows of which nothing but zeros are left out."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x.clamp(min=0)
+        return self.encoder.layers(y, src_key_padding_mask=y[..., 0] == 0)
 
 
 class Attention(nn.Module):
@@ -266,6 +371,10 @@ ATTENTION = {
     "multi-head attention": Operation(lambda s: Own(s[-1], True), TOKENS, error=0.1),
     "multi-head attention, batch second": Operation(lambda s: Own(s[-1], False), TOKENS, error=0.1),
     "encoder layer": Operation(lambda s: Encoder(s[-1]), TOKENS[:1], error=64.0),
+    "masked attention": fn(
+        lambda x: F.scaled_dot_product_attention(x, x, x, (x[..., :1] > -2).transpose(1, 2)), TOKENS, error=64.0
+    ),
+    "padded encoder layer": Operation(lambda s: Padded(s[-1]), TOKENS[:1], error=2.0**12),
     "attention of one head": fn(lambda x: F.scaled_dot_product_attention(x, x, x), TOKENS, error=0.1),
     "causal attention": fn(lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True), TOKENS, error=0.1),
     "filled mask": fn(
@@ -310,6 +419,9 @@ FAMILIES = {
     "arithmetic": ARITHMETIC,
     "piecewise": PIECEWISE,
     "smooth": SMOOTH,
+    "functions": FUNCTIONS,
+    "order": ORDER,
+    "choices": CHOICES,
     "maps": MAPS,
     "norms": NORMS,
     "attention": ATTENTION,

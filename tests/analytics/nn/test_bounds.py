@@ -11,7 +11,7 @@ import torch
 from msgspec.structs import replace
 from torch import nn
 
-from analytics.nn.calibration import Samples, limits, random_samples
+from analytics.nn.calibration import Samples, random_samples
 from analytics.nn.compile import Compiled, compile_calibrated, compile_graph
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
@@ -139,7 +139,7 @@ def test_samples_of_the_owner_are_what_bounds_follow_from() -> None:
     def found(given: Any, margin: float = 4.0) -> dict[str, int]:
         samples = Samples(given, network.graph, 2, Intake())
         assert sum(map(len, samples.few())) == 16
-        return compile_calibrated(network, 16, 2, limits(network, samples.all(), margin)).model.scheme.bounds
+        return compile_calibrated(network, 16, 2, samples, margin).model.scheme.bounds
 
     bounds = found(x)
     assert bounds == found(x.numpy()) == found(iter([x[:4], x[4:]])) == found(loader)

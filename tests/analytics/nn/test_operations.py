@@ -11,14 +11,14 @@ from torch import nn
 
 from analytics.nn.importer import import_model
 from analytics.nn.model import SecureModel
-from icm_ray.errors import InputError
+from icm_ray.errors import BoundError, BoundExceeded, InputError
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import PublicModel
 from icm_ray.network.programs import WeightLoad, program_of
 from icm_ray.network.scheme import Scheme
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.analytics.nn.import_checks import same, settle
-from tests.analytics.nn.operations import OPERATIONS, Operation, Several, groups
+from tests.analytics.nn.operations import OPERATIONS, Fn, Operation, Several, groups
 from tests.analytics.nn.secure_checks import plain
 
 torch.set_num_threads(1)
@@ -80,6 +80,84 @@ def test_private_tokens_are_looked_up(session: ThreadEngine) -> None:
     for named in ({"scale": 0.5}, {"normalize": (0.0, 1.0)}):
         with pytest.raises(InputError, match="whole numbers"):
             SecureModel(session, net, "alice", (tokens.numpy(),), **named)
+
+
+def test_private_padding_of_tokens(session: ThreadEngine) -> None:
+    class Read(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.last = nn.Embedding(7, 4, padding_idx=0), nn.Linear(4, 3)
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            rows, mask = self.table(tokens), (tokens != 0).float()
+            scores = (rows @ rows.transpose(1, 2)) + ((1.0 - mask) * torch.finfo(torch.float32).min)[:, None, :]
+            mixed = (scores.softmax(-1) @ rows) * mask.unsqueeze(-1)
+            return self.last(mixed.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
+
+    torch.manual_seed(1)
+    net, tokens = Read().eval(), torch.tensor([[0, 6, 3, 3, 0], [5, 5, 0, 2, 4]])
+    prediction = SecureModel(session, net, "alice", (tokens,), input_bound=8).predict(tokens, owner="bob")
+    with torch.no_grad():
+        expected = net.double()(tokens).numpy()
+    assert np.abs(prediction.reveal(to="bob") - expected).max() <= prediction.error <= 0.1
+
+
+HELD = {
+    "quotient": lambda x: x / x.abs().mean(-1, keepdim=True),
+    "reciprocal": lambda x: 1 / x,
+    "root": lambda x: torch.sqrt(x + 2),
+    "reciprocal root": lambda x: torch.rsqrt(x.square()),
+    "logarithm": lambda x: torch.log(x + 2),
+    "exponential": lambda x: torch.exp(20 * x),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_samples_say_where_functions_are_computed(session: ThreadEngine, name: str) -> None:
+    net = Fn(HELD[name]).eval()
+    given = np.random.default_rng(3).uniform(0.5, 1.0, (8, 3)) * np.where(np.arange(3) % 2, -1, 1)
+    given = np.abs(given) if name == "reciprocal root" else given
+    with pytest.raises(BoundError, match=r"layer ''.*samples"):
+        SecureModel(session, net, "alice", (torch.zeros(2, 3),), input_bound=8, bound="sound")
+    model = SecureModel(session, net, "alice", (torch.zeros(2, 3),), input_bound=8, calibrate=given)
+    (domain,) = model._public.scheme.domains.values()
+    assert domain.checked
+    prediction = model.predict(given, owner="bob")
+    assert "held to" in prediction.explain(to="bob")
+    with torch.no_grad():
+        expected = net(torch.tensor(given)).numpy()
+    assert np.abs(prediction.reveal(to="bob") - expected).max() <= prediction.error
+    beyond = {"root": -7.0, "logarithm": -7.0, "exponential": 7.0}.get(name, 0.0)
+    with pytest.raises(BoundExceeded):
+        model.predict(np.full((1, 3), beyond), owner="bob").reveal(to="bob")
+
+
+def test_functions_follow_values_that_samples_bound(session: ThreadEngine) -> None:
+    """Ranges grow beyond the ring before them, and again behind them."""
+    torch.manual_seed(2)
+
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.before, self.after = (
+                nn.Sequential(*(orthogonal() for _ in range(9)), nn.Linear(16, 16)) for _ in range(2)
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.before(x)
+            first = y / (y.abs() + 1) + torch.sqrt(y.square() + 0.1) + torch.log(y.abs() + 1) + torch.exp(-y.abs())
+            second = torch.where(y > 0, first, y) + y.sort(-1).values + y.topk(16, -1).values
+            return self.after(first) + self.after(second) + y.argmax(-1, keepdim=True)
+
+    def orthogonal() -> nn.Module:
+        linear = nn.Linear(16, 16)
+        nn.init.orthogonal_(linear.weight)
+        return nn.Sequential(linear, nn.Tanh())
+
+    net, x = Deep().eval(), torch.randn(3, 16, generator=torch.Generator().manual_seed(5)).clamp(-2, 2)
+    model = SecureModel(session, net, "alice", (x[:1],), input_bound=2)
+    assert model._public.scheme.domains
+    assert np.abs(model.predict(x, owner="bob").reveal(to="bob") - plain(net, x)).max() <= 0.05
 
 
 def test_recurrent_weights_are_loaded_once(session: ThreadEngine) -> None:

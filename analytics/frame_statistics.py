@@ -195,7 +195,7 @@ class FrameStatistics:
             A query for a pandas Series of float64.
 
         Raises:
-            ColumnError: There is no column of numbers, or one is shared.
+            ColumnError: There is no column of numbers.
 
         Examples:
             >>> visits.skew().reveal().round(3)["age"]
@@ -215,7 +215,7 @@ class FrameStatistics:
             A query for a pandas Series of float64.
 
         Raises:
-            ColumnError: There is no column of numbers, or one is shared.
+            ColumnError: There is no column of numbers.
 
         Examples:
             >>> visits.kurt().reveal().round(2)["age"]
@@ -381,7 +381,7 @@ class FrameStatistics:
             A query for a pandas DataFrame of float64 with the columns as rows and columns, as `SecureColumn.cov`.
 
         Raises:
-            ColumnError: There is no column of numbers, or they are shared.
+            ColumnError: There is no column of numbers.
             InputError: A `ddof` that cannot be.
 
         Examples:
@@ -404,7 +404,7 @@ class FrameStatistics:
             A query for a pandas DataFrame of float64 with the columns as rows and columns, as `SecureColumn.corr`.
 
         Raises:
-            ColumnError: There is no column of numbers, or they are shared.
+            ColumnError: There is no column of numbers.
             InputError: Another method.
 
         Examples:

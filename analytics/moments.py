@@ -69,7 +69,7 @@ class Moments:
             A query for a float; NaN of fewer than 3 values, 0 of equal ones.
 
         Raises:
-            ColumnError: The column holds no numbers, or is shared.
+            ColumnError: The column holds no numbers.
 
         Examples:
             >>> visits["age"].skew().reveal()
@@ -90,7 +90,7 @@ class Moments:
             A query for a float; NaN of fewer than 4 values, 0 of equal ones.
 
         Raises:
-            ColumnError: The column holds no numbers, or is shared.
+            ColumnError: The column holds no numbers.
 
         Examples:
             >>> visits["age"].kurt().reveal()
@@ -115,7 +115,7 @@ class Moments:
             A query for a float, in the product of the columns' units; NaN of N <= ddof rows.
 
         Raises:
-            ColumnError: A column holds no numbers, or is shared.
+            ColumnError: A column holds no numbers.
             InputError: A column of other rows, what is no column, or a `ddof` that cannot be.
 
         Examples:
@@ -137,7 +137,7 @@ class Moments:
             A query for a float from -1 to 1; NaN of fewer than 2 rows, or where a column is constant.
 
         Raises:
-            ColumnError: A column holds no numbers, or is shared.
+            ColumnError: A column holds no numbers.
             InputError: A column of other rows, what is no column, or another method.
 
         Examples:

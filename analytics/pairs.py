@@ -12,16 +12,16 @@ __all__ = ["paired"]
 
 def paired(meant: Meant, one: Of, other: Of) -> tuple[Of, Of]:
     """Both columns, each missing where the other is: integers beside floats as the nearest doubles, as pandas has it,
-    booleans beside integers as these. Errors: `ColumnError` (no numbers).
+    booleans beside integers as these; shared ones as they are. Errors: `ColumnError` (no numbers).
     """
     infos = [meant.info(of) for of in (one, other)]
     for info in infos:
         if info.kind not in NUMBERS:
             raise ColumnError(f"column {info.name!r} holds {info.kind}, and no numbers", column=info.name)
-    floats = "float" in {info.kind for info in infos}
-    alike = [_as(of, info.kind, floats) for of, info in zip((one, other), infos, strict=True)]
-    if infos[0].kind == infos[1].kind:
-        alike = [one, other]
+    kinds = {info.kind for info in infos}
+    alike = [one, other]
+    if len(kinds) > 1 and not meant.dataset.facts.shared:  # shares of all kinds are multiplied
+        alike = [_as(of, info.kind, "float" in kinds) for of, info in zip(alike, infos, strict=True)]
     if one == other:
         return alike[0], alike[1]
     first, second = (

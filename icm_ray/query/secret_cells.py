@@ -90,13 +90,15 @@ class Groups:
 class ChosenShares:
     """What a statistic is of, in one partition.
 
-    of: the values. mask: bits of the rows that are meant; None: all are. groups: theirs; None: there are none.
+    of: the values. mask: bits of the rows that are meant; None: all are. groups: theirs; None: there are none. times:
+    what values are multiplied with, row by row; None: nothing.
     """
 
     rows: RowBuild
     of: Secret
     mask: Value | None
     groups: Groups | None
+    times: Secret | None = None
 
     @property
     def cells(self) -> int:
@@ -203,8 +205,9 @@ def of_lane(
     build: LaneBuild, rows: SecretRows, partial: PartialAggregate, where: Of | None, by: tuple[GroupKey, ...]
 ) -> Value:
     """What the rows of one lane contribute: those where a condition is true, in groups."""
-    found = [part.chosen(partial.column, where, by) for part in partitions_of(build, rows)]
-    if where is None and not by and not column_of(rows, partial.column).nullable:
+    found = [part.chosen(partial.column, where, by, partial.times) for part in partitions_of(build, rows)]
+    plain = partial.times is None and not column_of(rows, partial.column).nullable
+    if where is None and not by and plain:
         return partial.of_shares(build.builder, [chosen.of.value for chosen in found], rows)
     return partial.of_all_chosen(build.builder, found, rows)
 
@@ -257,7 +260,7 @@ class KeyedShares:
 
         Errors: those of `PartialAggregate.addends`.
         """
-        part = self._of(partial.column)
+        part = self._partition.chosen(partial.column, None, (), partial.times)
         if partial.kind == "count" and part.of.there is None:
             return (self.every,)
         return partial.addends(builder, part, count)
@@ -297,13 +300,14 @@ class PartitionShares:
         self._build, self._rows, self.partition = build, rows, partition
         self._memo = build.memo.setdefault((rows.name, partition), {})
 
-    def chosen(self, of: Of, where: Of | None, by: tuple[GroupKey, ...]) -> ChosenShares:
+    def chosen(self, of: Of, where: Of | None, by: tuple[GroupKey, ...], times: Of | None = None) -> ChosenShares:
         """What a statistic is of."""
-        key = ("chosen", of, where, by)
+        key = ("chosen", of, where, by, times)
         if key not in self._memo:
             mask = None if where is None else self.mask(where)
             groups = self.groups(where, by) if by else None
-            self._memo[key] = ChosenShares(self.row_build(of, where), self.secret(of), mask, groups)
+            beside = None if times is None else self.secret(times)
+            self._memo[key] = ChosenShares(self.row_build(of, where), self.secret(of), mask, groups, beside)
         found: ChosenShares = self._memo[key]
         return found
 

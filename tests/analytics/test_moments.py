@@ -92,9 +92,9 @@ def frames(given_rows):
     )
 
 
-def two_owners(engine, one, other):
+def two_owners(engine, one, other, **stated):
     first, second = frames([(1.5, 3, -2.5, True), *one]), frames(other)
-    held = an.from_pandas(engine, dict(zip(engine.everyone, (first, second), strict=False)))
+    held = an.from_pandas(engine, dict(zip(engine.everyone, (first, second), strict=False)), **stated)
     return held, pd.concat([first, second], ignore_index=True)
 
 
@@ -171,6 +171,50 @@ def test_of_chosen_rows_and_of_few_of_them(fresh):
         assert isinstance(query.reveal(), Withheld)
 
 
+@given(
+    one=rows,
+    other=rows,
+    bounds=st.sampled_from([{"x": 2**20, "y": 10}, {"x": 2**20, "y": 2**35, "n": 2**36}]),
+    old=st.booleans(),
+)
+@settings(max_examples=4)
+def test_of_shares(pair, one, other, bounds, old):
+    """Of whole numbers exact, else within what is stated."""
+    held, plain = two_owners(pair, one, other, bounds=bounds)
+    shared = held.share()
+    if old:
+        shared, plain = shared[shared["n"] >= 0], plain[plain["n"] >= 0]
+    for names in PAIRS[1:4]:
+        x, y = (shared[name] for name in names)
+        n, both, first, second = exact_pair(plain, *names)
+        cov, corr = x.cov(y), x.corr(y)
+        found, scaled = icm.reveal(cov, corr)
+        if n < 2:
+            assert math.isnan(found)
+            assert math.isnan(scaled)
+            continue
+        assert abs(Fraction(found) - both / (n * (n - 1))) <= Fraction(cov.error.at(found))
+        if "x" not in names and "y" not in names and first and second:
+            held_to(corr, both**2 / (first * second), 1 if both >= 0 else -1)
+        assert math.isnan(scaled) or -1 <= scaled <= 1
+
+
+def test_of_shares_beside_pandas(pair):
+    rng = np.random.default_rng(3)
+    parts = [pd.DataFrame({"x": rng.gamma(2.0, size=n), "n": rng.integers(-(2**30), 2**30, n)}) for n in (300, 211)]
+    for part in parts:
+        part.loc[::5, "x"] = np.nan
+    plain = pd.concat(parts, ignore_index=True)
+    shared = an.from_pandas(pair, dict(zip(pair.everyone, parts, strict=False))).share()
+    some, those = shared[shared["n"] > 0], plain[plain["n"] > 0]
+    x, kurt = shared["x"], shared["n"].kurt()
+    found = icm.reveal(x.skew(), kurt, some["x"].kurt(), some["n"].skew(), some["x"].corr(some["n"]))
+    of = [plain["x"].skew(), plain["n"].kurt(), those["x"].kurt(), those["n"].skew(), those["x"].corr(those["n"])]
+    assert found == pytest.approx(of, rel=1e-3)
+    assert found[1::2] == pytest.approx(of[1::2], rel=1e-12)
+    assert abs(found[0] - of[0]) < x.skew().error.at(found[0])
+
+
 def test_no_sum_of_powers_is_opened(fresh):
     column = split(fresh, np.arange(9.0))["x"]
     fresh.jobs.clear()
@@ -192,8 +236,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
         (lambda: held["x"].cov(3), InputError, "another column"),
         (lambda: held["x"].cov(held["n"], ddof=-1), InputError, "ddof"),
         (lambda: held["x"].sem(ddof=0.5), InputError, "ddof"),
-        (shared["x"].kurt, ColumnError, "before .share"),
-        (lambda: shared["x"].corr(shared["n"]), ColumnError, "before .share|not computed with"),
+        (lambda: shared["x"].corr(held["x"]), InputError, "different frames"),
     ):
         with pytest.raises(error, match=says):
             refused()

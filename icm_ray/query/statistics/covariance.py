@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from icm_ray.errors import BoundError, ColumnError
+from icm_ray.errors import BoundError, ColumnError, ProgramError
 from icm_ray.ops.linear import Subtract
 from icm_ray.ops.values import ValueType
-from icm_ray.ops.wide import WideProduct
+from icm_ray.ops.wide import Widen, WideProduct
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.doubles import DOUBLE, TINIEST, nearest, root
 from icm_ray.query.error_bound import EXACT, ErrorBound
@@ -24,6 +24,8 @@ from icm_ray.query.expressions.words import words
 from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken, shared
 from icm_ray.query.rows import Rows, column_of, public_count
+from icm_ray.query.secret_cells import ChosenShares
+from icm_ray.query.split_products import SplitProducts, Step, step_of
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.sum import SumOfColumn, moment_type
@@ -31,6 +33,10 @@ from icm_ray.query.statistics.variance import SquaresOfColumn, times_count
 from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["Covariance", "ProductsOfColumns"]
+
+
+_ANY = 2.0
+"""How far two correlations may be apart: of columns that hardly vary rounded values tell nothing."""
 
 
 class Covariance(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="covariance"):
@@ -60,10 +66,9 @@ class Covariance(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
     def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
         if rows.private is not None:
             raise ColumnError(f"{self.title}: of groups of private keys that is not offered; state them: domain=")
-        if rows.shared:
-            raise ColumnError(f"{self.title}: of shares that is not offered; ask it of the frame before .share()")
         kinds = [column_of(rows, of).kind for of in (self.column, self.other)]
-        if kinds[0] != kinds[1] or kinds[0] not in {"int", "float", "bool"}:
+        alike = kinds[0] == kinds[1] or rows.shared
+        if not alike or not {"int", "float", "bool"}.issuperset(kinds):
             raise ColumnError(f"{self.title}: two columns of one kind of numbers are needed, not {' and '.join(kinds)}")
         count = ValuesOfColumn(self.column)
         if self._few(rows):
@@ -106,7 +111,25 @@ class Covariance(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True
         return size if both > 0 else -size
 
     def error(self, rows: Rows) -> ErrorBound:
-        return EXACT if self._few(rows) else ErrorBound(TINIEST, DOUBLE)
+        if self._few(rows):
+            return EXACT
+        first, second = (rows.rounding(of) for of in (self.column, self.other))
+        if not first and not second:
+            return ErrorBound(TINIEST, DOUBLE)
+        if self.scaled:
+            return ErrorBound(_ANY)
+        many = public_count(rows, self.column)
+        factor = rows.count / (rows.count - self.ddof) if many else self.ddof + 1
+        x, y = (2.0 ** (rows.width(of) - 1 - rows.step(of)) for of in (self.column, self.other))
+        return ErrorBound(factor * (first * y + second * x + first * second) + TINIEST, DOUBLE)
+
+    def error_in_words(self, rows: Rows) -> str:
+        first, second = (rows.rounding(of) for of in (self.column, self.other))
+        if not self.scaled or not (first or second) or self._few(rows):
+            return str(self.error(rows))
+        return (
+            f"error about {first:.3g} / std of the first + {second:.3g} / std of the second column, at most {_ANY:.0f}"
+        )
 
     def discloses(self, rows: Rows) -> str:
         if self._few(rows):
@@ -145,4 +168,24 @@ class ProductsOfColumns(PartialAggregate):
         return moment_type(column, 2, rows, cells)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
-        raise ColumnError("sums of products are not taken of shares")
+        raise ProgramError("products of two columns are not of one")
+
+    def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
+        values = self.addends(builder, part, part.of.value.type.count)
+        return self.of_sums(builder, [part.total(value) for value in values], rows)
+
+    def addends(self, builder: Builder, part: ChosenShares, count: int) -> tuple[Value, ...]:
+        if part.times is None:
+            raise ProgramError("products are of two columns")
+        x, y = part.kept(), part.rows.filled(part.times, 0)
+        return SplitProducts(step_of(x), step_of(y)).products(builder, x, y, count)
+
+    def _split(self, rows: Rows) -> SplitProducts:
+        x, y = (Step(rows.width(of), rows.step(of)) for of in (self.column, self.other))
+        return SplitProducts(x, y)
+
+    def sum_types(self, rows: Rows, count: int) -> tuple[ValueType, ...]:
+        return self._split(rows).types(count)
+
+    def of_sums(self, builder: Builder, sums: Sequence[Value], rows: Rows) -> Value:
+        return self._split(rows).total(builder, [builder.add(Widen(), total) for total in sums])

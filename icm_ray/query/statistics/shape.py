@@ -18,21 +18,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from icm_ray.errors import BoundError, ColumnError
+from icm_ray.errors import BoundError, ColumnError, ProgramError
 from icm_ray.ops.linear import Add, Scale, Subtract
+from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.values import ValueType
-from icm_ray.ops.wide import WideProduct
+from icm_ray.ops.wide import Widen, WideProduct
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.doubles import DOUBLE, TINIEST, nearest, root
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Known, Number
-from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken, shared
+from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken, join, shared
 from icm_ray.query.rows import Rows, public_count
+from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.sum import SumOfColumn, moment_type
 from icm_ray.query.statistics.variance import SquaresOfColumn, times_count
 from icm_ray.query.tasks import ColumnInfo
+from icm_ray.ring.wide import limbs_of
 
 __all__ = ["PowersOfColumn", "Shape"]
 
@@ -58,8 +61,8 @@ class Shape(OfColumn, frozen=True, forbid_unknown_fields=True, tag="shape"):
     def partials(self, rows: Rows) -> tuple[PartialAggregate | RowCount, ...]:
         if rows.private is not None:
             raise ColumnError(f"{self.title}: of groups of private keys that is not offered; state them: domain=")
-        if rows.shared:
-            raise ColumnError(f"{self.title}: of shares that is not offered; ask it of the frame before .share()")
+        if rows.shared and rows.groups:
+            raise ColumnError(f"{self.title}: of groups of shares that is not offered: filter for one at a time")
         count, degree = ValuesOfColumn(self.column), self.degree
         if public_count(rows, self.column) and rows.count < degree:
             return (count,)
@@ -93,8 +96,17 @@ class Shape(OfColumn, frozen=True, forbid_unknown_fields=True, tag="shape"):
         return size if third > 0 else -size
 
     def error(self, rows: Rows) -> ErrorBound:
-        few = public_count(rows, self.column) and rows.count < self.degree
-        return EXACT if few else ErrorBound(TINIEST, DOUBLE)
+        if public_count(rows, self.column) and rows.count < self.degree:
+            return EXACT
+        if rows.rounding(self.column):  # of columns that hardly vary rounded values tell nothing
+            return ErrorBound(2 * (float(rows.count) if self.peaked else math.sqrt(rows.count)))
+        return ErrorBound(TINIEST, DOUBLE)
+
+    def error_in_words(self, rows: Rows) -> str:
+        off, bound = rows.rounding(self.column), self.error(rows)
+        if not off or bound == EXACT:
+            return str(bound)
+        return f"error about {off:.3g} {3 * self.degree} |result| / std of the column; {bound}"
 
     def discloses(self, rows: Rows) -> str:
         if public_count(rows, self.column) and rows.count < self.degree:
@@ -149,4 +161,16 @@ class PowersOfColumn(PartialAggregate):
         return moment_type(column, self.power, rows, cells, self.degree)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
-        raise ColumnError("sums of third and fourth powers are not taken of shares")
+        return join(builder, self.rule, [self._powers(builder, part) for part in parts])
+
+    def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
+        if part.groups is not None:
+            raise ProgramError("powers of shares are not added up in groups")
+        return self._powers(builder, part.kept())
+
+    def _powers(self, builder: Builder, x: Value) -> Value:
+        """The sum of one partition."""
+        wide = builder.add(Widen(limbs_of(floats=False, degree=self.degree)), x)
+        square = builder.add(WideProduct(), wide, wide)
+        found = builder.add(WideProduct(), square, wide if self.power == 3 else square)
+        return builder.add(Total(), found)

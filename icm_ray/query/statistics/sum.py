@@ -81,7 +81,7 @@ class Sum(OfColumn, frozen=True, forbid_unknown_fields=True, tag="sum"):
 
 @dataclass(frozen=True, slots=True)
 class SumOfColumn(PartialAggregate):
-    """wide: in a wide ring, else in 64 bits. degree: of what it becomes a part of, where owners bring it."""
+    """wide: in a wide ring, else in 64 bits. degree: of what it becomes a part of."""
 
     words: ClassVar[str] = "sum"
     rule: ClassVar[Join] = Join.SUM
@@ -108,7 +108,7 @@ class SumOfColumn(PartialAggregate):
         if not self.wide:
             return join(builder, self.rule, sums)
         together = sums[0] if len(sums) == 1 else builder.add(Concatenate(), *sums)
-        wide = builder.add(Widen(), together)
+        wide = builder.add(Widen(self._limbs), together)
         return wide if len(sums) == 1 else builder.add(Total(), wide)
 
     def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
@@ -122,4 +122,8 @@ class SumOfColumn(PartialAggregate):
         return (ValueType(shape=(), f=rows.step(self.column), width=width, error=count * rows.rounding(self.column)),)
 
     def of_sums(self, builder: Builder, sums: Sequence[Value], rows: Rows) -> Value:
-        return builder.add(Widen(), sums[0]) if self.wide else sums[0]
+        return builder.add(Widen(self._limbs), sums[0]) if self.wide else sums[0]
+
+    @property
+    def _limbs(self) -> int:
+        return limbs_of(floats=False, degree=self.degree)

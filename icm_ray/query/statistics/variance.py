@@ -17,11 +17,9 @@ from fractions import Fraction
 from typing import ClassVar
 
 from icm_ray.errors import BoundError
-from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import AssumeWidth, Concatenate, Rescale, Scale, Slice, Subtract
-from icm_ray.ops.linear import Sum as Total
-from icm_ray.ops.products import Epilogue, Product, SumOfSquares, Truncate
-from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
+from icm_ray.ops.linear import Scale, Slice, Subtract
+from icm_ray.ops.products import SumOfSquares
+from icm_ray.ops.values import ValueType
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.doubles import DOUBLE, TINIEST, nearest, root
@@ -30,10 +28,12 @@ from icm_ray.query.opened import Known, Number
 from icm_ray.query.partials import Join, PartialAggregate, RowCount, Taken, join, shared
 from icm_ray.query.rows import Rows, public_count
 from icm_ray.query.secret_cells import ChosenShares
+from icm_ray.query.split_products import SplitProducts, Step, step_of
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.statistics.sum import SumOfColumn, moment_type
 from icm_ray.query.tasks import ColumnInfo
+from icm_ray.ring.wide import limbs_of
 
 __all__ = ["SquaresOfColumn", "Variance", "times_count"]
 
@@ -115,7 +115,7 @@ def times_count(builder: Builder, count: Taken, value: Value) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class SquaresOfColumn(PartialAggregate):
-    """The sum of squares, in the wide ring. degree: of what it becomes a part of, where owners bring it."""
+    """The sum of squares, in the wide ring. degree: of what it becomes a part of."""
 
     words: ClassVar[str] = "sum of squares"
     rule: ClassVar[Join] = Join.SUM
@@ -134,74 +134,36 @@ class SquaresOfColumn(PartialAggregate):
         return moment_type(column, 2, rows, cells, self.degree)
 
     def of_shares(self, builder: Builder, parts: Sequence[Value], rows: Rows) -> Value:
-        return join(builder, self.rule, [_squares(builder, part) for part in parts])
+        return join(builder, self.rule, [_squares(builder, part, self._limbs) for part in parts])
 
     def of_chosen(self, builder: Builder, part: ChosenShares, rows: Rows) -> Value:
         if part.groups is None:
-            return _squares(builder, part.kept())
+            return _squares(builder, part.kept(), self._limbs)
         values = self.addends(builder, part, part.of.value.type.count)
         return self.of_sums(builder, [part.total(value) for value in values], rows)
 
     def addends(self, builder: Builder, part: ChosenShares, count: int) -> tuple[Value, ...]:
-        x, square = part.kept(), Product(Elementwise())
-        if _fits(x.type.width, count):
-            return (builder.add(square, x, x),)
-        high, low = _halves(builder, x)
-        return tuple(builder.add(square, *pair) for pair in ((high, high), (high, low), (low, low)))
+        x = part.kept()
+        return SplitProducts(step_of(x)).products(builder, x, x, count)
+
+    def _split(self, rows: Rows) -> SplitProducts:
+        return SplitProducts(Step(rows.width(self.column), rows.step(self.column)))
 
     def sum_types(self, rows: Rows, count: int) -> tuple[ValueType, ...]:
-        width, f, more = rows.width(self.column), rows.step(self.column), log2_ceil(count)
-        if _fits(width, count):
-            return (ValueType(shape=(), f=2 * f, width=2 * width - 1 + more),)
-        shift = _shift(width)
-        high, low = width - shift + 2, shift + 1
-        widths = (2 * high, high + low, 2 * low)
-        return tuple(ValueType(shape=(), width=width - 1 + more) for width in widths)
+        return self._split(rows).types(count)
 
     def of_sums(self, builder: Builder, sums: Sequence[Value], rows: Rows) -> Value:
-        wide = [builder.add(Widen(), total) for total in sums]
-        if len(wide) == 1:
-            return wide[0]
-        shift = _shift(rows.width(self.column))
-        powers = (2 * shift, shift + 1, 0)
-        weighted = [builder.add(Scale(1 << power), total) for power, total in zip(powers, wide, strict=True)]
-        return _with_fraction(builder, join(builder, Join.SUM, weighted), 2 * rows.step(self.column))
+        return self._split(rows).total(builder, [builder.add(Widen(self._limbs), total) for total in sums])
+
+    @property
+    def _limbs(self) -> int:
+        return limbs_of(floats=False, degree=self.degree)
 
 
-def _fits(width: int, count: int) -> bool:
-    """Whether the sum of so many squares fits a word."""
-    return 2 * width - 1 + log2_ceil(count) < FULL_WIDTH
-
-
-def _shift(width: int) -> int:
-    """How many bits the lower part of a value has, where its square does not fit."""
-    return max(width // 2, 1)
-
-
-def _squares(builder: Builder, x: Value) -> Value:
+def _squares(builder: Builder, x: Value, limbs: int) -> Value:
     """The sum of x^2 of one partition (rows,), in the wide ring: at once where it fits, else from parts of a split."""
-    if _fits(x.type.width, x.type.count):
-        return builder.add(Widen(), builder.add(SumOfSquares(), x))
-    shift = _shift(x.type.width)
-    parts = builder.add(Widen(), builder.add(SquareParts(shift), x))
-    weighted = [
-        builder.add(Scale(1 << power), builder.add(Slice(((at, at + 1, 1),)), parts))
-        for at, power in enumerate((2 * shift, shift + 1, 0))
-    ]
-    total = builder.add(Total(), builder.add(Concatenate(), *weighted))
-    return _with_fraction(builder, total, 2 * x.type.f)
-
-
-def _halves(builder: Builder, x: Value) -> tuple[Value, Value]:
-    """Whole numbers of which values are the sum: h 2^shift + l, in units of 2^-f."""
-    whole, shift = builder.add(Rescale(-x.type.f), x), _shift(x.type.width)
-    high = builder.add(Truncate(Epilogue(shift=shift, width=x.type.width + 1)), whole)
-    high = builder.add(Rescale(shift), high)
-    back = builder.add(Scale(1 << shift), high)
-    low = builder.add(AssumeWidth(shift + 1, 0.0), builder.add(Subtract(), whole, back))
-    return builder.add(AssumeWidth(high.type.width, 0.0), high), low
-
-
-def _with_fraction(builder: Builder, whole: Value, f: int) -> Value:
-    """The same ring elements, read with f fractional bits."""
-    return builder.add(Rescale(f), whole) if f else whole
+    split = SplitProducts(step_of(x))
+    if split.fit(x.type.count):
+        return builder.add(Widen(limbs), builder.add(SumOfSquares(), x))
+    parts = builder.add(Widen(limbs), builder.add(SquareParts(split.x.shift), x))
+    return split.total(builder, [builder.add(Slice(((at, at + 1, 1),)), parts) for at in range(3)])

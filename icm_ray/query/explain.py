@@ -93,7 +93,8 @@ def _noise(statistic: Statistic, rows: Rows, parties: int) -> str:
 def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | MergedRows) -> list[str]:
     """Where each part is computed: by owners in the clear, on shares, by whoever receives the result."""
     partials = [partial.substitute(rows) for partial in statistic.partials(rows)]
-    parts = [f"{part.words} of {words(part.column)}" for part in partials if not isinstance(part, RowCount)]
+    aggregates = [part for part in partials if not isinstance(part, RowCount)]
+    parts = [f"{part.words} of {words(part.column)}" for part in aggregates]
     if not parts:
         return []
     parts = list(dict.fromkeys(parts))  # the words of a key are one part
@@ -106,11 +107,12 @@ def _plan(statistic: Statistic, rows: OwnerRows | SecretRows | SelectedRows | Me
         )
         return [f"{somebody}: {merged}", f"{somebody}: {', '.join(steps)}{_small(statistic, rows)}"]
     lines = [f"{somebody}: {', '.join(steps)}"]
-    joined = "join the parts of lanes" if rows.shared else "join the owners' parts"
+    found = "join the parts of lanes" if rows.shared else "join the owners' parts"
+    joined = next((part.joined for part in aggregates if part.joined), found)
     if rows.private is not None:
         what = "rows" if rows.shared else "owners' groups"
         joined = f"sort the {what} by key, add up those of one key, shuffle them"
-    elif isinstance(rows, SelectedRows) and rows.sorted_cells:
+    elif isinstance(rows, SelectedRows) and rows.sorted_cells and not any(part.apart for part in aggregates):
         joined = "sort the rows by key, add up those of each"
     if isinstance(rows, MergedRows):
         unique = "" if rows.merge.many else "check that right keys are unique, "

@@ -42,6 +42,7 @@ class OrderedGroups(PartialAggregate):
     words: ClassVar[str] = "order of values in groups"
     rule: ClassVar[Join] = Join.ROWS
     apart: ClassVar[bool] = True
+    joined: ClassVar[str] = "sort the rows of all lanes by group and value, find values by their places in each group"
 
     @property
     def kind(self) -> str:

@@ -111,6 +111,8 @@ class PartialAggregate(ABC):
     rule: ClassVar[Join]
     apart: ClassVar[bool] = False
     """Whether lanes contribute it by itself, where they contribute all that is added up at once."""
+    joined: ClassVar[str] = ""
+    """What the parties make of what lanes or owners contribute, for people; "": they join it."""
 
     column: Of
 

@@ -29,7 +29,7 @@ from icm_ray.query.secret_groups import brought_of_shares, places_of_shares, sor
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
-__all__ = ["MOST_CELLS", "SelectedRows", "Selection", "check_key"]
+__all__ = ["MOST_CELLS", "MOST_ROWS", "SelectedRows", "Selection", "check_key"]
 
 MOST_CELLS = 1 << 16
 MOST_ROWS = 1 << 21

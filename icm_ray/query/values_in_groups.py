@@ -41,6 +41,7 @@ class ValuesInGroups(PartialAggregate):
 
     words: ClassVar[str] = "different values in groups"
     rule: ClassVar[Join] = Join.ROWS
+    joined: ClassVar[str] = "sort the owners' values by group and value, count those that are unlike the one before"
 
     values: PrivateKeys
 

@@ -2,10 +2,11 @@
 
 from typing import get_args
 
+import msgspec
 import numpy as np
 import pytest
 
-from icm_ray.errors import ColumnError, PolicyError, ProgramError
+from icm_ray.errors import ColumnError, InputError, PolicyError, ProgramError
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import Widen
@@ -99,3 +100,17 @@ def test_a_count_may_be_a_share(statistic):
         "std of x (ddof=1)": values.std(ddof=1),
     }[statistic.title]
     assert statistic.decode(numbers, ONE_LANE) == pytest.approx(expected, rel=1e-15)
+
+
+def test_different_values_of_groups_are_not_told_where_there_is_a_policy_nor_of_other_values():
+    asked = QUESTIONS["different values in groups"]
+    for facts, change, error, says in (
+        (VISITS, {}, PolicyError, "few rows have"),
+        (asked.facts[0], {"column": "cost"}, ColumnError, "not of float"),
+        (asked.facts[0], {"values": None}, ProgramError, "nothing is said"),
+        (asked.facts[0], {"dataset": "visits"}, InputError, "in groups of a frame's own rows"),
+    ):
+        (statistic,) = (msgspec.structs.replace(item, **change) for item in asked.what.statistics)
+        question = msgspec.structs.replace(asked.what, statistics=(statistic,))
+        with pytest.raises(error, match=says):
+            lower(Asked(question, (facts,)), MEMBERS)

@@ -17,10 +17,12 @@ from icm_ray.program.build import Builder
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.ordered_groups import OrderedGroups, ranks_of
+from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.partials import Taken, shared
+from icm_ray.query.private_groups import places
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.rows import Rows, cells, column_of
-from icm_ray.query.selection import SelectedRows
+from icm_ray.query.selection import MOST_ROWS, SelectedRows
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.values_in_groups import ValuesInGroups, distinct_in_groups
 
@@ -68,6 +70,8 @@ class DistinctInGroups(OfColumn, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ProgramError(f"{self.title}: nothing is said of how owners bring the values")
         if self.values.keys[0].kind != kind:
             raise ColumnError(f"{self.title}: it is {kind}, and not {self.values.keys[0].kind}", column=self.in_words)
+        if isinstance(rows.base, OwnerRows) and (size := places(rows.base, self.values)) > MOST_ROWS:
+            raise InputError(f"{self.title}: {size} places for different values; {MOST_ROWS} can be asked for")
         return (ValuesInGroups(self.column, self.values),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
@@ -93,7 +94,7 @@ class RanksByKey:
     wanted: Sequence[int | None]
     width: int
 
-    @property
+    @cached_property
     def _ends(self) -> list[int]:
         return ends_of(self.wanted)
 

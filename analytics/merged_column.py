@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from analytics.accessors import Accessors
 from analytics.elementwise import Elementwise
 from analytics.merged_meant import MergedMeant
 from analytics.moments import freedom, skipped
 from analytics.no_arrays import NoArrays
+from analytics.quantiles import quantiles
 from analytics.query import Query
 from analytics.shown import Shown, shown
 from icm_ray.query.expressions.tree import Expression, Of
@@ -219,3 +220,51 @@ class MergedColumn(NoArrays, Elementwise, Accessors):
         """
         skipped(skipna)
         return self._ask("max", MinMax)
+
+    def median(self, *, skipna: bool = True) -> Query:
+        """Find the median, of merged rows of shared frames: they are sorted on shares.
+
+        Args:
+            skipna: True: missing values are skipped; False, which pandas has, is refused.
+
+        Returns:
+            A query for a float, in the column's unit; NaN of no values.
+
+        Raises:
+            ColumnError: The column holds no numbers.
+            InputError: The frames are held by their owners.
+
+        Examples:
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
+            >>> shared = (frame.share(domain={"ward": ["a", "b"]}) for frame in (visits, wards))
+            >>> an.merge(*shared, on="ward")["age"].median().reveal()
+            47.0
+        """
+        skipped(skipna)
+        return self.quantile(0.5)
+
+    def quantile(self, q: float | Sequence[float] = 0.5, interpolation: str = "linear") -> Query:
+        """Find quantiles as `SecureColumn.quantile` does, of merged rows of shared frames.
+
+        Args:
+            q: A number from 0 to 1, or several.
+            interpolation: What is taken of a place between two values: "linear", "midpoint", "lower", "higher" or
+                "nearest".
+
+        Returns:
+            A query for a number in the column's unit; NaN of no values. Of several a pandas Series, with q as its
+            index.
+
+        Raises:
+            ColumnError: The column holds no numbers.
+            InputError: A q or an interpolation that cannot be, or frames that are held by their owners.
+
+        Examples:
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
+            >>> shared = (frame.share(domain={"ward": ["a", "b"]}) for frame in (visits, wards))
+            >>> an.merge(*shared, on="ward")["age"].quantile([0.25, 0.75]).reveal().tolist()
+            [34.0, 61.0]
+        """
+        self.meant.rows().check_column(self.of)
+        found = shown(self.meant, self.of, self.name, "median")
+        return quantiles(self.meant, found, self.name, q, interpolation)

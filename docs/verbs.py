@@ -39,6 +39,7 @@ VERBS = {
         'an.merge(frame, other, on="age").groupby("ill")["cost"].max()',
         'an.merge(frame, other, on="age").groupby("code")["cost"].sum()',
         'an.merge(frame, other, left_on="age", right_on="code")["cost"].sum()',
+        'an.merge(frame, other, on="age")["cost"].median()',
         "frame.sort_values('age')[['age', 'cost']].head(2)",
         "frame.sort_values('cost', ascending=False)['age'].tail(2)",
         "frame.sort_values('ward')[['ward', 'age']].head(2)",

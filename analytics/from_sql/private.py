@@ -26,7 +26,7 @@ def can_be_private(meant: Meant, of: Of) -> bool:
     kind = meant.info(of).kind
     if isinstance(meant, MergedMeant) and meant.rows().policy is not None:
         return False
-    return not meant.dataset.facts.shared and (kind in EMPTY or unit_kind(kind) is not None)
+    return kind in EMPTY or unit_kind(kind) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,10 @@ def private_groups(meant: Meant, keys: Sequence[Of], most: int | None, most_byte
 def filled(meant: Meant, of: Of) -> Of:
     """The same, with an empty value where it is NULL."""
     info = meant.info(of)
-    return apply("fill", (of, literal(EMPTY.get(info.kind, 0)))) if info.nullable else of
+    if not info.nullable:
+        return of
+    texts = meant.facts.texts(of) if meant.facts.shared and info.kind == "string" else ()
+    return apply("fill", (of, literal(texts[0] if texts else EMPTY.get(info.kind, 0))))
 
 
 def filtered(measure: Measure, make: Maker) -> Maker:

@@ -243,6 +243,9 @@ class _Grouped:
         for name in names:
             if not isinstance(of, str) and name in self.context.domain:
                 values = tuple(dict.fromkeys(self.context.domain[name]))
+        info, facts = self.meant.info(of), self.meant.facts
+        if values is None and facts.shared and info.kind == "string" and not info.nullable:
+            values = facts.texts(of)  # shared text is one of these
         if values is None and not self.context.domain and can_be_private(self.meant, of):
             return None
         if values is None:
@@ -254,7 +257,7 @@ class _Grouped:
                 line=line,
                 position=column,
             )
-        return key_of(of, self.meant.info(of), values)
+        return key_of(of, info, values)
 
     def _check(self, groups: Groups) -> None:
         """Refuse keys that cannot be, before anything is asked."""

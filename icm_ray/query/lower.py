@@ -408,7 +408,8 @@ class _OfQuestion:
         revealed = []
         for index, (statistic, parts) in enumerate(zip(self._question.statistics, self._taken, strict=True)):
             rows = self._facts[statistic.dataset]
-            values = statistic.finish(builder, [found[part] for part in parts], rows)
+            as_rows = rows.selected if isinstance(rows, MergedShares) else rows
+            values = statistic.finish(builder, [found[part] for part in parts], as_rows)
             values = self._allowed(builder, statistic, found, values)
             for of_part in self._alone[index]:
                 values = self._allowed(builder, of_part, found, values)

@@ -51,7 +51,10 @@ _MOST_TABLES = 1 << 16
 _CHANCE = 20
 """-log2 of the chance that two keys of a merge have one hash, at the most."""
 ALL_ROWS = ValuesOfColumn(EVERY_ROW)
-OFFERED = "merged rows have count, sum, mean, var, std, sem, min and max; ask for others of each frame's own rows"
+OFFERED = (
+    "merged rows have count, sum, mean, var, std, sem, min and max; ask for others of each frame's own rows, or share "
+    "both frames before the merge"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class MergedShares(MergedRows):
             )
         self._check_columns()
         _ = self.keys
-        _ = self._selected  # refuses what cannot be
+        _ = self.selected  # refuses what cannot be
         if self.merge.private is not None:
             self._refuse_private()
 
@@ -174,7 +174,7 @@ class MergedShares(MergedRows):
             tuple(columns),
             tuple(encodings),
             (SecretPartition("", "", 0, lane, self._rows(right=False)),),
-            None,
+            self.policy,
             None if every else MEANT,
             types=tuple(types),
         )
@@ -184,16 +184,17 @@ class MergedShares(MergedRows):
         return SelectedRows(Selection(joined.name, self.merge.where, self.merge.by, self.merge.private), joined)
 
     @cached_property
-    def _selected(self) -> SelectedRows:
+    def selected(self) -> SelectedRows:
+        """The merged rows that are meant, in groups, as rows that are shares."""
         return self._selected_in(min(self.lanes, default=0))
 
     @property
     def count(self) -> int:
-        return self._selected.count
+        return self.selected.count
 
     @property
     def where(self) -> Of | None:
-        return self._selected.where
+        return self.selected.where
 
     @property
     def by(self) -> tuple[GroupKey, ...]:
@@ -205,31 +206,31 @@ class MergedShares(MergedRows):
 
     @cached_property
     def groups(self) -> int:
-        return self._selected.groups
+        return self.selected.groups
 
     @property
     def shared(self) -> bool:
         return True
 
     def rounding(self, column: Of) -> float:
-        return self._selected.rounding(column)
+        return self.selected.rounding(column)
 
     def one_word(self, column: Of) -> bool:
-        return self._selected.one_word(column)
+        return self.selected.one_word(column)
 
     def width(self, column: Of) -> int:
-        return self._selected.width(column)
+        return self.selected.width(column)
 
     def step(self, column: Of) -> int:
-        return self._selected.step(column)
+        return self.selected.step(column)
 
     def texts(self, column: Of) -> tuple[str, ...]:
-        return self._selected.texts(column)
+        return self.selected.texts(column)
 
     @property
     def sorted_cells(self) -> bool:
         """As of `SelectedRows`."""
-        return self._selected.sorted_cells
+        return self.selected.sorted_cells
 
     def check_column(self, of: Of) -> None:
         """Refuse what is not computed of merged columns. Errors: `ColumnError`, `BoundError`."""
@@ -242,9 +243,9 @@ class MergedShares(MergedRows):
             return
         self.check_column(statistic.column)
         for partial in statistic.partials(self):
-            sums = self.private is not None or self._selected.sorted_cells
+            sums = self.private is not None or self.selected.sorted_cells
             if isinstance(partial, PartialAggregate) and sums and not partial.apart:
-                partial.sum_types(self._selected, self.count)
+                partial.sum_types(self.selected, self.count)
 
     # --- what is computed
 
@@ -284,10 +285,10 @@ class MergedShares(MergedRows):
         added = [partial for partial in partials if at_once and not partial.apart]
         if added and selected.private is not None:
             groups = keyed_groups(selected, added)
-            found.update(selected.merged(build.builder, groups, selected.partial(build, groups)))
+            found.update(selected.merged(build.builder, groups, self._asked(build, selected, groups)))
         elif added:
             sums = cell_sums(selected, added)
-            found.update(sums.taken(build.builder, selected, selected.partial(build, sums)))
+            found.update(sums.taken(build.builder, selected, self._asked(build, selected, sums)))
         for partial in (partial for partial in partials if partial not in added):
             found[partial] = self._asked(build, selected, partial)
             found.update(partial.taken(build.builder, selected, found[partial]))
@@ -297,5 +298,7 @@ class MergedShares(MergedRows):
         try:
             return selected.partial(build, partial)
         except BoundError as error:
+            if error.where.get("column"):
+                raise
             column = words(partial.column)
             raise BoundError(f"{partial.words} of {column}: {error}", column=column) from None

@@ -223,3 +223,29 @@ def test_what_is_asked_is_explained(fresh):
     assert "merged: left, with 4 rows on k; which rows match is secret" in says
     assert "sort both sides' rows by key" in says
     assert math.isclose(an.merge(one, other, on="k")["y"].mean().reveal(), 1.5)
+
+
+@pytest.mark.parametrize("how", ["inner", "left"])
+def test_order_statistics_of_merged_rows(pair, how):
+    rows = np.arange(40)
+    left = pd.DataFrame({"k": rows % 9, "x": (rows * 7 % 40) / 4, "g": rows % 3})
+    right = pd.DataFrame({"k": range(2, 12), "y": [4.5, None, 1, 2, 8, 0, 3, 1, 1, 1], "h": [0, 1] * 5})
+    first, *_, last = pair.everyone
+    some = an.from_pandas(pair, {first: left[:15], last: left[15:]}).share()
+    merged = an.merge(some, an.from_pandas(pair, {last: right}).share(), on="k", how=how)
+    plain = left.merge(right, on="k", how=how)
+    median, several, groups, private, twice = icm.reveal(
+        merged["y"].median(),
+        merged["x"].quantile([0.1, 0.9]),
+        merged.groupby("h", domain=[0, 1])["x"].median(),
+        merged.groupby("h")["x"].agg(["median", "sum"]),
+        (merged["x"] + merged["y"]).median(),
+    )
+    assert (median, twice) == (plain["y"].median(), (plain["x"] + plain["y"]).median())
+    assert same(several.tolist(), plain["x"].quantile([0.1, 0.9]).tolist())
+    expected = plain.groupby("h")["x"].agg(["median", "sum"])
+    assert groups.tolist() == expected["median"].tolist()
+    assert same(private.to_numpy(), expected.to_numpy())
+    held = an.merge(an.from_pandas(pair, {first: left}), an.from_pandas(pair, {last: right}), on="k")
+    with pytest.raises(InputError, match="or share both frames before the merge"):
+        held["x"].median()

@@ -183,3 +183,53 @@ def test_what_is_refused(fresh):
     with pytest.raises(UnsupportedError, match="'kind' is ambiguous: say of which table"):
         an.sql("SELECT COUNT(kind) FROM bank JOIN shop ON bank.id = customer", bank=bank, shop=shop)
     assert not fresh.jobs
+
+
+OF_SHARES = {
+    "groups of both": "SELECT c.segment, v.kind, COUNT(*) AS n, SUM(v.amount + c.age) AS s FROM shop v JOIN bank c "
+    "ON v.customer = c.id WHERE v.amount < c.age GROUP BY c.segment, v.kind",
+    "groups of the first": "SELECT v.id, COUNT(*), AVG(c.age) FROM shop v JOIN bank c ON v.customer = c.id "
+    "GROUP BY v.id",
+    "left": "SELECT COUNT(*), COUNT(c.id), SUM(c.age), MEDIAN(amount) FROM shop v LEFT JOIN bank c "
+    "ON v.customer = c.id",
+    "right": "SELECT c.kind, SUM(v.amount), SUM(c.age) FROM bank c RIGHT JOIN shop v ON v.customer = c.id "
+    "GROUP BY c.kind",
+    "text": "SELECT COUNT(*), SUM(v.amount) FROM shop v JOIN (SELECT * FROM bank WHERE id = 1) c ON v.kind = c.kind",
+    "using": "SELECT id, SUM(amount), COUNT(*) FROM shop JOIN bank USING (id) GROUP BY id",
+}
+
+
+def test_joins_of_shared_frames(fresh):
+    bank = [
+        (number, *row) for number, row in enumerate([("u", 40, "a", "p"), ("v", 30, None, "q"), (None, 2, "b", "p")])
+    ]
+    shop = [
+        (1, 2.5, "p", "a", 0),
+        (2, None, "q", "b", 2),
+        (1, 1.0, "other", None, 2),
+        (0, 50.0, "p", "a", 9),
+        (7, 1.5, "q", "b", 1),
+    ]
+    one, other = frame(bank, BANK), frame(shop, SHOP)
+    stated = {"word": ["a", "b"], "kind": ["p", "q"]}
+    shared = {
+        "bank": an.from_pandas(fresh, {"alice": one}).share(domain={**stated, "segment": ["u", "v"]}),
+        "shop": an.from_pandas(fresh, {"bob": other[:3], "carol": other[3:]}).share(
+            domain={**stated, "kind": ["other", "p", "q"]}
+        ),
+    }
+    pooled = duckdb.connect()
+    for name, table in (("bank", one), ("shop", other)):
+        pooled.register(name, table)
+    found = icm.reveal(*(an.sql(text, **shared) for text in OF_SHARES.values()))
+    for text, table in zip(OF_SHARES.values(), found, strict=True):
+        check(
+            *(
+                sorted(rows, key=lambda row: [*map(str, row[:2])])
+                for rows in (plain(table), pooled.execute(text).fetchall())
+            )
+        )
+    with pytest.raises(BoundExceeded, match="more than one row on the right side"):
+        an.sql("SELECT COUNT(*) FROM bank c JOIN shop v ON c.id = v.customer", **shared).reveal()
+    with pytest.raises(UnsupportedError, match="two tables are merged"):
+        an.sql("SELECT COUNT(*) FROM shop a JOIN bank b ON a.id = b.id JOIN bank c ON a.id = c.id", **shared)

@@ -33,3 +33,24 @@ def test_no_more_is_opened_than_the_groups(fresh):
     assert "private; 6 places" in query.explain()
     with pytest.raises(icm.IcmError, match="max_groups"):
         an.sql(TEXTS["several"], visits=held, max_groups=1).reveal()
+
+
+SHARED = {
+    "text": "SELECT ward, COUNT(*) AS c, SUM(n) AS s, AVG(x) AS a, STDDEV(n) AS d FROM visits GROUP BY ward",
+    "several": "SELECT ward, small, ill, COUNT(*), SUM(x) FROM visits GROUP BY ward, small, ill",
+    **{name: TEXTS[name] for name in ("whole numbers", "filters", "having", "of results", "order")},
+}
+
+
+def test_groups_of_shared_rows_are_those_of_owners(fresh):
+    held, pooled = split(fresh, *ROWS)
+    shared = held.share(domain={"ward": ["a", "b", "c"]})
+    found = icm.reveal(*(an.sql(text, visits=shared) for text in SHARED.values()))
+    for (name, text), table in zip(SHARED.items(), found, strict=True):
+        sort = list if name == "order" else ordered
+        check(sort(plain(table)), sort(pooled.execute(text).fetchall()))
+    whole = "SELECT ward, MAX(n) AS m, MEDIAN(x) AS h FROM visits WHERE ward IS NOT NULL AND ward <> 'b' GROUP BY ward"
+    with pytest.raises(icm.IcmError, match="is not offered of groups of private keys"):
+        an.sql(whole, visits=shared).reveal()
+    table = an.sql(whole, visits=shared, domain={"ward": ["a", "c"]}).reveal()
+    check(ordered(plain(table)), ordered(pooled.execute(whole).fetchall()))

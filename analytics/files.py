@@ -17,7 +17,7 @@ from icm_ray.policy import Policy
 from icm_ray.query.tasks import CsvSource, ParquetSource
 from icm_ray.runtime.driver.engine import Engine, Table
 
-__all__ = ["Paths", "read_csv", "read_parquet"]
+__all__ = ["Paths", "owner_paths", "read_csv", "read_parquet"]
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -162,7 +162,7 @@ def _read(
     # An engine whose workers share no file system with this process says local = False.
     local = bool(getattr(session, "local", True))
     wanted = None if columns is None else tuple(map(str, columns))
-    paths = {owner: _paths(owner, given, local) for owner, given in sources.items()}
+    paths = {owner: owner_paths(owner, given, local) for owner, given in sources.items()}
     tables: dict[str, Table] = {}
     try:
         for owner, own in paths.items():
@@ -173,8 +173,11 @@ def _read(
     return frame_of(session, tables, bounds, policy)
 
 
-def _paths(owner: str, given: Paths, local: bool) -> tuple[str, ...]:
-    """Absolute paths; `~` is left to the owner's node."""
+def owner_paths(owner: str, given: Paths, local: bool) -> tuple[str, ...]:
+    """Absolute paths; `~` is left to the owner's node. local: whether relative ones are taken, as of this process.
+
+    Raises `SourceError` for what is no path, or none of a file.
+    """
     listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
     if not listed:
         raise SourceError(f"owner {owner!r} brings no file", owner=owner)

@@ -15,6 +15,7 @@ from analytics.nn.batches import Batch
 from icm_ray.errors import BoundError, InputError, NullError, ShapeError
 from icm_ray.network.model import IMAGES
 from icm_ray.network.scheme import Scheme
+from icm_ray.owner.images.numbers import prepared, unfit
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
@@ -57,20 +58,12 @@ class Intake:
 
     def prepared(self, images: NDArray[Any]) -> NDArray[Any]:
         """What the network is given for images (n, *shape), as plain numbers."""
-        if not self.changes:
-            return images
-        numbers = images.astype(np.float64)
-        if self.scale != 1.0:
-            numbers *= self.scale
-        if self.mean is not None and self.std is not None:
-            numbers -= self.mean
-            numbers /= self.std
-        return numbers
+        return prepared(images, self.scale, self.mean, self.std)
 
     def look(self, images: NDArray[Any], scheme: Scheme, first: int) -> None:
         """Raise what `encoded` would raise, of a block whose first image is number `first`."""
         numbers = self.prepared(images)
-        if self._unfit(numbers, scheme).any():
+        if unfit(numbers, scheme.inputs, self.whole).any():
             self._refuse(numbers, scheme, np.arange(first, first + len(images)), None)
 
     def encoded(self, batch: Batch, scheme: Scheme, masked: bool) -> tuple[RingArray, NDArray[np.bool_]]:
@@ -80,23 +73,16 @@ class Intake:
         is the images' owner's own.
         """
         numbers = self.prepared(batch.images)
-        unfit = self._unfit(numbers, scheme)
-        if unfit.any():
+        left_out = unfit(numbers, scheme.inputs, self.whole)
+        if left_out.any():
             if not masked:
                 self._refuse(numbers, scheme, batch.rows, batch.number)
             numbers = numbers.copy()
-            numbers[unfit] = 0
-        return encode(np.ascontiguousarray(numbers), scheme.input_f, scheme.inputs, IMAGES), unfit
-
-    def _unfit(self, numbers: NDArray[Any], scheme: Scheme) -> NDArray[np.bool_]:
-        """Which images (n, ...) hold numbers that are not finite, beyond the bound of inputs, or of another kind."""
-        unfit = _beyond(numbers, scheme)
-        if self.whole and numbers.dtype.kind == "f":
-            unfit |= (numbers != np.rint(numbers)).any(axis=tuple(range(1, numbers.ndim)))
-        return unfit
+            numbers[left_out] = 0
+        return encode(np.ascontiguousarray(numbers), scheme.input_f, scheme.inputs, IMAGES), left_out
 
     def _refuse(self, numbers: NDArray[Any], scheme: Scheme, rows: NDArray[np.int64], batch: int | None) -> None:
-        place = int(np.flatnonzero(self._unfit(numbers, scheme))[0])
+        place = int(np.flatnonzero(unfit(numbers, scheme.inputs, self.whole))[0])
         row = int(rows[place])
         where = f"image {row}" if batch is None else f"image {row}, in batch {batch}"
         try:
@@ -104,17 +90,6 @@ class Intake:
         except (BoundError, NullError) as error:
             raise type(error)(f"{error.message} ({where})", **{**error.where, "row": row}) from None
         raise InputError(f"the network takes whole numbers, and there are others ({where})", row=row)
-
-
-def _beyond(numbers: NDArray[Any], scheme: Scheme) -> NDArray[np.bool_]:
-    """Which images (n, ...) hold numbers that are not finite, or beyond the bound of inputs."""
-    bound = 2**scheme.inputs if numbers.dtype.kind in "bui" and scheme.inputs >= 0 else 2.0**scheme.inputs
-    axes = tuple(range(1, numbers.ndim))
-    if numbers.dtype.kind == "b":
-        numbers = numbers.view(np.uint8)
-    most, least = numbers.max(axis=axes), numbers.min(axis=axes)
-    fits: NDArray[np.bool_] = (most <= bound) & (least >= -bound)  # not so for NaN
-    return ~fits
 
 
 def takes_whole(example: tuple[Any, ...]) -> bool:

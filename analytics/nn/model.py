@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final, Literal
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import finalize, ref
 
 import numpy as np
@@ -22,7 +23,8 @@ from analytics.nn.predictor import ModelHandle, answering
 from analytics.nn.preflight import Preflight, costs, exactness
 from analytics.nn.quota import Quota
 from analytics.nn.request import PredictionRequest, Progress
-from analytics.nn.sources.find import is_ray_dataset, source_of
+from analytics.nn.sources.find import source_of
+from analytics.nn.sources.held import HeldImages, are_paths
 from analytics.nn.subject import subject_of
 from analytics.nn.wanted import Wanted
 from icm_ray.errors import InputError, OwnerError, SessionClosed, UnsupportedError
@@ -34,6 +36,9 @@ from icm_ray.runtime.driver.ending import GIVE_BACK
 from icm_ray.runtime.driver.engine import Engine
 from icm_ray.runtime.driver.keeper import keeper
 from icm_ray.runtime.driver.stays_here import StaysHere
+
+if TYPE_CHECKING:
+    from icm_ray.runtime.carriers.desk import Desk
 
 __all__ = ["SecureModel"]
 
@@ -130,7 +135,7 @@ class SecureModel(StaysHere):
         factor = positive(margin, "margin")
         self.owner = owner
         self._session, self._subject = session, subject_of(net, example_inputs)
-        self._desks: list[Callable[[], None]] = []  # closes what handles speak to
+        self._desks: dict[Any, Desk] = {}  # what handles speak to, by what they ask for
         shares = Quota(quota, session.parties + session.owners, session.lanes)
         self._compiled: Compiled | None = None
         try:
@@ -260,8 +265,10 @@ class SecureModel(StaysHere):
             images: Images of shape input_shape, in this process: a numpy array, torch.Tensor or memmap (n,
                 *input_shape), n > 0; a torch Dataset or DataLoader (of images, or pairs that begin with one); a list,
                 generator or other iterable of images or batches; a pyarrow column of lists of fixed size, or a table
-                with one; a ray.data.Dataset; a pathlib.Path of a folder of pictures, or a list of Paths of such, whose
-                names are the ids. They are read batch by batch, as these are due.
+                with one; a ray.data.Dataset. Or, on the owner's node, a path (or a list of paths) of pictures, .npy
+                arrays or Parquet files, with wildcards, or of a directory: the owner's own worker reads them, and ids
+                of pictures are their paths below the folder that all are in. All are read batch by batch, as these are
+                due.
             owner: The party or owner of the session whose images they are: its worker shares them.
             output: What is opened, and nothing else. "logits": what the network makes. "probabilities": softmax of
                 them (of a single one, sigmoid). "label": the index of the largest. "top_k": the indices of the `k`
@@ -286,7 +293,8 @@ class SecureModel(StaysHere):
             UnsupportedError: Labels, top_k or probabilities of a network whose results have several axes; sparse or
                 meta tensors.
             ShapeError: Images of another shape or dtype, or what is no source of any; an empty list.
-            SourceError: A folder without pictures, or a file that is missing.
+            SourceError: A path of no file, a directory without images, a file that cannot be read as what it is called.
+                What is wrong with a single picture is raised by `reveal`.
             ColumnError: Columns that a table does not have, or of which the images' is not known.
             InputError: Numbers that are not whole, for a network that takes whole ones, in memory or a mapped file.
             NullError: NaN or infinite numbers, in the same places; masked arrays.
@@ -305,19 +313,27 @@ class SecureModel(StaysHere):
         answered = frozenset(skip)
         if answered and id_column is None:
             raise InputError("skip= holds ids: id_column= says where they are")
+        wanted = Wanted.of(public, output, k, threshold, likely=self._subject.likely)
+        source = (
+            HeldImages(self._session, owner, images, self.input_shape, column, id_column)
+            if are_paths(images)
+            else source_of(images, self.input_shape, column, id_column)
+        )
         request = PredictionRequest(
             loaded=self._loaded,
             model=public,
-            source=source_of(images, self.input_shape, column, id_column),
+            source=source,
             intake=self._intake,
-            wanted=Wanted.of(public, output, k, threshold, likely=self._subject.likely),
+            wanted=wanted,
             owner=owner,
             expectation=self._expectation,
             size=self.batch_size,
             masked=errors == "mask",
             skip=answered,
             id_name=id_column,
-            in_ray=is_ray_dataset(images),
+            handle=partial(
+                self._handle, owner, (output, k, threshold, errors), (column, id_column, answered), token_hex(8)
+            ),
             progress=progress,
         )
         request.look()
@@ -356,22 +372,43 @@ class SecureModel(StaysHere):
             >>> dataset.map_batches(an.SecurePredictor, fn_constructor_args=(handle,), batch_format="numpy",
             ...                     concurrency=1, num_cpus=0)  # doctest: +SKIP
         """
-        from icm_ray.runtime.carriers.desk import Desk
-
         one = np.zeros((1, *self.input_shape))
         self.predict(one, owner, output, k=k, threshold=threshold, errors="mask").check(to)
+        return self._handle(owner, (output, k, threshold, errors), (column, None, frozenset()), "", to)
+
+    def _handle(
+        self,
+        owner: str,
+        asked: tuple[Output, int | None, float | None, Literal["raise", "mask"]],
+        columns: tuple[str | None, str | None, frozenset[Any]],
+        run: str,
+        to: str | None,
+    ) -> ModelHandle:
+        """asked: output, k, threshold, errors. columns: of images, of ids, and ids that are left out."""
+        output, k, threshold, errors = asked
+        if (owner, asked, to) not in self._desks:
+            self._desks[owner, asked, to] = self._desk(
+                owner,
+                partial(SecureModel.predict, owner=owner, output=output, k=k, threshold=threshold, errors=errors),
+                to,
+            )
+        outputs = Wanted.of(self._public, output, k, threshold, likely=self._subject.likely).columns(errors == "mask")
+        return ModelHandle(self._desks[owner, asked, to].address, self.input_shape, *columns, outputs, run, self)
+
+    def _desk(self, owner: str, ask: Callable[[SecureModel, Any], Prediction], to: str | None) -> Desk:
+        from icm_ray.runtime.carriers.desk import Desk
+
         this = ref(self)
 
         def predict(images: Any) -> Iterator[dict[str, NDArray[Any]]]:
             model = this()
             if model is None:
                 raise SessionClosed("the model was dropped")
-            return model.predict(images, owner, output, k=k, threshold=threshold, errors=errors).iter_batches(to)
+            return ask(model, images).iter_batches(to)
 
-        desk = Desk(partial(answering, predict, owner), self._session.config)
-        self._desks.append(desk.close)
+        desk = Desk(partial(answering, predict, owner, {}), self._session.config)
         finalize(self, keeper(GIVE_BACK).submit, desk.close).atexit = False
-        return ModelHandle(desk.address, self.input_shape, column)
+        return desk
 
     def close(self) -> None:
         """Let all lanes forget the weights; a later prediction loads them again.
@@ -384,6 +421,6 @@ class SecureModel(StaysHere):
             >>> other.close()
         """
         while self._desks:
-            self._desks.pop()()
+            self._desks.popitem()[1].close()
         if self._compiled is not None:
             self._loaded.forget()

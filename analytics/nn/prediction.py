@@ -72,8 +72,9 @@ class Prediction(StaysHere):
         Returns:
             Logits or probabilities, float64 (n, *output_shape); labels, int64 (n,); the classes of top_k, int64 (n, k);
             1 or 0 for "above", int8 (n, *output_shape). NaN, or -1, for images that failed, with errors="mask". For a
-            ray.data.Dataset a Dataset of ids (or "row", the images' places), the output and, with errors="mask",
-            "failed".
+            ray.data.Dataset a Dataset of ids (or all columns but the images), the output and, with errors="mask",
+            "failed": nothing is computed before it is consumed, block by block, and each time anew. What is wrong with
+            images is raised then, by Ray; progress and `spent` are not told.
 
         Raises:
             OwnerError: No such recipient.
@@ -88,10 +89,8 @@ class Prediction(StaysHere):
             >>> model.predict(np.zeros((3, 4), np.float32), owner="bob").reveal(to="bob").shape
             (3, 2)
         """
-        if self._request.in_ray:
-            from icm_ray.runtime.carriers.datasets import dataset_of
-
-            return dataset_of(self.iter_batches(to))
+        if (dataset := self._request.mapped(to)) is not None:
+            return dataset
         key, parts = self.output, list(self.iter_batches(to))
         if self._request.id_name is not None:
             self.ids = np.concatenate([part[self._request.id_name] for part in parts]) if parts else np.zeros(0, object)

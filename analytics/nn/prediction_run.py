@@ -17,13 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.nn.batches import Batch, Batches
-from analytics.nn.intake import Intake
+from analytics.nn.bringing import Bringing
 from analytics.nn.loaded import LoadedVersion, LoadedWeights
 from analytics.nn.spent import Tally
 from analytics.nn.wanted import Wanted
-from icm_ray.errors import BoundExceeded
-from icm_ray.network.model import IMAGES
-from icm_ray.network.scheme import Scheme
+from icm_ray.errors import BoundExceeded, InputError
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.driver.engine import LaneJob, Streamed
 
@@ -54,11 +52,11 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Images of a batch that are computed together. places: theirs in it."""
+    """Images of a batch that are computed together. places: theirs in it; images: as they were taken."""
 
     number: int
     places: NDArray[np.int64]
-    images: RingArray
+    images: NDArray[Any]
 
     def only(self, part: slice | NDArray[np.int64]) -> _Piece:
         """Some of them."""
@@ -74,9 +72,8 @@ class PredictionRun:
     """
 
     loaded: LoadedWeights
-    scheme: Scheme
     batches: Batches
-    intake: Intake
+    bringing: Bringing
     wanted: Wanted
     owner: str
     to: str
@@ -124,9 +121,8 @@ class PredictionRun:
         self.loaded.quota.use(lane, self.owner, count)
         version, loads = self.loaded.loading([lane], by=self._name)
         program, origin = version.program(count, self.owner, self.wanted, self.to)
-        given = {self.owner: {IMAGES: piece.images}}
-        done = partial(self.ended, count)
-        job = LaneJob(lane, program, piece.number, given=given, origin=origin, done=done)
+        inputs, done = self.bringing.inputs(piece.images), partial(self.ended, count)
+        job = LaneJob(lane, program, piece.number, given=inputs.given, tasks=inputs.tasks, origin=origin, done=done)
         self._under_way[id(job)] = piece, version
         return *loads, job
 
@@ -156,7 +152,7 @@ class PredictionRun:
             if batch is None:
                 self._read = True
                 break
-            images, failed = self.intake.encoded(batch, self.scheme, self.masked)
+            images, failed = self.bringing.taken(batch, self.masked)
             count = len(images)
             words = np.zeros((count, *self.wanted.words_shape), np.uint64)
             self._pending[batch.number] = _Pending(batch, words, failed, 0 if failed.all() else count)
@@ -170,6 +166,10 @@ class PredictionRun:
         piece, _ = self._under_way.pop(id(item.jobs[-1]))
         pending = self._pending[piece.number]
         if item.error is not None:
+            if isinstance(item.error, InputError) and self.masked:
+                self.loaded.quota.use(item.jobs[-1].lane, self.owner, -len(piece.places))  # nothing was shared
+                self._leave_out(piece, pending, item.error)
+                return
             if not isinstance(item.error, BoundExceeded):
                 raise item.error
             if not self.masked:
@@ -180,6 +180,16 @@ class PredictionRun:
         words = item.done[-1].results[self.wanted.output]
         pending.words[piece.places] = words.reshape(len(piece.places), *self.wanted.words_shape)
         pending.left -= len(piece.places)
+
+    def _leave_out(self, piece: _Piece, pending: _Pending, error: InputError) -> None:
+        """Images that their owner's worker cannot share, as it says: the others are tried without them."""
+        unfit = np.isin(piece.images, np.array(error.where.get("rows", ()), np.int64))
+        if piece.images.ndim != 1 or not unfit.any():
+            raise error
+        pending.failed[piece.places[unfit]] = True
+        pending.left -= int(unfit.sum())
+        if not unfit.all():
+            self._again.append(piece.only(np.flatnonzero(~unfit)))
 
     def _split(self, piece: _Piece, pending: _Pending) -> None:
         """One of these images, at least, is beyond a bound: each half is tried by itself.

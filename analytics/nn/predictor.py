@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.nn.sources.columns import image_column
-from analytics.nn.sources.plain import plain
+from analytics.nn.sources.ray_dataset import ImageColumn, NumberKind
 from icm_ray.errors import IcmError, ShapeError
-from icm_ray.payload import decode
+from icm_ray.payload import Name, decode
 from icm_ray.runtime.orders import messages as say
 
 if TYPE_CHECKING:
-    from icm_ray.runtime.carriers.desk import DeskAddress
+    from icm_ray.runtime.carriers.desk import DeskAddress, DeskVisitor
 
-__all__ = ["ModelHandle", "SecurePredictor", "answering"]
+__all__ = ["ModelHandle", "SecurePredictor", "answering", "predicted"]
 
 _MOST: Final = 32 << 20
 """Bytes of images that are asked about at a time."""
 
 
 class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Arrays by name, as (dtype, shape, bytes)."""
+    """Arrays by name, as (dtype, shape, bytes). run: of a question, which Dataset's rows these are."""
 
     arrays: dict[str, tuple[str, tuple[int, ...], bytes]]
+    run: Name = ""
 
     @classmethod
-    def of(cls, arrays: dict[str, NDArray[Any]]) -> Columns:
+    def of(cls, arrays: dict[str, NDArray[Any]], run: str = "") -> Columns:
         """Numbers alone."""
-        return cls({name: (array.dtype.str, array.shape, array.tobytes()) for name, array in arrays.items()})
+        return cls({name: (array.dtype.str, array.shape, array.tobytes()) for name, array in arrays.items()}, run)
 
     def plain(self) -> dict[str, NDArray[Any]]:
         """The arrays. Raises `ValueError` and `TypeError` where they are none."""
@@ -47,16 +47,22 @@ _COLUMNS: Final[msgspec.msgpack.Decoder[Columns]] = msgspec.msgpack.Decoder(Colu
 _ANSWERS: Final[msgspec.msgpack.Decoder[Columns | say.Failed]] = msgspec.msgpack.Decoder(Columns | say.Failed)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelHandle:
     """A model of a session, to be asked by other processes of its Ray cluster: `SecureModel.handle` makes it.
 
-    It is picklable, and holds addresses and certificates, no keys. It serves as long as the model and the session do.
+    It is picklable, and holds addresses and certificates, no keys. It serves as long as the model and the session do;
+    in the model's own process it keeps the model.
 
     Args:
         desk: Where the session's process listens.
         shape: Of an image.
         column: Under which name batches have the images; None: the only column of that shape.
+        ids: The column of ids, which is then the only one that is kept; None: all others are.
+        skip: Ids of rows that are left out.
+        outputs: The columns of a prediction, with their types and the shapes of cells.
+        run: The name of whatever rows are predicted on: all are floats, or all integers.
+        model: What it keeps. It is not pickled.
 
     Examples:
         >>> model.handle(owner="bob", to="bob", output="label")  # doctest: +SKIP
@@ -66,19 +72,36 @@ class ModelHandle:
     desk: DeskAddress
     shape: tuple[int, ...]
     column: str | None
+    ids: str | None = None
+    skip: frozenset[Any] = frozenset()
+    outputs: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
+    run: str = ""
+    model: Any = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "model": None}
+
+    def nothing(self) -> dict[str, NDArray[Any]]:
+        """The prediction's columns without a row.
+
+        Examples:
+            >>> model.handle(owner="bob").nothing()  # doctest: +SKIP
+            {'label': array([], dtype=int64)}
+        """
+        return {name: np.zeros((0, *shape), kind) for name, kind, shape in self.outputs}
 
 
 class SecurePredictor:
     """Predicts on batches of a `ray.data.Dataset`; each batch goes to the session's process over a link of its own.
 
     The columns of a batch are kept, but for the images, in whose place the prediction stands. `model.predict(dataset,
-    ...)` does the same from the session's process, and needs no actors.
+    ...).reveal(to=...)` is a Dataset that does the same in tasks, and needs no actors.
 
     Args:
         handle: Of a model, from `SecureModel.handle`.
 
     Raises:
-        FaultError: The session's process is not reached.
+        FaultError: The session's process is not reached, when the first batch is asked about.
 
     Examples:
         >>> handle = model.handle(owner="bob", to="bob", output="label")  # doctest: +SKIP
@@ -87,39 +110,66 @@ class SecurePredictor:
     """
 
     def __init__(self, handle: ModelHandle) -> None:
-        from icm_ray.runtime.carriers.desk import DeskVisitor
-
-        self._handle, self._desk = handle, DeskVisitor(handle.desk)
+        self._handle = handle
+        self._desk: DeskVisitor | None = None
+        self._column = ImageColumn(handle.shape, handle.column, handle.ids)
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The batch with its predictions."""
-        fit = [name for name, values in batch.items() if np.shape(values)[1:] == self._handle.shape]
-        name = image_column(fit, self._handle.column, list(batch))
-        images = plain(batch[name], f"column {name!r}")
-        kept = {other: values for other, values in batch.items() if other != name}
+        images, ids = self._column.take(batch), self._handle.ids
+        kept = {
+            name: values for name, values in batch.items() if name == ids or (not ids and name != self._column.name)
+        }
+        if ids is not None and self._handle.skip:
+            left = np.array([one not in self._handle.skip for one in batch[ids].tolist()], bool)
+            images, kept = images[left], {ids: batch[ids][left]}
         if not len(images):
-            return kept
+            return kept | self._handle.nothing()
         rows = max(1, _MOST // max(1, images[0].nbytes))
         parts = [self._ask(images[start : start + rows]) for start in range(0, len(images), rows)]
         return kept | {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
 
     def _ask(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        answer = decode(
-            self._desk.ask(_ENCODER.encode(Columns.of({"images": images}))), _ANSWERS, "an answer", "driver"
-        )
+        if self._desk is None:
+            from icm_ray.runtime.carriers.desk import DeskVisitor
+
+            self._desk = DeskVisitor(self._handle.desk)
+        question = _ENCODER.encode(Columns.of({"images": images}, self._handle.run))
+        answer = decode(self._desk.ask(question), _ANSWERS, "an answer", "driver")
         if isinstance(answer, say.Failed):
             raise answer.error()
         return answer.plain()
 
+    def close(self) -> None:
+        """End the link. Idempotent.
 
-def answering(predict: Any, owner: str, question: bytes) -> bytes:
-    """The answer to a predictor: columns of `predict(images)`, a prediction, revealed; or why not."""
+        Examples:
+            >>> predictor.close()  # doctest: +SKIP
+        """
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.close()
+
+
+def predicted(batch: dict[str, NDArray[Any]], handle: ModelHandle) -> dict[str, NDArray[Any]]:
+    """A batch of a Dataset with its predictions, asked for over a link that ends with it."""
+    predictor = SecurePredictor(handle)
+    try:
+        return predictor(batch)
+    finally:
+        predictor.close()
+
+
+def answering(predict: Any, owner: str, kinds: dict[str, NumberKind], question: bytes) -> bytes:
+    """The answer to a predictor: columns of `predict(images)`, a prediction, revealed; or why not. kinds: by run."""
     try:
         asked = decode(question, _COLUMNS, "images", "predictor")
         try:
             (images,) = asked.plain().values()
         except (ValueError, TypeError):
             raise ShapeError("a predictor sends one array of images") from None
+        if asked.run:
+            kinds.setdefault(asked.run, NumberKind()).check(images, "rows")
         batches = list(predict(images))
         columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0] if name != "row"}
         return _ENCODER.encode(Columns.of(columns))

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.nn.batches import Batches
+from analytics.nn.bringing import GivenImages, ReadImages
 from analytics.nn.expected import Expectation
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.prediction_run import Answered, PredictionRun
+from analytics.nn.predictor import ModelHandle, predicted
 from analytics.nn.preflight import exactness
+from analytics.nn.sources.held import HeldImages
+from analytics.nn.sources.ray_dataset import RayImages
 from analytics.nn.sources.source import Source
 from analytics.nn.spent import Spent
 from analytics.nn.wanted import Wanted
@@ -28,13 +32,16 @@ __all__ = ["PredictionRequest", "Progress"]
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 
+_CALL: Final = 8
+"""Batches for each lane that a Dataset's rows are asked about at a time: lanes are idle between two of these."""
+
 
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
     """`wanted` of the images that `source` has, `owner`'s, in batches of `size`.
 
     masked: whether images that fail are left out. skip: ids that are left out. id_name: under which name ids are
-    given. in_ray: whether results are a ray.data.Dataset. expectation: of the error of logits.
+    given. handle: by the recipient, what predicts on batches of a ray.data.Dataset. expectation: of logits' errors.
     """
 
     loaded: LoadedWeights
@@ -48,7 +55,7 @@ class PredictionRequest:
     masked: bool
     skip: Collection[Any]
     id_name: str | None
-    in_ray: bool
+    handle: Callable[[str | None], ModelHandle]
     progress: Progress | None
 
     def look(self) -> None:
@@ -72,6 +79,16 @@ class PredictionRequest:
         """Raise what can be known before anything is shared."""
         self.recipient(to)
         self.loaded.session.execute([])  # refuses where the session is closed
+
+    def mapped(self, to: str | None) -> Any:
+        """For a ray.data.Dataset one of predictions, of which nothing is computed yet; None for other sources."""
+        if not isinstance(self.source, RayImages):
+            return None
+        from icm_ray.runtime.carriers.datasets import mapped
+
+        self.check(to)
+        rows = _CALL * self.size * self.loaded.session.lanes
+        return mapped(self.source.dataset, predicted, {"handle": self.handle(to)}, rows)
 
     def preprocess(self, batches: int | None, to: str | None) -> None:
         """Deal ahead for so many batches of the full size; None: for as many as there are, one at least."""
@@ -103,9 +120,8 @@ class PredictionRequest:
         with Shown("predicting", total, "batches", count or 0) as steps:
             run = PredictionRun(
                 self.loaded,
-                self.model.scheme,
                 batches,
-                self.intake,
+                self._bringing(),
                 self.wanted,
                 self.owner,
                 receiver,
@@ -121,6 +137,12 @@ class PredictionRequest:
         if not done and not self.skip:
             raise ShapeError("there are no images: the source is empty")
         spend(run.tally.spent(perf_counter() - began))
+
+    def _bringing(self) -> GivenImages | ReadImages:
+        scheme = self.model.scheme
+        if isinstance(self.source, HeldImages):
+            return ReadImages(self.owner, self.intake, scheme, self.source.table)
+        return GivenImages(self.owner, self.intake, scheme)
 
     def columns(self, answer: Answered) -> dict[str, NDArray[Any]]:
         """A batch's answers as columns: ids or row numbers, the output, where images may fail whether they did."""
@@ -147,6 +169,8 @@ class PredictionRequest:
             size, many = min(count, self.size), f"{count} images in {-(-count // self.size)} batches"
         program = self.loaded.program(size, self.owner, self.wanted, receiver)
         lines = [explain(Stamped(program, session.settings), f"prediction of {output} for {many}, of which one")]
+        if isinstance(self.source, HeldImages):
+            lines.append(f"  {self.owner}'s images are read by its own worker, from {self.source.files} files")
         if self.intake.changes:
             lines.append(f"  {self.owner}'s images are scaled and normalised by itself, as {owner}'s model says")
         if scheme.gain is None:

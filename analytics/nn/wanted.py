@@ -81,6 +81,11 @@ class Wanted:
         whole[failed] = -1
         return whole.astype(np.int8) if self.output == "above" else whole
 
+    def columns(self, masked: bool) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
+        """The columns of a table of predictions: names, dtypes, shapes of cells."""
+        kind = self.read(np.zeros((0, *self.words_shape), np.uint64), np.zeros(0, bool)).dtype.str
+        return (self.output, kind, self.words_shape), *((("failed", "|b1", ()),) if masked else ())
+
     def promise(self) -> str:
         """How far what is opened can be off, in words."""
         leads = f"where its logit leads by more than {self.error:.3g}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from glob import glob
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from icm_ray.errors import InputError, SourceError
+from icm_ray.errors import InputError
 
 __all__ = ["predict"]
 
@@ -46,14 +45,13 @@ def predict(
     from analytics.nn.written import writing
     from icm_ray import Session
 
-    files = _files(data)
     network = load_exported(model)
     wanted: Any = output  # the model says which there are
     numbers = _numbers(mean, "--mean"), _numbers(std, "--std")
     with Session(parties=(model_owner, owner), lanes=lanes) as session:
         secure = an.SecureModel(session, network, model_owner, scale=scale, normalize=numbers)
         prediction = secure.predict(
-            files,
+            data,
             owner,
             wanted,
             k=k,
@@ -67,23 +65,11 @@ def predict(
     if spent is None:
         raise InputError("no prediction was made")
     console = Console()
-    console.print(escape(f"{output} of {len(files)} pictures of {owner}'s, by {model_owner}'s {model.name}"))
+    console.print(escape(f"{output} of {prediction.count} pictures of {owner}'s, by {model_owner}'s {model.name}"))
     console.print(shown)
-    speed = f"{len(files) / spent.seconds:.1f} pictures/s"
+    speed = f"{(prediction.count or 0) / spent.seconds:.1f} pictures/s"
     traffic = f"{spent.sent_bytes / 1e6:.1f} MB between the parties, {spent.dealt_bytes / 1e6:.1f} MB from the dealer"
     console.print(escape(f"{speed}, {traffic}; {len(prediction.failed)} left out; written to {out}"))
-
-
-def _files(data: str) -> list[Path]:
-    from analytics.nn.sources.pictures import pictures_in
-
-    path = Path(data)
-    if path.is_dir():
-        return pictures_in(path)
-    found = [Path(name) for name in sorted(glob(data))]
-    if not found:
-        raise SourceError(f"no file matches {data!r}")
-    return found
 
 
 def _numbers(text: str, option: str) -> list[float] | float:

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from icm_ray.errors import ColumnError, ProgramError, ShapeError, SourceError
 from icm_ray.owner.columns import kind_of
 from icm_ray.owner.group_rows import group_rows
+from icm_ray.owner.images.files import ImageTable, open_images
 from icm_ray.owner.masked_values import masked_values
 from icm_ray.owner.reading import PushedTable, Readable
 from icm_ray.owner.scan import aggregates
 from icm_ray.owner.values import missing, plain_numbers
 from icm_ray.query.expressions.words import words as words_of
+from icm_ray.query.image_tasks import ImageRows, ImageSource
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed
 from icm_ray.query.tasks import (
     Aggregate,
@@ -47,15 +49,19 @@ class Tables:
     def __init__(self, partition_bytes: int = _PARTITION_BYTES) -> None:
         self._partition_bytes = partition_bytes
         self._tables: dict[str, Readable] = {}
+        self._images: dict[str, ImageTable] = {}
         self._lock = Lock()  # passes over files are shared between reads
 
-    def open(self, name: str, source: ParquetSource | CsvSource) -> TableInfo:
+    def open(self, name: str, source: ParquetSource | CsvSource | ImageSource) -> TableInfo:
         """Open files under `name` (an older table of that name is dropped); returns the table's public facts.
 
         Errors: `SourceError` naming the path (missing, nothing matches, unreadable), `ColumnError` (requested but in
         none of the files). What else is wrong with a column is its `fault`, and raised when it is used.
         """
         self.close(name)
+        if isinstance(source, ImageSource):
+            self._images[name] = open_images(source)
+            return self._images[name].info
         table: Readable
         if isinstance(source, ParquetSource):
             from icm_ray.owner.parquet import open_parquet
@@ -91,15 +97,16 @@ class Tables:
 
     def info(self, name: str) -> TableInfo:
         """The public facts of a table. Errors: `ProgramError` (unknown table)."""
-        return self._table(name).info
+        return self._images[name].info if name in self._images else self._table(name).info
 
     def has(self, name: str) -> bool:
         """Whether a table of this name is open."""
-        return name in self._tables
+        return name in self._tables or name in self._images
 
     def close(self, name: str) -> None:
         """Drop a table, if there is one of this name."""
         self._tables.pop(name, None)
+        self._images.pop(name, None)
 
     def make(self, task: InputTask) -> RingArray:
         """The ring elements (or words of an aggregate) that a task asks for; shapes: `query.tasks`.
@@ -114,6 +121,10 @@ class Tables:
                 return aggregates(self._table(task.table), {"": self._with_kind(task)})[""]
             if isinstance(task, GroupRows):
                 return group_rows(self._table(task.table), task)
+            if isinstance(task, ImageRows):
+                if task.table not in self._images:
+                    raise ProgramError("the images are not here any more: they were forgotten; name them again")
+                return self._images[task.table].make(task)
         raise ProgramError("what the driver gives does not come from a table")
 
     def make_all(

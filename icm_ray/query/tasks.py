@@ -9,6 +9,7 @@ import msgspec
 
 from icm_ray.query.dialect import Dialect
 from icm_ray.query.expressions.tree import Of, Scalar
+from icm_ray.query.image_tasks import ImageRows, ImageSource
 from icm_ray.query.key_digits import KeyDigits
 
 __all__ = [
@@ -62,7 +63,7 @@ class PushedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     partitions: Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
 
 
-Source = Union[ParquetSource, CsvSource, PushedSource]  # noqa: UP007 - msgspec takes a typing.Union
+Source = Union[ParquetSource, CsvSource, PushedSource, ImageSource]  # noqa: UP007 - msgspec takes a typing.Union
 
 
 class ColumnInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,11 +93,14 @@ class FileInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TableInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The public facts of one owner's table: columns, rows of each partition, and the files where it is of files."""
+    """The public facts of one owner's table: columns, rows of each partition, and the files where it is of files. ids:
+    of images, in their order, where they have some.
+    """
 
     columns: tuple[ColumnInfo, ...]
     rows: tuple[int, ...]
     files: tuple[FileInfo, ...] = ()
+    ids: tuple[str | int, ...] = ()
 
 
 class ColumnValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="task", tag="values"):
@@ -288,4 +292,4 @@ class NoiseDraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     width: int
 
 
-InputTask = Union[ColumnValues, Aggregate, GroupRows, Given, NoiseDraw]  # noqa: UP007
+InputTask = Union[ColumnValues, Aggregate, GroupRows, Given, NoiseDraw, ImageRows]  # noqa: UP007

@@ -89,7 +89,7 @@ def test_probabilities_as_columns(monkeypatch, capsys, session, folder):
     [
         ({"--model": "none.pt2"}, "there is no file"),
         ({"--model": "0.png"}, "is no file of torch.export.save"),
-        ({"--data": "*.jpg"}, "no file matches"),
+        ({"--data": "*.jpg"}, "matches no file"),
         ({"--data": "model.pt2"}, "cannot be read as a picture"),
         ({"--out": "labels.txt"}, ".parquet or .csv"),
         ({"--out": "none/labels.csv"}, "no folder"),

@@ -9,14 +9,16 @@ import pytest
 
 import analytics as an
 from icm_ray.config import EngineConfig
-from icm_ray.errors import PolicyError, ProgramError
+from icm_ray.errors import InputError, PolicyError, ProgramError
 from icm_ray.network.programs import decode_model_question, encode_model_question
 from icm_ray.ops.linear import Load, Reveal
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder
+from icm_ray.program.stamped import RunSettings
 from icm_ray.query.tasks import ColumnValues
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.driver.engine import LaneJob
+from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.origins import Free, FromPrediction, FromQuestion
 from tests.twins import twin
 
@@ -220,6 +222,55 @@ def test_a_model_gets_no_rows_of_datasets(engine, frame, model):
     table = frame._dataset.facts.tables[1].name
     with lying(engine, smuggled(table)), pytest.raises(ProgramError, match="a prediction takes no rows of a dataset"):
         model.predict(np.ones((2, 3)), owner="carol").reveal()
+
+
+def other_rows(**changes):
+    """... of the owner's images."""
+
+    def lie(job):
+        tasks = {
+            owner: {name: change(task, **changes) for name, task in named.items()} for owner, named in job.tasks.items()
+        }
+        return altered(job, tasks=tasks)
+
+    return lie
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"f": 3}, "the model does not take"),
+        ({"bound": 40}, "the model does not take"),
+        ({"rows": (0, 1, 0)}, "has shape"),
+        ({"rows": (0, 7)}, "2 images, of which others"),
+        ({"table": "other"}, "not here any more"),
+    ],
+)
+def test_an_owner_reads_what_the_model_takes(engine, model, tmp_path, changes, says):
+    np.save(tmp_path / "x.npy", np.ones((2, 3)))
+    prediction = model.predict(tmp_path / "x.npy", owner="carol")
+    with lying(engine, other_rows(**changes)), pytest.raises((ProgramError, InputError), match=says):
+        prediction.reveal()
+    assert prediction.reveal().shape == (2, 2)
+
+
+def test_images_are_brought_by_whose_they_are(engine, model, tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((2, 3)))
+    prediction = model.predict(tmp_path / "x.npy", owner="bob")
+    smuggle = lambda job: altered(job, tasks=dict.fromkeys(("alice", "bob"), job.tasks.get("bob", {})))  # noqa: E731
+    with lying(engine, smuggle), pytest.raises(ProgramError, match="alice refuses: the model does not take"):
+        prediction.reveal()
+
+
+def test_members_are_told_their_own_tasks_alone(engine, model, tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((2, 3)))
+    prediction, jobs = model.predict(tmp_path / "x.npy", owner="carol"), []
+    with lying(engine, lambda job: jobs.append(job) or job):
+        prediction.reveal()
+    job = Job(1, 0, b"", RunSettings(1, 1), {owner: dict(named) for owner, named in jobs[-1].tasks.items()})
+    assert list(job.tasks) == ["carol"]
+    assert job.for_member("carol").tasks == job.tasks
+    assert job.for_member("alice").tasks == {}
 
 
 def test_what_was_derived_is_kept(engine, frame):

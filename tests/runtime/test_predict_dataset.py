@@ -1,11 +1,15 @@
 """A ray.data.Dataset in, a Dataset of predictions out: ids kept, and those that are known left out."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 import analytics as an
 import icm_ray as icm
+from analytics.nn.predictor import ModelHandle, predicted
 from icm_ray.config import EngineConfig
 from icm_ray.runtime.carriers import desk
 from icm_ray.runtime.carriers.threads import ThreadEngine
@@ -56,14 +60,69 @@ def test_what_is_known_is_left_out_and_what_fails_is_marked(model, dataset):
     assert rows(result, "label")["lesion 3"] == -1
 
 
+def test_nothing_is_computed_before_it_is_consumed(model, dataset):
+    _, secure = model
+    before = secure._session.totals
+    result = secure.predict(dataset, owner="bob", output="label").reveal(to="bob").filter(lambda row: row["label"] >= 0)
+    assert secure._session.totals == before
+    assert {row["id"] for row in result.take_all()} == set(IDS)  # and all columns but the images
+    assert secure._session.totals.rounds > before.rounds
+    assert set(result.take(1)[0]) == {"id", "age", "label"}
+
+
+def test_it_goes_on_where_an_earlier_run_ended(model, dataset):
+    _, secure = model
+    first = secure.predict(dataset.limit(4), owner="bob", output="label", id_column="id").reveal()
+    done = rows(first, "label")
+    rest = secure.predict(dataset, owner="bob", output="label", id_column="id", skip=done).reveal()
+    labels = rows(rest, "label")
+    assert (set(labels), len(done)) == (set(IDS) - set(done), 4)
+    everything = secure.predict(dataset, owner="bob", output="label", id_column="id", skip=IDS.tolist()).reveal()
+    assert everything.take_all() == []
+    assert rows(secure.predict(dataset, owner="bob", output="label", id_column="id").reveal(), "label") == done | labels
+
+
+def test_it_keeps_the_model_and_lets_it_go(model, dataset):
+    net, secure = model
+    other = an.SecureModel(secure._session, net, owner="alice", example_inputs=(torch.zeros(1, 2, 3),))
+    alive = weakref.ref(other)
+    result = other.predict(dataset, owner="bob", output="label").reveal()
+    del other
+    assert len(result.take_all()) == 10
+    del result
+    gc.collect()
+    assert alive() is None
+
+
 def test_columns_that_are_not_there_or_fit_no_image(model, dataset):
     _, secure = model
     with pytest.raises(icm.ColumnError, match="no column 'name'"):
-        secure.predict(dataset, owner="bob", id_column="name").reveal()
-    with pytest.raises(icm.ColumnError, match="column="):
-        secure.predict(dataset.drop_columns(["pixels"]), owner="bob").reveal()
-    with pytest.raises(icm.ShapeError, match="an image is"):
-        secure.predict(dataset.select_columns(["age"]), owner="bob").reveal()
+        secure.predict(dataset.materialize(), owner="bob", id_column="name")
+    for wrong, says in (
+        (dataset.drop_columns(["pixels"]), "column="),
+        (dataset.select_columns(["age"]), "an image is"),
+    ):
+        batches = secure.predict(wrong, owner="bob").iter_batches()
+        with pytest.raises((icm.ColumnError, icm.ShapeError), match=says):
+            next(batches)
+    with pytest.raises(Exception, match=r"column=") as caught:
+        secure.predict(dataset.drop_columns(["pixels"]), owner="bob").reveal().take_all()
+    assert "ColumnError" in str(caught.value), (type(caught.value).__mro__, caught.value.__cause__)
+
+
+def test_a_schema_that_changes_is_refused(model, dataset):
+    import ray.data
+
+    _, secure = model
+    whole = ray.data.from_items([{"id": name, "pixels": np.ones((2, 3), np.uint8)} for name in "abcdefghij"])
+    both = dataset.select_columns(["id", "pixels"]).union(whole)
+    batches = secure.predict(both, owner="bob", id_column="id").iter_batches()
+    with pytest.raises(icm.ShapeError, match="those before hold"):
+        list(batches)
+    asked = ModelHandle(secure.handle("bob").desk, (2, 3), None, run="x")
+    predicted({"pixels": X}, asked)
+    with pytest.raises(icm.ShapeError, match="those before hold float numbers"):
+        predicted({"pixels": X.astype(np.int64)}, asked)
 
 
 def test_a_class_for_map_batches(model, dataset):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from analytics.nn.sources.plain import check_tensor, expected, plain
 from analytics.nn.sources.source import Block
 from icm_ray.errors import ShapeError
+from icm_ray.owner.images.arrays import let_go
 
 __all__ = ["ArrayImages"]
 
@@ -34,11 +33,4 @@ class ArrayImages:
     def blocks(self, size: int) -> Iterator[Block]:
         for start in range(0, self.count, size):
             yield Block(plain(self._images[start : start + size], "images"))
-            _let_go(self._images)
-
-
-def _let_go(images: object) -> None:
-    """Pages of a mapped file that were read are in the file, too: they need not stay in this process."""
-    mapped: object = getattr(images, "_mmap", None)
-    if isinstance(images, np.memmap) and images.mode in {"r", "r+"} and isinstance(mapped, mmap.mmap):
-        mapped.madvise(mmap.MADV_DONTNEED)
+            let_go(self._images)

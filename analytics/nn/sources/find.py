@@ -19,10 +19,10 @@ from analytics.nn.sources.ray_dataset import RayImages
 from analytics.nn.sources.source import Source
 from icm_ray.errors import InputError, ShapeError
 
-__all__ = ["is_ray_dataset", "source_of"]
+__all__ = ["source_of"]
 
 
-def is_ray_dataset(images: object) -> bool:
+def _is_ray_dataset(images: object) -> bool:
     """Whether it is a ray.data.Dataset, which is found out without Ray."""
     return type(images).__module__.split(".")[:2] == ["ray", "data"] and hasattr(images, "iter_batches")
 
@@ -33,7 +33,7 @@ def source_of(images: Any, shape: tuple[int, ...], column: str | None = None, id
     Raises `ShapeError` for what is no source, or not of the shape where that is seen at once; `InputError` for names
     where there are no columns, `ColumnError` for names that are none.
     """
-    if is_ray_dataset(images):
+    if _is_ray_dataset(images):
         return RayImages(images, shape, column, ids)
     if isinstance(images, pa.RecordBatch):
         images = pa.Table.from_batches([images])

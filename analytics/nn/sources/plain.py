@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from icm_ray.errors import NullError, ShapeError, UnsupportedError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["check_tensor", "expected", "plain"]
 
@@ -19,10 +22,10 @@ def plain(item: object, what: str) -> NDArray[Any]:
     Raises `ShapeError` for dtypes that are no real numbers and for lists of unequal lengths, `NullError` for a masked
     array, `UnsupportedError` for sparse and meta tensors.
     """
-    if isinstance(item, torch.Tensor):
+    if _is_tensor(item):
         check_tensor(item, what)
         here = item.detach().cpu()
-        if here.is_floating_point() and here.dtype != torch.float64:
+        if here.is_floating_point() and here.element_size() < 8:
             here = here.float()  # numpy has no bfloat16
         return here.numpy()
     if isinstance(item, np.ma.MaskedArray):
@@ -38,13 +41,19 @@ def plain(item: object, what: str) -> NDArray[Any]:
     return array
 
 
+def _is_tensor(item: object) -> TypeGuard[torch.Tensor]:
+    """Where torch is not loaded nobody has one: processes of Ray's that ask for predictions need not load it."""
+    loaded: Any = sys.modules.get("torch")
+    return loaded is not None and isinstance(item, loaded.Tensor)
+
+
 def check_tensor(tensor: torch.Tensor, what: str) -> None:
     """Raise for a tensor that is no array of real numbers, as `plain` does."""
     if tensor.is_nested:
         raise ShapeError(f"{what}: a nested tensor has parts of unequal shapes")
     if tensor.is_meta:
         raise UnsupportedError(f"{what}: a meta tensor has no numbers")
-    if tensor.layout != torch.strided:
+    if str(tensor.layout) != "torch.strided":
         raise UnsupportedError(f"{what}: a sparse tensor ({tensor.layout}); call to_dense() on it")
     if tensor.is_complex() or tensor.is_quantized:
         raise ShapeError(f"{what}: real numbers are needed, not dtype {tensor.dtype}")

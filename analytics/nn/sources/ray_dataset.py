@@ -8,47 +8,81 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.nn.sources.columns import image_column
 from analytics.nn.sources.plain import plain
 from analytics.nn.sources.source import Block
 from icm_ray.errors import ColumnError, ShapeError
+from icm_ray.owner.images.chosen_column import image_column
 
-__all__ = ["RayImages"]
+__all__ = ["ImageColumn", "NumberKind", "RayImages"]
 
 
-class RayImages:
-    """Rows in the order in which the Dataset gives them. column: the images; ids: the column of ids."""
+class ImageColumn:
+    """The images in batches of columns, one after the other: all have the same column of them.
 
-    at_hand = False
-    count: int | None = None  # to count may mean to compute all of it
+    column: the images, where several could be; ids: the column of ids.
+    """
 
-    def __init__(self, dataset: Any, shape: tuple[int, ...], column: str | None, ids: str | None) -> None:
-        self._dataset, self._shape, self._column, self._ids = dataset, shape, column, ids
+    def __init__(self, shape: tuple[int, ...], column: str | None, ids: str | None) -> None:
+        self._shape, self._ids = shape, ids
+        self.name, self._first = column, 0
 
-    def blocks(self, size: int) -> Iterator[Block]:
-        kind, first = "", 0
-        for batch in self._dataset.iter_batches(batch_size=size, batch_format="numpy"):
-            rows = f"rows {first} and on"
-            images = self._images(batch, rows)
-            number = "float" if images.dtype.kind == "f" else "integer"
-            if kind and number != kind:
-                raise ShapeError(f"{rows} are of dtype {images.dtype}; those before hold {kind} numbers")
-            kind, first = number, first + len(images)
-            if len(images):
-                yield Block(images, None if self._ids is None else np.asarray(batch[self._ids]))
+    def take(self, batch: Mapping[str, Any]) -> NDArray[Any]:
+        """The images (n, *shape) of the next batch.
 
-    def _images(self, batch: Mapping[str, Any], rows: str) -> NDArray[Any]:
-        there = list(batch)
+        Raises `ColumnError` for columns that are not there, or of which the images' is not known; `ShapeError` for
+        another shape or dtype.
+        """
+        rows, there = f"rows {self._first} and on", list(batch)
         if self._ids is not None and self._ids not in batch:
             raise ColumnError(f"{rows} have no column {self._ids!r}; there are {', '.join(map(repr, there))}")
         others = [name for name in there if name != self._ids]
         fit = [name for name in others if np.shape(batch[name])[1:] == self._shape]
-        name = image_column(fit if len(others) > 1 else others, self._column, there)
-        self._column = name  # later rows have it too
+        self.name = name = image_column(fit if len(others) > 1 else others, self.name, there)
         cells = batch[name]
         if isinstance(cells, np.ndarray) and cells.dtype.kind == "O" and len(cells):  # lists, or tensors of any shape
             cells = plain([plain(cell, rows) for cell in cells], rows)
         images = plain(cells, rows)
         if images.shape[1:] != self._shape:
             raise ShapeError(f"an image is {self._shape}; {rows} of column {name!r} are {images.shape[1:]}")
+        self._first += len(images)
         return images
+
+
+class NumberKind:
+    """That all rows hold floats, or all integers: a Dataset whose schema changes is not read on."""
+
+    def __init__(self) -> None:
+        self._kind = ""
+
+    def check(self, images: NDArray[Any], rows: str) -> None:
+        """Raise `ShapeError` for images of the other kind. rows: these, in words."""
+        kind = "float" if images.dtype.kind == "f" else "integer"
+        if self._kind not in {"", kind}:
+            raise ShapeError(f"{rows} are of dtype {images.dtype}; those before hold {self._kind} numbers")
+        self._kind = kind
+
+
+class RayImages:
+    """Rows in the order in which the Dataset gives them. column: the images; ids: the column of ids.
+
+    Raises `ColumnError` for names that are none, where the Dataset's columns are known without computing it.
+    """
+
+    at_hand = False
+    count: int | None = None  # to count may mean to compute all of it
+
+    def __init__(self, dataset: Any, shape: tuple[int, ...], column: str | None, ids: str | None) -> None:
+        self.dataset, self.column, self.ids = dataset, column, ids
+        self._shape = shape
+        known = dataset.schema(fetch_if_missing=False)
+        for name in (column, ids):
+            if known is not None and name is not None and name not in known.names:
+                raise ColumnError(f"there is no column {name!r}; there are {', '.join(map(repr, known.names))}")
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        images, kind = ImageColumn(self._shape, self.column, self.ids), NumberKind()
+        for batch in self.dataset.iter_batches(batch_size=size, batch_format="numpy"):
+            found = images.take(batch)
+            kind.check(found, "rows")
+            if len(found):
+                yield Block(found, None if self.ids is None else np.asarray(batch[self.ids]))

@@ -1,44 +1,25 @@
-"""Columns that come batch by batch as a ray.data.Dataset: its blocks are in the object store, not in this process."""
+"""Datasets of Ray that are mapped in tasks which take no CPU: what they ask for is computed elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
+__all__ = ["mapped"]
 
-__all__ = ["dataset_of"]
-
-_ROWS: Final = 4096
-"""Of a block, about."""
+_AT_ONCE: Final = 2
+"""One batch is computed, the next is on its way."""
 
 
-def dataset_of(batches: Iterable[Mapping[str, NDArray[Any]]]) -> Any:
-    """A materialised Dataset of the rows of all batches, in order; all have the same columns."""
-    import ray
-    import ray.data
+def mapped(dataset: Any, function: Callable[..., Any], keywords: Mapping[str, Any], rows: int) -> Any:
+    """The Dataset of `function(batch, **keywords)`; nothing is computed yet. rows: of a batch, about."""
+    from ray.data import TaskPoolStrategy
 
-    blocks: list[Any] = []
-    held: list[Mapping[str, NDArray[Any]]] = []
-    rows = 0
-    for batch in batches:
-        held.append(batch)
-        rows += len(next(iter(batch.values())))
-        if rows >= _ROWS:
-            blocks.append(ray.put(_block(held)))
-            held, rows = [], 0
-    if held or not blocks:
-        blocks.append(ray.put(_block(held)))
-    return ray.data.from_arrow_refs(blocks)
-
-
-def _block(batches: list[Mapping[str, NDArray[Any]]]) -> pa.Table:
-    from ray.data.extensions import ArrowTensorArray
-
-    columns: dict[str, Any] = {}
-    for name in batches[0] if batches else ():
-        values = np.concatenate([batch[name] for batch in batches])
-        columns[name] = pa.array(values) if values.ndim == 1 else ArrowTensorArray.from_numpy(values)
-    return pa.table(columns)
+    return dataset.map_batches(
+        function,
+        fn_kwargs=dict(keywords),
+        batch_size=rows,
+        batch_format="numpy",
+        compute=TaskPoolStrategy(_AT_ONCE),
+        num_cpus=0,
+    )

@@ -142,6 +142,10 @@ class DeskVisitor:
         desk = Endpoint(address.name, address.host, address.port, address.certificate)
         self._link = station.open(desk, _link_name(number), True)
 
+    def close(self) -> None:
+        """End the link. Idempotent."""
+        self._link.close()
+
     def ask(self, question: bytes) -> bytes:
         """The answer. Raises `FaultError` where the desk is gone."""
         self._link.send_message(question)

@@ -60,7 +60,9 @@ def run(lane: Lane, number: int, job: LaneJob, settings: RunSettings, stop: thre
     with lane.using(stop):
         call = lane.next_call()
         lane.expect(8 * sum(math.prod(shape) for shape in due.values()))
-        lane.tell({name: say.Run(call, order.for_dealer() if name == DEALER else order) for name in members})
+        lane.tell(
+            {name: say.Run(call, order.for_dealer() if name == DEALER else order.for_member(name)) for name in members}
+        )
         _give(lane, order, job)
         try:
             lane.collect(members, call, "prepare", partition=job.partition)

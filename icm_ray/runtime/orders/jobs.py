@@ -29,6 +29,10 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trace: bool = False
     origin: Origin = Free()
 
+    def for_member(self, name: str) -> Job:
+        """What a party or owner needs of it: of tasks its own alone. Which rows others bring, it is not told."""
+        return msgspec.structs.replace(self, tasks={name: self.tasks[name]} if name in self.tasks else {})
+
     def for_dealer(self) -> Job:
         """What the dealer needs of it: program and settings. What is asked, and of whose rows, it is not told."""
         return msgspec.structs.replace(self, tasks={}, origin=Free())

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from icm_ray.errors import PolicyError, ProgramError
-from icm_ray.network.programs import ModelQuestion, decode_model_question, program_of
+from icm_ray.network.model import IMAGES
+from icm_ray.network.programs import ModelQuestion, PredictionQuestion, decode_model_question, program_of
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.program_cache import Latest
 from icm_ray.query.derivations import Derivations
+from icm_ray.query.image_tasks import ImageRows
 from icm_ray.query.lane_build import Members
 from icm_ray.query.question import DatasetFacts, Sharing
 from icm_ray.query.secret_rows import SecretRows
@@ -66,8 +68,9 @@ class PlanCheck:
             asked, derived = self._of_model(job.origin.asked)
             self._same(derived, program)
             self._quotas.check(asked)
-            if any(not isinstance(task, Given) for task in tasks.values()):
-                raise self._refusal("a prediction takes no rows of a dataset")
+            for name, task in tasks.items():
+                if not isinstance(task, Given):
+                    self._check_images(asked, name, task)
         elif not self._free:
             reason = "no question and no model implies this program; a session for such says free_programs=True"
             raise PolicyError(f"{self._name} refuses: {reason}", party=self._name)
@@ -133,6 +136,15 @@ class PlanCheck:
             return asked, program_of(asked, self._members.parties, self._members.owners)
 
         return self._models.get(payload, len(payload), derive)
+
+    def _check_images(self, asked: ModelQuestion, name: str, task: InputTask) -> None:
+        """Images that this member reads itself are of no dataset, and what the model takes."""
+        if not isinstance(task, ImageRows) or task.table in self._tables:
+            raise self._refusal("a prediction takes no rows of a dataset")
+        scheme = asked.model.scheme
+        wanted = name == IMAGES and isinstance(asked, PredictionQuestion) and asked.images == self._name
+        if not wanted or (task.f, task.bound) != (scheme.input_f, scheme.inputs):
+            raise self._refusal("the model does not take what is asked of this owner")
 
     def _same(self, derived: Program, program: Program) -> None:
         if derived != program:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from analytics.nn.model import SecureModel
 from analytics.nn.sources.arrays import ArrayImages
-from icm_ray.errors import ColumnError, InputError, NullError, ShapeError, UnsupportedError
+from icm_ray.errors import ColumnError, InputError, NullError, ShapeError, SourceError, UnsupportedError
 from tests.analytics.nn.conftest import passing
 from tests.analytics.nn.secure_checks import plain
 
@@ -156,7 +156,7 @@ def shapes_change():
 MISSING = pa.array([[1.0] * 4, None], pa.list_(pa.float64(), 4))
 REFUSED = {
     "nothing": (lambda: None, ShapeError, "not NoneType"),
-    "a path": (lambda: "images/*.png", ShapeError, "not str"),
+    "a path": (lambda: "images/*.png", SourceError, "matches no file"),
     "a mapping": (lambda: {"x": X}, ShapeError, "not dict"),
     "an empty list": (list, ShapeError, "empty list"),
     "an empty generator": (lambda: iter(()), ShapeError, "the source is empty"),
@@ -173,7 +173,7 @@ REFUSED = {
     "another shape midway": (shapes_change, ShapeError, r"item 1 is \(2, 5\)"),
     "complex numbers": (lambda: iter([np.zeros(4, complex)]), ShapeError, "dtype complex"),
     "a complex tensor": (lambda: torch.zeros(2, 4, dtype=torch.complex64), ShapeError, "complex64"),
-    "text": (lambda: ["abcd"], ShapeError, "dtype <U4"),
+    "text": (lambda: [["abcd"]], ShapeError, "dtype <U4"),
     "an array of objects": (lambda: np.zeros((1, 4), object), ShapeError, "dtype object"),
     "a sparse tensor": (lambda: torch.zeros(2, 4).to_sparse(), UnsupportedError, "to_dense"),
     "a meta tensor": (lambda: torch.zeros(2, 4, device="meta"), UnsupportedError, "meta"),

@@ -1,0 +1,59 @@
+"""Pictures in files, opened one by one with Pillow: pixels as uint8, channels first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icm_ray.errors import ShapeError, SourceError, UnsupportedError
+
+__all__ = ["PICTURE_SUFFIXES", "PictureFiles", "PictureReader"]
+
+PICTURE_SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+class PictureReader:
+    """Reads pictures as images of `shape` (channels, height, width): grey, RGB or RGBA by the number of channels, made
+    as large as that where they are not.
+
+    Raises `ShapeError` where the network takes no pictures, `UnsupportedError` where Pillow is missing.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 3 or shape[0] not in _MODES:
+            raise ShapeError(f"a picture has the shape (1, 3 or 4, height, width); the network takes {shape}")
+        try:
+            from PIL import Image
+        except ImportError:
+            raise UnsupportedError("pictures are opened with Pillow: pip install 'icm-ray[images]'") from None
+        self._unreadable = OSError, ValueError, SyntaxError, Image.DecompressionBombError
+        self._open, self._shape = Image.open, shape
+
+    def read(self, file: Path | str | IO[bytes], name: str) -> NDArray[np.uint8]:
+        """Pixels (*shape). name: of the picture, for messages. Raises `SourceError` where it is none."""
+        channels, height, width = self._shape
+        try:
+            with self._open(file) as opened:
+                picture: Any = opened.convert(_MODES[channels])
+        except self._unreadable as error:
+            raise SourceError(f"{name} cannot be read as a picture: {type(error).__name__}", path=name) from None
+        if picture.size != (width, height):
+            picture = picture.resize((width, height))
+        return np.asarray(picture, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+class PictureFiles:
+    """One picture in each file."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._reader = PictureReader(shape)
+
+    def count(self, path: str) -> int:
+        return 1
+
+    def read(self, path: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        return np.stack([self._reader.read(path, path)] * len(rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from analytics.nn.analysis import bits_of
+from analytics.nn.duration import multiplications
 from analytics.nn.intake import Intake
 from analytics.nn.layers import rules_of
 from analytics.nn.reference import tensors, walk
@@ -21,7 +21,6 @@ from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import ShapeError
 from icm_ray.network.graph import Graph
 from icm_ray.network.layer import INPUT, Shape
-from icm_ray.network.layers import ProductLayer
 from icm_ray.network.scheme import Scheme
 
 __all__ = ["Extent", "Samples", "limits", "measured", "random_samples"]
@@ -93,13 +92,7 @@ def _prepared(source: Source, scheme: Scheme, intake: Intake) -> Iterator[Array]
 
 def _few(graph: Graph) -> int:
     """How many random samples are within a limit of work: 2 to 16."""
-    work = 0.0
-    for node in graph.nodes:
-        if isinstance(node, ProductLayer):
-            weights = node.weight_shapes(graph.shape_of(node.inputs[0]))
-            largest = max((math.prod(size[1:]) for size in weights.values()), default=1)
-            work += math.prod(node.shape) * largest
-    return int(min(max(_MOST_WORK / max(work, 1.0), 2), _BATCH))
+    return int(min(max(_MOST_WORK / max(multiplications(graph), 1.0), 2), _BATCH))
 
 
 def random_samples(shape: Shape, inputs: int, count: int) -> Array:

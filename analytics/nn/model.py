@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from analytics.nn.arguments import logarithm, positive, whole
 from analytics.nn.calibration import Samples
 from analytics.nn.compile import Compiled, compile_within
+from analytics.nn.duration import duration_of, multiplications
 from analytics.nn.expected import Expectation
 from analytics.nn.folding import fold_scales
 from analytics.nn.intake import Intake
@@ -237,13 +238,18 @@ class SecureModel(StaysHere):
             ()
             >>> print(model.preflight())
             a batch of 32 images: ... rounds, at most ... sent by a party, ... dealt
+            about ... s a batch, ... images/s in a lane: an estimate from rounds, bytes and products, at the speed of ...
             fractional bits: ...
         """
         findings = self._subject.findings()
         if findings or self._compiled is None:
             return Preflight(findings)
-        cost = costs(self._one("logits"), self._session.settings, self.batch_size)
-        return Preflight((), (*self._subject.notes, cost, *exactness(self._public, self.owner, self.expected_error)))
+        program, size, session = self._one("logits"), self.batch_size, self._session
+        took = duration_of(program, session.settings, size * multiplications(self._public.graph), session.totals)
+        cost = costs(program, session.settings, size), took.words(size)
+        return Preflight(
+            (), (*self._subject.notes, *cost, *exactness(self._public, self.owner, self.expected_error)), took.seconds
+        )
 
     def predict(
         self,

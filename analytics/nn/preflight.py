@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Self
 
@@ -21,21 +22,24 @@ class Preflight(tuple[Finding, ...]):  # noqa: SLOT001 - tuples with slots canno
         lines: What is known where there is none.
 
     Attributes:
-        lines (tuple[str, ...]): Rounds, bytes, fractional bits, errors; none where there are findings.
+        lines (tuple[str, ...]): Rounds, bytes, time, fractional bits, errors; none where there are findings.
+        seconds (float): About how long a batch takes, an estimate; NaN where there are findings.
 
     Examples:
         >>> model.preflight()
         ()
         >>> print(model.preflight())
         a batch of 32 images: ... rounds, at most ... sent by a party, ... dealt
+        about ... s a batch, ... images/s in a lane: an estimate from rounds, bytes and products, at the speed of ...
         fractional bits: ...
     """
 
     lines: tuple[str, ...]
+    seconds: float
 
-    def __new__(cls, findings: Iterable[Finding] = (), lines: Sequence[str] = ()) -> Self:
+    def __new__(cls, findings: Iterable[Finding] = (), lines: Sequence[str] = (), seconds: float = math.nan) -> Self:
         made = super().__new__(cls, tuple(findings))
-        made.lines = tuple(lines)
+        made.lines, made.seconds = tuple(lines), seconds
         return made
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analytics.nn.batches import Batches
 from analytics.nn.bringing import GivenImages, ReadImages
+from analytics.nn.duration import duration_of, multiplications
 from analytics.nn.expected import Expectation
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
@@ -169,6 +170,8 @@ class PredictionRequest:
             size, many = min(count, self.size), f"{count} images in {-(-count // self.size)} batches"
         program = self.loaded.program(size, self.owner, self.wanted, receiver)
         lines = [explain(Stamped(program, session.settings), f"prediction of {output} for {many}, of which one")]
+        took = duration_of(program, session.settings, size * multiplications(self.model.graph), session.totals)
+        lines.append(f"  {took.words(size)}")
         if isinstance(self.source, HeldImages):
             lines.append(f"  {self.owner}'s images are read by its own worker, from {self.source.files} files")
         if self.intake.changes:

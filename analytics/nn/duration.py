@@ -1,4 +1,4 @@
-"""About how long a program takes: from its rounds, bytes and products, at the speed that a session's runs had so far."""
+"""How long a program takes, about: from its rounds, bytes and products, at the speed that a session has had so far."""
 
 from __future__ import annotations
 

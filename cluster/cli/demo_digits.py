@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["Digits", "Predictions", "digits_table"]
 
 _TRAINING = 1500
 _IMAGES = 64
+_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Predictions:
     truth: NDArray[np.int64]
     error: float
     took: Totals
+    rows: list[dict[str, Any]]
+    """Of a ray.data.Dataset of the first images: its ids, and their labels."""
 
     def check(self) -> None:
         """Raise where a label differs though the plain logits' top two are further apart than the error bound."""
@@ -36,6 +40,8 @@ class Predictions:
         clear = ordered[:, -1] - ordered[:, -2] > self.error
         if not np.array_equal(self.labels[clear], self.plain.argmax(axis=1)[clear]):
             raise RuntimeError("a secure label differs from the plain model's")
+        if any(row["label"] != self.labels[row["image"]] for row in self.rows if clear[row["image"]]):
+            raise RuntimeError("a Dataset's label differs")
 
 
 class Digits:
@@ -76,10 +82,23 @@ class Digits:
                 progress=lambda done, of: bar.update(task, completed=done, total=of),
             )
             labels = prediction.reveal(to="bob")
+        took = session.totals.since(before)
+        with console.status("the same of a ray.data.Dataset ..."):
+            rows = self._of_dataset(model, images[:_ROWS])
         plain = plain_logits(self._net, images)
-        return Predictions(
-            prediction.explain(to="bob"), labels, plain, truth, prediction.error, session.totals.since(before)
-        )
+        return Predictions(prediction.explain(to="bob"), labels, plain, truth, prediction.error, took, rows)
+
+    @staticmethod
+    def _of_dataset(model: Any, images: NDArray[np.float32]) -> list[dict[str, Any]]:
+        """A Dataset in gives a Dataset out: its rows are predicted as they are taken."""
+        import ray.data
+
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        dataset = ray.data.from_items([{"image": number, "pixels": image} for number, image in enumerate(images)])
+        labels = model.predict(dataset, owner="bob", output="label", id_column="image").reveal(to="bob")
+        found: list[dict[str, Any]] = labels.take_all()
+        return found
 
 
 def digits_table(predictions: Predictions) -> Table:
@@ -96,6 +115,9 @@ def digits_table(predictions: Predictions) -> Table:
     table.caption = (
         f"{agree} of {len(plain)} as the plain model, {right} right; {took.rounds} rounds, "
         f"{took.sent_bytes / 1e6:.1f} MB between the parties, "
-        f"{took.dealt_bytes / 1e6:.1f} MB from the dealer, {took.seconds:.1f} s"
+        f"{took.dealt_bytes / 1e6:.1f} MB from the dealer, {took.seconds:.1f} s\n"
+        f"the first {len(predictions.rows)} as rows of a ray.data.Dataset: "
+        + ", ".join(f"{row['image']}: {row['label']}" for row in predictions.rows[:6])
+        + ", ..."
     )
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from icm_ray.payload import Natural, Shape
+from icm_ray.payload import Shape, Word32
 
 __all__ = ["ImageRows", "ImageSource"]
 
@@ -30,7 +30,7 @@ class ImageRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     """
 
     table: str
-    rows: tuple[Natural, ...]
+    rows: tuple[Word32, ...]
     f: int
     bound: int
     scale: float = 1.0

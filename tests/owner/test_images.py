@@ -75,6 +75,8 @@ def test_what_there_is_not(file):
     for rows in ([20], []):
         with pytest.raises(ProgramError, match="20 images"):
             read(tables, rows)
+    with pytest.raises(ProgramError, match="have no 3 means"):
+        read(tables, [0], mean=(1.0, 2.0, 3.0), std=(1.0,))
     with pytest.raises(ProgramError, match="forgotten"):
         tables.make(ColumnValues("t", "x", 0, 0, 1))
     tables.close("t")

@@ -88,6 +88,8 @@ class ImageTable:
         rows = np.array(task.rows, np.int64)
         if not rows.size or rows.max() >= self._starts[-1]:
             raise ProgramError(f"{self._starts[-1]} images, of which others are asked for")
+        if not {len(task.mean), len(task.std)} <= {0, 1, *self._shape[:1]} or bool(task.mean) != bool(task.std):
+            raise ProgramError(f"images of {self._shape} have no {len(task.mean)} means and {len(task.std)} deviations")
         images, faults = self._read(rows)
         mean, std = (_channels(numbers, len(self._shape)) for numbers in (task.mean, task.std))
         numbers = prepared(images, task.scale, mean, std)

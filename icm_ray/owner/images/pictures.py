@@ -17,8 +17,8 @@ _MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 class PictureReader:
-    """Reads pictures as images of `shape` (channels, height, width): grey, RGB or RGBA by the number of channels, made
-    as large as that where they are not.
+    """Reads pictures of 8 bits as images of `shape` (channels, height, width): grey, RGB or RGBA by the number of
+    channels, made as large as that where they are not.
 
     Raises `ShapeError` where the network takes no pictures, `UnsupportedError` where Pillow is missing.
     """
@@ -38,7 +38,13 @@ class PictureReader:
         channels, height, width = self._shape
         try:
             with self._open(file) as opened:
+                if opened.mode.startswith(("I", "F")):  # which Pillow would cut off at 255
+                    raise SourceError(
+                        f"{name} has more than 8 bits a pixel and channel; make it a picture of 8", path=name
+                    )
                 picture: Any = opened.convert(_MODES[channels])
+        except SourceError:
+            raise
         except self._unreadable as error:
             raise SourceError(f"{name} cannot be read as a picture: {type(error).__name__}", path=name) from None
         if picture.size != (width, height):

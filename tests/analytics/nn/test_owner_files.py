@@ -96,12 +96,15 @@ def test_what_cannot_be_read_is_named_or_left_out(model, tmp_path):
     whole = secure.predict(tmp_path, owner="bob").reveal()
     (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:70])
     (tmp_path / "3.png").write_text("not at all")
+    Image.fromarray(np.full((4, 5), 40_000, np.uint16)).save(tmp_path / "5.png")  # 255 everywhere, if it were cut off
     with pytest.raises(SourceError, match=r"^bob: .*[23].png cannot be read as a picture: \w+ \(image [23]\)"):
-        secure.predict(tmp_path, owner="bob").reveal()
+        secure.predict([tmp_path / f"{row}.png" for row in range(5)], owner="bob").reveal()
+    with pytest.raises(SourceError, match=r"^bob: .*5.png has more than 8 bits"):
+        secure.predict(tmp_path / "5.png", owner="bob").reveal()
     prediction = secure.predict(tmp_path, owner="bob", errors="mask")
     found = prediction.reveal()
-    assert prediction.failed.tolist() == [2, 3]
-    assert np.isnan(found[[2, 3]]).all()
+    assert prediction.failed.tolist() == [2, 3, 5]
+    assert np.isnan(found[[2, 3, 5]]).all()
     np.testing.assert_allclose(found[[0, 1, 4]], whole[[0, 1, 4]], atol=2 * prediction.error)
     prediction = secure.predict(tmp_path, owner="bob", errors="mask")
     (tmp_path / "4.png").write_bytes((tmp_path / "0.png").read_bytes())  # after it was opened: rows may be others now

@@ -84,6 +84,9 @@ class ModelHandle:
     def nothing(self) -> dict[str, NDArray[Any]]:
         """The prediction's columns without a row.
 
+        Returns:
+            Empty arrays by name.
+
         Examples:
             >>> model.handle(owner="bob").nothing()  # doctest: +SKIP
             {'label': array([], dtype=int64)}

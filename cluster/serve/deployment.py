@@ -78,6 +78,6 @@ def application(handle: ModelHandle, *, batch_size: int = 32, wait: float = 0.02
     return deployment(Predictions).bind(handle)
 
 
-async def _nobody(image: NDArray[np.float64]) -> Row:
+async def _nobody(_: NDArray[np.float64]) -> Row:
     """In the place of what predicts, where nothing is asked."""
     return {}

@@ -93,7 +93,7 @@ class Desk:
         while not self._closed:
             try:
                 posted: list[bytes] = ray.get(self._board.after.remote(seen))
-            except RayError:  # it was closed, or Ray was
+            except (RayError, SystemExit):  # it was closed, or Ray was: which ends whatever thread asks it something
                 return
             for certificate in posted:
                 visitor, name = Endpoint(_VISITOR, "", 0, certificate), _link_name(seen)

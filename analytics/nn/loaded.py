@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from msgspec.structs import replace
 
 from analytics.nn.compile import Compiled
+from analytics.nn.duration import Pace
 from analytics.nn.quota import Quota
 from analytics.nn.wanted import Wanted
 from icm_ray.network.programs import WeightLoad, encode_model_question, program_of
@@ -100,7 +101,7 @@ class LoadedWeights:
     """
 
     def __init__(self, session: Engine, compiled: Compiled, owner: str, quota: Quota) -> None:
-        self.session, self.owner, self.quota = session, owner, quota
+        self.session, self.owner, self.quota, self.pace = session, owner, quota, Pace()
         self._compiled, self._account = compiled, token_hex(8)
         self._lock = Lock()
         self._version = self._new_version()

@@ -245,7 +245,7 @@ class SecureModel(StaysHere):
         if findings or self._compiled is None:
             return Preflight(findings)
         program, size, session = self._one("logits"), self.batch_size, self._session
-        took = duration_of(program, session.settings, size * multiplications(self._public.graph), session.totals)
+        took = duration_of(program, session.settings, size * multiplications(self._public.graph), self._loaded.pace)
         cost = costs(program, session.settings, size), took.words(size)
         return Preflight(
             (), (*self._subject.notes, *cost, *exactness(self._public, self.owner, self.expected_error)), took.seconds

@@ -177,6 +177,7 @@ class PredictionRun:
             self._split(piece, pending)
             return
         self.tally.add(item)
+        self.loaded.pace.note(item.done[-1])
         words = item.done[-1].results[self.wanted.output]
         pending.words[piece.places] = words.reshape(len(piece.places), *self.wanted.words_shape)
         pending.left -= len(piece.places)

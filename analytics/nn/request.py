@@ -170,7 +170,7 @@ class PredictionRequest:
             size, many = min(count, self.size), f"{count} images in {-(-count // self.size)} batches"
         program = self.loaded.program(size, self.owner, self.wanted, receiver)
         lines = [explain(Stamped(program, session.settings), f"prediction of {output} for {many}, of which one")]
-        took = duration_of(program, session.settings, size * multiplications(self.model.graph), session.totals)
+        took = duration_of(program, session.settings, size * multiplications(self.model.graph), self.loaded.pace)
         lines.append(f"  {took.words(size)}")
         if isinstance(self.source, HeldImages):
             lines.append(f"  {self.owner}'s images are read by its own worker, from {self.source.files} files")

@@ -30,7 +30,9 @@ from icm_ray.query.tasks import ColumnInfo, GroupKey
 
 __all__ = ["OrderedGroups", "by_sorting", "ranks_of", "typed_values"]
 
-_FEW = 4  # groups in which each row is compared with the largest, one after the other
+_FEW = (
+    8  # groups in which each row is compared with the largest, one after the other: fewer comparisons than a sort has
+)
 
 
 @dataclass(frozen=True, slots=True)

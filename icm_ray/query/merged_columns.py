@@ -22,7 +22,7 @@ from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.merge_keys import MergeKeys
 from icm_ray.query.merge_sides import JoinedColumn, Sides
 from icm_ray.query.rows import column_of
-from icm_ray.query.secret_cells import PartitionShares, partitions_of
+from icm_ray.query.secret_cells import MOST_GROUPS, PartitionShares, partitions_of
 from icm_ray.query.secret_expressions.operand import RowBuild, Secret
 from icm_ray.query.secret_rows import BIT, SecretRows
 from icm_ray.query.sorted_merge import merged_sides
@@ -32,6 +32,7 @@ __all__ = ["FIRST", "MEANT", "SharedSides", "base_of"]
 MEANT: Final = "rows that are merged"
 """The column of bits that says which merged rows are meant."""
 _BIT: Final = BIT.type(1)
+_GROUP: Final = ValueType(shape=(), width=(MOST_GROUPS + 1).bit_length() + 1)
 FIRST: Final = "right rows that are met"
 """The column of bits that says which rows are the first of their group to meet a right row."""
 
@@ -126,7 +127,7 @@ class SharedSides:
         rows, keys = left.type.shape[0], len(self.keys.widths)
         group = None
         if self.met:
-            group = builder.add(Reshape((rows, 1)), _typed(builder, left, keys + self._masked, self._group_type))
+            group = builder.add(Reshape((rows, 1)), _typed(builder, left, keys + self._masked, _GROUP))
         made = merged_sides(builder, _columns(builder, left, 0, keys), right, self.keys.widths, group)
         met = meant = _flat(builder, made.met)
         write = RowBuild(builder, met)
@@ -144,10 +145,6 @@ class SharedSides:
     def _masked(self) -> bool:
         """Whether not all left rows are meant."""
         return self._where(right=False) is not None
-
-    @property
-    def _group_type(self) -> ValueType:
-        return ValueType(shape=(), width=(self.sides.count_of(right=False) + 1).bit_length() + 1)
 
     def _left(self, builder: Builder, table: Value) -> Iterator[tuple[str, Secret]]:
         at = len(self.keys.widths) + self._masked + self.met

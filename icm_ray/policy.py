@@ -57,9 +57,9 @@ class Noise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
-            raise _wrong("noise", self.kind, f"of kind {' or '.join(_KINDS)}")
+            raise _wrong("noise", self.kind, f"of kind {' or '.join(_KINDS)}", "kind")
         if not _is_number(self.scale) or not _LEAST_SCALE <= self.scale <= _MOST_SCALE:
-            raise _wrong("noise", self.scale, f"of a scale from 1/{round(1 / _LEAST_SCALE)} to 2^30")
+            raise _wrong("noise", self.scale, f"of a scale from 1/{round(1 / _LEAST_SCALE)} to 2^30", "scale")
         if self.kind == "cell_key" and not (_LEAST_OF_KEYS <= self.scale <= _MOST_OF_KEYS and not self.bounds):
             raise _wrong("noise", self.scale, "of a scale from 1/4 to 16 and without bounds where it is of cell keys")
         if not isinstance(self.bounds, tuple):
@@ -68,9 +68,9 @@ class Noise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         for bound in self.bounds:
             named: object = bound
             if not (isinstance(named, tuple) and len(named) == 3 and type(named[0]) is str and named[0] not in names):
-                raise _wrong("noise", bound, "with bounds (name, least, largest), once for each name")
+                raise _wrong("noise", bound, "with bounds (name, least, largest), once for each name", "bounds")
             if not all(map(_is_number, bound[1:])) or not bound[1] < bound[2]:
-                raise _wrong("noise", bound, "with finite bounds, the least below the largest")
+                raise _wrong("noise", bound, "with finite bounds, the least below the largest", "bounds")
             names.append(bound[0])
         msgspec.structs.force_setattr(self, "scale", float(self.scale))
         plain = tuple((name, float(least), float(most)) for name, least, most in self.bounds)
@@ -98,7 +98,7 @@ class Noise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise _wrong("noise", given, f"a table of {', '.join(cls.__struct_fields__)}; scale has to be there")
         bounds = given.get("bounds", {})
         if not isinstance(bounds, dict) or not all(isinstance(pair, list) for pair in bounds.values()):
-            raise _wrong("noise", bounds, "with bounds = { column = [least, largest] }")
+            raise _wrong("noise", bounds, "with bounds = { column = [least, largest] }", "bounds")
         return cls(**{**given, "bounds": tuple((name, *pair) for name, pair in bounds.items())})
 
     def _in_words(self) -> str:
@@ -229,7 +229,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             return cls._of(rules)
         except InputError as error:
             rule = error.where["rule"]
-            line = _line(text, rule)
+            line = _line(text, rule, error.where.get("key", ""))
             raise InputError(f"{path}, line {line}: {error}", path=str(path), line=line, rule=rule) from None
 
     @classmethod
@@ -382,12 +382,18 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2.0**1000
 
 
-def _wrong(rule: str, value: object, allowed: str) -> InputError:
-    return InputError(f"{rule} is {value!r}; it has to be {allowed}", rule=rule)
+def _wrong(rule: str, value: object, allowed: str, key: str = "") -> InputError:
+    """key: in the table of a rule, which one is wrong."""
+    where = {"key": key} if key else {}
+    return InputError(f"{rule} is {value!r}; it has to be {allowed}", rule=rule, **where)
 
 
-def _line(text: str, rule: str) -> int:
+def _line(text: str, rule: str, key: str = "") -> int:
+    """Where a rule is stated, or a key of its table."""
+    found = 1
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(rf"\s*[\[\"']*{re.escape(rule)}\b", line):
-            return number
-    return 1
+            if not key or f"{key}" in line.split("=")[0].split("."):
+                return number
+            found, rule, key = number, key, ""
+    return found

@@ -15,6 +15,7 @@ SEVERAL = {
     "variance": {"var", "std"},
     "covariance": {"cov", "corr"},
     "distinct": {"nunique", "mode"},
+    "distinct_in_groups": {"nunique"},
     "group_keys": {"count"},
     "quantile": {"median", "quantile"},
     "shape": {"skew", "kurt"},
@@ -58,9 +59,11 @@ def test_what_cannot_be(rules, says):
         ('operations = [\n  "count",\n  "avg",\n]', 1, "operations is 'avg'"),
         ("min_rows = 20\nrecipients = [", 2, "no TOML"),
         ("[min_rows]\nk = 3", 1, "min_rows is {'k': 3}"),
+        ("[noise]\nscale = 1\nkind = 'loud'", 3, "of kind gaussian or laplace"),
+        ("noise = { scale = 0 }", 1, "of a scale from 1/1024"),
         ("\nnoise = 3", 2, "noise is 3; it has to be a table of kind, scale, bounds"),
-        ("[noise]\nscale = 0.0001", 1, "noise is 0.0001; it has to be of a scale from 1/1024 to 2.30"),
-        ("[noise]\nscale = 1\nbounds = { cost = 3 }", 1, "with bounds = { column"),
+        ("[noise]\nscale = 0.0001", 2, "noise is 0.0001; it has to be of a scale from 1/1024 to 2.30"),
+        ("min_rows = 9\n[noise]\nscale = 1\nbounds = { cost = 3 }", 4, "with bounds = { column"),
     ],
 )
 def test_a_file_with_a_fault_is_refused_by_rule_and_line(tmp_path, text, line, says):

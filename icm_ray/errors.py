@@ -195,10 +195,10 @@ class UnsupportedError(InputError):
     """The engine does not have an operation or layer.
 
     Examples:
-        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Softsign()).eval()
-        >>> unfit = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(1, 4),))
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.FractionalMaxPool2d(2, output_size=1)).eval()
+        >>> unfit = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(1, 4, 4),))
         >>> try:
-        ...     unfit.predict(np.zeros((1, 4)), owner="bob")
+        ...     unfit.predict(np.zeros((1, 4, 4)), owner="bob")
         ... except icm.UnsupportedError as error:
         ...     print(type(error).__name__)
         UnsupportedError

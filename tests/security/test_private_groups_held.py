@@ -29,7 +29,7 @@ OUT = [row for row in range(N) if row % 30 < 3]  # three of each ward, twelve in
 
 @pytest.fixture(scope="module")
 def engine():
-    with ThreadEngine(("alice", "bob"), ("carol",), lanes=2, config=EngineConfig(partition_bytes=2000)) as made:
+    with ThreadEngine(("alice", "bob"), ("carol",), config=EngineConfig(partition_bytes=9000)) as made:
         yield made
 
 
@@ -54,7 +54,12 @@ CLOSE = {
 }
 
 
-@pytest.mark.parametrize("name", CLOSE)
+OFTEN = {"groups of a filter", "a filter in two groups", "bins", "finer groups"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in CLOSE]
+)
 def test_what_is_close_to_private_groups_is_refused(engine, name):
     """... whichever is asked first."""
     for first in (True, False):

@@ -52,6 +52,8 @@ FRAMES = {
     "several as columns": lambda frame: frame.groupby(["ill"], as_index=False).agg({"age": "sum", "cost": "max"}),
     "private groups as columns": lambda frame: frame.groupby("ward", as_index=False)["age"].sum(),
     "mean of groups of numbers": lambda frame: frame.groupby("ill").mean(numeric_only=True),
+    "quantiles of groups": lambda frame: frame.groupby("ill")[["age", "cost"]].quantile([0.1, 0.9]),
+    "values of groups": lambda frame: frame.groupby("ill")[["age", "ward"]].nunique(),
     "column of groups as attribute": lambda frame: frame.groupby("ill").age.sum(),
 }
 COLUMNS = {
@@ -104,9 +106,7 @@ REFUSED = {
     "apply": (lambda frame: frame.apply(lambda row: row), "assign"),
     "groups apply": (lambda frame: frame.groupby("ill").apply(len), "assign"),
     "groups first": (lambda frame: frame.groupby("ill").first(), "have no order"),
-    "groups nunique": (lambda frame: frame.groupby("ill")["age"].nunique(), "group by both"),
     "result of a query": (lambda frame: frame.groupby("ill")["age"].mean().unstack(), "query.reveal().unstack"),
-    "quantiles of groups": (lambda frame: frame.groupby("ill")["age"].quantile([0.1, 0.9]), "describe(percentiles="),
     "sum of a column": (lambda frame: sum(frame["age"]), "column.sum()"),
     "rows by name": (lambda frame: frame.drop(3), "frame[condition]"),
     "isin of a frame": (lambda frame: frame.isin(["A"]), "one column"),

@@ -16,7 +16,7 @@ Either way the owner publishes the error bound of the result (`analysis.error_bo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -165,12 +165,25 @@ class _Plan:
         self._exact: Reach | None = None  # for domains alone
 
     def lowered(self) -> Lowered:
-        """Check as few values as the ring allows: where a layer does not fit, the nearest one before it is checked."""
+        """Check as few values as the ring allows: where a layer does not fit, the nearest one before it is checked.
+
+        Where any value is checked, more are, so that products come in the low bits in which they are cheaper.
+        """
+        left: set[str] = set()
         while True:
             try:
                 lowered = lower_one(self.graph, self.scheme, self._declare)
             except TooWide as error:
                 self._relieve(error)
+                continue
+            wide = [(name, source) for name, source in lowered.long.items() if name not in left]
+            if wide and self.scheme.bounds:
+                name, source = wide[0]
+                nearest = self._nearest([source])
+                if nearest is None or not self.graph.node(nearest).rectifies:  # other checks cost more than they save
+                    left.add(name)
+                else:
+                    self._check(nearest)
                 continue
             bounds = sorted(self.scheme.bounds.items(), key=lambda item: self._order[item[0]])
             self.scheme = replace(self.scheme, bounds=dict(bounds))
@@ -191,22 +204,27 @@ class _Plan:
         return domain_of(node, self._exact.of(node.source), self.reach.of(node.source), extent, self._margin)
 
     def _relieve(self, error: TooWide) -> None:
-        nearest = self._nearest(error.where["node"])
+        node = error.where["node"]
+        nearest = self._nearest(self.graph.node(node).inputs if node else (self.graph.output,))
         if nearest is not None:
-            self.scheme.bounds[nearest] = self.limits[nearest]
-            self.reach.forget(nearest)
-            self._exact = None
-            for known in (self.scheme.layers, self.scheme.domains):
-                for name in [name for name in known if self._order[name] >= self._order[nearest]]:
-                    del known[name]
+            self._check(nearest)
         elif self.limits and self.scheme.least > _FEWEST:
             self._start(replace(self.scheme, least=max(self.scheme.least - _STEP, _FEWEST)))
         else:
             raise error
 
-    def _nearest(self, name: str) -> str | None:
-        """The nearest value before a layer that a bound makes smaller: a ReLU's, or else any layer's."""
-        queue = deque(self.graph.node(name).inputs if name else (self.graph.output,))
+    def _check(self, name: str) -> None:
+        """Hold a value to its bound; what was known of those behind it is worked out anew."""
+        self.scheme.bounds[name] = self.limits[name]
+        self.reach.forget(name)
+        self._exact = None
+        for known in (self.scheme.layers, self.scheme.domains):
+            for later in [later for later in known if self._order[later] >= self._order[name]]:
+                del known[later]
+
+    def _nearest(self, names: Iterable[str]) -> str | None:
+        """The nearest value, from these on backwards, that a bound makes smaller: a ReLU's, or else any layer's."""
+        queue = deque(names)
         seen: set[str] = set()
         other: str | None = None
         while queue:

@@ -31,7 +31,7 @@ from analytics.nn.wanted import Wanted
 from icm_ray.errors import InputError, OwnerError, SessionClosed, UnsupportedError
 from icm_ray.network.model import PublicModel
 from icm_ray.network.outputs import Output
-from icm_ray.network.passes import relu_after_max_pool
+from icm_ray.network.passes import moves_first, relu_after_max_pool
 from icm_ray.program.program import Program
 from icm_ray.runtime.driver.ending import GIVE_BACK
 from icm_ray.runtime.driver.engine import Engine
@@ -146,7 +146,7 @@ class SecureModel(StaysHere):
                 raise
             self._unsupported = error  # `preflight` tells; whatever else is asked raises it
             return
-        network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool)
+        network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool).simplified(moves_first)
         self._intake = Intake.of(scale, normalize, network.graph.input_shape, whole=self._subject.whole)
         if fraction_bits is None and self._subject.asks:
             f = max(f, _DIGITS - inputs)

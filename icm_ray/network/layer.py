@@ -44,6 +44,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     carries: ClassVar[bool] = False  # its values are its inputs', moved or summed: truncation can wait for its readers
     rectifies: ClassVar[bool] = False  # a ReLU: never below zero, and it truncates in the same opening
     compares: ClassVar[bool] = False  # it reads signs alone, of values with any number of fractional bits
+    adds: ClassVar[bool] = False  # the sum of two values
     widens: ClassVar[bool] = False  # its type is far wider than its values: the weights' owner vouches for their range
 
     @property
@@ -87,12 +88,14 @@ class NetworkBuild:
     Every value carries its own fractional bits: a product adds those of its weights, an average pool by a power of two
     its logarithm. They are cut back to the scheme's f where a masked opening is needed anyway (ReLU), or before they
     would become too many for the next product. A product that a ReLU follows is finished with it in one opening; a
-    product whose readers all end in ReLUs or in the result (a residual sum) is left untruncated, and the ReLU truncates
-    the sum.
+    product whose readers all end in ReLUs or in the result is left untruncated, and the ReLU truncates the sum. The
+    later product of a sum that a ReLU follows (a residual one) is finished with both in one opening.
 
     builder: what operations are added to; functions of `icm_ray.functions` take it. layers, readers: by name; '' stands
     for the result as a reader. owner: whose the weights are. keys: where they are kept, by layer. values: by name.
-    fused: ReLUs' inputs that the product has rectified already. exceeded: counts of values beyond the bound. weights,
+    fused: ReLUs' inputs that the product has rectified already. summed: sums that a product has made, by name. long:
+    products with an epilogue that leave the low bits in which they are cheaper, by name, and what of theirs is so wide.
+    exceeded: counts of values beyond the bound. weights,
     result_bits: of every product, by name. shared: types of weights by their own names. rounded: by name, the sum of
     the rounding units of the divisions behind it and the errors of its functions (none where there are none). worst: by
     name, by how much more these can be off at worst. ordered: by name and k, the k largest of rows.
@@ -113,6 +116,8 @@ class NetworkBuild:
         self.batch = x.type.shape[0]
         self.values: dict[str, Value] = {INPUT: x}
         self.fused: set[str] = set()
+        self.summed: dict[str, Value] = {}
+        self.long: dict[str, str] = {}
         self.exceeded: list[Value] = []
         self.weights: dict[str, ValueType] = {}
         self.shared: dict[str, ValueType] = {}
@@ -189,6 +194,22 @@ class NetworkBuild:
         readers = self.readers(name)
         return readers[0] if len(readers) == 1 and readers[0] is not None and readers[0].rectifies else None
 
+    def is_shared(self, weight: str | None) -> bool:
+        """Whether several products name the weight."""
+        keys = (getattr(layer, "weight_key", None) for layer in self._layers.values())
+        return weight is not None and sum(key == weight for key in keys) > 1
+
+    def sum_behind(self, name: str) -> tuple[Layer, str] | None:
+        """The sum that alone reads a value, and its other summand, which is there already, where a ReLU follows."""
+        total, *rest = self.readers(name) or [None]
+        if total is None or rest or not total.adds:
+            return None
+        (other,) = [source for source in total.inputs if source != name] or [name]
+        ends = {name, total.name} & set(self.scheme.bounds)
+        if other == name or other not in self.values or ends or self.relu_behind(total.name) is None:
+            return None
+        return total, other
+
     def absorbed(self, name: str) -> bool:
         """Whether truncation can wait: every reader, through sums and layouts, is a ReLU, a comparison or the result,
         and nothing is checked before.
@@ -245,8 +266,9 @@ class NetworkBuild:
             for name in names:
                 self.settled(name)
             most = max(self.values[name].type.f for name in names)
-        return [self._raised(self.values[name], most) for name in names]
+        return [self.raised(self.values[name], most) for name in names]
 
-    def _raised(self, value: Value, f: int) -> Value:
+    def raised(self, value: Value, f: int) -> Value:
+        """The value with so many fractional bits, no fewer than it has."""
         more = f - value.type.f
         return self.add(linear.Scale(2**more, more), value) if more else value

@@ -34,6 +34,7 @@ class Lowered:
     fractional bits of its result. rounded: by node, the sum of the rounding units of the divisions behind it and the
     errors of its functions (none where there are none). worst: by node, by how much more these can be off at worst.
     domains: of functions, by node.
+    long: by product node whose result is too wide for cheaper products, the node that makes it so.
     """
 
     result: Value
@@ -43,6 +44,7 @@ class Lowered:
     rounded: Mapping[str, float]
     worst: Mapping[str, float]
     domains: Mapping[str, Domain]
+    long: Mapping[str, str]
 
 
 def lower(
@@ -78,6 +80,7 @@ def lower(
         program.rounded,
         program.worst,
         dict(scheme.domains),
+        program.long,
     )
 
 

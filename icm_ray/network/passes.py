@@ -10,7 +10,7 @@ from icm_ray.network.graph import Graph
 from icm_ray.network.layer import INPUT, Layer
 from icm_ray.network.layers import AnyLayer, MaxPool, ProductLayer, Relu, Reshape
 
-__all__ = ["Edit", "drop_unused", "merge_reshapes", "relu_after_max_pool"]
+__all__ = ["Edit", "drop_unused", "merge_reshapes", "moves_first", "relu_after_max_pool"]
 
 
 class Edit:
@@ -97,6 +97,19 @@ def merge_reshapes(graph: Graph) -> Graph:
         if node.shape == edit.shape_of(source):
             edit.bypass(name)
     return drop_unused(edit.done())
+
+
+def moves_first(graph: Graph) -> Graph:
+    """What only moves values stands right behind them: a sum's other summand is there when its product is."""
+    order: list[AnyLayer] = []
+    places: dict[str, int] = {INPUT: 0}  # how many nodes stand up to the one of that name
+    for node in graph.nodes:
+        first = max(places[name] for name in node.inputs)
+        if not node.carries or node.adds or first == len(order):
+            first = len(order)
+        order.insert(first, node)
+        places = {name: place + (place > first) for name, place in places.items()} | {node.name: first + 1}
+    return replace(graph, nodes=tuple(order))
 
 
 def relu_after_max_pool(graph: Graph) -> Graph:

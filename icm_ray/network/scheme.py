@@ -12,6 +12,7 @@ __all__ = ["SLACK", "WEIGHT_BITS", "Domain", "Scheme", "TooWide"]
 
 SLACK = 8  # fractional bits beyond f that a value may carry into a product or a maximum
 WEIGHT_BITS = 30  # fractional bits of weights, where they fit: comparisons do not grow with them
+_ENOUGH, _PLENTY = 20, 26  # of weights, for errors as they are expected, and as they can be at worst
 
 
 Power: TypeAlias = Annotated[int, msgspec.Meta(ge=-2048, le=2048)]  # the logarithm of a finite double, and more
@@ -58,3 +59,10 @@ class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def input_f(self) -> int:
         """Fractional bits of the images: more of them cost nothing, since the first product is divided by more."""
         return self.f + SLACK
+
+    @property
+    def enough(self) -> int:
+        """Fractional bits of weights with which cheaper products are as good: where values are checked the worst error
+        says nothing, and two more than activations have are enough for the expected one.
+        """
+        return max(self.least, min(self.f + 2, _ENOUGH) if self.bounds else _PLENTY)

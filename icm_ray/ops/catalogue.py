@@ -66,7 +66,8 @@ class Row:
     of them. multiplications: of words, for a product that may be worth several threads. edge, access: see there. place:
     the key or the name that it reads or writes. owner: the member that it names as such. weight: it loads or uses a
     fixed weight, whose owner is a party. passes_value: whether others may take what it makes. labels: whose rows it
-    brings, beside those behind its inputs. width: bits of what it opens of a value, where it says so. words: what
+    brings, beside those behind its inputs. width: bits of what it opens of a value, where it says so. reads:
+    how many low bits of its inputs it looks at, where so many of its result are looked at; None: all. words: what
     people are told of it, with the type of its result.
     """
 
@@ -84,6 +85,7 @@ class Row:
     passes_value: bool = True
     labels: Callable[[Any], Labels] | None = None
     width: Callable[[Any], int] | None = None
+    reads: Callable[[Any, int], int] | None = None
     words: Callable[[Any, ValueType], str] | None = None
 
 
@@ -146,37 +148,51 @@ def _epilogue_width(op: products.Truncate | products.Relu | products.Product | p
     return op.epilogue.width if op.epilogue is not None else 0
 
 
+def _as_read(_: Any, bits: int) -> int:
+    """Linear over Z_2^64, so modulo any power of two below."""
+    return bits
+
+
+def _compared(op: compare.AtLeast | compare.CountAtLeast, _: int) -> int:
+    return op.width
+
+
+def _opened(op: products.Truncate | products.Relu | products.Product | products.OwnedProduct, bits: int) -> int:
+    """What is opened counts modulo 2^w."""
+    return bits if op.epilogue is None else op.epilogue.width
+
+
 def _edges_width(op: smooth.ExpNegative | smooth.Periodic) -> int:
     return op.edges.width if op.edges is not None else 0
 
 
-_LOCAL: Final = Row(cut=cuts.as_it_is)
-_LAST_AXIS: Final = Row(cut=cuts.by_row)
+_LOCAL: Final = Row(cut=cuts.as_it_is, reads=_as_read)
+_LAST_AXIS: Final = Row(cut=cuts.by_row, reads=_as_read)
 _SORT: Final = Row(long=Long.GOES)
 
 CATALOGUE: Final[Mapping[type, Row]] = {
-    linear.Add: Row(arity=2, cut=cuts.as_it_is),
+    linear.Add: Row(arity=2, cut=cuts.as_it_is, reads=_as_read),
     linear.AddLast: _LAST_AXIS,
     linear.AddPublic: _LOCAL,
     linear.AssumeWidth: _LOCAL,
-    linear.Concatenate: Row(arity=None),
-    linear.Expand: Row(cut=cuts.expand),
+    linear.Concatenate: Row(arity=None, reads=_as_read),
+    linear.Expand: Row(cut=cuts.expand, reads=_as_read),
     linear.Input: Row(arity=0, edge=Edge.GIVEN, owner=_owner, labels=_labels, words=_shared),
     linear.Load: Row(arity=0, edge=Edge.GIVEN, access=Access.READS, place=_key, labels=_labels),
-    linear.Pad: Row(cut=cuts.pad),
-    linear.Permute: Row(cut=cuts.permute),
+    linear.Pad: Row(cut=cuts.pad, reads=_as_read),
+    linear.Permute: Row(cut=cuts.permute, reads=_as_read),
     linear.Rescale: _LOCAL,
-    linear.Reshape: Row(cut=cuts.reshape),
+    linear.Reshape: Row(cut=cuts.reshape, reads=_as_read),
     linear.Reveal: Row(edge=Edge.REVEALED, access=Access.NAMES, place=_name, words=_revealed),
-    linear.RunningSum: Row(),
+    linear.RunningSum: Row(reads=_as_read),
     linear.Scale: _LOCAL,
     linear.ScaleLast: _LAST_AXIS,
-    linear.Slice: Row(cut=cuts.slice_),
+    linear.Slice: Row(cut=cuts.slice_, reads=_as_read),
     linear.Store: Row(edge=Edge.LEFT, access=Access.WRITES, place=_key),
-    linear.Subtract: Row(arity=2, cut=cuts.as_it_is),
-    linear.Sum: Row(sums_rows=True),
+    linear.Subtract: Row(arity=2, cut=cuts.as_it_is, reads=_as_read),
+    linear.Sum: Row(sums_rows=True, reads=_as_read),
     linear.SumAxis: _LAST_AXIS,
-    linear.Take: Row(cut=cuts.take),
+    linear.Take: Row(cut=cuts.take, reads=_as_read),
     linear.WindowSum: _LOCAL,
     products.LoadWeight: Row(
         arity=0,
@@ -189,6 +205,7 @@ CATALOGUE: Final[Mapping[type, Row]] = {
         passes_value=False,
     ),
     products.OwnedProduct: Row(
+        arity=None,
         cut=cuts.owned_product,
         multiplications=_multiplied_owned,
         access=Access.READS,
@@ -197,16 +214,17 @@ CATALOGUE: Final[Mapping[type, Row]] = {
         weight=True,
         labels=_weight_label,
         width=_epilogue_width,
+        reads=_opened,
         words=_weighted,
     ),
-    products.Product: Row(arity=2, cut=cuts.product, multiplications=_multiplied, width=_epilogue_width),
-    products.Relu: Row(cut=cuts.as_it_is, compares=True, width=_epilogue_width),
+    products.Product: Row(arity=2, cut=cuts.product, multiplications=_multiplied, width=_epilogue_width, reads=_opened),
+    products.Relu: Row(cut=cuts.as_it_is, compares=True, width=_epilogue_width, reads=_opened),
     products.SumOfSquares: Row(sums_rows=True),
-    products.Truncate: Row(cut=cuts.as_it_is, width=_epilogue_width),
+    products.Truncate: Row(cut=cuts.as_it_is, width=_epilogue_width, reads=_opened),
     compare.ArgMax: Row(cut=cuts.by_row, width=_width),
-    compare.AtLeast: Row(cut=cuts.as_it_is, compares=True, width=_width),
+    compare.AtLeast: Row(cut=cuts.as_it_is, compares=True, width=_width, reads=_compared),
     compare.CheckFlag: Row(arity=2, edge=Edge.OTHER, words=_flagged),
-    compare.CountAtLeast: Row(sums_rows=True, compares=True, width=_width),
+    compare.CountAtLeast: Row(sums_rows=True, compares=True, width=_width, reads=_compared),
     compare.Maximum: Row(cut=cuts.by_row, long=Long.LEVELS, compares=True, width=_width),
     compare.Select: Row(arity=2, cut=cuts.as_it_is, compares=True, width=_width),
     groups.GroupCount: Row(sums_rows=True),
@@ -214,7 +232,7 @@ CATALOGUE: Final[Mapping[type, Row]] = {
     groups.GroupTable: Row(arity=None, sums_rows=True),
     smooth.ExpNegative: Row(cut=cuts.as_it_is, width=_edges_width),
     smooth.Periodic: Row(cut=cuts.as_it_is, width=_edges_width),
-    smooth.Piecewise: _LOCAL,
+    smooth.Piecewise: Row(cut=cuts.as_it_is),
     sorting.ArgSort: _SORT,
     sorting.Arrange: Row(arity=2),
     sorting.Shuffle: Row(),

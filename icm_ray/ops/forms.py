@@ -26,8 +26,10 @@ class Elementwise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
             raise ShapeError(f"shapes {x} and {y} do not broadcast together") from None
 
     @spends(Part.KERNELS)
-    def apply(self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
-        """The product, added to `out` where that is given; so many threads may work on it."""
+    def apply(
+        self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1, *, short: bool = False
+    ) -> RingArray:
+        """The product, added to `out` where that is given; so many threads may work on it. short: as of `matmul`."""
         if out is None:
             return x * y
         out += x * y
@@ -48,9 +50,11 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
             raise ShapeError(f"shapes {x} and {y} do not fit a matrix product")
         return (*x[:-1], y[0 if self.transposed else 1])
 
-    def apply(self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
-        """The product, added to `out` where that is given; so many threads may work on it."""
-        return matmul(x, y.T if self.transposed else y, out, threads)
+    def apply(
+        self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1, *, short: bool = False
+    ) -> RingArray:
+        """The product, added to `out` where that is given; so many threads may work on it. short: as of `matmul`."""
+        return matmul(x, y.T if self.transposed else y, out, threads, short=short)
 
     def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
         return x[-1]
@@ -64,12 +68,14 @@ class Matrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
             raise ShapeError(f"shapes {x} and {y} do not fit products of pairs of matrices")
         return (*x[:-1], y[-1])
 
-    def apply(self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
-        """The products, added to `out` where that is given; so many threads may work on each."""
+    def apply(
+        self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1, *, short: bool = False
+    ) -> RingArray:
+        """The products, added to `out` where that is given; so many threads may work on each. short: as of `matmul`."""
         total = np.zeros(self.shape(x.shape, y.shape), np.uint64) if out is None else out
         pairs = (part.reshape(math.prod(part.shape[:-2]), *part.shape[-2:]) for part in (x, y, total))
         for left, right, sums in zip(*pairs, strict=True):
-            matmul(left, right, sums, threads)
+            matmul(left, right, sums, threads, short=short)
         return total
 
     def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
@@ -100,9 +106,11 @@ class Convolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
             raise ShapeError(f"weights of shape {y} do not fit a convolution that takes {geometry.weight_shape}")
         return (x[0], *geometry.out_shape)
 
-    def apply(self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1) -> RingArray:
-        """The product, added to `out` where that is given; so many threads may work on it."""
-        return convolve(x, y, self.geometry(x.shape, y.shape[0]), out, threads)
+    def apply(
+        self, x: RingArray, y: RingArray, out: RingArray | None = None, threads: int = 1, *, short: bool = False
+    ) -> RingArray:
+        """The product, added to `out` where that is given; so many threads may work on it. short: as of `matmul`."""
+        return convolve(x, y, self.geometry(x.shape, y.shape[0]), out, threads, short=short)
 
     def growth(self, x: tuple[int, ...], y: tuple[int, ...]) -> int:
         return self.geometry(x, y[0]).fan_in

@@ -15,12 +15,14 @@ class Epilogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """What happens to a value x that is opened under a mask anyway.
 
     relu: max(x, 0) after dividing by 2^shift; else only the division (stochastic rounding with public coins).
-    width: w of the opening; |x| < 2^(w-2), or |x| < 2^(w-1) for a ReLU without division.
+    width: w of the opening; |x| < 2^(w-2), or |x| < 2^(w-1) for a ReLU without division. reads: how many low bits of
+    the result's shares anyone looks at, which a plan works out; the others may be anything.
     """
 
     shift: int = 0
     relu: bool = False
     width: int = FULL_WIDTH
+    reads: int = FULL_WIDTH
 
     def infer(self, x: ValueType, what: str) -> ValueType:
         if x.kind is not Kind.SHARE:
@@ -117,8 +119,9 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     gain: log2 of a bound on the sum of |weights| behind one output, plain units; whoever brings
     the weight checks it (`analytics.nn` does before anything is shared); the parties take it as declared.
     bias_bound: log2 of a bound on |bias|. channel_axis: where the bias' axis lies in the output, never its first.
-    bound: log2 of a bound on |output|, which the owner declares in place of gain and bias_bound; it follows from its
-    weights and the declared bounds of x.
+    bound: log2 of a bound on |x W + b|, which the owner declares in place of gain and bias_bound; it follows from its
+    weights and the declared bounds of x. added: whether a second value, of the product's shape and fractional bits, is
+    added before the epilogue: their sum is opened once.
     """
 
     owner: str
@@ -130,10 +133,23 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     channel_axis: int = 1
     epilogue: Epilogue | None = None
     bound: int | None = None
+    added: bool = False
 
-    def infer(self, x: ValueType) -> ValueType:
-        if x.kind is not Kind.SHARE:
-            raise ProgramError("a product takes additive shares")
+    def infer(self, x: ValueType, *added: ValueType) -> ValueType:
+        if len(added) != self.added or any(kind.kind is not Kind.SHARE for kind in (x, *added)):
+            raise ProgramError("a product takes additive shares, and one more where something is added to it")
+        raw = self._product(x)
+        for kind in added:
+            if (kind.shape, kind.f) != (raw.shape, raw.f):
+                raise ProgramError(
+                    f"a value of shape {kind.shape} with {kind.f} fractional bits is added to a product of shape"
+                    f" {raw.shape} with {raw.f}"
+                )
+            width, error = max(raw.width, kind.width) + 1, raw.error + kind.error
+            raw = msgspec.structs.replace(raw, width=width, error=error).checked("sum with a product")
+        return raw if self.epilogue is None else self.epilogue.infer(raw, "product with a fixed weight")
+
+    def _product(self, x: ValueType) -> ValueType:
         f = x.f + self.weight.f
         shape = self.form.shape(x.shape, self.weight.shape)
         axes = len(shape) if self.bias_bound is not None else max(len(shape), 2)  # without a bias a row alone will do
@@ -141,8 +157,7 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
             raise ProgramError(f"a product of shape {shape} has no channels along axis {self.channel_axis}")
         if self.bound is not None:  # the result and its plaintext twin both lie within the bound
             raw = ValueType(shape=shape, f=f, width=f + self.bound + 1, error=2.0 ** (self.bound + 1))
-            raw = raw.checked("product with a fixed weight")
-            return raw if self.epilogue is None else self.epilogue.infer(raw, "product with a fixed weight")
+            return raw.checked("product with a fixed weight")
         # |sum w x| <= 2^gain max|x|; the weights' own rounding adds fan_in * 2^-(f_w+1) * max|x|
         terms = self.form.growth(x.shape, self.weight.shape)
         bits = min(max(self.weight.f + max(self.gain, 0), 0), FULL_WIDTH)  # more than that is refused below
@@ -151,9 +166,7 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
         if self.bias_bound is not None:
             width = max(width, f + self.bias_bound + 1) + 1
         error = 2.0**self.gain * x.error + terms * self.weight.error * (x.magnitude + x.error) + 2.0 ** -(f + 1)
-        raw = ValueType(shape=shape, f=f, width=width, error=error)
-        raw = raw.checked("product with a fixed weight")
-        return raw if self.epilogue is None else self.epilogue.infer(raw, "product with a fixed weight")
+        return ValueType(shape=shape, f=f, width=width, error=error).checked("product with a fixed weight")
 
 
 class SumOfSquares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=True):

@@ -8,6 +8,7 @@ from icm_ray.ops.catalogue import Edge, row_of
 from icm_ray.ops.values import FULL_WIDTH
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import Stamped
+from icm_ray.schedule.reads import with_reads
 from icm_ray.schedule.steps import cost_of
 
 __all__ = ["explain", "widths"]
@@ -25,7 +26,7 @@ def widths(program: Program) -> list[str]:
     """What each kind of operation sends and deals for a value, and at how many bits: narrower values cost less."""
     types = program.types()
     found: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for node, kind in zip(program.nodes, types, strict=True):
+    for node, kind in zip(with_reads(program.nodes, types), types, strict=True):
         taken = [types[source] for source in node.inputs]
         cost = cost_of(node.op, taken, program.parties, kind)
         row = row_of(node.op)

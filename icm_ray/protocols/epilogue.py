@@ -44,9 +44,9 @@ def word_type(width: int) -> type[np.unsignedinteger]:
     return sizes[container(width)]
 
 
-def t_type(bits_below: int) -> type[np.unsignedinteger]:
-    """t is used as t 2^bits_below: only its low 64 - bits_below bits matter."""
-    return word_type(max(64 - bits_below, 1))
+def t_type(bits_below: int, reads: int = FULL_WIDTH) -> type[np.unsignedinteger]:
+    """t is used as t 2^bits_below: only its low reads - bits_below bits matter where `reads` bits of a result do."""
+    return word_type(max(reads - bits_below, 1))
 
 
 def _full(op: Epilogue, own_mask: bool) -> bool:
@@ -73,7 +73,7 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Epilogue, own_mask: bo
     if not op.relu:
         if f == 0:
             return
-        parts, top = np.empty(r.size, np.uint64), np.empty(r.size, t_type(w - 1 - f))
+        parts, top = np.empty(r.size, np.uint64), np.empty(r.size, t_type(w - 1 - f, op.reads))
         epilogue.deal_truncation(r, f, w, parts, top)
         dealing.give(tag + _RHO, parts)
         dealing.give(tag + _T, top)
@@ -90,7 +90,7 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Epilogue, own_mask: bo
         dealing.give(tag + _RD_RHO, rd_rho)
         return
     rho = np.empty(count, np.uint64)
-    t, rd_t = (np.empty(count, t_type(nbits)) for _ in range(2))
+    t, rd_t = (np.empty(count, t_type(nbits, op.reads)) for _ in range(2))
     epilogue.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
     dealing.give(tag + _RD, r_d)
     dealing.give(tag + _RHO, rho)
@@ -105,7 +105,7 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask:
     out = context.empty(count)
     if not op.relu:
         rho = dealt(tag + _RHO, count)
-        t = dealt(tag + _T, count, t_type(w - 1 - f))
+        t = dealt(tag + _T, count, t_type(w - 1 - f, op.reads))
         epilogue.truncated(x_hat, rho, t, f, w, context.first, out)
         return out
     nbits, shape = w - f - 1, _tree(op)
@@ -122,7 +122,7 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask:
         epilogue.relu_full(x_hat, d_hat, r_d, own_mask, dealt(tag + _RD_RHO, count), context.first, out)
         return out
     rho, rd_rho = dealt(tag + _RHO, count), dealt(tag + _RD_RHO, count)
-    t, rd_t = (dealt(tag + which, count, t_type(nbits)) for which in (_T, _RD_T))
+    t, rd_t = (dealt(tag + which, count, t_type(nbits, op.reads)) for which in (_T, _RD_T))
     epilogue.relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, nbits, context.first, out)
     return out
 
@@ -130,11 +130,11 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask:
 def finish_cost(op: Epilogue, count: int, parties: int, own_mask: bool) -> Cost:
     """What `run_finish` declares, after the opening of x^."""
     if not op.relu:
-        dealt = count * (8 + np.dtype(t_type(op.width - 1 - op.shift)).itemsize) if op.shift else 0
+        dealt = count * (8 + np.dtype(t_type(op.width - 1 - op.shift, op.reads)).itemsize) if op.shift else 0
         return Cost(0, (0,) * parties, dealt)
     shape, nbits = _tree(op), op.width - op.shift - 1
     levels, products = comparison.tree_bytes(shape, count)
-    words = 16 if _full(op, own_mask) else 24 + 2 * np.dtype(t_type(nbits)).itemsize
+    words = 16 if _full(op, own_mask) else 24 + 2 * np.dtype(t_type(nbits, op.reads)).itemsize
     dealt = comparison.chunk_bytes(shape, count) + products + count * words
     opened = sum(levels) + bits.blocks_of(count) * bits.BLOCK // 8
     return Cost.opening(parties, opened, dealt, rounds=len(levels) + 1)

@@ -7,7 +7,7 @@ Fixed weight W of one party (its owner): F = W - B is opened for the others once
 batch the others send X_p - A_p to the owner alone, and
     owner: (E + X_0).W + q_0        others: A_p.F + q_p        r = q - A.B,   A = sum of the others' A_p
 which sums to X.W + r: n + 1 products in all, and traffic one way. The owner sees X_p - A_p, uniform; the others saw
-F, uniform.
+F, uniform. What is added to the product each party adds to its share.
 """
 
 from __future__ import annotations
@@ -28,10 +28,16 @@ from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Sha
 from icm_ray.protocols.epilogue import deal_finish, finish_cost, finish_reference, run_finish, word_type
 from icm_ray.ring import epilogue as kernels
 from icm_ray.ring.array import RingArray
+from icm_ray.ring.gemm import SHORT
 
 __all__ = ["Finisher", "FixedWeight", "Products", "Squares", "WeightLoading"]
 
 _A, _B, _Q, _FINISH = 0, 1, 2, 16
+
+
+def _short(epilogue: Epilogue | None) -> bool:
+    """Whether low bits of the product are all that is read of it, and their kernel is the cheaper one."""
+    return epilogue is not None and epilogue.width <= SHORT
 
 
 def _opened(context: Context, masked: Words) -> Round:
@@ -140,7 +146,7 @@ class Products:
     def deal(self, op: ops.Product, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         a, b = (dealing.words(tag, t.count).reshape(t.shape) for tag, t in zip((_A, _B), types, strict=True))
         with dealing.threads() as threads:
-            product = op.form.apply(a, b, threads=threads)
+            product = op.form.apply(a, b, threads=threads, short=_short(op.epilogue))
         _absorbed_deal(dealing, product, op.epilogue)
 
     def run(
@@ -163,9 +169,9 @@ class Products:
         with spends(Part.KERNELS), context.threads() as threads:  # E.(B_p + [p = 0] F) + A_p.F
             if context.first:
                 b += f
-            share = op.form.apply(e, b, threads=threads)
+            share = op.form.apply(e, b, threads=threads, short=_short(op.epilogue))
             del e, b
-            share = op.form.apply(a, f, out=share, threads=threads)
+            share = op.form.apply(a, f, out=share, threads=threads, short=_short(op.epilogue))
             del a, f
         return (yield from _absorbed_run(context, share, op.epilogue, out))
 
@@ -226,10 +232,13 @@ class FixedWeight:
         coins: Coins,
         out: ValueType,
     ) -> RingArray:
-        x, weight = inputs[:2]
+        x, *added = inputs[: 1 + op.added]
+        weight, *bias = inputs[1 + op.added :]
         raw = op.form.apply(x, weight)
-        if len(inputs) > 2:
-            raw = _biased(raw, inputs[2], op.channel_axis)
+        if bias:
+            raw = _biased(raw, bias[0], op.channel_axis)
+        for more in added:
+            raw = raw + more
         return raw if op.epilogue is None else finish_reference(op.epilogue, raw, coins.get("x_hat"))
 
     def deal(self, op: ops.OwnedProduct, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
@@ -242,7 +251,7 @@ class FixedWeight:
         if op.key not in dealing.store:
             raise ProgramError(f"weight {op.key} was not loaded")
         with dealing.threads() as threads:
-            product = op.form.apply(a, dealing.store[op.key], threads=threads)
+            product = op.form.apply(a, dealing.store[op.key], threads=threads, short=_short(op.epilogue))
         _absorbed_deal(dealing, product, op.epilogue)
 
     def run(
@@ -268,7 +277,7 @@ class FixedWeight:
                 for (part,) in parts.values():
                     total += part
                 with context.threads() as threads:
-                    share = op.form.apply(total, weight, threads=threads)
+                    share = op.form.apply(total, weight, threads=threads, short=_short(op.epilogue))
                 if bias is not None:
                     share = _biased(share, bias, op.channel_axis)
         else:
@@ -277,7 +286,10 @@ class FixedWeight:
                 masked = np.ascontiguousarray(x - a)
             yield Exchange({op.owner: (masked,)})
             with context.threads() as threads:
-                share = op.form.apply(a, weight, threads=threads)
+                share = op.form.apply(a, weight, threads=threads, short=_short(op.epilogue))
+        with spends(Part.KERNELS):
+            for more in inputs[1:]:
+                share += more.words
         return (yield from _absorbed_run(context, share, op.epilogue, out))
 
     def cost(self, op: ops.OwnedProduct, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:

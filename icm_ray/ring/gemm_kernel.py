@@ -17,7 +17,7 @@ from icm_ray.ring.vectors import MACHINE, copy_lanes, copy_vector, load, merge_l
 
 __all__ = ["DEEP", "ROWS", "WIDE", "WIDTH", "narrow", "product", "scratch_words"]
 
-_LANES, _ROWS, _VECTORS = MACHINE
+_LANES, _ROWS, _VECTORS, _SHORT = MACHINE
 WIDTH = _LANES * _VECTORS
 """Columns of a tile."""
 DEEP = 512
@@ -35,12 +35,20 @@ _FULL, _FULL_SLIM = tile(_ROWS, _VECTORS), tile(_ROWS, 1)
 _HALF, _HALF_SLIM = tile(8, _VECTORS), tile(8, 1)
 _LOW, _LOW_SLIM = tile(4, _VECTORS), tile(4, 1)
 _SINGLE, _SINGLE_SLIM = tile(1, _VECTORS), tile(1, 1)
+_FULL_SHORT, _HALF_SHORT, _LOW_SHORT = (tile(rows, _VECTORS, _SHORT) for rows in (_ROWS, min(_ROWS, 8), 4))
 
 
 @compiled
-def _multiply(a, b, depth, c0, c1, step, add, rows, vectors):  # type: ignore[no-untyped-def]
-    """The smallest micro-kernel that covers a tile; it writes the rows that it returns."""
-    if vectors == _VECTORS:
+def _multiply(a, b, depth, c0, c1, step, add, short, rows, vectors):  # type: ignore[no-untyped-def]
+    """The smallest micro-kernel that covers a tile; where `short`, one of low bits, if there is one for most tiles."""
+    if _SHORT and short and vectors == _VECTORS and rows > 1:
+        if _ROWS > 8 and rows > 8:
+            _FULL_SHORT(a, b, depth, c0, c1, step, add)
+        elif _ROWS > 4 and rows > 4:
+            _HALF_SHORT(a, b, depth, c0, c1, step, add)
+        else:
+            _LOW_SHORT(a, b, depth, c0, c1, step, add)
+    elif vectors == _VECTORS:
         if _ROWS > 8 and rows > 8:
             _FULL(a, b, depth, c0, c1, step, add)
         elif _ROWS > 4 and rows > 4:
@@ -263,7 +271,7 @@ def _deliver(held, rows, first, count, out, step, places, add):  # type: ignore[
 
 
 @compiled
-def _tiles(packed_a, packed_b, rows, count, depth, out, step, places, straight, held, add):  # type: ignore[no-untyped-def]
+def _tiles(packed_a, packed_b, rows, count, depth, out, step, places, straight, held, add, short):  # type: ignore[no-untyped-def]
     """All tiles of one packed block of A and one of B."""
     for first in range(0, count, WIDTH):
         vectors = min(_VECTORS, -(-(count - first) // _LANES))
@@ -278,9 +286,9 @@ def _tiles(packed_a, packed_b, rows, count, depth, out, step, places, straight, 
             if whole and low in (_ROWS, 8, 4, 1):
                 c0 = corner + places[first] * _BYTES
                 c1 = corner + places[first + (vectors - 1) * _LANES] * _BYTES
-                _multiply(a, b, depth, c0, c1, step, add, low, vectors)
+                _multiply(a, b, depth, c0, c1, step, add, short, low, vectors)
             else:
-                _multiply(a, b, depth, held, held + _LANES * _BYTES, WIDTH, 0, low, vectors)
+                _multiply(a, b, depth, held, held + _LANES * _BYTES, WIDTH, 0, short, low, vectors)
                 _deliver(held, low, first, min(WIDTH, count - first), corner, step, places, add)
 
 
@@ -299,8 +307,10 @@ def scratch_words(rows: int, inner: int, columns: int) -> int:
 
 
 @compiled
-def product(a, a_strides, images, strides, out, outs, shape, sizes, pixels, windows, columns, add, scratch):  # type: ignore[no-untyped-def]
+def product(a, a_strides, images, strides, out, outs, shape, sizes, pixels, windows, columns, add, short, scratch):  # type: ignore[no-untyped-def]
     """out = A W, or out += A W where `add` is not zero, for the columns from columns[0] to columns[1].
+
+    short: its low 52 bits alone need be right.
 
     a: (groups * rows, inner) words, a_strides; images: (batch, channels, height, width), strides; out: (batch, groups *
     rows, *pixels), outs; W: (inner, batch * pixels), the windows. shape: (groups, rows, inner); sizes: (height, width);
@@ -340,7 +350,9 @@ def product(a, a_strides, images, strides, out, outs, shape, sizes, pixels, wind
                     corner = weights + (top * a_strides[0] + k * a_strides[1]) * _BYTES
                     _pack_rows(corner, a_strides, rows, depth, packed_a)
                     place = target + top * outs[1] * _BYTES
-                    _tiles(packed_a, packed_b, rows, count, depth, place, outs[1], tables[4], tables[5], held, more)
+                    _tiles(
+                        packed_a, packed_b, rows, count, depth, place, outs[1], tables[4], tables[5], held, more, short
+                    )
 
 
 @compiled

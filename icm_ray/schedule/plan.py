@@ -16,6 +16,7 @@ from icm_ray.ops.values import ValueType
 from icm_ray.schedule import parallel_threshold
 from icm_ray.schedule.allowances import Allowance, allowances, largest_frame
 from icm_ray.schedule.blocks import in_blocks
+from icm_ray.schedule.reads import with_reads
 from icm_ray.schedule.steps import Step, cost_of, in_flight_for, shares_of, working_set
 
 __all__ = ["Plan", "plan_of"]
@@ -66,7 +67,8 @@ def plan_of(
     """in_flight: bytes of working sets that a worker may hold at once; 0: as much as keeps it within four times its
     shares of inputs and outputs. threads: how many blocks of them can be worked on at once.
     """
-    given = tuple(Step(node.op, node.inputs, kind) for node, kind in zip(nodes, types, strict=True))
+    narrowed = zip(with_reads(nodes, types), types, strict=True)
+    given = tuple(Step(node.op, node.inputs, kind) for node, kind in narrowed)
     room = in_flight or in_flight_for(given)
     steps = in_blocks(parties, given, room, threads)
     costs = tuple(

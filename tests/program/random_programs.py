@@ -5,6 +5,7 @@ A program is a pure function of its seed; seeds in a row differ in rows, parties
 
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from icm_ray.errors import IcmError
@@ -185,7 +186,10 @@ def _weighted(d, x):
     bias = f"{key}-bias" if biased else None
     d.loads.add(products.LoadWeight(owner, key, key, op.weight, bias, 4))
     d.brought[owner] |= {key: d.words(7, shape), f"{key}-bias": d.words(7, 4)}
-    return op, [x]
+    raw = msgspec.structs.replace(op, epilogue=None).infer(x.type)
+    if raw.f or d.one_of(True, True, False):
+        return op, [x]
+    return msgspec.structs.replace(op, added=True), [x, d.fresh(raw.shape)]
 
 
 def _grouped(d, x):

@@ -1,5 +1,6 @@
 """Products with a weight that one party keeps: loaded once, used in several batches, held to the reference."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,7 +55,11 @@ def load_program(names, owner, shape, bias, width=40, f=F):
 
 def product_program(names, owner, op, kind, x_owner):
     builder = Builder(names)
-    builder.add(Reveal(x_owner, "y"), builder.add(op, builder.add(Input(x_owner, "x", kind))))
+    x = [builder.add(Input(x_owner, "x", kind))]
+    if op.added:
+        raw = msgspec.structs.replace(op, epilogue=None, added=False).infer(kind)
+        x.append(builder.add(Input(x_owner, "more", ValueType(shape=raw.shape, f=raw.f, width=24))))
+    builder.add(Reveal(x_owner, "y"), builder.add(op, *x))
     return builder.build()
 
 
@@ -93,6 +98,39 @@ def test_a_weight_serves_several_batches(form, epilogue, n, owner, x_owner):
             now = {name: sum(lane.counters(name, peer) for peer in names if peer != name) for name in names}
             assert tuple(now[name] - sent[name] for name in names) == cost.sent
             assert all(outcomes[name].rounds == cost.rounds for name in names)
+
+
+@pytest.mark.parametrize("epilogue", FINISHES)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("n", "owner", "x_owner"), [(2, 0, 1), (3, 2, 0)])
+def test_a_value_is_added_before_the_opening(form, epilogue, n, owner, x_owner):
+    shape_of, x_shape, w_shape, axis = FORMS[form]
+    names, rng = NAMES[:n], np.random.default_rng(n)
+    kind, weight = ValueType(shape=x_shape, width=19, f=F), ValueType(shape=w_shape, width=40, f=F)
+    op = OwnedProduct(names[owner], "m/1", shape_of, weight, 1, 1, axis, FINISHES[epilogue], added=True)
+    program = product_program(names, names[owner], op, kind, names[x_owner])
+    more = program.types()[1]
+    plain = weights(rng, w_shape, 1).astype(np.int64).view(np.uint64)
+    bias = rng.integers(-(2 ** (2 * F + 1)), 2 ** (2 * F + 1), more.shape[axis]).view(np.uint64)
+    given = {"x": rng.integers(-(2**18) + 1, 2**18, x_shape), "more": rng.integers(-(2**23) + 1, 2**23, more.shape)}
+    given = {name: words.view(np.uint64) for name, words in given.items()}
+    coins = {}
+    with ThreadLane(names) as lane:
+        lane.run(load_program(names, names[owner], w_shape, bias.size), {names[owner]: {"weight": plain, "bias": bias}})
+        outcomes = lane.run(
+            program,
+            {names[x_owner]: given},
+            observe={names[0]: lambda _, what, opened: coins.update({what: opened.astype(np.uint64)})},
+        )
+    seen = outcomes[names[x_owner]].results["y"]
+    raw = [given["x"], given["more"], plain, bias]
+    np.testing.assert_array_equal(
+        seen, TABLE[OwnedProduct].reference(op, [kind, more], raw, coins, op.infer(kind, more))
+    )
+    with pytest.raises(ProgramError, match="is added to a product"):
+        op.infer(kind, msgspec.structs.replace(more, f=more.f + 1))
+    with pytest.raises(ProgramError, match="one more"):
+        op.infer(kind)
 
 
 @given(st.integers(0, 4), st.integers(1, 40), st.integers(2, 3), st.integers(0, 2**32))

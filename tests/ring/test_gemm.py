@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from icm_ray.errors import ShapeError
 from icm_ray.ring import gemm_kernel
-from icm_ray.ring.gemm import ConvShape, convolve, matmul
+from icm_ray.ring.gemm import SHORT, ConvShape, convolve, matmul
 from icm_ray.ring.vectors import MACHINE
 
 EDGES = np.array([0, 1, 2**63 - 1, 2**63, 2**64 - 1], np.uint64)
@@ -135,6 +135,9 @@ def test_every_edge_of_the_blocks(rows, inner, columns, of_a, of_b, seed):
     np.testing.assert_array_equal(out, before + exact)
     out = before.copy()
     np.testing.assert_array_equal(matmul(a, b, out, threads=3), before + exact)
+    low = np.uint64(2**SHORT - 1)
+    np.testing.assert_array_equal(matmul(a, b, short=True) & low, exact & low)
+    np.testing.assert_array_equal(matmul(a, b, before.copy(), threads=2, short=True) & low, (before + exact) & low)
 
 
 def test_products_without_words():

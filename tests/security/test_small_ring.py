@@ -251,8 +251,9 @@ def test_openings_of_a_product_modulo_16(n, honest, corrected, epilogue):
     e.assert_uniform(seen)
 
 
+@pytest.mark.parametrize("added", [False, True], ids=["alone", "added to"])
 @pytest.mark.parametrize(("n", "owner", "honest"), [(2, 0, 1), (2, 1, 0), (3, 0, 1), (3, 1, 2), (3, 2, 0)])
-def test_openings_of_a_product_with_a_fixed_weight_modulo_16(n, owner, honest):
+def test_openings_of_a_product_with_a_fixed_weight_modulo_16(n, owner, honest, added):
     """A coalition with the weight's owner sees the honest party's X_p - A_p and z^: uniform, jointly, for every x
     and w.
     """
@@ -261,12 +262,13 @@ def test_openings_of_a_product_with_a_fixed_weight_modulo_16(n, owner, honest):
     e = Enumeration(list(itertools.product((-8, -3, 0, 1, 7), (-8, -1, 0, 5))), 8)
     x, w = (np.ascontiguousarray(e.values[:, axis]) for axis in (0, 1))
     weight = ValueType(shape=(e.count,), width=4)
-    op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2, epilogue=epilogue)
+    op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2, epilogue=epilogue, added=added)
     mask = np.full(e.count, 11, np.uint64)
     store = {name: {"w": (w if name == parties[owner] else w - mask, None)} for name in parties}
     chosen = {0: e.word(4), 2: e.word(4)}
     kind = ValueType(shape=(e.count,), width=4)
-    played = elementwise(op, [kind], [x], n, honest, owner, chosen, store={"store": store, "dealer_store": {"w": mask}})
+    stores = {"store": store, "dealer_store": {"w": mask}}
+    played = elementwise(op, [kind] * (1 + added), [x, w][: 1 + added], n, honest, owner, chosen, store=stores)
     assert {receiver for _, receiver in played.rounds[0]} == {parties[owner]}, "others learn of X"
     sent = played.rounds[0][parties[honest], parties[owner]][0].reshape(-1)
     e.assert_uniform([(sent & np.uint64(15), 4), (played.opened(1, "+") & np.uint8(15), 4)])

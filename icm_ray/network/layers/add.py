@@ -16,6 +16,7 @@ class Add(Layer, frozen=True, kw_only=True, tag="add"):
     """The sum of two values of one shape."""
 
     carries: ClassVar[bool] = True
+    adds: ClassVar[bool] = True
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         self.arity(len(inputs) == 2, inputs)
@@ -23,4 +24,7 @@ class Add(Layer, frozen=True, kw_only=True, tag="add"):
         return inputs[0]
 
     def lower(self, program: NetworkBuild) -> Value:
+        """Nothing more where the product of the later branch has it."""
+        if self.name in program.summed:
+            return program.summed[self.name]
         return program.add(linear.Add(), *program.aligned(self.inputs))

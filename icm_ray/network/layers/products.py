@@ -13,6 +13,7 @@ from icm_ray.ops import linear, products
 from icm_ray.ops.forms import Form
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Value
+from icm_ray.ring.gemm import SHORT
 
 __all__ = ["BiasedProduct", "ProductLayer"]
 
@@ -53,8 +54,10 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         form, weight_shape, source = self.product(x.type.shape[1:])
         if source != x.type.shape[1:]:
             x = program.add(linear.Reshape((program.batch, *source)), x)
-        lazy = program.absorbed(self.name)
-        bits = self._weight_bits(program, x.type, self._reserve(program) if lazy else 0)
+        behind = self._sum_behind(program, x.type)
+        relu = program.relu_behind(self.name)
+        lazy = behind is None and relu is None and program.absorbed(self.name)
+        bits = self._weight_bits(program, x.type, self._reserve(program) if lazy else 0, behind)
         error = 0.0 if self.exact else 2.0 ** -(bits + 1)
         weight = ValueType(shape=weight_shape, f=bits, width=FULL_WIDTH, error=error)
         if self.weight_key is not None:  # one that several products name is loaded once, with the bits of the first
@@ -78,7 +81,11 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
             channel_axis=len(self.shape) if self.channels_last else 1,
             bound=declared,
         )
-        raw, relu = op.infer(x.type), program.relu_behind(self.name)
+        raw = op.infer(x.type)
+        program.weights[self.name], program.result_bits[self.name] = weight, raw.f
+        if behind is not None and raw.f >= program.values[behind[1]].type.f:
+            return self._with_sum(program, op, x, *behind)
+        lazy = lazy or (behind is not None and program.absorbed(self.name))
         if relu is not None:
             op = msgspec.structs.replace(op, epilogue=program.epilogue(raw, relu=True, f=program.relu_bits(relu.name)))
             program.fused.add(self.name)
@@ -87,17 +94,57 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         y = program.add(op, x)
         if op.epilogue is not None:
             program.round(self.name, y.type.f)
-        program.weights[self.name], program.result_bits[self.name] = weight, raw.f
+        return self._shaped(program, y)
+
+    def _shaped(self, program: NetworkBuild, y: Value) -> Value:
         wanted = (program.batch, *self.shape)
         return y if y.type.shape == wanted else program.add(linear.Reshape(wanted), y)
 
-    def _weight_bits(self, program: NetworkBuild, x: ValueType, reserve: int) -> int:
-        """As many fractional bits for the weights as the ring has room for."""
+    def _with_sum(self, program: NetworkBuild, op: products.OwnedProduct, x: Value, total: Layer, other: str) -> Value:
+        """The product, its sum with the other value, and the ReLU behind, in one opening."""
+        raw = op.infer(x.type)
+        more = program.raised(program.values[other], raw.f)
+        if more.type.shape != raw.shape:
+            more = program.add(linear.Reshape(raw.shape), more)
+        op = msgspec.structs.replace(op, added=True)
+        relu = program.relu_behind(total.name)
+        f = program.scheme.f if relu is None else program.relu_bits(relu.name)
+        op = msgspec.structs.replace(op, epilogue=program.epilogue(op.infer(x.type, more.type), relu=True, f=f))
+        y = self._shaped(program, program.add(op, x, more))
+        program.summed[total.name] = y
+        program.fused.add(total.name)
+        program.round(total.name, y.type.f)
+        return y
+
+    def _sum_behind(self, program: NetworkBuild, x: ValueType) -> tuple[Layer, str] | None:
+        """The sum that is finished with the product, and what it is added to, where both fit the ring."""
+        behind = program.sum_behind(self.name)
+        if behind is None or self.exact or FULL_WIDTH - 1 - self._used(program, x, behind) < program.scheme.least:
+            return None
+        return behind
+
+    def _used(self, program: NetworkBuild, x: ValueType, behind: tuple[Layer, str] | None) -> int:
+        """Bits of the result, its sum with another value included, without the fractional bits of weights."""
+        declared = program.scheme.layers.get(self.name)
+        used = x.f + declared + 1 if declared is not None else x.width + self._gain(program.scheme) + 2
+        if behind is not None:
+            other = program.values[behind[1]].type
+            used = max(used, other.width - other.f + x.f) + 1
+        return used
+
+    def _weight_bits(self, program: NetworkBuild, x: ValueType, reserve: int, behind: tuple[Layer, str] | None) -> int:
+        """As many fractional bits for the weights as the ring has room for, or its low bits where that is enough."""
         if self.exact:
             return 0
-        scheme = program.scheme
-        declared = scheme.layers.get(self.name)
-        used = x.f + declared + 1 if declared is not None else x.width + self._gain(scheme) + 2
+        scheme, used = program.scheme, self._used(program, x, behind)
+        if not (
+            reserve or program.is_shared(self.weight_key)
+        ):  # products with one weight take as many bits as the first
+            room = min(SHORT - 1 - used, WEIGHT_BITS)
+            if room >= scheme.enough:
+                return room
+            alone = self._used(program, x, None)
+            program.long[self.name] = self.inputs[0] if behind is None or used == alone + 1 else behind[1]
         room = min(FULL_WIDTH - 1 - reserve - used, WEIGHT_BITS)
         if room < scheme.least:
             raise TooWide(

@@ -22,7 +22,7 @@ from analytics.nn.norms import conv_norm, matrix_norm, schur_norm
 from analytics.nn.reference import run_reference
 from analytics.nn.weighted import WeightedGraph, named
 from icm_ray.network.layers import Conv
-from icm_ray.network.passes import relu_after_max_pool
+from icm_ray.network.passes import moves_first, relu_after_max_pool
 from icm_ray.network.programs import Output, WeightLoad, program_of
 from icm_ray.network.scheme import Scheme
 from icm_ray.ops.compare import ArgMax, CheckFlag, CountAtLeast
@@ -36,7 +36,7 @@ from tests.analytics.nn.models import CifarResNet, SkinNet, minionn
 def network_of(net: nn.Module, *shape: int) -> WeightedGraph:
     settle(net)
     imported = import_model(net, (torch.zeros(1, *shape),))
-    return fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool)
+    return fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool).simplified(moves_first)
 
 
 @cache
@@ -142,12 +142,12 @@ def test_products_and_relus_share_an_opening() -> None:
     assert widths[0] <= 24
 
 
-def test_residual_sums_are_truncated_by_their_relu() -> None:
+def test_residual_sums_are_truncated_and_rectified_with_their_product() -> None:
     net = CifarResNet(1)
-    program = predicting(compile_graph(network_of(net, 3, 32, 32), 16, 2, 10, 6))
-    assert not ops_of(program, Truncate)
-    assert len(ops_of(program, Relu)) == 3
-    assert sum(op.epilogue is None for op in ops_of(program, OwnedProduct)) == 4
+    program = predicting(compile_graph(network_of(net, 3, 32, 32), 16, 2, bound=6))
+    assert not ops_of(program, Truncate) + ops_of(program, Relu)
+    assert sum(op.added for op in ops_of(program, OwnedProduct)) == 3
+    assert [op.epilogue is None for op in ops_of(program, OwnedProduct)] == [False] * 7 + [True]
 
 
 def test_checks_are_made_where_ranges_would_not_fit() -> None:
@@ -159,7 +159,10 @@ def test_checks_are_made_where_ranges_would_not_fit() -> None:
     program = predicting(compiled)
     assert 0 < len(compiled.model.scheme.bounds) < 7
     assert len(ops_of(program, CountAtLeast)) == len(compiled.model.scheme.bounds)
-    assert {op.thresholds for op in ops_of(program, CountAtLeast)} <= {(2**19,), (2**18,)}  # 15 or 16 fractional bits
+    assert {op.thresholds for op in ops_of(program, CountAtLeast)} <= {
+        (2**19,),
+        (2**18,),
+    }  # 15 or 16 fractional bits
 
 
 @pytest.mark.parametrize("output", ["logits", "label"])

@@ -20,6 +20,7 @@ from torch import fx
 
 from analytics.nn.findings import Finding, hint_for, unsupported
 from analytics.nn.folding import fold_affines
+from analytics.nn.packing import Packed, own_path
 from analytics.nn.places import module_path, source_of
 from analytics.nn.torch_ops.activations import ACTIVATIONS
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
@@ -82,14 +83,15 @@ def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Weigh
     network is in training mode; `NullError` naming a parameter with NaN or infinite values; `InputError` and
     `ShapeError` for unfit example inputs.
     """
-    export = trace(net, example_inputs, TRANSLATIONS)
+    export = _traced(net, example_inputs)
     if not isinstance(export, Export):
         raise unsupported(export)
-    findings, walk, output = _read(export)
+    findings, walk, output = _read(export, packed=isinstance(net, Packed))
     if findings or output is None:
         raise unsupported(findings)
     traced = walk.traced
-    _check_finite(traced.constants.values(), "parameter")
+    plain = own_path if isinstance(net, Packed) else str
+    _check_finite(((plain(name), tensor) for name, tensor in traced.constants.values()), "parameter")
     _check_finite(((key, torch.from_numpy(array)) for key, array in walk.build.weights.items()), "weight")
     graph = Graph(
         nodes=tuple(walk.build.nodes),
@@ -105,13 +107,20 @@ def preflight(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> tuple[Fi
 
     Raises as `import_model` does for training mode and unfit example inputs; it does not look at weight values.
     """
+    export = _traced(net, example_inputs)
+    return tuple(_read(export, packed=isinstance(net, Packed))[0]) if isinstance(export, Export) else export
+
+
+def _traced(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Export | tuple[Finding, ...]:
     export = trace(net, example_inputs, TRANSLATIONS)
-    return tuple(_read(export)[0]) if isinstance(export, Export) else export
+    if isinstance(export, Export) or not isinstance(net, Packed):
+        return export
+    return tuple(replace(finding, module=own_path(finding.module)) for finding in export)
 
 
-def _read(export: Export) -> tuple[list[Finding], _Walk, Wire | None]:
+def _read(export: Export, *, packed: bool) -> tuple[list[Finding], _Walk, Wire | None]:
     """Findings, the graph for one size of a batch, its output: for another size it must be the same graph."""
-    first, *others = (_Walk(view) for view in export.views)
+    first, *others = (_Walk(view, packed) for view in export.views)
     output = first.run()
     if first.findings:
         return first.findings, first, output
@@ -149,6 +158,7 @@ class _Walk:
     """One pass over torch's graph, in order."""
 
     traced: Traced
+    packed: bool = False
     findings: list[Finding] = field(default_factory=list)
     build: GraphBuilder = field(init=False)
     _values: dict[fx.Node, Any] = field(init=False, default_factory=dict, repr=False)
@@ -185,8 +195,12 @@ class _Walk:
 
     def _find(self, node: fx.Node, hint: str) -> Any:
         op = node.target if isinstance(node.target, str) else str(node.target)
-        self.findings.append(Finding(module_path(node), op, hint, source_of(node)))
+        self.findings.append(Finding(self._path(node), op, hint, source_of(node)))
         return self._broken(node)
+
+    def _path(self, node: fx.Node) -> str:
+        path = module_path(node)
+        return own_path(path) if self.packed else path
 
     def _broken(self, node: fx.Node) -> Wire:
         return Wire("", self.traced.shape(node)[1:], broken=True)
@@ -210,7 +224,8 @@ class _Walk:
         broken = any(wire.broken for wire in wires)
         if broken and not self._batched(node):
             return self._broken(node)  # an earlier finding moved the batch; nothing to add about what follows from it
-        self.build.module, self.build.source = module_path(node), source_of(node)
+        self.build.module, self.build.source = self._path(node), source_of(node)
+        self.build.unpacks = self.packed and not module_path(node)
         try:
             if node.target not in _TOKENS and any(wire.tokens for wire in wires):
                 raise Refused("its input holds whole numbers, which torch.nn.Embedding looks up; give floats")

@@ -63,7 +63,8 @@ class SecureModel(StaysHere):
             `preflight` says.
         owner: The party whose network it is.
         example_inputs: One batch, in a tuple: a torch.Tensor or numpy array (n, ...) of floats, for its shape alone.
-            None for an exported program, which has its own, and for estimators.
+            None for an exported program, which has its own, and for estimators. Of a network with several inputs, one
+            tensor for each, or a dict of them by the names that forward() has.
         input_bound: The largest magnitude of an image's numbers; it is rounded up to a power of two, public, and
             checked by the images' owner before anything is shared.
         bound: "sound" takes ranges that follow from the weights alone: the owner thereby publishes one power of two for
@@ -95,9 +96,9 @@ class SecureModel(StaysHere):
         InputError: What is no network, no tuple of one tensor, a batch of less than one image, or a scale,
             normalisation or quota that cannot be.
         ShapeError: An example input without a batch dimension, or of integers.
-        UnsupportedError: A network in training mode, with complex, sparse or quantised parameters, or with several
-            inputs. Operations that the engine does not have are named, with their module paths, by `preflight`, and
-            raise this whatever else is asked of the model.
+        UnsupportedError: A network in training mode, with complex, sparse or quantised parameters. Operations that the
+            engine does not have are named, with their module paths, by `preflight`, and raise this whatever else is
+            asked of the model.
         NullError: A parameter with NaN or infinite values; it is named.
         BoundError: A layer that does not fit the ring, or weights beyond `weight_gain`; the layer is named. A bound
             that is no positive number.
@@ -146,6 +147,11 @@ class SecureModel(StaysHere):
                 raise
             self._unsupported = error  # `preflight` tells; whatever else is asked raises it
             return
+        self._packing = self._subject.packing
+        if self._packing is not None and self._packing.of_inputs:
+            if scale != 1.0 or normalize is not None:
+                raise InputError("scale= and normalize= are of networks with one input")
+            calibrate = None if calibrate is None else self._packing.source(calibrate)
         network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool).simplified(moves_first)
         self._intake = Intake.of(scale, normalize, network.graph.input_shape, whole=self._subject.whole)
         if fraction_bits is None and self._subject.asks:
@@ -155,7 +161,7 @@ class SecureModel(StaysHere):
         self._expectation = Expectation(network, self._public, samples)
         self.batch_size = size or max(1, min(_BATCH, _LARGEST // self._public.widest))
         self._loaded = LoadedWeights(session, self._compiled, owner, shares)
-        for output in ("logits", "label") if len(self.output_shape) == 1 else ("logits",):
+        for output in ("logits", "label") if len(self.output_shape) == 1 and self._packing is None else ("logits",):
             self._one(output)  # nothing that is made fails for its bounds later
 
     def _one(self, output: Output) -> Program:
@@ -179,18 +185,19 @@ class SecureModel(StaysHere):
         return UnsupportedError(self._unsupported.message, **self._unsupported.where)
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one image.
+    def input_shape(self) -> Any:
+        """The shape of one image; of several inputs a tuple of shapes, or a dict.
 
         Examples:
             >>> model.input_shape
             (4,)
         """
-        return self._public.graph.input_shape
+        shape = self._public.graph.input_shape
+        return self._packing.shapes() if self._packing is not None and self._packing.of_inputs else shape
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """The shape of one result.
+        """The shape of one result; of several, how many numbers they have.
 
         Examples:
             >>> model.output_shape
@@ -268,7 +275,8 @@ class SecureModel(StaysHere):
         """Prepare a prediction for `images`; nothing is shared before its `reveal`.
 
         Args:
-            images: Images of shape input_shape, in this process: a numpy array, torch.Tensor or memmap (n,
+            images: Of a network with several inputs, a tuple or dict of arrays or tensors as its example inputs are.
+                Else images of shape input_shape, in this process: a numpy array, torch.Tensor or memmap (n,
                 *input_shape), n > 0; a torch Dataset or DataLoader (of images, or pairs that begin with one); a list,
                 generator or other iterable of images or batches; a pyarrow column of lists of fixed size, or a table
                 with one; a ray.data.Dataset. Or, on the owner's node, a path (or a list of paths) of pictures, .npy
@@ -319,9 +327,13 @@ class SecureModel(StaysHere):
         answered = frozenset(skip)
         if answered and id_column is None:
             raise InputError("skip= holds ids: id_column= says where they are")
+        if self._packing is not None and output != "logits":
+            raise UnsupportedError(f"of several inputs or results logits are opened, not {output!r}")
         wanted = Wanted.of(public, output, k, threshold, likely=self._subject.likely)
         source = (
-            HeldImages(self._session, owner, images, self.input_shape, column, id_column)
+            self._packing.source(images)
+            if self._packing is not None and self._packing.of_inputs
+            else HeldImages(self._session, owner, images, self.input_shape, column, id_column)
             if are_paths(images)
             else source_of(images, self.input_shape, column, id_column)
         )
@@ -341,6 +353,7 @@ class SecureModel(StaysHere):
                 self._handle, owner, (output, k, threshold, errors), (column, id_column, answered), token_hex(8)
             ),
             progress=progress,
+            packing=self._packing,
         )
         request.look()
         return Prediction(request)
@@ -378,9 +391,14 @@ class SecureModel(StaysHere):
             >>> dataset.map_batches(an.SecurePredictor, fn_constructor_args=(handle,), batch_format="numpy",
             ...                     concurrency=1, num_cpus=0)  # doctest: +SKIP
         """
+        self._plain_results()
         one = np.zeros((1, *self.input_shape))
         self.predict(one, owner, output, k=k, threshold=threshold, errors="mask").check(to)
         return self._handle(owner, (output, k, threshold, errors), (column, None, frozenset()), "", to)
+
+    def _plain_results(self) -> None:
+        if self._compiled is not None and self._packing is not None:
+            raise UnsupportedError("a handle, or a Dataset, is of a network with one input and one result")
 
     def _handle(
         self,
@@ -391,6 +409,7 @@ class SecureModel(StaysHere):
         to: str | None,
     ) -> ModelHandle:
         """asked: output, k, threshold, errors. columns: of images, of ids, and ids that are left out."""
+        self._plain_results()
         output, k, threshold, errors = asked
         if (owner, asked, to) not in self._desks:
             self._desks[owner, asked, to] = self._desk(

@@ -71,7 +71,8 @@ class Prediction(StaysHere):
 
         Returns:
             Logits or probabilities, float64 (n, *output_shape); labels, int64 (n,); the classes of top_k, int64 (n, k);
-            1 or 0 for "above", int8 (n, *output_shape). NaN, or -1, for images that failed, with errors="mask". For a
+            1 or 0 for "above", int8 (n, *output_shape). Where the network returns several tensors, in a tuple, a list
+            or a dict, so many arrays in the same. NaN, or -1, for images that failed, with errors="mask". For a
             ray.data.Dataset a Dataset of ids (or all columns but the images), the output and, with errors="mask",
             "failed": nothing is computed before it is consumed, block by block, and each time anew. What is wrong with
             images is raised then, by Ray; progress and `spent` are not told.
@@ -91,10 +92,11 @@ class Prediction(StaysHere):
         """
         if (dataset := self._request.mapped(to)) is not None:
             return dataset
-        key, parts = self.output, list(self.iter_batches(to))
+        key, parts = self.output, list(self._batches(to))
         if self._request.id_name is not None:
             self.ids = np.concatenate([part[self._request.id_name] for part in parts]) if parts else np.zeros(0, object)
-        return np.concatenate([part[key] for part in parts]) if parts else self._request.nothing()
+        rows = np.concatenate([part[key] for part in parts]) if parts else self._request.nothing()
+        return self._request.shaped(rows)
 
     def iter_batches(self, to: str | None = None) -> Iterator[dict[str, NDArray[Any]]]:
         """Predict, and hand over each batch as it is there, in order; what was handed over is not lost by a failure.
@@ -104,7 +106,8 @@ class Prediction(StaysHere):
 
         Returns:
             For each batch its columns: ids under the name of the id_column, else "row", the places of the images; the
-            output under its name, as `reveal` has it; with errors="mask", "failed".
+            output under its name, as `reveal` has it (several under theirs, or as logits_0, logits_1); with
+            errors="mask", "failed".
 
         Raises:
             IcmError: Whatever `reveal` raises.
@@ -114,6 +117,10 @@ class Prediction(StaysHere):
             ...     print(batch["row"], batch["label"].shape)
             [0 1 2] (3,)
         """
+        for columns in self._batches(to):
+            yield self._request.spread(columns)
+
+    def _batches(self, to: str | None) -> Iterator[dict[str, NDArray[Any]]]:
         self.failed = np.zeros(0, np.int64)
 
         def spend(spent: Spent) -> None:

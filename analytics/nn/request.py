@@ -16,6 +16,7 @@ from analytics.nn.duration import duration_of, multiplications
 from analytics.nn.expected import Expectation
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
+from analytics.nn.packing import Packing
 from analytics.nn.prediction_run import Answered, PredictionRun
 from analytics.nn.predictor import ModelHandle, predicted
 from analytics.nn.preflight import exactness
@@ -43,6 +44,7 @@ class PredictionRequest:
 
     masked: whether images that fail are left out. skip: ids that are left out. id_name: under which name ids are
     given. handle: by the recipient, what predicts on batches of a ray.data.Dataset. expectation: of logits' errors.
+    packing: of several results.
     """
 
     loaded: LoadedWeights
@@ -58,6 +60,7 @@ class PredictionRequest:
     id_name: str | None
     handle: Callable[[str | None], ModelHandle]
     progress: Progress | None
+    packing: Packing | None = None
 
     def look(self) -> None:
         """Raise what is wrong with the images, where all are at hand."""
@@ -152,6 +155,18 @@ class PredictionRequest:
             named = self.id_name, answer.batch.ids
         values = self.wanted.read(answer.words, answer.failed)
         return {named[0]: named[1], self.wanted.name: values} | ({"failed": answer.failed} if self.masked else {})
+
+    def spread(self, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The same columns, with one for each of several results in place of all of them."""
+        if self.packing is None:
+            return columns
+        name = self.wanted.name
+        kept = {other: values for other, values in columns.items() if other != name}
+        return kept | self.packing.columns(columns[name], name)
+
+    def shaped(self, rows: NDArray[Any]) -> Any:
+        """Results of all images as the network returns them."""
+        return rows if self.packing is None else self.packing.unpacked(rows)
 
     def nothing(self) -> NDArray[Any]:
         """The results of no image: all were skipped."""

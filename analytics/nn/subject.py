@@ -19,6 +19,7 @@ from analytics.nn.estimators.estimator import Read, graph_of, is_estimator
 from analytics.nn.exported import load_exported, unexported
 from analytics.nn.findings import Finding, unsupported
 from analytics.nn.intake import takes_whole
+from analytics.nn.packing import Packed, Packing, packed_of, with_results
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import InputError, UnsupportedError
 
@@ -28,7 +29,7 @@ __all__ = ["Subject", "subject_of"]
 class Subject(Protocol):
     """What a model is made of. notes: sentences for its owner. likely: whether its results are probabilities. asks:
     whether inputs are compared with thresholds, so that each of their digits counts. whole: whether these are whole
-    numbers.
+    numbers. packing: of several inputs or results, known once it is imported.
     """
 
     @property
@@ -43,6 +44,9 @@ class Subject(Protocol):
     @property
     def whole(self) -> bool: ...
 
+    @property
+    def packing(self) -> Packing | None: ...
+
     def findings(self) -> tuple[Finding, ...]:
         """What is in the way, as it is now."""
 
@@ -50,7 +54,7 @@ class Subject(Protocol):
         """Its graph and weights; raises `UnsupportedError` with the findings where there are some."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Module:
     net: torch.nn.Module = field(repr=False)
     example: tuple[Any, ...] = field(repr=False)
@@ -62,10 +66,21 @@ class _Module:
     def whole(self) -> bool:
         return takes_whole(self.example)
 
+    @property
+    def packing(self) -> Packing | None:
+        return self.net.packing if isinstance(self.net, Packed) else None
+
     def findings(self) -> tuple[Finding, ...]:
         return importer.preflight(self.net, self.example)
 
     def imported(self) -> WeightedGraph:
+        try:
+            return importer.import_model(self.net, self.example)
+        except UnsupportedError as error:
+            several = [op for _, op, _ in error.where.get("findings", ())] == ["output"]
+            if isinstance(self.net, Packed) or not several:
+                raise
+        self.net = with_results(self.net, self.example)
         return importer.import_model(self.net, self.example)
 
 
@@ -74,6 +89,7 @@ class _Estimator:
     estimator: Any = field(repr=False)
     notes: tuple[str, ...] = ()
     whole: bool = False
+    packing: Packing | None = None
 
     @cached_property
     def _read(self) -> Read | Finding:
@@ -121,7 +137,8 @@ def subject_of(net: Any, example: tuple[Any, ...] | None) -> Subject:
     if example is None:
         raise InputError("example_inputs is needed for a torch.nn.Module: a tuple such as (x,), of one batch")
     plain, notes = dequantised(_scripted(net))
-    return _Module(plain, example, notes)
+    packed = packed_of(plain, example)
+    return _Module(plain, example, notes) if packed is None else _Module(packed, packed.example, notes)
 
 
 def _scripted(net: torch.nn.Module) -> torch.nn.Module:

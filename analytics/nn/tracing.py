@@ -28,6 +28,7 @@ from torch.nn import functional
 from analytics.nn.attention import attention
 from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
+from analytics.nn.packing import Packed
 from analytics.nn.places import place_of_error
 from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
 from analytics.nn.sources.plain import check_tensor
@@ -109,7 +110,7 @@ def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...], known: Containe
     Raises `UnsupportedError` for a network in training mode, with complex, sparse or quantised parameters or more than
     one input, and `InputError` or `ShapeError` for example inputs that are not one batch.
     """
-    _check_net(net)
+    _check_net(net.net if isinstance(net, Packed) else net)
     shape, dtype = _check_example(example_inputs)
     dtype = _taken(net, dtype)
     try:

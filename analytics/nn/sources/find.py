@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from analytics.nn.sources.arrays import ArrayImages
 from analytics.nn.sources.arrow import ArrowImages
 from analytics.nn.sources.items import ItemImages, LoaderImages
+from analytics.nn.sources.packed import PackedImages
 from analytics.nn.sources.pictures import PictureImages, pictures_in
 from analytics.nn.sources.ray_dataset import RayImages
 from analytics.nn.sources.source import Source
@@ -33,6 +34,8 @@ def source_of(images: Any, shape: tuple[int, ...], column: str | None = None, id
     Raises `ShapeError` for what is no source, or not of the shape where that is seen at once; `InputError` for names
     where there are no columns, `ColumnError` for names that are none.
     """
+    if isinstance(images, PackedImages):
+        return images
     if _is_ray_dataset(images):
         return RayImages(images, shape, column, ids)
     if isinstance(images, pa.RecordBatch):

@@ -45,11 +45,12 @@ class Wire:
 
 @dataclass(slots=True)
 class GraphBuilder:
-    """The graph so far. `module` and `source` are the path and the line of the operation that is being translated;
-    `sources`: the lines by node.
+    """The graph so far. unpacks: whether the operation takes an input out of the packed one. `module` and `source` are
+    the path and the line of the operation that is being translated; `sources`: the lines by node.
     """
 
     batch: int
+    unpacks: bool = False
     module: str = ""
     source: str = ""
     nodes: list[AnyLayer] = field(default_factory=list)

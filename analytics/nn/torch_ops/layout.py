@@ -35,6 +35,8 @@ def _dropout(_build: GraphBuilder, call: Call) -> Wire:
 
 def _cast(build: GraphBuilder, call: Call) -> Wire:
     wire, dtype = call.wire("self"), call["dtype"]
+    if build.unpacks:
+        return wire
     if dtype == torch.bool:
         return nonzero(build, wire)
     if dtype is not None and not dtype.is_floating_point and not wire.whole and not wire.truth:

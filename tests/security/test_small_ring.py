@@ -262,7 +262,7 @@ def test_openings_of_a_product_with_a_fixed_weight_modulo_16(n, owner, honest, a
     e = Enumeration(list(itertools.product((-8, -3, 0, 1, 7), (-8, -1, 0, 5))), 8)
     x, w = (np.ascontiguousarray(e.values[:, axis]) for axis in (0, 1))
     weight = ValueType(shape=(e.count,), width=4)
-    op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2, epilogue=epilogue, added=added)
+    op = OwnedProduct(parties[owner], "w", Elementwise(), weight, gain=2 - added, epilogue=epilogue, added=added)
     mask = np.full(e.count, 11, np.uint64)
     store = {name: {"w": (w if name == parties[owner] else w - mask, None)} for name in parties}
     chosen = {0: e.word(4), 2: e.word(4)}

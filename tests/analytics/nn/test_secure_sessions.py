@@ -296,8 +296,9 @@ def test_preflight_says_what_a_prediction_takes_where_nothing_stands_in_the_way(
     with ThreadEngine() as session:
         found = model_of(session, net).preflight()
     assert found == ()
-    first, *rest = str(found).splitlines()
+    first, second, *rest = str(found).splitlines()
     assert re.match(r"a batch of 2 images: \d+ rounds, at most .* sent by a party, .* dealt", first)
+    assert re.match(r"about .* s a batch, .* images/s in a lane", second)
     assert [line.partition(":")[0] for line in rest] == [
         "fractional bits", "published by alice", "expected, for images like alice's samples"
     ]  # fmt: skip

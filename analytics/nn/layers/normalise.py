@@ -19,6 +19,8 @@ from icm_ray.program.build import Builder
 
 __all__ = ["NormaliseRules"]
 
+_FINEST = 24  # fractional bits of values that are normalised, where nothing is rounded before
+
 
 class NormaliseRules(LayerRules[Normalise]):
     """A row's result is no longer than sqrt(n); a difference grows by 1 / sqrt(epsilon) at most."""
@@ -47,10 +49,11 @@ class NormaliseRules(LayerRules[Normalise]):
 
 def _own_error(layer: Normalise, x: Range, scheme: Scheme) -> float:
     """What the protocol itself is off by on exact values of this range, about; infinite where they do not fit."""
-    width = scheme.f + math.frexp(float(x.magnitude.max()))[1] + 1
+    f = min(scheme.f, _FINEST)
+    width = f + math.frexp(float(x.magnitude.max()))[1] + 1
     builder = Builder(("a", "b"))
     try:
-        kind = ValueType(shape=(1, layer.shape[-1]), f=scheme.f, width=width)
+        kind = ValueType(shape=(1, layer.shape[-1]), f=f, width=width)
         return normalised(builder, builder.add(Input("a", "x", kind)), layer).type.error
     except BoundError:
         return math.inf

@@ -112,6 +112,11 @@ def _abs(build: GraphBuilder, call: Call) -> Wire:
     return _bent(build, call.wire("self"), 0.0, -1.0, (0.0, 2.0))
 
 
+def _soft_shrink(build: GraphBuilder, call: Call) -> Wire:
+    edge = float(call["lambd"])
+    return _bent(build, call.wire("self"), edge, 1.0, (-edge, -1.0), (edge, 1.0))
+
+
 def _hard_sigmoid(build: GraphBuilder, call: Call) -> Wire:
     return _bent(build, call.wire("self"), 0.0, 0.0, (-3.0, 1 / 6), (3.0, -1 / 6))
 
@@ -250,6 +255,7 @@ ACTIVATIONS: Mapping[Any, Translation] = MappingProxyType(
         aten.prelu.default: _prelu,
         aten._prelu_kernel.default: _prelu,
         aten.abs.default: _abs,
+        aten.softshrink.default: _soft_shrink,
         aten.hardsigmoid.default: _hard_sigmoid,
         aten.hardswish.default: _hard_swish,
         aten.maximum.default: _larger,

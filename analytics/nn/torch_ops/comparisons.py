@@ -214,6 +214,13 @@ def _threshold(build: GraphBuilder, call: Call) -> Wire:
     return chosen(build, above, wire, float(call["value"]), wire.shape)
 
 
+def _hard_shrink(build: GraphBuilder, call: Call) -> Wire:
+    """x where its size is above a number, else 0."""
+    wire, edge = call.wire("self"), float(call["lambd"])
+    size = build.emit(Bent, wire, shape=wire.shape, offset=0.0, slope=-1.0, bends=((0.0, 2.0),))
+    return chosen(build, _of_difference(build, size, edge, "gt", whole=False), wire, 0.0, wire.shape)
+
+
 COMPARISONS: Mapping[Any, Translation] = MappingProxyType(
     {
         **{getattr(getattr(aten, name), kind): _compared(name) for name in _TURNED for kind in ("Scalar", "Tensor")},
@@ -235,5 +242,6 @@ COMPARISONS: Mapping[Any, Translation] = MappingProxyType(
         aten.sign.default: _sign,
         aten.heaviside.default: _step,
         aten.threshold.default: _threshold,
+        aten.hardshrink.default: _hard_shrink,
     }
 )

@@ -20,6 +20,8 @@ import analytics as an
 import icm_ray as icm
 from icm_ray.errors import BoundExceeded, PolicyError
 from icm_ray.query.withheld import Withheld
+from icm_ray.runtime.driver.engine import LaneJob
+from tests.runtime import programs
 from tests.runtime.conftest import KINDS, running
 from tests.twins import twin
 
@@ -216,3 +218,6 @@ def test_what_one_lane_answered_the_other_knows(carrier, tmp_path):
     assert frame[frame["n"] >= 20]["x"].sum().reveal() == sum(range(20, 60))
     with pytest.raises(PolicyError, match="otherwise than this party's ledger"):
         moved[moved["n"] >= 21]["x"].sum().reveal()
+    ones = {name: {f"from {name}": np.ones(4, np.uint64)} for name in ("alice", "bob")}
+    program = programs.pooled_sum(carrier, "bob", 4, ("alice", "bob"))  # what was refused is not judged again with it
+    assert carrier.execute([LaneJob(other, program, given=ones)])[0].results["total"].tolist() == [8]

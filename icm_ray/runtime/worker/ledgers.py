@@ -92,9 +92,13 @@ class Ledgers:
 
     def check(self, asked: Asked) -> None:
         """Raise `PolicyError` where the question says otherwise than the ledgers what was asked before."""
-        self._asked = asked
         for facts, ledger in self._of(asked):
             ledger.check(earlier(asked, facts.source), asked_of(asked, facts.source))
+        self._asked = asked
+
+    def drop(self) -> None:
+        """What was checked last is not answered: some member refused it."""
+        self._asked = None
 
     def commit(self) -> None:
         """What was checked last is about to be answered. Errors: those of `check`, for what was asked in other lanes

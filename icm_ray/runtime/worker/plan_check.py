@@ -61,6 +61,7 @@ class PlanCheck:
         """
         self._said, self._asking = {}, b""
         self._quotas.drop()
+        self._ledgers.drop()
         if isinstance(job.origin, FromQuestion):
             return self._of_question(job, job.origin, program, policies, info)
         tasks = job.tasks.get(self._name, {})

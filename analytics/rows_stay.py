@@ -74,7 +74,12 @@ OF_GROUPS: Final = {
     **dict.fromkeys(("any", "all"), "of each group is not offered; take min() or max() of a condition"),
     **dict.fromkeys(("get_group", "groups", "indices", "ngroup", "cumcount"), _SHOWS),
     "ngroups": "is secret before it is revealed; len(groups.size().reveal()) is it",
-    "corr": "of each group is not offered; filter for one group at a time",
+    **dict.fromkeys(("corr", "cov"), "of each group is not offered; filter for one group at a time"),
+    **dict.fromkeys(
+        ("nlargest", "nsmallest"),
+        "of each group is not offered; take max() or min(), or filter for one group at a time",
+    ),
+    **dict.fromkeys(("mode", "unique"), "of each group is not offered; group by both: groupby([key, column]).size()"),
 }
 """What frames offer, and groups do not."""
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.distinct_values import compared
-from analytics.group_keys import TEXT, domain_of, private_keys
+from analytics.distinct_values import different_of_all
+from analytics.group_keys import TEXT, domain_of
 from analytics.groupby import grouped
 from analytics.query import Query, together
 from analytics.withheld import Reasons, mark
@@ -85,9 +85,8 @@ class ByValue:
         stated = domain is not None or range is not None or info.kind == "bool" or info.categories
         if stated:
             return self._distinct(domain, range, modes=False)
-        of, max_bytes = compared(self.meant, self.of, max_bytes)
-        keys = private_keys(self.meant, [of], max_groups, max_bytes)
-        return self._asked(Distinct(self.meant.name(keys), of), keys)
+        part = different_of_all(self.meant, self.of, max_groups, max_bytes)
+        return Query([part], part.statistic.title)
 
     def mode(self, *, domain: Iterable[Any] | None = None, range: tuple[int, int] | None = None) -> Query:
         """Find which values of a public domain are there most often; no count is opened.

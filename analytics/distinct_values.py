@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from analytics.execute import Part
 from analytics.group_keys import TEXT, places_for, private_keys
-from analytics.meant import Meant
+from analytics.meant import Groups, Meant
 from icm_ray.errors import PolicyError
 from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.expressions.tree import Of, apply, literal
+from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.distinct_in_groups import DistinctInGroups
 
-__all__ = ["compared", "different"]
+__all__ = ["compared", "different", "different_of_all", "part_of_different"]
 
 _TEXT_OF_FLOAT: Final = 24
 
@@ -37,3 +39,25 @@ def different(meant: Meant, dataset: str, of: Of) -> DistinctInGroups:
     counted, most_bytes = compared(meant, of)
     values = None if facts.shared else private_keys(meant, [counted], places_for(meant), most_bytes)
     return DistinctInGroups(dataset=dataset, column=counted, values=values)
+
+
+def different_of_all(meant: Meant, of: Of, most: int | None = None, most_bytes: int = TEXT) -> Part:
+    """How many different values a column of some rows has. most, most_bytes: as of private keys.
+
+    Errors: `ColumnError`, `InputError`, `PolicyError`.
+    """
+    counted, most_bytes = compared(meant, of, most_bytes)
+    keys = private_keys(meant, [counted], most, most_bytes)
+    part = meant.part(Distinct(meant.name(keys), counted), keys)
+    part.statistic.partials(part.rows)  # refuses what cannot be
+    return part
+
+
+def part_of_different(meant: Meant, of: Of, by: Groups, room: tuple[int | None, int | None]) -> Part:
+    """The same of rows in groups of public values, or of all rows. room: `different_of_all`'s most and most_bytes."""
+    if not by:
+        most, most_bytes = room
+        return different_of_all(meant, of, most, TEXT if most_bytes is None else most_bytes)
+    part = meant.part(different(meant, meant.name(by), of), by)
+    part.statistic.partials(part.rows)
+    return part

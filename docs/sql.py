@@ -42,8 +42,8 @@ EXPRESSIONS = (
     "DATE_TRUNC('month', CAST(t AS DATE))", "DATE_TRUNC('hour', t)", "price * 2 > 1.5",
 )  # fmt: skip
 ASKED = (
-    "COUNT(*)", "COUNT(x)", "COUNT_IF(ill)", "SUM(n)", "AVG(x)", "MIN(n)", "MAX(n)", "MIN(day)", "SUM(price)",
-    "STDDEV(x)", "STDDEV_SAMP(x)",
+    "COUNT(*)", "COUNT(x)", "COUNT(DISTINCT n)", "COUNT_IF(ill)", "SUM(n)", "AVG(x)", "MIN(n)", "MAX(n)",
+    "MIN(day)", "SUM(price)", "STDDEV(x)", "STDDEV_SAMP(x)",
     "STDDEV_POP(x)", "VARIANCE(x)", "VAR_POP(x)", "BOOL_AND(ill)", "BOOL_OR(ill)", "MEDIAN(x)", "QUANTILE_CONT(x, 0.9)",
     "PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY x)",
 )  # fmt: skip

@@ -19,6 +19,7 @@ from icm_ray.query.expressions.tree import EVERY_ROW, Of, apply, literal
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
+from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.statistics.quantile import Quantile
@@ -34,13 +35,15 @@ Maker = Callable[[str], Statistic]
 @dataclass(frozen=True, slots=True)
 class Measure:
     """statistics: what is asked. read: SQL's value from theirs; None is NULL. kind: of that value. condition: the rows
-    that count (FILTER), all for None.
+    that count (FILTER), all for None. different: whose different values are counted; of their own groups, so that who
+    asks makes the statistic.
     """
 
     statistics: tuple[Maker, ...]
     read: Callable[..., Any]
     kind: str
     condition: Of | None = None
+    different: Of | None = None
 
 
 def is_aggregate(node: Node) -> bool:
@@ -102,6 +105,9 @@ def _number(value: float) -> float | None:
 def _count(to: Translator, node: Node) -> Measure:
     if node.this is None or isinstance(node.this, exp.Star):
         return Measure((_counted(EVERY_ROW),), _itself, "int")
+    if isinstance(node.this, exp.Distinct) and len(node.this.expressions) == 1:
+        different = to.of(node.this.expressions[0])
+        return Measure((lambda name: Distinct(name, different),), _itself, "int", different=different)
     of = _argument(to, node)
     return Measure((_counted(of if to.typed(of).nullable else EVERY_ROW),), _itself, "int")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from analytics.distinct_values import part_of_different
 from analytics.execute import Part
 from analytics.from_sql.aggregates import Measure, is_aggregate, is_answered, measure
 from analytics.from_sql.domains import Domains, Key, key_of
@@ -281,6 +282,9 @@ class _Grouped:
         """Refuse what merged rows do not have, before anything is asked."""
         if not isinstance(self.meant, MergedMeant):
             return
+        if found.different is not None:
+            instead = "different values are counted in a frame's own rows, and not in merged ones"
+            raise self.context.source.unsupported(node, self.context.source.shown(node), instead, ("DISTINCT",))
         try:
             meant = self.meant if found.condition is None else self.meant.chosen(found.condition)
             for make in found.statistics:
@@ -322,14 +326,30 @@ class _Grouped:
             place(self.meant, lambda name: Count(name, EVERY_ROW))
         for make in () if private is None else private.makers:
             place(self.meant, make)
-        places = []
-        for _, found in self.measures.values():
+        places: list[tuple[int, ...]] = []
+        for node, (_, found) in self.measures.items():
+            if found.different is not None:
+                part = self._different(node, found, found.different, groups, private)
+                places.append((parts.setdefault((part.statistic, part.selection), (len(parts), part))[0],))
+                continue
             if private is not None:
                 places.append(tuple(place(self.meant, filtered(found, make)) for make in found.statistics))
                 continue
             meant = self.meant if found.condition is None else self.meant.chosen(found.condition)
             places.append(tuple(place(meant, make) for make in found.statistics))
         return tuple(part for _, part in parts.values()), places
+
+    def _different(self, node: Node, found: Measure, of: Of, groups: Groups, private: PrivateGroups | None) -> Part:
+        """What counts different values. Errors: `UnsupportedError`, `ColumnError` at its place, `PolicyError`."""
+        source = self.context.source
+        if private is not None:
+            instead = "different values are counted in groups that are stated, domain={...}"
+            raise source.unsupported(node, source.shown(node), instead, ("DISTINCT",))
+        meant = self.meant if found.condition is None else self.meant.chosen(found.condition)
+        try:
+            return part_of_different(meant, of, groups, self.context.room)
+        except ColumnError as error:
+            raise source.wrong(node, error) from None
 
 
 def _of_opened(source: Source, select: exp.Select, behind: Opened) -> Opened:

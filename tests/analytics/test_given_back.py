@@ -71,7 +71,7 @@ IMAGES = np.ones((2, 3), np.float32)
 def test_weights_of_a_dropped_model_are_forgotten(engine, monkeypatch):
     models = [linear_model(engine)]
     models[0].predict(IMAGES, owner="bob").reveal()
-    kept = set(models[0]._loaded._kept)
+    kept = set(models[0]._loaded._version.keys)
     assert kept
     assert given_back(engine, monkeypatch, models.clear) == kept
 

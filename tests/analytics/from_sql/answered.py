@@ -34,6 +34,10 @@ ANSWERED = {
     "quantiles": "SELECT MEDIAN(x), QUANTILE_CONT(n, 0.25), PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY x), "
     "MEDIAN(n) FILTER (WHERE ill) FROM visits",
     "quantiles of groups": "SELECT ill, MEDIAN(x) AS m, COUNT(*) FROM visits GROUP BY ill ORDER BY m",
+    "different values": "SELECT COUNT(DISTINCT n), COUNT(DISTINCT ward) AS w, COUNT(DISTINCT x) FILTER (WHERE ill), "
+    "COUNT(DISTINCT n % 3 = 0) FROM visits",
+    "different values of groups": "SELECT ill, COUNT(DISTINCT x) AS c, COUNT(DISTINCT ward) FILTER (WHERE n > 0), "
+    "COUNT(*) FROM visits GROUP BY ill HAVING COUNT(DISTINCT n) > 1",
     "arithmetic": "SELECT SUM(2 * x - n / 4 + 1), MAX(ABS(-n)), AVG(CAST(n AS DOUBLE) / 3), SUM(-x) FROM visits",
     "around": "SELECT SUM(x) / COUNT(*) AS r, COALESCE(SUM(x), 0) AS s, -MAX(n) + 1 AS m, "
     "CASE WHEN COUNT(*) > 5 THEN 'many' ELSE 'few' END AS size, AVG(x) IS NULL AS none, "

@@ -257,7 +257,8 @@ class GroupVerbs:
             skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64; NaN of fewer than three values.
+            A query for a DataFrame, or of one picked column a Series, of float64; NaN of fewer than three values, or of
+            equal ones.
 
         Raises:
             ColumnError: A picked column holds no numbers.
@@ -277,7 +278,8 @@ class GroupVerbs:
             skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
-            A query for a DataFrame, or of one picked column a Series, of float64; NaN of fewer than four values.
+            A query for a DataFrame, or of one picked column a Series, of float64; NaN of fewer than four values, or of
+            equal ones.
 
         Raises:
             ColumnError: A picked column holds no numbers.

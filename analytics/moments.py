@@ -66,7 +66,7 @@ class Moments:
             skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
-            A query for a float; NaN of fewer than 3 values, 0 of equal ones.
+            A query for a float; NaN of fewer than 3 values, or of equal ones, as pandas has it.
 
         Raises:
             ColumnError: The column holds no numbers.
@@ -87,7 +87,7 @@ class Moments:
             skipna: True: missing values are skipped; False, which pandas has, is refused.
 
         Returns:
-            A query for a float; NaN of fewer than 4 values, 0 of equal ones.
+            A query for a float; NaN of fewer than 4 values, or of equal ones, as pandas has it.
 
         Raises:
             ColumnError: The column holds no numbers.

@@ -12,6 +12,7 @@ from icm_ray.errors import PolicyError
 from icm_ray.query.choices import choices
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.lower import Lowered
+from icm_ray.query.merge import MergedRows
 from icm_ray.query.opened import Known, Opened
 from icm_ray.query.overlap import APART
 from icm_ray.query.question import Asked, Question
@@ -64,7 +65,7 @@ def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
         return Withheld(few)
     reasons = [few]
     chosen = rows.where is not None or bool(rows.groups) or bool(choices(statistic, rows))
-    if chosen:
+    if chosen or isinstance(rows, MergedRows):
         reasons.append(f"1 to {policy.min_rows - 1} are left out")
     if statistic.contributed and policy.dominance:
         reasons.append(f"one is above {policy.largest} % of it, or two above {policy.two_largest} %")

@@ -87,7 +87,7 @@ class Shape(OfColumn, frozen=True, forbid_unknown_fields=True, tag="shape"):
             return math.nan
         spread = numbers["V"].number
         if not spread:
-            return 0.0
+            return math.nan  # of a constant column, as pandas has it
         if self.peaked:
             beyond = Fraction((n - 1), (n - 2) * (n - 3))
             return nearest(beyond * ((n + 1) * numbers["K"].number / spread**2 - 3 * (n - 1)))

@@ -179,6 +179,8 @@ class _Walk:
         if not isinstance(output, Wire):
             self._find(self.traced.output, "the output does not depend on the input")
             return None
+        if output.closed or output.shut is not None:
+            self._find(self.traced.output, "its result holds values that a mask fills with minus infinity")
         if output.at:
             self._find(self.traced.output, "its result has the batch dimension elsewhere; it must stay in front")
         return None if self.findings else output

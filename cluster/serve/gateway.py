@@ -119,8 +119,8 @@ class Gateway:
                 ) from None
         elif kind == "application/x-npy":
             try:
-                image = np.load(BytesIO(body), allow_pickle=False)
-            except (OSError, ValueError, EOFError, SyntaxError):
+                image = np.lib.format.read_array(BytesIO(body), allow_pickle=False)
+            except (OSError, ValueError, EOFError, SyntaxError, OverflowError, MemoryError):
                 raise ShapeError("the request is no .npy array") from None
         else:
             image = PictureReader(self._shape).read(BytesIO(body), "the request")

@@ -135,9 +135,10 @@ class OwnedProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     bound: int | None = None
     added: bool = False
 
-    def infer(self, x: ValueType, *added: ValueType) -> ValueType:
-        if len(added) != self.added or any(kind.kind is not Kind.SHARE for kind in (x, *added)):
+    def infer(self, *inputs: ValueType) -> ValueType:
+        if len(inputs) != 1 + self.added or any(kind.kind is not Kind.SHARE for kind in inputs):
             raise ProgramError("a product takes additive shares, and one more where something is added to it")
+        x, *added = inputs
         raw = self._product(x)
         for kind in added:
             if (kind.shape, kind.f) != (raw.shape, raw.f):

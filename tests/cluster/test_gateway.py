@@ -50,6 +50,20 @@ def array(image):
     return file.getvalue()
 
 
+def arrays(image):
+    """Several, as `numpy.savez` writes them."""
+    file = io.BytesIO()
+    np.savez(file, image)
+    return file.getvalue()
+
+
+def claiming(rows):
+    """An array's header that promises so many."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (rows, 4, 5)})
+    return file.getvalue()
+
+
 BODIES = {
     "a picture": (picture(), "image/png"),
     "a picture of no stated kind": (picture("BMP"), ""),
@@ -79,6 +93,15 @@ BAD = {
     "another shape": (array(IMAGE[:2]), "application/x-npy", 400, "an image is (3, 4, 5); this is (2, 4, 5)"),
     "text": (array(IMAGE.astype(str)), "application/x-npy", 400, "of dtype <U3"),
     "objects": (array(np.array([{}])), "application/x-npy", 400, "no .npy array"),
+    "several arrays": (arrays(IMAGE), "application/x-npy", 400, "no .npy array"),
+    "a size beyond all": (claiming(10**30), "application/x-npy", 400, "no .npy array"),
+    "a size beyond memory": (claiming(10**13), "application/x-npy", 400, "no .npy array"),
+    "a program": (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\nshowpage",
+        "image/png",
+        400,
+        "UnidentifiedImageError",
+    ),
     "too much": (b"\0" * ((32 << 20) + 1), "image/png", 413, "at most"),
     "beyond a bound": (array(-IMAGE.astype(float)), "application/x-npy", 422, "beyond a bound"),
 }

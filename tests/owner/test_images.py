@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from icm_ray.errors import NullError, ProgramError, ShapeError
+from icm_ray.errors import NullError, ProgramError, ShapeError, SourceError
 from icm_ray.owner.images import columns
 from icm_ray.owner.tables import Tables
 from icm_ray.query.image_tasks import ImageRows, ImageSource
@@ -81,6 +81,45 @@ def test_what_there_is_not(file):
         tables.make(ColumnValues("t", "x", 0, 0, 1))
     tables.close("t")
     with pytest.raises(ProgramError, match="forgotten"):
+        read(tables, [0])
+
+
+def test_what_only_has_the_name_of_an_array_is_refused(tmp_path):
+    path = tmp_path / "x.npy"
+    with path.open("wb") as file:
+        np.savez(file, X)
+    with pytest.raises(SourceError, match="cannot be read as a .npy array"):
+        opened(path)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (10**30, 2, 3)})
+    with pytest.raises(SourceError, match="cannot be read as a .npy array"):
+        opened(path)
+
+
+def test_damaged_ids_are_named(tmp_path):
+    path = tmp_path / "x.parquet"
+    table = pa.table({"id": pa.array(range(200)), "x": pa.array([[1.0] * 6] * 200)})
+    pq.write_table(table, path, compression="none", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[4:60] = b"\xff" * 56  # the first page of ids
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"x\.parquet: its ids cannot be read"):
+        opened(path, ids="id")
+
+
+def test_pictures_that_other_programs_would_draw_are_none(tmp_path, monkeypatch):
+    """Pillow hands PostScript to Ghostscript, whatever a file's name is."""
+    from PIL import EpsImagePlugin
+
+    def ghostscript(*_, **__):
+        raise AssertionError("Ghostscript was asked")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
+    path = tmp_path / "x.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 3 2\n%%EndComments\nshowpage\n")
+    tables = Tables()
+    tables.open("t", ImageSource((str(path),), (1, 2, 3)))
+    with pytest.raises(SourceError, match="cannot be read as a picture"):
         read(tables, [0])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -43,6 +43,7 @@ ESTIMATORS: Mapping[str, Reader] = MappingProxyType(
     }
 )
 """By the name of a class, or of one that it is derived from."""
+_PREDICTS: Final = frozenset({"predict", "predict_proba", "decision_function"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,7 @@ def graph_of(model: Any) -> Read | Finding:
             scaling = _scaling(last)
             if scaling is not None:
                 seen = seen.then(*scaling)
-        read = next((ESTIMATORS[kind.__name__] for kind in type(last).__mro__ if kind.__name__ in ESTIMATORS), None)
-        if read is None:
-            raise Refused(f"of scikit-learn's estimators these are supported: {', '.join(sorted(ESTIMATORS))}")
+        read = _reader(type(last))
         build = GraphBuilder(batch=1)
         reading = read(build, last, seen, Wire(INPUT, (int(count),)))
     except Refused as refusal:
@@ -81,6 +80,18 @@ def graph_of(model: Any) -> Read | Finding:
     graph = Graph(nodes=tuple(build.nodes), input_shape=(int(count),), output=reading.wire.name)
     network = WeightedGraph(graph, build.weights).simplified(drop_unused).simplified(merge_reshapes)
     return Read(network, reading.likely, reading.asks)
+
+
+def _reader(kind: type) -> Reader:
+    """That of the class, or of the first that it is derived from, unless one between them predicts in its own way."""
+    for base in kind.__mro__:
+        ours = base.__module__.startswith("sklearn.")
+        if ours and base.__name__ in ESTIMATORS:
+            return ESTIMATORS[base.__name__]
+        own = [] if ours else sorted(_PREDICTS & vars(base).keys())
+        if own:
+            raise Refused(f"{base.__name__} has its own {own[0]}(); give the estimator of scikit-learn's")
+    raise Refused(f"of scikit-learn's estimators these are supported: {', '.join(sorted(ESTIMATORS))}")
 
 
 def _steps(model: Any) -> Iterator[tuple[str, Any]]:
@@ -104,7 +115,7 @@ def _scaling(step: Any) -> tuple[Any, Any] | None:
     """(mean, scale) of (x - mean) / scale; None where a step does something else."""
     name = type(step).__name__
     if name == "StandardScaler":
-        mean = 0.0 if step.mean_ is None else np.asarray(step.mean_, np.float64)
+        mean = np.asarray(step.mean_, np.float64) if step.with_mean else 0.0  # found where it is not subtracted, too
         return mean, 1.0 if step.scale_ is None else np.asarray(step.scale_, np.float64)
     if name == "MinMaxScaler" and not step.clip:
         return -step.min_ / step.scale_, 1 / step.scale_

@@ -82,6 +82,8 @@ def add_forest(build: GraphBuilder, trees: Sequence[Tree], seen: Scaled, x: Wire
             for node, side in way.items():
                 paths[number, place, places[node]] = side
         values[:, number, len(leaves) :] = values[:, number, :1]
+        if not asks:  # a question of nothing leads to a leaf that is alone
+            paths[number, 0, 0], counts[number, 0] = 1, -1
     flat = {"weight": torch.from_numpy(pick.reshape(count * asked, -1)), "bias": torch.from_numpy(limits.ravel())}
     y = build.emit(Linear, x, shape=(count * asked,), whole=True, **flat)
     y = build.reshape(build.emit(Step, y, shape=y.shape), (count * asked, 1, 1))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from analytics.nn.estimators.reading import Reading, Scaled, linear, matrix, of_two
+from analytics.nn.estimators.reading import Reading, Scaled, linear, matrix, need_classes, of_two
 from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
 from icm_ray.network.layers import Relu, Smooth
 
@@ -40,6 +40,7 @@ def read_perceptron_regressor(build: GraphBuilder, model: Any, seen: Scaled, x: 
 
 def read_perceptron_classifier(build: GraphBuilder, model: Any, seen: Scaled, x: Wire) -> Reading:
     """The same; its output activation is what `output="probabilities"` computes."""
+    need_classes(model)
     if model.out_activation_ == "logistic" and model.n_outputs_ > 1:
         raise Refused("it was fitted with several labels for each row; fit one estimator for each")
     return Reading(_layers(build, model, seen, x, two=True))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
 from icm_ray.network.layers import Linear
 
-__all__ = ["Array", "Reader", "Reading", "Scaled", "linear", "matrix", "of_two"]
+__all__ = ["Array", "Reader", "Reading", "Scaled", "linear", "matrix", "need_classes", "of_two"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -71,6 +71,12 @@ def linear(build: GraphBuilder, x: Wire, weight: Array, bias: Array, seen: Scale
         bias = bias - weight @ seen.mean
     facts = {"weight": torch.from_numpy(weight.copy()), "bias": torch.from_numpy(np.array(bias, np.float64))}
     return build.emit(Linear, x, shape=(len(weight),), **facts)
+
+
+def need_classes(model: Any) -> None:
+    """Raises `Refused` for a single class: there are two scores for one."""
+    if len(model.classes_) == 1:
+        raise Refused("it was fitted with one class alone; there is nothing to tell apart")
 
 
 def of_two(weight: Array, bias: Array) -> tuple[Array, Array]:

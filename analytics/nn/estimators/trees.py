@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from analytics.nn.estimators.forest import Tree, add_forest, evaluate
-from analytics.nn.estimators.reading import Array, Reading, Scaled, of_two
+from analytics.nn.estimators.reading import Array, Reading, Scaled, need_classes, of_two
 from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
 
 __all__ = [
@@ -81,6 +81,8 @@ def read_histogram_boosted(build: GraphBuilder, model: Any, seen: Scaled, x: Wir
 
 def _sum(build: GraphBuilder, model: Any, trees: list[Tree], seen: Scaled, x: Wire) -> Reading:
     """What all start from is what the estimator says of a row of zeros less what the trees say of it."""
+    if hasattr(model, "classes_"):
+        need_classes(model)
     zeros = np.zeros((1, model.n_features_in_))
     scores = model.decision_function if hasattr(model, "classes_") else model.predict
     start = np.atleast_1d(np.asarray(_unnamed(scores, zeros), np.float64).squeeze()) - evaluate(trees, zeros[0])

@@ -37,8 +37,8 @@ class ArrayFiles:
 
     def _mapped(self, path: str) -> NDArray[Any]:
         try:
-            images: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError):
+            images: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+        except (OSError, ValueError, EOFError, SyntaxError, OverflowError):
             raise SourceError(f"{path}: cannot be read as a .npy array of numbers", path=path) from None
         if images.dtype.kind not in "buif":
             raise ShapeError(f"{path}: numbers are needed, not dtype {images.dtype}", path=path)

@@ -66,7 +66,10 @@ class ColumnFiles:
         if self._ids is None:
             return []
         with _opened(path) as file:
-            found: list[Any] = file.read(columns=[self._ids]).column(0).to_pylist()
+            try:
+                found: list[Any] = file.read(columns=[self._ids]).column(0).to_pylist()
+            except (OSError, pa.ArrowException):
+                raise SourceError(f"{path}: its ids cannot be read", path=path) from None
             return found
 
     def read(self, path: str, rows: NDArray[np.int64]) -> NDArray[Any]:

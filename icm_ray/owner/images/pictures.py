@@ -13,6 +13,7 @@ from icm_ray.errors import ShapeError, SourceError, UnsupportedError
 __all__ = ["PICTURE_SUFFIXES", "PictureFiles", "PictureReader"]
 
 PICTURE_SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # Pillow hands others on to other programs
 _MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -37,7 +38,7 @@ class PictureReader:
         """Pixels (*shape). name: of the picture, for messages. Raises `SourceError` where it is none."""
         channels, height, width = self._shape
         try:
-            with self._open(file) as opened:
+            with self._open(file, formats=_FORMATS) as opened:
                 if opened.mode.startswith(("I", "F")):  # which Pillow would cut off at 255
                     raise SourceError(
                         f"{name} has more than 8 bits a pixel and channel; make it a picture of 8", path=name

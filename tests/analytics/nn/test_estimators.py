@@ -44,6 +44,10 @@ CASES: dict[str, tuple[str, Any]] = {
     "perceptron, regression": ("diabetes", MLPRegressor(hidden_layer_sizes=(5,), activation="logistic", max_iter=5)),
     "tree, classes": ("cancer", DecisionTreeClassifier(max_depth=4, random_state=0)),
     "tree of a pipeline": ("iris", make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0))),
+    "tree of rows that keep their mean": (
+        "iris",
+        make_pipeline(StandardScaler(with_mean=False), DecisionTreeClassifier(random_state=0)),
+    ),
     "tree, regression": ("diabetes", DecisionTreeRegressor(max_depth=5, random_state=0)),
     "a leaf alone": ("iris", DecisionTreeClassifier(max_depth=1, min_samples_split=1000)),
     "forest, classes": ("iris", RandomForestClassifier(5, random_state=0)),
@@ -118,6 +122,35 @@ def test_numbers_that_hardly_differ_are_told_apart(lanes) -> None:
     secure = SecureModel(lanes, model, "alice", input_bound=0.25, batch_size=8)
     np.testing.assert_allclose(secure.predict(x, owner="bob").reveal(to="bob")[:, 0], np.arange(8.0), atol=1e-6)
     assert secure.error >= 7  # another leaf, where a number lies at a threshold
+
+
+def test_trees_of_one_class(lanes) -> None:
+    x = datasets.load_iris().data[:4]
+    for model in (DecisionTreeClassifier(), RandomForestClassifier(2), DecisionTreeRegressor()):
+        secure = SecureModel(lanes, model.fit(x, np.full(4, 3)), "alice", input_bound=8, batch_size=4)
+        right(model, x, secure.predict(x, owner="bob").reveal(to="bob"), True, 1e-6)
+
+
+class Exponential(LinearRegression):
+    def predict(self, X):
+        return np.exp(super().predict(X))
+
+
+class Named(LinearRegression):
+    """Predicts as its class does."""
+
+
+def test_classes_of_their_own() -> None:
+    x, y = datasets.load_iris(return_X_y=True)
+    assert "Exponential has its own predict()" in str(graph_of(Exponential().fit(x, y)))
+    model = Named().fit(x, y)
+    read = graph_of(model)
+    assert isinstance(read, Read)
+    right(model, x, run_reference(read.network, x), False, 1e-9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for alone in (MLPClassifier((2,), max_iter=2), HistGradientBoostingClassifier(max_iter=2)):
+            assert "one class alone" in str(graph_of(alone.fit(x, np.zeros(150))))
 
 
 def test_what_cannot_be_read_is_named(lanes) -> None:

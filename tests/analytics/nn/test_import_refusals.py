@@ -92,6 +92,8 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "a limit that nothing reaches": (lambda x: x.clamp(-1e9, 1e9), "finite"),
     "softmax of one": (lambda x: x[:, :1].softmax(1), "2 or more"),
     "norm of two": (lambda x: functional.layer_norm(x[..., :2], (2,)), "three or more"),
+    "a private mask of the result": (lambda x: x.masked_fill(x > 0, -1e9), "result holds values that a mask"),
+    "a public mask of the result": (lambda x: x.masked_fill(torch.eye(6) > 0, -1e9), "result holds values"),
     "infinite filling": (lambda x: x.masked_fill(torch.eye(6) > 0, -torch.inf) + 1, "mask"),
     "filling with much": (lambda x: x.masked_fill(torch.eye(6) > 0, 1e9), "softmax"),
     "other masks for others": (lambda x: x.masked_fill(torch.ones(4, 6, 6).cumsum(0) > 2, -1e9).softmax(-1), "heads"),

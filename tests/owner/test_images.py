@@ -88,11 +88,11 @@ def test_what_only_has_the_name_of_an_array_is_refused(tmp_path):
     path = tmp_path / "x.npy"
     with path.open("wb") as file:
         np.savez(file, X)
-    with pytest.raises(SourceError, match="cannot be read as a .npy array"):
+    with pytest.raises(SourceError, match=r"cannot be read as a \.npy array"):
         opened(path)
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (10**30, 2, 3)})
-    with pytest.raises(SourceError, match="cannot be read as a .npy array"):
+    with pytest.raises(SourceError, match=r"cannot be read as a \.npy array"):
         opened(path)
 
 

@@ -31,7 +31,8 @@ class EngineConfig:
         job_timeout: Seconds that one partition may take.
         partition_bytes: Plaintext bytes of one partition, about.
         in_flight: Bytes that a worker may hold of what is between the inputs and outputs of a program, about; 0: as
-            much as keeps it within four times these. More means fewer rounds, which a slow network is grateful for.
+            much as keeps it within four times these, or 128 MiB in programs of many operations. More means fewer
+            rounds, which a slow network is grateful for.
         tls: Whether every link is encrypted and authenticated; only benchmarks on loopback switch it off.
         rtt_ms: Milliseconds there and back of a slow network put between the members of a lane, for benchmarks.
         mbit: Megabits a second, each way on each link, of that network; 0: as fast as it goes.

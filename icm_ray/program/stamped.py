@@ -25,7 +25,8 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     in_flight: bytes that a worker may hold of what is between a program's inputs and its outputs, about; larger
     operations run in blocks of rows, which takes more rounds. 0: as much as keeps it within four times its inputs and
-    outputs. threads: the most that a worker has; so many blocks are in flight, within the same memory.
+    outputs, or 128 MiB in programs of many operations. threads: the most that a worker has; so many blocks are in
+    flight, within the same memory.
     """
 
     in_flight: int = 0

@@ -65,11 +65,12 @@ def plan_of(
     parties: tuple[str, ...], nodes: tuple[Node, ...], types: tuple[ValueType, ...], in_flight: int, threads: int = 1
 ) -> Plan:
     """in_flight: bytes of working sets that a worker may hold at once; 0: as much as keeps it within four times its
-    shares of inputs and outputs. threads: how many blocks of them can be worked on at once.
+    shares of inputs and outputs, or 128 MiB in programs of many operations. threads: how many blocks of
+    them can be worked on at once.
     """
     narrowed = zip(with_reads(nodes, types), types, strict=True)
     given = tuple(Step(node.op, node.inputs, kind) for node, kind in narrowed)
-    room = in_flight or in_flight_for(given)
+    room = in_flight or in_flight_for(parties, given)
     steps = in_blocks(parties, given, room, threads)
     costs = tuple(
         cost_of(step.op, [steps[source].type for source in step.inputs], parties, step.type) for step in steps

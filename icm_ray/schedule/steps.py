@@ -13,6 +13,11 @@ __all__ = ["Step", "cost_of", "in_flight_for", "shares_of", "size_of", "working_
 
 _LEAST: int = 3 << 19
 """Bytes that are always allowed in flight: below, cutting costs more than it saves."""
+_DEEP: int = 16
+"""Operations after which a program is a deep one, as a network's are: blocks of each would cost it rounds, and a step's
+other parts are worked on meanwhile anyway."""
+_LEAST_OF_DEEP: int = 1 << 27
+"""What is always allowed there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,9 @@ def working_set(op: Operation, cost: Cost, out: ValueType) -> int:
     return 3 * held // 4 if row.compares else held
 
 
-def in_flight_for(steps: tuple[Step, ...]) -> int:
-    """Bytes of working sets that a worker may hold at once: with inputs and outputs no more than four times these.
+def in_flight_for(parties: tuple[str, ...], steps: tuple[Step, ...]) -> int:
+    """Bytes of working sets that a worker may hold at once: with inputs and outputs no more than four times these, or
+    128 MiB where there are many operations, one after the other.
 
     The shares that count are those that the program is given and leaves, or those of its largest operation.
     """
@@ -56,7 +62,17 @@ def in_flight_for(steps: tuple[Step, ...]) -> int:
     room = max(7 * (3 * taken + 2 * made) // 8 for taken, made in _shares(steps))
     # the levels of a long row's maximum stand beside it: half of it each, differences and larger ones
     rows = (steps[step.inputs[0]].type for step in steps if row_of(step.op).long is Long.LEVELS)
-    return max(_LEAST, room - max((size_of(row) for row in rows if len(row.shape) == 1), default=0))
+    return max(
+        _LEAST_OF_DEEP if _talking(parties, steps) >= _DEEP else _LEAST,
+        room - max((size_of(row) for row in rows if len(row.shape) == 1), default=0),
+    )
+
+
+def _talking(parties: tuple[str, ...], steps: tuple[Step, ...]) -> int:
+    """How many operations open anything between a program's inputs and its results."""
+    inside = (step for step in steps if row_of(step.op).edge is Edge.NONE)
+    costs = (cost_of(step.op, [steps[source].type for source in step.inputs], parties, step.type) for step in inside)
+    return sum(cost.rounds > 0 for cost in costs)
 
 
 def shares_of(steps: tuple[Step, ...]) -> int:

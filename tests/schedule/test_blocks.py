@@ -160,3 +160,20 @@ def test_by_default_a_worker_holds_at_most_four_times_inputs_and_outputs():
     blocks = [step for step in plan.steps if isinstance(step.op, Relu)]
     assert len(blocks) > 1
     assert {plan.corrected[plan.steps.index(step)] for step in blocks} == {"alice", "bob"}, "corrections take turns"
+
+
+def test_deep_programs_are_given_room_for_whole_operations():
+    """Fifteen products in a row run in blocks, sixteen in as many rounds as there are."""
+
+    def rounds(deep):
+        builder = Builder(("a", "b"))
+        x = y = builder.add(Input("a", "x", ValueType(shape=(1 << 17,), width=3)))
+        for _ in range(deep):
+            y = builder.add(AssumeWidth(3), builder.add(Product(Elementwise()), x, y))
+        builder.add(Reveal("a", "y"), y)
+        return Stamped(builder.build()).plan().rounds
+
+    few, many = rounds(15), rounds(16)
+    assert rounds(1) > 2, "in blocks"
+    assert few == 15 * (rounds(1) - 1) + 1
+    assert many == 16 + 1

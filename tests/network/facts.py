@@ -83,7 +83,6 @@ def every_kind() -> Graph:
     chain.add(layers.Expand, (4, 4, 2))
     chain.add(layers.Flatten, (32,))
     chain.add(layers.Linear, (6,), weight="w1", bias=None, whole=True)
-    chain.add(layers.Step, (6,))
     chain.add(layers.Leaves, (5,), weight="w2", bias="b2", trees=2)
     return chain.graph()
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from analytics.nn.estimators.reading import Array, Scaled
 from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
-from icm_ray.network.layers import Conv, Leaves, Linear, Step
+from icm_ray.network.layers import AtLeast, Conv, Leaves, Linear
 
 __all__ = ["Tree", "add_forest", "evaluate"]
 
@@ -86,7 +86,7 @@ def add_forest(build: GraphBuilder, trees: Sequence[Tree], seen: Scaled, x: Wire
             paths[number, 0, 0], counts[number, 0] = 1, -1
     flat = {"weight": torch.from_numpy(pick.reshape(count * asked, -1)), "bias": torch.from_numpy(limits.ravel())}
     y = build.emit(Linear, x, shape=(count * asked,), whole=True, **flat)
-    y = build.reshape(build.emit(Step, y, shape=y.shape), (count * asked, 1, 1))
+    y = build.reshape(build.emit(AtLeast, y, shape=y.shape, at=0.0), (count * asked, 1, 1))
     square, none = (1, 1), ((0, 0), (0, 0))
     y = build.emit(
         Conv,
@@ -101,7 +101,7 @@ def add_forest(build: GraphBuilder, trees: Sequence[Tree], seen: Scaled, x: Wire
         groups=count,
         whole=True,
     )
-    y = build.reshape(build.emit(Step, y, shape=y.shape), (count * reached,))
+    y = build.reshape(build.emit(AtLeast, y, shape=y.shape, at=0.0, whole=True), (count * reached,))
     facts = {"weight": torch.from_numpy(values.reshape(outputs, -1)), "bias": torch.from_numpy(bias.copy())}
     return build.emit(Leaves, y, shape=(outputs,), trees=count, **facts)
 

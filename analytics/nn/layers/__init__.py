@@ -40,7 +40,6 @@ from analytics.nn.layers.scale import ScaleRules
 from analytics.nn.layers.slice import SliceRules
 from analytics.nn.layers.smooth import SmoothRules
 from analytics.nn.layers.softmax import SoftmaxRules
-from analytics.nn.layers.step import StepRules
 from analytics.nn.layers.take import TakeRules
 from icm_ray.network import layers
 from icm_ray.network.layer import Layer
@@ -82,7 +81,6 @@ RULES: Mapping[type[Layer], LayerRules[Any]] = MappingProxyType(
         layers.Slice: SliceRules(),
         layers.Smooth: SmoothRules(),
         layers.Softmax: SoftmaxRules(),
-        layers.Step: StepRules(),
         layers.Take: TakeRules(),
     }
 )

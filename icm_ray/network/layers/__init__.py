@@ -40,7 +40,6 @@ from icm_ray.network.layers.scale import Scale
 from icm_ray.network.layers.slice import Slice
 from icm_ray.network.layers.smooth import Smooth
 from icm_ray.network.layers.softmax import Softmax
-from icm_ray.network.layers.step import Step
 from icm_ray.network.layers.take import Take
 
 __all__ = [
@@ -81,7 +80,6 @@ __all__ = [
     "Slice",
     "Smooth",
     "Softmax",
-    "Step",
     "Take",
     "kind_of",
 ]
@@ -120,7 +118,6 @@ AnyLayer: TypeAlias = Union[  # noqa: UP007 - msgspec takes the members from a t
     Slice,
     Smooth,
     Softmax,
-    Step,
     Take,
 ]
 

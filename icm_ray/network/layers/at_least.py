@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import compare
@@ -19,6 +20,8 @@ class AtLeast(Layer, frozen=True, kw_only=True, tag="at_least"):
     at: float
     strict: bool = False
     whole: bool = False
+
+    compares: ClassVar[bool] = True
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         source = self.only(inputs)

@@ -89,7 +89,7 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         if relu is not None:
             op = msgspec.structs.replace(op, epilogue=program.epilogue(raw, relu=True, f=program.relu_bits(relu.name)))
             program.fused.add(self.name)
-        elif not lazy:
+        elif not lazy and raw.f > program.scheme.f:
             op = msgspec.structs.replace(op, epilogue=program.epilogue(raw, relu=False))
         y = program.add(op, x)
         if op.epilogue is not None:

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from analytics.distinct_values import part_of_different
 from analytics.execute import Part
-from analytics.from_sql.aggregates import Measure, is_aggregate, is_answered, measure
+from analytics.from_sql.aggregates import Maker, Measure, is_aggregate, is_answered, measure
 from analytics.from_sql.domains import Domains, Key, key_of
 from analytics.from_sql.functions import FUNCTIONS
 from analytics.from_sql.join import joined
@@ -24,8 +24,9 @@ from analytics.from_sql.source import Node, Source
 from analytics.from_sql.translate import Translator
 from analytics.meant import Groups, Meant
 from analytics.merged_meant import MergedMeant
-from icm_ray.errors import ColumnError, InputError
+from icm_ray.errors import BoundError, ColumnError, InputError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, Scalar
+from icm_ray.query.partials import PartialAggregate
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.tasks import ColumnInfo
@@ -318,8 +319,6 @@ class _Grouped:
 
         def place(meant: Meant, make: Callable[[str], Any]) -> int:
             part = meant.part(make(meant.name(groups)), groups)
-            if private is not None:
-                part.statistic.partials(part.rows)  # refuses what is not of groups of private keys
             return parts.setdefault((part.statistic, part.selection), (len(parts), part))[0]
 
         if groups or not self.measures:
@@ -333,11 +332,32 @@ class _Grouped:
                 places.append((parts.setdefault((part.statistic, part.selection), (len(parts), part))[0],))
                 continue
             if private is not None:
-                places.append(tuple(place(self.meant, filtered(found, make)) for make in found.statistics))
+                made = [filtered(found, make) for make in found.statistics]
+                self._check_of_private(node, made, groups)
+                places.append(tuple(place(self.meant, make) for make in made))
                 continue
             meant = self.meant if found.condition is None else self.meant.chosen(found.condition)
             places.append(tuple(place(meant, make) for make in found.statistics))
         return tuple(part for _, part in parts.values()), places
+
+    def _check_of_private(self, node: Node, made: Sequence[Maker], groups: Groups) -> None:
+        """Refuse what groups of private keys do not have, before anything is asked.
+
+        Errors: `UnsupportedError`, `ColumnError`, each with its place; `BoundError`.
+        """
+        source = self.context.source
+        try:
+            for make in made:
+                part = self.meant.part(make(self.meant.name(groups)), groups)
+                for partial_of in part.statistic.partials(part.rows):
+                    if part.rows.shared and isinstance(partial_of, PartialAggregate) and not partial_of.apart:
+                        partial_of.sum_types(part.rows, part.rows.count)
+        except ColumnError as error:
+            raise source.wrong(node, error) from None
+        except BoundError:
+            raise
+        except InputError as error:
+            raise source.unsupported(node, source.shown(node), error.message) from None
 
     def _different(self, node: Node, found: Measure, of: Of, groups: Groups, private: PrivateGroups | None) -> Part:
         """What counts different values. Errors: `UnsupportedError`, `ColumnError` at its place, `PolicyError`."""

@@ -202,15 +202,15 @@ class PartialAggregate(ABC):
         Errors: `ColumnError` where it is made of more than sums.
         """
         raise ColumnError(
-            f"the {self.words} of groups of shared rows by private keys, or by many values, is not offered: ask before "
-            ".share()"
+            f"the {self.words} of groups of shared rows by private keys, or by many values, is not offered: state few "
+            "groups, domain={...}, or ask before .share()"
         )
 
     def sum_types(self, rows: Rows, count: int) -> tuple[ValueType, ...]:
         """Of these sums, of so many rows. Errors: those of `addends`."""
         raise ColumnError(
-            f"the {self.words} of groups of shared rows by private keys, or by many values, is not offered: ask before "
-            ".share()"
+            f"the {self.words} of groups of shared rows by private keys, or by many values, is not offered: state few "
+            "groups, domain={...}, or ask before .share()"
         )
 
     def of_sums(self, builder: Builder, sums: Sequence[Value], rows: Rows) -> Value:

@@ -9,6 +9,7 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from analytics.nn.torch_logs import silence
 from icm_ray.errors import SourceError, UnsupportedError
 
 __all__ = ["load_exported", "unexported"]
@@ -22,7 +23,8 @@ def load_exported(path: Path) -> ExportedProgram:
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
     try:
-        return torch.export.load(path)
+        with silence():
+            return torch.export.load(path)
     except Exception as error:  # noqa: BLE001 - torch raises whatever its parts do on a file that is another
         raise SourceError(
             f"{path} is no file of torch.export.save: {type(error).__name__}; a network that torch.save wrote is loaded"

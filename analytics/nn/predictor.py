@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.nn.sources.ray_dataset import ImageColumn, NumberKind
-from icm_ray.errors import IcmError, ShapeError
+from icm_ray.errors import ColumnError, IcmError, ShapeError
 from icm_ray.payload import Name, decode
 from icm_ray.runtime.orders import messages as say
 
@@ -104,6 +104,7 @@ class SecurePredictor:
         handle: Of a model, from `SecureModel.handle`.
 
     Raises:
+        ColumnError: Batches have a column of the prediction's name, which would be lost; when one comes.
         FaultError: The session's process is not reached, when the first batch is asked about.
 
     Examples:
@@ -123,6 +124,11 @@ class SecurePredictor:
         kept = {
             name: values for name, values in batch.items() if name == ids or (not ids and name != self._column.name)
         }
+        if taken := sorted(kept.keys() & {name for name, _, _ in self._handle.outputs}):
+            raise ColumnError(
+                f"the column {taken[0]!r} of the rows has the name of what is predicted: rename it, or keep ids alone "
+                "(id_column=)"
+            )
         if ids is not None and self._handle.skip:
             left = np.array([one not in self._handle.skip for one in batch[ids].tolist()], bool)
             images, kept = images[left], {ids: batch[ids][left]}

@@ -7,11 +7,9 @@ the size of the batch) is refused. Where torch cannot export with a symbol, two 
 
 from __future__ import annotations
 
-import logging
 import operator
 import warnings
-from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +30,7 @@ from analytics.nn.packing import Packed
 from analytics.nn.places import place_of_error
 from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
 from analytics.nn.sources.plain import check_tensor
+from analytics.nn.torch_logs import silence
 from analytics.nn.unit_rows import unit_rows
 from icm_ray.errors import InputError, ShapeError, UnsupportedError
 from icm_ray.network.layer import Shape
@@ -153,7 +152,7 @@ def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Co
         ReplacedFunctions(_REPLACED),
         torch.no_grad(),
         warnings.catch_warnings(),
-        _silence(),
+        silence(),
         without_hooks(net),
     ):  # no_grad: forward()'s changes nothing
         warnings.simplefilter("ignore")  # torch's own notices about its exporter, which the user cannot act on
@@ -176,24 +175,6 @@ def _functional(node: fx.Node, known: Container[Any]) -> bool:
     if any(given.get(name) for name in _CHANGING):
         return False
     return op in known or not op.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """torch logs what it raises, with tracebacks; the finding says it."""
-    loggers = [logging.getLogger(name) for name in ("torch", *logging.root.manager.loggerDict) if _is_torchs(name)]
-    before = [logger.disabled for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.disabled = True
-        yield
-    finally:
-        for logger, disabled in zip(loggers, before, strict=True):
-            logger.disabled = disabled
-
-
-def _is_torchs(name: str) -> bool:
-    return name == "torch" or name.startswith("torch.")
 
 
 def _computes_with_the_size(traced: Traced) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -185,7 +186,7 @@ def scripted() -> nn.Module:
         return nn.Sequential(nn.Identity(), torch.jit.trace(net(), X)).eval()
 
 
-def test_what_is_no_network_is_named(tmp_path: Path) -> None:
+def test_what_is_no_network_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "weights.pt").write_bytes(b"PK")
     program = torch.export.export(net(), (X,))
     refused: list[tuple[Any, type[Exception], str]] = [
@@ -197,8 +198,14 @@ def test_what_is_no_network_is_named(tmp_path: Path) -> None:
         (tmp_path / "none.pt2", SourceError, "there is no file"),
         (str(tmp_path / "weights.pt"), SourceError, "no file of torch.export.save"),
     ]
-    for given, kind, words in refused:
-        with pytest.raises(kind, match=words):
-            subject_of(given, (X,))
+    logger = logging.getLogger("torch.export")  # which hands nothing on to its parents
+    logger.addHandler(caplog.handler)
+    try:
+        for given, kind, words in refused:
+            with pytest.raises(kind, match=words):
+                subject_of(given, (X,))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not [record for record in caplog.records if record.name.startswith("torch.export")]
     with pytest.raises(InputError, match="example_inputs is needed"):
         subject_of(net(), None)

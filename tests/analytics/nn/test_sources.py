@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from analytics.nn.model import SecureModel
+from analytics.nn.predictor import ModelHandle, SecurePredictor
 from analytics.nn.sources.arrays import ArrayImages
 from icm_ray.errors import ColumnError, InputError, NullError, ShapeError, SourceError, UnsupportedError
 from tests.analytics.nn.conftest import passing
@@ -220,3 +221,12 @@ def test_a_generator_is_read_once(small):
     prediction.reveal()
     with pytest.raises(InputError, match="a generator is read once, and was"):
         prediction.reveal()
+
+
+def test_a_column_of_the_predictions_name_is_not_lost():
+    """True labels beside images: nothing is asked before they are renamed."""
+    outputs = (("label", "<i8", ()), ("failed", "|b1", ()))
+    for ids, lost in ((None, "label"), ("failed", "failed")):
+        predictor = SecurePredictor(ModelHandle(None, (4,), "image", ids, outputs=outputs))
+        with pytest.raises(ColumnError, match=rf"the column '{lost}' of the rows has the name"):
+            predictor({"image": X, lost: np.arange(7)})

@@ -1,0 +1,27 @@
+"""What torch logs while it fails: typed errors say it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["silence"]
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """torch logs what it raises, with tracebacks; the finding, or the error, says it."""
+    loggers = [logging.getLogger(name) for name in ("torch", *logging.root.manager.loggerDict) if _is_torchs(name)]
+    before = [logger.disabled for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.disabled = True
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
+
+
+def _is_torchs(name: str) -> bool:
+    return name == "torch" or name.startswith("torch.")

@@ -96,6 +96,16 @@ def test_what_only_has_the_name_of_an_array_is_refused(tmp_path):
         opened(path)
 
 
+def test_a_file_that_is_named_twice_is_refused(tmp_path):
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", X)
+    first = str(tmp_path / "a.npy")
+    with pytest.raises(SourceError, match=r"a\.npy: this file is named twice"):
+        Tables().open("t", ImageSource((first, first), (2, 3)))
+    whole = ImageSource((first, str(tmp_path / "*.npy")), (2, 3))  # patterns may overlap
+    assert Tables().open("t", whole).rows == (40,)
+
+
 def test_damaged_ids_are_named(tmp_path):
     path = tmp_path / "x.parquet"
     table = pa.table({"id": pa.array(range(200)), "x": pa.array([[1.0] * 6] * 200)})

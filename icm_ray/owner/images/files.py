@@ -152,6 +152,8 @@ def _images_in(paths: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for path in paths:
         files = expand((path,))
+        if files[0] in found and os.path.isfile(os.path.expanduser(path)):  # there would be fewer images than names
+            raise SourceError(f"{path}: this file is named twice", path=path)
         if os.path.isdir(os.path.expanduser(path)):
             pictures = tuple(file for file in files if _suffix(file) in PICTURE_SUFFIXES)
             files = pictures or tuple(file for file in files if _suffix(file) in _KINDS)

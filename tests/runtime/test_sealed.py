@@ -14,7 +14,7 @@ from icm_ray.runtime.driver.lane_engine import LaneEngine
 
 # Root may look into every process: without these capabilities it is a user like others.
 PLAIN = ("setpriv", "--bounding-set", "-sys_ptrace,-perfmon,-sys_admin") if os.geteuid() == 0 else ()
-OPEN = "import sys; sys.stdin.read()"
+OPEN = "import sys; print(flush=True); sys.stdin.read()"
 
 pytestmark = pytest.mark.skipif(bool(PLAIN) and shutil.which("setpriv") is None, reason="needs setpriv to leave root")
 
@@ -33,7 +33,8 @@ def core_limit(pid: int) -> list[str]:
 def test_other_processes_may_be_read():
     """Without which the next test would show nothing."""
     command = [*PLAIN, sys.executable, "-c", OPEN]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # until then it may be what is about to become it, which nobody may read
         assert reads(process.pid)
         process.stdin.close()
 

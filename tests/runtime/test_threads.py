@@ -244,9 +244,9 @@ def test_the_dealer_uses_its_threads_and_no_more(monkeypatch):
 def test_a_lone_product_gets_all_threads(monkeypatch):
     seen, apply = [], Matrix.apply
 
-    def watched(form, x, y, out=None, threads=1):
+    def watched(form, x, y, out=None, threads=1, **how):
         seen.append(threads)
-        return apply(form, x, y, out, threads)
+        return apply(form, x, y, out, threads, **how)
 
     monkeypatch.setattr(Matrix, "apply", watched)
     with ThreadLane(NAMES, threads=3) as lane:

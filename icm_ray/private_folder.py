@@ -9,6 +9,7 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final, Self
 
 from icm_ray.errors import SessionError
@@ -18,6 +19,7 @@ __all__ = ["LOCK", "OPEN", "PrivateFolder", "SharedFolder", "check_private", "in
 LOCK: Final = "lock"
 """The file whose lock says that a process has the folder."""
 _MEMORY: Final = "/dev/shm"  # noqa: S108 - what lies there is in folders that are closed to all others
+_POLL: Final = 0.002
 OPEN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -58,27 +60,33 @@ class SharedFolder:
     """One folder of all who name it, made by the first; it goes with the last, however they end.
 
     prefix: of its name. name: the rest of it. root: where it lies; None: the system's place for temporary files.
-    Raises OSError where it cannot be made, `SessionError` where it is open to others.
+    patience: seconds that one who leaves it is waited for.
+    Raises OSError where it cannot be made, `SessionError` where it is open to others, or one who leaves it does not.
     """
 
-    def __init__(self, prefix: str, name: str, root: str | None = None) -> None:
+    def __init__(self, prefix: str, name: str, root: str | None = None, patience: float = 5.0) -> None:
         place = Path(root or tempfile.gettempdir())
         self.path = place / f"{prefix}{name}"
         for old in place.glob(f"{prefix}*"):
             if old != self.path:
                 _remove_abandoned(old)
-        self._lock = -1
-        while self._lock < 0:
+        self._lock, deadline = -1, monotonic() + patience
+        while True:
             self.path.mkdir(mode=0o700, exist_ok=True)
             check_private(self.path)
-            with suppress(FileNotFoundError):  # the last of others was about to leave
+            with suppress(FileNotFoundError, BlockingIOError):  # the last of others is about to leave
                 self._lock = self._joined()
+            if self._lock >= 0:
+                return
+            if monotonic() >= deadline:
+                raise SessionError(f"{self.path}: whoever leaves this folder does not end", path=str(self.path))
+            sleep(_POLL)
 
     def _joined(self) -> int:
         """The lock that all hold; -1 where it went with the folder before it was held."""
         lock = os.open(self.path / LOCK, OPEN | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             there = os.stat(self.path / LOCK)
         except OSError:
             os.close(lock)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.nn.predictor import ModelHandle, SecurePredictor
-from cluster.serve.gateway import Gateway, Row, answers
+from cluster.serve.gateway import Gateway, Row, answers, body_of
 from icm_ray.errors import IcmError, InputError, UnsupportedError
 
 __all__ = ["application"]
@@ -61,7 +61,8 @@ def application(handle: ModelHandle, *, batch_size: int = 32, wait: float = 0.02
 
         async def __call__(self, request: Any) -> Any:
             kind = request.headers.get("content-type", "")
-            reply = await self._gateway.answer(request.method, request.url.path, kind, await request.body())
+            body = await body_of(request.stream())
+            reply = await self._gateway.answer(request.method, request.url.path, kind, body)
             return JSONResponse(reply.body, status_code=reply.status)
 
         def check_health(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from time import monotonic
@@ -26,7 +26,7 @@ from icm_ray.errors import (
 )
 from icm_ray.owner.images.pictures import PictureReader
 
-__all__ = ["HEALTH", "Gateway", "Reply", "answers"]
+__all__ = ["HEALTH", "Gateway", "Reply", "answers", "body_of"]
 
 HEALTH: Final = "/health"
 _MOST: Final = 32 << 20
@@ -81,7 +81,7 @@ class Gateway:
         if method != "POST":
             return Reply(405, {"error": "MethodNotAllowed", "message": "POST an image"})
         if len(body) > _MOST:
-            return Reply(413, {"error": "TooLarge", "message": f"{len(body)} bytes; an image has {_MOST} at most"})
+            return Reply(413, {"error": "TooLarge", "message": f"an image has {_MOST} bytes at most"})
         try:
             image = self._image(kind.split(";", maxsplit=1)[0].strip().lower(), body)
         except InputError as error:
@@ -127,6 +127,16 @@ class Gateway:
         if image.shape != self._shape or image.dtype.kind not in "buif":
             raise ShapeError(f"an image is {self._shape}; this is {image.shape}, of dtype {image.dtype}")
         return image.astype(np.float64)
+
+
+async def body_of(chunks: AsyncIterator[bytes]) -> bytes:
+    """A request's body as it arrives; of what is too large as much as says so, and no more is read."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk[: _MOST + 1 - len(body)]
+        if len(body) > _MOST:
+            break
+    return bytes(body)
 
 
 def answers(

@@ -101,15 +101,11 @@ def merge_reshapes(graph: Graph) -> Graph:
 
 def moves_first(graph: Graph) -> Graph:
     """What only moves values stands right behind them: a sum's other summand is there when its product is."""
-    order: list[AnyLayer] = []
-    places: dict[str, int] = {INPUT: 0}  # how many nodes stand up to the one of that name
-    for node in graph.nodes:
-        first = max(places[name] for name in node.inputs)
-        if not node.carries or node.adds or first == len(order):
-            first = len(order)
-        order.insert(first, node)
-        places = {name: place + (place > first) for name, place in places.items()} | {node.name: first + 1}
-    return replace(graph, nodes=tuple(order))
+    places: dict[str, tuple[int, ...]] = {INPUT: (0,)}  # what moves values is behind the last of them, before others
+    for number, node in enumerate(graph.nodes, 1):
+        behind = max(places[name] for name in node.inputs)
+        places[node.name] = (*behind, -number) if node.carries and not node.adds else (number,)
+    return replace(graph, nodes=tuple(sorted(graph.nodes, key=lambda node: places[node.name])))
 
 
 def relu_after_max_pool(graph: Graph) -> Graph:

@@ -88,7 +88,8 @@ class SplitProducts:
         if self.y is None:
             high, low = firsts
             return tuple(builder.add(times, *pair) for pair in ((high, high), (high, low), (low, low)))
-        return tuple(builder.add(times, first, second) for first in firsts for second in _halves(builder, y))
+        seconds = _halves(builder, y)
+        return tuple(builder.add(times, first, second) for first in firsts for second in seconds)
 
     def total(self, builder: Builder, sums: Sequence[Value]) -> Value:
         """The sums of products, in the wide ring, from those of each term there, or of whole products."""

@@ -176,7 +176,7 @@ def convolve(
 ) -> RingArray:
     """Cross-correlation over Z_2^64 as torch.nn.functional.conv2d computes it, without bias.
 
-    images: (batch, channels, height, width); weight: `shape.weight_shape`. Returns (batch, *shape.out_shape); The other
+    images: (batch, channels, height, width); weight: `shape.weight_shape`. Returns (batch, *shape.out_shape). The other
     arguments are those of `matmul`.
     """
     if images.shape[1:] != (shape.channels, shape.height, shape.width) or weight.shape != shape.weight_shape:

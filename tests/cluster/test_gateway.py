@@ -10,7 +10,7 @@ from PIL import Image
 
 from analytics.nn.predictor import ModelHandle
 from cluster.serve.deployment import application
-from cluster.serve.gateway import Gateway, answers
+from cluster.serve.gateway import Gateway, answers, body_of
 from icm_ray.errors import BoundExceeded, IcmError, InputError, PeerLost, PolicyError, SessionClosed, UnsupportedError
 
 OUTPUTS = (("label", "<i8", ()), ("failed", "|b1", ()))
@@ -113,6 +113,27 @@ def test_what_is_no_image_is_refused_by_type(name):
     reply = ask(gateway(), body, kind)
     assert (reply.status, set(reply.body)) == (status, {"error", "message"})
     assert says in reply.body["message"]
+
+
+def test_no_more_is_read_of_a_request_than_says_that_it_is_too_large():
+    read = []
+
+    async def chunks():
+        for number in range(100):
+            read.append(number)
+            yield bytes(1 << 20)
+
+    body = asyncio.run(body_of(chunks()))
+    assert len(read) == 33
+    assert ask(gateway(), body, "image/png").status == 413
+
+
+def test_a_body_in_pieces_is_put_together():
+    async def chunks():
+        for piece in (b"one ", b"", b"image"):
+            yield piece
+
+    assert asyncio.run(body_of(chunks())) == b"one image"
 
 
 @pytest.mark.parametrize(

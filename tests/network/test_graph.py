@@ -10,7 +10,7 @@ from icm_ray.network.graph import Graph
 from icm_ray.network.layers import LAYERS, Add, Conv, Flatten, Linear, Pad, Relu, kind_of
 from icm_ray.network.layers.windows import ceil_padding, windows
 from icm_ray.network.model import PublicModel
-from icm_ray.network.passes import drop_unused
+from icm_ray.network.passes import drop_unused, moves_first
 from icm_ray.network.programs import WeightLoad, decode_model_question, encode_model_question
 from icm_ray.network.scheme import Scheme
 
@@ -142,3 +142,22 @@ def test_unused_nodes_are_dropped() -> None:
     graph = _graph()
     extra = Relu(name="extra", module="", inputs=("relu_1",), shape=(2, 3, 3))
     assert drop_unused(Graph((*graph.nodes, extra), graph.input_shape, graph.output)) == graph
+
+
+def test_what_moves_values_stands_right_behind_them() -> None:
+    def node(kind: type[Relu | Flatten | Add], name: str, *inputs: str) -> Relu | Flatten | Add:
+        return kind(name=name, module="", inputs=inputs, shape=(16,))
+
+    nodes = (
+        node(Flatten, "flat", "input"),
+        node(Relu, "one", "flat"),
+        node(Relu, "other", "one"),
+        node(Flatten, "behind one", "one"),
+        node(Flatten, "behind that", "behind one"),
+        node(Flatten, "too", "one"),
+        node(Add, "sum", "too", "other"),
+        node(Flatten, "last", "sum"),
+    )
+    found = moves_first(Graph(nodes, (16,), "last"))
+    names = [node.name for node in found.nodes]
+    assert names == ["flat", "one", "too", "behind one", "behind that", "other", "sum", "last"]

@@ -140,3 +140,13 @@ def test_a_folder_that_others_may_read_is_refused(tmp_path):
     (tmp_path / "icm-x").mkdir(mode=0o755)
     with pytest.raises(SessionError, match="closed to all others"):
         SharedFolder("icm-", "x", str(tmp_path))
+
+
+def test_nobody_waits_for_ever_for_one_who_leaves(tmp_path):
+    (tmp_path / "icm-x").mkdir(mode=0o700)
+    leaving = os.open(tmp_path / "icm-x" / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(leaving, fcntl.LOCK_EX)
+    with pytest.raises(SessionError, match="does not end"):
+        SharedFolder("icm-", "x", str(tmp_path), patience=0.0)
+    os.close(leaving)
+    SharedFolder("icm-", "x", str(tmp_path), patience=0.0).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ class ArrayFiles:
 
     def count(self, path: str) -> int:
         return len(self._mapped(path))
+
+    def ids(self, paths: Sequence[str]) -> Iterator[str | int]:
+        return iter(())
 
     def read(self, path: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         images = self._mapped(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import accumulate
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from icm_ray.errors import ColumnError, NullError, SourceError
+from icm_ray.errors import ColumnError, NullError, ShapeError, SourceError
 from icm_ray.owner.images.cells import holds_images, images_of
 from icm_ray.owner.images.chosen_column import image_column
 from icm_ray.owner.images.pictures import PictureReader
@@ -61,10 +61,15 @@ class ColumnFiles:
             self._groups[path] = [0, *accumulate(rows)]
             return int(facts.num_rows)
 
-    def ids(self, path: str) -> list[Any]:
-        """The ids of a file's images, in order; none where no column is named."""
-        if self._ids is None:
-            return []
+    def ids(self, paths: Sequence[str]) -> Iterator[str | int]:
+        """What the column of ids holds, where one is named."""
+        for path in paths if self._ids is not None else ():
+            for one in self._ids_of(path):
+                if not isinstance(one, str | int) or isinstance(one, bool):
+                    raise ShapeError(f"{path}: an id is text or a whole number, not {type(one).__name__}")
+                yield one
+
+    def _ids_of(self, path: str) -> list[Any]:
         with _opened(path) as file:
             try:
                 found: list[Any] = file.read(columns=[self._ids]).column(0).to_pylist()

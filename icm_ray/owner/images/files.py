@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Final, Protocol
 
@@ -30,10 +30,13 @@ _MOST_BYTES: Final = 12 << 20
 
 
 class ImageFormat(Protocol):
-    """How one kind of file is read. Both raise `InputError` naming the file."""
+    """How one kind of file is read. All raise `InputError` naming the file."""
 
     def count(self, path: str) -> int:
         """The number of images in a file."""
+
+    def ids(self, paths: Sequence[str]) -> Iterator[str | int]:
+        """The ids of the images of all files, in order; nothing where they have none."""
 
     def read(self, path: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Some images of a file (n, *shape), as plain numbers."""
@@ -54,7 +57,7 @@ class ImageTable:
         self._starts = [0, *accumulate(counts)]
         if not self._starts[-1]:
             raise ShapeError(f"{paths[0]}: there are no images", path=paths[0])
-        ids = tuple(self._ids())
+        ids = tuple(self._format.ids(paths))
         files = tuple(
             FileInfo(from_home(path), self._stamps[path].size, self._stamps[path].modified, count)
             for path, count in zip(paths, counts, strict=True)
@@ -66,18 +69,6 @@ class ImageTable:
                 "most: predict on fewer at a time, or put images into .npy or Parquet files"
             )
         self.info = TableInfo((ColumnInfo("images", kind, nullable=False),), (self._starts[-1],), files, ids)
-
-    def _ids(self) -> Iterator[str | int]:
-        """Of pictures their paths below the folder that all are in, else what a column of ids holds."""
-        if isinstance(self._format, PictureFiles):
-            folder = os.path.commonpath([os.path.dirname(path) for path in self._paths])
-            yield from (os.path.relpath(path, folder) for path in self._paths)
-        elif (ids := getattr(self._format, "ids", None)) is not None:
-            for path in self._paths:
-                for one in ids(path):
-                    if not isinstance(one, str | int) or isinstance(one, bool):
-                        raise ShapeError(f"{path}: an id is text or a whole number, not {type(one).__name__}")
-                    yield one
 
     def make(self, task: ImageRows) -> RingArray:
         """What a task asks for.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -61,6 +63,11 @@ class PictureFiles:
 
     def count(self, path: str) -> int:
         return 1
+
+    def ids(self, paths: Sequence[str]) -> Iterator[str | int]:
+        """Paths below the folder that all are in."""
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+        yield from (os.path.relpath(path, folder) for path in paths)
 
     def read(self, path: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         return np.stack([self._reader.read(path, path)] * len(rows))

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ByValue"]
 
-"""Bytes of the longest number, as Python writes it."""
-
 
 class ByValue:
     """Statistics of columns of text, integers and booleans, over values that who asks states."""

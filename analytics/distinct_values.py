@@ -16,6 +16,7 @@ from icm_ray.query.statistics.distinct_in_groups import DistinctInGroups
 __all__ = ["compared", "different", "different_of_all", "part_of_different"]
 
 _TEXT_OF_FLOAT: Final = 24
+"""Bytes of the longest number, as Python writes it."""
 
 
 def compared(meant: Meant, of: Of, most_bytes: int = TEXT) -> tuple[Of, int]:

@@ -75,10 +75,9 @@ def joined(
     policy = any(table.meant.dataset.facts.policy is not None for table in (left, right))
     groups, keys = _grouped(select, frozenset() if policy else _both(left, right))
     shares = any(table.meant.dataset.facts.shared for table in (left, right))  # rows of either side are grouped
-    last = (
-        policy or private or shares
-    )  # whether groups are of the right side, where a key has one row: on the left side it may
-    if how == "inner" and not shares and groups == {left.name if last else right.name}:  # always have several
+    # Whether groups are of the right side, where a key has one row: on the left side it may always have several.
+    last = policy or private or shares
+    if how == "inner" and not shares and groups == {left.name if last else right.name}:
         left, right = right, left
     many = not last and right.name not in groups
     try:

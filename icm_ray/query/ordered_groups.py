@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from icm_ray.errors import BoundError, ProgramError
 from icm_ray.ops.linear import AssumeWidth, Concatenate, Rescale, Reshape, Slice
@@ -30,9 +30,8 @@ from icm_ray.query.tasks import ColumnInfo, GroupKey
 
 __all__ = ["OrderedGroups", "by_sorting", "ranks_of", "typed_values"]
 
-_FEW = (
-    8  # groups in which each row is compared with the largest, one after the other: fewer comparisons than a sort has
-)
+_FEW: Final = 8
+"""Groups in which each row is compared with the largest, one after the other: fewer comparisons than a sort has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Skewness and kurtosis as pandas has them, corrected for bias; floats, NaN of too few values, 0 of equal ones.
+"""Skewness and kurtosis as pandas has them, corrected for bias; floats, NaN of too few values, or of equal ones.
 
 With S_k the sum of x^k over N values, exact in a ring that holds what is of the degree of the moment,
 
@@ -106,7 +106,7 @@ class Shape(OfColumn, frozen=True, forbid_unknown_fields=True, tag="shape"):
         off, bound = rows.rounding(self.column), self.error(rows)
         if not off or bound == EXACT:
             return str(bound)
-        return f"error about {off:.3g} {3 * self.degree} |result| / std of the column; {bound}"
+        return f"error about {3 * self.degree * off:.3g} |result| / std of the column; {bound}"
 
     def discloses(self, rows: Rows) -> str:
         if public_count(rows, self.column) and rows.count < self.degree:

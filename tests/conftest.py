@@ -33,8 +33,10 @@ ALONE = (
     "tests/runtime/test_held_driver.py",
     "tests/transport",
 )
+# Here a process that a test starts has a Ray of its own, and nothing is timed: unless slow, it needs not be alone.
+WITH_OWN_RAY = ("tests/examples", "tests/security/test_ray_sees_nothing.py")
 # Where there may be tests that need Ray.
-WITH_RAY = ("tests/chaos", "tests/examples", "tests/runtime", "tests/security/test_ray_sees_nothing.py")
+WITH_RAY = ("tests/chaos", "tests/runtime", *WITH_OWN_RAY)
 
 
 def _within(path, places):
@@ -54,18 +56,35 @@ def pytest_ignore_collect(collection_path, config):
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
     paths = {item.path for item in items}
-    alone, with_ray = ({path for path in paths if _within(path, places)} for places in (ALONE, WITH_RAY))
+    alone, with_ray, with_own_ray = (
+        {path for path in paths if _within(path, places)} for places in (ALONE, WITH_RAY, WITH_OWN_RAY)
+    )
     for item in items:
         if item.get_closest_marker("ray") and item.path not in with_ray:
             raise pytest.UsageError(f"{item.nodeid} needs Ray: let tests/conftest.py say so of its file")
-        if item.path in alone or item.get_closest_marker("ray"):
+        beside_others = item.path in with_own_ray and not item.get_closest_marker("slow")
+        if item.path in alone or (item.get_closest_marker("ray") and not beside_others):
             item.add_marker("alone")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """All that is imported and collected stays: nobody looks for garbage in it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish():
-    """What was imported and collected stays: the collector of garbage need not look at it again and again."""
+    """What was imported and collected stays: the collector of garbage need not look at it again and again.
+
+    Nor need it look at what a test has made after every 700 objects: that takes an eighth of all tests' time.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

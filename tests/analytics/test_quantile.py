@@ -120,18 +120,17 @@ def quick():
         yield running
 
 
-@pytest.mark.parametrize("count", range(1, 9))
-@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_every_place_of_few_values_is_that_of_pandas(quick, count, interpolation):
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
+def test_every_place_of_few_values_is_that_of_pandas(quick, count):
     """Missing values make their number secret; where it is public ranks are plain numbers."""
-    engine = quick
     values, wanted = np.arange(10.0) ** 2, [0, 0.1, 0.125, 0.25, 0.5, 0.75, 1]
-    shown = pd.Series(np.where(np.arange(10) < count, values, math.nan))
-    found = split(engine, shown)["x"].quantile(wanted, interpolation).reveal()
-    pd.testing.assert_series_equal(found, shown.quantile(wanted, interpolation).rename("x"), rtol=1e-15)
-    whole = pd.Series(values[:count].astype(int))
-    found = split(engine, whole)["x"].quantile(wanted, interpolation).reveal()
-    pd.testing.assert_series_equal(found, whole.quantile(wanted, interpolation).rename("x"), rtol=1e-15)
+    missing = pd.Series(np.where(np.arange(10) < count, values, math.nan))
+    for shown in (missing, pd.Series(values[:count].astype(int))):
+        column = split(quick, shown)["x"]
+        found = icm.reveal(*(column.quantile(wanted, interpolation) for interpolation in INTERPOLATIONS))
+        for each, interpolation in zip(found, INTERPOLATIONS, strict=True):
+            expected = shown.quantile(wanted, interpolation).rename("x")
+            pd.testing.assert_series_equal(each, expected, rtol=1e-15)
 
 
 def test_groups(engine):

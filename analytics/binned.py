@@ -30,10 +30,13 @@ Edges = NDArray[Any]
 def histogram(column: Operators, edges: Edges, *, density: bool, weights: Any) -> Query:
     """A query for (counts, edges) of a column of numbers. Errors: those of `SecureColumn.histogram`."""
     meant, of = column.meant, column.of
-    if weights is None:
+    if weights is None and not meant.added_up:
         statistic: Statistic = Histogram.of(meant.name(), of, edges)
         part, title = meant.part(statistic), statistic.title
         counts: Any = _counts
+    elif weights is None:
+        part, title = _binned(meant, [(of, edges)], None)
+        counts = _sums("int", (edges.size - 1,))
     else:
         part, title = _binned(meant, [(of, edges)], column._operand(_weights(weights)))
         counts = _sums(_numbers(meant, weights.of), (edges.size - 1,))

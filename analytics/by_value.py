@@ -109,7 +109,7 @@ class ByValue:
 
     def _distinct(self, domain: Any, range: Any, *, modes: bool) -> Query:
         values = self._domain(domain, range)
-        by = [GroupKey(self.of, values)] if self.meant.dataset.facts.shared else []
+        by = [GroupKey(self.of, values)] if self.meant.dataset.facts.shared or self.meant.added_up else []
         statistic = Distinct(self.meant.name(by), self.of, domain=() if by else values, modes=modes)
         query = self._asked(statistic, by)
         return together([query], statistic.title, lambda found: _modes(found[0], values, self.name)) if modes else query

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from analytics.accessors import Accessors
 from analytics.aggregates import Aggregated
@@ -71,8 +71,8 @@ class SecureColumn(
         info = meant.info(of)
         self.name, self.kind = info.name if name is None else name, info.kind
 
-    def _like(self, of: Expression) -> SecureColumn:
-        return SecureColumn(self.meant, of)
+    def _like(self, of: Expression) -> Self:
+        return type(self)(self.meant, of)
 
     def __repr__(self) -> str:
         rows = self.meant.dataset.facts
@@ -86,7 +86,7 @@ class SecureColumn(
             "frame[condition]"
         )
 
-    def __getitem__(self, condition: Any) -> SecureColumn:
+    def __getitem__(self, condition: Any) -> Self:
         """Choose rows by a condition, as `frame[condition][name]` does.
 
         Args:
@@ -109,7 +109,7 @@ class SecureColumn(
             )
         if not self.meant.aligned(condition.meant):
             raise InputError("rows are chosen by a condition on columns of the same frame")
-        return SecureColumn(self.meant.chosen(condition.of), self.of, self.name)
+        return type(self)(self.meant.chosen(condition.of), self.of, self.name)
 
     def __iter__(self) -> NoReturn:
         """Refuse to run through the rows, which are not here.
@@ -143,13 +143,14 @@ class SecureColumn(
         return self.meant.name(), self.of
 
     def _query(self, statistic: Statistic) -> Query:
-        return Query([self.meant.part(statistic)], statistic.title)
+        return Query([self.meant.part(statistic)], self.meant.titled(statistic.title))
 
     def _in_kind(self, name: str, statistic: Callable[[str, Of], Statistic]) -> Query:
         """A statistic of numbers, or of times, durations and decimals, whose results are given back in kind."""
         found = shown(self.meant, self.of, self.name, name)
         made = statistic(self.meant.name(), found.of)
-        return Query([self.meant.part(made)], made.title, lambda results: found.show(results[0]))
+        title = self.meant.titled(made.title)
+        return Query([self.meant.part(made)], title, lambda results: found.show(results[0]))
 
     def count(self) -> Query:
         """Count the values.

@@ -121,11 +121,15 @@ def _described(column: SecureColumn, percentiles: Sequence[float]) -> Query:
 
 
 def _measured(column: SecureColumn, percentiles: Sequence[float]) -> Query:
-    queries = {
-        name: column.quantile(q) if verb == "median" else verb_of(verb)(column)
-        for name, verb, q in verbs_of(column.kind, column.name, percentiles)
-    }
-    return _of_parts(column, queries, {}, "float64" if column.kind in MEASURED else "object")
+    queries, refused = dict[str, Query](), dict[str, str]()
+    verbs = verbs_of(column.kind, column.name, percentiles)
+    for name, verb, q in verbs:
+        try:
+            queries[name] = column.quantile(q) if verb == "median" else verb_of(verb)(column)
+        except InputError as error:  # merged rows do not have it
+            refused[name] = str(error)
+    dtype = "float64" if column.kind in MEASURED else "object"
+    return _of_parts(column, [name for name, *_ in verbs], queries, refused, dtype)
 
 
 def _of_text(column: SecureColumn) -> Query:
@@ -140,11 +144,16 @@ def _of_text(column: SecureColumn) -> Query:
         f"{column.name} is private text: value_counts() opens what is there, value_counts(domain=[...]) what is stated"
     )
     refused |= dict.fromkeys(_OF_VALUES[2:], reason)
-    return _of_parts(column, queries, refused, "object")
+    return _of_parts(column, _OF_VALUES, queries, refused, "object")
 
 
-def _of_parts(column: SecureColumn, queries: Mapping[str, Query], refused: Mapping[str, str], dtype: str) -> Query:
-    """A Series of what may be answered; the others are NaN, with the reason. Errors: `PolicyError` (nothing may)."""
+def _of_parts(
+    column: SecureColumn, of: Sequence[str], queries: Mapping[str, Query], refused: Mapping[str, str], dtype: str
+) -> Query:
+    """A Series of what may be answered; the others are NaN, with the reason. of: the names of all, in order.
+
+    Errors: `PolicyError` (nothing may be answered).
+    """
     asked, reasons = {}, dict(refused)
     for name, query in queries.items():
         (part,) = query._parts
@@ -155,7 +164,7 @@ def _of_parts(column: SecureColumn, queries: Mapping[str, Query], refused: Mappi
             reasons[name] = reason
     if not asked:
         raise PolicyError(next(iter(reasons.values())), dataset=column.meant.dataset.facts.source)
-    names = [*queries, *(name for name in refused if name not in queries)]
+    names = [name for name in of if name in queries or name in refused]
 
     def build(results: list[Any]) -> Any:
         import pandas as pd

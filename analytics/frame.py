@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import Any, Self, overload
 
 from analytics.column import SecureColumn
 from analytics.dataset import Dataset
@@ -173,9 +173,9 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
     def __getitem__(self, names: str) -> SecureColumn: ...
 
     @overload
-    def __getitem__(self, names: list[str] | SecureColumn) -> SecureFrame: ...
+    def __getitem__(self, names: list[str] | SecureColumn) -> Self: ...
 
-    def __getitem__(self, names: str | list[str] | SecureColumn) -> SecureColumn | SecureFrame:
+    def __getitem__(self, names: str | list[str] | SecureColumn) -> SecureColumn | Self:
         """Pick a column, or several as a frame over the same rows.
 
         Args:
@@ -196,19 +196,22 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
         """
         if isinstance(names, str):
             known = self._known(names)
-            return SecureColumn(self._meant, self._columns[known], known)
+            return self._column(self._columns[known], known)
         if isinstance(names, SecureColumn):
             return self._chosen(names)
         if not isinstance(names, list):
             raise ColumnError(f"a column's name or a list of names is needed, not {names!r}")
-        return SecureFrame(self._meant, {known: self._columns[known] for known in map(self._known, names)})
+        return type(self)(self._meant, {known: self._columns[known] for known in map(self._known, names)})
 
-    def _chosen(self, condition: SecureColumn) -> SecureFrame:
-        if condition.meant.dataset is not self._dataset:
+    def _column(self, of: Of, name: str | None = None) -> SecureColumn:
+        return SecureColumn(self._meant, of, name)
+
+    def _chosen(self, condition: SecureColumn) -> Self:
+        if condition.meant.origin is not self._meant.origin:
             raise InputError("rows are chosen by a condition on columns of the same frame")
         if condition.meant.where not in (None, self._meant.where):
             raise InputError("rows are chosen by a condition on all rows of the frame, or on those that it means")
-        return SecureFrame(self._meant.chosen(condition.of), self._columns)
+        return type(self)(self._meant.chosen(condition.of), self._columns)
 
     def _kind(self, name: str) -> str:
         of = self._columns[name]
@@ -216,7 +219,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
 
     def _known(self, name: str) -> str:
         plain = one_form(str(name))
-        fault = next((info.fault for info in self._dataset.facts.columns if info.name == plain), "")
+        fault = self._fault(plain)
         renamed = self._columns.get(plain, plain) != plain
         if fault and not renamed and (plain in self._names or not self.shared):
             raise ColumnError(fault, column=plain)
@@ -225,6 +228,10 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
         close = difflib.get_close_matches(str(name), self._names, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(self._names)}"
         raise ColumnError(f"no column {name!r}; {hint}", column=str(name))
+
+    def _fault(self, name: str) -> str:
+        """What keeps a column from being used; "" where nothing does."""
+        return next((info.fault for info in self._dataset.facts.columns if info.name == name), "")
 
     def share(self, *, domain: Mapping[str, Sequence[str]] | None = None) -> SecureFrame:
         """Share every value secretly among the parties; statistics are computed on shares from then on.
@@ -271,7 +278,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
         dataset = share(self._dataset, columns, self._meant.where)
         return SecureFrame(Meant(dataset, dataset.facts.where), {name: name for name in self._names})
 
-    def assign(self, **columns: Any) -> SecureFrame:
+    def assign(self, **columns: Any) -> Self:
         """Add columns that are computed from others, row by row, by whoever holds the rows.
 
         Args:
@@ -292,10 +299,11 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
         for name, given in columns.items():
             made = given(frame) if callable(given) else given
             if not isinstance(made, SecureColumn):
-                made = SecureColumn(frame._meant, literal(plain(made)))
+                made = frame._column(literal(plain(made)))
             if not frame._meant.aligned(made.meant):
                 raise InputError(f"{name!r}: a column of the same rows is needed; merge frames of different ones")
-            frame = SecureFrame(frame._meant, {**frame._columns, one_form(name): made.of})
+            frame._meant.check_column(made.of)
+            frame = type(self)(frame._meant, {**frame._columns, one_form(name): made.of})
         return frame
 
     def groupby(
@@ -369,7 +377,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             1
         """
         statistic = Count(self._meant.name(), EVERY_ROW)
-        return Query([self._meant.part(statistic)], "number of rows")
+        return Query([self._meant.part(statistic)], self._meant.titled("number of rows"))
 
     def forget(self) -> None:
         """Let the workers drop the rows: opened tables, or shares. Frames of the same rows have none any more.

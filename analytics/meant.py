@@ -43,6 +43,18 @@ class Meant:
         """Whether a column of other rows has a value for each of these: they are the same, or all."""
         return other.origin is self.origin and other.where in (None, self.where)
 
+    @property
+    def added_up(self) -> bool:
+        """Whether nothing but counts, sums and extremes is asked of them, in groups where there are any."""
+        return False
+
+    def titled(self, title: str) -> str:
+        """What is asked of them, in words."""
+        return title
+
+    def check_column(self, of: Of) -> None:
+        """Refuse what is no column of these rows, though it has a kind. Errors: `ColumnError`."""
+
     def info(self, of: Of) -> ColumnInfo:
         """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""
         return column_of(self.dataset.facts, of)

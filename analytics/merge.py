@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn, Self
 
-from analytics.conditions import condition as condition_of
+from analytics.column import SecureColumn
 from analytics.frame import SecureFrame
 from analytics.group_keys import TEXT
-from analytics.groupby import SecureGroupBy, grouped
+from analytics.groupby import SecureGroupBy
+from analytics.meant import Meant
 from analytics.merged_column import MergedColumn
 from analytics.merged_meant import MergedMeant
 from analytics.merging import Side, merged_columns, merged_rows
-from analytics.no_arrays import NoArrays
-from analytics.public_values import plain
-from analytics.query import Query
-from analytics.uncompared import Uncompared
-from icm_ray.errors import ColumnError, InputError
-from icm_ray.query.expressions.tree import EVERY_ROW, Of, literal
+from icm_ray.errors import InputError, UnsupportedError
+from icm_ray.query.expressions.tree import Of
 from icm_ray.query.expressions.words import words
-from icm_ray.query.kinds import one_form
-from icm_ray.query.statistics.count import Count
 
 __all__ = ["MergedFrame", "merge"]
 
 
-class MergedFrame(NoArrays, Uncompared):
+class MergedFrame(SecureFrame):
     """The rows of two frames that have the same keys, merged as pandas merges them; nobody learns which these are.
 
-    `merge` makes them: users do not call the class.
+    It offers what a `SecureFrame` does, as `MergedColumn` says, and is not shared, forgotten, merged or concatenated
+    itself. `merge` makes merged frames: users do not call the class.
 
     Args:
         meant: What is merged, and which of the merged rows are meant.
@@ -38,128 +34,97 @@ class MergedFrame(NoArrays, Uncompared):
         >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
         >>> an.merge(visits, wards, on="ward").count_rows().reveal()
         2
+        >>> an.merge(visits, wards, on="ward")[["age", "beds"]].max().reveal().to_dict()
+        {'age': 47, 'beds': 10}
     """
 
-    __slots__ = ("_columns", "_meant")
+    __slots__ = ()
 
-    def __init__(self, meant: MergedMeant, columns: Mapping[str, Of]) -> None:
-        self._meant, self._columns = meant, dict(columns)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns, in pandas' order.
-
-        Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward").columns
-            ('age', 'cost', 'ward', 'beds')
-        """
-        return tuple(self._columns)
+    def __init__(self, meant: Meant, columns: Mapping[str, Of] | None = None) -> None:
+        super().__init__(meant, {info.name: info.name for info in meant.facts.columns} if columns is None else columns)
 
     def __repr__(self) -> str:
         some = "" if self._meant.where is None else f" where {words(self._meant.where)}"
-        how = self._meant.merge.how
+        how = self._meant.merge.how if isinstance(self._meant, MergedMeant) else ""
         return f"<MergedFrame: {', '.join(self.columns)}; {how} merge{some}, which rows match is secret>"
 
-    def _why(self) -> str:
-        return "a merged frame is not compared: nobody knows its rows"
-
-    def __bool__(self) -> bool:
-        raise TypeError("a merged frame is neither true nor false; ask count_rows(), and reveal it")
-
-    def __getitem__(self, names: Any) -> Any:
-        """Pick a column by its name, or choose rows by a condition on columns.
-
-        Args:
-            names: The name of a column, or a condition: what owners hold of it they evaluate in the clear, and
-                conditions of both frames are joined with `& | ~` on shares. Of shared frames any condition.
-
-        Returns:
-            The column (`MergedColumn`), of which statistics are asked; of a condition the frame (`MergedFrame`) of the
-            rows where it is true.
+    def __len__(self) -> NoReturn:
+        """Refuse to count the rows, which is a question.
 
         Raises:
-            ColumnError: No such column, or a condition that compares columns of both frames.
-            InputError: A condition on other rows.
+            TypeError: Always; it says what to ask.
 
         Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
-            >>> merged = an.merge(visits, wards, on="ward")
-            >>> merged["beds"].sum().reveal()
-            80
-            >>> merged[(merged["age"] > 60) | (merged["beds"] < 15)].count_rows().reveal()
-            4
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
+            >>> len(an.merge(visits, wards, on="ward"))
+            Traceback (most recent call last):
+            TypeError: how many rows match is not known: ask count_rows(), and reveal it
         """
-        if isinstance(names, MergedColumn):
-            if not self._meant.aligned(names.meant):
-                raise InputError("rows are chosen by a condition on columns of the same frame")
-            return MergedFrame(self._meant.chosen(names.of), self._columns)
-        if not isinstance(names, str):
-            raise ColumnError(f"a column's name or a condition is needed, not {names!r}")
-        name = one_form(names)
-        if name not in self._columns:
-            raise ColumnError(f"no column {names!r}; there are {', '.join(self.columns)}", column=names)
-        return MergedColumn(self._meant, self._columns[name], name)
+        raise TypeError("how many rows match is not known: ask count_rows(), and reveal it")
 
-    def query(self, expr: str, *, local_dict: Mapping[str, Any] | None = None) -> MergedFrame:
-        """Choose rows by a condition that is written as text, as pandas' `query` does.
-
-        Args:
-            expr: The condition, as of `SecureFrame.query`.
-            local_dict: The values of `@name`.
-
-        Returns:
-            The rows where it is true.
+    @property
+    def owners(self) -> dict[str, int]:
+        """Refused: nobody knows how many merged rows have rows of which owner.
 
         Raises:
-            InputError: What is no condition.
-            ColumnError: No such column, or a condition that compares columns of both frames.
+            UnsupportedError: Always; it says what to ask.
 
         Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward").query("beds > 15 and age < 65")["age"].count().reveal()
-            2
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
+            >>> an.merge(visits, wards, on="ward").owners
+            Traceback (most recent call last):
+            icm_ray.errors.UnsupportedError: how many merged rows are of which owner is not known: ask owners of ...
         """
-        made: MergedFrame = self[condition_of(expr, self.__getitem__, local_dict or {})]
-        return made
+        raise UnsupportedError(
+            "how many merged rows are of which owner is not known: ask owners of the frames that are merged"
+        )
 
-    def assign(self, **columns: Any) -> MergedFrame:
-        """Add columns that owners compute from their own.
+    def share(self, *, domain: Mapping[str, Sequence[str]] | None = None) -> Self:
+        """Give the merged rows back where they are shares already; others are shared before they are merged.
 
         Args:
-            **columns: By name a column of the same rows, a public value, or a function that makes one of them of the
-                frame so far.
+            domain: As of `SecureFrame.share`; of no meaning.
 
         Returns:
-            A frame with these columns behind the others, or in the place of those of the same name.
+            The frame itself.
 
         Raises:
-            InputError: A column of other rows.
-            ColumnError: One that is computed of columns of both frames, which owners hold.
+            UnsupportedError: The frames are held by their owners.
 
         Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "b"], "beds": [10, 20]})})
-            >>> merged = an.merge(visits, wards, on="ward")
-            >>> merged.assign(months=lambda frame: frame["age"] * 12)["months"].max().reveal()
-            840
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
+            >>> an.merge(visits, wards, on="ward").share()
+            Traceback (most recent call last):
+            icm_ray.errors.UnsupportedError: merged rows are not shared: share both frames, and merge these
         """
-        frame = self
-        for name, given in columns.items():
-            made = given(frame) if callable(given) else given
-            if not isinstance(made, MergedColumn):
-                made = MergedColumn(frame._meant, literal(plain(made)))
-            if not frame._meant.aligned(made.meant):
-                raise InputError(f"{name!r}: a column of the same rows is needed")
-            frame._meant.rows().check_column(made.of)  # refuses what is of both sides, or not computed
-            frame = MergedFrame(frame._meant, {**frame._columns, one_form(name): made.of})
-        return frame
+        if self.shared:
+            return self
+        raise UnsupportedError("merged rows are not shared: share both frames, and merge these")
+
+    def forget(self) -> NoReturn:
+        """Refuse to drop rows, which are those of the frames that are merged.
+
+        Raises:
+            UnsupportedError: Always; it says what to forget.
+
+        Examples:
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
+            >>> an.merge(visits, wards, on="ward").forget()
+            Traceback (most recent call last):
+            icm_ray.errors.UnsupportedError: merged rows are kept nowhere: forget the frames that are merged
+        """
+        raise UnsupportedError("merged rows are kept nowhere: forget the frames that are merged")
 
     def groupby(
         self,
-        by: str | MergedColumn | list[str | MergedColumn],
+        by: str | SecureColumn | list[str | SecureColumn],
         *,
         domain: Mapping[str, Iterable[Any]] | Iterable[Any] | None = None,
+        max_groups: int | None = None,
         max_bytes: int = TEXT,
+        as_index: bool = True,
+        sort: bool = True,
+        dropna: bool = True,
     ) -> SecureGroupBy:
         """Group the merged rows by public values of one or more columns, of either frame, or by private ones.
 
@@ -168,11 +133,15 @@ class MergedFrame(NoArrays, Uncompared):
             domain: By name the values to group by, of one key the values alone; rows with others are in no group.
                 Booleans need none. None: keys are private, and columns of the right frame, of shared frames of either;
                 of frames without a policy.
+            max_groups: Of private keys of shared frames the room, as of `SecureFrame.groupby`.
             max_bytes: Of private keys that are text, the most bytes (UTF-8), 1 to 64; a public number.
+            as_index: As of `SecureFrame.groupby`.
+            sort: As of `SecureFrame.groupby`.
+            dropna: As of `SecureFrame.groupby`.
 
         Returns:
             Groups, to pick columns of and to aggregate by count, sum, mean, var, std, sem and size; of public values by
-            min and max, too.
+            min and max, too; of shared frames by all that groups of shared rows have.
 
         Raises:
             ColumnError: No such column, or values of another kind.
@@ -187,22 +156,16 @@ class MergedFrame(NoArrays, Uncompared):
             >>> an.merge(visits, wards, on="ward").groupby("floor")["age"].sum().reveal().to_dict()
             {1: 81, 2: 160}
         """
-        wanted = by if isinstance(by, list) else [by]
-        return grouped(self._meant, self._columns, wanted, domain, most_bytes=max_bytes)
+        if max_groups is not None and not self.shared:
+            raise InputError("max_groups= is for shared frames: groups of others have as much room as they need")
+        shape = {"as_index": as_index, "sort": sort, "dropna": dropna}
+        return super().groupby(by, domain=domain, max_groups=max_groups, max_bytes=max_bytes, **shape)
 
-    def count_rows(self) -> Query:
-        """Count the merged rows.
+    def _column(self, of: Of, name: str | None = None) -> MergedColumn:
+        return MergedColumn(self._meant, of, name)
 
-        Returns:
-            A query for an int.
-
-        Examples:
-            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
-            >>> an.merge(visits, wards, on="ward", how="left").count_rows().reveal()
-            5
-        """
-        made = Count(self._meant.name(), EVERY_ROW)
-        return Query([self._meant.part(made)], f"{made.title} of merged rows")
+    def _fault(self, name: str) -> str:
+        return ""
 
 
 def merge(
@@ -257,6 +220,8 @@ def merge(
     for frame in (left, right):
         if not isinstance(frame, SecureFrame):
             raise InputError(f"frames are merged, not {type(frame).__name__}")
+        if isinstance(frame, MergedFrame):
+            raise UnsupportedError("merged rows are not merged again: merge the frames before one after the other")
     of_left, of_right = _keys(on, left_on, right_on)
     if how not in {"inner", "left"}:
         raise InputError(f"how={how!r}: merges are 'inner' or 'left'; swap the frames for 'right'")

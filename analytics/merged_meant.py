@@ -75,6 +75,19 @@ class MergedMeant(Meant):
         """Their public facts. Errors: those of `MergedRows`."""
         return rows_of_merge(self.asked(by), self.dataset.facts, self.right.facts)
 
+    @property
+    def added_up(self) -> bool:
+        """Where their owners hold both frames."""
+        return not self.facts.shared
+
+    def titled(self, title: str) -> str:
+        """What is asked of them, in words."""
+        return f"{title} of merged rows"
+
+    def check_column(self, of: Of) -> None:
+        """Refuse what is of both sides, or not computed. Errors: `ColumnError`, `BoundError`."""
+        self.rows().check_column(of)
+
     def info(self, of: Of) -> ColumnInfo:
         """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""
         return column_of(self.rows(), of)

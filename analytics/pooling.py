@@ -8,7 +8,8 @@ from typing import Any
 from analytics.dataset import pool_of
 from analytics.frame import SecureFrame
 from analytics.meant import Meant
-from icm_ray.errors import ColumnError, InputError
+from analytics.merge import MergedFrame
+from icm_ray.errors import ColumnError, InputError, UnsupportedError
 
 __all__ = ["concat"]
 
@@ -63,6 +64,8 @@ def _frames(given: Any) -> list[SecureFrame]:
     for frame in frames:
         if not isinstance(frame, SecureFrame):
             raise InputError(f"concat takes frames, and {type(frame).__name__} is none")
+        if isinstance(frame, MergedFrame):
+            raise UnsupportedError("merged rows are not concatenated: concat the frames, and merge what that gives")
     return frames
 
 

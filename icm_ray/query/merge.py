@@ -26,6 +26,7 @@ from icm_ray.query.private_keys import STEP, PrivateKeys
 from icm_ray.query.rows import column_of
 from icm_ray.query.selection import SelectedRows, check_key
 from icm_ray.query.statistics.base import StatisticFaces
+from icm_ray.query.statistics.distinct_in_groups import DistinctInGroups
 from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.strictest import strictest
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
@@ -209,6 +210,8 @@ class MergedRows:
         try:
             asked = [partial for partial in statistic.partials(self) if not isinstance(partial, RowCount)]
         except InputError:
+            if isinstance(statistic, DistinctInGroups):
+                raise  # of shared frames it is not offered either, and says what to ask instead
             raise InputError(f"{statistic.title}: {OFFERED}") from None
         _ = layout(self.sides, asked).columns
         if self.merge.private is not None and any(partial.kind in {"min", "max"} for partial in asked):

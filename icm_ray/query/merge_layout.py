@@ -111,7 +111,7 @@ class Layout:
     def own(self, part: PartialAggregate) -> tuple[bool, PartialAggregate]:
         """Whether a partial is of the right side, and what it is there. Errors: `InputError` (not offered)."""
         right, of = self.sides.own(part.column)
-        if part.kind not in {"count", "sum", "squares", "min", "max"}:
+        if part.kind not in {"count", "sum", "squares", "min", "max"} or part.by or part.times is not None:
             raise InputError(OFFERED)
         return right, dataclasses.replace(part, column=of)
 

@@ -38,11 +38,17 @@ def _members(found):
 
 
 def definitions():
-    """(dotted name, object) of what the reference shows, methods and properties after their class."""
+    """(dotted name, object) of what the reference shows, methods and properties after their class, each once: what a
+    class has of another that is shown stands there.
+    """
+    told = set()
     for dotted, found in on_pages():
         yield dotted, found
         if inspect.isclass(found):
             for member, value in _members(found).items():
                 plain = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-                if shown(member) and (inspect.isfunction(plain) or isinstance(plain, property)):
+                if id(plain) in told or not shown(member):
+                    continue
+                if inspect.isfunction(plain) or isinstance(plain, property):
+                    told.add(id(plain))
                     yield f"{dotted}.{member}", plain

@@ -49,7 +49,11 @@ class DistinctInGroups(OfColumn, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def partials(self, rows: Rows) -> tuple[OrderedGroups | ValuesInGroups, ...]:
         if not isinstance(rows, SelectedRows):
-            raise InputError(f"{self.title}: it is counted in groups of a frame's own rows")
+            raise ColumnError(
+                f"{self.title}: of groups of merged rows that is not offered; group by both, and count the groups: "
+                "groupby([key, column]).size()",
+                column=self.in_words,
+            )
         if not rows.by:
             raise ProgramError(f"{self.title}: the rows are in no groups of public values")
         if rows.policy is not None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Final, Literal
-from weakref import finalize, ref
+from typing import Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytics.nn.arguments import logarithm, positive, whole
 from analytics.nn.calibration import Samples
@@ -17,10 +14,12 @@ from analytics.nn.compile import Compiled, compile_within
 from analytics.nn.duration import duration_of, multiplications
 from analytics.nn.expected import Expectation
 from analytics.nn.folding import fold_scales
+from analytics.nn.handles import Asked, Handles
 from analytics.nn.intake import Intake
+from analytics.nn.intake_of_several import intake_of_several
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.prediction import Prediction
-from analytics.nn.predictor import ModelHandle, answering
+from analytics.nn.predictor import ModelHandle
 from analytics.nn.preflight import Preflight, costs, exactness
 from analytics.nn.quota import Quota
 from analytics.nn.request import PredictionRequest, Progress
@@ -28,18 +27,13 @@ from analytics.nn.sources.find import source_of
 from analytics.nn.sources.held import HeldImages, are_paths
 from analytics.nn.subject import subject_of
 from analytics.nn.wanted import Wanted
-from icm_ray.errors import InputError, OwnerError, SessionClosed, UnsupportedError
+from icm_ray.errors import InputError, OwnerError, UnsupportedError
 from icm_ray.network.model import PublicModel
 from icm_ray.network.outputs import Output
 from icm_ray.network.passes import moves_first, relu_after_max_pool
 from icm_ray.program.program import Program
-from icm_ray.runtime.driver.ending import GIVE_BACK
 from icm_ray.runtime.driver.engine import Engine
-from icm_ray.runtime.driver.keeper import keeper
 from icm_ray.runtime.driver.stays_here import StaysHere
-
-if TYPE_CHECKING:
-    from icm_ray.runtime.carriers.desk import Desk
 
 __all__ = ["SecureModel"]
 
@@ -83,7 +77,9 @@ class SecureModel(StaysHere):
             at most.
         scale: What an image's numbers are multiplied with before all else: 1/255 for pixels as uint8.
         normalize: (mean, std), each a number or one for each channel: what the images' owner then subtracts, and
-            divides by. Both are public; `input_bound` is of what comes out.
+            divides by. Both are public; `input_bound` is of what comes out. Of a network with several inputs either may
+            be a dict by their names (where they have none, by their places, from 0 on); else it is of all inputs of
+            real numbers. Whole numbers and truth values stay as they are.
         quota: On how many images of whom the model predicts, as {"bob": 10_000}; the owner's workers count, a part in
             each lane, and failed runs count too. Who is not named is not counted.
 
@@ -123,8 +119,8 @@ class SecureModel(StaysHere):
         weight_gain: float | None = None,
         fraction_bits: int | None = None,
         batch_size: int | None = None,
-        scale: float = 1.0,
-        normalize: tuple[Any, Any] | None = None,
+        scale: float | Mapping[Any, float] = 1.0,
+        normalize: tuple[Any, Any] | Mapping[Any, tuple[Any, Any]] | None = None,
         quota: Mapping[str, int] | None = None,
     ) -> None:
         if owner not in session.parties:
@@ -137,7 +133,7 @@ class SecureModel(StaysHere):
         factor = positive(margin, "margin")
         self.owner = owner
         self._session, self._subject = session, subject_of(net, example_inputs)
-        self._desks: dict[Any, Desk] = {}  # what handles speak to, by what they ask for
+        self._handles = Handles(session)
         shares = Quota(quota, session.parties + session.owners, session.lanes)
         self._compiled: Compiled | None = None
         try:
@@ -148,12 +144,15 @@ class SecureModel(StaysHere):
             self._unsupported = error  # `preflight` tells; whatever else is asked raises it
             return
         self._packing = self._subject.packing
-        if self._packing is not None and self._packing.of_inputs:
-            if scale != 1.0 or normalize is not None:
-                raise InputError("scale= and normalize= are of networks with one input")
-            calibrate = None if calibrate is None else self._packing.source(calibrate)
+        self._several = several = self._packing if self._packing is not None and self._packing.of_inputs else None
+        if several is not None and calibrate is not None:
+            calibrate = several.source(calibrate)
         network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool).simplified(moves_first)
-        self._intake = Intake.of(scale, normalize, network.graph.input_shape, whole=self._subject.whole)
+        self._intake = (
+            Intake.of(scale, normalize, network.graph.input_shape, whole=self._subject.whole)
+            if several is None
+            else intake_of_several(scale, normalize, several.given(), named=several.named)
+        )
         if fraction_bits is None and self._subject.asks:
             f = max(f, _DIGITS - inputs)
         samples = Samples(calibrate, network.graph, inputs, self._intake)
@@ -161,7 +160,8 @@ class SecureModel(StaysHere):
         self._expectation = Expectation(network, self._public, samples)
         self.batch_size = size or max(1, min(_BATCH, _LARGEST // self._public.widest))
         self._loaded = LoadedWeights(session, self._compiled, owner, shares)
-        for output in ("logits", "label") if len(self.output_shape) == 1 and self._packing is None else ("logits",):
+        scores = len(self.output_shape) == 1 if self._packing is None else self._packing.scores
+        for output in ("logits", "label") if scores else ("logits",):
             self._one(output)  # nothing that is made fails for its bounds later
 
     def _one(self, output: Output) -> Program:
@@ -193,7 +193,7 @@ class SecureModel(StaysHere):
             (4,)
         """
         shape = self._public.graph.input_shape
-        return self._packing.shapes() if self._packing is not None and self._packing.of_inputs else shape
+        return shape if self._several is None else self._several.shapes()
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -275,7 +275,10 @@ class SecureModel(StaysHere):
         """Prepare a prediction for `images`; nothing is shared before its `reveal`.
 
         Args:
-            images: Of a network with several inputs, a tuple or dict of arrays or tensors as its example inputs are.
+            images: Of a network with several inputs, a tuple or dict of one source for each (an array, tensor, memmap,
+                list, Arrow column, other iterable), an iterable, Dataset or DataLoader of such tuples or dicts (of
+                samples or batches, or pairs of these and a label), or a table or ray.data.Dataset with columns by the
+                inputs' names.
                 Else images of shape input_shape, in this process: a numpy array, torch.Tensor or memmap (n,
                 *input_shape), n > 0; a torch Dataset or DataLoader (of images, or pairs that begin with one); a list,
                 generator or other iterable of images or batches; a pyarrow column of lists of fixed size, or a table
@@ -294,7 +297,7 @@ class SecureModel(StaysHere):
             errors: What becomes of an image beyond a bound, or with NaN: "raise" names it, "mask" leaves it out and
                 keeps the others (`failed` says which).
             column: The column of images, where a table or Dataset has several that could be.
-            id_column: Its column of ids, which come with the results.
+            id_column: Its column of ids, which come with the results; of several inputs by name, or a key of the dicts.
             skip: Ids of images to leave out: those that an earlier run has answered.
 
         Returns:
@@ -327,16 +330,17 @@ class SecureModel(StaysHere):
         answered = frozenset(skip)
         if answered and id_column is None:
             raise InputError("skip= holds ids: id_column= says where they are")
-        if self._packing is not None and output != "logits":
-            raise UnsupportedError(f"of several inputs or results logits are opened, not {output!r}")
+        if self._packing is not None and output != "logits" and not self._packing.scores:
+            raise UnsupportedError(f"of several results, or axes, logits are opened, not {output!r}")
         wanted = Wanted.of(public, output, k, threshold, likely=self._subject.likely)
         source = (
-            self._packing.source(images)
-            if self._packing is not None and self._packing.of_inputs
+            self._several.source(images, column, id_column)
+            if self._several is not None
             else HeldImages(self._session, owner, images, self.input_shape, column, id_column)
             if are_paths(images)
             else source_of(images, self.input_shape, column, id_column)
         )
+        run = token_hex(8)
         request = PredictionRequest(
             loaded=self._loaded,
             model=public,
@@ -349,11 +353,11 @@ class SecureModel(StaysHere):
             masked=errors == "mask",
             skip=answered,
             id_name=id_column,
-            handle=partial(
-                self._handle, owner, (output, k, threshold, errors), (column, id_column, answered), token_hex(8)
+            handle=lambda to: self._handle(
+                Asked(owner, to, output, k, threshold, errors), column, id_column, answered, run
             ),
             progress=progress,
-            packing=self._packing,
+            packing=self._packing if output == "logits" else None,
         )
         request.look()
         return Prediction(request)
@@ -391,49 +395,45 @@ class SecureModel(StaysHere):
             >>> dataset.map_batches(an.SecurePredictor, fn_constructor_args=(handle,), batch_format="numpy",
             ...                     concurrency=1, num_cpus=0)  # doctest: +SKIP
         """
-        self._plain_results()
-        one = np.zeros((1, *self.input_shape))
-        self.predict(one, owner, output, k=k, threshold=threshold, errors="mask").check(to)
-        return self._handle(owner, (output, k, threshold, errors), (column, None, frozenset()), "", to)
+        self.predict(self._nothing(), owner, output, k=k, threshold=threshold, errors="mask").check(to)
+        return self._handle(Asked(owner, to, output, k, threshold, errors), column)
 
-    def _plain_results(self) -> None:
-        if self._compiled is not None and self._packing is not None:
-            raise UnsupportedError("a handle, or a Dataset, is of a network with one input and one result")
+    def _nothing(self) -> Any:
+        """One image of zeros."""
+        if self._several is None:
+            return np.zeros((1, *self._public.graph.input_shape))
+        given = [np.zeros((1, *one.shape)) for one in self._several.given()]
+        return self._several.as_given(given)
 
     def _handle(
         self,
-        owner: str,
-        asked: tuple[Output, int | None, float | None, Literal["raise", "mask"]],
-        columns: tuple[str | None, str | None, frozenset[Any]],
-        run: str,
-        to: str | None,
+        asked: Asked,
+        column: str | None,
+        ids: str | None = None,
+        skip: frozenset[Any] = frozenset(),
+        run: str = "",
     ) -> ModelHandle:
-        """asked: output, k, threshold, errors. columns: of images, of ids, and ids that are left out."""
-        self._plain_results()
-        output, k, threshold, errors = asked
-        if (owner, asked, to) not in self._desks:
-            self._desks[owner, asked, to] = self._desk(
-                owner,
-                partial(SecureModel.predict, owner=owner, output=output, k=k, threshold=threshold, errors=errors),
-                to,
+        """column: of images; ids: of ids; skip: those that are left out."""
+        if self._several is not None and not self._several.named:
+            raise UnsupportedError(
+                "a handle, or a Dataset, has inputs by name: make the model with a dict of example_inputs"
             )
-        outputs = Wanted.of(self._public, output, k, threshold, likely=self._subject.likely).columns(errors == "mask")
-        return ModelHandle(self._desks[owner, asked, to].address, self.input_shape, *columns, outputs, run, self)
-
-    def _desk(self, owner: str, ask: Callable[[SecureModel, Any], Prediction], to: str | None) -> Desk:
-        from icm_ray.runtime.carriers.desk import Desk
-
-        this = ref(self)
-
-        def predict(images: Any) -> Iterator[dict[str, NDArray[Any]]]:
-            model = this()
-            if model is None:
-                raise SessionClosed("the model was dropped")
-            return ask(model, images).iter_batches(to)
-
-        desk = Desk(partial(answering, predict, owner, {}), self._session.config)
-        finalize(self, keeper(GIVE_BACK).submit, desk.close).atexit = False
-        return desk
+        wanted = Wanted.of(self._public, asked.output, asked.k, asked.threshold, likely=self._subject.likely)
+        outputs = wanted.columns(asked.errors == "mask")
+        if self._packing is not None and asked.output == "logits":
+            outputs = (*self._packing.kinds(*outputs[0]), *outputs[1:])
+        return self._handles.handle(
+            self,
+            asked,
+            self._several is not None,
+            shape=self._public.graph.input_shape,
+            column=column,
+            ids=ids,
+            skip=skip,
+            outputs=outputs,
+            run=run,
+            inputs=() if self._several is None else tuple((one.name, one.shape) for one in self._several.given()),
+        )
 
     def close(self) -> None:
         """Let all lanes forget the weights; a later prediction loads them again.
@@ -445,7 +445,6 @@ class SecureModel(StaysHere):
             >>> other = an.SecureModel(session, net, owner="alice", example_inputs=(torch.zeros(2, 4),))
             >>> other.close()
         """
-        while self._desks:
-            self._desks.popitem()[1].close()
+        self._handles.close()
         if self._compiled is not None:
             self._loaded.forget()

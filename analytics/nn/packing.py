@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils import _pytree as pytree
 
-from analytics.nn.sources.packed import Kind, PackedImages
+from analytics.nn.sources.packed import Input, Kind, PackedImages
 from analytics.nn.sources.plain import check_tensor
+from analytics.nn.sources.several import packed_images
 from icm_ray.errors import InputError, ShapeError
 from icm_ray.network.layer import Shape
 
@@ -74,24 +75,25 @@ class Packing:
 
     def shapes(self) -> Any:
         """Of the inputs, as they are given."""
-        return self._as_given([part.shape for part in self.inputs])
+        return self.as_given([part.shape for part in self.inputs])
 
-    def _as_given(self, items: Sequence[Any]) -> Any:
+    def as_given(self, items: Sequence[Any]) -> Any:
+        """One item for each input, as users have them."""
         names = [part.name for part in self.inputs]
         return dict(zip(names, items, strict=True)) if self.named else tuple(items)
 
-    def source(self, images: Any) -> PackedImages:
-        """The source of all inputs together; raises `ShapeError` and `InputError` where they are not these."""
-        names = [part.name for part in self.inputs]
-        if self.named:
-            if not isinstance(images, Mapping) or set(images) != set(names):
-                raise ShapeError(f"the network's inputs are given as a dict with {', '.join(map(repr, names))}")
-            given = [images[name] for name in names]
-        else:
-            if not isinstance(images, tuple) or len(images) != len(names):
-                raise ShapeError(f"the network's {len(names)} inputs are given as a tuple")
-            given = list(images)
-        return PackedImages(given, names, [part.shape for part in self.inputs], [part.kind for part in self.inputs])
+    def given(self) -> list[Input]:
+        """The inputs, as sources know them."""
+        return [Input(part.name, part.shape, part.kind) for part in self.inputs]
+
+    def source(self, images: Any, column: str | None = None, ids: str | None = None) -> PackedImages:
+        """The source of all inputs together; raises what `packed_images` raises where they are not these."""
+        return packed_images(images, self.given(), named=self.named, column=column, ids=ids)
+
+    @property
+    def scores(self) -> bool:
+        """Whether the one result has one axis, of which labels can be made."""
+        return len(self.results.shapes) == 1 and len(self.results.shapes[0]) == 1
 
     def unpacked(self, rows: NDArray[Any]) -> Any:
         """Results (n, ...) as the network returns them, of rows (n, numbers)."""
@@ -99,8 +101,16 @@ class Packing:
 
     def columns(self, rows: NDArray[Any], name: str) -> dict[str, NDArray[Any]]:
         """The same by name: their own in a dict, else `name` and a place."""
-        names = [own or f"{name}_{place}" for place, own in enumerate(self.results.names)]
-        return dict(zip(names, self._split(rows), strict=True))
+        return dict(zip(self._names(name), self._split(rows), strict=True))
+
+    def kinds(self, name: str, dtype: str, _: Shape) -> tuple[tuple[str, str, Shape], ...]:
+        """Those columns' names, with a dtype and the shapes of their cells."""
+        return tuple((own, dtype, shape) for own, shape in zip(self._names(name), self.results.shapes, strict=True))
+
+    def _names(self, name: str) -> list[str]:
+        if len(self.results.names) == 1:
+            return [self.results.names[0] or name]
+        return [own or f"{name}_{place}" for place, own in enumerate(self.results.names)]
 
     def _split(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         stops = np.cumsum([math.prod(shape) for shape in self.results.shapes])[:-1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from analytics.nn.request import PredictionRequest
 from analytics.nn.spent import Spent
+from analytics.progress import Progress
 from icm_ray.runtime.driver.engine import Engine
 from icm_ray.runtime.driver.stays_here import StaysHere
 
@@ -119,6 +122,10 @@ class Prediction(StaysHere):
         """
         for columns in self._batches(to):
             yield self._request.spread(columns)
+
+    def _shown_by(self, steps: AbstractContextManager[Progress]) -> Prediction:
+        """The same prediction, whose progress is counted there."""
+        return Prediction(replace(self._request, shown=steps))
 
     def _batches(self, to: str | None) -> Iterator[dict[str, NDArray[Any]]]:
         self.failed = np.zeros(0, np.int64)

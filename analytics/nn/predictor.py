@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,7 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.nn.sources.ray_dataset import ImageColumn, NumberKind
+from analytics.nn.sources.number_kind import NumberKind
+from analytics.nn.sources.ray_dataset import ImageColumn, InputColumns
 from icm_ray.errors import ColumnError, IcmError, ShapeError
 from icm_ray.payload import Name, decode
 from icm_ray.runtime.orders import messages as say
@@ -56,12 +58,13 @@ class ModelHandle:
 
     Args:
         desk: Where the session's process listens.
-        shape: Of an image.
+        shape: Of an image; of several inputs, that of their numbers side by side.
         column: Under which name batches have the images; None: the only column of that shape.
         ids: The column of ids, which is then the only one that is kept; None: all others are.
         skip: Ids of rows that are left out.
         outputs: The columns of a prediction, with their types and the shapes of cells.
         run: The name of whatever rows are predicted on: all are floats, or all integers.
+        inputs: Of a network with several inputs, which are columns by their names: names and shapes.
         model: What it keeps. It is not pickled.
 
     Examples:
@@ -76,6 +79,7 @@ class ModelHandle:
     skip: frozenset[Any] = frozenset()
     outputs: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
     run: str = ""
+    inputs: tuple[tuple[str, tuple[int, ...]], ...] = ()
     model: Any = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,14 +120,13 @@ class SecurePredictor:
     def __init__(self, handle: ModelHandle) -> None:
         self._handle = handle
         self._desk: DeskVisitor | None = None
-        self._column = ImageColumn(handle.shape, handle.column, handle.ids)
+        self._image = ImageColumn(handle.shape, handle.column, handle.ids)
+        self._inputs = InputColumns(handle.inputs, handle.ids) if handle.inputs else None
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The batch with its predictions."""
-        images, ids = self._column.take(batch), self._handle.ids
-        kept = {
-            name: values for name, values in batch.items() if name == ids or (not ids and name != self._column.name)
-        }
+        images, ids = self._images(batch), self._handle.ids
+        kept = {name: values for name, values in batch.items() if name == ids or (not ids and name not in images)}
         if taken := sorted(kept.keys() & {name for name, _, _ in self._handle.outputs}):
             raise ColumnError(
                 f"the column {taken[0]!r} of the rows has the name of what is predicted: rename it, or keep ids alone "
@@ -131,19 +134,30 @@ class SecurePredictor:
             )
         if ids is not None and self._handle.skip:
             left = np.array([one not in self._handle.skip for one in batch[ids].tolist()], bool)
-            images, kept = images[left], {ids: batch[ids][left]}
-        if not len(images):
+            images, kept = {name: values[left] for name, values in images.items()}, {ids: batch[ids][left]}
+        count = len(next(iter(images.values())))
+        if not count:
             return kept | self._handle.nothing()
-        rows = max(1, _MOST // max(1, images[0].nbytes))
-        parts = [self._ask(images[start : start + rows]) for start in range(0, len(images), rows)]
+        rows = max(1, _MOST // max(1, sum(values[0].nbytes for values in images.values())))
+        parts = [
+            self._ask({name: values[start : start + rows] for name, values in images.items()})
+            for start in range(0, count, rows)
+        ]
         return kept | {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
 
-    def _ask(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def _images(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """What is asked about, by its column."""
+        if self._inputs is not None:
+            return self._inputs.take(batch)
+        images = self._image.take(batch)
+        return {str(self._image.name): images}
+
+    def _ask(self, images: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         if self._desk is None:
             from icm_ray.runtime.carriers.desk import DeskVisitor
 
             self._desk = DeskVisitor(self._handle.desk)
-        question = _ENCODER.encode(Columns.of({"images": images}, self._handle.run))
+        question = _ENCODER.encode(Columns.of(images, self._handle.run))
         answer = decode(self._desk.ask(question), _ANSWERS, "an answer", "driver")
         if isinstance(answer, say.Failed):
             raise answer.error()
@@ -169,17 +183,29 @@ def predicted(batch: dict[str, NDArray[Any]], handle: ModelHandle) -> dict[str, 
         predictor.close()
 
 
-def answering(predict: Any, owner: str, kinds: dict[str, NumberKind], question: bytes) -> bytes:
-    """The answer to a predictor: columns of `predict(images)`, a prediction, revealed; or why not. kinds: by run."""
+def answering(
+    predict: Callable[[Any, str], Iterable[dict[str, NDArray[Any]]]],
+    owner: str,
+    several: bool,
+    kinds: dict[tuple[str, str], NumberKind],
+    question: bytes,
+) -> bytes:
+    """The answer to a predictor: columns of `predict(images, run)`, a prediction, revealed; or why not.
+
+    several: whether images are a dict of inputs. kinds: by run and column.
+    """
     try:
         asked = decode(question, _COLUMNS, "images", "predictor")
         try:
-            (images,) = asked.plain().values()
+            images = asked.plain()
         except (ValueError, TypeError):
-            raise ShapeError("a predictor sends one array of images") from None
-        if asked.run:
-            kinds.setdefault(asked.run, NumberKind()).check(images, "rows")
-        batches = list(predict(images))
+            images = {}
+        if not images or not (several or len(images) == 1):
+            raise ShapeError("a predictor sends arrays of images")
+        for name, array in images.items():
+            if asked.run:
+                kinds.setdefault((asked.run, name), NumberKind()).check(array, f"rows of column {name!r}")
+        batches = list(predict(images if several else next(iter(images.values())), asked.run))
         columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0] if name != "row"}
         return _ENCODER.encode(Columns.of(columns))
     except IcmError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, TypeAlias
@@ -21,7 +22,7 @@ from analytics.nn.prediction_run import Answered, PredictionRun
 from analytics.nn.predictor import ModelHandle, predicted
 from analytics.nn.preflight import exactness
 from analytics.nn.sources.held import HeldImages
-from analytics.nn.sources.ray_dataset import RayImages
+from analytics.nn.sources.several import dataset_of
 from analytics.nn.sources.source import Source
 from analytics.nn.spent import Spent
 from analytics.nn.wanted import Wanted
@@ -44,7 +45,7 @@ class PredictionRequest:
 
     masked: whether images that fail are left out. skip: ids that are left out. id_name: under which name ids are
     given. handle: by the recipient, what predicts on batches of a ray.data.Dataset. expectation: of logits' errors.
-    packing: of several results.
+    packing: of several results. shown: where progress is shown; None: for each run by itself.
     """
 
     loaded: LoadedWeights
@@ -61,6 +62,7 @@ class PredictionRequest:
     handle: Callable[[str | None], ModelHandle]
     progress: Progress | None
     packing: Packing | None = None
+    shown: AbstractContextManager[Shown] | None = None
 
     def look(self) -> None:
         """Raise what is wrong with the images, where all are at hand."""
@@ -86,13 +88,14 @@ class PredictionRequest:
 
     def mapped(self, to: str | None) -> Any:
         """For a ray.data.Dataset one of predictions, of which nothing is computed yet; None for other sources."""
-        if not isinstance(self.source, RayImages):
+        dataset = dataset_of(self.source)
+        if dataset is None:
             return None
         from icm_ray.runtime.carriers.datasets import mapped
 
         self.check(to)
         rows = _CALL * self.size * self.loaded.session.lanes
-        return mapped(self.source.dataset, predicted, {"handle": self.handle(to)}, rows)
+        return mapped(dataset, predicted, {"handle": self.handle(to)}, rows)
 
     def preprocess(self, batches: int | None, to: str | None) -> None:
         """Deal ahead for so many batches of the full size; None: for as many as there are, one at least."""
@@ -121,7 +124,7 @@ class PredictionRequest:
         batches = Batches(self.source.blocks(self.size), self.skip)
         count = None if self.skip else self.source.count
         total = None if count is None else -(-count // self.size)
-        with Shown("predicting", total, "batches", count or 0) as steps:
+        with self.shown or Shown("predicting", total, "batches", count or 0) as steps:
             run = PredictionRun(
                 self.loaded,
                 batches,

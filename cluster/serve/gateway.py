@@ -70,6 +70,8 @@ class Gateway:
     ) -> None:
         if not any(name == "failed" for name, _, _ in handle.outputs):
             raise InputError("a gateway takes a handle with errors='mask': one image must not fail those beside it")
+        if handle.inputs or len([name for name, _, _ in handle.outputs if name != "failed"]) > 1:
+            raise UnsupportedError("a gateway takes the handle of a network with one input and one result")
         self._shape, self._output, self._predict = handle.shape, handle.outputs[0][0], predict
         self._began, self._counts = monotonic(), Counter[str]()
         self.lost = ""

@@ -1,6 +1,8 @@
 """A ray.data.Dataset in, a Dataset of predictions out: ids kept, and those that are known left out."""
 
+import dataclasses
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -9,7 +11,9 @@ import torch
 
 import analytics as an
 import icm_ray as icm
+from analytics.nn import request, run_progress
 from analytics.nn.predictor import ModelHandle, predicted
+from cluster.serve.deployment import application
 from icm_ray.config import EngineConfig
 from icm_ray.runtime.carriers import desk
 from icm_ray.runtime.carriers.threads import ThreadEngine
@@ -34,6 +38,22 @@ def dataset(ray_cluster):
 
     ray.data.DataContext.get_current().enable_progress_bars = False
     return ray.data.from_items([{"id": name, "pixels": image, "age": 7} for name, image in zip(IDS, X, strict=True)])
+
+
+class Steps:
+    """A progress that is not shown."""
+
+    def __init__(self, told):
+        self.told, self.rows, self.over = told, [], threading.Event()
+
+    def done(self, rows=0):
+        self.rows.append(rows)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
 
 
 def rows(result, name):
@@ -136,6 +156,62 @@ def test_a_class_for_map_batches(model, dataset):
     assert {row["id"]: row["label"] for row in found} == dict(zip(IDS, expected, strict=True))
     assert {row["age"] for row in found} == {7}
     assert not any("pixels" in row for row in found)
+
+
+class Both(torch.nn.Module):
+    """Two inputs by name, two results."""
+
+    def forward(self, pixels, age):
+        return {"sum": pixels.flatten(1).sum(1, keepdim=True) + age.unsqueeze(1), "half": pixels / 2}
+
+
+@pytest.fixture(scope="module")
+def both(model):
+    example = {"pixels": torch.zeros(1, 2, 3), "age": torch.zeros(1)}
+    return an.SecureModel(model[1]._session, Both().eval(), "alice", example, input_bound=16, batch_size=4)
+
+
+def test_a_dataset_of_several_inputs(both, dataset):
+    prediction = both.predict(dataset, owner="bob", id_column="id", skip={"lesion 2"})
+    found = prediction.reveal(to="bob").take_all()
+    assert {row["id"] for row in found} == set(IDS) - {"lesion 2"}
+    for row in found:
+        pixels = X[int(row["id"].split()[1])].astype(np.float64)
+        np.testing.assert_allclose(row["sum"], [pixels.sum() + 7], atol=prediction.error)
+        np.testing.assert_allclose(row["half"], pixels / 2, atol=prediction.error)
+    batches = list(both.predict(dataset, owner="bob", id_column="id").iter_batches("bob"))
+    assert np.concatenate([batch["half"] for batch in batches]).shape == X.shape
+    with pytest.raises(icm.ColumnError, match="no column 'age'"):
+        both.predict(dataset.drop_columns(["age"]).materialize(), owner="bob")
+
+
+def test_columns_by_the_inputs_names(both):
+    handle = both.handle("bob", "bob", "logits", errors="mask")
+    columns = {"pixels": X, "age": np.full(10, 7), "id": IDS}
+    assert {name: values.shape for name, values in predicted(columns, handle).items()} == {
+        "id": (10,), "sum": (10, 1), "half": (10, 2, 3), "failed": (10,)
+    }  # fmt: skip
+    with pytest.raises(icm.ShapeError, match="an image is"):
+        predicted(columns | {"pixels": X[:, :1]}, handle)
+    with pytest.raises(icm.UnsupportedError, match="one input and one result"):
+        application(handle)
+
+
+def test_a_run_of_a_dataset_has_one_progress(model, monkeypatch):
+    """... however many questions it has; what serves any number of runs has none."""
+    begun = []
+    monkeypatch.setattr(run_progress, "Progress", lambda *told: begun.append(Steps(told)) or begun[-1])
+    monkeypatch.setattr(request, "Shown", lambda *told: begun.append(Steps(told)) or begun[-1])
+    handle = model[1].handle("bob", output="probabilities")
+    for run in ("x", "x", "y"):
+        predicted({"pixels": X}, dataclasses.replace(handle, run=run))
+    assert [(steps.told, sorted(steps.rows)) for steps in begun] == [
+        (("predicting", None, "batches", 0), [2, 2, 4, 4, 4, 4]),
+        (("predicting", None, "batches", 0), [2, 4, 4]),
+    ]
+    assert not any(steps.over.is_set() for steps in begun)
+    model[1].close()
+    assert all(steps.over.wait(10) for steps in begun)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

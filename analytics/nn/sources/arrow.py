@@ -35,7 +35,7 @@ class ArrowImages:
             data = _named(data, image_column(cells, column, data.column_names))
         elif column is not None or ids is not None:
             raise ColumnError("an Arrow array has no columns; pass the table")
-        if not holds_images(data.type):
+        if shape and not holds_images(data.type):
             raise ShapeError(f"a column of images holds lists or tensors of numbers, not {data.type}")
         if not len(data):
             raise ShapeError(f"the network takes {expected(shape)} with n > 0; the column has no rows")

@@ -20,10 +20,10 @@ from analytics.nn.sources.ray_dataset import RayImages
 from analytics.nn.sources.source import Source
 from icm_ray.errors import InputError, ShapeError
 
-__all__ = ["source_of"]
+__all__ = ["is_ray_dataset", "source_of"]
 
 
-def _is_ray_dataset(images: object) -> bool:
+def is_ray_dataset(images: object) -> bool:
     """Whether it is a ray.data.Dataset, which is found out without Ray."""
     return type(images).__module__.split(".")[:2] == ["ray", "data"] and hasattr(images, "iter_batches")
 
@@ -36,7 +36,7 @@ def source_of(images: Any, shape: tuple[int, ...], column: str | None = None, id
     """
     if isinstance(images, PackedImages):
         return images
-    if _is_ray_dataset(images):
+    if is_ray_dataset(images):
         return RayImages(images, shape, column, ids)
     if isinstance(images, pa.RecordBatch):
         images = pa.Table.from_batches([images])

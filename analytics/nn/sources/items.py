@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from analytics.nn.sources.number_kind import NumberKind
 from analytics.nn.sources.plain import expected, plain
 from analytics.nn.sources.source import Block
 from icm_ray.errors import InputError, ShapeError
@@ -46,16 +47,13 @@ class ItemImages:
 
     def blocks(self, size: int) -> Iterator[Block]:
         if self._once and self._used:
-            kind = type(self._items).__name__
-            raise InputError(f"a {kind} is read once, and was; pass what can be read again, such as a list")
+            what = type(self._items).__name__
+            raise InputError(f"a {what} is read once, and was; pass what can be read again, such as a list")
         self._used = True
-        kind, held = "", list[NDArray[Any]]()
+        kind, held = NumberKind(), list[NDArray[Any]]()
         for place, item in enumerate(self._each()):
             array = self._plain(item, place)
-            number = "float" if array.dtype.kind == "f" else "integer"
-            if kind and number != kind:
-                raise ShapeError(f"item {place} is of dtype {array.dtype}; those before it hold {kind} numbers")
-            kind = number
+            kind.check(array, f"item {place}")
             count = _images_in(array, self._shape, place)
             single = array.shape == self._shape
             if single:

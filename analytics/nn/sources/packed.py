@@ -1,62 +1,87 @@
-"""Several inputs of a network, each a source of its own, as one row of numbers."""
+"""Several inputs of a network as one row of numbers: what the engine computes with."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.nn.batches import Batches
-from analytics.nn.sources.arrays import ArrayImages
 from analytics.nn.sources.source import Block
-from icm_ray.errors import InputError, ShapeError
+from icm_ray.errors import InputError
 
-__all__ = ["Kind", "PackedImages"]
+__all__ = ["Input", "Kind", "PackedImages", "Rows", "RowsSource"]
 
 Kind: TypeAlias = Literal["real", "whole", "truth"]
 
 
-class PackedImages:
-    """Arrays or tensors (n, *shape), one for each input, of one n.
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One of several: its name, the shape of one sample, and what numbers it holds.
 
-    kinds: what numbers each holds; where these are "whole", no others; of "truth" values zeros and ones are taken.
-    Raises `ShapeError` for other shapes or several n.
+    kind: where these are "whole", no others are taken; of "truth" values zeros and ones are.
     """
 
-    at_hand = True
+    name: str
+    shape: tuple[int, ...]
+    kind: Kind
 
-    def __init__(
-        self, given: Sequence[Any], names: Sequence[str], shapes: Sequence[tuple[int, ...]], kinds: Sequence[Kind]
-    ) -> None:
-        sources = []
-        for images, name, shape in zip(given, names, shapes, strict=True):
-            if not hasattr(images, "shape") or not hasattr(images, "ndim"):
-                raise ShapeError(f"{name} is an array or a tensor, not {type(images).__name__}")
-            try:
-                sources.append(ArrayImages(images, shape))
-            except ShapeError as error:
-                raise ShapeError(f"{name}: {error.message}", **error.where) from None
-        counts = {source.count for source in sources}
-        if len(counts) > 1:
-            raise ShapeError(f"inputs have {' and '.join(map(str, sorted(counts)))} rows; all have one for each sample")
-        self._sources, self._names, self._kinds = sources, tuple(names), tuple(kinds)
-        (self.count,) = counts
+    @property
+    def size(self) -> int:
+        """Numbers of one sample."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """For each input its samples (n, *shape), n > 0 and the same for all; and their ids (n,), where there are some."""
+
+    inputs: Sequence[NDArray[Any]]
+    ids: NDArray[Any] | None = None
+
+
+class RowsSource(Protocol):
+    """Samples of several inputs. What is not of these is refused as it is met, with a typed error."""
+
+    @property
+    def count(self) -> int | None:
+        """As of a `Source`."""
+
+    @property
+    def at_hand(self) -> bool:
+        """As of a `Source`."""
+
+    def rows(self, size: int) -> Iterator[Rows]:
+        """All of them, in blocks of about `size`."""
+
+
+class PackedImages:
+    """The numbers of all inputs of a sample side by side, as float64."""
+
+    def __init__(self, source: RowsSource, inputs: Sequence[Input]) -> None:
+        self.source, self._inputs = source, tuple(inputs)
+
+    @property
+    def count(self) -> int | None:
+        return self.source.count
+
+    @property
+    def at_hand(self) -> bool:
+        return self.source.at_hand
 
     def blocks(self, size: int) -> Iterator[Block]:
-        readers = [Batches(source.blocks(size)) for source in self._sources]
-        while True:
-            taken = [reader.take(size) for reader in readers]
-            parts = [self._numbers(batch.images, place) for place, batch in enumerate(taken) if batch is not None]
-            if not parts:
-                return
-            yield Block(np.concatenate(parts, axis=1))
+        for rows in self.source.rows(size):
+            parts = [_numbers(images, given) for images, given in zip(rows.inputs, self._inputs, strict=True)]
+            yield Block(np.concatenate(parts, axis=1), rows.ids)
 
-    def _numbers(self, images: NDArray[Any], place: int) -> NDArray[np.float64]:
-        numbers = images.reshape(len(images), -1).astype(np.float64)
-        if self._kinds[place] == "truth":
-            numbers = np.where((numbers == 0) | np.isnan(numbers), numbers, 1.0)
-        if self._kinds[place] == "whole" and images.dtype.kind == "f" and not (numbers == np.rint(numbers)).all():
-            raise InputError(f"{self._names[place]} holds numbers that are not whole; the network takes whole ones")
-        return numbers
+
+def _numbers(images: NDArray[Any], given: Input) -> NDArray[np.float64]:
+    numbers = images.reshape(len(images), -1).astype(np.float64)
+    if given.kind == "truth":
+        numbers = np.where((numbers == 0) | np.isnan(numbers), numbers, 1.0)
+    if given.kind == "whole" and images.dtype.kind == "f" and not (numbers == np.rint(numbers)).all():
+        raise InputError(f"{given.name} holds numbers that are not whole; the network takes whole ones")
+    return numbers

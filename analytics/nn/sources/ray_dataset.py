@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.nn.sources.number_kind import NumberKind
+from analytics.nn.sources.packed import Input, Rows
 from analytics.nn.sources.plain import plain
 from analytics.nn.sources.source import Block
 from icm_ray.errors import ColumnError, ShapeError
 from icm_ray.owner.images.chosen_column import image_column
 
-__all__ = ["ImageColumn", "NumberKind", "RayImages"]
+__all__ = ["ImageColumn", "InputColumns", "RayImages", "RayInputs"]
 
 
 class ImageColumn:
@@ -48,18 +50,18 @@ class ImageColumn:
         return images
 
 
-class NumberKind:
-    """That all rows hold floats, or all integers: a Dataset whose schema changes is not read on."""
+class InputColumns:
+    """The samples of several inputs in batches of columns, which have the inputs' names.
 
-    def __init__(self) -> None:
-        self._kind = ""
+    inputs: names and shapes.
+    """
 
-    def check(self, images: NDArray[Any], rows: str) -> None:
-        """Raise `ShapeError` for images of the other kind. rows: these, in words."""
-        kind = "float" if images.dtype.kind == "f" else "integer"
-        if self._kind not in {"", kind}:
-            raise ShapeError(f"{rows} are of dtype {images.dtype}; those before hold {self._kind} numbers")
-        self._kind = kind
+    def __init__(self, inputs: Sequence[tuple[str, tuple[int, ...]]], ids: str | None) -> None:
+        self._columns = {name: ImageColumn(shape, name, ids) for name, shape in inputs}
+
+    def take(self, batch: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """Samples (n, *shape) of each input of the next batch. Raises as an `ImageColumn` does."""
+        return {name: column.take(batch) for name, column in self._columns.items()}
 
 
 class RayImages:
@@ -74,10 +76,7 @@ class RayImages:
     def __init__(self, dataset: Any, shape: tuple[int, ...], column: str | None, ids: str | None) -> None:
         self.dataset, self.column, self.ids = dataset, column, ids
         self._shape = shape
-        known = dataset.schema(fetch_if_missing=False)
-        for name in (column, ids):
-            if known is not None and name is not None and name not in known.names:
-                raise ColumnError(f"there is no column {name!r}; there are {', '.join(map(repr, known.names))}")
+        _check_names(dataset, (column, ids))
 
     def blocks(self, size: int) -> Iterator[Block]:
         images, kind = ImageColumn(self._shape, self.column, self.ids), NumberKind()
@@ -86,3 +85,33 @@ class RayImages:
             kind.check(found, "rows")
             if len(found):
                 yield Block(found, None if self.ids is None else np.asarray(batch[self.ids]))
+
+
+class RayInputs:
+    """Samples of several inputs, whose columns have their names, in the order in which the Dataset gives them."""
+
+    at_hand = False
+    count: int | None = None
+
+    def __init__(self, dataset: Any, inputs: Sequence[Input], ids: str | None) -> None:
+        self.dataset, self._inputs, self._ids = dataset, tuple(inputs), ids
+        _check_names(dataset, [*(one.name for one in inputs), ids])
+
+    def rows(self, size: int) -> Iterator[Rows]:
+        columns = InputColumns([(one.name, one.shape) for one in self._inputs], self._ids)
+        kinds = {one.name: NumberKind() for one in self._inputs}
+        for batch in self.dataset.iter_batches(batch_size=size, batch_format="numpy"):
+            found = columns.take(batch)
+            for name, images in found.items():
+                kinds[name].check(images, f"rows of column {name!r}")
+            parts = list(found.values())
+            if len(parts[0]):
+                yield Rows(parts, None if self._ids is None else np.asarray(batch[self._ids]))
+
+
+def _check_names(dataset: Any, names: Iterable[str | None]) -> None:
+    """Raise `ColumnError` for names that are none, where the columns are known without computing anything."""
+    known = dataset.schema(fetch_if_missing=False)
+    for name in names:
+        if known is not None and name is not None and name not in known.names:
+            raise ColumnError(f"there is no column {name!r}; there are {', '.join(map(repr, known.names))}")

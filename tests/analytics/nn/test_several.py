@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from analytics.nn.model import SecureModel
-from icm_ray.errors import InputError, NullError, ShapeError, UnsupportedError
+from icm_ray.errors import ColumnError, InputError, NullError, ShapeError, UnsupportedError
 
 torch.set_num_threads(1)
 
@@ -72,7 +72,7 @@ def test_one_input_and_several_results(lanes) -> None:
     assert (logits.shape, rest.shape) == ((3, 3), (3, 4))
     with pytest.raises(UnsupportedError, match="logits are opened"):
         model.predict(np.ones((3, 4)), owner="bob", output="label")
-    with pytest.raises(UnsupportedError, match="one input and one result"):
+    with pytest.raises(UnsupportedError, match="logits are opened"):
         model.handle("bob")
 
 
@@ -80,20 +80,25 @@ def test_what_is_not_the_networks_inputs_is_refused(lanes) -> None:
     net, inputs = reader()
     with pytest.raises(ShapeError, match="of one size"):
         SecureModel(lanes, net, "alice", inputs | {"ids": inputs["ids"][:2]})
-    with pytest.raises(InputError, match="normalize="):
-        SecureModel(lanes, net, "alice", inputs, input_bound=8, scale=0.5)
     model = SecureModel(lanes, net, "alice", inputs, input_bound=8)
     for images, error, what in (
         (inputs["image"], ShapeError, "dict with 'image', 'ids', 'mask'"),
-        ({"image": inputs["image"]}, ShapeError, "dict with"),
+        ({"image": inputs["image"]}, ColumnError, "'ids', 'mask' missing"),
+        (inputs | {"label": [1, 2, 3]}, ColumnError, "'label' not among them"),
         (inputs | {"ids": inputs["ids"][:, :2]}, ShapeError, "ids: the network takes"),
         (inputs | {"ids": inputs["ids"][:2]}, ShapeError, "2 and 3 rows"),
         (inputs | {"ids": inputs["ids"] + 0.5}, InputError, "ids holds numbers that are not whole"),
-        (inputs | {"ids": [1, 2]}, ShapeError, "ids is an array"),
+        (inputs | {"ids": [1, 2]}, ShapeError, "ids: an image is"),
+        (inputs | {"ids": "tokens.npy"}, ShapeError, "ids is an array"),
         (inputs | {"image": inputs["image"] * torch.nan}, NullError, "image 0"),
+        ("scans/*.png", UnsupportedError, "files are read for networks of one input"),
+        ([], ShapeError, "no samples"),
+        (7, ShapeError, "iterable of such"),
     ):
         with pytest.raises(error, match=what):
             model.predict(images, owner="bob")
+    with pytest.raises(InputError, match="column="):
+        model.predict(inputs, owner="bob", column="ids")
 
 
 class Outer(nn.Module):

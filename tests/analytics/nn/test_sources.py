@@ -170,7 +170,11 @@ REFUSED = {
     "a missing image": (lambda: MISSING, NullError, "row 1 is missing"),
     "a missing number": (lambda: pa.array([[1.0, None, 1, 1]]), NullError, "missing numbers"),
     "a column of numbers": (lambda: pa.array([1.0]), ShapeError, "lists or tensors"),
-    "another dtype midway": (kinds_change, ShapeError, "item 1 is of dtype uint8; those before it hold float numbers"),
+    "another dtype midway": (
+        kinds_change,
+        ShapeError,
+        "item 1: numbers of dtype uint8; those before hold float numbers",
+    ),
     "another shape midway": (shapes_change, ShapeError, r"item 1 is \(2, 5\)"),
     "complex numbers": (lambda: iter([np.zeros(4, complex)]), ShapeError, "dtype complex"),
     "a complex tensor": (lambda: torch.zeros(2, 4, dtype=torch.complex64), ShapeError, "complex64"),

@@ -12,6 +12,7 @@ from analytics.distinct_values import different_of_all
 from analytics.group_keys import TEXT, domain_of
 from analytics.groupby import grouped
 from analytics.query import Query, together
+from analytics.unit_keys import UnitKey, unit_key
 from analytics.withheld import Reasons, mark
 from icm_ray.errors import InputError, PolicyError
 from icm_ray.query.expressions.tree import apply
@@ -40,9 +41,10 @@ class ByValue:
         name: str
         kind: str
 
-    def _domain(self, domain: Any, range: Any) -> tuple[Any, ...]:
+    def _domain(self, domain: Any, range: Any, unit: UnitKey | None = None) -> tuple[Any, ...]:
         if range is None:
-            return domain_of(self.meant.info(self.of), self.name, domain)
+            stated = domain if unit is None or domain is None else unit.numbers(self.name, domain)
+            return domain_of(self.meant.info(self.of), self.name, stated)
         if domain is not None:
             raise InputError("values are stated by domain= or by range=, not by both")
         if self.kind != "int":
@@ -108,11 +110,14 @@ class ByValue:
         return self._distinct(domain, range, modes=True)
 
     def _distinct(self, domain: Any, range: Any, *, modes: bool) -> Query:
-        values = self._domain(domain, range)
-        by = [GroupKey(self.of, values)] if self.meant.dataset.facts.shared or self.meant.added_up else []
-        statistic = Distinct(self.meant.name(by), self.of, domain=() if by else values, modes=modes)
+        unit = unit_key(self.meant, self.of)
+        values, of = self._domain(domain, range, unit), self.of if unit is None else unit.ticks.of
+        by = [GroupKey(of, values)] if self.meant.dataset.facts.shared or self.meant.added_up else []
+        statistic = Distinct(self.meant.name(by), of, domain=() if by else values, modes=modes)
         query = self._asked(statistic, by)
-        return together([query], statistic.title, lambda found: _modes(found[0], values, self.name)) if modes else query
+        if not modes:
+            return query
+        return together([query], statistic.title, lambda found: _modes(found[0], values, self.name, unit))
 
     def _asked(self, statistic: Distinct, by: Groups) -> Query:
         part = self.meant.part(statistic, by)
@@ -234,12 +239,13 @@ def _whole(given: Any) -> Any:
     return range(int(low), int(high) + 1)
 
 
-def _modes(found: Any, values: tuple[Any, ...], name: str) -> Any:
+def _modes(found: Any, values: tuple[Any, ...], name: str, unit: UnitKey | None) -> Any:
     import pandas as pd
 
     if isinstance(found, Withheld):
         return found
-    return pd.Series(pd.Index(list(values)).take([values.index(value) for value in found]), name=name)
+    index = pd.Index(list(values)) if unit is None else unit.index(values)
+    return pd.Series(index.take([values.index(value) for value in found]), name=name)
 
 
 def _with_missing(counts: Any, missing: Any = 0) -> Any:

@@ -356,8 +356,7 @@ class SecureColumn(
             >>> visits["age"].nlargest(3).reveal().tolist()
             [70, 61, 47]
         """
-        self._numbers()
-        return most(self.meant, self.of, label_of(self), n, least=False)
+        return most(self.meant, shown(self.meant, self.of, self.name, "min"), label_of(self), n, least=False)
 
     def nsmallest(self, n: int = 5) -> Query:
         """Find the n smallest values, as `nlargest` does.
@@ -376,8 +375,7 @@ class SecureColumn(
             >>> visits["age"].nsmallest(2).reveal().tolist()
             [29, 34]
         """
-        self._numbers()
-        return most(self.meant, self.of, label_of(self), n, least=True)
+        return most(self.meant, shown(self.meant, self.of, self.name, "min"), label_of(self), n, least=True)
 
     def histogram(
         self,

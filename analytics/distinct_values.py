@@ -23,7 +23,7 @@ def compared(meant: Meant, of: Of, most_bytes: int = TEXT) -> tuple[Of, int]:
     """What is counted in a column's place, and the most bytes of it where it is text."""
     kind = meant.info(of).kind
     if unit_kind(kind) is not None:
-        return apply("ticks", (of,)), most_bytes
+        return meant.ticks(of).of, most_bytes
     if kind == "float" and not meant.dataset.facts.shared:  # as text, in which there is one zero
         return apply("cast", (apply("add", (of, literal(0.0))),), ("string",)), _TEXT_OF_FLOAT
     return of, most_bytes

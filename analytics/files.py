@@ -26,7 +26,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 def read_csv(
     session: Engine,
     sources: Mapping[str, Paths],
-    bounds: Mapping[str, float] | None = None,
+    bounds: Mapping[str, Any] | None = None,
     columns: Sequence[str] | None = None,
     policy: Policy | None = None,
     *,
@@ -49,7 +49,8 @@ def read_csv(
             ones are taken on a local cluster only. Columns may lie in directories' names: `year=2020/a.csv`. Files
             may be compressed, whatever they are called: gzip, bz2, xz, zstd, lz4, zip.
         bounds: By column the largest magnitude, in the column's unit, rounded up to a power of two; public; for
-            `share`, which says what holds for columns without one.
+            `share`, which says what holds for columns without one. Of dates and times (first, last), of durations and
+            decimals the largest or (least, largest).
         columns: Names of the columns to read; None: all.
         policy: What may be revealed of these rows, checked by every party's own worker; None: everything.
         sep: The character between cells.
@@ -108,7 +109,7 @@ def read_csv(
 def read_parquet(
     session: Engine,
     sources: Mapping[str, Paths],
-    bounds: Mapping[str, float] | None = None,
+    bounds: Mapping[str, Any] | None = None,
     columns: Sequence[str] | None = None,
     policy: Policy | None = None,
 ) -> SecureFrame:
@@ -151,7 +152,7 @@ def _read(
     session: Engine,
     sources: Mapping[str, Paths],
     kind: Callable[[tuple[str, ...], tuple[str, ...] | None], CsvSource | ParquetSource],
-    bounds: Mapping[str, float] | None,
+    bounds: Mapping[str, Any] | None,
     columns: Sequence[str] | None,
     policy: Policy | None,
 ) -> SecureFrame:

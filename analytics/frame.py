@@ -238,7 +238,10 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
 
         Integers and booleans are shared exactly, magnitudes to 2^31 unless `bounds` said otherwise when reading; floats
         with the session's fractional bits, to 2^20 (the session's `default_bound`) unless `bounds` said otherwise: a
-        smaller bound buys as many more of them. Text is shared as the place of each value among public ones. Where a
+        smaller bound buys as many more of them. Dates and times are shared exactly from 1864 to 2135, durations to 136
+        years, decimals to 2^31, unless `bounds` said otherwise: in the finest unit that fits, from their own to
+        seconds, and an owner with values between two of these refuses; `dt.floor("s")` rounds them, narrower bounds
+        make room. Text is shared as the place of each value among public ones. Where a
         value may be missing, a bit that says so is shared beside it. Columns that are computed, and the condition that
         chooses rows, are computed by the owners before: rows that are not meant stay, as zeros beside a bit.
 

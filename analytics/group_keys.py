@@ -10,6 +10,7 @@ from typing import Any, Final
 from analytics.meant import Groups, Meant
 from analytics.operators import Operators
 from analytics.public_values import plain
+from analytics.unit_keys import UnitKey, unit_key
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.expressions.tree import Of, Scalar, columns_of
 from icm_ray.query.expressions.words import words
@@ -29,15 +30,34 @@ TEXT: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class NamedGroups:
-    """names: that the index of results gets, as pandas has it. groups: what rows are grouped by."""
+    """names: that the index of results gets, as pandas has it. groups: what rows are grouped by. units: of each key
+    whose kind has a unit what its numbers stand for.
+    """
 
     names: tuple[str | None, ...]
     groups: Groups
+    units: tuple[UnitKey | None, ...] = ()
 
     @property
     def keys(self) -> Sequence[GroupKey | PrivateKey]:
         """What rows are grouped by, one after the other."""
         return self.groups.keys if isinstance(self.groups, PrivateKeys) else self.groups
+
+    def held(self, place: int) -> Of:
+        """The column that a key is."""
+        unit = self.unit(place)
+        return self.keys[place].of if unit is None else unit.of
+
+    def unit(self, place: int) -> UnitKey | None:
+        """What the numbers of a key stand for."""
+        return self.units[place] if self.units else None
+
+    def index(self, place: int, values: Sequence[Any]) -> Any:
+        """Values of a key as pandas' index."""
+        import pandas as pd
+
+        unit = self.unit(place)
+        return pd.Index(list(values)) if unit is None else unit.index(values)
 
 
 def keys_of(
@@ -55,16 +75,21 @@ def keys_of(
         raise InputError("rows are grouped by one column or more")
     found = [_key(meant, columns, item) for item in by]
     names = tuple(name for name, _ in found)
-    stated = _stated(domain, names)
+    units = tuple(unit_key(meant, of) for _, of in found)
+    found = [(name, of if unit is None else unit.ticks.of) for (name, of), unit in zip(found, units, strict=True)]
+    stated = dict(_stated(domain, names))
+    for name, unit in zip(names, units, strict=True):
+        if unit is not None and stated.get(name) is not None:
+            stated[name] = unit.numbers(name, stated[name])
     infos = [meant.info(of) for _, of in found]
     public = [_public(meant, of) for _, of in found]
     if domain is None and not 1 <= math.prod(map(len, public)) <= MOST_CELLS:
-        return NamedGroups(names, private_keys(meant, [of for _, of in found], most, most_bytes))
+        return NamedGroups(names, private_keys(meant, [of for _, of in found], most, most_bytes), units)
     keys = tuple(
         GroupKey(of, domain_of(info, name, stated.get(name, values or None)))
         for (name, of), info, values in zip(found, infos, public, strict=True)
     )
-    return NamedGroups(names, keys)
+    return NamedGroups(names, keys, units)
 
 
 def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:

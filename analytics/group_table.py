@@ -63,11 +63,14 @@ def group_table(
     if isinstance(groups.groups, PrivateKeys):
         there = sorted((key, place) for place, key in enumerate(zip(*found, strict=True)) if key[0] is not None)
         places = np.array([place for _, place in there], np.int64)
-        values = [pd.Index([key[number] for key, _ in there]) for number in range(len(found))]
+        values = [groups.index(number, [key[number] for key, _ in there]) for number in range(len(found))]
     else:
         places = np.flatnonzero(_there(rows)) if noise is None else np.arange(len(rows))
         codes = np.unravel_index(places, [key.size for key in groups.groups])
-        values = [pd.Index(list(key.domain)).take(code) for key, code in zip(groups.groups, codes, strict=True)]
+        values = [
+            groups.index(number, key.domain).take(code)
+            for number, (key, code) in enumerate(zip(groups.groups, codes, strict=True))
+        ]
     names = list(groups.names)
     index = values[0].rename(names[0]) if len(values) == 1 else pd.MultiIndex.from_arrays(values, names=names)
     made = [series_of(_taken(results, places), column.kind, index) for column, results in columns]

@@ -303,9 +303,10 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         """Groups by the values of an index."""
         keys = []
         for level, (name, key) in enumerate(zip(self._groups.names, self._groups.keys, strict=True)):
-            values = index.unique(level).tolist()
-            keys.append(GroupKey(key.of, domain_of(self._meant.info(key.of), name, values)))
-        return NamedGroups(self._groups.names, tuple(keys))
+            values, unit = index.unique(level).tolist(), self._groups.unit(level)
+            stated = values if unit is None else unit.numbers(name, values)
+            keys.append(GroupKey(key.of, domain_of(self._meant.info(key.of), name, stated)))
+        return NamedGroups(self._groups.names, tuple(keys), self._groups.units)
 
     def _wanted(self, functions: Any, named: Mapping[str, Any]) -> tuple[list[Wanted], bool]:
         """All that is asked for; whether labels are plain names."""
@@ -340,7 +341,7 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
             return self._picked
         every = bool(functions) and set(functions) <= {"count", "size", "nunique"}
         names = [name for name, of in self._columns.items() if every or self._meant.info(of).kind in NUMBERS]
-        keys = {(name, key.of) for name, key in zip(self._groups.names, self._groups.keys, strict=True)}
+        keys = {(name, self._groups.held(place)) for place, name in enumerate(self._groups.names)}
         return tuple(name for name in names if (name, self._columns[name]) not in keys)
 
     def _kind(self, item: Wanted) -> str:

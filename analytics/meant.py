@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 from analytics.dataset import Dataset
 from analytics.execute import Part
@@ -15,11 +18,32 @@ from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.tasks import ColumnInfo, GroupKey
+from icm_ray.query.withheld import Withheld
 
-__all__ = ["Groups", "Meant"]
+__all__ = ["Groups", "Meant", "Ticks"]
 
 Groups = Sequence[GroupKey] | PrivateKeys
 """What rows are grouped by: public values, or private ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """Whole numbers: of, in steps of so many units of a kind from a number of units on."""
+
+    of: Of
+    origin: int = 0
+    step: int = 1
+
+    def units(self, number: Any) -> Any:
+        """The number of units, exactly; of what is withheld, or NaN, itself."""
+        if isinstance(number, Withheld) or (self.origin, self.step) == (0, 1) or math.isnan(number):
+            return number
+        found = self.origin + self.step * Fraction(number)
+        return found.numerator if found.denominator == 1 else found
+
+    def sizes(self, number: Any, power: int = 1) -> Any:
+        """Of a difference of numbers, or of what has such a power of their unit."""
+        return number if isinstance(number, Withheld) or self.step == 1 else number * self.step**power
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +82,18 @@ class Meant:
     def info(self, of: Of) -> ColumnInfo:
         """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""
         return column_of(self.dataset.facts, of)
+
+    def ticks(self, of: Of, *, from_zero: bool = False) -> Ticks:
+        """What a column of dates, times, durations or decimals is as whole numbers. from_zero: whether 0 stands for 0,
+        as what is added up needs it.
+        """
+        facts = self.facts
+        if not isinstance(facts, SecretRows):
+            return Ticks(apply("ticks", (of,)))
+        origin, step = facts.grid(of).in_ticks(self.info(of).kind)
+        if from_zero:
+            origin, step = 0, math.gcd(origin, step)
+        return Ticks(apply("ticks", (of,), (origin, step)), origin, step)
 
     def chosen(self, condition: Of) -> Meant:
         """Those of these rows where a condition is true as well. Errors: `ColumnError` (no condition)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,8 @@ from analytics.group_keys import private_keys
 from analytics.meant import Meant
 from analytics.merged_meant import MergedMeant
 from icm_ray.errors import InputError
-from icm_ray.query.expressions.tree import Of
+from icm_ray.query.arrow_kinds import unit_kind
+from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.merge import JoinedColumn, Merge
 from icm_ray.query.merged_shares import rows_of_merge
 from icm_ray.query.private_keys import PrivateKeys
@@ -54,9 +56,9 @@ def merged_rows(
 def _selections(left: Side, right: Side, max_bytes: int) -> tuple[Selection, Selection]:
     """The rows of both sides by their keys, whose words are as long on both."""
     found = []
-    for side in (left, right):
+    for side, keys in zip((left, right), _alike(left, right), strict=True):
         most = min(max(side.meant.dataset.facts.count, 1), MOST_GROUPS)
-        found.append((side.meant, private_keys(side.meant, side.keys, most, max_bytes)))
+        found.append((side.meant, private_keys(side.meant, keys, most, max_bytes)))
     sizes = [max(one.size, other.size) for one, other in zip(*(private.keys for _, private in found), strict=True)]
     first, second = (
         Selection(
@@ -70,6 +72,27 @@ def _selections(left: Side, right: Side, max_bytes: int) -> tuple[Selection, Sel
         for meant, private in found
     )
     return first, second
+
+
+def _alike(left: Side, right: Side) -> tuple[list[Of], list[Of]]:
+    """The keys of both sides: of a kind that has a unit the same whole numbers on both. Errors: `InputError`."""
+    found: tuple[list[Of], list[Of]] = [], []
+    for pair in zip(left.keys, right.keys, strict=True):
+        sides = [(side.meant, of, side.meant.info(of)) for side, of in zip((left, right), pair, strict=True)]
+        kinds = {info.kind for _, _, info in sides}
+        if len(kinds) > 1 and any(unit_kind(kind) is not None for kind in kinds):
+            named = " and ".join(f"{info.name} ({info.kind})" for _, _, info in sides)
+            raise InputError(f"keys of a merge are of one kind on both sides, not {named}")
+        ticks = [meant.ticks(of) for meant, of, info in sides if unit_kind(info.kind) is not None]
+        if len(ticks) < len(sides):
+            columns = list(pair)
+        else:
+            origin = ticks[0].origin
+            step = math.gcd(*(part.step for part in ticks), *(part.origin - origin for part in ticks))
+            columns = [apply("ticks", (of,), (origin, step) if (origin, step) != (0, 1) else ()) for of in pair]
+        for keys, of in zip(found, columns, strict=True):
+            keys.append(of)
+    return found
 
 
 def merged_columns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from analytics.pairs import paired
@@ -14,6 +15,8 @@ from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.variance import Variance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from analytics.meant import Meant
     from icm_ray.query.expressions.tree import Of
     from icm_ray.query.statistics.catalogue import Statistic
@@ -33,6 +36,8 @@ class Moments:
         def _numbers(self) -> tuple[str, Of]: ...
 
         def _query(self, statistic: Statistic) -> Query: ...
+
+        def _in_kind(self, name: str, statistic: Callable[[str, Of], Statistic]) -> Query: ...
 
         def _operand(self, other: Any) -> Of: ...
 
@@ -55,7 +60,7 @@ class Moments:
             7.78...
         """
         skipped(skipna)
-        return self._query(Variance(*self._numbers(), freedom(ddof), root=True, of_mean=True))
+        return self._in_kind("sem", partial(Variance, ddof=freedom(ddof), root=True, of_mean=True))
 
     def skew(self, *, skipna: bool = True) -> Query:
         """Take the skewness, corrected for bias as pandas does. Second and third central moments are opened.

@@ -26,7 +26,7 @@ __all__ = ["from_pandas"]
 def from_pandas(
     session: Engine,
     sources: Mapping[str, Any],
-    bounds: Mapping[str, float] | None = None,
+    bounds: Mapping[str, Any] | None = None,
     policy: Policy | None = None,
 ) -> SecureFrame:
     """Send what this process holds for every owner to the owners' workers, as one frame.

@@ -11,7 +11,6 @@ from analytics.query import Query
 from analytics.shown import Shown
 from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.errors import InputError
-from icm_ray.query.expressions.tree import Of
 from icm_ray.query.statistics.most import MOST_VALUES, Most
 from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.ranks import Interpolation
@@ -42,21 +41,25 @@ def quantiles(meant: Meant, found: Shown, name: str | None, q: float | Sequence[
     return Query(parts, title, lambda results: _series([*map(found.show, results)], wanted, name))
 
 
-def most(meant: Meant, of: Of, name: str | None, n: Any, *, least: bool) -> Query:
+def most(meant: Meant, found: Shown, name: str | None, n: Any, *, least: bool) -> Query:
     """A query for the n largest or least values, a pandas Series of that name.
 
     Errors: `InputError` (n that is no number from 1 to 100).
     """
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_VALUES:
         raise InputError(f"1 to {MOST_VALUES} of the values are shown, not {n!r}")
-    statistic = Most(meant.name(), of, n, least)
-    return Query([meant.part(statistic)], statistic.title, lambda results: _values(results[0], name))
+    statistic = Most(meant.name(), found.of, n, least)
+    return Query([meant.part(statistic)], statistic.title, lambda results: _values(results[0], found, name))
 
 
-def _values(result: Any, name: str | None) -> Any:
+def _values(result: Any, found: Shown, name: str | None) -> Any:
     import pandas as pd
 
-    return result if isinstance(result, Withheld) else pd.Series(result, name=name, dtype=None if result else float)
+    if isinstance(result, Withheld):
+        return result
+    if not result:
+        return pd.Series([], name=name, dtype=pd.Series([found.show(0)]).dtype if found.in_units else float)
+    return pd.Series([found.show(value) for value in result], name=name)
 
 
 def interpolated(interpolation: Any) -> Interpolation:

@@ -10,10 +10,12 @@ import numpy as np
 
 from analytics.answered import answered_in, asked_before
 from analytics.dataset import Dataset
+from analytics.declared_ranges import declared_ranges, of_unit
 from analytics.frame import SecureFrame
 from analytics.meant import Meant
 from icm_ray.errors import BoundError, ColumnError, InputError, OwnerError
 from icm_ray.policy import Policy
+from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed, one_form
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.row_set import RowSet
@@ -51,7 +53,7 @@ def check_columns(found: Mapping[str, tuple[ColumnInfo, ...]], rows: Mapping[str
     )
 
 
-def log2_bounds(bounds: Mapping[str, float] | None, columns: Sequence[ColumnInfo] | None) -> dict[str, int]:
+def log2_bounds(bounds: Mapping[str, Any] | None, columns: Sequence[ColumnInfo] | None) -> dict[str, int]:
     """log2 of every declared bound, rounded up to a power of two. columns: None where they are not known yet.
 
     Errors: `InputError` (no mapping), `BoundError` (not a positive, finite number), `ColumnError` (a column that is not
@@ -67,6 +69,8 @@ def log2_bounds(bounds: Mapping[str, float] | None, columns: Sequence[ColumnInfo
             raise ColumnError(f"a bound for {name!r}: there is no such column but {', '.join(infos)}", column=name)
         if infos is not None and infos[name].fault:
             raise ColumnError(f"a bound for {name!r}: {infos[name].fault}", column=name)
+        if of_unit(bound) if infos is None else unit_kind(infos[name].kind) is not None:
+            continue  # as of `declared_ranges`, once the kind is known
         if infos is not None and infos[name].kind not in NUMBERS:
             raise ColumnError(f"a bound for {name!r}: the column holds {infos[name].kind}, and no numbers", column=name)
         result[name] = _log2(name, bound)
@@ -89,7 +93,7 @@ def _log2(name: str, bound: Any) -> int:
 
 
 def frame_of(
-    session: Engine, tables: Mapping[str, Table], bounds: Mapping[str, float] | None, policy: Policy | None
+    session: Engine, tables: Mapping[str, Table], bounds: Mapping[str, Any] | None, policy: Policy | None
 ) -> SecureFrame:
     """The frame over opened tables; drops them again where they do not fit together.
 
@@ -100,7 +104,7 @@ def frame_of(
         if not any(rows.values()):
             raise OwnerError(f"no rows: {', '.join(rows)} bring none")
         columns = check_columns({owner: table.info.columns for owner, table in tables.items()}, rows)
-        declared = log2_bounds(bounds, columns)
+        declared, ranges = log2_bounds(bounds, columns), declared_ranges(bounds, columns)
     except InputError:
         session.forget([table.name for table in tables.values()])
         raise
@@ -110,5 +114,5 @@ def frame_of(
         names = [table.name for table in tables.values()]
         sets = session.set_policy(dataset, policy, names, asked_before(session, policy))
     held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
-    facts = OwnerRows(dataset, columns, held, tuple(declared.items()), policy)
+    facts = OwnerRows(dataset, columns, held, tuple(declared.items()), policy, ranges)
     return SecureFrame(Meant(Dataset(session, facts, answered=answered_in(session, policy, sets))))

@@ -127,9 +127,10 @@ def _sum(to: Translator, node: Node) -> Measure:
     found = to.typed(of)
     counted = _counted(of if found.nullable else EVERY_ROW)
     if (unit := unit_kind(found.kind)) is not None and unit.family is Family.DECIMAL:
+        ticks = to.ticks(of, from_zero=True)
         return Measure(
-            (lambda name: Sum(name, apply("ticks", (of,))), counted),
-            lambda total, count: in_kind(total, unit, "sum") if count else None,
+            (lambda name: Sum(name, ticks.of), counted),
+            lambda total, count: in_kind(ticks.units(total), unit, "sum") if count else None,
             decimal(max(unit.digits, 38), unit.scale),
         )
     _check_numbers(to, node, of)
@@ -143,9 +144,11 @@ def _sum(to: Translator, node: Node) -> Measure:
 def _mean(to: Translator, node: Node) -> Measure:
     of = _argument(to, node)
     if (unit := unit_kind(to.typed(of).kind)) is not None and unit.family is Family.DECIMAL:
-        of = apply("ticks", (of,))
+        ticks = to.ticks(of)
         return Measure(
-            (lambda name: Mean(name, of),), lambda mean: _number(float(in_kind(mean, unit, "mean"))), "float"
+            (lambda name: Mean(name, ticks.of),),
+            lambda mean: _number(float(in_kind(ticks.units(mean), unit, "mean"))),
+            "float",
         )
     _check_numbers(to, node, of)
     return Measure((lambda name: Mean(name, of),), _number, "float")
@@ -210,9 +213,10 @@ def _extreme(*, least: bool) -> Callable[[Translator, Node], Measure]:
         of = _argument(to, node)
         kind = to.typed(of).kind
         if unit_kind(kind) is not None:
-            ticks, show = apply("ticks", (of,)), read_ticks(kind)
+            ticks = to.ticks(of)
+            show = read_ticks(kind, ticks)
             return Measure(
-                (lambda name: MinMax(name, ticks, least),),
+                (lambda name: MinMax(name, ticks.of, least),),
                 lambda value: None if math.isnan(value) else show(value),
                 kind,
             )

@@ -176,7 +176,7 @@ def _key(source: Source, node: Node, left: _Table, right: _Table, pair: tuple[No
         why = "keys are whole numbers, text, booleans, dates or times, of one kind on both sides"
         raise source.wrong(node, ColumnError(f"{source.shown(node)} of {kinds[0]} and {kinds[1]}: {why}"))
     for table, side, of in found:
-        table.keys.append(of if kinds[0] in _KINDS else apply("ticks", (of,)))
+        table.keys.append(of)
         table.names.append(side.name if isinstance(side, exp.Column) else None)
 
 

@@ -72,8 +72,9 @@ def private_groups(meant: Meant, keys: Sequence[Of], most: int | None, most_byte
             null = len(columns)
             columns.append(apply("is_null", (of,)))
         unit = unit_kind(info.kind)
-        plain = of if unit is None else apply("ticks", (of,))
-        readers.append((len(columns), null, read_ticks(info.kind)))
+        ticks = None if unit is None else meant.ticks(of)
+        plain = of if ticks is None else ticks.of
+        readers.append((len(columns), null, read_ticks(info.kind, ticks)))
         columns.append(filled(meant, plain))
     return PrivateGroups(private_keys(meant, columns, most, TEXT if most_bytes is None else most_bytes), tuple(readers))
 

@@ -120,7 +120,7 @@ def _joined_tables(select: exp.Select) -> list[Node]:
 
 def _translator(source: Source, rows: RowsOf) -> Translator:
     """What reads expressions of rows."""
-    return Translator(source, rows.meant.info, lambda node: _of_row(source, node, rows), FUNCTIONS)
+    return Translator(source, rows.meant.info, lambda node: _of_row(source, node, rows), FUNCTIONS, rows.meant)
 
 
 def _with(context: Context, node: Node) -> Context:

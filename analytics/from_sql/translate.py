@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from analytics.from_sql.source import Node, Source
+from analytics.meant import Meant, Ticks
 from icm_ray.errors import ColumnError, InputError, UnsupportedError
 from icm_ray.query.expressions.function import Typed
 from icm_ray.query.expressions.tree import Expression, Of, Scalar, apply, literal
@@ -48,13 +49,20 @@ def refused(source: Source, node: Node) -> UnsupportedError:
 @dataclass(frozen=True, slots=True)
 class Translator:
     """column: the facts of a column by its name. leaf: what columns and aggregates stand for; None for all else.
-    functions: what each construct of SQL becomes.
+    functions: what each construct of SQL becomes. meant: the rows; None: of what was opened.
     """
 
     source: Source
     column: Callable[[str], ColumnInfo]
     leaf: Callable[[Node], Of | None]
     functions: Mapping[type[Node], Construct]
+    meant: Meant | None = None
+
+    def ticks(self, of: Of, *, from_zero: bool = False) -> Ticks:
+        """What a column of a kind that has a unit is as whole numbers."""
+        if self.meant is None:
+            return Ticks(apply("ticks", (of,)))
+        return self.meant.ticks(of, from_zero=from_zero)
 
     def of(self, node: Node) -> Of:
         """A node as an expression.

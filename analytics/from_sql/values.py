@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from analytics.meant import Ticks
 from analytics.shown import in_kind
 from icm_ray.query.arrow_kinds import Family, unit_kind
 
 __all__ = ["read_ticks", "series_of_unit"]
 
 
-def read_ticks(kind: str) -> Callable[[Any], Any]:
-    """What makes a value of a kind of how many units it is; of a kind without a unit the value itself."""
+def read_ticks(kind: str, ticks: Ticks | None = None) -> Callable[[Any], Any]:
+    """What makes a value of a kind of how many units it is, or steps of these; of a kind without a unit the value."""
     unit = unit_kind(kind)
     if unit is None:
         return lambda value: value
 
     def read(value: Any) -> Any:
-        return in_kind(int(value), unit, "min")
+        number = int(value)
+        return in_kind(number if ticks is None else ticks.units(number), unit, "min")
 
     return read
 

@@ -163,7 +163,8 @@ class SharedSides:
         base = self._base(right=column.right)
         value = _typed(builder, table, at, base.type_of(column.of))
         there = _typed(builder, table, at + 1, _BIT) if self._nullable(column) else None
-        return Secret(column_of(base, column.of).kind, value, there, blank, base.texts(column.of))
+        kind, texts = column_of(base, column.of).kind, base.texts(column.of)
+        return Secret(kind, value, there, blank, texts, base.grid(column.of))
 
     def _side(self, builder: Builder, value: Value, *, right: bool) -> Value:
         """A side's rows."""

@@ -74,7 +74,7 @@ class _Joined(SecretRows, frozen=True, forbid_unknown_fields=True, tag="merged s
         kind = msgspec.structs.replace(self.type_of(column), shape=(partition.rows,))
         value = builder.add(Load(column, kind))
         there = builder.add(Load(f"{column} is there", BIT.type(partition.rows))) if info.nullable else None
-        return Secret(info.kind, value, there, None, encoding.domain)
+        return Secret(info.kind, value, there, None, encoding.domain, encoding.grid(info.kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,8 @@ class MergedShares(MergedRows):
             kind = base.type_of(column.of)
             columns.append(info)
             bound = kind.width - 2 - kind.f
-            encodings.append(Encoding(kind.f, bound, rounded=kind.error > 0, domain=base.texts(column.of)))
+            texts, (origin, step) = base.texts(column.of), base.grid(column.of).in_ticks(info.kind)
+            encodings.append(Encoding(kind.f, bound, rounded=kind.error > 0, domain=texts, origin=origin, step=step))
             types.append(kind)
         every = self.left.where is None and self.merge.how == "left"
         merge = msgspec.structs.replace(self.merge, where=None, by=(), private=None)

@@ -35,13 +35,16 @@ class OwnerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OwnerRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="owners"):
-    """tables: one for each owner. log2_bounds: by column, of the largest magnitude, for the day it is shared."""
+    """tables: one for each owner. log2_bounds: by column, of the largest magnitude, for the day it is shared.
+    ranges: of columns whose kind has a unit the name, the least and the largest number of units, for the same day.
+    """
 
     name: str
     columns: tuple[ColumnInfo, ...]
     tables: tuple[OwnerTable, ...]
     log2_bounds: tuple[tuple[str, int], ...] = ()
     policy: Policy | None = None
+    ranges: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def source(self) -> str:

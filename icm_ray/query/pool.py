@@ -8,18 +8,23 @@ for all rows beside that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from icm_ray.errors import BoundError, ColumnError, InputError
 from icm_ray.ops.labels import Label, Labels
-from icm_ray.ops.linear import Scale
+from icm_ray.ops.linear import AssumeWidth, Scale
+from icm_ray.ops.values import log2_ceil
 from icm_ray.program.build import Builder
 from icm_ray.program.derived_name import derived_name
+from icm_ray.query.arrow_kinds import unit_kind
+from icm_ray.query.grid import Grid, common_step
 from icm_ray.query.kinds import PartColumns, agreed
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.rows import Rows
-from icm_ray.query.secret_expressions.operand import Secret
+from icm_ray.query.secret_expressions.operand import RowBuild, Secret
+from icm_ray.query.secret_expressions.units import moved
 from icm_ray.query.secret_rows import Encoding, SecretPartition, SecretRows, room_for
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.strictest import strictest
@@ -67,9 +72,14 @@ class PooledShares(SecretRows, frozen=True, forbid_unknown_fields=True, tag="poo
         part = self._part(partition)
         if part is None:  # of any of them: what types are inferred of
             return SecretRows.loaded(self, builder, partition, column)
-        found, shift = part.loaded(builder, partition, column), self.encoding(column).f - part.encoding(column).f
+        info, encoding = self._column(column)
+        found, shift = part.loaded(builder, partition, column), encoding.f - part.encoding(column).f
         value = builder.add(Scale(1 << shift, shift), found.value) if shift else found.value
-        return Secret(self._column(column)[0].kind, value, found.there, found.blank, found.domain)
+        if unit_kind(info.kind):
+            made = moved(RowBuild(builder, value), found, info.kind, encoding.grid(info.kind))
+            width = encoding.type(partition.rows).width
+            return replace(made, value=builder.add(AssumeWidth(width, 0.0), made.value))
+        return Secret(info.kind, value, found.there, found.blank, found.domain)
 
     def _part(self, partition: SecretPartition) -> SecretRows | None:
         return next((part for part in self.parts if partition in part.partitions), None)
@@ -116,8 +126,22 @@ def _of_owners(pool: Pool, parts: Sequence[OwnerRows], columns: tuple[ColumnInfo
         tuple(table for facts in parts for table in facts.tables),
         tuple((name, max(other[name] for other in bounds)) for name in everywhere),
         strictest(facts.policy for facts in parts),
+        _ranges(parts, columns),
         tuple(parts),
     )
+
+
+def _ranges(parts: Sequence[OwnerRows], columns: Sequence[ColumnInfo]) -> tuple[tuple[str, int, int], ...]:
+    """Declared of a column of the same kind everywhere."""
+    declared = [{name: (low, high) for name, low, high in facts.ranges} for facts in parts]
+    kinds = {info.name: info.kind for info in columns}
+    same = [
+        name
+        for name in declared[0]
+        if all(name in other for other in declared)
+        and all(info.kind == kinds[name] for facts in parts for info in facts.columns if info.name == name)
+    ]
+    return tuple((name, min(of[name][0] for of in declared), max(of[name][1] for of in declared)) for name in same)
 
 
 def _of_shares(pool: Pool, parts: Sequence[SecretRows], columns: tuple[ColumnInfo, ...]) -> PooledShares:
@@ -140,6 +164,10 @@ def _encoding(info: ColumnInfo, parts: Sequence[SecretRows]) -> Encoding:
     if info.fault:
         return Encoding(0, 0, rounded=False)
     found = [facts.encoding(info.name) for facts in parts]
+    most = max(partition.rows for facts in parts for partition in facts.partitions)
+    if unit_kind(info.kind):
+        grids = [facts.grid(info.name) for facts in parts]
+        return _of_units(info, found, grids, room_for(most))
     domains = {encoding.domain for encoding in found}
     if len(domains) > 1:
         raise ColumnError(
@@ -155,7 +183,6 @@ def _encoding(info: ColumnInfo, parts: Sequence[SecretRows]) -> Encoding:
             column=info.name,
         )
     f, bound = max(encoding.f for encoding in found), max(encoding.bound for encoding in found)
-    most = max(partition.rows for facts in parts for partition in facts.partitions)
     if f + bound > room_for(most):
         raise BoundError(
             f"column {info.name!r}: {f} fractional bits of one frame and magnitudes to 2^{bound} of another do not fit "
@@ -164,3 +191,22 @@ def _encoding(info: ColumnInfo, parts: Sequence[SecretRows]) -> Encoding:
             bound=bound,
         )
     return Encoding(f, bound, rounded=bool(rounded), domain=domains.pop())
+
+
+def _of_units(info: ColumnInfo, found: Sequence[Encoding], grids: Sequence[Grid], room: int) -> Encoding:
+    """On a grid that has the numbers of all."""
+    first = grids[0].origin
+    step = common_step([*(grid.step for grid in grids), *(grid.origin - first for grid in grids)])
+    most = max(
+        int(((1 << encoding.bound) * grid.step + abs(grid.origin - first)) / step)
+        for encoding, grid in zip(found, grids, strict=True)
+    )
+    if (bound := log2_ceil(most)) > room:
+        raise BoundError(
+            f"column {info.name!r}: numbers to 2^{bound} of all frames together do not fit, 2^{room} do: read the "
+            "frames with the same, narrower bounds=, or concat before .share()",
+            column=info.name,
+            bound=bound,
+        )
+    origin, size = Grid(first, step).in_ticks(info.kind)
+    return Encoding(0, bound, rounded=False, origin=origin, step=size)

@@ -16,6 +16,7 @@ from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.query.expressions.tree import Of
+from icm_ray.query.grid import Grid, grid_from
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.partials import PartialAggregate
 from icm_ray.query.rows import column_of
@@ -33,13 +34,16 @@ _MOST_F = 480  # so that sums of squares, with twice as many, are values of a pr
 
 class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a column is shared: f fractional bits, magnitudes to 2^bound inclusive; `rounded` for floats. domain: the
-    words that text may be; the number of each is shared, from 1 on, 0 where there is none.
+    words that text may be; the number of each is shared, from 1 on, 0 where there is none. origin, step: in the units
+    of a kind that has some, what 0 stands for, and what 1 is more.
     """
 
     f: Natural
     bound: int
     rounded: bool
     domain: tuple[str, ...] = ()
+    origin: int = 0
+    step: int = 1
 
     @property
     def error(self) -> float:
@@ -55,6 +59,10 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             f"with magnitudes to 2^{self.bound} values are rounded to multiples of 2^-{self.f}, where the session has "
             f"{f} fractional bits; {way_out}"
         )
+
+    def grid(self, kind: str) -> Grid:
+        """What the numbers of a column of that kind stand for."""
+        return grid_from(kind, self.origin, self.step)
 
     def type(self, rows: int) -> ValueType:
         """Of one partition of the column."""
@@ -209,7 +217,7 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
         there = None
         if info.nullable:
             there = builder.add(Load(self.key_of_presence(partition, column), BIT.type(partition.rows), labels))
-        return Secret(info.kind, value, there, 0, encoding.domain)
+        return Secret(info.kind, value, there, 0, encoding.domain, encoding.grid(info.kind))
 
     def type_of(self, of: Of) -> ValueType:
         """Of one value of a column or an expression, as it is computed with.
@@ -233,6 +241,13 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
 
     def texts(self, column: Of) -> tuple[str, ...]:
         return self.encoding(column).domain if isinstance(column, str) else self._one(column).domain
+
+    def grid(self, column: Of) -> Grid:
+        """What the numbers of a column, or of an expression, stand for. Errors: those of `type_of`."""
+        if isinstance(column, str):
+            info, encoding = self._column(column)
+            return encoding.grid(info.kind)
+        return self._one(column).grid
 
     def key_size(self, of: Of) -> int:
         """What bounds the values of a column that rows are grouped by, as `PrivateKey` says it; of text bits of the

@@ -10,6 +10,7 @@ import msgspec
 from icm_ray.errors import ColumnError, InputError, PolicyError, ProgramError
 from icm_ray.ops.linear import Store
 from icm_ray.program.derived_name import derived_name
+from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.choices import chooses
 from icm_ray.query.composed import bent, composed
 from icm_ray.query.expressions.tree import Of, apply, literal
@@ -20,9 +21,10 @@ from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.question import DatasetFacts, SharedColumn, Sharing
 from icm_ray.query.rows import column_of
-from icm_ray.query.secret_rows import BIT, Encoding, SecretPartition, SecretRows, encoding_for
+from icm_ray.query.secret_rows import BIT, Encoding, SecretPartition, SecretRows, encoding_for, room_for
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.tasks import ColumnInfo, ColumnValues
+from icm_ray.query.unit_encoding import steps_of
 
 __all__ = ["MOST_WORDS", "secret_rows", "sharing_program"]
 
@@ -53,8 +55,11 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
     bounds = [
         declared.get(str(column.of)) if column.log2_bound is None else column.log2_bound for column in sharing.columns
     ]
+    most = max(most, sharing.most)
     encodings = [
-        encoding_for(info, bound, max(most, sharing.most), sharing.f, sharing.default_bound, column.domain)
+        _of_units(info, column, rows, most)
+        if unit_kind(info.kind)
+        else encoding_for(info, bound, most, sharing.f, sharing.default_bound, column.domain)
         for info, column, bound in zip(infos, sharing.columns, bounds, strict=True)
     ]
     chosen = None
@@ -74,6 +79,12 @@ def secret_rows(sharing: Sharing, rows: DatasetFacts) -> SecretRows:
     return SecretRows(
         sharing.into, rows.name, tuple(infos), tuple(encodings), partitions, rows.policy, chosen, space, several
     )
+
+
+def _of_units(info: ColumnInfo, column: SharedColumn, rows: OwnerRows, most: int) -> Encoding:
+    declared = {name: (low, high) for name, low, high in rows.ranges}.get(str(column.of))
+    origin, step, bound = steps_of(info, column.of, declared, room_for(most))
+    return Encoding(0, bound, rounded=False, origin=origin, step=step)
 
 
 def _space_of(sharing: Sharing) -> str:
@@ -98,10 +109,10 @@ def _check_column(info: ColumnInfo, column: SharedColumn) -> None:
             f"frame.share(domain={{{info.name!r}: [...]}}), or pick columns: frame[[...]].share()",
             column=info.name,
         )
-    elif info.kind not in NUMBERS:
+    elif info.kind not in NUMBERS and unit_kind(info.kind) is None:
         raise ColumnError(
-            f"{info.name!r} ({info.kind}): only numbers, booleans and text are shared; pick columns: "
-            "frame[[...]].share()",
+            f"{info.name!r} ({info.kind}): only numbers, booleans, text, dates, times, durations and decimals are "
+            "shared; pick columns: frame[[...]].share()",
             column=info.name,
         )
     elif column.domain:
@@ -147,8 +158,10 @@ def sharing_program(
         build.builder.add(Store(key), value)
 
     for column, info, encoding in zip(sharing.columns, shares.columns, shares.encodings, strict=False):
-        key = shares.key(partition, info.name)
-        bring(info.name, info.kind, encoding, column.of, key, nullable=info.nullable)
+        key, of, kind = shares.key(partition, info.name), column.of, info.kind
+        if unit_kind(kind):
+            of, kind = apply("ticks", (of,), (encoding.origin, encoding.step)), "int"
+        bring(info.name, kind, encoding, of, key, nullable=info.nullable)
         if info.nullable:
             there = apply("not", (apply("is_null", (column.of,)),))
             bring(f"{info.name} is there", "bool", BIT, there, shares.key_of_presence(partition, info.name))

@@ -30,13 +30,27 @@ _FROM_2037 = 2_114_380_800
 """Seconds from 1970 on."""
 
 
-def _ticks(arguments: Sequence[Any], _: Sequence[Scalar]) -> Any:
+def _ticks(arguments: Sequence[Any], options: Sequence[Scalar]) -> Any:
+    """Whole numbers of units; options: from which on, and of how many, of which all are multiples then."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     (values,) = arguments
     if pa.types.is_date32(values.type):
-        return values.cast(pa.int32()).cast(pa.int64())
-    return unscaled(values) if pa.types.is_decimal(values.type) else values.cast(pa.int64())
+        ticks = values.cast(pa.int32()).cast(pa.int64())
+    else:
+        ticks = unscaled(values) if pa.types.is_decimal(values.type) else values.cast(pa.int64())
+    origin, step = options or (0, 1)
+    try:
+        moved = pc.subtract_checked(ticks, origin) if origin else ticks
+    except pa.ArrowInvalid:  # its text holds values
+        raise OverflowError from None
+    if step == 1:
+        return moved
+    whole = pc.divide(moved, step)
+    if not pc.all(pc.equal(pc.multiply(whole, step), moved)).as_py() and pc.count(moved).as_py():
+        raise Unfit("some are no whole number of steps that are shared: round them, dt.floor(...), or narrow bounds=")
+    return whole
 
 
 def _local(values: Any) -> Any:

@@ -47,6 +47,13 @@ def _of(what: str, families: set[Family], kind: str) -> Infer:
     return infer
 
 
+def _counted(arguments: Sequence[Typed], options: Sequence[Scalar]) -> Typed:
+    """options: none, or from which number of units on, and in steps of how many."""
+    if options and ([type(option) for option in options] != [int, int] or int(options[1] or 0) < 1):
+        raise ColumnError("ticks takes a number of units to count from, and of how many a step is")
+    return _of("a number of units", set(Family), "int")(arguments, ())
+
+
 _TIMES: Final = {Family.NAIVE, Family.AWARE}
 
 
@@ -128,7 +135,7 @@ def _attribute(name: str) -> Words:
 
 
 FUNCTIONS = (
-    Function("ticks", 1, _of("a number of units", set(Family), "int"), lambda arguments, _: arguments[0]),
+    Function("ticks", 1, _counted, lambda arguments, _: arguments[0]),
     Function("part", 1, _part, lambda arguments, options: f"{arguments[0]}.dt.{options[0]}"),
     Function("date", 1, _of("dt.date", _TIMES, "date32[day]"), _attribute("date")),
     _rounds("floor", "floor"),

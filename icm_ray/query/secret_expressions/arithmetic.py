@@ -15,7 +15,7 @@ from icm_ray.program.build import Value
 from icm_ray.query.expressions.tree import Scalar
 from icm_ray.query.secret_expressions.operand import Lowering, Operand, Public, RowBuild, Secret, before_sharing
 
-__all__ = ["LOWERINGS", "number"]
+__all__ = ["LOWERINGS", "number", "plus_public", "times_public"]
 
 _EXACT_BITS = 20  # fractional bits of a public factor or summand that is taken as it is
 _SUMMAND_F = 24  # of one that is rounded
@@ -48,7 +48,8 @@ def _together(a: Secret, b: Secret) -> bool:
     return a.there is not None and b.there is not None and a.there.node == b.there.node
 
 
-def _plus(rows: RowBuild, a: Secret, summand: Fraction, kind: str) -> Secret:
+def plus_public(rows: RowBuild, a: Secret, summand: Fraction, kind: str) -> Secret:
+    """A public number more: exact where it has few bits, else rounded, and its error stated."""
     f = a.value.type.f
     exact = next((bits for bits in range(f, _EXACT_BITS + f) if (summand * 2**bits).denominator == 1), None)
     value = rows.scaled(a.value, max(f, _SUMMAND_F) if exact is None else exact)
@@ -68,7 +69,7 @@ def _add(rows: RowBuild, arguments: Sequence[Operand], _: Sequence[Scalar]) -> O
     if isinstance(a, Secret) and isinstance(b, Public):
         summand = number(b, "+")
         if summand is not None:
-            return _plus(rows, a, summand, _kind(a, b))
+            return plus_public(rows, a, summand, _kind(a, b))
     x, y = rows.secret(a), rows.secret(b)
     blank = None
     if _together(x, y) and x.blank is not None and y.blank is not None:
@@ -95,7 +96,7 @@ def _scalar(value: Fraction) -> int | float:
     return value.numerator if value.denominator == 1 else value.numerator / value.denominator
 
 
-def _times(rows: RowBuild, x: Secret, factor: Fraction, kind: str) -> Secret:
+def times_public(rows: RowBuild, x: Secret, factor: Fraction, kind: str) -> Secret:
     """A public multiple: exact where the factor has few bits, else rounded, and its error stated."""
     value = x.value
     bits = next((bits for bits in range(_EXACT_BITS) if (factor * 2**bits).denominator == 1), None)
@@ -124,7 +125,7 @@ def _multiply(rows: RowBuild, arguments: Sequence[Operand], _: Sequence[Scalar])
     if isinstance(a, Secret) and isinstance(b, Public):
         factor = number(b, "*")
         if factor is not None:
-            return _times(rows, a, factor, _kind(a, b))
+            return times_public(rows, a, factor, _kind(a, b))
     x, y = rows.secret(a), rows.secret(b)
     stays = all(item.blank == 0 for item in (x, y) if item.there is not None)
     return _joined(rows, x, y, _product(rows, x, y), 0 if stays else None)
@@ -167,7 +168,7 @@ def _divide(rows: RowBuild, arguments: Sequence[Operand], _: Sequence[Scalar]) -
         return Secret("float", x.value, rows.both(x.there, rows.secret(b).there), None)
     if not divisor:
         raise before_sharing("division by 0")
-    return _times(rows, x, 1 / divisor, "float")
+    return times_public(rows, x, 1 / divisor, "float")
 
 
 def _abs(rows: RowBuild, arguments: Sequence[Operand], _: Sequence[Scalar]) -> Operand:

@@ -32,7 +32,7 @@ def _reaches(rows: RowBuild, x: Secret, integer: int) -> Value:
     return rows.at_least(x.value, integer, *_limits(x))
 
 
-def _thresholds(x: Secret, value: Scalar) -> tuple[int, int]:
+def _thresholds(x: Secret, value: Scalar | Fraction) -> tuple[int, int]:
     """From where on a ring element is at least a public value, and from where on it is greater."""
     if isinstance(value, str):
         if not x.domain:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from icm_ray.errors import BoundError, ColumnError
 from icm_ray.query.expressions.tree import Column, Expression, Literal, Of, nodes_of
 from icm_ray.query.expressions.words import words
+from icm_ray.query.secret_expressions import units
 from icm_ray.query.secret_expressions.catalogue import LOWERINGS
 from icm_ray.query.secret_expressions.operand import Operand, Public, RowBuild, before_sharing
 
@@ -27,12 +28,13 @@ def on_shares(of: Of, rows: RowBuild, column: Callable[[str], Operand]) -> Opera
         elif isinstance(node, Literal):
             found.append(Public(node.value, node.kind))
         else:
-            lowering = LOWERINGS.get(node.function)
+            operands = [found[argument] for argument in node.arguments]
+            lowering = (units.LOWERINGS if units.of_units(operands) else LOWERINGS).get(node.function)
             part = words(Expression(nodes[: number + 1]))
             if lowering is None:
                 raise before_sharing(part)
             try:
-                found.append(lowering(rows, [found[argument] for argument in node.arguments], node.options))
+                found.append(lowering(rows, operands, node.options))
             except ColumnError as error:
                 raise ColumnError(f"{part}: {error}") from None
             except BoundError as error:

@@ -14,6 +14,7 @@ from icm_ray.ops.products import Product
 from icm_ray.ops.values import FULL_WIDTH
 from icm_ray.program.build import Builder, Value
 from icm_ray.query.expressions.tree import Scalar
+from icm_ray.query.grid import ONES, Grid
 
 __all__ = ["BIT_WIDTH", "Lowering", "Operand", "Public", "RowBuild", "Secret", "before_sharing"]
 
@@ -22,9 +23,9 @@ BIT_WIDTH = 2
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """A public value, the same in every row. kind: of the column kinds."""
+    """A public value, the same in every row. kind: of the column kinds; a fraction is a place between integers."""
 
-    value: Scalar
+    value: Scalar | Fraction
     kind: str
 
 
@@ -33,7 +34,7 @@ class Secret:
     """A share for every row. kind: of the column kinds; text is the place of each value in the domain, from 1 on.
 
     value: (rows,). there: bits (rows,), 0 where a value is missing; None: none is. blank: what the ring element is
-    there, in units of 2^-f; None: anything.
+    there, in units of 2^-f; None: anything. grid: what the numbers of kinds that have a unit stand for.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Secret:
     there: Value | None = None
     blank: int | None = None
     domain: tuple[str, ...] = ()
+    grid: Grid = ONES
 
 
 Operand = Public | Secret

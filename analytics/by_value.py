@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytics.distinct_values import different_of_all
-from analytics.group_keys import TEXT, domain_of
+from analytics.group_keys import TEXT, domain_of, public_of
 from analytics.groupby import grouped
 from analytics.query import Query, together
 from analytics.unit_keys import UnitKey, unit_key
@@ -92,7 +92,7 @@ class ByValue:
         """Find which values of a public domain are there most often; no count is opened.
 
         Args:
-            domain: The values; others are not counted. Booleans need none.
+            domain: The values; others are not counted. Booleans, categories and text that is shared need none.
             range: Of integers the least and the largest value instead, both included.
 
         Returns:
@@ -107,6 +107,13 @@ class ByValue:
             >>> visits["ward"].mode(domain=["a", "b", "c"]).reveal().tolist()
             ['b']
         """
+        if domain is None and range is None:
+            domain = public_of(self.meant, self.of) or None
+            if domain is None:
+                raise InputError(
+                    f"the values of {self.name!r} are private: state those that may be the mode, domain=[...]; "
+                    "value_counts() opens the values that are there, the most frequent first, as far as a policy allows"
+                )
         return self._distinct(domain, range, modes=True)
 
     def _distinct(self, domain: Any, range: Any, *, modes: bool) -> Query:

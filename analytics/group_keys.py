@@ -21,7 +21,7 @@ from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import MOST_CELLS
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
-__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "label_of", "places_for", "private_keys"]
+__all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "label_of", "places_for", "private_keys", "public_of"]
 
 _MOST_GROUPS: Final = 4096
 TEXT: Final = 20
@@ -82,7 +82,7 @@ def keys_of(
         if unit is not None and stated.get(name) is not None:
             stated[name] = unit.numbers(name, stated[name])
     infos = [meant.info(of) for _, of in found]
-    public = [_public(meant, of) for _, of in found]
+    public = [public_of(meant, of) for _, of in found]
     if domain is None and not 1 <= math.prod(map(len, public)) <= MOST_CELLS:
         return NamedGroups(names, private_keys(meant, [of for _, of in found], most, most_bytes), units)
     keys = tuple(
@@ -124,7 +124,7 @@ def _check_kind(kind: str, of: Of) -> None:
         raise ColumnError(f"{words(of)}: rows are grouped by text, whole numbers and booleans, not by {kind}")
 
 
-def _public(meant: Meant, of: Of) -> tuple[Scalar, ...]:
+def public_of(meant: Meant, of: Of) -> tuple[Scalar, ...]:
     """The values of a column where they are public, else none: of booleans, categories and text that is shared."""
     info, facts = meant.info(of), meant.facts
     if info.kind == "bool" or info.categories:

@@ -211,6 +211,15 @@ def test_merged_rows_are_no_frame_to_merge_or_concatenate(merged, kind):
         frame["x"].tolist()
 
 
+def test_the_mode_of_public_values_needs_no_domain_and_of_private_ones_says_the_way(merged):
+    one, other = merged["mixed"]
+    assert other["u"].mode().reveal().tolist() == RIGHT["u"].mode().tolist()
+    assert merged["shared"]["u"].mode().reveal().tolist() == LEFT.merge(RIGHT, on="k")["u"].mode().tolist()
+    for frame in (one, merged["held"]):
+        with pytest.raises(icm.InputError, match=r"state those that may be the mode.*value_counts\(\) opens"):
+            frame["t"].mode()
+
+
 def test_what_is_described_of_held_frames_says_what_it_lacks(merged):
     found = merged["held"]["x"].describe().reveal()
     assert found.index.tolist() == ["count", "mean", "std", "min", "25%", "50%", "75%", "max"]

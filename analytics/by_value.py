@@ -111,7 +111,7 @@ class ByValue:
             domain = public_of(self.meant, self.of) or None
             if domain is None:
                 raise InputError(
-                    f"the values of {self.name!r} are private: state those that may be the mode, domain=[...]; "
+                    f"the values of {self.name!r} are not public; state those that may be the mode, domain=[...]; "
                     "value_counts() opens the values that are there, the most frequent first, as far as a policy allows"
                 )
         return self._distinct(domain, range, modes=True)

@@ -17,7 +17,6 @@ from analytics.batches import batches
 from analytics.dataset import Dataset, pool_of
 from analytics.progress import Progress
 from icm_ray.errors import IcmError, InputError
-from icm_ray.names import DRIVER
 from icm_ray.query.answer import answers
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain as explain_asked
@@ -90,7 +89,7 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     pools = tuple(dict.fromkeys(dataset.pool for _, dataset in everything if dataset.pool is not None))
     texts = tuple(dict.fromkeys(part.text for part in parts if part.text))
     statistics = tuple(part.statistic for part in parts)
-    question = Question(statistics, to or DRIVER, selections, (), merges, pools, texts)
+    question = Question(statistics, to or engine.recipient, selections, (), merges, pools, texts)
     asked = Asked(question, tuple(facts.values()))
     if guarded := {base.facts.source: base for _, dataset in everything for base in dataset.guarded}:
         told = {name: base for name, base in guarded.items() if asked_of(asked, name)}

@@ -14,11 +14,15 @@ from icm_ray.errors import *  # noqa: F403 - the whole tree, as its own list say
 from icm_ray.revealable import reveal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from icm_ray.policy import Noise, Policy
     from icm_ray.query.withheld import Withheld
     from icm_ray.runtime.session import Session
 
-__all__ = ["Noise", "Policy", "Session", "Withheld", "reveal"]
+    connect: Callable[..., Any]
+
+__all__ = ["Noise", "Policy", "Session", "Withheld", "connect", "reveal"]
 __all__ += errors.__all__
 
 _LATER = {
@@ -26,6 +30,7 @@ _LATER = {
     "Policy": "icm_ray.policy",
     "Session": "icm_ray.runtime.session",
     "Withheld": "icm_ray.query.withheld",
+    "connect": "analytics.organisations",  # by name: the engine stands below what users touch
 }
 
 

@@ -15,7 +15,8 @@ IcmError
 ├── SessionError          the session cannot be used
 │   ├── SessionClosed     it was closed
 │   ├── PlacementError    a party's workers cannot be placed
-│   └── StockError        a member's directory of prepared randomness cannot be used, or is full
+│   ├── StockError        a member's directory of prepared randomness cannot be used, or is full
+│   └── InstanceError     an organisation's instance is not set up for this, or will not do it
 └── FaultError            something failed in the middle; names party, partition and step
     ├── PeerLost          a peer's process or connection is gone
     ├── PeerSilent        a peer sent nothing for longer than the limit
@@ -42,6 +43,7 @@ __all__ = [
     "FaultError",
     "IcmError",
     "InputError",
+    "InstanceError",
     "NullError",
     "OwnerError",
     "PeerLost",
@@ -274,6 +276,15 @@ class StockError(SessionError):
     Examples:
         >>> icm.StockError("no space left on /stock", path="/stock").where["path"]
         '/stock'
+    """
+
+
+class InstanceError(SessionError):
+    """An organisation's instance is not set up for what it was asked, or will not do it: peers, tickets, datasets.
+
+    Examples:
+        >>> issubclass(icm.InstanceError, icm.SessionError)
+        True
     """
 
 

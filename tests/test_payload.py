@@ -21,7 +21,7 @@ from icm_ray.program.stamped import RunSettings
 from icm_ray.query.tasks import Aggregate, ColumnInfo, ColumnValues, CsvSource, Given, TableInfo
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
-from icm_ray.runtime.orders.lane_plan import LanePlan, decode_member, decode_plan
+from icm_ray.runtime.orders.lane_plan import LanePlan, Place, decode_member, decode_plan
 from icm_ray.runtime.worker.worker_main import Settings, decode_settings
 from tests.bad_payloads import CORPUS, nested
 from tests.program.sample import every_operation
@@ -70,7 +70,7 @@ READERS = {
     "filling": (read_filling, [encode(FILLING)], Desynchronised),
     "plan": (decode_plan, [encode(PLAN)], Desynchronised),
     "member": (lambda sent: decode_member(sent, "bob"), [encode(MEMBER)], Desynchronised),
-    "settings": (decode_settings, [encode(Settings(EngineConfig(), "localhost"))], Desynchronised),
+    "settings": (decode_settings, [encode(Settings(EngineConfig(), Place("localhost")))], Desynchronised),
 }
 SAMPLES = [(name, sample) for name, (_, samples, _) in READERS.items() for sample in samples]
 

@@ -28,7 +28,6 @@ from analytics.nn.spent import Spent
 from analytics.nn.wanted import Wanted
 from analytics.progress import Progress as Shown
 from icm_ray.errors import InputError, OwnerError, ShapeError
-from icm_ray.names import DRIVER
 from icm_ray.network.model import PublicModel
 
 __all__ = ["PredictionRequest", "Progress"]
@@ -79,7 +78,7 @@ class PredictionRequest:
         known = session.parties + session.owners
         if to is not None and to not in known:
             raise OwnerError(f"recipient {to!r} is not in the session; it has {', '.join(known)}")
-        return DRIVER if to is None else to
+        return session.recipient if to is None else to
 
     def check(self, to: str | None) -> None:
         """Raise what can be known before anything is shared."""

@@ -29,6 +29,7 @@ def main():
     from icm_ray.config import EngineConfig
     from icm_ray.runtime.carriers.processes import ProcessHandle
     from icm_ray.runtime.driver.lane_engine import LaneEngine
+    from icm_ray.runtime.orders.lane_plan import Place
 
     config, members = (
         EngineConfig(tls=False, in_flight=slow.IN_FLIGHT << 20, free_programs=True),
@@ -38,7 +39,7 @@ def main():
     def start(name):
         number = members.index(name)
         inside = (sys.executable, str(SCRIPT), options.network, str(number))
-        return ProcessHandle(name, config, host=network.address(number), launcher=inside)
+        return ProcessHandle(name, config, place=Place(network.address(number)), launcher=inside)
 
     with LaneEngine(members[:2], (), 1, config, start) as engine:
         for name in options.workloads:

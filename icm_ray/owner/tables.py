@@ -29,6 +29,7 @@ from icm_ray.query.tasks import (
     GroupRows,
     InputTask,
     ParquetSource,
+    Source,
     TableInfo,
 )
 from icm_ray.ring.array import RingArray
@@ -52,7 +53,7 @@ class Tables:
         self._images: dict[str, ImageTable] = {}
         self._lock = Lock()  # passes over files are shared between reads
 
-    def open(self, name: str, source: ParquetSource | CsvSource | ImageSource) -> TableInfo:
+    def open(self, name: str, source: Source) -> TableInfo:
         """Open files under `name` (an older table of that name is dropped); returns the table's public facts.
 
         Errors: `SourceError` naming the path (missing, nothing matches, unreadable), `ColumnError` (requested but in
@@ -72,7 +73,7 @@ class Tables:
 
             table = open_csv(source, self._partition_bytes)
         else:
-            raise ProgramError("a pushed table is received, not opened")
+            raise ProgramError("a pushed table is received, one of a catalogue needs an instance that has one")
         self._tables[name] = table
         return table.info
 

@@ -23,6 +23,7 @@ __all__ = [
     "Given",
     "GroupKey",
     "GroupRows",
+    "HeldSource",
     "InputTask",
     "NoiseDraw",
     "ParquetSource",
@@ -63,7 +64,13 @@ class PushedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     partitions: Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
 
 
-Source = Union[ParquetSource, CsvSource, PushedSource, ImageSource]  # noqa: UP007 - msgspec takes a typing.Union
+class HeldSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="held"):
+    """Rows that the owner's instance has in its catalogue under a name: where they lie, nobody else says."""
+
+    dataset: Annotated[str, msgspec.Meta(max_length=256)]
+
+
+Source = Union[ParquetSource, CsvSource, PushedSource, HeldSource, ImageSource]  # noqa: UP007 - msgspec takes a typing.Union
 
 
 class ColumnInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from icm_ray.runtime.carriers.actors import ActorHandle, threads_of
 from icm_ray.runtime.carriers.cluster import Cluster
 from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
+from icm_ray.runtime.orders.lane_plan import Place
 from icm_ray.runtime.worker.worker_main import Settings
 
 __all__ = ["Session"]
@@ -87,7 +88,7 @@ class Session(LaneEngine):
         taken = f"{placed.cpus * placed.lanes * len(placed.selectors):g} CPUs"
         here = self._cluster.here()
         self.local = self._cluster.single()
-        worker = Settings(chosen, "")
+        worker = Settings(chosen, Place(""))
 
         def start(name: str) -> ActorHandle:
             return ActorHandle(name, worker, placed.cpus, dict(placed.selectors[name]), here)

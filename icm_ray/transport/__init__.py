@@ -3,9 +3,10 @@
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.delayed import DelayedLink
 from icm_ray.transport.fault import Fault, FaultKind, FaultLink
+from icm_ray.transport.hello import Hello
 from icm_ray.transport.identity import Identity, fingerprint_of
 from icm_ray.transport.lease import Lease
-from icm_ray.transport.listener import Listener
+from icm_ray.transport.listener import Door, Listener
 from icm_ray.transport.memory import MemoryLink, Received, Transcript, memory_links
 from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.secret import derive_pair_secret
@@ -15,10 +16,12 @@ from icm_ray.transport.tcp import TcpLink, open_link
 
 __all__ = [
     "DelayedLink",
+    "Door",
     "Endpoint",
     "Fault",
     "FaultKind",
     "FaultLink",
+    "Hello",
     "Identity",
     "Lease",
     "Listener",

@@ -61,7 +61,7 @@ class _TlsSocket(ssl.SSLSocket):
 
 
 class Identity:
-    """A name, an EC P-256 key and its self-signed certificate. The key never leaves the process: no pickle, no file."""
+    """A name, an EC P-256 key and its self-signed certificate. It cannot be pickled: the key stays in its process."""
 
     __slots__ = ("_key", "certificate", "fingerprint", "name")
 
@@ -79,6 +79,11 @@ class Identity:
     @classmethod
     def create(cls, name: str) -> Identity:
         """A fresh key and certificate for `name`."""
+        return cls(name, *cls.made(name))
+
+    @staticmethod
+    def made(name: str) -> tuple[ec.EllipticCurvePrivateKey, bytes]:
+        """A fresh key and its certificate (DER), for whoever keeps them."""
         key = ec.generate_private_key(ec.SECP256R1())
         # X.509 allows 64 characters; the name is for humans, the pinned bytes are what counts.
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64] or "party")])
@@ -93,7 +98,7 @@ class Identity:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
         )
-        return cls(name, key, certificate.public_bytes(Encoding.DER))
+        return key, certificate.public_bytes(Encoding.DER)
 
     def server_context(self, peer_certificate: bytes) -> ssl.SSLContext:
         """TLS 1.3 for the accepting side; only the holder of `peer_certificate` gets through the handshake."""
@@ -106,6 +111,14 @@ class Identity:
     def client_context(self, peer_certificate: bytes) -> ssl.SSLContext:
         """TLS 1.3 for the dialling side; only the holder of `peer_certificate` gets through the handshake."""
         return self._context(ssl.PROTOCOL_TLS_CLIENT, peer_certificate)
+
+    def open_context(self) -> ssl.SSLContext:
+        """TLS 1.3 for an accepting side that does not know its guest's certificate yet."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.num_tickets = 0
+        self._load_key(context)
+        return context
 
     def _context(self, protocol: int, peer_certificate: bytes) -> ssl.SSLContext:
         context = ssl.SSLContext(protocol)

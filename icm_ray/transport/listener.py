@@ -8,16 +8,16 @@ import threading
 from dataclasses import dataclass
 from enum import IntEnum
 from time import monotonic
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from icm_ray.transport.channel import Channel, agree
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.hello import ACCEPTED, REFUSED, REFUSED_TLS, Direction, Hello, read_hello
 from icm_ray.transport.identity import Identity, is_pinned
-from icm_ray.transport.pending_links import Endpoint, PendingLinks
+from icm_ray.transport.pending_links import Endpoint, PendingLink, PendingLinks
 from icm_ray.transport.stream import tune
 
-__all__ = ["Listener"]
+__all__ = ["Door", "Listener"]
 
 _BACKLOG: Final = 128
 _PAUSE: Final = 0.1
@@ -25,6 +25,19 @@ _PAUSE: Final = 0.1
 _LINGER: Final = 1.0
 """Seconds in which one that was refused may take its answer; its unread bytes would destroy that otherwise."""
 _UNREAD: Final = 64 << 10
+
+
+class Door(Protocol):
+    """Who may come without being expected. Called in threads of the listener."""
+
+    def whom(self, hello: Hello) -> Endpoint | None:
+        """Whose certificate whoever asks for this link must show; None where nobody may open it."""
+
+    def opened(self, link: str, peer: Endpoint) -> None:
+        """A peer has shown that certificate, and opens the link: somebody here claims it from now on. Returns soon."""
+
+    def stranger(self, sock: socket.socket, hello: Hello, deadline: float) -> bool:
+        """Speak with one whose certificate nobody knows yet, and return True; False where nothing is to be said."""
 
 
 class _Stage(IntEnum):
@@ -65,12 +78,13 @@ class Listener:
         port: int = 0,
         tls: bool = True,
         config: TransportConfig | None = None,
+        door: Door | None = None,
     ) -> None:
         self.config = config or TransportConfig()
         self.tls = tls
         self.dropped = 0
         """Connections that were turned away: unexpected, late, malformed, or under a wrong certificate."""
-        self._identity = identity
+        self._identity, self._door = identity, door
         self._expectations = PendingLinks(identity.name, self.config.connect_timeout)
         self._lock = threading.Lock()
         self._admissions: dict[_Admission, None] = {}  # the oldest first
@@ -185,13 +199,24 @@ class Listener:
         if hello is None:
             return False
         admission.stage = _Stage.NAMED
+        if self._door is not None and self._door.stranger(admission.sock, hello, self._soon(deadline)):
+            return False
         expected = None
         if hello.tls == self.tls:
+            if self._door is not None and (guest := self._door.whom(hello)) is not None:
+                self._expectations.welcome(hello.link, guest)
             expected = self._expectations.find(hello.link, hello.sender, deadline, lambda: admission.evicted)
         if expected is None or (self.tls and not expected.peer.certificate):
             if not admission.evicted:
                 self._refuse(admission, REFUSED_TLS if hello.tls else REFUSED)
             return False
+        try:
+            return self._taken_in(admission, hello, expected, deadline)
+        finally:
+            self._expectations.unwelcome(expected)
+
+    def _taken_in(self, admission: _Admission, hello: Hello, expected: PendingLink, deadline: float) -> bool:
+        """Whether whoever is expected is there, and its channel was handed over."""
         admission.stage = _Stage.EXPECTED
         if self.tls:
             expected.refusal = "a connection in its name did not pass authentication"
@@ -210,7 +235,10 @@ class Listener:
             admission.sock = channel.sock
             if admission.evicted or self._stopping.is_set():
                 return False
-            return self._expectations.deliver(expected, hello.direction, channel)
+            delivered = self._expectations.deliver(expected, hello.direction, channel)
+        if delivered and self._door is not None and self._expectations.unclaimed_guest(expected):
+            self._door.opened(hello.link, expected.peer)
+        return delivered
 
     def _soon(self, deadline: float) -> float:
         return min(deadline, monotonic() + self.config.hello_timeout)

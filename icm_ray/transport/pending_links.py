@@ -43,6 +43,7 @@ class PendingLink:
     reserved: set[Direction] = field(default_factory=set)
     refusal: str = ""
     claimed: bool = False
+    guest: bool = False
 
 
 class PendingLinks:
@@ -79,6 +80,28 @@ class PendingLinks:
             self._expected[link] = PendingLink(link, peer)
             self._changed.notify_all()
             return self._expected[link]
+
+    def welcome(self, link: str, peer: Endpoint) -> None:
+        """Let `peer` open `link` though nobody waits for it, unless the name was used: who has shown its certificate is
+        claimed then.
+        """
+        with self._changed:
+            if not self._closed and link not in self._used:
+                self.expect(link, peer).guest = True
+
+    def unclaimed_guest(self, expected: PendingLink) -> bool:
+        """Whether this is the first channel of one who came by `welcome`; True once."""
+        with self._changed:
+            first, expected.guest = expected.guest, False
+            return first
+
+    def unwelcome(self, expected: PendingLink) -> None:
+        """Forget one who came by `welcome` and has not shown its certificate."""
+        with self._changed:
+            if expected.guest and not expected.channels and self._expected.get(expected.link) is expected:
+                del self._expected[expected.link]
+                self._used.discard(expected.link)
+                self._changed.notify_all()
 
     def find(self, link: str, sender: str, deadline: float, gone: Callable[[], bool]) -> PendingLink | None:
         """Wait until `link` is expected, or was; None when it is not, or of somebody else, or its sender is gone.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from icm_ray.errors import FaultError
 from icm_ray.ops.seams import Link
 from icm_ray.transport.config import TransportConfig
 from icm_ray.transport.identity import Identity
-from icm_ray.transport.listener import Listener
+from icm_ray.transport.listener import Door, Listener
 from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.tcp import open_link
 
@@ -55,19 +57,32 @@ class Station(Protocol):
 
 
 class TcpStation:
-    """Links over sockets. host: where it listens; None for one that only dials.
+    """Links over sockets. host: where it listens; None for one that only dials. ports: the first and the last of those
+    that it may listen at; (0, 0): any. advertise: the host under which others reach it; "": the one where it listens.
+    door: who may open links that nobody expects.
 
-    With `tls=False` nothing is authenticated or encrypted.
+    With `tls=False` nothing is authenticated or encrypted. Raises OSError where it cannot listen.
     """
 
-    def __init__(self, identity: Identity, host: str | None, tls: bool, config: TransportConfig) -> None:
-        self._identity, self._tls, self._config = identity, tls, config
-        self._listener = None if host is None else Listener(identity, host=host, tls=tls, config=config)
+    def __init__(
+        self,
+        identity: Identity,
+        host: str | None,
+        tls: bool,
+        config: TransportConfig,
+        *,
+        ports: tuple[int, int] = (0, 0),
+        advertise: str = "",
+        door: Door | None = None,
+    ) -> None:
+        self._identity, self._tls, self._config, self._advertise = identity, tls, config, advertise
+        self._listener = None if host is None else _listening(identity, host, ports, tls, config, door)
 
     @property
     def endpoint(self) -> Endpoint:
         if self._listener is not None:
-            return self._listener.endpoint
+            found = self._listener.endpoint
+            return replace(found, host=self._advertise) if self._advertise else found
         return Endpoint(self._identity.name, "", 0, self._identity.certificate)
 
     def only(self, session: str) -> None:
@@ -85,3 +100,17 @@ class TcpStation:
     def close(self) -> None:
         if self._listener is not None:
             self._listener.close()
+
+
+def _listening(
+    identity: Identity, host: str, ports: tuple[int, int], tls: bool, config: TransportConfig, door: Door | None
+) -> Listener:
+    """A listener at the first of the ports that is free."""
+    first, last = ports
+    for port in range(first, last):
+        try:
+            return Listener(identity, host, port, tls, config, door)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return Listener(identity, host, last, tls, config, door)

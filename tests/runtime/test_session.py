@@ -76,7 +76,7 @@ def test_import_is_light():
 
 
 def test_everything_exported_is_there():
-    assert set(icm.__all__) == {"Noise", "Policy", "Session", "Withheld", "reveal", *errors.__all__}
+    assert set(icm.__all__) == {"Noise", "Policy", "Session", "Withheld", "connect", "reveal", *errors.__all__}
     assert len(icm.__all__) == len(set(icm.__all__))
     for name in icm.__all__:
         assert getattr(icm, name) is not None

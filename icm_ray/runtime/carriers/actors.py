@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 import ray
+from msgspec.structs import replace
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from icm_ray.errors import IcmError, PeerLost
@@ -58,9 +59,9 @@ class LaneWorker:
         self._name = name
         known = decode_settings(settings)
         util: Any = ray.util
-        host = known.host or util.get_node_ip_address()
+        place = known.place if known.place.host else replace(known.place, host=util.get_node_ip_address())
         keep_freed_memory()
-        self._worker = Worker.over_tcp(name, known.config, host, partial(os._exit, DRIVER_SILENT), threads)
+        self._worker = Worker.over_tcp(name, known.config, place, partial(os._exit, DRIVER_SILENT), threads)
 
     def endpoint(self) -> bytes:
         """The process, and where it listens. Public."""

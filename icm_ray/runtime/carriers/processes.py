@@ -18,12 +18,13 @@ from icm_ray.errors import PeerLost
 from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from icm_ray.runtime.orders import messages as say
-from icm_ray.runtime.orders.lane_plan import LanePlan, decode_member
+from icm_ray.runtime.orders.house import HouseFacts
+from icm_ray.runtime.orders.lane_plan import LanePlan, Place, decode_member
 from icm_ray.runtime.worker.worker_main import DRIVER_SILENT, Settings
 
 __all__ = ["ProcessEngine", "ProcessHandle"]
 
-_HOST: Final = "127.0.0.1"
+_HERE: Final = Place("127.0.0.1")
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -48,8 +49,8 @@ class _Answer:
 class ProcessHandle:
     """A worker in a process of its own.
 
-    threads: that it keeps at work. host: where it listens. launcher: the command that starts it, where that is not
-    python.
+    threads: that it keeps at work. place: where it listens. launcher: the command that starts it, where that is not
+    python. house: the instance that it is started for.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class ProcessHandle:
         name: str,
         config: EngineConfig,
         threads: int = 1,
-        host: str = _HOST,
+        place: Place = _HERE,
         launcher: tuple[str, ...] = (),
+        house: HouseFacts | None = None,
     ) -> None:
         self.name = name
         self.pipe, theirs = Pipe()
@@ -70,7 +72,7 @@ class ProcessHandle:
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
         theirs.close()
-        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, host, threads)))
+        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, place, threads, house)))
 
     @staticmethod
     def _send(pipe: Connection, payload: bytes) -> None:

@@ -135,6 +135,10 @@ class Engine(Protocol):
     """Grows with every run that ended well."""
 
     @property
+    def recipient(self) -> str:
+        """Who receives results where nobody is named."""
+
+    @property
     def usable_lanes(self) -> tuple[int, ...]:
         """The lanes that live: one that lost a worker takes no more part, the others go on."""
 

@@ -148,7 +148,7 @@ class Lane:
 
     def _dial(self, plan: LanePlan, which: str, name: str) -> WatchedLink:
         link = plan.driver_link(which, name)
-        return self._station.open(plan.endpoint(name), link, True)
+        return self._station.open(plan.endpoint(name), link, plan.dials(DRIVER, name))
 
     def _listen(self, name: str) -> None:
         def answered(payload: bytes) -> None:

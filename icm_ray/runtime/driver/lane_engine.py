@@ -91,6 +91,11 @@ class LaneEngine(StaysHere):
             raise
 
     @property
+    def recipient(self) -> str:
+        """Who receives results where nobody is named: this process."""
+        return DRIVER
+
+    @property
     def usable_lanes(self) -> tuple[int, ...]:
         """The lanes that live, in order: one that lost a worker takes no more part. Raises where none is left."""
         self._ending.check_here()

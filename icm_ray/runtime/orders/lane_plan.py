@@ -9,10 +9,21 @@ from icm_ray.names import DRIVER
 from icm_ray.payload import Name, Port, decode
 from icm_ray.transport import Endpoint
 
-__all__ = ["LanePlan", "Member", "decode_member", "decode_plan"]
+__all__ = ["LanePlan", "Member", "Place", "decode_member", "decode_plan"]
 
 Member = tuple[Name, Name, Port, bytes]
 """Where a member listens: (name, host, port, certificate). Public."""
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a worker listens. host: that it binds. listens: False where nobody can reach it: it dials. ports: the first
+    and the last that it may take; (0, 0): any. advertise: the host under which others reach it; "": the same.
+    """
+
+    host: str
+    listens: bool = True
+    ports: tuple[Port, Port] = (0, 0)
+    advertise: str = ""
 
 
 class LanePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +54,17 @@ class LanePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def driver_link(self, which: str, name: str) -> str:
         """The name of a member's data or control link with the driver."""
         return f"{self.session}/{self.lane}/driver-{which}-{name}"
+
+    def dials(self, name: str, other: str) -> bool:
+        """Whether of two members the first one dials: whoever cannot be reached does; else the driver, or the one whose
+        name comes first. Raises `SessionError` where neither can be reached.
+        """
+        here, there = self.endpoint(name), self.endpoint(other)
+        if DRIVER in (name, other) and here.port and there.port:
+            return name == DRIVER
+        if not here.port and not there.port:
+            raise SessionError(f"neither {name} nor {other} can be reached: one of them has to let itself be dialled")
+        return name < other if here.port and there.port else not here.port
 
     def peers(self, name: str) -> list[str]:
         """Whom a member is linked with: everyone; outside owners see parties and the dealer alone."""

@@ -17,6 +17,7 @@ from icm_ray.query.tasks import Given, NoiseDraw, PushedSource, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Job, Open
 from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.worker.guard import Guard
 from icm_ray.runtime.worker.ledgers import Ledgers
 from icm_ray.runtime.worker.plan_check import PlanCheck
 
@@ -26,19 +27,21 @@ __all__ = ["OwnRows"]
 class OwnRows:
     """The tables of `owner` in this worker, and what it holds every job against that asks for them."""
 
-    def __init__(self, owner: str, lane: LanePlan, config: EngineConfig) -> None:
-        self._owner, self._tables = owner, Tables(config.partition_bytes)
+    def __init__(self, owner: str, lane: LanePlan, config: EngineConfig, guard: Guard | None = None) -> None:
+        self._owner, self._tables, self._guard = owner, Tables(config.partition_bytes), guard
         self._members = Members(lane.parties, lane.owners)
         self.ledgers = Ledgers(owner, lane, config)
-        self._check = PlanCheck(owner, lane.lane, self._members, config.free_programs, self.ledgers)
+        self._check = PlanCheck(owner, lane.lane, self._members, config.free_programs, self.ledgers, guard)
 
     def open(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         """Open a table under a new name; returns its public facts. pushed: (partition, Arrow stream) as they come."""
         if self._tables.has(order.table):  # whose rows would be others then
             raise ProgramError(f"{self._owner} refuses: a table {order.table!r} is open")
-        if isinstance(order.source, PushedSource):
-            return self._tables.receive(order.table, order.source.partitions, pushed)
-        return self._tables.open(order.table, order.source)
+        source = order.source if self._guard is None else self._guard.source(order.table, order.source)
+        if isinstance(source, PushedSource):
+            return self._tables.receive(order.table, source.partitions, pushed)
+        info = self._tables.open(order.table, source)
+        return info if self._guard is None else self._guard.public(order.table, info)
 
     def check_members(self, program: Program) -> None:
         """Raise `ProgramError` for a program of others than the lane has."""
@@ -47,8 +50,12 @@ class OwnRows:
             members = f"{program.parties} and {program.owners}" if program.owners else f"{program.parties}"
             raise ProgramError(f"a program for {members} in a lane of {there.parties} and {there.owners}")
 
-    def belong(self, tables: Iterable[str], dataset: str) -> None:
-        """These tables, of whichever owner, belong to a dataset. Raises `ProgramError` where one belongs to another."""
+    def belong(self, tables: Iterable[str], dataset: str, policy: Policy) -> None:
+        """These tables, of whichever owner, belong to a dataset. Raises `ProgramError` where one belongs to another,
+        `PolicyError` for a policy that is weaker than what guards rows of an instance.
+        """
+        if self._guard is not None:
+            self._guard.check_policy(dataset, policy, tables)
         self._check.belong(tables, dataset)
 
     @property
@@ -90,6 +97,8 @@ class OwnRows:
     def forget(self, keys: tuple[str, ...]) -> None:
         """Drop tables of these names."""
         self._check.forget(keys)
+        if self._guard is not None:
+            self._guard.forget(keys)
         for key in keys:
             self._tables.close(key)
 

@@ -27,21 +27,19 @@ class Mesh:
         self._changing = threading.Lock()
 
     def open(self, plan: LanePlan, generation: int) -> None:
-        """Open every link, in place of those of an earlier generation; of two members the one whose name comes first
-        dials. Raises `FaultError` naming the peer.
-        """
+        """Open every link, in place of those of an earlier generation. Raises `FaultError` naming the peer."""
         self._leave()
         me = self._station.endpoint.name
         peers = plan.peers(me)
         names = {peer: plan.link_name(me, peer, generation) for peer in peers}
         for peer in peers:
-            if peer < me:
+            if not plan.dials(me, peer):
                 self._station.expect(names[peer], plan.endpoint(peer))
         with self._changing:
             self.links.clear()
             self.secrets.clear()
         for peer in peers:
-            link = self._station.open(plan.endpoint(peer), names[peer], me < peer)
+            link = self._station.open(plan.endpoint(peer), names[peer], plan.dials(me, peer))
             link.set_message_limit(MEMBER_MESSAGE_BYTES)
             link.set_receive_limits(0, 0)  # until a run says what it lets in
             with self._changing:

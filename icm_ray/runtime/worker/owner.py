@@ -16,6 +16,7 @@ from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Job, Open
 from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.worker.guard import Guard
 from icm_ray.runtime.worker.inputs import OwnRows
 from icm_ray.runtime.worker.role import Role
 
@@ -25,9 +26,9 @@ __all__ = ["OwnerRole"]
 class OwnerRole(Role):
     """An external owner: linked with the parties and the dealer."""
 
-    def __init__(self, name: str, lane: LanePlan, config: EngineConfig) -> None:
+    def __init__(self, name: str, lane: LanePlan, config: EngineConfig, guard: Guard | None = None) -> None:
         super().__init__(name)
-        self._rows = OwnRows(name, lane, config)
+        self._rows = OwnRows(name, lane, config, guard)
         self._owner: OutsideOwner | None = None
 
     def link(self, links: Mapping[str, Link], secrets: Mapping[str, bytes]) -> None:

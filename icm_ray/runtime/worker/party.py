@@ -27,6 +27,7 @@ from icm_ray.query.tasks import TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.jobs import Gather, Job, Open
 from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.worker.guard import Guard
 from icm_ray.runtime.worker.inputs import OwnRows
 from icm_ray.runtime.worker.role import Role
 
@@ -36,12 +37,14 @@ _FACTS: msgspec.msgpack.Decoder[tuple[str, Kept, Labels]] = msgspec.msgpack.Deco
 
 
 class PartyRole(Role):
-    """One of the parties of a lane. threads: that it keeps at work."""
+    """One of the parties of a lane. threads: that it keeps at work. guard: of an organisation's instance."""
 
-    def __init__(self, name: str, lane: LanePlan, config: EngineConfig, threads: int) -> None:
+    def __init__(
+        self, name: str, lane: LanePlan, config: EngineConfig, threads: int, guard: Guard | None = None
+    ) -> None:
         super().__init__(name)
         self._threads = threads
-        self._rows = OwnRows(name, lane, config)
+        self._rows = OwnRows(name, lane, config, guard)
         self._party: Party | None = None
 
     @property
@@ -88,7 +91,7 @@ class PartyRole(Role):
     def set_policy(
         self, dataset: str, policy: Policy, tables: tuple[str, ...], sets: tuple[RowSet, ...]
     ) -> tuple[RowSet, ...]:
-        self._rows.belong(tables, dataset)
+        self._rows.belong(tables, dataset, policy)
         self._linked.set_policy(dataset, policy)
         return self._rows.ledgers.open(dataset, policy, sets)
 

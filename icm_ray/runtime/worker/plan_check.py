@@ -21,6 +21,7 @@ from icm_ray.query.sharing import secret_rows
 from icm_ray.query.tasks import Given, InputTask, TableInfo
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.origins import FromPrediction, FromQuestion
+from icm_ray.runtime.worker.guard import Guard
 from icm_ray.runtime.worker.ledgers import Ledgers
 from icm_ray.runtime.worker.quotas import Quotas
 
@@ -32,11 +33,13 @@ class PlanCheck:
 
     Datasets are what they were when they were first spoken of: rows, owners and lanes of a name do not change, and a
     table or a share belongs to one dataset. free: whether programs are taken that follow from nothing. ledgers: of
-    what was asked before.
+    what was asked before. guard: of an organisation's instance, which no job passes by.
     """
 
-    def __init__(self, name: str, lane: int, members: Members, free: bool, ledgers: Ledgers) -> None:
-        self._ledgers = ledgers
+    def __init__(
+        self, name: str, lane: int, members: Members, free: bool, ledgers: Ledgers, guard: Guard | None = None
+    ) -> None:
+        self._ledgers, self._guard = ledgers, guard
         self._name, self._lane, self._free = name, lane, free
         self._members, self._derivations = members, Derivations(members)
         self._models: Latest[bytes, tuple[ModelQuestion, Program]] = Latest()
@@ -65,6 +68,8 @@ class PlanCheck:
         if isinstance(job.origin, FromQuestion):
             return self._of_question(job, job.origin, program, policies, info)
         tasks = job.tasks.get(self._name, {})
+        if self._guard is not None:
+            self._guard.check(job, program, tasks, None, policies)
         if isinstance(job.origin, FromPrediction):
             asked, derived = self._of_model(job.origin.asked)
             self._same(derived, program)
@@ -129,6 +134,8 @@ class PlanCheck:
                 self._check(facts, info)
             if isinstance(asked.what, Sharing):
                 self._know(secret_rows(asked.what, asked.facts_of(asked.what.dataset)))
+        if self._guard is not None:
+            self._guard.check(job, program, mine, asked, policies)
         return mine
 
     def _of_model(self, payload: bytes) -> tuple[ModelQuestion, Program]:

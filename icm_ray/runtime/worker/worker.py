@@ -27,11 +27,14 @@ from icm_ray.profile import Clock
 from icm_ray.program.program_cache import Programs
 from icm_ray.query.tasks import PushedSource, TableInfo
 from icm_ray.runtime.orders import messages as say
+from icm_ray.runtime.orders.house import HouseFacts
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
-from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.orders.lane_plan import LanePlan, Place
 from icm_ray.runtime.orders.limits import ORDER_BYTES, transport_config
 from icm_ray.runtime.worker.dealer import DealerRole
 from icm_ray.runtime.worker.driver_link import DriverLink
+from icm_ray.runtime.worker.guard import Guard
+from icm_ray.runtime.worker.house import House
 from icm_ray.runtime.worker.mesh import Mesh
 from icm_ray.runtime.worker.owner import OwnerRole
 from icm_ray.runtime.worker.party import PartyRole
@@ -47,7 +50,7 @@ _FAREWELL: Final = 1.0
 class Worker:
     """name: the party's or owner's, or "dealer". station: where it opens its links. on_lapse: called when the driver
     was silent for the lease's limit. threads: that it keeps at work. alone: whether the process is its own, so that
-    what the process allocates is what it does.
+    what the process allocates is what it does. house: the instance that started it for an organisation, if one did.
     """
 
     def __init__(
@@ -58,9 +61,11 @@ class Worker:
         on_lapse: Callable[[], None],
         threads: int = 1,
         alone: bool = True,
+        house: House | None = None,
     ) -> None:
         self.name, self._config, self._on_lapse, self._threads = name, config, on_lapse, threads
-        self._station, self._alone = station, alone
+        self._station, self._alone, self._house = station, alone, house
+        self._guard = None if house is None else Guard(name, house)
         transport = transport_config(config)
         self._to_driver = replace(transport, silence=max(config.silence, config.lease))  # the lease decides
         self._mesh = Mesh(station, config)
@@ -78,11 +83,25 @@ class Worker:
 
     @classmethod
     def over_tcp(
-        cls, name: str, config: EngineConfig, host: str, on_lapse: Callable[[], None], threads: int = 1
+        cls,
+        name: str,
+        config: EngineConfig,
+        place: Place,
+        on_lapse: Callable[[], None],
+        threads: int = 1,
+        house: HouseFacts | None = None,
     ) -> Worker:
-        """A worker that listens at a host, under an identity made here and now."""
-        station = TcpStation(Identity.create(name), host, config.tls, transport_config(config))
-        return cls(name, config, station, on_lapse, threads)
+        """A worker that listens at a place, under an identity made here and now."""
+        station = TcpStation(
+            Identity.create(name),
+            place.host if place.listens else None,
+            config.tls,
+            transport_config(config),
+            ports=place.ports,
+            advertise=place.advertise,
+        )
+        known = None if house is None else House(name, house, on_lapse)
+        return cls(name, config, station, on_lapse, threads, house=known)
 
     # --- assembly -------------------------------------------------------------------------------------------------
 
@@ -97,8 +116,11 @@ class Worker:
         driver = plan.endpoint(DRIVER)
         self._station.only(plan.session)
         names = [plan.driver_link(which, self.name) for which in ("data", "control")]
-        for name in names:
+        dials = plan.dials(self.name, DRIVER)
+        for name in names if not dials else ():
             self._station.expect(name, driver)
+        if self._house is not None:
+            self._house.join(plan, self._station)
         directory = self._directory(plan)
         role = self._role = self._role_in(plan)
         try:
@@ -109,7 +131,7 @@ class Worker:
             raise
         if directory is not None:  # every member lives: their generations are raised together, or not at all
             self._open_stock(role, directory)
-        data, control = (self._station.open(driver, name, False, self._to_driver) for name in names)
+        data, control = (self._station.open(driver, name, dials, self._to_driver) for name in names)
         control.set_receive_limits(0, 0)
         control.set_message_limit(ORDER_BYTES)
         limits = self._to_driver
@@ -122,8 +144,8 @@ class Worker:
         if self.name == DEALER:
             return DealerRole(self.name, self._threads)
         if self.name in plan.parties:
-            return PartyRole(self.name, plan, self._config, self._threads)
-        return OwnerRole(self.name, plan, self._config)
+            return PartyRole(self.name, plan, self._config, self._threads, self._guard)
+        return OwnerRole(self.name, plan, self._config, self._guard)
 
     def _directory(self, plan: LanePlan) -> Directory | None:
         """Where this worker's stock lies, locked; None where there is none yet."""
@@ -199,13 +221,17 @@ class Worker:
             try:
                 answer = self._carry_out(order, role)
             except Exception as error:  # noqa: BLE001 - whatever it was, the driver must hear of it
-                answer = say.failed(order.call, error, self.name)
+                answer = self._told(say.failed(order.call, error, self.name))
             try:
                 if answer is not None:
                     self._to_driver_link().say(answer)
             except FaultError:
                 continue  # the driver is gone: the control link or the lease ends this worker
             role.settle()
+
+    def _told(self, failed: say.Failed) -> say.Failed:
+        """What the driver hears of a failure."""
+        return failed if self._house is None else self._house.discreet(failed)
 
     def stop(self) -> None:
         """Let `serve` return soon, as an order to exit would. For any thread."""
@@ -242,6 +268,8 @@ class Worker:
                 plan, _ = self._joined()
                 if peer[0] != self.name or lane == home or plan.lane not in (lane, home):
                     raise ProgramError(f"{self.name} refuses: a party's link between lanes leads to its own worker")
+                if self._guard is not None:
+                    self._guard.check_own(home if plan.lane == lane else lane, peer)
                 self._mesh.open_lanes(plan, (lane, home), generation, Endpoint(*peer))
             case say.GatherShares(call, gather):
                 self._gather(gather, role)
@@ -298,6 +326,10 @@ class Worker:
 
     def _preprocess(self, call: int, job: Job, count: int, role: Role) -> say.Answer | None:
         """Put slots on disk, say so, wait for the driver's word, let them count."""
+        if self._house is not None:
+            raise ProgramError(
+                f"{self.name} refuses: an instance keeps no randomness for whoever asks", party=self.name
+            )
         stamped = self._programs.stamped(job.program, job.settings)
         if role.stock is None:
             with refusing(self.name, Path(gettempdir())):
@@ -354,7 +386,7 @@ class Worker:
         """End the links, the listener and the lease. Idempotent."""
         self._lease.close()
         self._mesh.close()
-        for link in (self._driver, self._control):
+        for link in (self._driver, self._control, self._house):
             if link is not None:
                 link.close()
         self._station.close()

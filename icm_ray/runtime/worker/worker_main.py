@@ -19,7 +19,8 @@ from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError
 from icm_ray.payload import decode
 from icm_ray.runtime.orders import messages as say
-from icm_ray.runtime.orders.lane_plan import decode_plan
+from icm_ray.runtime.orders.house import HouseFacts
+from icm_ray.runtime.orders.lane_plan import Place, decode_plan
 from icm_ray.runtime.worker.malloc import keep_freed_memory
 from icm_ray.runtime.worker.sealed import seal_process
 from icm_ray.runtime.worker.worker import Worker
@@ -31,11 +32,14 @@ DRIVER_SILENT: Final = 3
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a worker is started with. threads: that it may keep at work."""
+    """What a worker is started with. threads: that it may keep at work. house: the instance that starts it, if one
+    does.
+    """
 
     config: EngineConfig
-    host: str
+    place: Place
     threads: int = 1
+    house: HouseFacts | None = None
 
 
 _DECODER = msgspec.msgpack.Decoder(Settings)
@@ -56,7 +60,7 @@ def main() -> None:
         settings = decode_settings(pipe.recv_bytes())
         keep_freed_memory()
         lapse = partial(os._exit, DRIVER_SILENT)
-        worker = Worker.over_tcp(name, settings.config, settings.host, lapse, settings.threads)
+        worker = Worker.over_tcp(name, settings.config, settings.place, lapse, settings.threads, settings.house)
         pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
         plan = decode_plan(pipe.recv_bytes())
         try:

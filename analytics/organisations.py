@@ -1,0 +1,190 @@
+"""What a user touches of other organisations: their datasets as frames, through the own organisation's instance."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from analytics.frame import SecureFrame
+from analytics.pooling import concat
+from analytics.source_checks import frame_of
+from icm_ray.config import EngineConfig
+from icm_ray.errors import IcmError, OwnerError, SessionClosed
+from icm_ray.instance.catalogue import PublicDataset
+from icm_ray.instance.engine import Organisation, OrganisationEngine
+from icm_ray.query.tasks import HeldSource
+
+__all__ = ["Connection", "Peer", "connect"]
+
+_HOME: Final = "~/.icm"
+
+
+class Connection:
+    """A connection leads to the own organisation's instance, and through it to peers'. `connect` opens it.
+
+    Lanes between organisations are assembled when they are first needed, one set for each set of organisations.
+
+    Attributes:
+        name (str): The own organisation.
+        peers (tuple[str, ...]): Those that were approved.
+    """
+
+    def __init__(self, folder: Path, lanes: int, config: EngineConfig | None) -> None:
+        self._own = Organisation(folder)
+        self._lanes, self._config = lanes, config
+        self._engines: dict[tuple[str, ...], OrganisationEngine] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The own organisation."""
+        return self._own.name
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Organisations that this one has approved."""
+        return self._own.peers
+
+    def peer(self, name: str) -> Peer:
+        """Another organisation, or the own one by its own name.
+
+        Args:
+            name: As the roster has it.
+
+        Raises:
+            OwnerError: Nobody of that name is approved here.
+
+        Examples:
+            >>> icm.connect().peer("bob")["visits"]["cost"].mean().reveal()  # doctest: +SKIP
+            203.3
+        """
+        self._check(name)
+        return Peer(self, name)
+
+    def frame(self, datasets: Mapping[str, str]) -> SecureFrame:
+        """The rows of several organisations as one frame: those of the own one too, if it is named.
+
+        Args:
+            datasets: By organisation, the name of a dataset in its catalogue.
+
+        Returns:
+            A frame of the columns that all have. Each dataset's own policy holds for its rows, and the strictest rule
+            of all for all of them.
+
+        Raises:
+            OwnerError: Nobody is named, or somebody who is not approved.
+            PolicyError: An organisation offers no such dataset to this one.
+            ColumnError: Columns that not all have.
+            FaultError: An instance or a worker fails.
+
+        Examples:
+            >>> session = icm.connect()  # doctest: +SKIP
+            >>> session.frame({"alice": "visits", "bob": "visits"})["cost"].mean().reveal()  # doctest: +SKIP
+            203.3
+        """
+        if not datasets:
+            raise OwnerError("no organisation is named")
+        for owner in datasets:
+            self._check(owner)
+        offered = {owner: self._public(owner, name) for owner, name in datasets.items()}
+        engine = self._engine(tuple(owner for owner in datasets if owner != self.name))
+        return concat([_held(engine, owner, public) for owner, public in offered.items()])
+
+    def _check(self, name: str) -> None:
+        if name != self.name and name not in self.peers:
+            raise OwnerError(f"{name!r} is not approved here; there are {', '.join((self.name, *self.peers))}")
+
+    def _public(self, owner: str, name: str) -> PublicDataset:
+        offered = self._own.datasets(owner)
+        if name not in offered:
+            known = ", ".join(offered) or "nothing"
+            raise OwnerError(f"{owner} offers no dataset {name!r} to {self.name}; it offers {known}")
+        return offered[name]
+
+    def _engine(self, others: tuple[str, ...]) -> OrganisationEngine:
+        """Lanes with these organisations; for rows of the own one alone with the first peer, who computes with it."""
+        wanted = tuple(sorted(others)) or self.peers[:1]
+        if not wanted:
+            raise OwnerError(f"{self.name} has no peer to compute with: icm invite NAME")
+        with self._lock:
+            if self._closed:
+                raise SessionClosed("the connection was closed")
+            if wanted not in self._engines:
+                self._engines[wanted] = OrganisationEngine(self._own, wanted, self._lanes, self._config)
+            return self._engines[wanted]
+
+    def close(self) -> None:
+        """End the lanes and hang up. Idempotent."""
+        with self._lock:
+            self._closed = True
+            engines, self._engines = list(self._engines.values()), {}
+        for engine in engines:
+            engine.close()
+        self._own.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Connection({self.name}, peers={self.peers})"
+
+
+class Peer(Mapping[str, SecureFrame]):
+    """A peer is a mapping from the names of the datasets that it offers to this organisation, to frames."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection, self.name = connection, name
+
+    def __getitem__(self, dataset: str) -> SecureFrame:
+        return self._connection.frame({self.name: dataset})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._connection._own.datasets(self.name))
+
+    def __len__(self) -> int:
+        return len(self._connection._own.datasets(self.name))
+
+    def __repr__(self) -> str:
+        return f"Peer({self.name})"
+
+
+def connect(
+    folder: str | os.PathLike[str] | None = None, lanes: int = 1, config: EngineConfig | None = None
+) -> Connection:
+    """Connect with the own organisation's instance, which serves on this machine.
+
+    Args:
+        folder: The instance's folder; None: that of the environment variable ICM_HOME, else ~/.icm.
+        lanes: How many partitions are worked on at a time.
+        config: Settings of this process; each instance has its own for its workers.
+
+    Returns:
+        A connection; `with` closes it at its end.
+
+    Raises:
+        InstanceError: There is no instance, or it does not serve.
+        FaultError: It cannot be reached.
+
+    Examples:
+        >>> with icm.connect() as session:  # doctest: +SKIP
+        ...     session.peer("bob")["visits"]["cost"].mean().reveal()
+        203.3
+    """
+    home = folder if folder is not None else os.environ.get("ICM_HOME", _HOME)
+    return Connection(Path(home).expanduser(), lanes, config)
+
+
+def _held(engine: OrganisationEngine, owner: str, public: PublicDataset) -> SecureFrame:
+    table = engine.open_table(owner, HeldSource(public.name))
+    try:
+        return frame_of(engine, {owner: table}, None, public.policy)
+    except IcmError:
+        engine.forget([table.name])
+        raise

@@ -1,0 +1,200 @@
+"""What an instance answers to its own workers, to peers and to its own users. Nothing that is said is believed beyond
+what the roster, the catalogue and the workers that run here bear out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from time import time
+from typing import Final
+
+from msgspec.structs import replace
+
+from icm_ray.errors import InstanceError, PolicyError
+from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
+from icm_ray.instance.halves import Halves
+from icm_ray.instance.keys import InstanceKey
+from icm_ray.instance.messages import (
+    VERSION,
+    Answer,
+    Call,
+    Datasets,
+    Done,
+    EndWorker,
+    Forward,
+    HasEnded,
+    JoinLane,
+    ListDatasets,
+    ListPeers,
+    Peers,
+    Ping,
+    Pong,
+    Started,
+    StartWorker,
+    VouchForDriver,
+)
+from icm_ray.instance.roster import Roster
+from icm_ray.instance.settings import Settings
+from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
+from icm_ray.names import DEALER, DRIVER
+from icm_ray.policy import Policy
+from icm_ray.runtime.orders.house import Allowed, Held, HouseAnswer, HouseCall, IsOwn, MayRun, OpenHeld, Refused
+from icm_ray.runtime.orders.lane_plan import LanePlan
+
+__all__ = ["Answers"]
+
+_GOOD_FOR: Final = 600.0
+"""Seconds that a voucher is good for: a lane is assembled in less, or not at all."""
+_WORKING: Final = 120.0
+"""Seconds that a peer's instance may take for what a user forwards to it."""
+Ask = Callable[[str, Call, float], Answer]
+
+
+class Answers:
+    """ask: says something to a peer's instance. release: of this icm-ray."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        key: InstanceKey,
+        roster: Roster,
+        catalogue: Catalogue,
+        audit: AuditLog,
+        halves: Halves,
+        ask: Ask,
+        release: str,
+    ) -> None:
+        self._settings, self._key, self._roster, self._catalogue = settings, key, roster, catalogue
+        self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
+        self.name = settings.name
+
+    # --- peers ----------------------------------------------------------------------------------------------------
+
+    def to_peer(self, asker: str, call: Call) -> Answer:
+        """What a peer's instance asks. Errors: `InstanceError`."""
+        self._roster.approved(asker)  # may have been revoked since it came
+        return self._common(asker, call)
+
+    def _common(self, asker: str, call: Call) -> Answer:
+        match call:
+            case Ping(version, padding, _):
+                if version > VERSION:
+                    raise InstanceError(f"{self.name} runs an older icm-ray ({self._release}): update it there")
+                return Pong(self.name, VERSION, self._release, time(), padding, self._audit.head())
+            case ListDatasets():
+                return Datasets(tuple(self._public(item) for item in self._offered(asker)))
+            case StartWorker(session, lane):
+                self._audit.add(asker, "worker", session=session, lane=str(lane))
+                member = self._halves.start(asker, session, lane)
+                return Started(vouched(self._key, session, lane, member, time() + _GOOD_FOR))
+            case JoinLane(plan, vouchers):
+                self._check_plan(asker, plan, vouchers)
+                self._halves.join(asker, plan)
+                return Done()
+            case HasEnded(session, lane):
+                return Done(self._halves.lost(asker, session, lane))
+            case EndWorker(session, lane):
+                self._halves.end(asker, session, lane)
+                return Done()
+        raise InstanceError(f"{self.name} answers that to its own users alone")
+
+    def _offered(self, asker: str) -> list[HeldDataset]:
+        held = self._catalogue.datasets.values()
+        return [item for item in held if asker == self.name or asker in item.standing]
+
+    @staticmethod
+    def _public(item: HeldDataset) -> PublicDataset:
+        return replace(item.public, policy=_named(item))
+
+    def _check_plan(self, asker: str, plan: LanePlan, vouchers: tuple[Voucher, ...]) -> None:
+        """Raise `InstanceError` unless every member of a lane is a worker that its organisation vouches for."""
+        own = self._halves.of(asker, plan.session, plan.lane)
+        names = [member[0] for member in plan.members]
+        if sorted(names) != sorted((*plan.parties, *plan.owners, DEALER)) or len(set(names)) < len(names):
+            raise InstanceError("the members of the lane are not its parties, owners and dealer")
+        if own.member not in plan.members:
+            raise InstanceError(f"{self.name}'s own worker is not in the plan of the lane")
+        by_member = {voucher.member[0]: voucher for voucher in vouchers}
+        for member in (*plan.members, plan.driver):
+            voucher = by_member.get(member[0])
+            if voucher is None:
+                raise InstanceError(f"nobody vouches for the member {member[0]} of the lane")
+            self._check_place(voucher.organisation, member[0], asker)
+            certificate = self._certificate(voucher.organisation)
+            check_voucher(voucher, certificate, plan.session, plan.lane, member, time())
+
+    def _check_place(self, organisation: str, member: str, asker: str) -> None:
+        """Raise `InstanceError` where an organisation has no business in that place of a lane."""
+        mine = organisation == self.name
+        kind = self._settings.kind if mine else self._roster.approved(organisation).kind
+        if member == DEALER:
+            if kind != "dealer":
+                raise InstanceError(f"{organisation} is no dealer: whoever owns data must not deal")
+        elif member == DRIVER:
+            if organisation != asker:
+                raise InstanceError(f"the driver is {organisation}'s, and {asker} asks")
+        elif member != organisation or kind == "dealer":
+            raise InstanceError(f"{organisation} vouches for {member}, which is not its worker")
+
+    def _certificate(self, organisation: str) -> bytes:
+        mine = organisation == self.name
+        return self._key.certificate if mine else self._roster.approved(organisation).certificate
+
+    # --- the own users --------------------------------------------------------------------------------------------
+
+    def to_user(self, call: Call) -> Answer:
+        """What a user of this organisation asks. Errors: `InstanceError`, what a peer refuses with."""
+        match call:
+            case ListPeers():
+                known = [peer for peer in self._roster.peers.values() if peer.state == "approved"]
+                dealers = [peer.name for peer in known if peer.kind == "dealer"]
+                others = tuple(peer.name for peer in known if peer.kind != "dealer")
+                return Peers(self.name, others, dealers[0] if dealers else "")
+            case VouchForDriver(session, lane, member):
+                if member[0] != DRIVER:
+                    raise InstanceError("a user's process is a driver, and no member of a lane")
+                return Started(vouched(self._key, session, lane, member, time() + _GOOD_FOR))
+            case Forward(peer, inner):
+                return self._common(self.name, inner) if peer == self.name else self._ask(peer, inner, _WORKING)
+        return self._common(self.name, call)
+
+    # --- the own workers ------------------------------------------------------------------------------------------
+
+    def to_worker(self, asker: str, call: HouseCall) -> HouseAnswer:
+        """What a worker of this instance's asks, that works for `asker`. Errors: `InstanceError`, `PolicyError`."""
+        match call:
+            case OpenHeld(dataset):
+                held = self._standing(asker, dataset)
+                self._audit.add(asker, "opened", dataset=dataset)
+                return Held(held.source, _named(held))
+            case MayRun(kind, asked, datasets):
+                if kind == "prediction" and asker != self.name:
+                    raise PolicyError(f"{self.name} refuses: no model or picture is offered", party=self.name)
+                for name in datasets:
+                    self._standing(asker, name)
+                digest = hashlib.sha256(asked).hexdigest()
+                self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets))
+            case IsOwn(session, lane, member):
+                half = self._halves.found(session, lane)
+                if half is None or half.member != member or half.asker != asker:
+                    raise InstanceError(f"{self.name} has no such worker", party=self.name)
+            case Refused(kind):
+                self._audit.add(asker, "refused by rows", kind=kind)
+        return Allowed()
+
+    def _standing(self, asker: str, dataset: str) -> HeldDataset:
+        """A dataset that an asker's questions may be answered from. Errors: `PolicyError`, the same where there is
+        none.
+        """
+        held = self._catalogue.datasets.get(dataset)
+        if held is None or (asker != self.name and asker not in held.standing):
+            raise PolicyError(f"{self.name} refuses: it offers {asker} no dataset {dataset!r}", party=self.name)
+        return held
+
+
+def _named(held: HeldDataset) -> Policy:
+    """The policy under whose name the ledger is: the dataset's own, where the policy has none."""
+    policy = held.public.policy
+    return policy if policy.name else replace(policy, name=held.public.name)

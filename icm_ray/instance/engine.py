@@ -1,0 +1,88 @@
+"""Lanes between organisations: each member's worker is started by its own instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from icm_ray.config import EngineConfig, from_environment
+from icm_ray.errors import InstanceError
+from icm_ray.instance.catalogue import PublicDataset
+from icm_ray.instance.messages import Datasets, Forward, ListDatasets, ListPeers, Peers
+from icm_ray.instance.peer_handle import PeerHandle
+from icm_ray.instance.user_link import UserLink
+from icm_ray.instance.vouchers import Voucher
+from icm_ray.names import DEALER, DRIVER
+from icm_ray.runtime.driver.checked_names import checked_names
+from icm_ray.runtime.driver.lane_engine import LaneEngine
+from icm_ray.runtime.orders.limits import transport_config
+from icm_ray.transport import Identity, TcpStation
+
+__all__ = ["Organisation", "OrganisationEngine"]
+
+
+class Organisation:
+    """What a user's process knows of its organisation and its peers, through the own instance."""
+
+    def __init__(self, folder: Path) -> None:
+        self.link = UserLink(folder)
+        found = self.link.call(ListPeers())
+        if not isinstance(found, Peers):
+            raise InstanceError("the own instance says nothing of its peers")
+        self.name, self.peers, self.dealer = found.name, found.peers, found.dealer
+
+    def datasets(self, owner: str) -> dict[str, PublicDataset]:
+        """What an organisation offers to this one, by name. Errors: those of asking it."""
+        found = self.link.call(Forward(owner, ListDatasets()))
+        return {item.name: item for item in found.datasets} if isinstance(found, Datasets) else {}
+
+    def close(self) -> None:
+        """Hang up. Idempotent."""
+        self.link.close()
+
+
+class OrganisationEngine(LaneEngine):
+    """`Engine` whose parties are organisations: this one and `others`, and a dealer whom all have pinned.
+
+    Errors: `InstanceError` (no dealer, unknown peers), what assembling the lanes raises.
+    """
+
+    def __init__(
+        self, own: Organisation, others: Sequence[str], lanes: int = 1, config: EngineConfig | None = None
+    ) -> None:
+        if not own.dealer:
+            raise InstanceError(f"{own.name} knows no dealer: invite one (icm serve --dealer), and approve it")
+        parties, _ = checked_names((own.name, *others), ())
+        settings = config or from_environment()
+        self.local = False
+        self._own = own
+        places = own.link.settings
+        vouchers: list[dict[str, Voucher]] = []
+        pool = ThreadPoolExecutor(len(parties) + 1, "icm-join")
+
+        def start(name: str) -> PeerHandle:
+            if name == parties[0]:
+                vouchers.append({})
+            place = self._session, len(vouchers) - 1
+            return PeerHandle(name, own.dealer if name == DEALER else name, own.link, place, vouchers[-1], pool)
+
+        station = TcpStation(
+            Identity.create(DRIVER),
+            None if places.dial_only else places.workers_bind,
+            True,
+            transport_config(settings),
+            ports=places.worker_ports,
+            advertise=places.workers_host,
+        )
+
+        def leave() -> None:
+            pool.shutdown()
+            station.close()
+
+        super().__init__(parties, (), lanes, settings, start, leave=leave, station=station)
+
+    @property
+    def recipient(self) -> str:
+        """Who receives results where nobody is named: this organisation."""
+        return self._own.name

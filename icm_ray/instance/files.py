@@ -1,0 +1,113 @@
+"""What an instance keeps on disk: versioned JSON, written whole or not at all, nobody else's to read."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from icm_ray.errors import InstanceError
+
+__all__ = ["VERSION", "changing", "read", "read_bytes", "write", "write_bytes"]
+
+T = TypeVar("T")
+
+VERSION: Final = 1
+"""Of all files. One that is newer is refused in words."""
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """kind: what it is, as its reader calls it. body: read once kind and version are known."""
+
+    kind: str
+    version: int
+    body: msgspec.Raw
+
+
+_FILES: Final = msgspec.json.Decoder(_File)
+
+
+def read(path: Path, kind: type[T], what: str) -> T | None:
+    """What a file holds; None where there is none. what: its kind, in a word.
+
+    Errors: `InstanceError` naming the file: it cannot be read, is something else, or of a newer version.
+    """
+    payload = read_bytes(path)
+    if payload is None:
+        return None
+    try:
+        found = _FILES.decode(payload)
+        if found.kind != what:
+            raise InstanceError(f"{path}: this is {found.kind!r}, and no {what}", path=str(path))
+        if found.version > VERSION:
+            raise InstanceError(
+                f"{path}: written by a newer icm-ray (version {found.version} of the file, this one reads {VERSION}): "
+                "update icm-ray here",
+                path=str(path),
+            )
+        return msgspec.json.decode(found.body, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise InstanceError(f"{path}: this is no {what} of an instance: {error}", path=str(path)) from None
+
+
+def write(path: Path, value: Any, what: str) -> None:
+    """Put a value in the place of what a file held. Errors: `InstanceError` where it cannot be written."""
+    body = msgspec.json.format(msgspec.json.encode(value))
+    write_bytes(path, msgspec.json.encode(_File(what, VERSION, msgspec.Raw(body))) + b"\n")
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """All bytes of a file, None where there is none. Errors: `InstanceError`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InstanceError(f"{path}: cannot be read: {error.strerror}", path=str(path)) from None
+
+
+def write_bytes(path: Path, payload: bytes) -> None:
+    """Put bytes in the place of what a file held, mode 0600, on the disk when this returns. Errors: `InstanceError`."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(file, "wb") as stream:
+                stream.write(payload)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(new, path)
+        except OSError:
+            with suppress(OSError):
+                new.unlink()
+            raise
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise InstanceError(f"{path}: cannot be written: {error.strerror}", path=str(path)) from None
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """One at a time, of all threads and processes, while a file is read and written. Errors: `InstanceError`."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise InstanceError(f"{lock}: cannot be written: {error.strerror}", path=str(lock)) from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)  # held for the time of one small file
+        yield
+    finally:
+        os.close(file)

@@ -1,0 +1,31 @@
+"""Founding an instance: its folder, its key, the key of its users, its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from icm_ray.errors import InstanceError
+from icm_ray.instance.instance import USERS
+from icm_ray.instance.keys import InstanceKey
+from icm_ray.instance.settings import Settings, write_settings
+from icm_ray.private_folder import check_private
+
+__all__ = ["found"]
+
+
+def found(folder: Path, settings: Settings) -> InstanceKey:
+    """Make an instance in a folder that is this user's own, or new. Errors: `InstanceError` (there is one already; the
+    folder is open to others), `OwnerError` for what is no name.
+    """
+    from icm_ray.runtime.driver.checked_names import checked_names
+
+    checked_names((settings.name, "other" if settings.name != "other" else "another"), ())
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstanceError(f"{folder}: cannot be made: {error.strerror}", path=str(folder)) from None
+    check_private(folder)
+    write_settings(folder, settings)
+    (folder / USERS).mkdir(mode=0o700, exist_ok=True)
+    InstanceKey.create("user", folder / USERS)
+    return InstanceKey.create(settings.name, folder)

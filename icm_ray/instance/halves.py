@@ -1,0 +1,149 @@
+"""The workers that an instance starts: its halves of lanes, each for one asker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Final
+
+from icm_ray.config import EngineConfig
+from icm_ray.errors import InstanceError, PeerSilent
+from icm_ray.instance.settings import Settings
+from icm_ray.names import DEALER
+from icm_ray.runtime.carriers.processes import ProcessHandle
+from icm_ray.runtime.driver.handle import Pending
+from icm_ray.runtime.orders.house import HouseFacts
+from icm_ray.runtime.orders.lane_plan import LanePlan, Member, Place
+
+__all__ = ["Half", "Halves"]
+
+_POLL: Final = 0.005
+_END: Final = 5.0
+
+
+class Half:
+    """One worker. asker: the organisation whose driver it works for. member: where it listens."""
+
+    def __init__(self, asker: str, handle: ProcessHandle, member: Member) -> None:
+        self.asker, self.handle, self.member = asker, handle, member
+        self.joined = False
+
+
+class Halves:
+    """Of one instance. config: of the workers, whoever asks. house: where they reach the instance."""
+
+    def __init__(self, settings: Settings, config: EngineConfig, house: Callable[[], Member]) -> None:
+        self._settings, self._config, self._house = settings, config, house
+        self._halves: dict[tuple[str, int], Half] = {}
+        self._askers: dict[tuple[str, int], str] = {}  # of those that are being started, too
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Of this organisation's member in lanes."""
+        return DEALER if self._settings.kind == "dealer" else self._settings.name
+
+    def start(self, asker: str, session: str, lane: int) -> Member:
+        """Start the worker of a lane. Errors: `InstanceError` (there is one, too many of this asker), `FaultError`."""
+        key = session, lane
+        with self._lock:
+            self._sweep()
+            if key in self._askers:
+                raise InstanceError(f"{self._settings.name} has a worker in this lane already")
+            most = self._settings.limits.workers
+            if sum(one == asker for one in self._askers.values()) >= most:
+                raise InstanceError(f"{self._settings.name} runs {most} workers for {asker}, which is its limit")
+            self._askers[key] = asker
+        place = Place(
+            self._settings.workers_bind,
+            not self._settings.dial_only,
+            self._settings.worker_ports,
+            self._settings.workers_host,
+        )
+        handle = ProcessHandle(self.name, self._config, place=place, house=HouseFacts(self._house(), asker))
+        try:
+            member: Member = _waited(handle.endpoint(), handle, self._config.start_timeout)
+        except BaseException:
+            handle.kill()
+            handle.ended(_END)
+            with self._lock:
+                del self._askers[key]
+            raise
+        with self._lock:
+            self._halves[key] = Half(asker, handle, member)
+        return member
+
+    def join(self, asker: str, plan: LanePlan) -> None:
+        """Let the worker of a lane join. Errors: `InstanceError`, what joining raises."""
+        half = self.of(asker, plan.session, plan.lane)
+        if half.joined:
+            raise InstanceError(f"{self._settings.name}'s worker has joined this lane already")
+        half.joined = True
+        _waited(half.handle.join(plan), half.handle, self._config.start_timeout)
+
+    def of(self, asker: str, session: str, lane: int) -> Half:
+        """The worker of a lane that this asker had started. Errors: `InstanceError`."""
+        with self._lock:
+            half = self._halves.get((session, lane))
+        if half is None or half.asker != asker:
+            raise InstanceError(f"{self._settings.name} has no such worker for {asker}")
+        return half
+
+    def found(self, session: str, lane: int) -> Half | None:
+        """The worker of a lane, whoever had it started."""
+        with self._lock:
+            return self._halves.get((session, lane))
+
+    def lost(self, asker: str, session: str, lane: int) -> str:
+        """Why a worker is gone; "" while it lives."""
+        with self._lock:
+            half, starting = self._halves.get((session, lane)), self._askers.get((session, lane)) == asker
+        if half is None:
+            return "" if starting else "it was ended"
+        return half.handle.lost() if half.asker == asker else "it was ended"
+
+    def end(self, asker: str, session: str, lane: int) -> None:
+        """End a worker of this asker's; nothing where there is none."""
+        with self._lock:
+            half = self._halves.get((session, lane))
+        if half is not None and half.asker == asker:
+            half.handle.kill()
+            half.handle.ended(_END)
+            with self._lock:
+                self._sweep()
+
+    def end_of(self, asker: str) -> None:
+        """End all workers of an asker who is gone."""
+        with self._lock:
+            keys = [key for key, half in self._halves.items() if half.asker == asker]
+        for session, lane in keys:
+            self.end(asker, session, lane)
+
+    def _sweep(self) -> None:
+        """Forget workers that have ended. The lock is held."""
+        for key, half in list(self._halves.items()):
+            if half.handle.lost():
+                half.handle.ended(0)
+                del self._halves[key]
+                self._askers.pop(key, None)
+
+    def close(self) -> None:
+        """End all of them."""
+        with self._lock:
+            halves = list(self._halves.values())
+        for half in halves:
+            half.handle.kill()
+        for half in halves:
+            half.handle.ended(_END)
+
+
+def _waited(pending: Pending, handle: ProcessHandle, limit: float) -> Member:
+    """What a worker answers, within so many seconds."""
+    deadline = monotonic() + limit
+    while not pending.done():
+        if monotonic() > deadline:
+            raise PeerSilent(f"{handle.name} did not start within {limit:g} s", party=handle.name, step="start")
+        sleep(_POLL)
+    found: Member = pending.result()
+    return found

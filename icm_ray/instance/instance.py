@@ -1,0 +1,232 @@
+"""An instance as it serves: its listener, its conversations with peers, its workers."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from icm_ray.config import EngineConfig
+from icm_ray.errors import FaultError, IcmError, InstanceError, PeerLost
+from icm_ray.instance.answers import Answers
+from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.catalogue import Catalogue
+from icm_ray.instance.conversation import Conversation
+from icm_ray.instance.doorkeeper import INSTANCE, USER, Doorkeeper
+from icm_ray.instance.files import write
+from icm_ray.instance.halves import Halves
+from icm_ray.instance.keys import InstanceKey
+from icm_ray.instance.messages import Answer, Call
+from icm_ray.instance.roster import Peer, Roster
+from icm_ray.instance.settings import read_settings
+from icm_ray.runtime.orders.house import decode_house_call
+from icm_ray.runtime.orders.lane_plan import Member
+from icm_ray.runtime.orders.limits import ORDER_BYTES
+from icm_ray.runtime.orders.messages import failed
+from icm_ray.transport import Endpoint, TcpStation, TransportConfig
+
+__all__ = ["SERVING", "USERS", "Instance", "Serving"]
+
+SERVING: Final = "serving.json"
+USERS: Final = "user"
+"""The folder of the key that this organisation's users show."""
+_REDIAL: Final = 2.0
+
+
+class Serving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an instance listens now, for its own users."""
+
+    host: str
+    port: int
+
+
+class Instance:
+    """Of the organisation whose folder this is, from its making to `close`.
+
+    Errors: `InstanceError` (no instance there, its files are damaged, it cannot listen).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = settings = read_settings(folder)
+        self.key = InstanceKey.load(settings.name, folder)
+        user = InstanceKey.load("user", folder / USERS)
+        self.roster, self.audit, self.catalogue = Roster(folder), AuditLog(folder), Catalogue(folder)
+        limits = settings.limits
+        config = EngineConfig(ledger=str(folder.resolve() / "ledger"), job_timeout=limits.job_seconds)
+        self.halves = Halves(settings, config, self._member)
+        self._answers = Answers(
+            settings, self.key, self.roster, self.catalogue, self.audit, self.halves, self.ask, version("icm-ray")
+        )
+        self._conversations: dict[str, list[Conversation]] = {}
+        self._changing = threading.RLock()
+        self._changed = threading.Condition(self._changing)
+        self._stopping = threading.Event()
+        door = Doorkeeper(settings, self.key, self.roster, self.audit, self.halves, user.certificate, self._enter)
+        transport = TransportConfig(silence=limits.silence, heartbeat=limits.silence / 5)
+        host, port = settings.bind
+        try:
+            self._station = TcpStation(self.key.identity, host, True, transport, ports=(port, port), door=door)
+        except OSError as error:
+            raise InstanceError(f"{settings.name} cannot listen at {settings.listen}: {error.strerror}") from None
+        found = self._station.endpoint
+        write(folder / SERVING, Serving(_reached(found.host), found.port), "address")
+        self.audit.add(settings.name, "serving")
+        self._keeper = threading.Thread(target=self._keep, name="icm-instance", daemon=True)
+        self._keeper.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._station.endpoint.port
+
+    def _member(self) -> Member:
+        """Where its own workers reach it."""
+        found = self._station.endpoint
+        return self.settings.name, _reached(found.host), found.port, self.key.certificate
+
+    # --- who comes ------------------------------------------------------------------------------------------------
+
+    def _enter(self, link: str, peer: Endpoint) -> None:
+        """One who has shown its certificate, in a thread of its own."""
+        with suppress(IcmError):  # it is gone before it was here
+            opened = self._station.open(peer, link, False)
+            if link.startswith(INSTANCE):
+                name = peer.name
+                self._hold(
+                    Conversation(
+                        self.settings.name,
+                        name,
+                        opened,
+                        lambda call: self._answers.to_peer(name, call),
+                        self.settings.limits,
+                        self._ended,
+                    )
+                )
+            elif link.startswith(USER):
+                self._hold(
+                    Conversation(
+                        self.settings.name, "user", opened, self._answers.to_user, self.settings.limits, self._ended
+                    )
+                )
+            else:
+                half = self.halves.found(link.split("/")[1], int(link.split("/")[2]))
+                if half is None:
+                    opened.close()
+                    return
+                asker = half.asker
+                opened.set_receive_limits(0, 0)
+                opened.set_message_limit(ORDER_BYTES)
+                opened.start_listening(
+                    lambda payload: opened.send_message(msgspec.msgpack.encode(self._to_worker(asker, payload)))
+                )
+
+    def _to_worker(self, asker: str, payload: bytes) -> object:
+        try:
+            return self._answers.to_worker(asker, decode_house_call(payload, self.settings.name))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the worker must hear of it
+            return failed(0, error, self.settings.name)
+
+    def _hold(self, conversation: Conversation) -> None:
+        with self._changing:
+            if not self._stopping.is_set():
+                self._conversations.setdefault(conversation.peer, []).append(conversation)
+                self._changed.notify_all()
+                return
+        conversation.close()
+
+    def _ended(self, conversation: Conversation) -> None:
+        with self._changing:
+            held = self._conversations.get(conversation.peer, [])
+            if conversation in held:
+                held.remove(conversation)
+
+    # --- whom it speaks with --------------------------------------------------------------------------------------
+
+    def ask(self, name: str, call: Call, timeout: float) -> Answer:
+        """Say something to a peer's instance. Errors: `InstanceError`, `FaultError`, what it refuses with."""
+        return self._with(self.roster.approved(name)).call(call, timeout)
+
+    def connected(self, name: str) -> bool:
+        """Whether a conversation with a peer is open."""
+        with self._changing:
+            return self._living(name) is not None
+
+    def _with(self, peer: Peer) -> Conversation:
+        wait = 0.0 if peer.addresses else _REDIAL + 1.0  # whoever only dials does so again and again
+        with self._changing:
+            self._changed.wait_for(lambda: self._living(peer.name) is not None, wait)
+            if (living := self._living(peer.name)) is not None:
+                return living
+        if not peer.addresses:
+            raise PeerLost(f"{peer.name} is not connected, and only it can dial", party=peer.name, step="ask")
+        lost: FaultError | None = None
+        for host, port in peer.addresses:
+            try:
+                endpoint = Endpoint(peer.name, host, port, peer.certificate)
+                link = self._station.open(endpoint, INSTANCE + secrets.token_hex(16), True)
+            except FaultError as error:
+                lost = error
+                continue
+            conversation = Conversation(
+                self.settings.name,
+                peer.name,
+                link,
+                lambda call: self._answers.to_peer(peer.name, call),
+                self.settings.limits,
+                self._ended,
+            )
+            self._hold(conversation)
+            return conversation
+        reason = lost.message if lost is not None else "it has no address"
+        raise PeerLost(f"{peer.name}'s instance cannot be reached: {reason}", party=peer.name, step="ask")
+
+    def _living(self, name: str) -> Conversation | None:
+        """A conversation with a peer that goes on. The lock is held."""
+        return next((one for one in self._conversations.get(name, ()) if not one.gone), None)
+
+    def _keep(self) -> None:
+        """Whoever can only dial keeps a conversation with each peer open; those who are revoked are hung up on."""
+        while not self._stopping.wait(_REDIAL):
+            with suppress(IcmError):
+                peers = self.roster.peers
+                with self._changing:
+                    open_ones = [one for held in self._conversations.values() for one in held]
+                for one in open_ones:
+                    known = peers.get(one.peer)
+                    if one.peer != "user" and (known is None or known.state != "approved"):
+                        one.close()
+                        self.halves.end_of(one.peer)
+                for peer in peers.values() if self.settings.dial_only else ():
+                    if peer.state == "approved" and peer.addresses:
+                        with suppress(IcmError):
+                            self._with(peer)
+
+    def close(self) -> None:
+        """End the workers and hang up. Idempotent."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._station.close()
+        with self._changing:
+            held = [one for listed in self._conversations.values() for one in listed]
+        for one in held:
+            one.close()
+        self.halves.close()
+        with suppress(IcmError):
+            self.audit.add(self.settings.name, "ended")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _reached(host: str) -> str:
+    """Where processes of this machine reach what listens at a host."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what is bound is the settings' business

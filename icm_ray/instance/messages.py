@@ -1,0 +1,164 @@
+"""What instances say to one another, and a user to the own one: calls and answers, data alone, read by type."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Union
+
+import msgspec
+
+from icm_ray.instance.audit import Head
+from icm_ray.instance.catalogue import PublicDataset
+from icm_ray.instance.vouchers import Voucher
+from icm_ray.payload import Name, Word32, decode
+from icm_ray.runtime.orders.lane_plan import LanePlan, Member
+from icm_ray.runtime.orders.messages import Failed
+
+__all__ = [
+    "VERSION",
+    "Answer",
+    "Call",
+    "Datasets",
+    "Done",
+    "EndWorker",
+    "Envelope",
+    "Forward",
+    "HasEnded",
+    "JoinLane",
+    "ListDatasets",
+    "ListPeers",
+    "Peers",
+    "Ping",
+    "Pong",
+    "StartWorker",
+    "Started",
+    "VouchForDriver",
+    "decode_envelope",
+]
+
+VERSION: Final = 1
+"""Of what is said. The one before is understood, a newer one refused in words."""
+_SESSION = Annotated[str, msgspec.Meta(min_length=16, max_length=64)]
+_PADDING = Annotated[bytes, msgspec.Meta(max_length=1 << 20)]
+
+
+class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Is anybody there. head: of the caller's audit log, for the other to keep. padding: comes back."""
+
+    version: int = VERSION
+    padding: _PADDING = b""
+    head: Head = Head()
+
+
+class ListDatasets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """What the catalogue offers."""
+
+
+class StartWorker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Start this organisation's worker of a lane of the caller's."""
+
+    session: _SESSION
+    lane: Word32
+
+
+class JoinLane(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Let the worker join. vouchers: of every member of the plan, and of the driver."""
+
+    plan: LanePlan
+    vouchers: tuple[Voucher, ...]
+
+
+class HasEnded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Whether a worker of the caller's is gone."""
+
+    session: _SESSION
+    lane: Word32
+
+
+class EndWorker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """End a worker of the caller's, and wait until it has."""
+
+    session: _SESSION
+    lane: Word32
+
+
+class ListPeers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A user's: whom the instance may speak with."""
+
+
+class VouchForDriver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A user's: sign for the driver that this process is."""
+
+    session: _SESSION
+    lane: Word32
+    member: Member
+
+
+PeerCall = Union[Ping, ListDatasets, StartWorker, JoinLane, HasEnded, EndWorker]  # noqa: UP007
+
+
+class Forward(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A user's: say this to a peer's instance, or to the own one by its own name."""
+
+    peer: Name
+    call: PeerCall
+
+
+Call = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
+    Ping, ListDatasets, StartWorker, JoinLane, HasEnded, EndWorker, ListPeers, VouchForDriver, Forward
+]
+
+
+class Pong(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """name: who answers. release: of its icm-ray. clock: seconds since 1970. padding: as it came. head: of its log."""
+
+    name: Name
+    version: int
+    release: Name
+    clock: float
+    padding: _PADDING = b""
+    head: Head = Head()
+
+
+class Datasets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Of a catalogue."""
+
+    datasets: tuple[PublicDataset, ...]
+
+
+class Peers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """name: the own organisation. peers: approved organisations. dealer: the approved dealer; "": there is none."""
+
+    name: Name
+    peers: tuple[Name, ...]
+    dealer: Name
+
+
+class Started(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Where a worker listens, signed for."""
+
+    voucher: Voucher
+
+
+class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """It was done. said: what there is to say, in words; "" for nothing."""
+
+    said: str = ""
+
+
+Answer = Union[Pong, Datasets, Peers, Started, Done, Failed]  # noqa: UP007
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """number: of the call, by its caller. call, answer: one of the two."""
+
+    number: int
+    call: Call | None = None
+    answer: Answer | None = None
+
+
+_ENVELOPES: Final[msgspec.msgpack.Decoder[Envelope]] = msgspec.msgpack.Decoder(Envelope)
+
+
+def decode_envelope(payload: bytes, sender: str) -> Envelope:
+    """What came; raises `Desynchronised` for anything that is none."""
+    return decode(payload, _ENVELOPES, "a call or an answer of an instance", sender)

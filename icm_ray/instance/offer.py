@@ -1,0 +1,39 @@
+"""Putting a dataset into the catalogue: its files are opened once, so that what is wrong with them is found now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from icm_ray.errors import InstanceError
+from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
+from icm_ray.owner.tables import Tables
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import CsvSource, ParquetSource
+
+__all__ = ["offer"]
+
+
+def offer(
+    catalogue: Catalogue, name: str, paths: Sequence[str], policy: Policy, standing: Sequence[str] = ()
+) -> HeldDataset:
+    """Offer files under a name: Parquet where the first of them ends so, CSV else.
+
+    paths: absolute; wildcards and directories too. policy: in force whoever asks. standing: peers whose questions are
+    answered at once. Errors: `SourceError`, `ColumnError` of the files, `InstanceError` (no rows, no such name).
+    """
+    if not policy.name:
+        policy = msgspec.structs.replace(policy, name=name)  # raises InputError for what is no name
+    kind = CsvSource if any(".csv" in path or ".tsv" in path for path in paths) else ParquetSource
+    source = kind(tuple(paths))
+    info = Tables().open(name, source)
+    if not sum(info.rows):
+        raise InstanceError(f"{name}: there are no rows in {', '.join(paths)}")
+    columns = tuple(
+        msgspec.structs.replace(column, origin="", fault="it cannot be used" if column.fault else "")
+        for column in info.columns
+    )
+    held = HeldDataset(PublicDataset(name, columns, sum(info.rows), policy), source, tuple(standing))
+    catalogue.put(held)
+    return held

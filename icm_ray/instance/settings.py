@@ -1,0 +1,131 @@
+"""How an instance is set up: `icm.toml` in its folder, written with comments by `icm init`, changed by hand."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from icm_ray.errors import InstanceError
+from icm_ray.instance.files import read_bytes, write_bytes
+from icm_ray.instance.roster import Kind
+from icm_ray.instance.tickets import Address
+from icm_ray.payload import Name
+
+__all__ = ["Limits", "Settings", "address_of", "read_settings", "write_settings"]
+
+_FILE: Final = "icm.toml"
+_MOST_PORT: Final = 65535
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one peer may take of this instance at a time. workers: processes. calls: a second. message_bytes: of one
+    call. job_seconds: of one partition. silence: seconds after which a peer's instance counts as gone.
+    """
+
+    workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
+    calls: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    message_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 28)] = 1 << 24
+    job_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 600.0
+    silence: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 15.0
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """name: the organisation's. kind: an organisation, or a dealer, who never owns data. listen: where the instance
+    binds, host:port. advertise: where others reach it, host:port each; () stands for `listen`. dial_only: nobody can
+    reach this organisation; it dials. workers_bind: the host that its workers bind. workers_host: the name under which
+    others reach them. worker_ports: the first and the last port that they may take, (0, 0): any. carrier: of workers.
+    """
+
+    name: Name
+    kind: Kind = "organisation"
+    listen: str = "127.0.0.1:7800"
+    advertise: tuple[str, ...] = ()
+    dial_only: bool = False
+    workers_bind: str = "127.0.0.1"
+    workers_host: str = ""
+    worker_ports: tuple[int, int] = (0, 0)
+    carrier: Literal["processes"] = "processes"
+    limits: Limits = Limits()
+
+    @property
+    def bind(self) -> Address:
+        """Where it listens."""
+        return address_of(self.listen, "listen")
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where others reach it: () where nobody can."""
+        if self.dial_only:
+            return ()
+        return tuple(address_of(text, "advertise") for text in self.advertise or (self.listen,))
+
+    @property
+    def reached_at(self) -> str:
+        """The host under which others reach its workers."""
+        return self.workers_host or self.workers_bind
+
+
+def address_of(text: str, where: str) -> Address:
+    """Host and port of host:port or [host]:port. Errors: `InstanceError`."""
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > _MOST_PORT:
+        raise InstanceError(f"{where} = {text!r}: it is host:port, such as 192.0.2.7:7800")
+    return host, int(port)
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings of the instance in a folder. Errors: `InstanceError` naming the file and what is wrong in it."""
+    path = folder / _FILE
+    payload = read_bytes(path)
+    if payload is None:
+        raise InstanceError(f"{folder}: there is no instance; icm init makes one", path=str(folder))
+    try:
+        found = msgspec.convert(tomllib.loads(payload.decode()), Settings)
+        _ = found.bind, found.addresses
+        first, last = found.worker_ports
+        if not 0 <= first <= last <= _MOST_PORT:
+            raise ValueError("worker_ports are the first and the last one, such as [7810, 7899]")
+    except (ValueError, msgspec.ValidationError, InstanceError) as error:
+        raise InstanceError(f"{path}: {error}", path=str(path)) from None
+    return found
+
+
+def write_settings(folder: Path, settings: Settings) -> None:
+    """Write `icm.toml` with a comment for each setting. Errors: `InstanceError` where there is one."""
+    path = folder / _FILE
+    if path.exists():
+        raise InstanceError(f"{path}: there is an instance already", path=str(path))
+    write_bytes(path, _text(settings).encode())
+
+
+def _text(settings: Settings) -> str:
+    quoted = msgspec.json.encode
+    limits = "\n".join(f"{name} = {getattr(settings.limits, name)}" for name in Limits.__struct_fields__)
+    return f"""\
+# One instance of icm-ray. Nothing is answered and nobody is let in but whom the roster and the catalogue name.
+
+# The organisation's name, as its peers know it.
+name = {quoted(settings.name).decode()}
+# "organisation", or "dealer": a dealer deals randomness, sees no data and owns none.
+kind = {quoted(settings.kind).decode()}
+# Where this instance listens, host:port.
+listen = {quoted(settings.listen).decode()}
+# Where peers reach it, where that is another address: ["icm.example.org:7800"].
+advertise = {quoted(settings.advertise).decode()}
+# true where nobody can reach this organisation (a firewall): it dials all others then.
+dial_only = {str(settings.dial_only).lower()}
+# The address that workers bind, the host under which peers reach them ("": the same), and their ports ([0, 0]: any).
+workers_bind = {quoted(settings.workers_bind).decode()}
+workers_host = {quoted(settings.workers_host).decode()}
+worker_ports = {quoted(settings.worker_ports).decode()}
+# How workers run: "processes" of this machine.
+carrier = {quoted(settings.carrier).decode()}
+
+# What one peer may take at a time.
+[limits]
+{limits}
+"""

@@ -1,0 +1,101 @@
+"""What a worker that an organisation's instance started asks of it, and is told: over a link of their own.
+
+The worker believes its own instance, and nobody else: which rows a name stands for, under which policy, whether
+what is asked may be answered.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, Union
+
+import msgspec
+
+from icm_ray.payload import Name, decode
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import CsvSource, ParquetSource
+from icm_ray.runtime.orders.lane_plan import Member
+from icm_ray.runtime.orders.messages import Failed
+
+__all__ = [
+    "Allowed",
+    "Held",
+    "HouseAnswer",
+    "HouseCall",
+    "HouseFacts",
+    "IsOwn",
+    "MayRun",
+    "OpenHeld",
+    "Refused",
+    "decode_house_answer",
+    "decode_house_call",
+    "house_link",
+]
+
+
+class HouseFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a worker is started with by its instance. instance: where that is. asker: the organisation whose driver it
+    works for.
+    """
+
+    instance: Member
+    asker: Name
+
+
+class OpenHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """The asker's driver opens a dataset of the catalogue."""
+
+    dataset: str
+
+
+class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """What a job follows from, before this worker contributes. datasets: those of the catalogue that it reads."""
+
+    kind: Literal["question", "prediction"]
+    asked: bytes
+    datasets: tuple[str, ...]
+
+
+class IsOwn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A worker that shares of this one are to be moved to."""
+
+    session: str
+    lane: int
+    member: Member
+
+
+class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """What kind of failure this worker told the asker's driver nothing more of."""
+
+    kind: str
+
+
+class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Where the rows of a dataset lie, and what guards them, whoever asks."""
+
+    source: ParquetSource | CsvSource
+    policy: Policy
+
+
+class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Nothing stands in the way, or it was noted."""
+
+
+HouseCall = Union[OpenHeld, MayRun, IsOwn, Refused]  # noqa: UP007 - msgspec takes the members from a typing.Union
+HouseAnswer = Union[Held, Allowed, Failed]  # noqa: UP007
+_CALLS: Final[msgspec.msgpack.Decoder[HouseCall]] = msgspec.msgpack.Decoder(HouseCall)
+_ANSWERS: Final[msgspec.msgpack.Decoder[HouseAnswer]] = msgspec.msgpack.Decoder(HouseAnswer)
+
+
+def decode_house_call(payload: bytes, worker: str) -> HouseCall:
+    """What a worker asks; raises `Desynchronised` for anything else."""
+    return decode(payload, _CALLS, "a question to its instance", worker)
+
+
+def decode_house_answer(payload: bytes) -> HouseAnswer:
+    """What the instance answers; raises `Desynchronised` for anything else."""
+    return decode(payload, _ANSWERS, "an answer to a worker", "the instance")
+
+
+def house_link(session: str, lane: int, name: str) -> str:
+    """The name of the link between a worker and its instance."""
+    return f"house/{session}/{lane}/{name}"

@@ -1,0 +1,132 @@
+"""What a worker of an organisation's instance holds every order against, beyond what each worker checks: whoever asks
+is of another organisation, and is believed in nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from icm_ray.errors import PolicyError, ProgramError
+from icm_ray.ops.linear import Reveal
+from icm_ray.policy import Policy
+from icm_ray.program.program import Program
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.question import Asked
+from icm_ray.query.tasks import Given, HeldSource, InputTask, PushedSource, Source, TableInfo
+from icm_ray.runtime.orders.jobs import Job
+from icm_ray.runtime.orders.origins import FromPrediction, FromQuestion
+from icm_ray.runtime.worker.house import House
+
+__all__ = ["Guard"]
+
+
+class Guard:
+    """Of the member `name`, beside its link with its instance."""
+
+    def __init__(self, name: str, house: House) -> None:
+        self._name, self._house = name, house
+        self._held: dict[str, tuple[str, Policy]] = {}  # by table: the dataset of the catalogue, and what guards it
+        self._sources: dict[str, str] = {}  # by dataset of the session: that of the catalogue
+
+    # --- rows -----------------------------------------------------------------------------------------------------
+
+    def source(self, table: str, asked: Source) -> Source:
+        """Where the rows of a table lie that the driver asks for by name; rows that it brings are this organisation's.
+
+        Errors: `PolicyError` for a path, or rows that somebody else brings; what the instance refuses with.
+        """
+        if isinstance(asked, HeldSource):
+            source, policy = self._house.open(asked.dataset)
+            self._held[table] = asked.dataset, policy
+            return source
+        if isinstance(asked, PushedSource) and self._house.mine:
+            return asked
+        raise self._refusal("rows are asked for by their name in the catalogue")
+
+    def public(self, table: str, info: TableInfo) -> TableInfo:
+        """The facts of a table that the asker's driver hears: nothing of files, nor of what is in them."""
+        if table not in self._held:
+            return info
+        dataset, _ = self._held[table]
+        columns = tuple(
+            msgspec.structs.replace(
+                column, origin="", fault=f"{self._name} says that it cannot be used" if column.fault else ""
+            )
+            for column in info.columns
+        )
+        files = tuple(
+            msgspec.structs.replace(file, path=f"{dataset}[{number}]", size=0, modified=0)
+            for number, file in enumerate(info.files)
+        )
+        return TableInfo(columns, info.rows, files)
+
+    def check_policy(self, dataset: str, policy: Policy, tables: Iterable[str]) -> None:
+        """A policy that the driver states for a dataset of the session: that of the catalogue, where rows of this
+        member's are in it, which are those of one dataset there. So they have one ledger, whichever session asks.
+
+        Errors: `PolicyError`.
+        """
+        own = {self._held[table][0]: self._held[table][1] for table in tables if table in self._held}
+        if len(own) > 1:
+            raise self._refusal("rows of two datasets of its catalogue are two datasets: concat joins them")
+        for name, guarding in own.items():
+            if guarding != policy:
+                raise self._refusal("the policy that is stated is another than the one that guards its rows")
+            self._sources[dataset] = name
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Tables that are dropped."""
+        for key in keys:
+            self._held.pop(key, None)
+
+    # --- jobs -----------------------------------------------------------------------------------------------------
+
+    def check(
+        self,
+        job: Job,
+        program: Program,
+        tasks: Mapping[str, InputTask],
+        asked: Asked | None,
+        policies: Mapping[str, Policy],
+    ) -> None:
+        """Raise `PolicyError`, or what the instance refuses with, for a job that this member has no part in. asked:
+        what it follows from, where that is a question about tables.
+        """
+        asker = self._house.asker
+        for node in program.nodes:
+            if isinstance(node.op, Reveal) and node.op.to != asker:
+                raise self._refusal(f"results go to whoever asks, {asker}, and not to {node.op.to}")
+        if not self._house.mine and any(isinstance(task, Given) for task in tasks.values()):
+            raise self._refusal("what it brings is its own, and not the asker's to state")
+        if isinstance(job.origin, FromQuestion) and asked is not None:
+            self._house.may("question", job.origin.asked, self._datasets(asked, policies))
+        elif isinstance(job.origin, FromPrediction):
+            self._house.may("prediction", job.origin.asked, ())
+        else:
+            raise self._refusal("a program follows from a question, or from a model")
+
+    def _datasets(self, asked: Asked, policies: Mapping[str, Policy]) -> tuple[str, ...]:
+        """Of the catalogue, whose rows a question would have from this member. Errors: `PolicyError` for rows of which
+        the driver has stated no policy.
+        """
+        found: set[str] = set()
+        for facts in asked.facts:
+            mine = isinstance(facts, OwnerRows) and [table for table in facts.tables if table.owner == self._name]
+            held = {self._held[table.name][0] for table in mine or () if table.name in self._held}
+            source = self._sources.get(facts.source)
+            if held and (facts.source not in policies or held != {source}):
+                raise self._refusal("its rows are guarded by a policy, which the asker has not stated")
+            if source is not None:
+                found.add(source)
+        return tuple(sorted(found))
+
+    def check_own(self, lane: int, member: tuple[str, str, int, bytes]) -> None:
+        """Raise where shares would be moved to a worker that is not this organisation's own."""
+        if member[0] != self._name:
+            raise ProgramError(f"{self._name} refuses: a party's link between lanes leads to its own worker")
+        self._house.check_own(lane, member)
+
+    def _refusal(self, reason: str) -> PolicyError:
+        return PolicyError(f"{self._name} refuses: {reason}", party=self._name)

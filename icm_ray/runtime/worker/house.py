@@ -1,0 +1,131 @@
+"""A worker's link with the instance that started it: the one that it believes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import msgspec
+
+from icm_ray.errors import FaultError, InputError, PeerSilent, ProgramError
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import Source
+from icm_ray.runtime.orders.house import (
+    Allowed,
+    Held,
+    HouseAnswer,
+    HouseCall,
+    HouseFacts,
+    IsOwn,
+    MayRun,
+    OpenHeld,
+    Refused,
+    decode_house_answer,
+    house_link,
+)
+from icm_ray.runtime.orders.lane_plan import LanePlan, Member
+from icm_ray.runtime.orders.limits import ORDER_BYTES
+from icm_ray.runtime.orders.messages import Failed
+from icm_ray.transport import Endpoint, Station, WatchedLink
+
+__all__ = ["House"]
+
+_PATIENCE: Final = 60.0
+"""Seconds that the instance may take for an answer."""
+
+
+class House:
+    """Of the worker `name`. Calls come from the worker's serving thread alone. on_lost: called when the instance is
+    gone: a worker without one ends.
+    """
+
+    def __init__(self, name: str, facts: HouseFacts, on_lost: Callable[[], None]) -> None:
+        self._name, self._facts, self._on_lost = name, facts, on_lost
+        self._answers: SimpleQueue[HouseAnswer | FaultError] = SimpleQueue()
+        self._link: WatchedLink | None = None
+        self._session = ""
+        self._allowed: tuple[str, bytes] | None = None
+        self._calling = threading.Lock()
+
+    @property
+    def asker(self) -> str:
+        """The organisation whose driver gives the orders."""
+        return self._facts.asker
+
+    @property
+    def mine(self) -> bool:
+        """Whether the driver is of this worker's own organisation, which may bring its own rows and arrays."""
+        return self._facts.asker == self._name
+
+    def join(self, plan: LanePlan, station: Station) -> None:
+        """Open the link. Raises `FaultError` where the instance does not answer."""
+        self._session = plan.session
+        endpoint = Endpoint(*self._facts.instance)
+        link = self._link = station.open(endpoint, house_link(plan.session, plan.lane, self._name), True)
+        link.set_receive_limits(0, 0)
+        link.set_message_limit(ORDER_BYTES)
+        link.start_listening(lambda payload: self._answers.put(decode_house_answer(payload)), None, self._lost)
+
+    def _lost(self, error: FaultError) -> None:
+        self._answers.put(error)
+        self._on_lost()
+
+    def _ask(self, call: HouseCall) -> Held | Allowed:
+        if self._link is None:
+            raise ProgramError(f"{self._name} has not met its instance yet")
+        with self._calling:
+            self._link.send_message(msgspec.msgpack.encode(call))
+            try:
+                answer = self._answers.get(timeout=_PATIENCE)
+            except Empty:
+                raise PeerSilent(f"{self._name}'s instance does not answer", party=self._name) from None
+        if isinstance(answer, FaultError):
+            self._answers.put(answer)
+            raise answer
+        if isinstance(answer, Failed):
+            raise answer.error()
+        return answer
+
+    def open(self, dataset: str) -> tuple[Source, Policy]:
+        """The rows that the catalogue has under a name, and what guards them."""
+        found = self._ask(OpenHeld(dataset))
+        if not isinstance(found, Held):
+            raise ProgramError(f"{self._name}'s instance knows no rows of {dataset!r}")
+        return found.source, found.policy
+
+    def may(self, kind: str, asked: bytes, datasets: tuple[str, ...]) -> None:
+        """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so."""
+        if (kind, asked) != self._allowed:
+            self._ask(MayRun("question" if kind == "question" else "prediction", asked, datasets))
+            self._allowed = kind, asked
+
+    def check_own(self, lane: int, member: Member) -> None:
+        """Raise `ProgramError` or what the instance refuses with, where shares would leave this organisation."""
+        self._ask(IsOwn(self._session, lane, member))
+
+    def discreet(self, failed: Failed) -> Failed:
+        """What the asker hears of a failure: nothing that follows from rows. Nor does it stand in any log."""
+        if self.mine or failed.kind not in _PRIVATE:
+            return failed
+        self._ask(Refused(failed.kind))
+        where = {key: value for key, value in failed.where.items() if key in {"party", "owner"}}
+        message = f"{self._name} refuses: its rows do not allow this ({failed.kind})"
+        return Failed(failed.call, failed.kind, message, where)
+
+    def close(self) -> None:
+        """Leave. Idempotent."""
+        if self._link is not None:
+            self._link.close()
+
+
+def _kinds(root: type[InputError]) -> frozenset[str]:
+    found = {root.__name__}
+    for kind in root.__subclasses__():
+        found |= _kinds(kind)
+    return frozenset(found)
+
+
+_PRIVATE: Final = _kinds(InputError)
+"""Errors whose text may say something of rows, or of the place where they lie."""

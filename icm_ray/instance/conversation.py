@@ -150,10 +150,10 @@ class Conversation:
         for future in waiting:
             future.set_exception(self._gone)
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._link.close()
         if self._on_end is not None:
             self._on_end(self)
 
     def close(self) -> None:
         """Hang up. Idempotent."""
         self._lost(PeerLost("this side hung up", party=self.peer))
-        self._link.close()

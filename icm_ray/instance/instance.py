@@ -122,7 +122,9 @@ class Instance:
                 opened.set_receive_limits(0, 0)
                 opened.set_message_limit(ORDER_BYTES)
                 opened.start_listening(
-                    lambda payload: opened.send_message(msgspec.msgpack.encode(self._to_worker(asker, payload)))
+                    lambda payload: opened.send_message(msgspec.msgpack.encode(self._to_worker(asker, payload))),
+                    None,
+                    lambda _: opened.close(),
                 )
 
     def _to_worker(self, asker: str, payload: bytes) -> object:

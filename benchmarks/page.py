@@ -23,7 +23,10 @@ from tables import (
 )
 
 sys.path.append(str(Path(__file__).resolve().parent / "peers"))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 import slow
+
+from cluster.bench import plain_networks
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = """# Performance
@@ -31,7 +34,7 @@ HEAD = """# Performance
 Made by `benchmarks/peers/compare.py` and `benchmarks/page.py`; not edited by hand.
 
 Measured on {date} at commit {commit}: {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel};
-{versions}.
+{versions}.{later}
 
 Two parties, and the dealer where there is one, are processes on this one machine. Inputs are shares before the clock
 starts, outputs are shares when it stops, and the dealer's work is inside the clock. The engines took turns within one
@@ -58,6 +61,7 @@ What the figures are, and are not:
 {tables}\
 - `minionn_cifar_b8`: the weights are one party's own and loaded before the clock starts (F = W - B is opened once for
   the model); the peers' weights are shares. Activations are promised, not checked, to stay below 2^9, as in the peers.
+{networks}\
 - `relu_1m`, `max_100k` and `hist16_100k` compare all 64 bits. Elsewhere widths follow from declared bounds: values of
   31 bits for the smooth functions, keys of 46 bits for the sort, of 20 bits for mean and variance.
 
@@ -120,10 +124,47 @@ MEMORY = """
 
 The most that one worker holds at a time of a run, a party with its share of the inputs, the dealer without (it has
 none), against a party's shares of the program's inputs and outputs or, where these are larger, of its largest
-operation's (the CNN's). Counted by Python's tracemalloc in a run of its own: arrays and messages, not the kernel's
-socket buffers, the interpreter, or freed memory that the allocator keeps.
+operation's (of the networks). Counted by Python's tracemalloc in a run of its own: arrays and messages, not the
+kernel's socket buffers, the interpreter, or freed memory that the allocator keeps.
 
 """
+
+
+NETWORKS = """\
+- `resnet20_b16` is ResNet-20 (shortcuts A, normalisations folded into the convolutions) on 16 images, `transformer_b1`
+  an encoder of 2 layers (width 128, 4 heads, 512 inside, GELU, layer norm) on 32 embeddings. Weights are random, the
+  same numbers in all engines. Ours are the first party's own, as above, and torch's module is imported and lowered as
+  `SecureModel` does it; the peers' weights are shares. Values are promised to stay within the bounds that `SecureModel`
+  measures, and would check: nothing is checked here, as in the peers.
+- Results of these two have variance 1 and are held against float64, within {tolerance}. They are off by at most:
+{errors}\
+- `transformer_b1`: CrypTen has no GELU and no layer norm. They are written with its sigmoid and inverse square root;
+  GELU as x sigmoid(2u), the form by tanh (its own erf is of no use beyond 2, and takes no less time). SPU computes
+  jax's GELU, by tanh too, and a layer norm with its inverse square root. Ours is the module's GELU, by erf.
+"""
+
+
+def networks(workloads):
+    """What is to be said of networks, where there are some."""
+    found = {name: entry for name, entry in workloads.items() if name in plain_networks.NETWORKS}
+
+    def words(entry):
+        errors = {"icm-ray": entry["record"]["max_abs_error"]}
+        errors |= {peer: count["error"] for peer, count in entry.get("counts", {}).items() if "error" in count}
+        return ", ".join(f"{engine} {error:.1e}" for engine, error in errors.items())
+
+    lines = "".join(f"  `{name}`: {words(entry)}.\n" for name, entry in found.items())
+    return NETWORKS.format(tolerance=plain_networks.TOLERANCE, errors=lines) if found else ""
+
+
+def later(report, entries):
+    """A sentence for each time at which workloads were measured that is not the report's own."""
+    times = {}
+    for name, entry in entries.items():
+        when = entry.get("date", report["date"]), entry.get("commit", report["commit"])
+        times.setdefault(when, []).append(f"`{name}`")
+    times.pop((report["date"], report["commit"]), None)
+    return "".join(f"\nMeasured on {date} at commit {at}: {', '.join(names)}." for (date, at), names in times.items())
 
 
 def listed(start, found, none):
@@ -160,7 +201,8 @@ def slow_part(report):
     bounds = {name: {peer: slow.at_least(count) for peer, count in found.items()} for name, found in counts.items()}
     how = MEASURED if any("seconds" in entry for entry in slow_ones.values()) else NOT_MEASURED
     ahead = listed("\nThere a peer is faster in:", list(faster(slow_ones)), "")
-    text = SLOW.format(**said, how=how.format_map(said), table=slow_table(slow_ones, bounds), faster=ahead)
+    said["how"] = later(report, slow_ones) + how.format_map(said)
+    text = SLOW.format(**said, table=slow_table(slow_ones, bounds), faster=ahead)
     return text.rstrip() + "\n"
 
 
@@ -172,6 +214,8 @@ def page(report, workloads):
         versions=versions,
         runs=" to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))),
         tables="".join(text for name, text in TABLES.items() if name in workloads),
+        networks=networks(workloads),
+        later=later(report, workloads),
         before="".join(text for what, text in ALSO.items() if any(what in entry for entry in workloads.values())),
         main=main_table(workloads),
         traffic=traffic_table(workloads),

@@ -26,17 +26,19 @@ from msgspec.structs import replace
 from analytics.nn.analysis import Reach, bits_of, error_bound
 from analytics.nn.calibration import Extent, Samples, limits, measured
 from analytics.nn.domains import domain_of
+from analytics.nn.folding import fold_scales
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import BoundError
 from icm_ray.network.layer import INPUT, Layer
 from icm_ray.network.layers import OnDomain, ProductLayer
 from icm_ray.network.model import Lowered, PublicModel, lower_one
+from icm_ray.network.passes import moves_first, relu_after_max_pool
 from icm_ray.network.programs import bias_name
 from icm_ray.network.scheme import WEIGHT_BITS, Domain, Scheme, TooWide
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
-__all__ = ["Compiled", "compile_calibrated", "compile_graph", "compile_within", "enough_bits"]
+__all__ = ["Compiled", "compile_calibrated", "compile_graph", "compile_within", "enough_bits", "simplified"]
 
 
 _FEWEST, _ENOUGH = 12, 20  # fractional bits of weights: fewer are refused; more checks are made before fewer are taken
@@ -69,6 +71,11 @@ class Compiled:
 def enough_bits(f: int) -> int:
     """Fractional bits of weights that go with `f` of activations: as many, within limits."""
     return min(max(f, _FEWEST), _ENOUGH)
+
+
+def simplified(imported: WeightedGraph) -> WeightedGraph:
+    """What programs are made of: a network that computes the same with less."""
+    return fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool).simplified(moves_first)
 
 
 def compile_within(

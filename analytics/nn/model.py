@@ -10,10 +10,9 @@ import numpy as np
 
 from analytics.nn.arguments import logarithm, positive, whole
 from analytics.nn.calibration import Samples
-from analytics.nn.compile import Compiled, compile_within
+from analytics.nn.compile import Compiled, compile_within, simplified
 from analytics.nn.duration import duration_of, multiplications
 from analytics.nn.expected import Expectation
-from analytics.nn.folding import fold_scales
 from analytics.nn.handles import Asked, Handles
 from analytics.nn.intake import Intake
 from analytics.nn.intake_of_several import intake_of_several
@@ -30,7 +29,6 @@ from analytics.nn.wanted import Wanted
 from icm_ray.errors import InputError, OwnerError, UnsupportedError
 from icm_ray.network.model import PublicModel
 from icm_ray.network.outputs import Output
-from icm_ray.network.passes import moves_first, relu_after_max_pool
 from icm_ray.program.program import Program
 from icm_ray.runtime.driver.engine import Engine
 from icm_ray.runtime.driver.stays_here import StaysHere
@@ -147,7 +145,7 @@ class SecureModel(StaysHere):
         self._several = several = self._packing if self._packing is not None and self._packing.of_inputs else None
         if several is not None and calibrate is not None:
             calibrate = several.source(calibrate)
-        network = fold_scales(imported, keep_powers_of_two=True).simplified(relu_after_max_pool).simplified(moves_first)
+        network = simplified(imported)
         self._intake = (
             Intake.of(scale, normalize, network.graph.input_shape, whole=self._subject.whole)
             if several is None

@@ -1,7 +1,7 @@
 """Run the workloads of all three engines in turn (ours, SPU, CrypTen, ours on TLS, ours, ...); write a comparison.
 
 usage: python benchmarks/peers/compare.py FOLDER OUT.json [WORKLOAD...] [--turns N] [--runs N] [--limit SECONDS]
-                                          [--parts loopback slow] [--also profile prepared session]
+                                          [--parts loopback slow] [--also profile prepared session] [--merge]
 FOLDER: where install.sh put the peers
 
 Each engine runs alone while the others are not there. A workload's time is the least of all its runs, so that a busy
@@ -9,7 +9,8 @@ moment of the machine hurts nobody; every engine has as many: one that fails in 
 Bytes and rounds of the peers are counted in one more run that is not timed.
 
 OUT.json is written after every step and continued by the next call, until every workload chosen then has its turns.
-One of another commit or machine is refused: ratios are of one engine on one machine.
+One of another commit or machine is refused: ratios are of one engine on one machine. With --merge one of another commit
+is taken: the workloads that are named are measured anew, and bear their own date and commit; the others stay.
 """
 
 import argparse
@@ -57,17 +58,32 @@ def machine():
     }
 
 
-def started(out):
-    """The report to go on with, or a new one."""
+def started(out, merge):
+    """The report to go on with, or a new one. merge: whether it may be of another commit."""
     said = machine()
     if not out.exists():
         return {**said, "workloads": {}, "slow": {"rtt_ms": slow.RTT_MS, "mbit": slow.MBIT, "workloads": {}}}
     report = json.loads(out.read_text())
-    other = [key for key, value in said.items() if report.get(key) != value]
+    other = [key for key, value in said.items() if report.get(key) != value and not (merge and key == "commit")]
     if other or "with changes" in said["commit"]:
         differs = f"was made with another {' and '.join(other)}" if other else "may be of other uncommitted changes"
         raise SystemExit(f"{out} {differs}; a comparison is of one commit and machine: write to another file")
     return report
+
+
+def anew(report, names, parts, commit):
+    """Begin with these workloads again, but for those of this commit. parts: where they are measured."""
+    places = {"loopback": report["workloads"], "slow": report["slow"]["workloads"]}
+    for part in parts:
+        for name, entry in places[part].items():
+            if name in names and entry.get("commit", report["commit"]) != commit:
+                entry.clear()
+
+
+def dated(report, entry, commit):
+    """Say when a step was done: of the report's own commit there, of another one in the workload's entry."""
+    place = report if report["commit"] == commit else entry
+    place.update(commit=commit, date=time.strftime("%Y-%m-%d"))
 
 
 def least(old, new):
@@ -170,6 +186,9 @@ def arguments():
     parser.add_argument("--turns", type=int, default=2, help="that each workload is to have in the end")
     parser.add_argument("--runs", type=int, default=3, help="timed runs of each engine a turn, after one to warm up")
     parser.add_argument("--limit", type=float, default=float("inf"), help="seconds after which no step is begun")
+    parser.add_argument(
+        "--merge", action="store_true", help="measure the named ones anew, in a report of other commits"
+    )
     parser.add_argument("--parts", nargs="+", choices=("loopback", "slow"), default=["loopback", "slow"])
     parser.add_argument(
         "--also", nargs="+", choices=ALSO, default=[], help="of icm-ray alone, with options of icm bench"
@@ -177,6 +196,10 @@ def arguments():
     options = parser.parse_args()
     if unknown := set(options.workloads) - set(names()):
         parser.error(f"unknown workload {', '.join(sorted(unknown))}; there are {', '.join(names())}")
+    if options.merge and not options.workloads:
+        parser.error("--merge is for workloads that are named")
+    if options.merge and "loopback" not in options.parts:
+        parser.error("--merge measures on loopback in any case")
     options.workloads = options.workloads or list(names())
     return options
 
@@ -184,7 +207,9 @@ def arguments():
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and with it the engine that is running
     options = arguments()
-    report, end = started(options.out), time.monotonic() + options.limit
+    report, end = started(options.out, options.merge), time.monotonic() + options.limit
+    made_at = commit()
+    anew(report, options.workloads, options.parts, made_at)
     why = network.available() if "slow" in options.parts else ""
     if why:
         report["slow"]["why"] = why
@@ -197,7 +222,7 @@ def main():
             step(options, name, entry)
         except engines.Failed as failure:
             print(f"{name}: {what}: {failure}", file=sys.stderr)
-        report["date"] = time.strftime("%Y-%m-%d")
+        dated(report, entry, made_at)
         options.out.write_text(json.dumps(report, indent=2) + "\n")
 
 

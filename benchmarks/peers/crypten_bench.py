@@ -3,7 +3,8 @@
 usage: python crypten_bench.py [--runs N] WORKLOAD...     prints {"workload": ..., "seconds": [...]} for each
        python crypten_bench.py --count WORKLOAD...        one untimed run: {"workload", "bytes", "rounds", "requests"}
 
-What is counted, and how, is said in traffic.py.
+For networks there is "error" besides: the largest difference to float64. What is counted, and how, is said in
+traffic.py.
 
 CrypTen 0.4.1 does not import on torch >= 2.9 (torch.onnx.symbolic_registry is gone): its importer of ONNX models, which
 is not used here, is replaced by an empty module; nothing else is changed.
@@ -19,6 +20,7 @@ import types
 
 import network
 import traffic
+from crypten_networks import NETWORKS, network_workloads
 
 CNN = (
     (64, 3, 3, 3),
@@ -68,7 +70,24 @@ def workloads(torch):
         "exp_100k": (lambda x: (-x.abs()).exp(), [normal(hundred)]),
         "softmax_1000x64": (lambda x: x.softmax(-1), [normal(1000, 64)]),
         "minionn_cifar_b8": (cnn, [normal(8, 3, 32, 32)] + [0.05 * normal(*shape) for shape in CNN]),
+        **network_workloads(torch),
     }
+
+
+class Kept:
+    """A function, and what it returned last."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *shared):
+        self.out = self.function(*shared)
+
+
+def error_of(name, found):
+    """The largest difference of what was opened to the plain result."""
+    plain = NETWORKS[name].plain(NETWORKS[name].inputs().astype("float64"))
+    return float(abs(found.double().numpy() - plain).max())
 
 
 def timed(function, shared, runs):
@@ -113,7 +132,10 @@ def party(rank, options, port, tally):
     for name in options.workloads or made:
         function, args = made[name]
         shared = [crypten.cryptensor(arg) for arg in args]
-        found = traffic.counted(function, shared, tally) if options.count else timed(function, shared, options.runs)
+        kept = Kept(function)
+        found = traffic.counted(kept, shared, tally) if options.count else timed(kept, shared, options.runs)
+        if name in NETWORKS:
+            found["error"] = error_of(name, kept.out.get_plain_text())
         if rank == 0:
             print(json.dumps({"workload": name, **found}), flush=True)
     crypten.uninit()

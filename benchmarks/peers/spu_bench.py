@@ -3,6 +3,8 @@
 usage: python spu_bench.py [--runs N] WORKLOAD...     prints {"workload": ..., "seconds": [...]} for each
        python spu_bench.py --count WORKLOAD...        one untimed run: {"workload": ..., "bytes": ..., "rounds": ...}
 
+For networks there is "error" besides: the largest difference to float64.
+
 Shares are made before the clock starts and outputs stay shares; SPU's trusted first party deals inside the clock.
 bytes: what both parties send, as SPU's own profile of its link says. rounds: the first party's "send actions" there,
 each of which waits for the other party's before the next.
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import network
 import numpy as np
+from spu_networks import NETWORKS, network_workloads
 
 DETAILS = re.compile(r"Link details: total send bytes (\d+), recv bytes (\d+), send actions (\d+), recv actions (\d+)")
 CNN = (
@@ -141,17 +144,19 @@ def workloads():
             cnn,
             [normal(8, 32, 32, 3)] + [(0.05 * normal(*shape)).astype(np.float32) for shape in CNN],
         ),
+        **network_workloads(),
     }
 
 
-def timed(run, runs):
+def timed(ready, compiled, runs):
+    """The record, and the runtime of the last run."""
     seconds = []
     for _ in range(runs + 1):
-        ready = run()
+        runtime = ready()
         began = time.perf_counter()
-        ready()
+        runtime.run(compiled)
         seconds.append(time.perf_counter() - began)
-    return {"seconds": seconds[1:]}
+    return {"seconds": seconds[1:]}, runtime
 
 
 def profiled(lib, log):
@@ -162,13 +167,22 @@ def profiled(lib, log):
     lib.logging.setup_logging(options)
 
 
-def counted(run, log):
-    run()()
+def counted(ready, compiled, log):
+    """The record, and the runtime of the run."""
+    runtime = ready()
+    runtime.run(compiled)
     sent, received, sends, _ = map(int, DETAILS.findall(log.read_text())[-1])
-    return {"bytes": sent + received, "rounds": sends}
+    return {"bytes": sent + received, "rounds": sends}, runtime
 
 
-def party(rank, ports, options, shares, folder):
+def error_of(name, api, config, shares):
+    """The largest difference of what the shares stand for to the plain result."""
+    plain = NETWORKS[name].plain(NETWORKS[name].inputs().astype(np.float64))
+    return float(np.abs(api.Io(2, config).reconstruct(shares) - plain).max())
+
+
+def party(rank, ports, options, shares, folder, other):
+    """other: a connection to the other party's process, for what is checked after the clock."""
     if options.network:
         network.join(options.network, rank)
     import spu.libspu as lib
@@ -201,13 +215,17 @@ def party(rank, ports, options, shares, folder):
             lambda outs: [f"o{index}" for index in range(len(outs))],
         )
 
-        def ready(name=name, inputs=inputs, compiled=compiled):
+        def ready(name=name, inputs=inputs):
             runtime = api.Runtime(link, config)
             for key, share in zip(inputs, shares[name], strict=True):
                 runtime.set_var(key, share)
-            return lambda: runtime.run(compiled)
+            return runtime
 
-        found = counted(ready, log) if options.count else timed(ready, options.runs)
+        found, runtime = counted(ready, compiled, log) if options.count else timed(ready, compiled, options.runs)
+        if name in NETWORKS:
+            other.send(runtime.get_var("o0"))
+            if rank == 0:
+                found["error"] = error_of(name, api, config, [runtime.get_var("o0"), other.recv()])
         if rank == 0:
             print(json.dumps({"workload": name, **found}), flush=True)
 
@@ -232,7 +250,11 @@ def main():
     ports, spawn = free_ports(2), mp.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="spu-log-") as folder:
         mine = [{name: [arg[rank] for arg in args] for name, args in shares.items()} for rank in range(2)]
-        processes = [spawn.Process(target=party, args=(rank, ports, options, mine[rank], folder)) for rank in range(2)]
+        ends = spawn.Pipe()
+        processes = [
+            spawn.Process(target=party, args=(rank, ports, options, mine[rank], folder, ends[rank]))
+            for rank in range(2)
+        ]
         for process in processes:
             process.start()
         for process in processes:

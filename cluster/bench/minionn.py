@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.bench.workloads import F, Workload
+from cluster.bench.plain_networks import convolved
+from cluster.bench.workloads import F, FixedWeight, Workload, fixed_weight
 from icm_ray.ops.forms import Convolution, Matrix
 from icm_ray.ops.linear import AssumeWidth, Rescale, Reshape, WindowSum
 from icm_ray.ops.products import Epilogue, OwnedProduct
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
 
-__all__ = ["minionn", "weight_type"]
+__all__ = ["minionn"]
 
 Plain = NDArray[np.float64]
 _BATCH = 8
@@ -55,12 +57,7 @@ def _weights() -> dict[str, Plain]:
     return {f"w{index}": 0.05 * rng.normal(size=shape) for index, shape in enumerate(shapes)}
 
 
-def weight_type(shape: tuple[int, ...]) -> ValueType:
-    """Of a fixed weight, as it is loaded and used."""
-    return ValueType(shape=shape, f=F, width=F + 2, error=2.0 ** -(F + 1))
-
-
-def _build(builder: Builder, values: Mapping[str, Value]) -> Value:
+def _build(weights: Mapping[str, FixedWeight], builder: Builder, values: Mapping[str, Value]) -> Value:
     owner = builder.parties[0]
     x = values["x"]
     for index, layer in enumerate(_LAYERS):
@@ -69,7 +66,7 @@ def _build(builder: Builder, values: Mapping[str, Value]) -> Value:
             owner,
             f"w{index}",
             Convolution(layer.shape[2:], padding=pad),
-            weight_type(layer.shape),
+            weights[f"w{index}"].type,
             gain=6,
         )
         fitted = Epilogue(shift=x.type.f, relu=True, width=op.infer(x.type).width + 1)
@@ -77,33 +74,31 @@ def _build(builder: Builder, values: Mapping[str, Value]) -> Value:
         if layer.pool:
             x = builder.add(Rescale(2), builder.add(WindowSum((2, 2), (2, 2)), x))
     flat = builder.add(Reshape((_BATCH, 1024)), x)
-    last = OwnedProduct(
-        owner, f"w{len(_LAYERS)}", Matrix(transposed=True), weight_type((10, 1024)), gain=7, epilogue=Epilogue(shift=F)
-    )
+    name = f"w{len(_LAYERS)}"
+    last = OwnedProduct(owner, name, Matrix(transposed=True), weights[name].type, gain=7, epilogue=Epilogue(shift=F))
     return builder.add(last, flat)
 
 
 def _plain(inputs: Mapping[str, Plain]) -> Plain:
     weights, x = _weights(), inputs["x"]
     for index, layer in enumerate(_LAYERS):
-        x = np.maximum(_convolved(x, weights[f"w{index}"], layer.padding), 0)
+        x = np.maximum(convolved(x, weights[f"w{index}"], layer.padding), 0)
         if layer.pool:
             x = x.reshape(*x.shape[:2], x.shape[2] // 2, 2, x.shape[3] // 2, 2).mean(axis=(3, 5))
     return x.reshape(_BATCH, -1) @ weights[f"w{len(_LAYERS)}"].T
-
-
-def _convolved(x: Plain, weight: Plain, padding: int) -> Plain:
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], axis=(2, 3))
-    out: Plain = np.tensordot(windows, weight, axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
-    return out
 
 
 def minionn() -> Workload:
     """minionn_cifar_b8."""
     images = np.random.default_rng(3).normal(size=(_BATCH, 3, 32, 32))
     kind = ValueType(shape=images.shape, f=F, width=F + 4, error=2.0 ** -(F + 1))
-    weights = _weights()
+    weights = {name: fixed_weight(plain) for name, plain in _weights().items()}
     return Workload(
-        "minionn_cifar_b8", "MiniONN's CIFAR-10 CNN, batch 8", {"x": images}, {"x": kind}, _build, _plain, weights
+        "minionn_cifar_b8",
+        "MiniONN's CIFAR-10 CNN, batch 8",
+        {"x": images},
+        {"x": kind},
+        partial(_build, weights),
+        _plain,
+        weights,
     )

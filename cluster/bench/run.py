@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.bench.functions import function_workloads
-from cluster.bench.minionn import minionn, weight_type
+from cluster.bench.minionn import minionn
+from cluster.bench.networks import network_workloads
 from cluster.bench.profile import Profile, profile
 from cluster.bench.sorting import sort_100k
 from cluster.bench.tables import groupby_100k, join_100k
-from cluster.bench.workloads import F, Workload, plain_workloads
+from cluster.bench.workloads import Workload, plain_workloads
 from icm_ray.errors import StockMismatch
 from icm_ray.names import DRIVER
+from icm_ray.network.programs import bias_name
 from icm_ray.ops.linear import Input, Load, Reveal, Store
 from icm_ray.ops.products import LoadWeight
 from icm_ray.program.build import Builder
@@ -76,7 +78,8 @@ def workload(name: str) -> Workload:
 
 def _makers() -> dict[str, Callable[[], Workload]]:
     tables = {"sort_100k": sort_100k, "groupby_100k": groupby_100k, "join_100k": join_100k}
-    return {**plain_workloads(), **tables, **function_workloads(), "minionn_cifar_b8": minionn}
+    networks = {"minionn_cifar_b8": minionn, **network_workloads()}
+    return {**plain_workloads(), **tables, **function_workloads(), **networks}
 
 
 def measure(
@@ -143,12 +146,15 @@ def _prepare(engine: Engine, work: Workload, owner: str) -> dict[str, str]:
     keys = {name: engine.new_name("bench") for name in work.types}
     builder = Builder(engine.parties)
     bits = {name: kind.f for name, kind in work.types.items()}
-    brought = {**work.inputs, **work.weights}
-    given = {name: encode(plain, bits.get(name, F), 62 - bits.get(name, F)) for name, plain in brought.items()}
+    given = {name: encode(plain, bits[name], 62 - bits[name]) for name, plain in work.inputs.items()}
     for name, kind in work.types.items():
         builder.add(Store(keys[name]), builder.add(Input(owner, name, kind)))
-    for name, plain in work.weights.items():
-        builder.add(LoadWeight(owner, name, name, weight_type(plain.shape)))
+    for name, weight in work.weights.items():
+        given[name], named, size = weight.words, None, 0
+        if weight.bias is not None:
+            named, size = bias_name(name), weight.bias.size
+            given[named] = weight.bias
+        builder.add(LoadWeight(owner, name, name, weight.type, named, size))
     engine.execute([LaneJob(0, builder.build(), given={owner: given})])
     return keys
 

@@ -17,18 +17,35 @@ from icm_ray.ops.linear import Scale, Slice, Subtract, Sum
 from icm_ray.ops.products import Epilogue, Product, Relu, SumOfSquares, Truncate
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder, Value
+from icm_ray.ring.array import RingArray
+from icm_ray.ring.fixed import encode
 
-__all__ = ["F", "Plain", "Workload", "normal", "one", "plain_workloads"]
+__all__ = ["F", "FixedWeight", "Plain", "Workload", "fixed_weight", "normal", "one", "plain_workloads"]
 
 F = 16
 Plain = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class FixedWeight:
+    """A weight that its owner loads, and the bias of the product that it is for, if any. words: ring elements."""
+
+    type: ValueType
+    words: RingArray = field(repr=False)
+    bias: RingArray | None = field(default=None, repr=False)
+
+
+def fixed_weight(plain: Plain) -> FixedWeight:
+    """A weight below 2 in magnitude, with F fractional bits."""
+    kind = ValueType(shape=plain.shape, f=F, width=F + 2, error=2.0 ** -(F + 1))
+    return FixedWeight(kind, encode(plain, F, 62 - F))
+
+
+@dataclass(frozen=True)
 class Workload:
     """inputs: shared by the first party before the clock starts; build: from their shares to the output's.
 
-    weights: what the first party loads as fixed weights, before the clock starts too (encoded with F bits).
+    weights: what the first party loads as fixed weights, before the clock starts too; each is kept under its name.
     """
 
     name: str
@@ -37,7 +54,7 @@ class Workload:
     types: Mapping[str, ValueType]
     build: Callable[[Builder, Mapping[str, Value]], Value]
     plain: Callable[[Mapping[str, Plain]], Plain]
-    weights: Mapping[str, Plain] = field(default_factory=dict)
+    weights: Mapping[str, FixedWeight] = field(default_factory=dict)
 
 
 def normal(*shape: int, seed: int = 0) -> Plain:

@@ -1,6 +1,7 @@
 """The scripts of the comparison where they only calculate: what is merged, the bounds, the page, the chart."""
 
 import importlib
+import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -50,6 +51,55 @@ def test_an_engine_that_missed_a_turn_is_left_out(script):
     assert least(None, {"SPU": 2.0, "TLS": 1.0}) == {"SPU": 2.0, "TLS": 1.0}
     assert least({"SPU": 2.0, "TLS": 1.0}, {"SPU": 1.5, "TLS": 3.0}) == {"SPU": 1.5, "TLS": 1.0}
     assert least({"TLS": 1.0}, {"SPU": 1.5, "TLS": 3.0}) == {"TLS": 1.0}
+
+
+def test_named_workloads_are_measured_anew_and_bear_their_commit(script):
+    compare, found = script("compare"), report(workloads={"relu_1m": {"engine": 2.0}})
+    found["workloads"]["mul_1m"] = {"turns": 2, "commit": "new", "date": "later"}
+    before = dict(found["workloads"]["relu_1m"])
+    compare.anew(found, ["mul_1m"], ["loopback", "slow"], "new")
+    assert found["workloads"] == {"relu_1m": before, "mul_1m": {"turns": 2, "commit": "new", "date": "later"}}
+    compare.anew(found, ["relu_1m", "mul_1m"], ["loopback"], "new")
+    assert found["workloads"] == {"relu_1m": {}, "mul_1m": {"turns": 2, "commit": "new", "date": "later"}}
+    assert found["slow"]["workloads"] == {"relu_1m": {"engine": 2.0}}
+    compare.dated(found, found["workloads"]["relu_1m"], "new")
+    assert found["workloads"]["relu_1m"]["commit"] == "new"
+    assert (found["date"], found["commit"]) == ("a day", "abc")
+    compare.dated(found, found["workloads"]["mul_1m"], "abc")
+    assert found["date"] != "a day"
+    assert found["workloads"]["mul_1m"]["date"] == "later"
+
+
+def test_a_report_of_another_commit_is_for_merging_alone(script, tmp_path, monkeypatch):
+    compare, out = script("compare"), tmp_path / "out.json"
+    monkeypatch.setattr(compare, "commit", lambda: "new")
+    out.write_text(json.dumps({**compare.machine(), "commit": "abc", "workloads": {}}))
+    with pytest.raises(SystemExit, match="another commit"):
+        compare.started(out, merge=False)
+    assert compare.started(out, merge=True)["commit"] == "abc"
+    out.write_text(json.dumps({**compare.machine(), "commit": "abc", "cores": 0}))
+    with pytest.raises(SystemExit, match="another cores"):
+        compare.started(out, merge=True)
+
+
+def test_the_page_says_what_was_measured_later_and_how_far_networks_are_off(script):
+    found = report(workloads={})
+    entry = found["workloads"]["relu_1m"]
+    counts = {"SPU": {**entry["counts"]["SPU"], "error": 0.002}, "CrypTen": {**CRYPTEN, "error": 0.004}}
+    found["workloads"]["resnet20_b16"] = {**entry, "counts": counts, "commit": "def", "date": "another day"}
+    text = script("page").page(found, found["workloads"])
+    assert "Measured on a day at commit abc" in text
+    assert "\nMeasured on another day at commit def: `resnet20_b16`.\n" in text
+    assert "  `resnet20_b16`: icm-ray 1.0e-05, SPU 2.0e-03, CrypTen 4.0e-03.\n" in text
+
+
+def test_a_peer_whose_result_is_wrong_gives_no_figure(script):
+    engines = script("engines")
+    assert engines.right({"seconds": [1.0]}, ["peer"]) == {"seconds": [1.0]}
+    assert engines.right({"error": 0.01}, ["peer"]) == {"error": 0.01}
+    for error in (1.0, float("nan")):
+        with pytest.raises(engines.Failed, match="peer: the result is off"):
+            engines.right({"error": error}, ["peer"])
 
 
 def test_the_page_says_where_a_peer_is_ahead(script):

@@ -108,7 +108,7 @@ def test_different_values_of_groups_are_not_told_where_there_is_a_policy_nor_of_
         (VISITS, {}, PolicyError, "few rows have"),
         (asked.facts[0], {"column": "cost"}, ColumnError, "not of float"),
         (asked.facts[0], {"values": None}, ProgramError, "nothing is said"),
-        (asked.facts[0], {"dataset": "visits"}, InputError, "in groups of a frame's own rows"),
+        (asked.facts[0], {"dataset": "visits"}, InputError, "of groups of merged rows that is not offered"),
     ):
         (statistic,) = (msgspec.structs.replace(item, **change) for item in asked.what.statistics)
         question = msgspec.structs.replace(asked.what, statistics=(statistic,))

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cluster.cli import audit, bench, demo, policy, predict
+from cluster.cli import audit, bench, demo, instance, policy, predict
 from icm_ray.errors import IcmError
 
 __all__ = ["app", "main"]
@@ -22,6 +22,7 @@ app.command("bench")(bench.bench)
 app.command("predict")(predict.predict)
 app.command("audit")(audit.audit)
 app.add_typer(policy.app, name="policy")
+instance.add_commands(app)
 
 
 def main() -> None:

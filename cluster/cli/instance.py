@@ -1,0 +1,228 @@
+"""One instance for each organisation: `icm init`, `serve`, `invite`, `join`, `peers`, `data`, `log`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from icm_ray.instance.roster import Kind, State
+
+__all__ = ["add_commands"]
+
+_HOUR: Final = 3600
+Home = Annotated[Path, typer.Option(envvar="ICM_HOME", help="the instance's folder")]
+_HOME: Final = Path("~/.icm")
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="the organisation's name, as its peers will call it")],
+    home: Home = _HOME,
+    listen: Annotated[str, typer.Option(help="where the instance listens, host:port")] = "127.0.0.1:7800",
+    dealer: Annotated[bool, typer.Option(help="deal randomness for others, and own no data")] = False,
+    dial_only: Annotated[bool, typer.Option(help="nobody can reach this organisation: it dials")] = False,
+) -> None:
+    """Make an instance: a key, and icm.toml, which says nothing to anybody yet.
+
+    Example: icm init alice --listen 192.0.2.7:7800
+    """
+    from icm_ray.instance.found import found
+    from icm_ray.instance.settings import Settings
+
+    kind: Kind = "dealer" if dealer else "organisation"
+    folder = home.expanduser()
+    key = found(folder, Settings(name, kind, listen, dial_only=dial_only))
+    _say(f"{name}'s instance is in {folder}; its certificate is {key.identity.fingerprint[:16]}...")
+    _say("next: icm serve, and icm invite NAME or icm join TICKET")
+
+
+def serve(home: Home = _HOME) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Example: icm serve
+    """
+    from icm_ray.instance.instance import Instance
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with Instance(home.expanduser()) as instance:
+        _say(f"{instance.settings.name} serves at port {instance.port}; Ctrl-C ends it")
+        while not stop.wait(1.0):
+            continue
+
+
+def invite(
+    name: Annotated[str, typer.Argument(help="the guest's name")],
+    home: Home = _HOME,
+    hours: Annotated[float, typer.Option(help="how long the ticket is good")] = 24.0,
+) -> None:
+    """Print a ticket by which one organisation may join, once. Send it by a way that nobody else reads.
+
+    Example: icm invite bob
+    """
+    from icm_ray.errors import InputError
+    from icm_ray.instance.keys import InstanceKey
+    from icm_ray.instance.roster import Roster
+    from icm_ray.instance.settings import read_settings
+    from icm_ray.instance.tickets import Ticket
+
+    if not 0 < hours <= 24 * 30:
+        raise InputError(f"--hours {hours:g}: more than 0, a month (720) at most")
+    folder = home.expanduser()
+    settings = read_settings(folder)
+    key = InstanceKey.load(settings.name, folder)
+    ticket = Ticket.made(settings.name, name, settings.addresses, key.certificate, time() + hours * _HOUR)
+    Roster(folder).invite(ticket)
+    typer.echo(ticket.as_text())
+
+
+def join(
+    ticket: Annotated[str, typer.Argument(help="the line that icm invite printed")],
+    home: Home = _HOME,
+    yes: Annotated[bool, typer.Option("--yes", help="the words were compared: do not ask")] = False,
+) -> None:
+    """Join another organisation's roster by its ticket. Both then compare six words, by telephone.
+
+    Example: icm join icm1-...
+    """
+    from icm_ray.instance.joining import join as joined
+    from icm_ray.instance.keys import InstanceKey
+    from icm_ray.instance.roster import Peer, Roster
+    from icm_ray.instance.settings import read_settings
+    from icm_ray.instance.tickets import Ticket
+    from icm_ray.instance.words import six_words
+
+    folder = home.expanduser()
+    settings, found = read_settings(folder), Ticket.of_text(ticket)
+    found.check_time(time())
+    key = InstanceKey.load(settings.name, folder)
+    certificate, kind = joined(key, settings.kind, settings.addresses, found)
+    words = six_words(key.certificate, certificate)
+    _say(f"the six words of {settings.name} and {found.inviter}: {words}")
+    same = yes or typer.confirm(f"does {found.inviter} read the same (icm peers)?")
+    state: State = "approved" if same else "joined"
+    Roster(folder).add(Peer(found.inviter, certificate, kind, found.addresses, state))
+    _say(f"{found.inviter} is {state}; it approves with: icm peers --approve {settings.name}")
+
+
+def peers(
+    home: Home = _HOME,
+    approve: Annotated[str, typer.Option(help="a peer whose six words were compared")] = "",
+    revoke: Annotated[str, typer.Option(help="a peer who is hung up on, and let in no more")] = "",
+) -> None:
+    """List peers with the six words; approve or revoke one.
+
+    Example: icm peers --approve bob
+    """
+    from icm_ray.instance.audit import AuditLog
+    from icm_ray.instance.keys import InstanceKey
+    from icm_ray.instance.roster import Roster
+    from icm_ray.instance.settings import read_settings
+    from icm_ray.instance.words import six_words
+
+    folder = home.expanduser()
+    settings, roster, audit = read_settings(folder), Roster(folder), AuditLog(folder)
+    key = InstanceKey.load(settings.name, folder)
+    if approve:
+        roster.set_state(approve, "approved")
+        audit.add(settings.name, "approved", peer=approve)
+    if revoke:
+        roster.set_state(revoke, "revoked")
+        audit.add(settings.name, "revoked", peer=revoke)
+    found = [
+        (peer.name, peer.kind, peer.state, _places(peer.addresses), six_words(key.certificate, peer.certificate))
+        for peer in roster.peers.values()
+    ]
+    _table(f"peers of {settings.name}", ("name", "kind", "state", "reached at", "six words"), found)
+
+
+def data(
+    name: Annotated[str, typer.Argument(help="of a dataset; left out: list them")] = "",
+    files: Annotated[list[str] | None, typer.Argument(help="Parquet or CSV files, wildcards")] = None,
+    home: Home = _HOME,
+    policy: Annotated[Path | None, typer.Option(help="a policy as TOML (icm policy check)")] = None,
+    standing: Annotated[list[str] | None, typer.Option(help="a peer whose questions are answered at once")] = None,
+    remove: Annotated[bool, typer.Option(help="offer it no more")] = False,
+) -> None:
+    """List, offer or remove datasets. A dataset has a policy, whoever asks; nobody else learns where its files are.
+
+    Example: icm data visits north/*.parquet --policy visits.toml --standing alice
+    """
+    from icm_ray.errors import InputError
+    from icm_ray.instance.catalogue import Catalogue
+    from icm_ray.instance.offer import offer
+    from icm_ray.instance.settings import read_settings
+    from icm_ray.policy import Policy
+
+    folder = home.expanduser()
+    settings, catalogue = read_settings(folder), Catalogue(folder)
+    if remove:
+        catalogue.remove(name)
+    elif name:
+        if settings.kind == "dealer":
+            raise InputError(f"{settings.name} is a dealer, and owns no data")
+        if not files:
+            raise InputError(f"icm data {name}: which files? paths of Parquet or CSV files follow")
+        rules = Policy.from_toml(policy) if policy is not None else Policy()
+        paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
+        offer(catalogue, name, paths, rules, standing or ())
+    found = [
+        (held.public.name, str(held.public.rows), str(len(held.public.columns)), ", ".join(held.standing) or "nobody")
+        for held in catalogue.datasets.values()
+    ]
+    _table(f"datasets of {settings.name}", ("name", "rows", "columns", "answered at once"), found)
+
+
+def log(home: Home = _HOME) -> None:
+    """Show what the instance was asked and did; an entry that was changed is an error that names its line.
+
+    Example: icm log
+    """
+    from icm_ray.instance.audit import AuditLog
+    from icm_ray.instance.settings import read_settings
+
+    folder = home.expanduser()
+    settings = read_settings(folder)
+    found = [
+        (
+            entry.time[:19].replace("T", " "),
+            entry.who,
+            entry.what,
+            ", ".join(f"{k} {v}" for k, v in entry.facts.items()),
+        )
+        for entry in AuditLog(folder).entries()
+    ]
+    _table(f"log of {settings.name}: the chain holds", ("time (UTC)", "who", "what", "facts"), found)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Give the `icm` command those of an instance."""
+    for command in (init, serve, invite, join, peers, data, log):
+        app.command(command.__name__)(command)
+
+
+def _say(text: str) -> None:
+    Console().print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _places(addresses: Any) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in addresses) or "it dials"
+
+
+def _table(title: str, heads: tuple[str, ...], found: list[Any]) -> None:
+    table = Table(title=escape(title))
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in found:
+        table.add_row(*map(escape, row))
+    Console().print(table)

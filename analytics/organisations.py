@@ -12,7 +12,7 @@ from analytics.frame import SecureFrame
 from analytics.pooling import concat
 from analytics.source_checks import frame_of
 from icm_ray.config import EngineConfig
-from icm_ray.errors import IcmError, OwnerError, SessionClosed
+from icm_ray.errors import IcmError, OwnerError, SessionClosed, SessionError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
 from icm_ray.query.tasks import HeldSource
@@ -113,9 +113,22 @@ class Connection:
         with self._lock:
             if self._closed:
                 raise SessionClosed("the connection was closed")
-            if wanted not in self._engines:
+            if wanted not in self._engines or not self._lives(self._engines[wanted]):
                 self._engines[wanted] = OrganisationEngine(self._own, wanted, self._lanes, self._config)
             return self._engines[wanted]
+
+    @staticmethod
+    def _lives(engine: OrganisationEngine) -> bool:
+        """Whether some lane does; one without any is closed, and lanes are assembled anew."""
+        try:
+            return bool(engine.usable_lanes)
+        except SessionError:
+            engine.close()
+            return False
+
+    def offered(self, owner: str) -> tuple[str, ...]:
+        """The names of the datasets that an organisation offers to this one."""
+        return tuple(self._own.datasets(owner))
 
     def close(self) -> None:
         """End the lanes and hang up. Idempotent."""
@@ -146,10 +159,10 @@ class Peer(Mapping[str, SecureFrame]):
         return self._connection.frame({self.name: dataset})
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._connection._own.datasets(self.name))
+        return iter(self._connection.offered(self.name))
 
     def __len__(self) -> int:
-        return len(self._connection._own.datasets(self.name))
+        return len(self._connection.offered(self.name))
 
     def __repr__(self) -> str:
         return f"Peer({self.name})"

@@ -82,6 +82,5 @@ def _desk(model: SecureModel, asked: Asked, several: bool, shown: RunProgress, c
             yield from prediction._shown_by(nullcontext(steps)).iter_batches(asked.to)
 
     desk = Desk(partial(answering, predict, asked.owner, several, {}), config)
-
     finalize(model, keeper(GIVE_BACK).submit, desk.close).atexit = False
     return desk

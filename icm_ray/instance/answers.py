@@ -74,8 +74,13 @@ class Answers:
 
     def to_peer(self, asker: str, call: Call) -> Answer:
         """What a peer's instance asks. Errors: `InstanceError`."""
-        self._roster.approved(asker)  # may have been revoked since it came
-        return self._common(asker, call)
+        try:
+            self._roster.approved(asker)  # may have been revoked since it came
+            return self._common(asker, call)
+        except InstanceError as error:
+            if "path" not in error.where:
+                raise
+        raise InstanceError(f"{self.name} cannot answer: its own files are at fault", party=self.name)
 
     def _common(self, asker: str, call: Call) -> Answer:
         match call:

@@ -73,7 +73,12 @@ class Conversation:
                 raise self._gone
             number = next(self._numbers)
             self._waiting[number] = future
-        self._say(Envelope(number, call=call))
+        try:
+            self._say(Envelope(number, call=call))
+        except InstanceError:
+            with self._lock:
+                del self._waiting[number]
+            raise
         return future
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from threading import Thread
-from time import time
+from time import monotonic, time
+from typing import Final
 
 from icm_ray.errors import InstanceError
 from icm_ray.instance.audit import AuditLog
@@ -23,6 +24,9 @@ INSTANCE = "instance/"
 """Links of peers' instances begin with that,"""
 USER = "user/"
 """and those of this organisation's users with that."""
+
+_QUIET: Final = 60.0
+"""Seconds in which one refusal of guests is logged."""
 
 
 class Doorkeeper:
@@ -42,6 +46,7 @@ class Doorkeeper:
     ) -> None:
         self._settings, self._key, self._roster, self._audit = settings, key, roster, audit
         self._halves, self._user, self._enter = halves, user, enter
+        self._refused_at = -_QUIET
 
     def whom(self, hello: Hello) -> Endpoint | None:
         """Whose certificate whoever asks for this link must show; None where nobody may open it."""
@@ -74,6 +79,10 @@ class Doorkeeper:
         try:
             self._roster.admit(peer, proof, fingerprint, time())
         except InstanceError:
-            self._audit.add("?", "a guest was refused")
+            if (
+                monotonic() - self._refused_at >= _QUIET
+            ):  # whoever can reach the port can be refused any number of times
+                self._refused_at = monotonic()
+                self._audit.add("?", "a guest was refused")
             raise
         self._audit.add(peer.name, "joined", fingerprint=peer.fingerprint)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from icm_ray.config import EngineConfig, from_environment
-from icm_ray.errors import InstanceError
+from icm_ray.errors import Desynchronised, InstanceError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.messages import Datasets, Forward, ListDatasets, ListPeers, Peers
 from icm_ray.instance.peer_handle import PeerHandle
@@ -35,7 +35,9 @@ class Organisation:
     def datasets(self, owner: str) -> dict[str, PublicDataset]:
         """What an organisation offers to this one, by name. Errors: those of asking it."""
         found = self.link.call(Forward(owner, ListDatasets()))
-        return {item.name: item for item in found.datasets} if isinstance(found, Datasets) else {}
+        if not isinstance(found, Datasets):
+            raise Desynchronised(f"{owner} sent something else than its datasets", party=owner)
+        return {item.name: item for item in found.datasets}
 
     def close(self) -> None:
         """Hang up. Idempotent."""

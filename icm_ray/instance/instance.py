@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Self
@@ -28,7 +30,7 @@ from icm_ray.runtime.orders.house import decode_house_call
 from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.limits import ORDER_BYTES
 from icm_ray.runtime.orders.messages import failed
-from icm_ray.transport import Endpoint, TcpStation, TransportConfig
+from icm_ray.transport import Endpoint, TcpStation, TransportConfig, WatchedLink
 
 __all__ = ["SERVING", "USERS", "Instance", "Serving"]
 
@@ -73,6 +75,7 @@ class Instance:
             self._station = TcpStation(self.key.identity, host, True, transport, ports=(port, port), door=door)
         except OSError as error:
             raise InstanceError(f"{settings.name} cannot listen at {settings.listen}: {error.strerror}") from None
+        self._dialling = TcpStation(self.key.identity, None, True, transport)  # keeps no list of names that were used
         found = self._station.endpoint
         write(folder / SERVING, Serving(_reached(found.host), found.port), "address")
         self.audit.add(settings.name, "serving")
@@ -96,23 +99,9 @@ class Instance:
         with suppress(IcmError):  # it is gone before it was here
             opened = self._station.open(peer, link, False)
             if link.startswith(INSTANCE):
-                name = peer.name
-                self._hold(
-                    Conversation(
-                        self.settings.name,
-                        name,
-                        opened,
-                        lambda call: self._answers.to_peer(name, call),
-                        self.settings.limits,
-                        self._ended,
-                    )
-                )
+                self._talk(peer.name, opened, partial(self._answers.to_peer, peer.name))
             elif link.startswith(USER):
-                self._hold(
-                    Conversation(
-                        self.settings.name, "user", opened, self._answers.to_user, self.settings.limits, self._ended
-                    )
-                )
+                self._talk("user", opened, self._answers.to_user)
             else:
                 half = self.halves.found(link.split("/")[1], int(link.split("/")[2]))
                 if half is None:
@@ -133,13 +122,18 @@ class Instance:
         except Exception as error:  # noqa: BLE001 - whatever it was, the worker must hear of it
             return failed(0, error, self.settings.name)
 
-    def _hold(self, conversation: Conversation) -> None:
+    def _talk(self, who: str, link: WatchedLink, answer: Callable[[Call], Answer]) -> Conversation:
+        """Converse over a link. answer: what whoever is there is answered."""
+        conversation = Conversation(self.settings.name, who, link, answer, self.settings.limits, self._ended)
         with self._changing:
-            if not self._stopping.is_set():
-                self._conversations.setdefault(conversation.peer, []).append(conversation)
+            stopping = self._stopping.is_set()
+            if not stopping:
+                self._conversations.setdefault(who, []).append(conversation)
                 self._changed.notify_all()
-                return
-        conversation.close()
+        if stopping or conversation.gone:
+            conversation.close()
+            self._ended(conversation)
+        return conversation
 
     def _ended(self, conversation: Conversation) -> None:
         with self._changing:
@@ -170,20 +164,11 @@ class Instance:
         for host, port in peer.addresses:
             try:
                 endpoint = Endpoint(peer.name, host, port, peer.certificate)
-                link = self._station.open(endpoint, INSTANCE + secrets.token_hex(16), True)
+                link = self._dialling.open(endpoint, INSTANCE + secrets.token_hex(16), True)
             except FaultError as error:
                 lost = error
                 continue
-            conversation = Conversation(
-                self.settings.name,
-                peer.name,
-                link,
-                lambda call: self._answers.to_peer(peer.name, call),
-                self.settings.limits,
-                self._ended,
-            )
-            self._hold(conversation)
-            return conversation
+            return self._talk(peer.name, link, partial(self._answers.to_peer, peer.name))
         reason = lost.message if lost is not None else "it has no address"
         raise PeerLost(f"{peer.name}'s instance cannot be reached: {reason}", party=peer.name, step="ask")
 

@@ -50,6 +50,9 @@ class Invitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
     expires: int
 
+    def __repr__(self) -> str:
+        return f"Invitation({self.guest})"
+
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peers: tuple[Peer, ...] = ()

@@ -35,7 +35,7 @@ class Endpoint:
 
 @dataclass(slots=True, eq=False)
 class PendingLink:
-    """One link that is waited for."""
+    """One link that is waited for. welcomed: of one whom nobody expected; guest: who has shown no certificate yet."""
 
     link: str
     peer: Endpoint
@@ -44,6 +44,7 @@ class PendingLink:
     refusal: str = ""
     claimed: bool = False
     guest: bool = False
+    welcomed: bool = False
 
 
 class PendingLinks:
@@ -87,7 +88,8 @@ class PendingLinks:
         """
         with self._changed:
             if not self._closed and link not in self._used:
-                self.expect(link, peer).guest = True
+                expected = self.expect(link, peer)
+                expected.guest = expected.welcomed = True
 
     def unclaimed_guest(self, expected: PendingLink) -> bool:
         """Whether this is the first channel of one who came by `welcome`; True once."""
@@ -148,6 +150,8 @@ class PendingLinks:
             wanted = known
             self._changed.wait_for(lambda: self._closed or len(wanted.channels) == len(Direction), self._timeout)
             self._expected.pop(link, None)
+            if wanted.welcomed:  # its peer makes names up, and is asked for its certificate each time
+                self._used.discard(link)
             if self._closed:
                 raise SessionClosed(f"the listener of {self._owner} was closed while {peer.name} was waited for")
             if len(known.channels) == len(Direction):

@@ -10,6 +10,7 @@ import pytest
 
 import icm_ray as icm
 from icm_ray.instance.messages import Forward, JoinLane, Started, StartWorker, VouchForDriver
+from icm_ray.instance.roster import Peer
 from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
@@ -108,6 +109,18 @@ def test_a_program_follows_from_a_question(engine):
         engine.execute([job])
 
 
+def test_what_a_peer_hears_of_damaged_files_names_none(alice, organisations):
+    path = organisations["bob"][0] / "catalogue.json"
+    there = path.read_bytes()
+    path.write_bytes(b"{")
+    try:
+        with pytest.raises(icm.InstanceError, match="its own files are at fault") as refused:
+            list(alice.peer("bob"))
+    finally:
+        path.write_bytes(there)
+    assert "catalogue" not in str(refused.value) + str(refused.value.where)
+
+
 # --- who takes part ----------------------------------------------------------------------------------------------
 
 
@@ -189,6 +202,15 @@ def test_a_peer_has_its_limit_of_workers(organisations, alice):
     finally:
         for lane in range(most):
             del bob.halves._askers["x" * 16, lane]
+
+
+def test_a_crowd_of_false_guests_is_one_line_of_the_log(organisations):
+    instance = organisations["alice"][1]
+    before = instance.audit.head().entries
+    for _ in range(3):
+        with pytest.raises(icm.InstanceError):
+            instance._station._listener._door._admit(Peer("mallory", b"certificate"), bytes(32), bytes(32))
+    assert instance.audit.head().entries <= before + 1
 
 
 @pytest.mark.parametrize("link", ["instance/1", "house/0123456789abcdef/0/alice", "house/1/²/alice", "user", "x/y"])

@@ -48,6 +48,7 @@ def test_a_ticket_lets_one_guest_in_once(tmp_path):
     with pytest.raises(icm.InstanceError):
         roster.admit(bob, proof(made), FINGERPRINT, 1)
     roster.invite(made)
+    assert str(made.secret) not in repr(roster._read())
     for peer, shown, now in (
         (Peer("mallory", BOB), proof(made, "mallory"), 1),
         (Peer("bob", b"another"), proof(made), 1),

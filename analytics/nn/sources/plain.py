@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -13,7 +14,7 @@ from icm_ray.errors import NullError, ShapeError, UnsupportedError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_tensor", "expected", "plain"]
+__all__ = ["check_tensor", "expected", "listed", "plain"]
 
 
 def plain(item: object, what: str) -> NDArray[Any]:
@@ -62,3 +63,8 @@ def check_tensor(tensor: torch.Tensor, what: str) -> None:
 def expected(shape: tuple[int, ...]) -> str:
     """The shape of a batch, in words."""
     return f"({', '.join(['n', *map(str, shape)])})"
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Names as messages have them."""
+    return ", ".join(map(repr, names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from analytics.nn.sources.number_kind import NumberKind
 from analytics.nn.sources.packed import Input, Rows
-from analytics.nn.sources.plain import expected, plain
+from analytics.nn.sources.plain import expected, listed, plain
 from icm_ray.errors import ColumnError, InputError, ShapeError
 
 __all__ = ["SampleImages"]
@@ -51,7 +51,8 @@ class SampleImages:
         for place, rows in enumerate(self._each()):
             for part, kind, one in zip(rows.inputs, kinds, self._inputs, strict=True):
                 kind.check(part, f"item {place}: {one.name}")
-            held, count = [*held, rows], count + len(rows.inputs[0])
+            held.append(rows)
+            count += len(rows.inputs[0])
             if count >= size:
                 yield _joined(held)
                 held, count = [], 0
@@ -95,12 +96,12 @@ class SampleImages:
         if self._named:
             wanted = names if self._ids is None else [*names, self._ids]
             if not isinstance(item, Mapping):
-                raise ShapeError(f"item {place} is a {type(item).__name__}, not a dict with {_listed(wanted)}")
+                raise ShapeError(f"item {place} is a {type(item).__name__}, not a dict with {listed(wanted)}")
             if missing := [name for name in wanted if name not in item]:
-                raise ColumnError(f"item {place} has no {_listed(missing)}; there are {_listed(item)}")
+                raise ColumnError(f"item {place} has no {listed(missing)}; there are {listed(item)}")
             if extra := [name for name in item if name not in wanted]:
                 raise ColumnError(
-                    f"item {place} has {_listed(extra)}, which is no input of the network; it takes {_listed(names)}, "
+                    f"item {place} has {listed(extra)}, which is no input of the network; it takes {listed(names)}, "
                     "and a label stands apart: (dict, label)"
                 )
             return [item[name] for name in wanted]
@@ -132,7 +133,3 @@ def _joined(held: Sequence[Rows]) -> Rows:
     ids = [rows.ids for rows in held if rows.ids is not None]
     parts = zip(*(rows.inputs for rows in held), strict=True)
     return Rows([np.concatenate(part) for part in parts], np.concatenate(ids) if ids else None)
-
-
-def _listed(names: Iterable[Any]) -> str:
-    return ", ".join(map(repr, names))

@@ -14,6 +14,7 @@ from analytics.nn.sources.beside import BesideImages, of_table
 from analytics.nn.sources.find import is_ray_dataset
 from analytics.nn.sources.held import are_paths
 from analytics.nn.sources.packed import Input, PackedImages, RowsSource
+from analytics.nn.sources.plain import listed
 from analytics.nn.sources.ray_dataset import RayImages, RayInputs
 from analytics.nn.sources.samples import SampleImages
 from analytics.nn.sources.source import Source
@@ -62,7 +63,7 @@ def _source(images: Any, inputs: Sequence[Input], named: bool, ids: str | None) 
         isinstance(images, Iterable) and not isinstance(images, Mapping | tuple | np.ndarray | torch.Tensor | bytes)
     )
     if not samples:
-        given = f"a dict with {_listed(one.name for one in inputs)}" if named else f"a tuple of {len(inputs)}"
+        given = f"a dict with {listed(one.name for one in inputs)}" if named else f"a tuple of {len(inputs)}"
         raise ShapeError(f"the network's inputs are given as {given}, or as an iterable of such")
     return SampleImages(images, inputs, named=named, ids=ids)
 
@@ -72,10 +73,6 @@ def _by_name(images: Mapping[Any, Any], inputs: Sequence[Input], ids: str | None
     names = [one.name for one in inputs] + ([] if ids is None else [ids])
     missing, extra = [name for name in names if name not in images], [name for name in images if name not in names]
     if missing or extra:
-        wrong = f"{_listed(missing)} missing" if missing else f"{_listed(extra)} not among them"
-        raise ColumnError(f"the network's inputs are given as a dict with {_listed(names)}; {wrong}")
+        wrong = f"{listed(missing)} missing" if missing else f"{listed(extra)} not among them"
+        raise ColumnError(f"the network's inputs are given as a dict with {listed(names)}; {wrong}")
     return [images[one.name] for one in inputs], inputs, None if ids is None else images[ids]
-
-
-def _listed(names: Iterable[Any]) -> str:
-    return ", ".join(map(repr, names))

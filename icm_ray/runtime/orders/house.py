@@ -25,11 +25,16 @@ __all__ = [
     "IsOwn",
     "MayRun",
     "OpenHeld",
+    "Origin",
     "Refused",
     "decode_house_answer",
     "decode_house_call",
     "house_link",
 ]
+
+
+Origin = Literal["question", "prediction"]
+"""What a job follows from."""
 
 
 class HouseFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +55,7 @@ class OpenHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True
 class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """What a job follows from, before this worker contributes. datasets: those of the catalogue that it reads."""
 
-    kind: Literal["question", "prediction"]
+    kind: Origin
     asked: bytes
     datasets: tuple[str, ...]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
 
 import msgspec
 
-from icm_ray.errors import FaultError, InputError, PeerSilent, ProgramError
+from icm_ray.errors import FaultError, IcmError, InputError, PeerSilent, ProgramError, SessionError
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import Source
 from icm_ray.runtime.orders.house import (
@@ -21,6 +20,7 @@ from icm_ray.runtime.orders.house import (
     IsOwn,
     MayRun,
     OpenHeld,
+    Origin,
     Refused,
     decode_house_answer,
     house_link,
@@ -33,21 +33,20 @@ from icm_ray.transport import Endpoint, Station, WatchedLink
 __all__ = ["House"]
 
 _PATIENCE: Final = 60.0
-"""Seconds that the instance may take for an answer."""
 
 
 class House:
     """Of the worker `name`. Calls come from the worker's serving thread alone. on_lost: called when the instance is
-    gone: a worker without one ends.
+    gone: a worker without one ends. patience: seconds that it may take for an answer.
     """
 
-    def __init__(self, name: str, facts: HouseFacts, on_lost: Callable[[], None]) -> None:
-        self._name, self._facts, self._on_lost = name, facts, on_lost
+    def __init__(self, name: str, facts: HouseFacts, on_lost: Callable[[], None], patience: float = _PATIENCE) -> None:
+        self._name, self._facts, self._on_lost, self._patience = name, facts, on_lost, patience
         self._answers: SimpleQueue[HouseAnswer | FaultError] = SimpleQueue()
         self._link: WatchedLink | None = None
+        self._gone: FaultError | None = None
         self._session = ""
-        self._allowed: tuple[str, bytes] | None = None
-        self._calling = threading.Lock()
+        self._allowed: tuple[Origin, bytes] | None = None
 
     @property
     def asker(self) -> str:
@@ -69,20 +68,24 @@ class House:
         link.start_listening(lambda payload: self._answers.put(decode_house_answer(payload)), None, self._lost)
 
     def _lost(self, error: FaultError) -> None:
-        self._answers.put(error)
+        self._gone = self._gone or error
+        self._answers.put(error)  # for whoever waits
         self._on_lost()
 
     def _ask(self, call: HouseCall) -> Held | Allowed:
         if self._link is None:
             raise ProgramError(f"{self._name} has not met its instance yet")
-        with self._calling:
-            self._link.send_message(msgspec.msgpack.encode(call))
-            try:
-                answer = self._answers.get(timeout=_PATIENCE)
-            except Empty:
-                raise PeerSilent(f"{self._name}'s instance does not answer", party=self._name) from None
+        if self._gone is not None:
+            raise self._gone
+        self._link.send_message(msgspec.msgpack.encode(call))
+        try:
+            answer = self._answers.get(timeout=self._patience)
+        except Empty:
+            silent = PeerSilent(f"{self._name}'s instance does not answer", party=self._name)
+            self._link.abort()  # or its answer, once it comes, would be taken for one to a later question
+            self._lost(silent)
+            raise silent from None
         if isinstance(answer, FaultError):
-            self._answers.put(answer)
             raise answer
         if isinstance(answer, Failed):
             raise answer.error()
@@ -95,10 +98,10 @@ class House:
             raise ProgramError(f"{self._name}'s instance knows no rows of {dataset!r}")
         return found.source, found.policy
 
-    def may(self, kind: str, asked: bytes, datasets: tuple[str, ...]) -> None:
+    def may(self, kind: Origin, asked: bytes, datasets: tuple[str, ...]) -> None:
         """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so."""
         if (kind, asked) != self._allowed:
-            self._ask(MayRun("question" if kind == "question" else "prediction", asked, datasets))
+            self._ask(MayRun(kind, asked, datasets))
             self._allowed = kind, asked
 
     def check_own(self, lane: int, member: Member) -> None:
@@ -111,7 +114,7 @@ class House:
             return failed
         self._ask(Refused(failed.kind))
         where = {key: value for key, value in failed.where.items() if key in {"party", "owner"}}
-        message = f"{self._name} refuses: its rows do not allow this ({failed.kind})"
+        message = f"{self._name} refuses: its rows, or its own files, do not allow this ({failed.kind})"
         return Failed(failed.call, failed.kind, message, where)
 
     def close(self) -> None:
@@ -120,12 +123,12 @@ class House:
             self._link.close()
 
 
-def _kinds(root: type[InputError]) -> frozenset[str]:
+def _kinds(root: type[IcmError]) -> frozenset[str]:
     found = {root.__name__}
     for kind in root.__subclasses__():
         found |= _kinds(kind)
     return frozenset(found)
 
 
-_PRIVATE: Final = _kinds(InputError)
-"""Errors whose text may say something of rows, or of the place where they lie."""
+_PRIVATE: Final = _kinds(InputError) | _kinds(SessionError)
+"""Errors whose text may say something of rows, or of the place where these or ledgers lie."""

@@ -1,0 +1,93 @@
+"""A worker and the instance that it believes: an answer is one to the question that was asked last, or to none."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from icm_ray import errors
+from icm_ray.errors import InputError, PeerSilent, PolicyError, SessionError
+from icm_ray.runtime.orders.house import Allowed, HouseFacts, MayRun, decode_house_call
+from icm_ray.runtime.orders.lane_plan import LanePlan
+from icm_ray.runtime.orders.messages import failed
+from icm_ray.runtime.worker.house import House
+
+PLAN = LanePlan("session", 0, ("alice", "bob"), (), (), ("driver", "", 0, b""))
+
+
+class Scripted:
+    """A link, and the station that opens it, whose other end says what the test wants, when it wants."""
+
+    def __init__(self):
+        self.asked, self.cut, self.on_message = [], False, None
+
+    def open(self, *_):
+        return self
+
+    def set_receive_limits(self, *_): ...
+
+    def set_message_limit(self, *_): ...
+
+    def start_listening(self, on_message, *_):
+        self.on_message = on_message
+
+    def send_message(self, payload):
+        self.asked.append(decode_house_call(payload, "bob"))
+        if self.answer is not None:
+            self.on_message(msgspec.msgpack.encode(self.answer))
+
+    def abort(self):
+        self.cut = True
+
+
+@pytest.fixture
+def joined():
+    def made(asker="alice", patience=5.0):
+        link, gone = Scripted(), []
+        link.answer = Allowed()
+        house = House("bob", HouseFacts(("bob", "", 0, b""), asker), lambda: gone.append(True), patience)
+        house.join(PLAN, link)
+        return house, link, gone
+
+    return made
+
+
+def test_what_was_allowed_last_is_asked_once(joined):
+    house, link, _ = joined()
+    for asked in (b"one", b"one", b"other", b"one"):
+        house.may("question", asked, ("visits",))
+    assert link.asked == [MayRun("question", asked, ("visits",)) for asked in (b"one", b"other", b"one")]
+
+
+def test_a_late_answer_allows_nothing(joined):
+    house, link, gone = joined(patience=0.0)
+    link.answer = None
+    with pytest.raises(PeerSilent, match="does not answer"):
+        house.may("question", b"one", ())
+    assert (link.cut, gone) == (True, [True])
+    link.on_message(msgspec.msgpack.encode(Allowed()))
+    for _ in range(2):
+        with pytest.raises(PeerSilent):
+            house.may("question", b"other", ())
+
+
+def test_a_refusal_is_raised(joined):
+    house, link, _ = joined()
+    link.answer = failed(0, PolicyError("bob refuses"), "bob")
+    with pytest.raises(PolicyError, match="bob refuses"):
+        house.may("question", b"one", ())
+
+
+@pytest.mark.parametrize(
+    "kind", [name for name in errors.__all__ if issubclass(getattr(errors, name), errors.IcmError)]
+)
+def test_askers_of_others_hear_nothing_of_rows_nor_of_files(joined, kind):
+    found = failed(3, getattr(errors, kind)("row 7 of /data/visits.csv is 81.5", path="/data", party="bob"), "bob")
+    house, link, _ = joined()
+    said = house.discreet(found)
+    private = issubclass(getattr(errors, kind), InputError | SessionError)
+    assert ("81.5" in said.message) is not private
+    assert ("path" in said.where) is not private
+    assert (said.kind, said.call) == (kind, 3)
+    assert len(link.asked) == private
+    assert joined(asker="bob")[0].discreet(found) == found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from icm_ray.errors import (
 )
 from icm_ray.ops.products import LoadWeight
 from icm_ray.runtime.carriers.threads import ThreadEngine
-from icm_ray.runtime.driver.engine import Execution, LaneJob
+from icm_ray.runtime.driver.engine import Execution, LaneJob, More, Streamed
 from tests.analytics.nn.secure_checks import images, plain
 
 
@@ -45,6 +45,7 @@ class Watched(ThreadEngine):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.jobs: list[LaneJob] = []
+        self.handed_to: list[int] = []  # lanes, in the order in which a stream hands out its batches
         self.failing = False
 
     def execute(self, jobs: Sequence[LaneJob]) -> list[Execution]:
@@ -52,6 +53,14 @@ class Watched(ThreadEngine):
         if self.failing:
             raise FaultError("told to fail")
         return super().execute(jobs)
+
+    def stream(self, more: More) -> Generator[Streamed]:
+        def watched(lane: int) -> Sequence[LaneJob] | None:
+            jobs = more(lane)
+            self.handed_to += [lane] if jobs else []
+            return jobs
+
+        return super().stream(watched)
 
 
 def model_of(session: ThreadEngine, net: nn.Module, **settings) -> SecureModel:
@@ -78,7 +87,8 @@ def test_batches_go_round_the_lanes_and_weights_are_loaded_once(net: nn.Module) 
         np.testing.assert_allclose(logits, plain(net, x), atol=prediction.error)
         assert sorted(loads(session.jobs)) == [0, 1]
         used = [job.lane for job in session.jobs if "images" in job.given.get("bob", {})]
-        assert sorted(used[:4]) == [0, 0, 1, 1]
+        assert sorted(used) == sorted(session.handed_to)
+        assert session.handed_to[:4] == [0, 1, 0, 1]  # before any has ended; the fifth goes to whichever ends first
         assert len(used) == 5
         assert told == [(2, 9), (4, 9), (6, 9), (8, 9), (9, 9)]
         assert prediction.spent is not None

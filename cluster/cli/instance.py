@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cluster.cli.health import serving_link
+
 if TYPE_CHECKING:
     from icm_ray.instance.roster import Kind, State
 
@@ -126,6 +128,7 @@ def peers(
     """
     from icm_ray.instance.audit import AuditLog
     from icm_ray.instance.keys import InstanceKey
+    from icm_ray.instance.messages import LookAgain
     from icm_ray.instance.roster import Roster
     from icm_ray.instance.settings import read_settings
     from icm_ray.instance.words import six_words
@@ -139,6 +142,9 @@ def peers(
     if revoke:
         roster.set_state(revoke, "revoked")
         audit.add(settings.name, "revoked", peer=revoke)
+        with serving_link(folder) as link:
+            if link is not None:
+                link.call(LookAgain())
     found = [
         (peer.name, peer.kind, peer.state, _places(peer.addresses), six_words(key.certificate, peer.certificate))
         for peer in roster.peers.values()

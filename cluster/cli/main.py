@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cluster.cli import audit, bench, demo, instance, policy, predict
+from cluster.cli import audit, bench, demo, health, instance, policy, predict
 from icm_ray.errors import IcmError
 
 __all__ = ["app", "main"]
@@ -23,6 +23,7 @@ app.command("predict")(predict.predict)
 app.command("audit")(audit.audit)
 app.add_typer(policy.app, name="policy")
 instance.add_commands(app)
+health.add_commands(app)
 
 
 def main() -> None:

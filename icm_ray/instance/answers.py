@@ -96,7 +96,7 @@ class Answers:
                 return Started(vouched(self._key, session, lane, member, time() + _GOOD_FOR))
             case JoinLane(plan, vouchers):
                 self._check_plan(asker, plan, vouchers)
-                self._halves.join(asker, plan)
+                self._halves.join(asker, plan, frozenset(voucher.organisation for voucher in vouchers))
                 return Done()
             case HasEnded(session, lane):
                 return Done(self._halves.lost(asker, session, lane))

@@ -18,10 +18,12 @@ from icm_ray.instance.settings import Settings
 from icm_ray.runtime.orders.house import house_link
 from icm_ray.transport import Endpoint, Hello
 
-__all__ = ["INSTANCE", "USER", "Doorkeeper"]
+__all__ = ["CHECK", "INSTANCE", "USER", "Doorkeeper"]
 
 INSTANCE = "instance/"
 """Links of peers' instances begin with that,"""
+CHECK = "check/"
+"""those by which peers examine the way here with that,"""
 USER = "user/"
 """and those of this organisation's users with that."""
 
@@ -50,7 +52,7 @@ class Doorkeeper:
 
     def whom(self, hello: Hello) -> Endpoint | None:
         """Whose certificate whoever asks for this link must show; None where nobody may open it."""
-        if hello.link.startswith(INSTANCE):
+        if hello.link.startswith((INSTANCE, CHECK)):
             peer = self._roster.peers.get(hello.sender)
             return (
                 Endpoint(peer.name, "", 0, peer.certificate) if peer is not None and peer.state == "approved" else None

@@ -23,11 +23,14 @@ _END: Final = 5.0
 
 
 class Half:
-    """One worker. asker: the organisation whose driver it works for. member: where it listens."""
+    """One worker. asker: the organisation whose driver it works for. member: where it listens. organisations: whose
+    workers are in its lane, once it was joined.
+    """
 
     def __init__(self, asker: str, handle: ProcessHandle, member: Member) -> None:
         self.asker, self.handle, self.member = asker, handle, member
         self.joined = False
+        self.organisations: frozenset[str] = frozenset({asker})
 
 
 class Halves:
@@ -74,12 +77,12 @@ class Halves:
             self._halves[key] = Half(asker, handle, member)
         return member
 
-    def join(self, asker: str, plan: LanePlan) -> None:
-        """Let the worker of a lane join. Errors: `InstanceError`, what joining raises."""
+    def join(self, asker: str, plan: LanePlan, organisations: frozenset[str]) -> None:
+        """Let the worker of a lane of these organisations join. Errors: `InstanceError`, what joining raises."""
         half = self.of(asker, plan.session, plan.lane)
         if half.joined:
             raise InstanceError(f"{self._settings.name}'s worker has joined this lane already")
-        half.joined = True
+        half.joined, half.organisations = True, organisations | {asker}
         _waited(half.handle.join(plan), half.handle, self._config.start_timeout)
 
     def of(self, asker: str, session: str, lane: int) -> Half:
@@ -113,12 +116,17 @@ class Halves:
             with self._lock:
                 self._sweep()
 
-    def end_of(self, asker: str) -> None:
-        """End all workers of an asker who is gone."""
+    def end_with(self, organisation: str) -> None:
+        """End all workers that work for an organisation, or in a lane with it."""
+        for (session, lane), half in self.running():
+            if organisation in half.organisations:
+                self.end(half.asker, session, lane)
+
+    def running(self) -> list[tuple[tuple[str, int], Half]]:
+        """The workers that live, by session and lane."""
         with self._lock:
-            keys = [key for key, half in self._halves.items() if half.asker == asker]
-        for session, lane in keys:
-            self.end(asker, session, lane)
+            self._sweep()
+            return list(self._halves.items())
 
     def _sweep(self) -> None:
         """Forget workers that have ended. The lock is held."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from time import time
 from typing import Final, Self
 
 import msgspec
@@ -19,13 +20,14 @@ from icm_ray.instance.answers import Answers
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.conversation import Conversation
-from icm_ray.instance.doorkeeper import INSTANCE, USER, Doorkeeper
+from icm_ray.instance.doorkeeper import CHECK, INSTANCE, USER, Doorkeeper
 from icm_ray.instance.files import write
 from icm_ray.instance.halves import Halves
 from icm_ray.instance.keys import InstanceKey
-from icm_ray.instance.messages import Answer, Call
+from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.settings import read_settings
+from icm_ray.instance.status import Status, status_of
 from icm_ray.runtime.orders.house import decode_house_call
 from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.limits import ORDER_BYTES
@@ -57,12 +59,15 @@ class Instance:
         self.settings = settings = read_settings(folder)
         self.key = InstanceKey.load(settings.name, folder)
         user = InstanceKey.load("user", folder / USERS)
+        self.release, self.since = version("icm-ray"), time()
         self.roster, self.audit, self.catalogue = Roster(folder), AuditLog(folder), Catalogue(folder)
         limits = settings.limits
-        config = EngineConfig(ledger=str(folder.resolve() / "ledger"), job_timeout=limits.job_seconds)
+        ledger = folder.resolve() / "ledger"
+        ledger.mkdir(mode=0o700, exist_ok=True)
+        config = EngineConfig(ledger=str(ledger), job_timeout=limits.job_seconds)
         self.halves = Halves(settings, config, self._member)
         self._answers = Answers(
-            settings, self.key, self.roster, self.catalogue, self.audit, self.halves, self.ask, version("icm-ray")
+            settings, self.key, self.roster, self.catalogue, self.audit, self.halves, self.ask, self.release
         )
         self._conversations: dict[str, list[Conversation]] = {}
         self._changing = threading.RLock()
@@ -100,8 +105,10 @@ class Instance:
             opened = self._station.open(peer, link, False)
             if link.startswith(INSTANCE):
                 self._talk(peer.name, opened, partial(self._answers.to_peer, peer.name))
+            elif link.startswith(CHECK):
+                self._talk(CHECK + peer.name, opened, partial(self._answers.to_peer, peer.name))
             elif link.startswith(USER):
-                self._talk("user", opened, self._answers.to_user)
+                self._talk(USER, opened, self._to_user)
             else:
                 half = self.halves.found(link.split("/")[1], int(link.split("/")[2]))
                 if half is None:
@@ -115,6 +122,20 @@ class Instance:
                     None,
                     lambda _: opened.close(),
                 )
+
+    def _to_user(self, call: Call) -> Answer:
+        match call:
+            case AskStatus():
+                return self.status()
+            case LookAgain():
+                self.look_again()
+                return Done()
+        return self._answers.to_user(call)
+
+    def status(self) -> Status:
+        """How it is now. Errors: `InstanceError` where its files are damaged."""
+        shown = self.settings, self.roster, self.catalogue, self.audit, self.release, self.since
+        return status_of(*shown, self.halves, self.connected)
 
     def _to_worker(self, asker: str, payload: bytes) -> object:
         try:
@@ -180,18 +201,22 @@ class Instance:
         """Whoever can only dial keeps a conversation with each peer open; those who are revoked are hung up on."""
         while not self._stopping.wait(_REDIAL):
             with suppress(IcmError):
-                peers = self.roster.peers
-                with self._changing:
-                    open_ones = [one for held in self._conversations.values() for one in held]
-                for one in open_ones:
-                    known = peers.get(one.peer)
-                    if one.peer != "user" and (known is None or known.state != "approved"):
-                        one.close()
-                        self.halves.end_of(one.peer)
-                for peer in peers.values() if self.settings.dial_only else ():
+                self.look_again()
+                for peer in self.roster.peers.values() if self.settings.dial_only else ():
                     if peer.state == "approved" and peer.addresses:
                         with suppress(IcmError):
                             self._with(peer)
+
+    def look_again(self) -> None:
+        """Hang up on whoever is not approved any more, and end what runs for it or with it. Errors: `InstanceError`."""
+        known = {name for name, peer in self.roster.peers.items() if peer.state == "approved"} | {self.settings.name}
+        with self._changing:
+            open_ones = [one for held in self._conversations.values() for one in held]
+        for one in open_ones:
+            if one.peer != USER and one.peer.removeprefix(CHECK) not in known:
+                one.close()
+        for name in {name for _, half in self.halves.running() for name in half.organisations} - known:
+            self.halves.end_with(name)
 
     def close(self) -> None:
         """End the workers and hang up. Idempotent."""

@@ -8,6 +8,7 @@ import msgspec
 
 from icm_ray.instance.audit import Head
 from icm_ray.instance.catalogue import PublicDataset
+from icm_ray.instance.status import Status
 from icm_ray.instance.vouchers import Voucher
 from icm_ray.payload import Name, Word32, decode
 from icm_ray.runtime.orders.lane_plan import LanePlan, Member
@@ -16,6 +17,7 @@ from icm_ray.runtime.orders.messages import Failed
 __all__ = [
     "VERSION",
     "Answer",
+    "AskStatus",
     "Call",
     "Datasets",
     "Done",
@@ -26,6 +28,7 @@ __all__ = [
     "JoinLane",
     "ListDatasets",
     "ListPeers",
+    "LookAgain",
     "Peers",
     "Ping",
     "Pong",
@@ -85,6 +88,14 @@ class ListPeers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tru
     """A user's: whom the instance may speak with."""
 
 
+class AskStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A user's: how the instance is."""
+
+
+class LookAgain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A user's: the roster was changed. Answered once whoever is not approved any more was hung up on."""
+
+
 class VouchForDriver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """A user's: sign for the driver that this process is."""
 
@@ -104,7 +115,17 @@ class Forward(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True)
 
 
 Call = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
-    Ping, ListDatasets, StartWorker, JoinLane, HasEnded, EndWorker, ListPeers, VouchForDriver, Forward
+    Ping,
+    ListDatasets,
+    StartWorker,
+    JoinLane,
+    HasEnded,
+    EndWorker,
+    ListPeers,
+    AskStatus,
+    LookAgain,
+    VouchForDriver,
+    Forward,
 ]
 
 
@@ -145,7 +166,7 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     said: str = ""
 
 
-Answer = Union[Pong, Datasets, Peers, Started, Done, Failed]  # noqa: UP007
+Answer = Union[Pong, Datasets, Peers, Started, Status, Done, Failed]  # noqa: UP007
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):

@@ -203,9 +203,12 @@ class Listener:
             return False
         expected = None
         if hello.tls == self.tls:
+            waits = deadline
             if self._door is not None and (guest := self._door.whom(hello)) is not None:
                 self._expectations.welcome(hello.link, guest)
-            expected = self._expectations.find(hello.link, hello.sender, deadline, lambda: admission.evicted)
+            elif self._door is not None:
+                waits = monotonic()  # the door knows who may come: whoever may not hears so now
+            expected = self._expectations.find(hello.link, hello.sender, waits, lambda: admission.evicted)
         if expected is None or (self.tls and not expected.peer.certificate):
             if not admission.evicted:
                 self._refuse(admission, REFUSED_TLS if hello.tls else REFUSED)

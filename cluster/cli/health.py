@@ -1,0 +1,191 @@
+"""How an organisation's instance is: `icm status`, `icm check`, `icm doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from icm_ray.instance.finding import Finding
+    from icm_ray.instance.status import Status
+    from icm_ray.instance.user_link import UserLink
+
+__all__ = ["add_commands", "serving_link"]
+
+_HOME: Final = Path("~/.icm")
+_FAILED: Final = 1
+"""The exit status where something is not as it should be."""
+_LOOKS: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
+Home = Annotated[Path, typer.Option(envvar="ICM_HOME", help="the instance's folder")]
+Json = Annotated[bool, typer.Option("--json", help="for machines")]
+
+
+def status(home: Home = _HOME, json: Json = False) -> None:
+    """Say how the instance is: up or not, peers, workers, datasets, limits. Status 1 where it does not serve.
+
+    Example: icm status --json
+    """
+    import msgspec
+
+    from icm_ray.errors import Desynchronised
+    from icm_ray.instance.messages import AskStatus
+    from icm_ray.instance.status import Status
+
+    folder = home.expanduser()
+    with serving_link(folder) as link:
+        found = link.call(AskStatus()) if link is not None else _at_rest(folder)
+    if not isinstance(found, Status):
+        raise Desynchronised("the own instance does not say how it is")
+    if json:
+        typer.echo(msgspec.json.encode(found))
+    else:
+        _show(found)
+    if not found.since:
+        raise typer.Exit(_FAILED)
+
+
+def check(
+    peer: Annotated[str, typer.Argument(help="a peer of the roster")], home: Home = _HOME, json: Json = False
+) -> None:
+    """Examine the way to a peer: name, TCP, TLS, round trip, versions, clock, message sizes, bandwidth.
+
+    Each step that fails says what mends it. Status 1 where one fails.
+
+    Example: icm check bob
+    """
+    from icm_ray.instance.check import check_peer
+    from icm_ray.instance.keys import InstanceKey
+    from icm_ray.instance.messages import Forward
+    from icm_ray.instance.roster import Roster
+    from icm_ray.instance.settings import read_settings
+
+    folder = home.expanduser()
+    settings, peers = read_settings(folder), Roster(folder).peers
+    if peer not in peers:
+        Roster(folder).approved(peer)  # says who is there, and how one comes in
+    key = InstanceKey.load(settings.name, folder)
+    with serving_link(folder) as held:
+        through = None if held is None else lambda call, timeout: held.call(Forward(peer, call), timeout)
+        _tell(f"the way to {peer}", check_peer(settings, key, peers[peer], through), json)
+
+
+def doctor(home: Home = _HOME, json: Json = False) -> None:
+    """Examine this machine and the instance's folder: files, key, ports, disk, memory, clock, software.
+
+    Each fault has its remedy. Status 1 where there is one.
+
+    Example: icm doctor
+    """
+    from icm_ray.instance.doctor import examine
+
+    folder = home.expanduser()
+    with serving_link(folder) as link:
+        serving = link is not None
+    _tell(f"{folder} and this machine", examine(folder, serving), json)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Give the `icm` command these."""
+    for command in (status, check, doctor):
+        app.command(command.__name__)(command)
+
+
+@contextmanager
+def serving_link(folder: Path) -> Iterator[UserLink | None]:
+    """A link to the instance in a folder; None where it does not serve."""
+    from icm_ray.errors import FaultError, InstanceError
+    from icm_ray.instance.user_link import UserLink
+
+    try:
+        link = UserLink(folder)
+    except (InstanceError, FaultError):
+        yield None
+        return
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+def _at_rest(folder: Path) -> Status:
+    """What the files of an instance say that does not serve."""
+    from importlib.metadata import version
+
+    from icm_ray.instance.audit import AuditLog
+    from icm_ray.instance.catalogue import Catalogue
+    from icm_ray.instance.roster import Roster
+    from icm_ray.instance.settings import read_settings
+    from icm_ray.instance.status import status_of
+
+    settings = read_settings(folder)
+    return status_of(settings, Roster(folder), Catalogue(folder), AuditLog(folder), version("icm-ray"))
+
+
+def _show(found: Status) -> None:
+    console = Console()
+    up = f"serves at {found.listen} since {_when(found.since)}" if found.since else "does not serve: icm serve"
+    said = f"{found.name} ({found.kind}, icm-ray {found.release}) {up}; {found.entries} entries in its log"
+    console.print(said, soft_wrap=True, markup=False, highlight=False)
+    most = found.limits.workers
+    tables = (
+        (
+            "peers",
+            ("name", "kind", "state", "linked", "workers"),
+            [
+                (peer.name, peer.kind, peer.state, "yes" if peer.linked else "no", f"{peer.workers} of {most}")
+                for peer in found.peers
+            ],
+        ),
+        (
+            "workers in lanes",
+            ("for", "session", "lane", "joined"),
+            [(one.asker, one.session[:8], str(one.lane), "yes" if one.joined else "no") for one in found.lanes],
+        ),
+        (
+            "datasets",
+            ("name", "rows", "answered at once"),
+            [(one.name, str(one.rows), ", ".join(one.standing) or "nobody") for one in found.datasets],
+        ),
+    )
+    for title, heads, rows in tables:
+        table = Table(title=title)
+        for head in heads:
+            table.add_column(head, overflow="fold")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        console.print(table if rows else f"{title}: none")
+
+
+def _when(since: float) -> str:
+    minutes = int(time() - since) // 60
+    began = datetime.fromtimestamp(since, UTC)
+    return f"{began:%Y-%m-%d %H:%M} UTC ({minutes // 60} h {minutes % 60} min)"
+
+
+def _tell(title: str, findings: Iterable[Finding], json: bool) -> None:
+    """Print findings as they come, or all at once as JSON."""
+    import msgspec
+
+    console, held = Console(), []
+    if not json:
+        console.print(title, markup=False, highlight=False)
+    for one in findings:
+        held.append(one)
+        if not json:
+            look = _LOOKS[one.outcome]
+            console.print(f"  [{look}]{one.outcome:<8}[/] {escape(one.what)}: {escape(one.said)}", highlight=False)
+            if one.remedy:
+                console.print(f"           -> {escape(one.remedy)}", highlight=False)
+    if json:
+        typer.echo(msgspec.json.encode(held))
+    if any(one.outcome == "failed" for one in held):
+        raise typer.Exit(_FAILED)

@@ -57,10 +57,11 @@ def serve(home: Home = _HOME) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with Instance(home.expanduser()) as instance:
-        _say(f"{instance.settings.name} serves at port {instance.port}; Ctrl-C ends it")
-        while not stop.wait(1.0):
-            continue
+    while not stop.is_set():
+        with Instance(home.expanduser()) as instance:
+            _say(f"{instance.settings.name} serves at port {instance.port}; Ctrl-C ends it")
+            while not stop.wait(1.0) and not instance.stale:
+                continue
 
 
 def invite(
@@ -121,8 +122,13 @@ def peers(
     home: Home = _HOME,
     approve: Annotated[str, typer.Option(help="a peer whose six words were compared")] = "",
     revoke: Annotated[str, typer.Option(help="a peer who is hung up on, and let in no more")] = "",
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="take a new key; peers pin it by the old one's word")
+    ] = False,
 ) -> None:
-    """List peers with the six words; approve or revoke one.
+    """List peers with the six words; approve or revoke one; take a new key.
+
+    A key that may have been stolen is not rotated: peers revoke it, and are met anew.
 
     Example: icm peers --approve bob
     """
@@ -130,12 +136,17 @@ def peers(
     from icm_ray.instance.keys import InstanceKey
     from icm_ray.instance.messages import LookAgain
     from icm_ray.instance.roster import Roster
+    from icm_ray.instance.rotation import rotate as rotated
     from icm_ray.instance.settings import read_settings
     from icm_ray.instance.words import six_words
 
     folder = home.expanduser()
     settings, roster, audit = read_settings(folder), Roster(folder), AuditLog(folder)
     key = InstanceKey.load(settings.name, folder)
+    if rotate:
+        key = rotated(folder, settings.name)
+        audit.add(settings.name, "rotated", fingerprint=key.identity.fingerprint)
+        _say("the new key is in place; links end, and peers take it when they meet it. The six words are others now")
     if approve:
         roster.set_state(approve, "approved")
         audit.add(settings.name, "approved", peer=approve)

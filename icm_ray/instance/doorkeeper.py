@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from time import monotonic, time
 from typing import Final
 
-from icm_ray.errors import InstanceError
+from icm_ray.errors import IcmError, InstanceError
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.halves import Halves
 from icm_ray.instance.joining import JOIN, answer_guest
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.roster import Peer, Roster
+from icm_ray.instance.rotation import ROTATED, Rotation, Rotations, answer_rotated
 from icm_ray.instance.settings import Settings
 from icm_ray.runtime.orders.house import house_link
 from icm_ray.transport import Endpoint, Hello
@@ -33,7 +35,7 @@ _QUIET: Final = 60.0
 
 class Doorkeeper:
     """user: the certificate that this organisation's users show. enter: takes a link over, in a thread of its own: its
-    name, and whose it is.
+    name, and whose it is. rotations: of this instance. take: what others show of theirs.
     """
 
     def __init__(
@@ -45,9 +47,12 @@ class Doorkeeper:
         halves: Halves,
         user: bytes,
         enter: Callable[[str, Endpoint], None],
+        rotations: Rotations,
+        take: Callable[[tuple[Rotation, ...]], object],
     ) -> None:
         self._settings, self._key, self._roster, self._audit = settings, key, roster, audit
         self._halves, self._user, self._enter = halves, user, enter
+        self._rotations, self._take = rotations, take
         self._refused_at = -_QUIET
 
     def whom(self, hello: Hello) -> Endpoint | None:
@@ -71,10 +76,14 @@ class Doorkeeper:
         Thread(target=self._enter, args=(link, peer), name=f"icm-enter-{peer.name}", daemon=True).start()
 
     def stranger(self, sock: socket.socket, hello: Hello, deadline: float) -> bool:
-        """Speak with a guest that has a ticket."""
-        if hello.link != JOIN or not hello.tls:
+        """Speak with a guest that has a ticket, or with one that took another key."""
+        if hello.link not in {JOIN, ROTATED} or not hello.tls:
             return False
-        answer_guest(self._key, self._settings.kind, sock, deadline, self._admit)
+        if hello.link == JOIN:
+            answer_guest(self._key, self._settings.kind, sock, deadline, self._admit)
+        else:
+            with suppress(IcmError):  # the own files are at fault: nothing is said
+                answer_rotated(self._key, self._rotations.chain, sock, deadline, self._take)
         return True
 
     def _admit(self, peer: Peer, proof: bytes, fingerprint: bytes) -> None:

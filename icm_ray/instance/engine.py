@@ -16,6 +16,7 @@ from icm_ray.instance.vouchers import Voucher
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
+from icm_ray.runtime.orders.lane_plan import Place
 from icm_ray.runtime.orders.limits import transport_config
 from icm_ray.transport import Identity, TcpStation
 
@@ -69,14 +70,18 @@ class OrganisationEngine(LaneEngine):
             place = self._session, len(vouchers) - 1
             return PeerHandle(name, own.dealer if name == DEALER else name, own.link, place, vouchers[-1], pool)
 
-        station = TcpStation(
-            Identity.create(DRIVER),
-            None if places.dial_only else places.workers_bind,
-            True,
-            transport_config(settings),
-            ports=places.worker_ports,
-            advertise=places.workers_host,
-        )
+        here = Place(places.workers_bind, not places.dial_only, places.worker_ports, places.workers_host)
+        try:
+            station = TcpStation(
+                Identity.create(DRIVER),
+                here.host if here.listens else None,
+                True,
+                transport_config(settings),
+                ports=here.ports,
+                advertise=here.advertise,
+            )
+        except OSError as error:
+            raise here.refused(DRIVER, error) from None
 
         def leave() -> None:
             pool.shutdown()

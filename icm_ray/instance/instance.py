@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Final, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, IcmError, InstanceError, PeerLost
+from icm_ray.errors import FaultError, IcmError, InstanceError, PeerLost, PeerRefused
 from icm_ray.instance.answers import Answers
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.conversation import Conversation
 from icm_ray.instance.doorkeeper import CHECK, INSTANCE, USER, Doorkeeper
-from icm_ray.instance.files import write
+from icm_ray.instance.files import read_bytes, write
 from icm_ray.instance.halves import Halves
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
 from icm_ray.instance.roster import Peer, Roster
+from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, successor
 from icm_ray.instance.settings import read_settings
 from icm_ray.instance.status import Status, status_of
+from icm_ray.instance.tickets import Address
 from icm_ray.runtime.orders.house import decode_house_call
 from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.limits import ORDER_BYTES
@@ -40,6 +43,8 @@ SERVING: Final = "serving.json"
 USERS: Final = "user"
 """The folder of the key that this organisation's users show."""
 _REDIAL: Final = 2.0
+_ANNOUNCE: Final = 30.0
+"""Seconds between two tries to show a new key to who has not taken it."""
 
 
 class Serving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +62,9 @@ class Instance:
 
     def __init__(self, folder: Path) -> None:
         self.settings = settings = read_settings(folder)
+        finish(folder)
         self.key = InstanceKey.load(settings.name, folder)
+        self._folder, self._rotations = folder, Rotations(folder)
         user = InstanceKey.load("user", folder / USERS)
         self.release, self.since = version("icm-ray"), time()
         self.roster, self.audit, self.catalogue = Roster(folder), AuditLog(folder), Catalogue(folder)
@@ -73,7 +80,17 @@ class Instance:
         self._changing = threading.RLock()
         self._changed = threading.Condition(self._changing)
         self._stopping = threading.Event()
-        door = Doorkeeper(settings, self.key, self.roster, self.audit, self.halves, user.certificate, self._enter)
+        door = Doorkeeper(
+            settings,
+            self.key,
+            self.roster,
+            self.audit,
+            self.halves,
+            user.certificate,
+            self._enter,
+            self._rotations,
+            self._renew,
+        )
         transport = TransportConfig(silence=limits.silence, heartbeat=limits.silence / 5)
         host, port = settings.bind
         try:
@@ -173,7 +190,7 @@ class Instance:
         with self._changing:
             return self._living(name) is not None
 
-    def _with(self, peer: Peer) -> Conversation:
+    def _with(self, peer: Peer, again: bool = True) -> Conversation:
         wait = 0.0 if peer.addresses else _REDIAL + 1.0  # whoever only dials does so again and again
         with self._changing:
             self._changed.wait_for(lambda: self._living(peer.name) is not None, wait)
@@ -186,6 +203,11 @@ class Instance:
             try:
                 endpoint = Endpoint(peer.name, host, port, peer.certificate)
                 link = self._dialling.open(endpoint, INSTANCE + secrets.token_hex(16), True)
+            except PeerRefused as error:
+                if not again or not self._shown(peer, (host, port)):
+                    lost = error
+                    continue
+                return self._with(self.roster.approved(peer.name), False)  # one of the two has another key now
             except FaultError as error:
                 lost = error
                 continue
@@ -193,15 +215,58 @@ class Instance:
         reason = lost.message if lost is not None else "it has no address"
         raise PeerLost(f"{peer.name}'s instance cannot be reached: {reason}", party=peer.name, step="ask")
 
+    # --- keys that are new ----------------------------------------------------------------------------------------
+
+    @property
+    def stale(self) -> bool:
+        """Whether a new key is in the folder: this instance has to be closed and made anew. Errors: `InstanceError`."""
+        return read_bytes(self._folder / "certificate.der") != self.key.certificate
+
+    def _renew(self, rotations: tuple[Rotation, ...]) -> bool:
+        """Pin what follows from a pinned certificate, and hang up on whoever has the old key; False for nothing."""
+        taken = False
+        for name in {one.name for one in rotations}:
+            peer = self.roster.peers.get(name)
+            if peer is None or (new := successor(name, peer.certificate, rotations)) == peer.certificate:
+                continue
+            if self.roster.repin(name, peer.certificate, new):
+                taken = True
+                self.audit.add(
+                    name, "rotated", before=peer.fingerprint, fingerprint=replace(peer, certificate=new).fingerprint
+                )
+                self._hang_up({name})
+        return taken
+
+    def _shown(self, peer: Peer, address: Address) -> bool:
+        """Show rotations to a peer that was dialled, and take its own; whether either had some."""
+        mine = self._rotations.chain
+        try:
+            taken = self._renew(exchange(self.settings.name, mine, address))
+        except FaultError:
+            return False
+        self._rotations.tell(peer.name)
+        return taken or bool(mine)
+
+    def _announce(self) -> None:
+        """Show the last rotation to peers who have not taken it."""
+        for name in self._rotations.untold(self.roster.peers):
+            peer = self.roster.peers[name]
+            if peer.state == "approved":
+                any(self._shown(peer, address) for address in peer.addresses)
+
     def _living(self, name: str) -> Conversation | None:
         """A conversation with a peer that goes on. The lock is held."""
         return next((one for one in self._conversations.get(name, ()) if not one.gone), None)
 
     def _keep(self) -> None:
         """Whoever can only dial keeps a conversation with each peer open; those who are revoked are hung up on."""
+        announced = -_ANNOUNCE
         while not self._stopping.wait(_REDIAL):
             with suppress(IcmError):
                 self.look_again()
+                if monotonic() - announced >= _ANNOUNCE:
+                    announced = monotonic()
+                    self._announce()
                 for peer in self.roster.peers.values() if self.settings.dial_only else ():
                     if peer.state == "approved" and peer.addresses:
                         with suppress(IcmError):
@@ -211,11 +276,16 @@ class Instance:
         """Hang up on whoever is not approved any more, and end what runs for it or with it. Errors: `InstanceError`."""
         known = {name for name, peer in self.roster.peers.items() if peer.state == "approved"} | {self.settings.name}
         with self._changing:
-            open_ones = [one for held in self._conversations.values() for one in held]
-        for one in open_ones:
-            if one.peer != USER and one.peer.removeprefix(CHECK) not in known:
+            here = {name.removeprefix(CHECK) for name, held in self._conversations.items() if held and name != USER}
+        self._hang_up((here | {name for _, half in self.halves.running() for name in half.organisations}) - known)
+
+    def _hang_up(self, names: Iterable[str]) -> None:
+        """End conversations with peers, and workers that run for them or with them."""
+        for name in names:
+            with self._changing:
+                held = [*self._conversations.get(name, ()), *self._conversations.get(CHECK + name, ())]
+            for one in held:
                 one.close()
-        for name in {name for _, half in self.halves.running() for name in half.organisations} - known:
             self.halves.end_with(name)
 
     def close(self) -> None:

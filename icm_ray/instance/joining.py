@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
@@ -24,18 +23,15 @@ import msgspec
 from icm_ray.errors import Desynchronised, InstanceError, PeerLost, PeerRefused
 from icm_ray.instance.keys import InstanceKey, is_signed
 from icm_ray.instance.roster import Kind, Peer
+from icm_ray.instance.stranger_link import accepted, dialled, receive, send
 from icm_ray.instance.tickets import Address, Ticket, proof_of
 from icm_ray.payload import Name, decode
-from icm_ray.transport import Hello
-from icm_ray.transport.hello import Direction, read_exact
 
 __all__ = ["JOIN", "Welcome", "answer_guest", "join"]
 
 JOIN: Final = "join"
 """The name of the link by which a guest comes."""
 _PURPOSE: Final = "join"
-_LONGEST: Final = 1 << 14
-_LENGTH: Final = 4
 _TIMEOUT: Final = 20.0
 _CERTIFICATE = Annotated[bytes, msgspec.Meta(max_length=4096)]
 
@@ -89,26 +85,17 @@ def _joined(
     key: InstanceKey, kind: Kind, addresses: tuple[Address, ...], ticket: Ticket, address: Address, deadline: float
 ) -> tuple[bytes, Kind]:
     name = key.identity.name
-    with socket.create_connection(address, timeout=max(0.001, deadline - monotonic())) as plain:
-        plain.sendall(Hello(JOIN, name, Direction.FORTH, True).encode())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # held against the ticket, below
-        try:
-            secure = context.wrap_socket(plain)
-        except ssl.SSLError as error:
-            raise PeerRefused(f"whoever is at {address[0]}:{address[1]} speaks otherwise: {error.reason}") from None
-        with secure:
-            shown = secure.getpeercert(binary_form=True) or b""
-            if not hmac.compare_digest(hashlib.sha256(shown).digest(), ticket.fingerprint):
-                who = f"whoever is at {address[0]}:{address[1]} is not {ticket.inviter}: another certificate"
-                raise PeerRefused(f"{who} than the ticket's", party=ticket.inviter, step="join")
-            proof = proof_of(ticket.secret, ticket.fingerprint, ticket.guest, key.certificate)
-            request = _Request(
-                1, name, kind, key.certificate, addresses, proof, key.sign(_PURPOSE, _signed(proof, ticket.fingerprint))
-            )
-            _send(secure, msgspec.msgpack.encode(request))
-            payload = _receive(secure, deadline)
+    with dialled(address, JOIN, name, deadline) as secure:
+        shown = secure.getpeercert(binary_form=True) or b""
+        if not hmac.compare_digest(hashlib.sha256(shown).digest(), ticket.fingerprint):
+            who = f"whoever is at {address[0]}:{address[1]} is not {ticket.inviter}: another certificate"
+            raise PeerRefused(f"{who} than the ticket's", party=ticket.inviter, step="join")
+        proof = proof_of(ticket.secret, ticket.fingerprint, ticket.guest, key.certificate)
+        request = _Request(
+            1, name, kind, key.certificate, addresses, proof, key.sign(_PURPOSE, _signed(proof, ticket.fingerprint))
+        )
+        send(secure, msgspec.msgpack.encode(request))
+        payload = receive(secure, deadline)
     if payload is None:
         raise PeerLost(f"{ticket.inviter} hung up", party=ticket.inviter, step="join")
     welcome = decode(payload, _WELCOMES, "a welcome", ticket.inviter)
@@ -125,14 +112,13 @@ def answer_guest(
     admit: Admit,
 ) -> None:
     """The inviter's side, once the hello was read. admit: takes the guest in, or raises `InstanceError`."""
-    sock.settimeout(max(0.001, deadline - monotonic()))
-    with key.identity.open_context().wrap_socket(sock, server_side=True) as secure:
-        payload = _receive(secure, deadline)
+    with accepted(key, sock, deadline) as secure:
+        payload = receive(secure, deadline)
         request: _Request | None = None
         with suppress(Desynchronised):
             request = decode(payload or b"", _REQUESTS, "a request to join", "a guest")
         refusal = _refusal(key, request, admit)
-        _send(secure, msgspec.msgpack.encode(Welcome(refusal, kind)))
+        send(secure, msgspec.msgpack.encode(Welcome(refusal, kind)))
 
 
 def _refusal(key: InstanceKey, request: _Request | None, admit: Admit) -> str:
@@ -148,14 +134,3 @@ def _refusal(key: InstanceKey, request: _Request | None, admit: Admit) -> str:
     except InstanceError as error:
         return error.message[:500]
     return ""
-
-
-def _send(sock: ssl.SSLSocket, payload: bytes) -> None:
-    sock.sendall(len(payload).to_bytes(_LENGTH, "big") + payload)
-
-
-def _receive(sock: ssl.SSLSocket, deadline: float) -> bytes | None:
-    head = read_exact(sock, _LENGTH, deadline)
-    if head is None or (length := int.from_bytes(head, "big")) > _LONGEST:
-        return None
-    return read_exact(sock, length, deadline)

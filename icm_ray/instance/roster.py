@@ -133,6 +133,16 @@ class Roster:
                 raise InstanceError(f"{peer.name} is known by another certificate: icm peers revoke {peer.name} first")
             self._write(replace(body, peers=(*self._others(body, peer.name), peer)))
 
+    def repin(self, name: str, old: bytes, new: bytes) -> bool:
+        """Pin a new certificate in the place of the old one; False where that is not pinned any more."""
+        with changing(self._path):
+            body = self._read()
+            for peer in body.peers:
+                if peer.name == name and peer.certificate == old and peer.state != "revoked":
+                    self._write(replace(body, peers=(*self._others(body, name), replace(peer, certificate=new))))
+                    return True
+        return False
+
     def set_state(self, name: str, state: State) -> Peer:
         """Approve or revoke a peer. Errors: `InstanceError` for one that is not there."""
         with changing(self._path):

@@ -14,12 +14,12 @@ from typing import Any, Final
 import msgspec
 
 from icm_ray.config import EngineConfig, from_environment
-from icm_ray.errors import PeerLost
+from icm_ray.errors import Desynchronised, IcmError, PeerLost
 from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.house import HouseFacts
-from icm_ray.runtime.orders.lane_plan import LanePlan, Place, decode_member
+from icm_ray.runtime.orders.lane_plan import LanePlan, Member, Place, decode_member
 from icm_ray.runtime.worker.worker_main import DRIVER_SILENT, Settings
 
 __all__ = ["ProcessEngine", "ProcessHandle"]
@@ -82,7 +82,20 @@ class ProcessHandle:
             return  # it is gone, which `lost` will say
 
     def endpoint(self) -> _Answer:
-        return _Answer(self, lambda payload: decode_member(payload, self.name))
+        def started(payload: bytes) -> Member:
+            try:
+                return decode_member(payload, self.name)
+            except Desynchronised:
+                raise self._failed(payload) from None
+
+        return _Answer(self, started)
+
+    def _failed(self, payload: bytes) -> IcmError:
+        """Why the worker did not start, as it says."""
+        answer = say.decode_answer(payload, self.name)
+        if isinstance(answer, say.Failed):
+            return answer.error()
+        return Desynchronised(f"{self.name} sent something else than where it listens", party=self.name)
 
     def join(self, plan: LanePlan) -> _Answer:
         self._send(self.pipe, msgspec.msgpack.encode(plan))

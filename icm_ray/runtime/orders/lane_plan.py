@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 import msgspec
 
-from icm_ray.errors import SessionError
+from icm_ray.errors import PlacementError, SessionError
 from icm_ray.names import DRIVER
 from icm_ray.payload import Name, Port, decode
 from icm_ray.transport import Endpoint
@@ -24,6 +26,14 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listens: bool = True
     ports: tuple[Port, Port] = (0, 0)
     advertise: str = ""
+
+    def refused(self, name: str, error: OSError) -> PlacementError:
+        """Why whoever is called `name` cannot listen there."""
+        first, last = self.ports
+        if error.errno == errno.EADDRINUSE and last:
+            ports = f"port {first} is" if first == last else f"all ports from {first} to {last} are"
+            return PlacementError(f"{name} cannot listen: {ports} taken (worker_ports)", party=name)
+        return PlacementError(f"{name} cannot listen at {self.host}: {error.strerror or error}", party=name)
 
 
 class LanePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

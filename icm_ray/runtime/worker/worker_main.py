@@ -29,6 +29,8 @@ __all__ = ["DRIVER_SILENT", "Settings", "decode_settings", "main"]
 
 DRIVER_SILENT: Final = 3
 """The status of a worker's process that ended itself since its driver was silent, or gone."""
+_FAILED: Final = 2
+"""... and of one that has said why."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,14 +62,18 @@ def main() -> None:
         settings = decode_settings(pipe.recv_bytes())
         keep_freed_memory()
         lapse = partial(os._exit, DRIVER_SILENT)
-        worker = Worker.over_tcp(name, settings.config, settings.place, lapse, settings.threads, settings.house)
+        try:
+            worker = Worker.over_tcp(name, settings.config, settings.place, lapse, settings.threads, settings.house)
+        except OSError as error:
+            pipe.send_bytes(say.encode(say.failed(0, settings.place.refused(name, error), name)))
+            os._exit(_FAILED)
         pipe.send_bytes(msgspec.msgpack.encode(worker.endpoint()))
         plan = decode_plan(pipe.recv_bytes())
         try:
             worker.join(plan)
         except IcmError as error:
             pipe.send_bytes(say.encode(say.failed(0, error, name)))
-            os._exit(2)
+            os._exit(_FAILED)
         pipe.send_bytes(say.encode(say.Done(0)))
     except (EOFError, OSError):
         os._exit(DRIVER_SILENT)

@@ -129,13 +129,15 @@ def rotate(folder: Path, name: str) -> InstanceKey:
 
 def finish(folder: Path) -> None:
     """Put the next key in the place of the old one where its rotation was written down; else forget it."""
-    if (folder / _NEXT).is_dir():
-        with changing(folder / _KEY):
-            _finish(folder)
+    with changing(folder / _KEY):
+        _finish(folder)
 
 
 def _finish(folder: Path) -> None:
-    place, chain = folder / _NEXT, Rotations(folder).chain
+    place = folder / _NEXT
+    if not place.is_dir():
+        return
+    chain = Rotations(folder).chain
     certificate = read_bytes(place / "certificate.der")
     if chain and certificate == chain[-1].certificate and (place / _KEY).exists():
         write_bytes(folder / "certificate.der", certificate)

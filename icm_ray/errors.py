@@ -1,4 +1,4 @@
-"""The errors of the engine: one tree, rooted at `IcmError`.
+"""The errors of the engine: one tree, rooted at `IcmError`. Their codes are in `icm_ray.error_codes`.
 
 ```text
 IcmError
@@ -87,6 +87,18 @@ class IcmError(Exception):
         super().__init__(message)
         self.message = message
         self.where = where
+
+    @property
+    def code(self) -> str:
+        """The stable code of this kind of error; `icm help E305` says what one means.
+
+        Examples:
+            >>> icm.InstanceError("there is no instance").code
+            'E305'
+        """
+        from icm_ray.error_codes import error_code
+
+        return error_code(type(self)).code
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.message, self.where)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cluster.cli import audit, bench, demo, health, instance, policy, predict
+from cluster.cli import audit, bench, demo, explain_code, health, instance, policy, predict
 from icm_ray.errors import IcmError
 
 __all__ = ["app", "main"]
@@ -21,17 +21,20 @@ app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 app.command("predict")(predict.predict)
 app.command("audit")(audit.audit)
+app.command("help")(explain_code.explain_code)
 app.add_typer(policy.app, name="policy")
 instance.add_commands(app)
 health.add_commands(app)
 
 
 def main() -> None:
-    """Entry point of the installed command. An error of the engine ends it with one line on stderr, and status 2."""
+    """Entry point of the installed command. An error of the engine ends it with one line and its code on stderr, and
+    status 2.
+    """
     try:
         app()
     except IcmError as error:
-        sys.stderr.write(f"icm: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"icm: {' '.join(str(error).split())} [{error.code}]\n")
         sys.exit(_FAILED)
 
 

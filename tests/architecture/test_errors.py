@@ -3,10 +3,12 @@
 import copy
 import inspect
 import pickle
+import re
 
 import pytest
 
 from icm_ray import errors
+from icm_ray.error_codes import CODES, code_of, error_code
 from icm_ray.errors import FaultError, IcmError
 
 CLASSES = sorted(
@@ -59,3 +61,38 @@ def test_a_fault_names_party_partition_and_step(cls):
 def test_bad_input_is_a_value_error(cls):
     with pytest.raises(ValueError, match="did you mean 'age'"):
         raise example(cls)
+
+
+def test_every_error_has_one_code():
+    """... of its own, in the order of the table, and each has a sentence, a cause and a remedy."""
+    assert sorted(item.kind.__name__ for item in CODES) == [cls.__name__ for cls in CLASSES]
+    codes = [item.code for item in CODES]
+    assert codes == sorted(set(codes))
+    assert all(re.fullmatch(r"E\d{3}", code) for code in codes)
+    for item in CODES:
+        assert example(item.kind).code == item.code
+        assert all(text[0].isupper() or text[0] == "`" for text in (item.says, item.cause, item.remedy))
+        assert all(text.endswith((".", "`.")) for text in (item.says, item.cause, item.remedy))
+
+
+def test_codes_are_stable():
+    """A code that was given keeps its meaning."""
+    known = {"PolicyError": "E202", "InstanceError": "E305", "PeerLost": "E401", "ColumnError": "E101"}
+    assert {name: getattr(errors, name)("x").code for name in known} == known
+
+
+def test_a_kind_of_an_error_has_its_code():
+    class Narrower(errors.PolicyError):
+        pass
+
+    assert Narrower("x").code == error_code(errors.PolicyError).code
+
+
+@pytest.mark.parametrize("text", ["E305", "e305", "305", "[E305]", " E305\n"])
+def test_a_code_is_found_however_it_is_written(text):
+    assert code_of(text).kind is errors.InstanceError
+
+
+def test_what_is_no_code():
+    with pytest.raises(errors.InputError, match="E999' is no code; there are E001, "):
+        code_of("E999")

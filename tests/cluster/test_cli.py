@@ -1,5 +1,6 @@
 """The `icm` command: an error of the engine is one line, and bench takes the settings that a session would take."""
 
+import json
 import sys
 
 import pytest
@@ -29,7 +30,7 @@ def test_a_setting_that_cannot_be_is_one_line_on_stderr(monkeypatch, capsys, com
     monkeypatch.setattr(Digits, "train", lambda _: None)
     monkeypatch.setenv("ICM_SILENCE", "abc")
     assert called(monkeypatch, *command) == 2
-    assert capsys.readouterr().err == "icm: the environment variable ICM_SILENCE='abc' is not a number\n"
+    assert capsys.readouterr().err == "icm: the environment variable ICM_SILENCE='abc' is not a number [E100]\n"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_every_error_of_the_engine_is_one_line(monkeypatch, capsys, error):
     app.command()(command)
     monkeypatch.setattr(cli, "app", app)
     assert called(monkeypatch) == 2
-    assert capsys.readouterr().err == f"icm: {' '.join(str(error).split())}\n"
+    assert capsys.readouterr().err == f"icm: {' '.join(str(error).split())} [{error.code}]\n"
 
 
 class Asked(Exception):
@@ -78,3 +79,17 @@ def test_an_option_of_bench_is_put_over_the_environment(monkeypatch, megabytes):
     monkeypatch.setenv("ICM_IN_FLIGHT", "4096")
     found = chosen(monkeypatch, in_flight=megabytes, rtt_ms=2.0)
     assert (found.in_flight, found.rtt_ms) == (megabytes << 20, 2.0)
+
+
+def test_help_says_what_a_code_means(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert called(monkeypatch, "help", "E305") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("E305 InstanceError\n")
+    assert all(word in said for word in ("cause: ", "remedy: ", "icm doctor"))
+    assert called(monkeypatch, "help", "E305", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "InstanceError"
+    assert called(monkeypatch, "help") == 0
+    assert "E408" in capsys.readouterr().out
+    assert called(monkeypatch, "help", "E999") == 2
+    assert capsys.readouterr().err.endswith("[E100]\n")

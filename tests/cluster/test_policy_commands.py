@@ -27,7 +27,7 @@ def test_a_fault_in_a_policy_is_one_line_that_names_its_own(monkeypatch, capsys,
     path.write_text('name = "visits"\nmin_rows = 2\n')
     assert called(monkeypatch, "policy", "check", str(path)) == 2
     said = capsys.readouterr().err
-    assert said == f"icm: {path}, line 2: min_rows is 2; it has to be a whole number from 3 on, 2^40 at most\n"
+    assert said == f"icm: {path}, line 2: min_rows is 2; it has to be a whole number from 3 on, 2^40 at most [E100]\n"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.analytics.derived_once import derive_once
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("script", ["operations.py", "sql.py", "verbs.py"])
+@pytest.mark.parametrize("script", ["errors.py", "operations.py", "sql.py", "verbs.py"])
 def test_the_page_is_of_this_code(script, monkeypatch):
     derive_once(monkeypatch)
     monkeypatch.setattr(sys, "argv", [script, "--check"])

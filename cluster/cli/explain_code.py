@@ -1,0 +1,44 @@
+"""`icm help E305`: what an error's code means, and what to do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+__all__ = ["explain_code"]
+
+
+def explain_code(
+    code: Annotated[str, typer.Argument(help="such as E305; left out: list them")] = "",
+    json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> None:
+    """Say what an error's code means, what it mostly comes from, and what to do.
+
+    Example: icm help E305
+    """
+    import msgspec
+
+    from icm_ray.error_codes import CODES, code_of
+
+    found = [code_of(code)] if code else list(CODES)
+    if json:
+        rows = [msgspec.structs.asdict(item) | {"kind": item.kind.__name__} for item in found]
+        typer.echo(msgspec.json.encode(rows[0] if code else rows))
+        return
+    console = Console()
+    if code:
+        (item,) = found
+        console.print(f"[bold]{item.code}[/] {item.kind.__name__}", highlight=False)
+        for label, text in (("", item.says), ("cause: ", item.cause), ("remedy: ", item.remedy)):
+            console.print(escape(label + text), highlight=False)
+        return
+    table = Table(title="errors: icm help CODE says more")
+    for head in ("code", "error", "what happened"):
+        table.add_column(head, overflow="fold")
+    for item in found:
+        table.add_row(item.code, item.kind.__name__, escape(item.says))
+    console.print(table)

@@ -13,7 +13,7 @@ import msgspec
 
 from icm_ray.errors import InputError
 
-__all__ = ["FEWEST_ROWS", "OPERATIONS", "Noise", "Policy"]
+__all__ = ["FEWEST_ROWS", "OPERATIONS", "Noise", "Policy", "is_ledger_name"]
 
 FEWEST_ROWS: Final = 3
 """No policy asks for fewer rows behind a number: two tell each other's values."""
@@ -172,7 +172,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 raise _wrong(rule, value, f"a whole number from {least} on, {at_most} at most")
         if type(self.hide_zeros) is not bool:
             raise _wrong("hide_zeros", self.hide_zeros, "true or false")
-        if type(self.name) is not str or not re.fullmatch(r"([A-Za-z0-9_-][\w.-]{0,99})?", self.name, re.ASCII):
+        if type(self.name) is not str or (self.name and not is_ledger_name(self.name)):
             raise _wrong("name", self.name, "text of letters, digits, - _ and ., 100 at most")
         for rule in ("recipients", "operations"):
             names: object = getattr(self, rule)
@@ -376,6 +376,11 @@ _WHOLE: Final = (
     ("row_sets", 0, 1 << 10),
 )
 """Rules that are whole numbers: name, least, most."""
+
+
+def is_ledger_name(text: str) -> bool:
+    """Whether a ledger's folder can have that name."""
+    return re.fullmatch(r"[A-Za-z0-9_-][\w.-]{0,99}", text, re.ASCII) is not None
 
 
 def _is_number(value: object) -> bool:

@@ -34,7 +34,7 @@ ALONE = (
     "tests/transport",
 )
 # Here a process that a test starts has a Ray of its own, and nothing is timed: unless slow, it needs not be alone.
-WITH_OWN_RAY = ("tests/examples", "tests/security/test_ray_sees_nothing.py")
+WITH_OWN_RAY = ("tests/examples", "tests/instance/test_two_clusters.py", "tests/security/test_ray_sees_nothing.py")
 # Where there may be tests that need Ray.
 WITH_RAY = ("tests/chaos", "tests/runtime", *WITH_OWN_RAY)
 

@@ -55,10 +55,15 @@ def serve(home: Home = _HOME) -> None:
     from icm_ray.instance.instance import Instance
 
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+
+    def ends_by_signals() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+
+    ends_by_signals()
     while not stop.is_set():
         with Instance(home.expanduser()) as instance:
+            ends_by_signals()  # again: a Ray that was joined has put its own
             _say(f"{instance.settings.name} serves at port {instance.port}; Ctrl-C ends it")
             while not stop.wait(1.0) and not instance.stale:
                 continue

@@ -39,8 +39,19 @@ from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
 from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
 from icm_ray.names import DEALER, DRIVER
-from icm_ray.policy import Policy
-from icm_ray.runtime.orders.house import Allowed, Held, HouseAnswer, HouseCall, IsOwn, MayRun, OpenHeld, Refused
+from icm_ray.policy import Policy, is_ledger_name
+from icm_ray.runtime.orders.house import (
+    Allowed,
+    Held,
+    HouseAnswer,
+    HouseCall,
+    IsOwn,
+    ListensAt,
+    MayRun,
+    OpenHeld,
+    Own,
+    Refused,
+)
 from icm_ray.runtime.orders.lane_plan import LanePlan
 
 __all__ = ["Answers"]
@@ -109,9 +120,8 @@ class Answers:
         held = self._catalogue.datasets.values()
         return [item for item in held if asker == self.name or asker in item.standing]
 
-    @staticmethod
-    def _public(item: HeldDataset) -> PublicDataset:
-        return replace(item.public, policy=_named(item))
+    def _public(self, item: HeldDataset) -> PublicDataset:
+        return replace(item.public, policy=_named(self.name, item))
 
     def _check_plan(self, asker: str, plan: LanePlan, vouchers: tuple[Voucher, ...]) -> None:
         """Raise `InstanceError` unless every member of a lane is a worker that its organisation vouches for."""
@@ -173,7 +183,7 @@ class Answers:
             case OpenHeld(dataset):
                 held = self._standing(asker, dataset)
                 self._audit.add(asker, "opened", dataset=dataset)
-                return Held(held.source, _named(held))
+                return Held(held.source, _named(self.name, held))
             case MayRun(kind, asked, datasets):
                 if kind == "prediction" and asker != self.name:
                     raise PolicyError(f"{self.name} refuses: no model or picture is offered", party=self.name)
@@ -181,10 +191,13 @@ class Answers:
                     self._standing(asker, name)
                 digest = hashlib.sha256(asked).hexdigest()
                 self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets))
+            case ListensAt(session, lane, inside):
+                self._halves.of(asker, session, lane).inside = inside
             case IsOwn(session, lane, member):
                 half = self._halves.found(session, lane)
                 if half is None or half.member != member or half.asker != asker:
                     raise InstanceError(f"{self.name} has no such worker", party=self.name)
+                return Own(half.inside)
             case Refused(kind):
                 self._audit.add(asker, "refused by rows", kind=kind)
         return Allowed()
@@ -199,7 +212,10 @@ class Answers:
         return held
 
 
-def _named(held: HeldDataset) -> Policy:
-    """The policy under whose name the ledger is: the dataset's own, where the policy has none."""
+def _named(owner: str, held: HeldDataset) -> Policy:
+    """The policy under whose name the ledger is: the owner's and the dataset's. Two owners may have each a "visits"."""
     policy = held.public.policy
-    return policy if policy.name else replace(policy, name=held.public.name)
+    name = f"{owner}.{policy.name or held.public.name}"
+    if not is_ledger_name(name):
+        name = hashlib.sha256(name.encode()).hexdigest()
+    return replace(policy, name=name)

@@ -62,7 +62,7 @@ class OrganisationEngine(LaneEngine):
         self._own = own
         places = own.link.settings
         vouchers: list[dict[str, Voucher]] = []
-        pool = ThreadPoolExecutor(len(parties) + 1, "icm-join")
+        pool = ThreadPoolExecutor((len(parties) + 1) * lanes, "icm-join")  # all wait for all others
 
         def start(name: str) -> PeerHandle:
             if name == parties[0]:
@@ -70,7 +70,9 @@ class OrganisationEngine(LaneEngine):
             place = self._session, len(vouchers) - 1
             return PeerHandle(name, own.dealer if name == DEALER else name, own.link, place, vouchers[-1], pool)
 
-        here = Place(places.workers_bind, not places.dial_only, places.worker_ports, places.workers_host)
+        here = Place(
+            places.workers_bind or places.bind[0], not places.dial_only, places.worker_ports, places.workers_host
+        )
         try:
             station = TcpStation(
                 Identity.create(DRIVER),

@@ -9,10 +9,10 @@ from typing import Final
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import InstanceError, PeerSilent
-from icm_ray.instance.settings import Settings
+from icm_ray.instance.settings import LOOPBACK, Settings
 from icm_ray.names import DEALER
-from icm_ray.runtime.carriers.processes import ProcessHandle
-from icm_ray.runtime.driver.handle import Pending
+from icm_ray.runtime.carriers.house_workers import HouseWorkers, ProcessWorkers
+from icm_ray.runtime.driver.handle import Handle, Pending
 from icm_ray.runtime.orders.house import HouseFacts
 from icm_ray.runtime.orders.lane_plan import LanePlan, Member, Place
 
@@ -20,16 +20,18 @@ __all__ = ["Half", "Halves"]
 
 _POLL: Final = 0.005
 _END: Final = 5.0
+_LEAVING: Final = 2.0
 
 
 class Half:
-    """One worker. asker: the organisation whose driver it works for. member: where it listens. organisations: whose
-    workers are in its lane, once it was joined.
+    """One worker. asker: the organisation whose driver it works for. member: where it listens, as others are told;
+    inside: where workers of this organisation reach it. organisations: whose workers are in its lane, once it was
+    joined.
     """
 
-    def __init__(self, asker: str, handle: ProcessHandle, member: Member) -> None:
+    def __init__(self, asker: str, handle: Handle, member: Member) -> None:
         self.asker, self.handle, self.member = asker, handle, member
-        self.joined = False
+        self.joined, self.inside = False, member
         self.organisations: frozenset[str] = frozenset({asker})
 
 
@@ -37,10 +39,17 @@ class Halves:
     """Of one instance. config: of the workers, whoever asks. house: where they reach the instance."""
 
     def __init__(self, settings: Settings, config: EngineConfig, house: Callable[[], Member]) -> None:
-        self._settings, self._config, self._house = settings, config, house
+        self._settings, self._house = settings, house
+        self._patience = config.start_timeout
+        self._workers = _workers(settings, config)
         self._halves: dict[tuple[str, int], Half] = {}
         self._askers: dict[tuple[str, int], str] = {}  # of those that are being started, too
         self._lock = threading.Lock()
+
+    @property
+    def here(self) -> str:
+        """The address of this machine for its workers, where the instance binds all; "": loopback."""
+        return self._workers.here
 
     @property
     def name(self) -> str:
@@ -64,9 +73,9 @@ class Halves:
             self._settings.worker_ports,
             self._settings.workers_host,
         )
-        handle = ProcessHandle(self.name, self._config, place=place, house=HouseFacts(self._house(), asker))
+        handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker))
         try:
-            member: Member = _waited(handle.endpoint(), handle, self._config.start_timeout)
+            member: Member = _waited(handle.endpoint(), handle, self._patience)
         except BaseException:
             handle.kill()
             handle.ended(_END)
@@ -83,7 +92,7 @@ class Halves:
         if half.joined:
             raise InstanceError(f"{self._settings.name}'s worker has joined this lane already")
         half.joined, half.organisations = True, organisations | {asker}
-        _waited(half.handle.join(plan), half.handle, self._config.start_timeout)
+        _waited(half.handle.join(plan), half.handle, self._patience)
 
     def of(self, asker: str, session: str, lane: int) -> Half:
         """The worker of a lane that this asker had started. Errors: `InstanceError`."""
@@ -106,21 +115,25 @@ class Halves:
             return "" if starting else "it was ended"
         return half.handle.lost() if half.asker == asker else "it was ended"
 
-    def end(self, asker: str, session: str, lane: int) -> None:
-        """End a worker of this asker's; nothing where there is none."""
+    def end(self, asker: str, session: str, lane: int, patience: float = _LEAVING) -> None:
+        """End a worker of this asker's, which may have been told to end and has so many seconds for it; nothing where
+        there is none.
+        """
         with self._lock:
             half = self._halves.get((session, lane))
-        if half is not None and half.asker == asker:
+        if half is None or half.asker != asker:
+            return
+        if not half.handle.ended(patience):
             half.handle.kill()
             half.handle.ended(_END)
-            with self._lock:
-                self._sweep()
+        with self._lock:
+            self._sweep()
 
     def end_with(self, organisation: str) -> None:
         """End all workers that work for an organisation, or in a lane with it."""
         for (session, lane), half in self.running():
             if organisation in half.organisations:
-                self.end(half.asker, session, lane)
+                self.end(half.asker, session, lane, 0.0)
 
     def running(self) -> list[tuple[tuple[str, int], Half]]:
         """The workers that live, by session and lane."""
@@ -144,9 +157,24 @@ class Halves:
             half.handle.kill()
         for half in halves:
             half.handle.ended(_END)
+        self._workers.close()
 
 
-def _waited(pending: Pending, handle: ProcessHandle, limit: float) -> Member:
+def _workers(settings: Settings, config: EngineConfig) -> HouseWorkers:
+    if settings.carrier == "processes":
+        return ProcessWorkers(config)
+    from icm_ray.runtime.carriers.house_actors import ActorWorkers  # Ray, for those who have a cluster alone
+
+    workers = ActorWorkers(config, settings.ray_address, settings.worker_cpus, settings.worker_labels)
+    if workers.nodes > 1 and settings.bind[0] in LOOPBACK:
+        workers.close()
+        raise InstanceError(
+            f"listen = {settings.listen!r}: workers on other nodes of the cluster cannot reach the instance there"
+        )
+    return workers
+
+
+def _waited(pending: Pending, handle: Handle, limit: float) -> Member:
     """What a worker answers, within so many seconds."""
     deadline = monotonic() + limit
     while not pending.done():

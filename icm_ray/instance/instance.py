@@ -28,7 +28,7 @@ from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, successor
-from icm_ray.instance.settings import read_settings
+from icm_ray.instance.settings import WILDCARDS, read_settings
 from icm_ray.instance.status import Status, status_of
 from icm_ray.instance.tickets import Address
 from icm_ray.runtime.orders.house import decode_house_call
@@ -71,7 +71,9 @@ class Instance:
         limits = settings.limits
         ledger = folder.resolve() / "ledger"
         ledger.mkdir(mode=0o700, exist_ok=True)
-        config = EngineConfig(ledger=str(ledger), job_timeout=limits.job_seconds)
+        config = EngineConfig(
+            ledger=str(ledger), job_timeout=limits.job_seconds, partition_bytes=settings.partition_bytes
+        )
         self.halves = Halves(settings, config, self._member)
         self._answers = Answers(
             settings, self.key, self.roster, self.catalogue, self.audit, self.halves, self.ask, self.release
@@ -96,6 +98,7 @@ class Instance:
         try:
             self._station = TcpStation(self.key.identity, host, True, transport, ports=(port, port), door=door)
         except OSError as error:
+            self.halves.close()
             raise InstanceError(f"{settings.name} cannot listen at {settings.listen}: {error.strerror}") from None
         self._dialling = TcpStation(self.key.identity, None, True, transport)  # keeps no list of names that were used
         found = self._station.endpoint
@@ -112,7 +115,8 @@ class Instance:
     def _member(self) -> Member:
         """Where its own workers reach it."""
         found = self._station.endpoint
-        return self.settings.name, _reached(found.host), found.port, self.key.certificate
+        host = self.halves.here if self.halves.here and found.host in WILDCARDS else _reached(found.host)
+        return self.settings.name, host, found.port, self.key.certificate
 
     # --- who comes ------------------------------------------------------------------------------------------------
 

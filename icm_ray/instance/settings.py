@@ -14,10 +14,14 @@ from icm_ray.instance.roster import Kind
 from icm_ray.instance.tickets import Address
 from icm_ray.payload import Name
 
-__all__ = ["Limits", "Settings", "address_of", "read_settings", "write_settings"]
+__all__ = ["LOOPBACK", "WILDCARDS", "Limits", "Settings", "address_of", "read_settings", "write_settings"]
 
 _FILE: Final = "icm.toml"
 _MOST_PORT: Final = 65535
+WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - what is bound is the settings' business
+"""Hosts that stand for all addresses of a machine."""
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+"""Hosts that a machine alone reaches itself by."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +41,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     binds, host:port. advertise: where others reach it, host:port each; () stands for `listen`. dial_only: nobody can
     reach this organisation; it dials. workers_bind: the host that its workers bind. workers_host: the name under which
     others reach them. worker_ports: the first and the last port that they may take, (0, 0): any. carrier: of workers.
+    ray_address: of the own cluster, as Ray takes it; "": that of RAY_ADDRESS, else one is started on this machine.
+    worker_cpus: that each asks of it. worker_labels: that its node must have. partition_bytes: of the rows that a
+    worker takes at a time, about.
     """
 
     name: Name
@@ -47,7 +54,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers_bind: str = "127.0.0.1"
     workers_host: str = ""
     worker_ports: tuple[int, int] = (0, 0)
-    carrier: Literal["processes"] = "processes"
+    carrier: Literal["processes", "ray"] = "processes"
+    ray_address: str = ""
+    worker_cpus: Annotated[float, msgspec.Meta(ge=0, le=1024)] = 1.0
+    worker_labels: dict[str, str] = {}
+    partition_bytes: Annotated[int, msgspec.Meta(ge=4096, le=1 << 40)] = 64 << 20
     limits: Limits = Limits()
 
     @property
@@ -89,6 +100,10 @@ def read_settings(folder: Path) -> Settings:
         first, last = found.worker_ports
         if not 0 <= first <= last <= _MOST_PORT:
             raise ValueError("worker_ports are the first and the last one, such as [7810, 7899]")
+        if found.workers_bind in WILDCARDS and not found.workers_host:
+            raise ValueError(f"workers_bind = {found.workers_bind!r}: workers_host must say how others reach them")
+        if found.carrier == "processes" and not found.workers_bind:
+            raise ValueError('workers_bind = "": workers that are processes of this machine bind an address of it')
     except (ValueError, msgspec.ValidationError, InstanceError) as error:
         raise InstanceError(f"{path}: {error}", path=str(path)) from None
     return found
@@ -100,6 +115,11 @@ def write_settings(folder: Path, settings: Settings) -> None:
     if path.exists():
         raise InstanceError(f"{path}: there is an instance already", path=str(path))
     write_bytes(path, _text(settings).encode())
+
+
+def _pairs(labels: dict[str, str]) -> str:
+    quoted = msgspec.json.encode
+    return ", ".join(f"{quoted(name).decode()} = {quoted(label).decode()}" for name, label in labels.items())
 
 
 def _text(settings: Settings) -> str:
@@ -122,8 +142,15 @@ dial_only = {str(settings.dial_only).lower()}
 workers_bind = {quoted(settings.workers_bind).decode()}
 workers_host = {quoted(settings.workers_host).decode()}
 worker_ports = {quoted(settings.worker_ports).decode()}
-# How workers run: "processes" of this machine.
+# How workers run: "processes" of this machine, or actors of the organisation's own "ray" cluster. There each binds the
+# address of its node where workers_bind is "", asks for so many CPUs, and runs on nodes with these labels.
 carrier = {quoted(settings.carrier).decode()}
+# "auto" or host:port; "": that of RAY_ADDRESS, else a cluster on this machine alone. Tokens: RAY_AUTH_MODE=token.
+ray_address = {quoted(settings.ray_address).decode()}
+worker_cpus = {settings.worker_cpus}
+worker_labels = {{ {_pairs(settings.worker_labels)} }}
+# Bytes of the rows that a worker takes at a time, about: lanes share the partitions of a dataset.
+partition_bytes = {settings.partition_bytes}
 
 # What one peer may take at a time.
 [limits]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from icm_ray.errors import FaultError
 from icm_ray.ops.seams import Link
@@ -14,6 +14,8 @@ from icm_ray.transport.identity import Identity
 from icm_ray.transport.listener import Door, Listener
 from icm_ray.transport.pending_links import Endpoint
 from icm_ray.transport.tcp import open_link
+
+_ALL: Final = ("0.0.0.0", "::")  # noqa: S104 - whoever is bound there is reached by what is advertised
 
 __all__ = ["Station", "TcpStation", "WatchedLink"]
 
@@ -40,6 +42,10 @@ class Station(Protocol):
     def endpoint(self) -> Endpoint:
         """Where it is reached. Public."""
 
+    @property
+    def inside(self) -> Endpoint:
+        """Where others of the same organisation reach it."""
+
     def only(self, session: str) -> None:
         """From now on let nobody in for a link whose name does not begin with the session's."""
 
@@ -59,7 +65,8 @@ class Station(Protocol):
 class TcpStation:
     """Links over sockets. host: where it listens; None for one that only dials. ports: the first and the last of those
     that it may listen at; (0, 0): any. advertise: the host under which others reach it; "": the one where it listens.
-    door: who may open links that nobody expects.
+    reachable: False where others cannot, but those of its own organisation. door: who may open links that nobody
+    expects.
 
     With `tls=False` nothing is authenticated or encrypted. Raises OSError where it cannot listen.
     """
@@ -73,17 +80,25 @@ class TcpStation:
         *,
         ports: tuple[int, int] = (0, 0),
         advertise: str = "",
+        reachable: bool = True,
         door: Door | None = None,
     ) -> None:
         self._identity, self._tls, self._config, self._advertise = identity, tls, config, advertise
+        self._reachable = reachable
         self._listener = None if host is None else _listening(identity, host, ports, tls, config, door)
 
     @property
     def endpoint(self) -> Endpoint:
-        if self._listener is not None:
+        if self._listener is not None and self._reachable:
             found = self._listener.endpoint
             return replace(found, host=self._advertise) if self._advertise else found
         return Endpoint(self._identity.name, "", 0, self._identity.certificate)
+
+    @property
+    def inside(self) -> Endpoint:
+        if self._listener is None or self._listener.endpoint.host in _ALL:
+            return self.endpoint
+        return self._listener.endpoint
 
     def only(self, session: str) -> None:
         if self._listener is not None:

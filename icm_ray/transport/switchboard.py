@@ -66,7 +66,8 @@ class MemoryStation:
     """One member's place at a switchboard. Closing it cuts its links: to the others it is gone."""
 
     def __init__(self, board: Switchboard, endpoint: Endpoint) -> None:
-        self.endpoint, self._board = endpoint, board
+        self.endpoint = self.inside = endpoint
+        self._board = board
 
     def only(self, session: str) -> None:
         """Nobody else can reach a switchboard."""

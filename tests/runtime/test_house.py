@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from icm_ray import errors
-from icm_ray.errors import InputError, PeerSilent, PolicyError, SessionError
-from icm_ray.runtime.orders.house import Allowed, HouseFacts, MayRun, decode_house_call
+from icm_ray.errors import InputError, PeerSilent, PolicyError, ProgramError, SessionError
+from icm_ray.runtime.orders.house import Allowed, HouseFacts, ListensAt, MayRun, Own, decode_house_call
 from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.runtime.orders.messages import failed
 from icm_ray.runtime.worker.house import House
+from icm_ray.transport import Endpoint
 
 PLAN = LanePlan("session", 0, ("alice", "bob"), (), (), ("driver", "", 0, b""))
 
@@ -20,6 +21,7 @@ class Scripted:
 
     def __init__(self):
         self.asked, self.cut, self.on_message = [], False, None
+        self.inside = Endpoint("bob", "inside", 7, b"bob's")
 
     def open(self, *_):
         return self
@@ -47,6 +49,7 @@ def joined():
         link.answer = Allowed()
         house = House("bob", HouseFacts(("bob", "", 0, b""), asker), lambda: gone.append(True), patience)
         house.join(PLAN, link)
+        assert link.asked.pop() == ListensAt("session", 0, ("bob", "inside", 7, b"bob's"))
         return house, link, gone
 
     return made
@@ -91,3 +94,13 @@ def test_askers_of_others_hear_nothing_of_rows_nor_of_files(joined, kind):
     assert (said.kind, said.call) == (kind, 3)
     assert len(link.asked) == private
     assert joined(asker="bob")[0].discreet(found) == found
+
+
+def test_a_worker_of_another_lane_is_where_the_instance_says(joined):
+    house, link, _ = joined()
+    told, inside = ("bob", "", 0, b"other"), ("bob", "inside", 8, b"other")
+    link.answer = Own(inside)
+    assert house.own(1, told) == inside
+    link.answer = Allowed()
+    with pytest.raises(ProgramError, match="knows no worker in lane 1"):
+        house.own(1, told)

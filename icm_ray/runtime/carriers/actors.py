@@ -61,7 +61,8 @@ class LaneWorker:
         util: Any = ray.util
         place = known.place if known.place.host else replace(known.place, host=util.get_node_ip_address())
         keep_freed_memory()
-        self._worker = Worker.over_tcp(name, known.config, place, partial(os._exit, DRIVER_SILENT), threads)
+        lapse = partial(os._exit, DRIVER_SILENT)
+        self._worker = Worker.over_tcp(name, known.config, place, lapse, threads, known.house)
 
     def endpoint(self) -> bytes:
         """The process, and where it listens. Public."""

@@ -23,9 +23,11 @@ __all__ = [
     "HouseCall",
     "HouseFacts",
     "IsOwn",
+    "ListensAt",
     "MayRun",
     "OpenHeld",
     "Origin",
+    "Own",
     "Refused",
     "decode_house_answer",
     "decode_house_call",
@@ -60,6 +62,14 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     datasets: tuple[str, ...]
 
 
+class ListensAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Where this worker is reached by others of its organisation. Whoever else sees `Member`s, sees no such address."""
+
+    session: str
+    lane: int
+    inside: Member
+
+
 class IsOwn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """A worker that shares of this one are to be moved to."""
 
@@ -81,12 +91,18 @@ class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     policy: Policy
 
 
+class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """It is, and is reached there."""
+
+    inside: Member
+
+
 class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """Nothing stands in the way, or it was noted."""
 
 
-HouseCall = Union[OpenHeld, MayRun, IsOwn, Refused]  # noqa: UP007 - msgspec takes the members from a typing.Union
-HouseAnswer = Union[Held, Allowed, Failed]  # noqa: UP007
+HouseCall = Union[OpenHeld, MayRun, ListensAt, IsOwn, Refused]  # noqa: UP007 - msgspec takes the members from a typing.Union
+HouseAnswer = Union[Held, Own, Allowed, Failed]  # noqa: UP007
 _CALLS: Final[msgspec.msgpack.Decoder[HouseCall]] = msgspec.msgpack.Decoder(HouseCall)
 _ANSWERS: Final[msgspec.msgpack.Decoder[HouseAnswer]] = msgspec.msgpack.Decoder(HouseAnswer)
 

@@ -11,15 +11,20 @@ from icm_ray.names import DRIVER
 from icm_ray.payload import Name, Port, decode
 from icm_ray.transport import Endpoint
 
-__all__ = ["LanePlan", "Member", "Place", "decode_member", "decode_plan"]
+__all__ = ["LanePlan", "Member", "Place", "decode_member", "decode_plan", "member_of"]
 
 Member = tuple[Name, Name, Port, bytes]
 """Where a member listens: (name, host, port, certificate). Public."""
 
 
+def member_of(endpoint: Endpoint) -> Member:
+    """Where somebody listens, as it is told."""
+    return endpoint.name, endpoint.host, endpoint.port, endpoint.certificate
+
+
 class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a worker listens. host: that it binds. listens: False where nobody can reach it: it dials. ports: the first
-    and the last that it may take; (0, 0): any. advertise: the host under which others reach it; "": the same.
+    """Where a worker listens. host: that it binds. listens: False where others cannot reach it: it dials. ports: the
+    first and the last that it may take; (0, 0): any. advertise: the host under which others reach it; "": the same.
     """
 
     host: str

@@ -16,6 +16,7 @@ from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.question import Asked
 from icm_ray.query.tasks import Given, HeldSource, InputTask, PushedSource, Source, TableInfo
 from icm_ray.runtime.orders.jobs import Job
+from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.origins import FromPrediction, FromQuestion
 from icm_ray.runtime.worker.house import House
 
@@ -122,11 +123,13 @@ class Guard:
                 found.add(source)
         return tuple(sorted(found))
 
-    def check_own(self, lane: int, member: tuple[str, str, int, bytes]) -> None:
-        """Raise where shares would be moved to a worker that is not this organisation's own."""
+    def own(self, lane: int, member: Member) -> Member:
+        """Where the worker of another lane is reached. Raises where shares would be moved to a worker that is not this
+        organisation's own.
+        """
         if member[0] != self._name:
             raise ProgramError(f"{self._name} refuses: a party's link between lanes leads to its own worker")
-        self._house.check_own(lane, member)
+        return self._house.own(lane, member)
 
     def _refusal(self, reason: str) -> PolicyError:
         return PolicyError(f"{self._name} refuses: {reason}", party=self._name)

@@ -18,14 +18,16 @@ from icm_ray.runtime.orders.house import (
     HouseCall,
     HouseFacts,
     IsOwn,
+    ListensAt,
     MayRun,
     OpenHeld,
     Origin,
+    Own,
     Refused,
     decode_house_answer,
     house_link,
 )
-from icm_ray.runtime.orders.lane_plan import LanePlan, Member
+from icm_ray.runtime.orders.lane_plan import LanePlan, Member, member_of
 from icm_ray.runtime.orders.limits import ORDER_BYTES
 from icm_ray.runtime.orders.messages import Failed
 from icm_ray.transport import Endpoint, Station, WatchedLink
@@ -66,13 +68,14 @@ class House:
         link.set_receive_limits(0, 0)
         link.set_message_limit(ORDER_BYTES)
         link.start_listening(lambda payload: self._answers.put(decode_house_answer(payload)), None, self._lost)
+        self._ask(ListensAt(plan.session, plan.lane, member_of(station.inside)))
 
     def _lost(self, error: FaultError) -> None:
         self._gone = self._gone or error
         self._answers.put(error)  # for whoever waits
         self._on_lost()
 
-    def _ask(self, call: HouseCall) -> Held | Allowed:
+    def _ask(self, call: HouseCall) -> Held | Own | Allowed:
         if self._link is None:
             raise ProgramError(f"{self._name} has not met its instance yet")
         if self._gone is not None:
@@ -104,9 +107,14 @@ class House:
             self._ask(MayRun(kind, asked, datasets))
             self._allowed = kind, asked
 
-    def check_own(self, lane: int, member: Member) -> None:
-        """Raise `ProgramError` or what the instance refuses with, where shares would leave this organisation."""
-        self._ask(IsOwn(self._session, lane, member))
+    def own(self, lane: int, member: Member) -> Member:
+        """Where the worker of another lane is reached. Raises `ProgramError`, or what the instance refuses with, where
+        shares would leave this organisation.
+        """
+        found = self._ask(IsOwn(self._session, lane, member))
+        if not isinstance(found, Own):
+            raise ProgramError(f"{self._name}'s instance knows no worker in lane {lane}")
+        return found.inside
 
     def discreet(self, failed: Failed) -> Failed:
         """What the asker hears of a failure: nothing that follows from rows. Nor does it stand in any log."""

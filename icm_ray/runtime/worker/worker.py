@@ -29,7 +29,7 @@ from icm_ray.query.tasks import PushedSource, TableInfo
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.house import HouseFacts
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
-from icm_ray.runtime.orders.lane_plan import LanePlan, Place
+from icm_ray.runtime.orders.lane_plan import LanePlan, Place, member_of
 from icm_ray.runtime.orders.limits import ORDER_BYTES, transport_config
 from icm_ray.runtime.worker.dealer import DealerRole
 from icm_ray.runtime.worker.driver_link import DriverLink
@@ -94,11 +94,12 @@ class Worker:
         """A worker that listens at a place, under an identity made here and now."""
         station = TcpStation(
             Identity.create(name),
-            place.host if place.listens else None,
+            place.host,
             config.tls,
             transport_config(config),
             ports=place.ports,
             advertise=place.advertise,
+            reachable=place.listens,
         )
         known = None if house is None else House(name, house, on_lapse)
         return cls(name, config, station, on_lapse, threads, house=known)
@@ -107,8 +108,7 @@ class Worker:
 
     def endpoint(self) -> tuple[str, str, int, bytes]:
         """Where this worker listens, and the certificate that it will show. Public."""
-        endpoint = self._station.endpoint
-        return endpoint.name, endpoint.host, endpoint.port, endpoint.certificate
+        return member_of(self._station.endpoint)
 
     def join(self, plan: LanePlan) -> None:
         """Open the links of the lane and agree on secrets. Raises `FaultError` naming the member that failed."""
@@ -269,7 +269,7 @@ class Worker:
                 if peer[0] != self.name or lane == home or plan.lane not in (lane, home):
                     raise ProgramError(f"{self.name} refuses: a party's link between lanes leads to its own worker")
                 if self._guard is not None:
-                    self._guard.check_own(home if plan.lane == lane else lane, peer)
+                    peer = self._guard.own(home if plan.lane == lane else lane, peer)
                 self._mesh.open_lanes(plan, (lane, home), generation, Endpoint(*peer))
             case say.GatherShares(call, gather):
                 self._gather(gather, role)

@@ -158,12 +158,13 @@ def test_a_crash_leaves_one_key_whole(tmp_path, monkeypatch, at):
         raise Crash
 
     with monkeypatch.context() as patched:
-        target = {"before": (Rotations, "add"), "between": (rotation.os, "replace"), "after": (shutil, "rmtree")}[at]
-        if at != "between":
-            patched.setattr(*target, crash)
-        else:
-            put = rotation.os.replace
-            patched.setattr(*target, lambda a, b: crash() if b == folder / "key.pem" else put(a, b))
+        put, removed = rotation.os.replace, shutil.rmtree
+        target, crashing = {
+            "before": ((Rotations, "add"), crash),
+            "between": ((rotation.os, "replace"), lambda a, b: crash() if b == folder / "key.pem" else put(a, b)),
+            "after": ((shutil, "rmtree"), lambda a, **k: crash() if a.exists() else removed(a, **k)),
+        }[at]
+        patched.setattr(*target, crashing)
         with pytest.raises(Crash):
             rotate(folder, "alice")
     finish(folder)

@@ -53,6 +53,7 @@ def serve(home: Home = _HOME) -> None:
     Example: icm serve
     """
     from icm_ray.instance.instance import Instance
+    from icm_ray.instance.web.gate import TOKEN_FILE
 
     stop = threading.Event()
 
@@ -65,6 +66,9 @@ def serve(home: Home = _HOME) -> None:
         with Instance(home.expanduser()) as instance:
             ends_by_signals()  # again: a Ray that was joined has put its own
             _say(f"{instance.settings.name} serves at port {instance.port}; Ctrl-C ends it")
+            if instance.settings.web:
+                token = home.expanduser() / TOKEN_FILE
+                _say(f"the data officer's page: http://localhost:{instance.pages[0]} (its token is in {token})")
             while not stop.wait(1.0) and not instance.stale:
                 continue
 

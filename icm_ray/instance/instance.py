@@ -31,6 +31,8 @@ from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, suc
 from icm_ray.instance.settings import WILDCARDS, read_settings
 from icm_ray.instance.status import Status, status_of
 from icm_ray.instance.tickets import Address
+from icm_ray.instance.web.server import HttpServer
+from icm_ray.instance.web.serving import http_servers
 from icm_ray.runtime.orders.house import decode_house_call
 from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.limits import ORDER_BYTES
@@ -82,6 +84,7 @@ class Instance:
         self._changing = threading.RLock()
         self._changed = threading.Condition(self._changing)
         self._stopping = threading.Event()
+        self._pages: list[HttpServer] = []
         door = Doorkeeper(
             settings,
             self.key,
@@ -106,6 +109,16 @@ class Instance:
         self.audit.add(settings.name, "serving")
         self._keeper = threading.Thread(target=self._keep, name="icm-instance", daemon=True)
         self._keeper.start()
+        try:
+            self._pages = http_servers(self, settings, folder)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """The ports of its page, and of its metrics, where the settings ask for them."""
+        return tuple(server.port for server in self._pages)
 
     @property
     def port(self) -> int:
@@ -297,6 +310,8 @@ class Instance:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        for server in self._pages:
+            server.close()
         self._station.close()
         with self._changing:
             held = [one for listed in self._conversations.values() for one in listed]

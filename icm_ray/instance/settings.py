@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -44,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ray_address: of the own cluster, as Ray takes it; "": that of RAY_ADDRESS, else one is started on this machine.
     worker_cpus: that each asks of it. worker_labels: that its node must have. partition_bytes: of the rows that a
     worker takes at a time, about.
+    web: where the page of the data officer is, host:port of this machine alone; "": nowhere. metrics: where health and
+    metrics are read, host:port; "": nowhere.
     """
 
     name: Name
@@ -59,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker_cpus: Annotated[float, msgspec.Meta(ge=0, le=1024)] = 1.0
     worker_labels: dict[str, str] = {}
     partition_bytes: Annotated[int, msgspec.Meta(ge=4096, le=1 << 40)] = 64 << 20
+    web: str = ""
+    metrics: str = ""
     limits: Limits = Limits()
 
     @property
@@ -72,6 +77,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.dial_only:
             return ()
         return tuple(address_of(text, "advertise") for text in self.advertise or (self.listen,))
+
+    @property
+    def web_bind(self) -> Address | None:
+        """Where the data officer's page is. Errors: `InstanceError` for an address that others can reach."""
+        found = address_of(self.web, "web") if self.web else None
+        if found is not None and found[0] != "localhost" and not _is_loopback(found[0]):
+            raise InstanceError(f"web = {self.web!r}: the page is shown on this machine alone, such as 127.0.0.1:7801")
+        return found
+
+    @property
+    def metrics_bind(self) -> Address | None:
+        """Where health and metrics are read."""
+        return address_of(self.metrics, "metrics") if self.metrics else None
 
     @property
     def reached_at(self) -> str:
@@ -88,6 +106,13 @@ def address_of(text: str, where: str) -> Address:
     return host, int(port)
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def read_settings(folder: Path) -> Settings:
     """The settings of the instance in a folder. Errors: `InstanceError` naming the file and what is wrong in it."""
     path = folder / _FILE
@@ -96,7 +121,7 @@ def read_settings(folder: Path) -> Settings:
         raise InstanceError(f"{folder}: there is no instance; icm init makes one", path=str(folder))
     try:
         found = msgspec.convert(tomllib.loads(payload.decode()), Settings)
-        _ = found.bind, found.addresses
+        _ = found.bind, found.addresses, found.web_bind, found.metrics_bind
         first, last = found.worker_ports
         if not 0 <= first <= last <= _MOST_PORT:
             raise ValueError("worker_ports are the first and the last one, such as [7810, 7899]")
@@ -151,6 +176,10 @@ worker_cpus = {settings.worker_cpus}
 worker_labels = {{ {_pairs(settings.worker_labels)} }}
 # Bytes of the rows that a worker takes at a time, about: lanes share the partitions of a dataset.
 partition_bytes = {settings.partition_bytes}
+# The page of the data officer, on this machine alone: "127.0.0.1:7801"; its token is in the file web.token beside this.
+web = {quoted(settings.web).decode()}
+# Where monitoring reads /healthz and /metrics (counts, names of peers): "127.0.0.1:7802". Nobody is asked who he is.
+metrics = {quoted(settings.metrics).decode()}
 
 # What one peer may take at a time.
 [limits]

@@ -1,0 +1,73 @@
+"""`/healthz` and `/metrics` (Prometheus' text format): counts and names of organisations, nothing of anybody's rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any, Final
+
+from icm_ray.errors import IcmError
+from icm_ray.instance.status import Status
+from icm_ray.instance.web.request import Response, Start
+
+__all__ = ["answer_metrics", "metrics_application"]
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_KIND: Final = "text/plain; version=0.0.4; charset=utf-8"
+Rows = list[tuple[dict[str, str], float]]
+
+
+def metrics_application(status: Callable[[], Status]) -> Callable[[dict[str, Any], Start], list[bytes]]:
+    """WSGI, of these two alone: for a port of its own that the organisation's monitoring reaches."""
+
+    def answered(environ: dict[str, Any], start: Start) -> list[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/")
+        found = answer_metrics(path, status) if method in {"GET", "HEAD"} else None
+        if found is None:
+            found = Response("/healthz and /metrics are here\n", HTTPStatus.NOT_FOUND, _TEXT)
+        return found.send(start, method == "HEAD")
+
+    return answered
+
+
+def answer_metrics(path: str, status: Callable[[], Status]) -> Response | None:
+    """What is at a path; None where nothing is. status: asked now; what it raises is "not healthy"."""
+    if path not in {"/healthz", "/metrics"}:
+        return None
+    try:
+        found = status()
+    except IcmError:
+        return Response("the instance's own files are at fault: icm doctor\n", HTTPStatus.SERVICE_UNAVAILABLE, _TEXT)
+    if path == "/healthz":
+        return Response("ok\n", kind=_TEXT)
+    return Response("".join(_lines(found)), kind=_KIND)
+
+
+def _lines(found: Status) -> Iterator[str]:
+    states = Counter(peer.state for peer in found.peers)
+    approved = [peer for peer in found.peers if peer.state == "approved"]
+    workers = Counter(lane.asker for lane in found.lanes)
+    about = {"name": found.name, "kind": found.kind, "release": found.release}
+    yield from _metric("icm_info", "Whose instance this is.", [(about, 1)])
+    yield from _metric("icm_start_time_seconds", "When it began to serve, since 1970.", [({}, found.since)])
+    rows: Rows = [({"state": state}, states[state]) for state in ("approved", "joined", "revoked")]
+    yield from _metric("icm_peers", "Peers of the roster, by state.", rows)
+    linked: Rows = [({"peer": peer.name}, peer.linked) for peer in approved]
+    yield from _metric("icm_peer_linked", "Whether a link to a peer is open.", linked)
+    running: Rows = [({"asker": name}, count) for name, count in sorted(workers.items())]
+    yield from _metric("icm_workers", "Workers that run, by the organisation that asked.", running)
+    yield from _metric("icm_workers_limit", "Workers that may run for one peer.", [({}, found.limits.workers)])
+    yield from _metric("icm_datasets", "Datasets of the catalogue.", [({}, len(found.datasets))])
+    yield from _metric("icm_audit_entries_total", "Entries of the audit log.", [({}, found.entries)], "counter")
+
+
+def _metric(name: str, says: str, rows: Rows, kind: str = "gauge") -> Iterator[str]:
+    yield f"# HELP {name} {says}\n# TYPE {name} {kind}\n"
+    for labels, value in rows:
+        said = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+        yield f"{name}{{{said}}} {float(value):g}\n" if said else f"{name} {float(value):.17g}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

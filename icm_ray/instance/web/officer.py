@@ -1,0 +1,161 @@
+"""The page of the data officer: datasets, peers and the audit log; what a form changes is what the commands change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from icm_ray.errors import IcmError
+from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.catalogue import Catalogue
+from icm_ray.instance.keys import InstanceKey
+from icm_ray.instance.roster import Roster, State
+from icm_ray.instance.status import Status
+from icm_ray.instance.web.gate import COOKIE, TOKEN_FILE, Gate, Visit
+from icm_ray.instance.web.metrics import answer_metrics
+from icm_ray.instance.web.request import Refusal, Request, Response, Start, read_request, redirect
+from icm_ray.instance.web.templates import STYLE, Templates
+from icm_ray.instance.words import six_words
+
+__all__ = ["House", "OfficerPage"]
+
+_SHOWN: Final = 200
+"""Entries of the log on one page."""
+_PLACES: Final = (("/datasets", "Datasets"), ("/peers", "Peers"), ("/audit", "Audit log"))
+
+
+class House(Protocol):
+    """What the page shows of an instance, and tells it."""
+
+    key: InstanceKey
+    roster: Roster
+    audit: AuditLog
+    catalogue: Catalogue
+
+    def status(self) -> Status:
+        """How it is now."""
+
+    def look_again(self) -> None:
+        """The roster was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A page that may be shown: its template, title and facts."""
+
+    template: str
+    title: str
+    facts: dict[str, Any]
+
+
+class OfficerPage:
+    """WSGI. house: the instance. folder: its own. gate: who may see the page."""
+
+    def __init__(self, house: House, name: str, folder: Path, gate: Gate) -> None:
+        self._house, self._name, self._folder, self._gate = house, name, folder, gate
+        self._templates = Templates()
+        self._pages: dict[str, Callable[[Request], _Shown]] = {
+            "/datasets": self._datasets,
+            "/peers": self._peers,
+            "/audit": self._audit,
+        }
+        self._forms: dict[str, Callable[[Request], str]] = {
+            "/peers/approve": lambda request: self._set_state(request, "approved"),
+            "/peers/revoke": lambda request: self._set_state(request, "revoked"),
+        }
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> list[bytes]:
+        """Answer one request."""
+        try:
+            request = read_request(environ)
+            self._gate.check_host(request)
+            found = self._answer(request)
+        except Refusal as refused:
+            found = self._refused(refused.status, refused.text)
+        except IcmError as error:
+            found = self._refused(HTTPStatus.CONFLICT, f"{error.message} [{error.code}]")
+        return found.send(start, environ["REQUEST_METHOD"] == "HEAD")
+
+    def _answer(self, request: Request) -> Response:
+        if request.method != "POST":
+            if request.path == "/style.css":
+                return Response(STYLE, kind="text/css; charset=utf-8")
+            if (open_to_all := answer_metrics(request.path, self._house.status)) is not None:
+                return open_to_all
+        visit = self._gate.visit(request)
+        if request.method == "POST":
+            return self._posted(request, visit)
+        if visit is None:
+            return self._enter(wrong=False)
+        if request.path == "/":
+            return redirect(_PLACES[0][0])
+        page = self._pages.get(request.path)
+        if page is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
+        found = page(request)
+        return Response(self._html(found.template, found.title, request.path, visit, **found.facts))
+
+    def _posted(self, request: Request, visit: Visit | None) -> Response:
+        self._gate.check_form(request, visit)
+        if request.path == "/enter":
+            cookie = self._gate.enter(request.form.get("token", ""))
+            if cookie is None:
+                return self._enter(wrong=True)
+            kept = f"{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/"
+            return Response("", HTTPStatus.SEE_OTHER, headers={"Location": "/", "Set-Cookie": kept})
+        if visit is None:
+            return self._enter(wrong=False)
+        if request.path == "/leave":
+            self._gate.leave(request)
+            return redirect("/")
+        form = self._forms.get(request.path)
+        if form is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such form")
+        return redirect(form(request))
+
+    # --- pages ----------------------------------------------------------------------------------------------------
+
+    def _html(self, template: str, title: str, here: str, visit: Visit | None, **facts: Any) -> str:
+        places = _PLACES if visit is not None else ()
+        form_token = visit.form_token if visit is not None else ""
+        return self._templates.render(
+            template, name=self._name, title=title, places=places, here=here, form_token=form_token, **facts
+        )
+
+    def _enter(self, wrong: bool) -> Response:
+        html = self._html("enter", "Enter", "/", None, wrong=wrong, file=str(self._folder / TOKEN_FILE))
+        return Response(html, HTTPStatus.UNAUTHORIZED)
+
+    def _refused(self, status: HTTPStatus, text: str) -> Response:
+        return Response(self._html("refused", status.phrase, "", None, text=text), status)
+
+    def _datasets(self, request: Request) -> _Shown:
+        return _Shown("datasets", "Datasets", {"datasets": list(self._house.catalogue.datasets.values())})
+
+    def _peers(self, request: Request) -> _Shown:
+        status, mine = self._house.status(), self._house.key.certificate
+        words = {peer.name: six_words(mine, peer.certificate) for peer in self._house.roster.peers.values()}
+        return _Shown("peers", "Peers", {"peers": status.peers, "most": status.limits.workers, "words": words})
+
+    def _audit(self, request: Request) -> _Shown:
+        try:
+            entries = self._house.audit.entries()
+        except IcmError as error:
+            return _Shown("audit", "Audit log", {"fault": f"{error.message} [{error.code}]"})
+        asked = request.query.get("before", "")
+        end = min(int(asked), len(entries)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else len(entries)
+        begin = max(0, end - _SHOWN)
+        facts = {"fault": "", "total": len(entries), "entries": entries[begin:end][::-1], "before": begin}
+        return _Shown("audit", "Audit log", facts)
+
+    # --- forms ----------------------------------------------------------------------------------------------------
+
+    def _set_state(self, request: Request, state: State) -> str:
+        name = request.form.get("peer", "")
+        self._house.roster.set_state(name, state)
+        self._house.audit.add(self._name, state, peer=name, by="page")
+        self._house.look_again()
+        return "/peers"

@@ -20,7 +20,7 @@ from analytics.group_verbs import GroupVerbs
 from analytics.meant import Meant
 from analytics.merged_meant import MergedMeant
 from analytics.no_arrays import NoArrays
-from analytics.query import Query
+from analytics.query import FOLLOWS, Query
 from analytics.rows_stay import OF_GROUPS, RowsStay, refused
 from analytics.shown import shown
 from analytics.uncompared import Uncompared
@@ -295,8 +295,7 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
             return stated._asked(ranked, flat=True, series=False, title="", finish=found)
 
         title = ", ".join(dict.fromkeys(self._statistic("", item)[0].title for item in numbered))
-        follows = "questions that follow find what is not added up in the groups that this opens"
-        note = f"{title} by {self._by_words}; {follows}"
+        note = f"{title} by {self._by_words}; {FOLLOWS}"
         return self._asked(first, flat=True, series=False, title=title, finish=build, note=note)
 
     def _opened(self, index: Any) -> NamedGroups:

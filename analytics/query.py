@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from analytics.execute import Part, check, explain, run
 from analytics.rows_stay import RowsStayError
@@ -15,7 +15,9 @@ from icm_ray.query.error_bound import ErrorBound
 from icm_ray.query.noise import deviations
 from icm_ray.runtime.driver.engine import Engine
 
-__all__ = ["Query", "together"]
+__all__ = ["FOLLOWS", "Query", "together"]
+
+FOLLOWS: Final = "questions that follow find what is not added up in the groups that this opens"
 
 
 def _built(queries: Sequence[Query], to: str | None) -> list[Any]:

@@ -15,6 +15,7 @@ from analytics.execute import Part
 from analytics.from_sql.aggregates import Measure
 from analytics.from_sql.functions import FUNCTIONS
 from analytics.from_sql.private import PrivateGroups
+from analytics.from_sql.second import Second
 from analytics.from_sql.source import Node, Source
 from analytics.from_sql.table import Step, Table
 from analytics.from_sql.translate import Translator
@@ -67,7 +68,8 @@ class RowsOf:
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What is opened, and what follows from it. parts: what is asked. first: the table of the results of the parts.
-    steps: what is computed of it, one after the other. said: the same in words. infos: of the columns.
+    steps: what is computed of it, one after the other. said: the same in words. infos: of the columns. second: what is
+    asked of the groups that the parts open, whose results follow theirs; None: nothing.
     """
 
     parts: tuple[Part, ...]
@@ -75,6 +77,7 @@ class Opened:
     infos: tuple[ColumnInfo, ...]
     steps: tuple[Step, ...] = ()
     said: tuple[str, ...] = ()
+    second: Second | None = None
 
 
 Relation = RowsOf | Opened
@@ -117,7 +120,7 @@ class First:
     def __call__(self, results: Sequence[Any]) -> Table:
         cells: Mapping[int, tuple[Any, ...]] | list[tuple[Any, ...]]
         if self.private is not None:
-            cells = self.private.read(results[1 : 1 + len(self.private.keys.keys)])
+            cells = self.private.read(results)
             there = list(cells)
         elif self.domains:
             cells = list(itertools.product(*self.domains))

@@ -17,6 +17,7 @@ from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.expressions.tree import Of, apply, literal
 from icm_ray.query.private_keys import PrivateKeys
 from icm_ray.query.statistics.group_keys import GroupKeys
+from icm_ray.query.tasks import GroupKey
 
 __all__ = ["PrivateGroups", "can_be_private", "filled", "filtered", "private_groups"]
 
@@ -43,16 +44,34 @@ class PrivateGroups:
         """The statistics that open the keys."""
         return tuple(_opens(key.of, place) for place, key in enumerate(self.keys.keys))
 
-    def read(self, opened: Sequence[Sequence[Any]]) -> dict[int, tuple[Any, ...]]:
-        """The keys of the groups that there are, by their place. opened: what the statistics gave, by place."""
-        found = {}
-        for place, value in enumerate(opened[0]):
-            if value is not None:
-                row = [column[place] for column in opened]
-                found[place] = tuple(
-                    None if null is not None and row[null] else show(row[at]) for at, null, show in self.readers
-                )
-        return found
+    def read(self, results: Sequence[Any]) -> dict[int, tuple[Any, ...]]:
+        """The keys of the groups that there are, by their place. results: the numbers of rows, then the keys."""
+        return {
+            place: tuple(None if null is not None and row[null] else show(row[at]) for at, null, show in self.readers)
+            for place, row in self._opened(results).items()
+        }
+
+    def _opened(self, results: Sequence[Any]) -> dict[int, tuple[Any, ...]]:
+        """What is opened of the groups that there are, by their place."""
+        columns = results[1 : 1 + len(self.keys.keys)]
+        there = [place for place, value in enumerate(columns[0]) if value is not None]
+        return {place: tuple(column[place] for column in columns) for place in there}
+
+    def stated(self, results: Sequence[Any]) -> tuple[tuple[GroupKey, ...], dict[int, int]]:
+        """Groups of the values that were opened, and by the place of each that there is which of them it is."""
+        there = self._opened(results)
+        domains = [tuple(dict.fromkeys(values)) for values in zip(*there.values(), strict=True)]
+        groups = (GroupKey(key.of, domain) for key, domain in zip(self.keys.keys, domains, strict=bool(there)))
+        cells = dict.fromkeys(there, 0)
+        for number, domain in enumerate(domains):
+            numbers = {value: at for at, value in enumerate(domain)}
+            for place, row in there.items():
+                cells[place] = cells[place] * len(domain) + numbers[row[number]]
+        return tuple(groups), cells
+
+    def one(self) -> tuple[GroupKey, ...]:
+        """One group of stated values, for what is known of any."""
+        return tuple(GroupKey(key.of, (EMPTY[key.kind],)) for key in self.keys.keys)
 
 
 def _opens(of: Of, place: int) -> Maker:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from analytics.from_sql.select import Opened
-from analytics.query import Query
+from analytics.query import FOLLOWS, Query
 from analytics.withheld import Reasons, mark, withheld_cells
 from icm_ray.query.withheld import Withheld
 
@@ -33,8 +33,19 @@ class SqlQuery(Query):
 
     def __init__(self, text: str, opened: Opened, names: Sequence[str]) -> None:
         self._text, self._opened = text, opened
-        parts = [replace(part, text=text) for part in opened.parts]
-        super().__init__(parts, " ".join(text.split()), lambda results: _table(opened, names, results))
+        title, second = " ".join(text.split()), opened.second
+
+        def build(results: Sequence[Any]) -> Any:
+            if second is None:
+                return _table(opened, names, results)
+            parts, placed = second.parts(results)
+            if not parts:
+                return _table(opened, names, [*results, *placed(())])
+            told = [replace(part, text=text) for part in parts]
+            return Query(told, second.title, lambda more: _table(opened, names, [*results, *placed(more)]))
+
+        note = "" if second is None else f"{second.title}; {FOLLOWS}"
+        super().__init__([replace(part, text=text) for part in opened.parts], title, build, note)
 
     @property
     def text(self) -> str:
@@ -87,5 +98,11 @@ def _table(opened: Opened, names: Sequence[str], results: Sequence[Any]) -> Any:
 
 def _reasons(results: Sequence[Any]) -> tuple[str, ...]:
     """Why something was not opened, each reason once."""
-    columns = [result if isinstance(result, list) else [result] for result in results]
+    columns = [_listed(result) for result in results]
     return tuple(dict.fromkeys(item.reason for column in columns for item in column if isinstance(item, Withheld)))
+
+
+def _listed(result: Any) -> Sequence[Any]:
+    if isinstance(result, dict):
+        return list(result.values())
+    return result if isinstance(result, list) else [result]

@@ -5,7 +5,7 @@ whatever follows from that alone is computed after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,11 +20,13 @@ from analytics.from_sql.join import joined
 from analytics.from_sql.opened import First, Opened, Relation, RowsOf, column_named, info_of, outputs, own, step_of
 from analytics.from_sql.private import PrivateGroups, can_be_private, filtered, private_groups
 from analytics.from_sql.reading import set_operation
+from analytics.from_sql.second import Second, is_second
 from analytics.from_sql.source import Node, Source
 from analytics.from_sql.translate import Translator
 from analytics.meant import Groups, Meant
 from analytics.merged_meant import MergedMeant
-from icm_ray.errors import BoundError, ColumnError, InputError
+from icm_ray.errors import BoundError, ColumnError, InputError, PolicyError, UnsupportedError
+from icm_ray.query.disclosure import unanswered
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, Scalar
 from icm_ray.query.partials import PartialAggregate
 from icm_ray.query.selection import SelectedRows
@@ -214,11 +216,11 @@ class _Grouped:
         infos = [*map(self._info, range(len(by)), by, found), *map(info_of, self.measures.values())]
         having = self.select.args.get("having")
         step, said = step_of(self.context.source, self.select, infos, lambda node: self._leaf(node, by), having)
-        parts, places = self._parts(groups, private)
+        parts, places, second = self._parts(groups, private)
         domains = () if private is not None else tuple(key.values for key in keys)
         measures = tuple(m for _, m in self.measures.values())
         first = First(tuple(infos), domains, tuple(places), measures, private)
-        return Opened(parts, first, outputs(step, infos), (step,), said)
+        return Opened(parts, first, outputs(step, infos), (step,), said, second)
 
     def _by(self) -> list[Node]:
         group = self.select.args.get("group")
@@ -313,32 +315,76 @@ class _Grouped:
         found = self.of_rows.typed(self.of_rows.of(node))
         return ColumnInfo(f"key {number}", found.kind, nullable=found.nullable if key is None else None in key.values)
 
-    def _parts(self, groups: Groups, private: PrivateGroups | None) -> tuple[tuple[Part, ...], list[tuple[int, ...]]]:
-        """What is asked, each once, and where the results of each measure are among them; the number of rows first."""
+    def _parts(
+        self, groups: Groups, private: PrivateGroups | None
+    ) -> tuple[tuple[Part, ...], list[tuple[int, ...]], Second | None]:
+        """What is asked, each once, where the results of each measure are among them, and what is asked after it, whose
+        results follow; the number of rows first.
+        """
         parts: dict[tuple[Any, Any], tuple[int, Part]] = {}
 
-        def place(meant: Meant, make: Callable[[str], Any]) -> int:
-            part = meant.part(make(meant.name(groups)), groups)
+        def place(part: Part) -> int:
             return parts.setdefault((part.statistic, part.selection), (len(parts), part))[0]
 
+        def made(meant: Meant, make: Maker) -> Part:
+            return meant.part(make(meant.name(groups)), groups)
+
         if groups or not self.measures:
-            place(self.meant, lambda name: Count(name, EVERY_ROW))
+            place(made(self.meant, lambda name: Count(name, EVERY_ROW)))
         for make in () if private is None else private.makers:
-            place(self.meant, make)
-        places: list[tuple[int, ...]] = []
+            place(made(self.meant, make))
+        later: list[Node] = []
+        places: dict[Node, tuple[int, ...]] = {}
         for node, (_, found) in self.measures.items():
-            if found.different is not None:
-                part = self._different(node, found, found.different, groups, private)
-                places.append((parts.setdefault((part.statistic, part.selection), (len(parts), part))[0],))
-                continue
-            if private is not None:
-                made = [filtered(found, make) for make in found.statistics]
-                self._check_of_private(node, made, groups)
-                places.append(tuple(place(self.meant, make) for make in made))
-                continue
-            meant = self.meant if found.condition is None else self.meant.chosen(found.condition)
-            places.append(tuple(place(meant, make) for make in found.statistics))
-        return tuple(part for _, part in parts.values()), places
+            if private is None:
+                places[node] = tuple(place(part) for part in self._of_stated(node, groups))
+            elif is_second(self.meant, found):
+                self._check_second(node, private)
+                later.append(node)
+            else:
+                makers = [filtered(found, make) for make in found.statistics]
+                self._check_of_private(node, makers, groups)
+                places[node] = tuple(place(made(self.meant, make)) for make in makers)
+        places.update({node: (len(parts) + number,) for number, node in enumerate(later)})
+        second = None if private is None or not later else self._second(later, private)
+        return tuple(part for _, part in parts.values()), [places[node] for node in self.measures], second
+
+    def _second(self, later: Sequence[Node], private: PrivateGroups) -> Second:
+        asked = [partial(self._one_of_stated, node) for node in later]
+        titles = [make(self.meant.name()).title for node in later for make in self.measures[node][1].statistics]
+        return Second(private, tuple(asked), ", ".join(dict.fromkeys(titles)))
+
+    def _of_stated(self, node: Node, groups: Groups) -> list[Part]:
+        """What a measure asks of groups of public values, or of all rows."""
+        _, found = self.measures[node]
+        meant = self.meant if found.condition is None else self.meant.chosen(found.condition)
+        if found.different is not None:
+            return [self._different(node, meant, found.different, groups)]
+        return [meant.part(make(meant.name(groups)), groups) for make in found.statistics]
+
+    def _one_of_stated(self, node: Node, groups: Groups) -> Part:
+        (part,) = self._of_stated(node, groups)
+        return part
+
+    def _check_second(self, node: Node, private: PrivateGroups) -> None:
+        """Refuse what no group would have, before the first question is asked.
+
+        Errors: `UnsupportedError`, `ColumnError`, each with its place; `PolicyError`.
+        """
+        source, facts, engine = self.context.source, self.meant.dataset.facts, self.meant.dataset.engine
+        try:
+            part = self._one_of_stated(node, private.one())
+            reason = unanswered(part.statistic, part.rows, (*engine.parties, *engine.owners))
+        except ColumnError as error:
+            raise source.wrong(node, error) from None
+        except UnsupportedError:
+            raise
+        except InputError as error:
+            raise source.unsupported(node, source.shown(node), error.message) from None
+        if reason is not None:
+            if facts.policy is not None:
+                raise PolicyError(reason, dataset=facts.source)
+            raise source.wrong(node, ColumnError(reason))
 
     def _check_of_private(self, node: Node, made: Sequence[Maker], groups: Groups) -> None:
         """Refuse what groups of private keys do not have, before anything is asked.
@@ -359,17 +405,12 @@ class _Grouped:
         except InputError as error:
             raise source.unsupported(node, source.shown(node), error.message) from None
 
-    def _different(self, node: Node, found: Measure, of: Of, groups: Groups, private: PrivateGroups | None) -> Part:
-        """What counts different values. Errors: `UnsupportedError`, `ColumnError` at its place, `PolicyError`."""
-        source = self.context.source
-        if private is not None:
-            instead = "different values are counted in groups that are stated, domain={...}"
-            raise source.unsupported(node, source.shown(node), instead, ("DISTINCT",))
-        meant = self.meant if found.condition is None else self.meant.chosen(found.condition)
+    def _different(self, node: Node, meant: Meant, of: Of, groups: Groups) -> Part:
+        """What counts different values. Errors: `ColumnError` at its place, `PolicyError`."""
         try:
             return part_of_different(meant, of, groups, self.context.room)
         except ColumnError as error:
-            raise source.wrong(node, error) from None
+            raise self.context.source.wrong(node, error) from None
 
 
 def _of_opened(source: Source, select: exp.Select, behind: Opened) -> Opened:
@@ -383,4 +424,5 @@ def _of_opened(source: Source, select: exp.Select, behind: Opened) -> Opened:
             )
     where = select.args.get("where")
     step, said = step_of(source, select, behind.infos, lambda node: column_named(source, node, columns), where)
-    return Opened(behind.parts, behind.first, outputs(step, behind.infos), (*behind.steps, step), (*behind.said, *said))
+    steps, told = (*behind.steps, step), (*behind.said, *said)
+    return replace(behind, infos=outputs(step, behind.infos), steps=steps, said=told)

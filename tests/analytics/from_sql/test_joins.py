@@ -162,6 +162,8 @@ PRIVATE = {
     "(SELECT word, age FROM bank WHERE age < 60) c USING (word) GROUP BY word",
     "using, of the first": "SELECT c.word, age, COUNT(*) AS n, SUM(amount) FROM "
     "(SELECT word, age FROM bank WHERE age < 60) c JOIN shop USING (word) GROUP BY word, c.word, age",
+    "extremes": "SELECT MAX(v.amount) AS m, c.segment, MIN(c.age), SUM(v.amount), MIN(v.amount) FILTER "
+    "(WHERE c.age > 40) FROM bank c JOIN shop v ON c.id = v.customer GROUP BY c.segment HAVING MIN(c.age) < 60",
 }
 
 
@@ -196,6 +198,10 @@ OF_SHARES = {
     "GROUP BY c.kind",
     "text": "SELECT COUNT(*), SUM(v.amount) FROM shop v JOIN (SELECT * FROM bank WHERE id = 1) c ON v.kind = c.kind",
     "using": "SELECT id, SUM(amount), COUNT(*) FROM shop JOIN bank USING (id) GROUP BY id",
+    "order": "SELECT v.id, MEDIAN(v.amount), MAX(c.age), COUNT(*), QUANTILE_CONT(v.amount + c.age, 0.25) "
+    "FROM shop v JOIN bank c ON v.customer = c.id GROUP BY v.id",
+    "order of the second": "SELECT c.segment, MIN(v.amount), MEDIAN(c.age) FROM shop v JOIN bank c "
+    "ON v.customer = c.id GROUP BY c.segment",
 }
 
 

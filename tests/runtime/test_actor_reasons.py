@@ -1,10 +1,18 @@
 """Why an actor is gone, in Ray's words and in ours."""
 
+import socket
+from types import SimpleNamespace
+
+import msgspec
 import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayActorError
 
+from icm_ray.config import EngineConfig
+from icm_ray.errors import Desynchronised, PlacementError
 from icm_ray.runtime.carriers import actors
-from icm_ray.runtime.carriers.actors import ActorHandle, _reason
+from icm_ray.runtime.carriers.actors import ActorHandle, LaneWorker, _reason
+from icm_ray.runtime.orders.lane_plan import Place
+from icm_ray.runtime.worker.worker_main import Settings
 
 KILLED = (
     "1 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 192.0.2.2, ID: c021) was "
@@ -46,3 +54,21 @@ def test_a_ray_that_the_user_has_shut_down(monkeypatch, now):
     handle._joined = "node/job"
     monkeypatch.setattr(actors, "connection", lambda: now)
     assert "ray.shutdown() was called in this process while the session was open" in handle.lost()
+
+
+def test_an_actor_that_finds_no_port(monkeypatch):
+    for name in ("seal_process", "keep_freed_memory"):
+        monkeypatch.setattr(actors, name, lambda: None)
+    for name in actors._THREADS:
+        monkeypatch.setenv(name, "1")
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        settings = Settings(EngineConfig(), Place("127.0.0.1", ports=(port, port)))
+        worker = LaneWorker("bob", msgspec.msgpack.encode(settings), 1)
+    worker.serve()  # ends at once
+    handle = object.__new__(ActorHandle)
+    handle.name, handle._actor = "bob", SimpleNamespace(endpoint=SimpleNamespace(remote=lambda: None))
+    with pytest.raises(PlacementError, match=f"bob cannot listen: port {port} is taken"):
+        handle.endpoint()._read(worker.endpoint())
+    with pytest.raises(Desynchronised, match="something else"):
+        handle.endpoint()._read(b"nothing")

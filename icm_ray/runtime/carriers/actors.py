@@ -20,7 +20,7 @@ import ray
 from msgspec.structs import replace
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
-from icm_ray.errors import IcmError, PeerLost
+from icm_ray.errors import Desynchronised, IcmError, PeerLost
 from icm_ray.payload import decode
 from icm_ray.runtime.carriers.process_ray import connection, process_ray
 from icm_ray.runtime.orders import messages as say
@@ -62,10 +62,16 @@ class LaneWorker:
         place = known.place if known.place.host else replace(known.place, host=util.get_node_ip_address())
         keep_freed_memory()
         lapse = partial(os._exit, DRIVER_SILENT)
-        self._worker = Worker.over_tcp(name, known.config, place, lapse, threads, known.house)
+        self._fault: IcmError | None = None
+        try:
+            self._worker = Worker.over_tcp(name, known.config, place, lapse, threads, known.house)
+        except OSError as error:
+            self._fault = place.refused(name, error)
 
     def endpoint(self) -> bytes:
-        """The process, and where it listens. Public."""
+        """The process, and where it listens; or why it cannot. Public."""
+        if self._fault is not None:
+            return say.encode(say.failed(0, self._fault, self._name))
         return msgspec.msgpack.encode((os.getpid(), self._worker.endpoint()))
 
     def join(self, plan: bytes) -> bytes:
@@ -78,8 +84,9 @@ class LaneWorker:
 
     def serve(self) -> None:
         """Carry out the driver's orders until told to exit. Runs beside the other methods, in a thread of its own."""
-        self._worker.serve()
-        self._worker.close()
+        if self._fault is None:
+            self._worker.serve()
+            self._worker.close()
 
 
 class _Answer:
@@ -116,7 +123,10 @@ class ActorHandle:
 
     def endpoint(self) -> _Answer:
         def read(payload: bytes) -> Member:
-            pid, endpoint = decode(payload, _STARTED, "where it listens", self.name)
+            try:
+                pid, endpoint = decode(payload, _STARTED, "where it listens", self.name)
+            except Desynchronised:
+                raise say.refusal(payload, self.name) from None
             if endpoint[1] == self._here:
                 self._pid = pid
             return endpoint

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from icm_ray.config import EngineConfig, from_environment
-from icm_ray.errors import Desynchronised, IcmError, PeerLost
+from icm_ray.errors import Desynchronised, PeerLost
 from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from icm_ray.runtime.orders import messages as say
@@ -86,16 +86,9 @@ class ProcessHandle:
             try:
                 return decode_member(payload, self.name)
             except Desynchronised:
-                raise self._failed(payload) from None
+                raise say.refusal(payload, self.name) from None
 
         return _Answer(self, started)
-
-    def _failed(self, payload: bytes) -> IcmError:
-        """Why the worker did not start, as it says."""
-        answer = say.decode_answer(payload, self.name)
-        if isinstance(answer, say.Failed):
-            return answer.error()
-        return Desynchronised(f"{self.name} sent something else than where it listens", party=self.name)
 
     def join(self, plan: LanePlan) -> _Answer:
         self._send(self.pipe, msgspec.msgpack.encode(plan))

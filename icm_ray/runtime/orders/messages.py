@@ -15,7 +15,7 @@ from typing import Any, Final, Union
 import msgspec
 
 from icm_ray import errors
-from icm_ray.errors import FaultError, IcmError, InputError
+from icm_ray.errors import Desynchronised, FaultError, IcmError, InputError
 from icm_ray.payload import Digest32, decode
 from icm_ray.policy import Policy
 from icm_ray.query.row_set import RowSet
@@ -46,6 +46,7 @@ __all__ = [
     "decode_order",
     "encode",
     "failed",
+    "refusal",
 ]
 
 
@@ -226,6 +227,14 @@ def decode_order(payload: bytes) -> Order:
 def decode_answer(payload: bytes, party: str) -> Answer:
     """What a worker sent; raises `Desynchronised` for anything else."""
     return decode(payload, _ANSWERS, "an answer", party)
+
+
+def refusal(payload: bytes, name: str) -> IcmError:
+    """Why a worker did not start, as it says in the place of where it listens."""
+    answer = decode_answer(payload, name)
+    if isinstance(answer, Failed):
+        return answer.error()
+    return Desynchronised(f"{name} sent something else than where it listens", party=name)
 
 
 def failed(call: int, error: Exception, name: str) -> Failed:

@@ -25,7 +25,7 @@ _ALWAYS: Final = {
     "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" browsers hide whence a form comes
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }

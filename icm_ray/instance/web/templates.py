@@ -67,12 +67,13 @@ _PAGES: Final = {
 {% extends "base" %}{% block body %}
 <p>Approve a peer once both have read the same six words to each other. Whoever is revoked is hung up on at once.</p>
 <table><tr><th>name</th><th>kind</th><th>state</th><th>linked</th><th>workers</th><th>six words</th><th></th></tr>
+{% set live = ["joined", "approved"] %}
 {% for peer in peers %}
 <tr><td>{{ peer.name }}</td><td>{{ peer.kind }}</td><td>{{ peer.state }}</td>
 <td>{{ "yes" if peer.linked else "no" }}</td>
 <td>{{ peer.workers }} of {{ most }}</td><td>{{ words[peer.name] }}</td><td>
-{% for path, text in (("/peers/approve", "Approve"), ("/peers/revoke", "Revoke")) %}
-{% if (text == "Approve") == (peer.state == "joined") and peer.state != "revoked" %}
+{% for path, text, states in (("/peers/approve", "Approve", ["joined"]), ("/peers/revoke", "Revoke", live)) %}
+{% if peer.state in states %}
 <form class="inline" method="post" action="{{ path }}">{% include "field" %}
 <input type="hidden" name="peer" value="{{ peer.name }}"><button>{{ text }}</button></form>
 {% endif %}{% endfor %}

@@ -12,6 +12,8 @@ from icm_ray.program.program import Program
 
 __all__ = ["check_labels", "check_policy", "kept_labels"]
 
+_VALUES = (Load, Store)
+
 
 def check_policy(program: Program, policies: Mapping[str, Policy], me: str) -> None:
     """Raise `PolicyError` where a dataset that reaches a reveal has a policy here that refuses it; nothing has been
@@ -38,7 +40,7 @@ def check_labels(program: Program, kept: Mapping[str, Labels], me: str) -> None:
     """
     labels = program.labels()
     for index, node in enumerate(program.nodes):
-        if isinstance(node.op, Load | Store) and kept.get(node.op.key, labels[index]) != labels[index]:
+        if isinstance(node.op, _VALUES) and kept.get(node.op.key, labels[index]) != labels[index]:
             raise ProgramError(f"{me} keeps {node.op.key} as made of other rows: {_names(kept[node.op.key])}")
 
 

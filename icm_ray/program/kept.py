@@ -19,6 +19,9 @@ from icm_ray.program.program import Program
 __all__ = ["Kept", "hold_to_kept"]
 
 
+_KEYED = (Load, Store, LoadWeight, OwnedProduct)
+
+
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a key stands for: shares of a value of this type, or a fixed weight of `owner`."""
 
@@ -37,9 +40,9 @@ def hold_to_kept(
     made: dict[str, Kept] = {}
     for node, kind in zip(program.nodes, program.types(), strict=True):
         op = node.op
-        if weights_alone and isinstance(op, Load | Store):
-            continue
-        if isinstance(op, Load | Store | LoadWeight | OwnedProduct):
+        if isinstance(op, _KEYED):
+            if weights_alone and isinstance(op, Load | Store):
+                continue
             found = made.get(op.key) or kept.get(op.key)
             match op:
                 case LoadWeight():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 
 import msgspec
 
 from icm_ray.errors import Desynchronised, IcmError, OwnerError, ProgramError
 from icm_ray.names import DRIVER
-from icm_ray.ops.catalogue import Node, Operation, row_of
+from icm_ray.ops.catalogue import Node, Operation, Row, row_of
 from icm_ray.ops.labels import Labels, flow
 from icm_ray.ops.linear import Reveal
 from icm_ray.ops.values import ValueType
@@ -34,32 +35,50 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
 
     @cached_property
     def _types(self) -> tuple[ValueType, ...]:
+        return self._checked(None)
+
+    def check(self, types: Sequence[ValueType]) -> None:
+        """Raise what `types` and `labels` raise, for whoever wrote the nodes down one by one and inferred every type.
+
+        types: of every node what its operation infers from those of its inputs.
+        """
+        self.__dict__["_types"] = self._checked(types)
+        self.labels()
+
+    def _checked(self, known: Sequence[ValueType] | None) -> tuple[ValueType, ...]:
         if len(self.parties) < 2 or len(set(self.parties)) != len(self.parties):
             raise ProgramError(f"a program takes two or more different parties, not {self.parties}")
         members = self.parties + self.owners
         if len(set(members)) != len(members) or {DRIVER, "dealer"} & set(members):
             raise OwnerError(f"parties and owners have names of their own, not {members}")
         types: list[ValueType] = []
+        passing: list[bool] = []
         for index, node in enumerate(self.nodes):
-            wanted = row_of(node.op).arity
-            if wanted is not None and len(node.inputs) != wanted:
-                raise ProgramError(
-                    f"node {index}: {type(node.op).__name__} takes {wanted} inputs, not {len(node.inputs)}"
-                )
-            if wanted is None and not node.inputs:
-                raise ProgramError(f"node {index}: {type(node.op).__name__} takes inputs")
-            if any(not 0 <= source < index for source in node.inputs):
-                raise ProgramError(f"node {index} takes {node.inputs}, which are not earlier nodes")
-            if not all(row_of(self.nodes[source].op).passes_value for source in node.inputs):
-                raise ProgramError(f"node {index} takes a weight as a value; fixed weights are used by their keys")
-            self._check_names(node.op)
+            op, inputs = node.op, node.inputs
+            row = row_of(op)
+            wanted = row.arity
+            if wanted is not None and len(inputs) != wanted:
+                raise ProgramError(f"node {index}: {type(op).__name__} takes {wanted} inputs, not {len(inputs)}")
+            if wanted is None and not inputs:
+                raise ProgramError(f"node {index}: {type(op).__name__} takes inputs")
+            for source in inputs:
+                if not 0 <= source < index:
+                    raise ProgramError(f"node {index} takes {inputs}, which are not earlier nodes")
+            for source in inputs:
+                if not passing[source]:
+                    raise ProgramError(f"node {index} takes a weight as a value; fixed weights are used by their keys")
+            passing.append(row.passes_value)
+            if row.owner is not None or type(op) is Reveal:
+                self._check_names(op, row)
+            if known is not None:
+                continue
             try:
-                types.append(node.op.infer(*(types[source] for source in node.inputs)))
+                types.append(op.infer(*[types[source] for source in inputs]))
             except IcmError:
                 raise
             except (ArithmeticError, ValueError, IndexError) as error:  # numbers that no operation can have
-                raise ProgramError(f"node {index}: {type(node.op).__name__} cannot be: {error}") from error
-        return tuple(types)
+                raise ProgramError(f"node {index}: {type(op).__name__} cannot be: {error}") from error
+        return tuple(types if known is None else known)
 
     def labels(self) -> tuple[Labels, ...]:
         """Of every node whose rows it is made of; raises `ProgramError` where labels contradict one another."""
@@ -73,8 +92,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         ]
         return flow([node.inputs for node in self.nodes], brought)
 
-    def _check_names(self, op: Operation) -> None:
-        row = row_of(op)
+    def _check_names(self, op: Operation, row: Row) -> None:
         if row.owner is not None:
             owner = row.owner(op)
             if row.weight and owner not in self.parties:

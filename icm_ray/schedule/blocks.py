@@ -62,12 +62,19 @@ def _axis(step: Step, kinds: Sequence[ValueType]) -> int:
     return step.type.shape[0] if _of_rows(step.op, kinds, step.type, 1) is not None else 0
 
 
-def in_blocks(parties: tuple[str, ...], steps: tuple[Step, ...], in_flight: int, threads: int = 1) -> tuple[Step, ...]:
+def in_blocks(
+    parties: tuple[str, ...], steps: tuple[Step, ...], weights: Sequence[int], in_flight: int, threads: int = 1
+) -> tuple[Step, ...]:
     """The same computation in steps whose working sets are at most `in_flight` bytes each, where they can be cut; and
-    at most that of all `threads` together, where each is worth a thread.
+    at most that of all `threads` together, where each is worth a thread. The very steps where none is cut.
+
+    weights: the working set of each.
     """
-    unrolled = _unrolled(parties, steps, in_flight)
-    sizes = _block_rows(parties, unrolled, in_flight, threads)
+    unrolled = steps
+    if any(row_of(step.op).long is not Long.NONE for step in steps):
+        unrolled = _unrolled(parties, steps, in_flight)
+        weights = [_weight(parties, unrolled, step) for step in unrolled]
+    sizes = _block_rows(unrolled, weights, in_flight, threads)
     return _Cutting(parties, unrolled, sizes).steps() if sizes else unrolled
 
 
@@ -79,18 +86,18 @@ def _weight(parties: tuple[str, ...], steps: Sequence[Step], step: Step) -> int:
     return working_set(step.op, cost_of(step.op, _kinds(steps, step), parties, step.type), step.type)
 
 
-def _block_rows(parties: tuple[str, ...], steps: Sequence[Step], in_flight: int, threads: int) -> dict[int, int]:
+def _block_rows(steps: Sequence[Step], weights: Sequence[int], in_flight: int, threads: int) -> dict[int, int]:
     """Rows of a block, for every number of rows that has to be cut."""
     sizes: dict[int, int] = {}
-    for step in steps:
+    for step, weight in zip(steps, weights, strict=True):
+        at_once = max(1, min(threads, min(weight, in_flight) // parallel_threshold.LEAST))
+        if not weight or (weight <= in_flight and at_once == 1):
+            continue
         kinds = _kinds(steps, step)
-        weight, rows = _weight(parties, steps, step), _axis(step, kinds)
-        if not weight or rows < 2:
+        rows = _axis(step, kinds)
+        if rows < 2:
             continue
         elements = max(kind.count for kind in (*kinds, step.type)) // rows
-        at_once = max(1, min(threads, min(weight, in_flight) // parallel_threshold.LEAST))
-        if weight <= in_flight and at_once == 1:
-            continue
         fit = max(min(rows, rows * in_flight // weight) // at_once, 1)
         whole = _BITS // math.gcd(_BITS, elements)  # rows whose values fill blocks of bits, where that is not too many
         whole = whole if elements == 1 or fit >= whole else 1

@@ -11,7 +11,8 @@ __all__ = ["keeps", "needs_by_key"]
 
 def keeps(op: Operation) -> bool:
     """Whether the operation reads or writes what a worker keeps between runs."""
-    return row_of(op).access in {Access.READS, Access.WRITES}
+    access = row_of(op).access
+    return access is Access.READS or access is Access.WRITES
 
 
 def needs_by_key(ops: Sequence[Operation]) -> list[set[int]]:

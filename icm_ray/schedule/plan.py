@@ -17,7 +17,7 @@ from icm_ray.schedule import parallel_threshold
 from icm_ray.schedule.allowances import Allowance, allowances, largest_frame
 from icm_ray.schedule.blocks import in_blocks
 from icm_ray.schedule.reads import with_reads
-from icm_ray.schedule.steps import Step, cost_of, in_flight_for, shares_of, working_set
+from icm_ray.schedule.steps import Step, costs_of, in_flight_for, shares_of, working_set
 
 __all__ = ["Plan", "plan_of"]
 
@@ -70,12 +70,13 @@ def plan_of(
     """
     narrowed = zip(with_reads(nodes, types), types, strict=True)
     given = tuple(Step(node.op, node.inputs, kind) for node, kind in narrowed)
-    room = in_flight or in_flight_for(parties, given)
-    steps = in_blocks(parties, given, room, threads)
-    costs = tuple(
-        cost_of(step.op, [steps[source].type for source in step.inputs], parties, step.type) for step in steps
-    )
-    weights = [working_set(step.op, cost, step.type) for step, cost in zip(steps, costs, strict=True)]
+    costs, shares = costs_of(parties, given), shares_of(given)
+    room = in_flight or in_flight_for(given, costs, shares)
+    weights = [working_set(step.op, cost, step.type) for step, cost in zip(given, costs, strict=True)]
+    steps = in_blocks(parties, given, weights, room, threads)
+    if steps is not given:
+        costs = costs_of(parties, steps)
+        weights = [working_set(step.op, cost, step.type) for step, cost in zip(steps, costs, strict=True)]
     starts, rounds = _schedule(steps, costs, weights, room)
     order = tuple(sorted(range(len(steps)), key=lambda index: (starts[index], index)))
     corrected = _corrected(parties, costs, starts, order)
@@ -91,7 +92,7 @@ def plan_of(
         starts,
         rounds,
         room,
-        shares_of(given),
+        max(taken + made for taken, made in shares),
         order,
         corrected,
         bulky,

@@ -182,9 +182,11 @@ def _tell(title: str, findings: Iterable[Finding], json: bool) -> None:
         held.append(one)
         if not json:
             look = _LOOKS[one.outcome]
-            console.print(f"  [{look}]{one.outcome:<8}[/] {escape(one.what)}: {escape(one.said)}", highlight=False)
+            console.print(
+                f"  [{look}]{one.outcome:<8}[/] {escape(one.what)}: {escape(one.said)}", highlight=False, soft_wrap=True
+            )
             if one.remedy:
-                console.print(f"           -> {escape(one.remedy)}", highlight=False)
+                console.print(f"           -> {escape(one.remedy)}", highlight=False, soft_wrap=True)
     if json:
         typer.echo(msgspec.json.encode(held))
     if any(one.outcome == "failed" for one in held):

@@ -55,7 +55,7 @@ def examine(folder: Path, serving: bool) -> Iterator[Finding]:
         yield from _ports(settings, serving)
     yield from _machine(folder)
     yield from _clock(folder)
-    yield from _software()
+    yield from _software(settings is not None and settings.carrier == "ray")
 
 
 # --- the folder ---------------------------------------------------------------------------------------------------
@@ -139,6 +139,9 @@ def _ports(settings: Settings, serving: bool) -> Iterator[Finding]:
         remedy = "end what has the port (ss -ltnp), or another listen in icm.toml"
         yield failed("port", f"{settings.listen}: {why}", remedy) if why else ok("port", f"{settings.listen} is free")
     first, last = settings.worker_ports
+    if not settings.workers_bind:
+        yield skipped("workers' ports", "workers bind them on the nodes of the cluster")
+        return
     if (first, last) == (0, 0):
         yield ok("workers' ports", "any that are free; a firewall needs a range: worker_ports in icm.toml")
         return
@@ -209,7 +212,7 @@ def _clock(folder: Path) -> Iterator[Finding]:
     yield ok("clock", f"{said}, {'kept by NTP' if kept else 'nothing says by whom it is kept'}")
 
 
-def _software() -> Iterator[Finding]:
+def _software(ray_needed: bool) -> Iterator[Finding]:
     yield ok("Python", python_version())
     for name in _PACKAGES:
         try:
@@ -217,9 +220,11 @@ def _software() -> Iterator[Finding]:
         except PackageNotFoundError:
             yield failed(name, "it is not installed", "pip install icm-ray")
     if find_spec("ray") is not None:
-        yield ok("Ray", f"{version('ray')}; workers of an instance need none")
+        yield ok("Ray", f'{version("ray")}; carrier = "{"ray" if ray_needed else "processes"}"')
+    elif ray_needed:
+        yield failed("Ray", 'not found, and carrier = "ray" in icm.toml', "pip install ray, as the cluster has it")
     else:
-        yield ok("Ray", "not found; workers of an instance need none")
+        yield ok("Ray", "not found; workers are processes, which need none")
     ring = Path(__file__).resolve().parents[1] / "ring"
     cache = Path(os.environ.get("NUMBA_CACHE_DIR") or ring)
     if os.access(cache, os.W_OK):

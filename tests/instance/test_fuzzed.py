@@ -18,6 +18,7 @@ from icm_ray.instance.joining import _REQUESTS, _WELCOMES, Welcome, _Request
 from icm_ray.instance.messages import Call, Envelope, Ping, Pong, decode_envelope
 from icm_ray.instance.offer import offer
 from icm_ray.instance.roster import Peer
+from icm_ray.instance.rotation import _SHOWN, _Shown
 from icm_ray.instance.settings import Settings
 from icm_ray.payload import decode
 from icm_ray.runtime.orders.house import HouseAnswer, HouseCall, OpenHeld, decode_house_answer, decode_house_call
@@ -30,6 +31,7 @@ READERS = {
     "call of a worker": (HouseCall, lambda payload: decode_house_call(payload, "bob")),
     "answer to a worker": (HouseAnswer, decode_house_answer),
     "request of a guest": (_Request, lambda payload: decode(payload, _REQUESTS, "a request", "a guest")),
+    "rotations": (_Shown, lambda payload: decode(payload, _SHOWN, "rotations", "bob")),
     "welcome": (Welcome, lambda payload: decode(payload, _WELCOMES, "a welcome", "alice")),
 }
 SAMPLES = {icm.Policy: icm.Policy(min_rows=7), icm.Noise: icm.Noise(scale=2.0)}

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import icm_ray as icm
 from cluster.cli.main import app
+from icm_ray.instance import doctor
 from icm_ray.instance.audit import AuditLog, Head
 from icm_ray.instance.check import check_peer, judge_clock, judge_versions
 from icm_ray.instance.doctor import examine
@@ -308,6 +309,17 @@ def test_a_clock_that_is_behind_its_own_log(copy, monkeypatch):
         patched.setattr(audit, "datetime", Later)
         AuditLog(copy).add("alice", "serving")
     assert by_what(examine(copy, False))["clock"].outcome == "failed"
+
+
+def test_a_cluster_needs_ray(copy, monkeypatch):
+    path = copy / "icm.toml"
+    text = path.read_text().replace('carrier = "processes"', 'carrier = "ray"')
+    path.write_text(text.replace('workers_bind = "127.0.0.1"', 'workers_bind = ""'))
+    found = by_what(examine(copy, False))
+    assert found["Ray"].outcome == "ok"
+    assert found["workers' ports"].outcome == "skipped"
+    monkeypatch.setattr(doctor, "find_spec", lambda _: None)
+    assert by_what(examine(copy, False))["Ray"].outcome == "failed"
 
 
 def test_no_instance_at_all(tmp_path):

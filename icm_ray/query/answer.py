@@ -69,6 +69,8 @@ def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
         reasons.append(f"1 to {policy.min_rows - 1} are left out")
     if statistic.contributed and policy.dominance:
         reasons.append(f"one is above {policy.largest} % of it, or two above {policy.two_largest} %")
+        if chosen:
+            reasons.append("a total would tell such a sum of others")
     if statistic.adds_up and rows.groups:
         reasons.append("the other groups would tell another one that is withheld, or a few rows that are in none")
     if rows.by:

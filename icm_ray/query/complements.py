@@ -21,7 +21,7 @@ from icm_ray.program.build import Builder, Value
 from icm_ray.query.partials import Taken
 from icm_ray.query.small_cells import beside, few, reaches
 
-__all__ = ["with_second"]
+__all__ = ["either", "needs_second", "with_second", "without_least"]
 
 
 def with_second(
@@ -35,19 +35,33 @@ def with_second(
     """
     if counts.type.count == 1:
         return bits
+    return without_least(builder, counts, bits, needs_second(builder, counts, bits, k, zeros=zeros, total=total), bits)
+
+
+def needs_second(
+    builder: Builder, counts: Value, bits: Value, k: int, *, zeros: bool = True, total: Taken | None = None
+) -> Value:
+    """d (1,): whether another cell has to be withheld. Of what: as of `with_second`."""
     add = builder.add
     hidden = _bit(builder, add(Subtract(), reaches(builder, counts, 1), bits))
     rows = add(AssumeWidth(counts.type.width), add(Product(Elementwise()), hidden, counts))
     withheld = add(Total(), rows)
-    needed = _either(builder, _single(builder, hidden), few(builder, withheld, k))
+    needed = either(builder, _single(builder, hidden), few(builder, withheld, k))
     if total is not None:
         told = add(Subtract(), add(Total(), counts), withheld)
-        needed = _either(builder, needed, few(builder, beside(builder, told, total), k))
+        needed = either(builder, needed, few(builder, beside(builder, told, total), k))
     if not zeros:
-        needed = _either(builder, needed, _single(builder, _not(builder, bits)))
-    chosen = _product(builder, _least(builder, counts, bits), bits)
-    second = _product(builder, add(Expand(chosen.type.shape), needed), chosen)
-    return _bit(builder, add(Subtract(), bits, second))
+        needed = either(builder, needed, _single(builder, _not(builder, bits)))
+    return needed
+
+
+def without_least(builder: Builder, counts: Value, bits: Value, needed: Value, among: Value) -> Value:
+    """The bits, without the least cell of those whose bits `among` are set, none set that is not in `bits`, where it is
+    needed (1,).
+    """
+    chosen = _product(builder, _least(builder, counts, among), among)
+    second = _product(builder, builder.add(Expand(chosen.type.shape), needed), chosen)
+    return _bit(builder, builder.add(Subtract(), bits, second))
 
 
 def _least(builder: Builder, counts: Value, bits: Value) -> Value:
@@ -78,7 +92,8 @@ def _single(builder: Builder, bits: Value) -> Value:
     return _bit(builder, builder.add(Subtract(), reaches(builder, total, 1), reaches(builder, total, 2)))
 
 
-def _either(builder: Builder, one: Value, other: Value) -> Value:
+def either(builder: Builder, one: Value, other: Value) -> Value:
+    """[one bit or the other is set], place by place."""
     both = builder.add(Product(Elementwise()), one, other)
     return _bit(builder, builder.add(Subtract(), builder.add(Add(), one, other), both))
 

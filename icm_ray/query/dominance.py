@@ -30,23 +30,26 @@ from icm_ray.ops.linear import (
     Scale,
     Slice,
     Subtract,
+    SumAxis,
 )
 from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Epilogue, Product, Truncate
 from icm_ray.ops.values import ValueType, log2_ceil
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
-from icm_ray.query.contributions import SCALE_WIDTH, WORD_WIDTH, WORDS
+from icm_ray.query.contributions import SCALE_WIDTH, STEP, WORD_WIDTH, WORDS
 from icm_ray.query.partials import Join, PartialAggregate, join
 from icm_ray.query.rows import Rows
 from icm_ray.query.secret_cells import ChosenShares
 from icm_ray.query.small_cells import reaches
 from icm_ray.query.tasks import ColumnInfo
 
-__all__ = ["Contributions", "spread"]
+__all__ = ["Contributions", "Merged", "as_one_cell", "even", "merged"]
 
 _OF_SHARES = 3
 _ROOM = 52  # bits of sums of shares: with percentages and over partitions they stay below 64
+_MOST = 61  # bits of what is rounded
+_OF_PERCENT = 8  # bits that percentages take, and the difference of what they are of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +87,62 @@ class Contributions(PartialAggregate):
         return _of_rows(builder, part.total(size), part.by_group(size), rows)
 
 
-def spread(builder: Builder, found: Value, policy: Policy, *, shared: bool) -> Value:
-    """Bits (cells,): where neither one row nor two are above what the policy allows. found: of `Contributions`; shared:
-    whether of shares.
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """M, F and P of each cell (cells,); of owners' rows in units of 2^(STEP Q - UNITS), and Q. shift: M is in units of
+    2^shift of these.
     """
-    total, firsts, pairs = _of_shared(builder, found) if shared else _of_owners(builder, found)
-    first, pair = _largest(builder, firsts, pairs)
-    bits = [
-        _at_most(builder, value, total, percent)
-        for value, percent in ((first, policy.largest), (pair, policy.two_largest))
+
+    total: Value
+    first: Value
+    pair: Value
+    scale: Value | None = None
+    shift: int = 0
+
+    def table(self, builder: Builder) -> Value:
+        """As one table brings them: (words, cells), if M is in the same units."""
+        words = [self.total, self.first, self.pair]
+        if self.scale is not None:
+            smaller = [_shifted(builder, word, STEP, up=place > 0) for place, word in enumerate(words)]
+            words = [self.scale, *words, *smaller]
+        return builder.add(Concatenate(), *(builder.add(Reshape((1, word.type.count)), word) for word in words))
+
+
+def merged(builder: Builder, found: Value, *, shared: bool) -> Merged:
+    """What all tables or partitions have of each cell, as one has it. found: of `Contributions`; shared: of shares."""
+    return _of_shared(builder, found) if shared else _of_owners(builder, found)
+
+
+def even(builder: Builder, found: Merged, policy: Policy) -> Value:
+    """Bits (cells,): where neither one row nor two are above what the policy allows."""
+    rules = [
+        (value, percent)
+        for value, percent in ((found.first, policy.largest), (found.pair, policy.two_largest))
         if percent < 100
     ]
-    return bits[0] if len(bits) == 1 else _bit(builder, builder.add(Product(Elementwise()), *bits))
+    width = max(value.type.width for value in (found.total, found.first, found.pair)) + _OF_PERCENT
+    shift = max(width - _MOST, 0)
+    total = _shifted(builder, found.total, shift, up=False)
+    bits = [
+        _at_most(builder, _shifted(builder, value, shift + found.shift, up=True), total, percent)
+        for value, percent in rules
+    ]
+    both = bits[0] if len(bits) == 1 else _bit(builder, builder.add(Product(Elementwise()), *bits))
+    if not shift + found.shift:
+        return both
+    some = reaches(builder, found.first, 1)  # where there is nothing, what was rounded may not seem so
+    uneven = builder.add(Product(Elementwise()), some, builder.add(AddPublic(1), builder.add(Scale(-1), both)))
+    return _bit(builder, builder.add(AddPublic(1), builder.add(Scale(-1), uneven)))
+
+
+def as_one_cell(builder: Builder, table: Value, kept: Value | None = None) -> Value:
+    """What cells have, (words, cells), as tables of one cell (cells x words, 1). kept: bits (cells,), which count."""
+    words, cells = table.type.shape
+    if kept is not None:
+        repeated = builder.add(Expand(table.type.shape), builder.add(Reshape((1, cells)), kept))
+        counted = builder.add(Product(Elementwise()), repeated, table)
+        table = builder.add(AssumeWidth(table.type.width), counted)
+    return builder.add(Reshape((cells * words, 1)), builder.add(Permute((1, 0)), table))
 
 
 def _at_most(builder: Builder, value: Value, total: Value, percent: int) -> Value:
@@ -105,20 +152,33 @@ def _at_most(builder: Builder, value: Value, total: Value, percent: int) -> Valu
     return reaches(builder, builder.add(Subtract(), *scaled), 0)
 
 
-def _largest(builder: Builder, firsts: list[Value], pairs: list[Value]) -> tuple[Value, Value]:
-    """The largest, and the largest pair, of several places, each with its own."""
-    while len(firsts) > 1:
-        merged = [
-            (
-                _larger(builder, firsts[at], firsts[at + 1]),
-                _larger(builder, pairs[at], pairs[at + 1], builder.add(Add(), firsts[at], firsts[at + 1])),
-            )
-            for at in range(0, len(firsts) - 1, 2)
+def _two_largest(builder: Builder, first: Value, pair: Value | None = None) -> tuple[Value, Value]:
+    """The largest of each row of (cells, n), none below 0, and the sum of the two largest: (cells,) each. pair: where
+    each place stands for several, the two largest of these.
+    """
+    cells, width = first.type.shape[0], first.type.width
+    of_pairs = width + 1 if pair is None else max(width + 1, pair.type.width)
+    while (count := first.type.shape[1]) > 1:
+        half = count // 2
+
+        def part(value: Value, start: int, stop: int) -> Value:
+            return builder.add(Slice(((0, cells, 1), (start, stop, 1))), value)
+
+        halves = [
+            (part(value, 0, half), part(value, half, 2 * half)) for value in (first, first if pair is None else pair)
         ]
-        odd = len(merged) * 2
-        firsts = [first for first, _ in merged] + firsts[odd:]
-        pairs = [pair for _, pair in merged] + pairs[odd:]
-    return firsts[0], pairs[0]
+        both = builder.add(Add(), *halves[0])
+        larger = _larger(builder, *halves[0])
+        larger_pair = both if pair is None else _larger(builder, *halves[1], both)
+        if count % 2:
+            rest = [part(value, 2 * half, count) for value in (first, first if pair is None else pair)]
+            larger, larger_pair = (
+                builder.add(Concatenate(axis=1), *values) for values in ((larger, rest[0]), (larger_pair, rest[1]))
+            )
+        first = builder.add(AssumeWidth(width), larger)
+        pair = builder.add(AssumeWidth(of_pairs), larger_pair)
+    flat = [builder.add(Reshape((cells,)), value) for value in (first, first if pair is None else pair)]
+    return flat[0], flat[1]
 
 
 def _larger(builder: Builder, *values: Value) -> Value:
@@ -132,23 +192,24 @@ def _larger(builder: Builder, *values: Value) -> Value:
 # --- of owners' rows ------------------------------------------------------------------------------------------------
 
 
-def _of_owners(builder: Builder, found: Value) -> tuple[Value, list[Value], list[Value]]:
-    """M (cells,), and of each table what it has of F and P, in one unit for each cell."""
+def _of_owners(builder: Builder, found: Value) -> Merged:
+    """In one unit for each cell."""
     add = builder.add
-    tables, cells = found.type.shape[0] // WORDS, found.type.shape[1]
+    tables, cells, width = found.type.shape[0] // WORDS, found.type.shape[1], found.type.width
     split = add(Reshape((tables, WORDS, cells)), found)
 
-    def word(place: int, width: int = WORD_WIDTH) -> Value:
+    def word(place: int, width: int = width) -> Value:
         part = add(Slice(((0, tables, 1), (place, place + 1, 1), (0, cells, 1))), split)
-        return add(AssumeWidth(width), add(Reshape((tables * cells,)), part))
+        if tables > 1 and cells > 1:
+            part = add(Permute((2, 1, 0)), part)
+        return add(AssumeWidth(width), add(Reshape((cells * tables,)), part))
 
-    if tables == 1:
-        return word(1), [word(2)], [word(3)]
     scales = word(0, SCALE_WIDTH)
-    beside = add(Permute((1, 0)), add(Reshape((tables, cells)), scales))
-    highest = add(Reshape((1, cells)), add(Maximum(SCALE_WIDTH + 1), beside))
-    repeated = add(Reshape((tables * cells,)), add(Expand((tables, cells)), highest))
-    away = add(AssumeWidth(SCALE_WIDTH), add(Subtract(), repeated, scales))
+    if tables == 1:
+        return Merged(word(1), word(2), word(3), scales)
+    highest = add(Maximum(SCALE_WIDTH + 1), add(Reshape((cells, tables)), scales))
+    repeated = add(Expand((cells, tables)), add(Reshape((cells, 1)), highest))
+    away = add(AssumeWidth(SCALE_WIDTH), add(Subtract(), add(Reshape((cells * tables,)), repeated), scales))
     smaller, far = reaches(builder, away, 1), reaches(builder, away, 2)
     near = _bit(builder, add(AddPublic(1), add(Scale(-1), smaller)))
     next_to = _bit(builder, add(Subtract(), smaller, far))
@@ -159,11 +220,28 @@ def _of_owners(builder: Builder, found: Value) -> tuple[Value, list[Value], list
         [add(Slice(((size * at, size * (at + 1), 1),)), kept) for at in places] for places in (range(3), range(3, 6))
     )
     sums, firsts, pairs = (add(Add(), one, other) for one, other in zip(of_near, of_next, strict=True))
-    by_table = [
-        [add(AssumeWidth(WORD_WIDTH), add(Slice(((cells * at, cells * (at + 1), 1),)), value)) for at in range(tables)]
+    by_cell = [
+        add(Reshape((cells, tables)), add(AssumeWidth(width), value))
         for value in (sums, add(Add(), firsts, far), add(Add(), pairs, far))
     ]
-    return join(builder, Join.SUM, by_table[0]), by_table[1], by_table[2]
+    return _joined(builder, by_cell[0], by_cell[1], by_cell[2], highest)
+
+
+def _joined(builder: Builder, sums: Value, firsts: Value, pairs: Value, scale: Value | None = None) -> Merged:
+    """Of each row of values (cells, n)."""
+    cells, count = sums.type.shape
+    at_once = 1 << max(_MOST - sums.type.width, 1)
+    parts = [
+        builder.add(SumAxis(), builder.add(Slice(((0, cells, 1), (start, min(start + at_once, count), 1))), sums))
+        for start in range(0, count, at_once)
+    ]
+    total, shift = parts[0], 0
+    if len(parts) > 1:  # there is no room for the sum but in larger units
+        shift = log2_ceil(len(parts))
+        rounded = _shifted(builder, builder.add(Concatenate(axis=1), *parts), shift, up=False)
+        total = builder.add(SumAxis(), rounded)
+    total = builder.add(Reshape((cells,)), total)
+    return Merged(total, *_two_largest(builder, firsts, pairs), scale, shift)
 
 
 # --- of shares ------------------------------------------------------------------------------------------------------
@@ -200,38 +278,14 @@ def _shifted(builder: Builder, value: Value, shift: int, *, up: bool) -> Value:
     return builder.add(AddPublic(1 if up else -1), builder.add(AssumeWidth(whole.type.width, 0.0), whole))
 
 
-def _two_largest(builder: Builder, table: Value) -> tuple[Value, Value]:
-    """The largest of each row of (cells, n), none below 0, and the sum of the two largest: (cells,) each."""
-    cells = table.type.shape[0]
-    first = pair = table
-    while (count := first.type.shape[1]) > 1:
-        half = count // 2
-
-        def part(value: Value, start: int, stop: int) -> Value:
-            return builder.add(Slice(((0, cells, 1), (start, stop, 1))), value)
-
-        halves = [(part(value, 0, half), part(value, half, 2 * half)) for value in (first, pair)]
-        both = builder.add(Add(), *halves[0])
-        larger = _larger(builder, *halves[0])
-        of_pairs = both if pair is table else _larger(builder, *halves[1], both)
-        if count % 2:
-            rest = [part(value, 2 * half, count) for value in (first, pair)]
-            larger, of_pairs = (
-                builder.add(Concatenate(axis=1), *values) for values in ((larger, rest[0]), (of_pairs, rest[1]))
-            )
-        first = builder.add(AssumeWidth(table.type.width), larger)
-        pair = builder.add(AssumeWidth(table.type.width + 1), of_pairs)
-    flat = [builder.add(Reshape((cells,)), value) for value in (first, pair)]
-    return flat[0], flat[1]
-
-
-def _of_shared(builder: Builder, found: Value) -> tuple[Value, list[Value], list[Value]]:
+def _of_shared(builder: Builder, found: Value) -> Merged:
     parts, cells = found.type.shape[0] // _OF_SHARES, found.type.shape[1]
-    rows = [
-        builder.add(Reshape((cells,)), builder.add(Slice(((at, at + 1, 1), (0, cells, 1))), found))
-        for at in range(parts * _OF_SHARES)
+    split = builder.add(Permute((1, 2, 0)), builder.add(Reshape((parts, _OF_SHARES, cells)), found))
+    words = [
+        builder.add(Reshape((cells, parts)), builder.add(Slice(((at, at + 1, 1), (0, cells, 1), (0, parts, 1))), split))
+        for at in range(_OF_SHARES)
     ]
-    return join(builder, Join.SUM, rows[::3]), rows[1::3], rows[2::3]
+    return _joined(builder, words[0], words[1], words[2])
 
 
 def _bit(builder: Builder, value: Value) -> Value:

@@ -21,13 +21,14 @@ from icm_ray.program.build import Builder, Value
 from icm_ray.protocols.io import array_shape
 from icm_ray.query.choices import both_sides, chosen_of
 from icm_ray.query.clipped import clipped
-from icm_ray.query.complements import with_second
+from icm_ray.query.complements import either, needs_second, without_least
 from icm_ray.query.disclosure import fewest_values
-from icm_ray.query.dominance import Contributions, spread
+from icm_ray.query.dominance import Contributions, even, merged
 from icm_ray.query.entities import behind
 from icm_ray.query.entity_units import least
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, apply, conjunction, literal
 from icm_ray.query.expressions.words import words
+from icm_ray.query.hidden_sums import conditions_outside, with_others
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.merge import MatchedRight, MergedRows
 from icm_ray.query.merged_shares import MergedShares, SidesOfMerge
@@ -224,11 +225,17 @@ class _OfQuestion:
         return tuple(PartialOf(statistic.dataset, partial) for pair in pairs for partial in pair)
 
     def _contributions(self, statistic: Statistic) -> tuple[PartialOf, ...]:
-        """What says whether few values make up most of a result, where such are withheld."""
+        """What says whether few values make up most of a result, where such are withheld; and of rows in no cell."""
         rows = self._facts[statistic.dataset]
         if rows.policy is None or not (statistic.contributed and rows.policy.dominance):
             return ()
-        return (PartialOf(statistic.dataset, Contributions(clipped(statistic.column, rows), rows.policy.entity)),)
+        of, entity = clipped(statistic.column, rows), rows.policy.entity
+        own = PartialOf(statistic.dataset, Contributions(of, entity))
+        if not isinstance(rows, SelectedRows):
+            return (own,)
+        whole = self._facts[self._base[statistic.dataset]]
+        others = (apply("where", (outside, of, literal(None))) for outside in conditions_outside(rows, whole, of))
+        return (own, *(PartialOf(whole.name, Contributions(other, entity)) for other in others))
 
     def _keys_behind(self, statistic: Statistic) -> tuple[PartialOf, ...]:
         """What noise is looked up by, where it is of cell keys."""
@@ -342,22 +349,35 @@ class _OfQuestion:
         rows, counted = self._facts[statistic.dataset], [found[part] for part in self._guards[statistic]]
         bits = self._enough(builder, statistic, counted) if counted else None
         if shares := self._shares[statistic]:
-            table = shared(found[shares[0]])
-            even = spread(builder, table, self._policy(rows), shared=rows.shared)
-            bits = even if bits is None else builder.add(AssumeWidth(2), times(builder, even, bits))
+            of_cells = merged(builder, shared(found[shares[0]]), shared=rows.shared)
+            alone = even(builder, of_cells, self._policy(rows))
+            bits = alone if bits is None else builder.add(AssumeWidth(2), times(builder, alone, bits))
+            if counted and (rows.groups or shares[1:]):
+                outside = [shared(found[part]) for part in shares[1:]]
+                second = self._needs_second(builder, statistic, found, bits) if rows.groups > 1 else None
+                known = shared(counted[0]), bits, of_cells, outside, second, self._policy(rows)
+                bits = with_others(builder, *known, shared=rows.shared)
+        elif bits is not None and counted and rows.groups > 1 and statistic.adds_up:
+            second = self._needs_second(builder, statistic, found, bits)
+            bits = without_least(builder, shared(counted[0]), bits, second, bits)
         if bits is None or not counted or not rows.groups:
             return self._or_empty(builder, statistic, counted[:2], bits) if len(counted) < 3 else bits
         policy = self._policy(rows)
-        if statistic.adds_up:
-            found_behind, total = counted[:2]
-            zeros = not policy.hide_zeros
-            k = least(policy, policy.min_rows)
-            totals = [total, *(found[part] for part in self._grouped[statistic])]
-            for total in totals:
-                bits = with_second(builder, shared(found_behind), bits, k, zeros=zeros, total=total)
         bits = self._or_empty(builder, statistic, counted, bits) or bits
         secret = bool(policy.entity) or rows.where is not None or column_of(rows, statistic.column).nullable
         return coarse(builder, shared(counted[0]), bits, policy) if rows.by and secret else bits
+
+    def _needs_second(
+        self, builder: Builder, statistic: Statistic, found: Mapping[PartialOf, Taken], bits: Value
+    ) -> Value:
+        """Whether the numbers of rows ask for another cell to be withheld (1,)."""
+        policy, (behind_it, total) = self._policy(self._facts[statistic.dataset]), self._guards[statistic][:2]
+        zeros, k = not policy.hide_zeros, least(policy, policy.min_rows)
+        asked = [
+            needs_second(builder, shared(found[behind_it]), bits, k, zeros=zeros, total=found[part])
+            for part in (total, *self._grouped[statistic])
+        ]
+        return asked[0] if len(asked) == 1 else either(builder, *asked)
 
     def _or_empty(
         self, builder: Builder, statistic: Statistic, counted: Sequence[Taken], bits: Value | None

@@ -20,6 +20,7 @@ from typing import ClassVar
 
 from icm_ray.errors import ColumnError, ProgramError
 from icm_ray.ops.linear import (
+    AssumeWidth,
     Concatenate,
     Pad,
     Reshape,
@@ -225,6 +226,7 @@ class _Merge(KeyedTables):
         super().__init__(builder, widths, keys, extremes, times, table.type.shape[0], whole=rows.shared)
         self._rows, self._private, self._groups, self._table = rows, private, groups, table
         self._limb, self._grown = limb, grown
+        self._apart = sum(WORDS * times for part in groups.aggregates if part.kind == _APART)
 
     def values(self) -> Mapping[PartialAggregate, Value]:
         """By partial."""
@@ -232,8 +234,18 @@ class _Merge(KeyedTables):
         if self._tables > 1:
             table = self._summed(self._sorted(table))
         table = self._add(Shuffle(), table)
-        bits = self._shown(self._column(table, self._keys))
-        return dict(self._taken(bits, self._times(bits, table)))
+        counts = self._column(table, self._keys)
+        bits = self._shown(counts)
+        kept = self._times(bits, table)
+        if not self._apart:
+            return dict(self._taken(bits, kept))
+        first = self._extremes.start - self._apart
+        words = self._columns(
+            table, slice(first, self._extremes.start)
+        )  # of groups that are not shown, too: left of all
+        of_all = self._times(self._add(AssumeWidth(2), reaches(self._builder, counts, 1)), words)
+        before, after = self._columns(kept, slice(0, first)), self._columns(kept, self._extremes)
+        return dict(self._taken(bits, self._beside(before, of_all, after)))
 
     def _shown(self, counts: Value) -> Value:
         """Which rows are groups that may be seen."""

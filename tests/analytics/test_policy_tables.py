@@ -1,6 +1,7 @@
 """Tables whose total is known, and sums that few rows make up: which cells are withheld, beside a plain reference."""
 
 import fractions
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -178,6 +179,25 @@ def spread(values, largest=50, two_largest=67):
     return max(ratios) <= 1
 
 
+def sums_shown(lists, order):
+    """Which sums of cells are shown where all values have a cell: by the rules in words; None within a ten thousandth.
+    order: in which cells of equal numbers of values come.
+    """
+    shown = [spread(values) for values in lists]
+    left = [value for values, bit in zip(lists, shown, strict=True) if not bit for value in values]
+    least = sorted(order, key=lambda at: len(lists[at]))
+    fits = {at: spread([*left, *lists[at]]) for at in least if shown[at]}
+    found = [*shown, spread([value for values in lists for value in values]), spread(left), *fits.values()]
+    if None in found:
+        return None
+    if found[len(lists)] and not found[len(lists) + 1]:  # a total that may be shown would tell what may not
+        other = next((at for at in least if fits.get(at)), None)
+        shown = [bit and other not in {None, at} for at, bit in enumerate(shown)]
+    elif shown.count(False) == 1 and True in shown:
+        shown[next(at for at in least if shown[at])] = False
+    return shown
+
+
 scales = st.sampled_from([1.0, 1e-300, 1e300, 5e-324, 123.25])
 integers = st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 5)
 drawn = st.one_of(
@@ -198,12 +218,9 @@ def test_owners_values_of_any_scale(running, lists, seed):
     table = shuffled(pd.DataFrame(rows, columns=["g", "x"]), seed)
     frame = an.from_pandas(running, cut_in_three(table), policy=OPEN)
     groups = frame.groupby("g", domain={"g": [0, 1, 2]})["x"].agg(["sum", "count"]).reveal()
-    alone = [spread(values) for values in lists]
-    if None in alone:
+    alone = sums_shown(lists, range(3))
+    if alone is None:
         return
-    if alone.count(False) == 1:
-        counts = [len(values) if bit else 99 for values, bit in zip(lists, alone, strict=True)]
-        alone[int(np.argmin(counts))] = False
     assert (~groups["sum"].isna()).tolist() == alone
     assert groups["count"].tolist() == [len(values) for values in lists]
     whole = spread([value for values in lists for value in values])
@@ -224,18 +241,63 @@ def test_shares_and_groups_of_private_keys(running, lists, seed):
     table = shuffled(pd.DataFrame(rows, columns=["g", "x"]), seed)
     frame = an.from_pandas(running, cut_in_three(table), policy=OPEN)
     shares = frame.share()
-    alone, whole = [spread(values) for values in lists], spread([x for values in lists for x in values])
-    if None in (*alone, whole):
+    whole, beside = (
+        spread([x for xs in lists for x in xs]),
+        [sums_shown(lists, p) for p in itertools.permutations(range(3))],
+    )
+    if None in (whole, *beside):
         return
     assert isinstance(shares["x"].sum().reveal(), Withheld) != whole
-    if alone.count(False) == 1:
-        counts = [len(values) if bit else 99 for values, bit in zip(lists, alone, strict=True)]
-        least = [at for at, count in enumerate(counts) if count == min(counts)]
-        beside = [(~np.isin(GROUPS[:3], [at, alone.index(False)])).tolist() for at in least]
-    else:
-        beside = [alone]
     for found in (shares.groupby("g", domain={"g": [0, 1, 2]})["x"].sum(), frame.groupby("g")["x"].sum()):
         assert (~found.reveal().isna()).tolist() in beside
+
+
+LARGE, SMALL = [1000.0] * 30, [1.0] * 20
+CELLS = {"a": [1000.0, *SMALL], "b": SMALL * 2, "c": LARGE, "d": LARGE * 2}
+NAMES = {"g": list("abcd")}
+TOTALS = {
+    "held": lambda frame: frame.groupby("g", domain=NAMES)["x"].sum(),
+    "shared": lambda frame: frame.share(domain=NAMES).groupby("g", domain=NAMES)["x"].mean(),
+    "of private keys": lambda frame: frame.groupby("g")["x"].sum(),
+    "beyond the groups": lambda frame: frame.groupby("g", domain={"g": list("bcd")})["x"].sum(),
+    "beyond chosen ones": lambda f: f[f["g"] != "a"].groupby("g", domain=NAMES)["x"].sum(),
+    "beyond some": lambda f: f[f["g"] != "a"].groupby("g", domain={"g": list("bd")})["x"].sum(),
+    "beyond shared ones": lambda f: f.share(domain=NAMES).groupby("g", domain={"g": list("bcd")})["x"].sum(),
+}
+
+
+@pytest.mark.parametrize("name", TOTALS)
+def test_what_a_total_leaves_of_the_sums_that_are_shown_is_no_sum_of_few(fresh, name):
+    """1000 and 20 or 60 ones would be left, once the least group is withheld beside the one that 1000 is in."""
+    table = shuffled(pd.DataFrame([(group, x) for group, values in CELLS.items() for x in values], columns=["g", "x"]))
+    frame = an.from_pandas(fresh, cut(table), policy=Policy())
+    assert frame["x"].sum().reveal() == sum(map(sum, CELLS.values()))
+    found = TOTALS[name](frame).reveal()
+    assert found.dropna().index.tolist() == ["b", "d"]
+    assert found.withheld.str.contains("one is above 50 % of").all()
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_nor_what_it_leaves_of_a_filter(fresh, share):
+    table = shuffled(pd.DataFrame([(group, x) for group, values in CELLS.items() for x in values], columns=["g", "x"]))
+    frame = an.from_pandas(fresh, cut(table), policy=Policy())
+    frame = frame.share(domain=NAMES) if share else frame
+    for query in (frame[frame["g"] != "a"]["x"].sum(), frame[frame["g"] != "a"]["x"].mean()):
+        assert isinstance(query.reveal(), Withheld)
+    assert frame[frame["g"] != "c"]["x"].sum().reveal() == 61060
+    assert frame[frame["g"] != "a"]["x"].count().reveal() == 130
+
+
+def test_nor_where_nothing_that_is_shown_may_be_added(fresh):
+    """... then none is shown; without a total that may be shown, all are that may be by themselves, but for one."""
+    for lists, shown in (
+        ({"a": [1000.0, *SMALL], "b": [25.0] * 20, "c": [50.0] * 12}, []),
+        ({"a": [9000.0, *SMALL], "b": SMALL, "c": [90.0] * 12}, ["b"]),
+    ):
+        table = pd.DataFrame([(group, x) for group, values in lists.items() for x in values], columns=["g", "x"])
+        frame = an.from_pandas(fresh, cut(shuffled(table)), policy=Policy())
+        found = frame.groupby("g", domain={"g": list("abc")})["x"].sum().reveal()
+        assert found.dropna().index.tolist() == shown, frame["x"].sum().reveal()
 
 
 def test_what_the_defaults_are(fresh):

@@ -96,7 +96,7 @@ def _absorbed_deal(dealing: Dealing, product: RingArray, epilogue: Epilogue | No
         return
     q = dealing.words(_Q, flat.size)
     with spends(Part.KERNELS):
-        r = (q - flat).astype(word_type(epilogue.width), copy=False)
+        r = np.subtract(q, flat, out=q).astype(word_type(epilogue.width), copy=False)
     deal_finish(dealing, _FINISH, r, epilogue, own_mask=False)
 
 
@@ -107,10 +107,14 @@ def _last_words(context: Context, count: int, epilogue: Epilogue | None) -> Ring
     return words
 
 
-def _absorbed_run(context: Context, share: RingArray, epilogue: Epilogue | None, out: ValueType) -> Round:
+def _absorbed_run(
+    context: Context, share: RingArray, epilogue: Epilogue | None, out: ValueType, *, masked: bool = False
+) -> Round:
+    """masked: whether what comes last is in the share already."""
     with spends(Part.KERNELS):
         flat = share.reshape(-1)
-        flat += _last_words(context, flat.size, epilogue)
+        if not masked:
+            flat += _last_words(context, flat.size, epilogue)
         if epilogue is not None:
             flat = flat.astype(word_type(epilogue.width), copy=False)
     del share
@@ -244,10 +248,10 @@ class FixedWeight:
     def deal(self, op: ops.OwnedProduct, types: Sequence[ValueType], dealing: Dealing, out: ValueType) -> None:
         shape = types[0].shape
         with spends(Part.KERNELS):
-            a = np.zeros(shape, np.uint64)
-            for name in dealing.parties:
-                if name != op.owner:
-                    a += dealing.party_words(_A, name, a.size).reshape(shape)
+            others = [name for name in dealing.parties if name != op.owner]
+            a, *more = (dealing.party_words(_A, name, types[0].count).reshape(shape) for name in others)
+            for words in more:
+                a += words
         if op.key not in dealing.store:
             raise ProgramError(f"weight {op.key} was not loaded")
         with dealing.threads() as threads:
@@ -269,28 +273,36 @@ class FixedWeight:
         weight, bias = loaded
         if weight.shape != op.weight.shape:
             raise ShapeError(f"weight {op.key} was loaded with shape {weight.shape}, the program has {op.weight.shape}")
+        short = _short(op.epilogue)
         if context.me == op.owner:
             parts = {name: (np.empty(x.shape, np.uint64),) for name in context.others}
             yield Exchange({}, dict(parts))
+            q = self._mask(op, context, out)
             with spends(Part.KERNELS):
-                total = x.copy()
-                for (part,) in parts.values():
+                (total,), *others = parts.values()
+                total += x
+                for (part,) in others:
                     total += part
                 with context.threads() as threads:
-                    share = op.form.apply(total, weight, threads=threads, short=_short(op.epilogue))
+                    share = op.form.apply(total, weight, out=q, threads=threads, short=short)
                 if bias is not None:
                     share = _biased(share, bias, op.channel_axis)
         else:
             a = context.correlations.words(_A, x.size).reshape(x.shape)
             with spends(Part.KERNELS):
-                masked = np.ascontiguousarray(x - a)
+                masked = np.subtract(x, a, order="C")
             yield Exchange({op.owner: (masked,)})
+            q = self._mask(op, context, out)
             with context.threads() as threads:
-                share = op.form.apply(a, weight, threads=threads, short=_short(op.epilogue))
+                share = op.form.apply(a, weight, out=q, threads=threads, short=short)
         with spends(Part.KERNELS):
             for more in inputs[1:]:
                 share += more.words
-        return (yield from _absorbed_run(context, share, op.epilogue, out))
+        return (yield from _absorbed_run(context, share, op.epilogue, out, masked=q is not None))
+
+    def _mask(self, op: ops.OwnedProduct, context: Context, out: ValueType) -> RingArray | None:
+        """The mask of what follows, to which the product is added as it is made: a pass over memory less."""
+        return None if op.epilogue is None else _last_words(context, out.count, op.epilogue).reshape(out.shape)
 
     def cost(self, op: ops.OwnedProduct, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
         sent = tuple(0 if name == op.owner else 8 * types[0].count for name in parties)

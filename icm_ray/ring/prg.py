@@ -1,7 +1,10 @@
 """The engine's only source of secret randomness: AES-128 in counter mode, and fresh seeds from the system.
 
-A stream is named by (key, operation, tag); its counter block is operation(32) | tag(32) | block(64), so that no two
-streams of a key overlap. AES-CTR as a pseudorandom generator: NIST SP 800-90A, section 10.2.
+A stream is named by (key, operation, tag); its counter block is operation(32) | tag(32) | chunk(32) | block(32), so
+that no two streams of a key overlap. AES-CTR as a pseudorandom generator: NIST SP 800-90A, section 10.2.
+
+The counter mode is that inside AES-GCM, of zeros: blocks of a chunk are counted from 2 (NIST SP 800-38D, section 7.1).
+The tag is thrown away; even so it takes half as long as the library's bare counter mode.
 """
 
 from __future__ import annotations
@@ -9,11 +12,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 import struct
-from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
@@ -23,19 +25,19 @@ __all__ = ["KEY_BYTES", "Key", "derive_key", "derive_secret", "fresh_secret"]
 
 KEY_BYTES = 16
 _CHUNK = 1 << 18
-_ZEROS = bytes(_CHUNK)
+_ZEROS = memoryview(bytes(_CHUNK))
+_TAG = 16
 
 
 class Key:
     """A key from which streams of uniform words are expanded. Never printed, pickled or compared."""
 
-    __slots__ = ("_idle", "_secret")
+    __slots__ = ("_cipher",)
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != KEY_BYTES:
             raise ValueError(f"a stream key has {KEY_BYTES} bytes, not {len(secret)}")
-        self._secret = secret
-        self._idle: list[Any] = []
+        self._cipher = AESGCM(secret)
 
     def __repr__(self) -> str:
         return "Key(hidden)"
@@ -49,26 +51,15 @@ class Key:
     ) -> NDArray[np.unsignedinteger]:
         """`count` uniform words of stream (operation, tag); the same call gives the same words."""
         size = np.dtype(dtype).itemsize * count
-        buffer = np.empty(size + 16, dtype=np.uint8)
-        nonce = struct.pack(">IIQ", operation, tag, 0)
-        encryptor = self._encryptor(nonce)
+        buffer = np.empty(size + _TAG, dtype=np.uint8)
         view = buffer.data
-        for start in range(0, size, _CHUNK):
+        for chunk, start in enumerate(range(0, max(size, 1), _CHUNK)):
             step = min(_CHUNK, size - start)
-            zeros = _ZEROS if step == _CHUNK else memoryview(_ZEROS)[:step]
-            encryptor.update_into(zeros, view[start:])
-        self._idle.append(encryptor)
+            zeros = _ZEROS if step == _CHUNK else _ZEROS[:step]
+            # the next chunk overwrites the tag behind this one
+            nonce = struct.pack(">III", operation, tag, chunk)
+            self._cipher.encrypt_into(nonce, zeros, None, view[start : start + step + _TAG])
         return buffer[:size].view(dtype)
-
-    def _encryptor(self, nonce: bytes) -> Any:
-        """One that is at the beginning of the stream: used before, which saves most of a short stream's time, or new
-        where other threads use those that there are."""
-        try:
-            encryptor = self._idle.pop()
-        except IndexError:
-            return Cipher(algorithms.AES(self._secret), modes.CTR(nonce)).encryptor()
-        encryptor.reset_nonce(nonce)
-        return encryptor
 
 
 def derive_key(secret: bytes, *context: bytes | str | int) -> Key:

@@ -49,8 +49,14 @@ class Key:
     def words(
         self, operation: int, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64
     ) -> NDArray[np.unsignedinteger]:
-        """`count` uniform words of stream (operation, tag); the same call gives the same words."""
+        """`count` uniform words of stream (operation, tag); the same call gives the same words.
+
+        Raises:
+            ValueError: where the chunks of so long a stream would be counted in more than 32 bits, and repeat.
+        """
         size = np.dtype(dtype).itemsize * count
+        if size > _CHUNK << 32:
+            raise ValueError(f"a stream has at most {_CHUNK << 32} bytes, not {size}")
         buffer = np.empty(size + _TAG, dtype=np.uint8)
         view = buffer.data
         for chunk, start in enumerate(range(0, max(size, 1), _CHUNK)):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from icm_ray.ring import prg
 from icm_ray.ring.prg import KEY_BYTES, Key, derive_key, fresh_secret
 
 NIST_KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
@@ -32,6 +33,16 @@ def test_blocks_count_up_from_two_in_each_chunk():
         assert stream[16 * block : 16 * block + 16] == encryptor.update(counted)
     last = encryptor.update(struct.pack(">IIII", 7, 9, 1, 2 + 6))
     assert stream[-4:] == last[:4]
+
+
+def test_no_counter_comes_round():
+    """Neither the blocks of a chunk nor the chunks of a stream fill 32 bits: beyond that a stream would repeat."""
+    assert prg._CHUNK // 16 + 2 < 1 << 32
+    with pytest.raises(ValueError, match="a stream has at most"):
+        Key(NIST_KEY).words(0, 0, (prg._CHUNK << 32) // 8 + 1)
+    for operation, tag in ((1 << 32, 0), (0, 1 << 32)):
+        with pytest.raises(struct.error):
+            Key(NIST_KEY).words(operation, tag, 1)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 300), st.sampled_from([1, 2, 4, 8]))

@@ -12,6 +12,7 @@ from icm_ray.policy import Noise, Policy
 from icm_ray.private_folder import LOCK, SharedFolder
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.worker.answer_ledger import read_entries
+from icm_ray.runtime.worker.ledgers import Ledgers
 from tests.security.test_attacks_on_policies import AGES, NEAR, TABLE, change, framed, session
 from tests.twins import twin
 
@@ -150,3 +151,67 @@ def test_nobody_waits_for_ever_for_one_who_leaves(tmp_path):
         SharedFolder("icm-", "x", str(tmp_path), patience=0.0)
     os.close(leaving)
     SharedFolder("icm-", "x", str(tmp_path), patience=0.0).close()
+
+
+# --- on several nodes -----------------------------------------------------------------------------------------------
+
+
+def of_nodes(tmp_path, monkeypatch, member, shared=False):
+    """As if each lane's worker of a member were on a node of its own."""
+    root = Ledgers._root
+
+    def moved(ledgers):
+        if ledgers._name != member:
+            return root(ledgers)
+        return tmp_path / ("all" if shared else f"node {ledgers._lane}")
+
+    monkeypatch.setattr(Ledgers, "_root", moved)
+
+
+def left_out(monkeypatch):
+    """A driver that has nothing compared."""
+    monkeypatch.setattr("icm_ray.runtime.driver.lane_engine.compare_ledgers", lambda lane, home, names: None)
+
+
+NOT_HELD = "refuses: its ledger in lane 1 was not held against that in lane 0"
+
+
+def test_a_party_that_keeps_a_ledger_on_each_node_takes_no_policy(tmp_path, monkeypatch):
+    """... nor does one whose driver does not ask whether it does."""
+    path = tmp_path / "visits.parquet"
+    TABLE.to_parquet(path)
+    of_nodes(tmp_path, monkeypatch, "alice")
+    with two_lanes() as engine:
+        for _ in range(2):
+            with pytest.raises(SessionError, match=r"alice keeps another ledger .* set ledger= .*lane 1 .*, lane 0 "):
+                an.read_parquet(engine, {"alice": str(path)}, policy=NAMED)
+        left_out(monkeypatch)
+        with pytest.raises(SessionError, match=f"alice {NOT_HELD}"):
+            an.read_parquet(engine, {"alice": str(path)}, policy=NAMED)
+        assert an.read_parquet(engine, {"alice": str(path)})["cost"].sum().reveal() == TABLE["cost"].sum()
+
+
+def test_nor_does_an_owner_have_two_secrets_for_the_keys_of_its_rows(tmp_path, monkeypatch):
+    noise = Policy(name="noisy", noise=Noise(kind="cell_key", scale=2.0))
+    of_nodes(tmp_path, monkeypatch, "carol")
+    with two_lanes() as engine:
+        assert framed(engine, NAMED)["cost"].sum().reveal() == TABLE["cost"].sum(), "it keeps no ledger"
+        with pytest.raises(SessionError, match="carol keeps another ledger"):
+            framed(engine, noise)
+        left_out(monkeypatch)
+        path = tmp_path / "visits.parquet"
+        TABLE.to_parquet(path)
+        frame = an.read_parquet(engine, {"carol": str(path)}, policy=noise)
+        frame = twin(frame, tables=tuple(change(table, lanes=(1,)) for table in frame._dataset.facts.tables))
+        with pytest.raises(SessionError, match=f"carol {NOT_HELD}"):
+            frame[frame["age"] >= 40].count_rows().reveal()
+
+
+def test_one_that_keeps_it_where_all_its_nodes_see_it_does(tmp_path, monkeypatch):
+    of_nodes(tmp_path, monkeypatch, "alice", shared=True)
+    with two_lanes() as engine:
+        frame = framed(engine, NAMED)
+        assert first_and_close(frame)[0].reveal() == TABLE[AGES >= 40]["cost"].sum()
+        with pytest.raises(PolicyError, match=NEAR):
+            first_and_close(frame)[1].reveal()
+    assert [item.name for item in (tmp_path / "all").iterdir()] == ["visits"], "nothing else is left there"

@@ -47,7 +47,7 @@ _GRACE: Final = 0.5
 """How long other witnesses of a failure are waited for."""
 _EXIT: Final = 3.0
 """Seconds that workers may take to end by themselves."""
-_RESUMED: Final = {"run", "gather"}
+_RESUMED: Final = {"run", "gather", "ledgers"}
 """Steps after whose failure the lane goes on where every member lives."""
 _FAREWELL: Final = 300
 """Characters of what a worker says of its own end."""
@@ -76,6 +76,7 @@ class Lane:
         self.data: dict[str, WatchedLink] = {}
         self.control: dict[str, WatchedLink] = {}
         self._linked: dict[int, tuple[int, int]] = {}  # generations, its own and the other's, by lane
+        self.one_ledger: set[str] = set()  # members that are known to keep theirs where they do in the first lane
         self._session, self._station = session, station
         self._heard = Mailbox()
         self._calls, self._generation, self._lane_links = 0, 0, 0

@@ -26,7 +26,7 @@ from icm_ray.query.tasks import PushedSource, Source, TableInfo
 from icm_ray.runtime.driver.ending import Ending
 from icm_ray.runtime.driver.engine import Execution, LaneJob, More, Streamed, Table, Totals
 from icm_ray.runtime.driver.first_cause import Evidence
-from icm_ray.runtime.driver.gather import gather
+from icm_ray.runtime.driver.gather import compare_ledgers, gather
 from icm_ray.runtime.driver.handle import Handle
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.driver.preprocess import preprocess, slots_by_lane
@@ -308,8 +308,12 @@ class LaneEngine(StaysHere):
         """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are. sets: which
         row sets are known to have been asked for, whoever has gone since.
 
-        Returns the row sets that their ledgers have of it; where some know of fewer than others they are told.
+        Returns the row sets that their ledgers have of it; where some know of fewer than others they are told. Raises
+        `SessionError` where workers of one member in two lanes keep two ledgers.
         """
+        self._compare_ledgers(self.parties)
+        if self.owners and policy.noise is not None and policy.noise.kind == "cell_key":
+            self._compare_ledgers(self.owners)  # their secret lies there
         known: dict[RowSet, None] = {}
         for _ in range(2):
             told = [self._tell_policy(lane, dataset, policy, tables, tuple(known)) for lane in self._open()]
@@ -319,6 +323,12 @@ class LaneEngine(StaysHere):
             if all(theirs == tuple(known) for lane in told for theirs in lane):
                 break
         return tuple(known)
+
+    def _compare_ledgers(self, names: tuple[str, ...]) -> None:
+        for lane in self._open():
+            if lane.index and not lane.one_ledger.issuperset(names):
+                self._lanes[0].usable()
+                compare_ledgers(lane, self._lanes[0], names)
 
     def _tell_policy(
         self, lane: Lane, dataset: str, policy: Policy, tables: Sequence[str], sets: tuple[RowSet, ...]

@@ -27,6 +27,7 @@ __all__ = [
     "Abort",
     "Answer",
     "Commit",
+    "CompareLedgers",
     "Done",
     "Exit",
     "Failed",
@@ -137,6 +138,16 @@ class GatherShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
     order: Gather
 
 
+class CompareLedgers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Find out, over a member's own link between two lanes, whether its worker in `lane` sees the folder in which its
+    worker in the first lane, `home`, keeps ledgers. Before that it takes no policy.
+    """
+
+    call: int
+    lane: int
+    home: int
+
+
 class Forget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """Drop shares, weights and tables."""
 
@@ -160,6 +171,7 @@ Order = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     SetPolicy,
     LinkLanes,
     GatherShares,
+    CompareLedgers,
     Forget,
     Exit,
 ]

@@ -12,17 +12,22 @@ from typing import Final
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import ProgramError, SessionError
+from icm_ray.ops.seams import Link
 from icm_ray.policy import Policy
 from icm_ray.private_folder import SharedFolder, in_memory
 from icm_ray.query.question import Asked, DatasetFacts, Question
 from icm_ray.query.row_set import RowSet
 from icm_ray.query.told_rows import asked_of, earlier
+from icm_ray.ring.prg import fresh_secret
 from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.runtime.worker.answer_ledger import AnswerLedger, kept_secret
 
-__all__ = ["Ledgers"]
+__all__ = ["FIRST_LANE", "Ledgers"]
 
 _PREFIX: Final = "icm-ledger-"
+_TOKEN: Final = 16
+FIRST_LANE: Final = 0
+"""Where a member keeps its ledger; workers in other lanes see the same one."""
 
 
 class Ledgers:
@@ -38,6 +43,54 @@ class Ledgers:
         self._named: dict[str, AnswerLedger] = {}
         self._secrets: dict[str, bytes] = {}
         self._asked: Asked | None = None
+        self._one = lane.lane == FIRST_LANE
+
+    def compare(self, link: Link, *, first: bool) -> None:
+        """Find out whether this member's workers in two lanes keep one ledger: what the one in the first lane leaves in
+        its folder for a moment, the other sees in its own. Both call it, with the link between them.
+
+        Errors: `SessionError` in the other where it does not; in either where there can be no folder.
+        """
+        if first:
+            self._leave_mark(link)
+            return
+        token = link.receive_message()
+        self._one = len(token) == _TOKEN and self._mark(token).exists()
+        link.send_message(b"")
+        if token and not self._one:
+            reason = f"{self._name} keeps another ledger here than in lane {FIRST_LANE}, and each misses what the other"
+            raise SessionError(
+                f"{reason} answers: set ledger= (ICM_LEDGER) to a folder on a file system of all its nodes",
+                party=self._name,
+            )
+
+    def _leave_mark(self, link: Link) -> None:
+        token = fresh_secret(_TOKEN)
+        try:
+            mark = self._mark(token)
+            mark.touch(0o600, exist_ok=False)
+        except (OSError, SessionError) as error:
+            link.send_message(b"")  # it waits for one
+            link.receive_message()
+            if isinstance(error, SessionError):
+                raise
+            path = str(error.filename)
+            raise SessionError(f"{path}: no ledger can be kept there: {error.strerror}", path=path) from None
+        try:
+            link.send_message(token)
+            link.receive_message()
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def _mark(self, token: bytes) -> Path:
+        root = self._root()
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return root / f".{self._name}-{token.hex()}"
+
+    def _check_one(self) -> None:
+        if not self._one:
+            reason = f"its ledger in lane {self._lane} was not held against that in lane {FIRST_LANE}"
+            raise SessionError(f"{self._name} refuses: {reason}", party=self._name)
 
     def _root(self) -> Path:
         if self._folder is not None:
@@ -57,6 +110,7 @@ class Ledgers:
 
     def open(self, dataset: str, policy: Policy, sets: Iterable[RowSet]) -> tuple[RowSet, ...]:
         """The row sets that this worker knows of, once it has taken over others. Errors: `SessionError`."""
+        self._check_one()
         if dataset not in self._ledgers:
             self._ledgers[dataset] = self._named.get(policy.name) or self._opened(dataset, policy)
             if policy.name:
@@ -81,6 +135,7 @@ class Ledgers:
         """What keys of this owner's rows are drawn from, by the policy's name: as long as its ledger lasts, or would if
         it kept one. Errors: `SessionError`.
         """
+        self._check_one()
         if policy not in self._secrets:
             self._secrets[policy] = kept_secret(self._root() / policy / f"{self._name}.noise")
         return self._secrets[policy]

@@ -48,6 +48,9 @@ class OwnerRole(Role):
     def open_table(self, order: Open, pushed: Iterable[tuple[int, bytes]]) -> TableInfo:
         return self._rows.open(order, pushed)
 
+    def compare_ledgers(self, link: Link, first: bool) -> None:
+        self._rows.ledgers.compare(link, first=first)
+
     def forget(self, keys: tuple[str, ...]) -> None:
         self._rows.forget(keys)
 

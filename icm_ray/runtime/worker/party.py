@@ -121,6 +121,9 @@ class PartyRole(Role):
     def _ungathered(self, reason: str) -> Desynchronised:
         return Desynchronised(f"{self.name} {reason}", party=self.name, step="gather")
 
+    def compare_ledgers(self, link: Link, first: bool) -> None:
+        self._rows.ledgers.compare(link, first=first)
+
     def forget(self, keys: tuple[str, ...]) -> None:
         self._rows.forget(keys)
         for key in keys:

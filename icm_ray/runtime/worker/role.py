@@ -72,6 +72,12 @@ class Role(ABC):
         """Send copies of kept shares over this member's own link to another lane, or take them there (`home`)."""
         raise ProgramError(f"{self.name} is no party")
 
+    def compare_ledgers(self, link: Link, first: bool) -> None:
+        """Find out whether this member's workers in two lanes keep one ledger, over its own link between them. first:
+        whether this is the one in the first lane. Raises `SessionError` in the other where they do not.
+        """
+        raise ProgramError(f"{self.name} keeps no ledger")
+
     @abstractmethod
     def forget(self, keys: tuple[str, ...]) -> None:
         """Drop shares, weights and tables."""

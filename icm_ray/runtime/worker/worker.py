@@ -21,6 +21,7 @@ from typing import Final
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError, PeerLost, PeerSilent, ProgramError, SessionError
 from icm_ray.names import DEALER, DRIVER
+from icm_ray.ops.seams import Link
 from icm_ray.preprocessing.directory import Directory
 from icm_ray.preprocessing.disk import refusing
 from icm_ray.profile import Clock
@@ -35,6 +36,7 @@ from icm_ray.runtime.worker.dealer import DealerRole
 from icm_ray.runtime.worker.driver_link import DriverLink
 from icm_ray.runtime.worker.guard import Guard
 from icm_ray.runtime.worker.house import House
+from icm_ray.runtime.worker.ledgers import FIRST_LANE
 from icm_ray.runtime.worker.mesh import Mesh
 from icm_ray.runtime.worker.owner import OwnerRole
 from icm_ray.runtime.worker.party import PartyRole
@@ -248,6 +250,7 @@ class Worker:
         | say.SetPolicy
         | say.LinkLanes
         | say.GatherShares
+        | say.CompareLedgers
         | say.Forget,
         role: Role,
     ) -> say.Answer | None:
@@ -273,6 +276,10 @@ class Worker:
                 self._mesh.open_lanes(plan, (lane, home), generation, Endpoint(*peer))
             case say.GatherShares(call, gather):
                 self._gather(gather, role)
+            case say.CompareLedgers(call, lane, home):
+                if home != FIRST_LANE:
+                    raise ProgramError(f"{self.name} keeps its ledger in lane {FIRST_LANE}")
+                role.compare_ledgers(self._between(lane, home), self._joined()[0].lane == home)
             case say.Forget(call, keys):
                 role.forget(keys)
             case say.Relink(call, generation):
@@ -376,11 +383,13 @@ class Worker:
 
     def _gather(self, order: Gather, role: Role) -> None:
         """Send, or take in the lane `home`, this party's own kept shares, over this party's own link."""
-        plan, _ = self._joined()
-        link = self._mesh.between((order.lane, order.home))
+        role.gather(order, self._between(order.lane, order.home), self._joined()[0].lane == order.home)
+
+    def _between(self, lane: int, home: int) -> Link:
+        link = self._mesh.between((lane, home))
         if link is None:
-            raise ProgramError(f"{self.name} has no link from lane {order.lane} to lane {order.home}")
-        role.gather(order, link, plan.lane == order.home)
+            raise ProgramError(f"{self.name} has no link from lane {lane} to lane {home}")
+        return link
 
     def close(self) -> None:
         """End the links, the listener and the lease. Idempotent."""

@@ -45,6 +45,8 @@ SERVING: Final = "serving.json"
 USERS: Final = "user"
 """The folder of the key that this organisation's users show."""
 _REDIAL: Final = 2.0
+_LINKS: Final = 8
+"""Conversations with one peer at a time: each has threads."""
 _ANNOUNCE: Final = 30.0
 """Seconds between two tries to show a new key to who has not taken it."""
 
@@ -84,6 +86,7 @@ class Instance:
         self._changing = threading.RLock()
         self._changed = threading.Condition(self._changing)
         self._stopping = threading.Event()
+        self._looking = threading.Lock()
         self._pages: list[HttpServer] = []
         door = Doorkeeper(
             settings,
@@ -181,11 +184,12 @@ class Instance:
         """Converse over a link. answer: what whoever is there is answered."""
         conversation = Conversation(self.settings.name, who, link, answer, self.settings.limits, self._ended)
         with self._changing:
-            stopping = self._stopping.is_set()
-            if not stopping:
-                self._conversations.setdefault(who, []).append(conversation)
+            held = self._conversations.setdefault(who, [])
+            refused = self._stopping.is_set() or (who != USER and len(held) >= _LINKS)
+            if not refused:
+                held.append(conversation)
                 self._changed.notify_all()
-        if stopping or conversation.gone:
+        if refused or conversation.gone:
             conversation.close()
             self._ended(conversation)
         return conversation
@@ -291,10 +295,12 @@ class Instance:
 
     def look_again(self) -> None:
         """Hang up on whoever is not approved any more, and end what runs for it or with it. Errors: `InstanceError`."""
-        known = {name for name, peer in self.roster.peers.items() if peer.state == "approved"} | {self.settings.name}
-        with self._changing:
-            here = {name.removeprefix(CHECK) for name, held in self._conversations.items() if held and name != USER}
-        self._hang_up((here | {name for _, half in self.halves.running() for name in half.organisations}) - known)
+        with self._looking:  # whoever is told that it was done finds it done, by whichever thread
+            known = {name for name, peer in self.roster.peers.items() if peer.state == "approved"}
+            with self._changing:
+                here = {name.removeprefix(CHECK) for name, held in self._conversations.items() if held and name != USER}
+            here |= {name for _, half in self.halves.running() for name in half.organisations}
+            self._hang_up(here - known - {self.settings.name})
 
     def _hang_up(self, names: Iterable[str]) -> None:
         """End conversations with peers, and workers that run for them or with them."""

@@ -84,7 +84,8 @@ class Roster:
                 f"{name!r} is not in the roster (it has {known}): icm invite {name}, or icm join TICKET"
             )
         if peer.state != "approved":
-            way = f"icm peers approve {name}, once the six words were compared" if peer.state == "joined" else "no way"
+            approve = f"icm peers --approve {name}, once the six words were compared"
+            way = approve if peer.state == "joined" else f"icm invite {name}, or icm join TICKET, to meet anew"
             raise InstanceError(f"{name} is {peer.state}, and not approved: {way}", party=name)
         return peer
 
@@ -130,7 +131,9 @@ class Roster:
             body = self._read()
             known = next((item for item in body.peers if item.name == peer.name), None)
             if known is not None and known.state != "revoked" and known.certificate != peer.certificate:
-                raise InstanceError(f"{peer.name} is known by another certificate: icm peers revoke {peer.name} first")
+                raise InstanceError(
+                    f"{peer.name} is known by another certificate: icm peers --revoke {peer.name} first"
+                )
             self._write(replace(body, peers=(*self._others(body, peer.name), peer)))
 
     def repin(self, name: str, old: bytes, new: bytes) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from threading import Thread
@@ -327,27 +326,3 @@ def test_no_instance_at_all(tmp_path):
     assert found["icm.toml"].outcome == "failed"
     assert "icm init" in found["icm.toml"].remedy
     assert "disk" in found
-
-
-# --- revocation ---------------------------------------------------------------------------------------------------
-
-
-def test_revocation_ends_links_at_once(organisations, typed, alice):
-    """... and the workers of lanes with whom is revoked."""
-    assert alice.peer("bob")["visits"]["cost"].count().reveal() == 400
-    instance = organisations["alice"][1]
-    mine = [half for _, half in instance.halves.running() if "bob" in half.organisations]
-    assert mine
-    assert instance.connected("bob")
-    try:
-        assert typed("alice", "peers", "--revoke", "bob").code == 0
-        assert not instance.connected("bob")
-        assert all(half.handle.lost() for half in mine)
-        with pytest.raises(icm.InstanceError, match="revoked"):
-            instance.ask("bob", Ping(), 5)
-    finally:
-        instance.roster.set_state("bob", "approved")
-    assert isinstance(instance.ask("bob", Ping(), 30), Pong)  # bob dials again
-    with suppress(icm.FaultError):  # its lane has ended, and is assembled anew
-        alice.peer("bob")["visits"]["cost"].count().reveal()
-    assert alice.peer("bob")["visits"]["cost"].count().reveal() == 400

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 import icm_ray as icm
 from cluster.cli.main import app
+from icm_ray.instance import instance as instances
 from icm_ray.instance import rotation
 from icm_ray.instance.conversation import Conversation
 from icm_ray.instance.doorkeeper import INSTANCE
 from icm_ray.instance.found import found
+from icm_ray.instance.halves import Half
 from icm_ray.instance.instance import Instance
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import ListDatasets, Ping, Pong
@@ -27,8 +29,9 @@ from tests.instance.conftest import meet
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(tmp_path, monkeypatch):
     """Makes an instance, or makes it anew: it keeps its port."""
+    monkeypatch.setattr(instances, "_REDIAL", 0.1)
     living = {}
 
     def serve(name, dial_only=False):
@@ -88,6 +91,26 @@ def test_a_peer_who_listens_is_shown_a_new_key(served, tmp_path):
     assert isinstance(bob.ask("alice", Ping(), 30), Pong)
 
 
+def test_a_peer_opens_a_few_links_and_no_more(served):
+    alice, bob = served("alice"), served("bob")
+    meet(alice, bob)
+    station = TcpStation(alice.key.identity, None, True, TransportConfig())
+    place, gone = Endpoint("bob", "127.0.0.1", bob.port, bob.key.certificate), Event()
+    talks = []
+    try:
+        for number in range(9):
+            link = station.open(place, f"{INSTANCE}{number:032}", True)
+            ended = (lambda _: gone.set()) if number == 8 else None
+            talks.append(Conversation("alice", "bob", link, pytest.fail, alice.settings.limits, ended))
+            if number < 8:
+                assert isinstance(talks[-1].call(Ping(), 10), Pong)
+        assert gone.wait(10)
+        assert isinstance(talks[0].call(Ping(), 10), Pong)
+    finally:
+        for talk in talks:
+            talk.close()
+
+
 def test_whoever_is_revoked_shows_nothing(served, tmp_path):
     alice, bob = served("alice"), served("bob")
     meet(alice, bob)
@@ -105,6 +128,45 @@ def test_what_is_no_exchange(served):
     with pytest.raises(icm.PeerLost):
         exchange("alice", (), ("127.0.0.1", port))
     assert exchange("alice", (), ("127.0.0.1", bob.port)) == ()
+
+
+# --- revocation ---------------------------------------------------------------------------------------------------
+
+
+class Handle:
+    """Of a worker that runs nothing."""
+
+    def __init__(self):
+        self.killed = False
+
+    def lost(self):
+        return "killed" if self.killed else ""
+
+    def kill(self):
+        self.killed = True
+
+    def ended(self, timeout):
+        return self.killed
+
+
+def test_revocation_ends_links_and_workers_at_once(served, tmp_path):
+    """... of lanes with whom is revoked, whoever asked for them."""
+    alice, bob = served("alice"), served("bob", dial_only=True)
+    meet(alice, bob)
+    assert isinstance(alice.ask("bob", Ping(), 30), Pong)
+    halves = {}
+    for lane, (asker, others) in enumerate((("bob", ()), ("alice", ("bob", "carol")), ("alice", ()))):
+        half = halves[lane] = Half(asker, Handle(), (asker, "127.0.0.1", 1, b""))
+        half.organisations |= set(others)
+        alice.halves._halves["0" * 16, lane] = half
+    said = CliRunner().invoke(app, ["peers", "--home", str(tmp_path / "alice"), "--revoke", "bob"])
+    assert said.exit_code == 0, said.output
+    assert not alice.connected("bob")
+    assert [half.handle.killed for half in halves.values()] == [True, True, False]
+    with pytest.raises(icm.InstanceError, match=r"bob is revoked, .* icm invite bob"):
+        alice.ask("bob", Ping(), 5)
+    with pytest.raises(icm.InstanceError):
+        bob.ask("alice", Ping(), 5)
 
 
 # --- chains -------------------------------------------------------------------------------------------------------

@@ -68,12 +68,23 @@ VERBS = {
         'frame["cost"].isna()',
         'frame["cost"].fillna(0)',
         'frame["cost"].where(frame["age"] > 40, 0)',
-        'frame["cost"].astype("int")',
+        'frame["cost"].fillna(0).astype("int")',
         'frame["ward"] == "a"',
         'frame["ward"].str.startswith("a")',
         'frame["ward"].str.len()',
         'frame["day"] >= "2024-02-01"',
+        'frame["day"].between("2024-01-31", "2024-02-29")',
+        'frame["day"].fillna("2024-01-01") - pd.Timedelta("1D")',
+        'frame["day"] - pd.Timestamp("2024-01-01")',
+        '(frame["day"] - pd.Timestamp("2024-01-01")).dt.days',
+        'frame["day"].dt.year',
         'frame["day"].dt.month',
+        'frame["day"].dt.day_of_week',
+        'frame["day"].dt.day_of_year',
+        'frame["day"].dt.hour',
+        'frame["day"].dt.date',
+        'frame["day"].dt.floor("h")',
+        'frame["day"].dt.ceil("h")',
         'frame["day"].dt.is_month_end',
         'frame["day"].dt.tz_localize("Europe/Berlin").dt.tz_convert("UTC")',
         'frame["price"] * 2 - Decimal("0.05")',
@@ -93,7 +104,15 @@ VERBS = {
         'frame["cost"].max()',
         'frame["cost"].median()',
         'frame["cost"].quantile(0.9)',
+        'frame["day"].min()',
+        'frame["day"].mean()',
         'frame["day"].median()',
+        'frame["day"].std()',
+        'frame["day"].nunique()',
+        'frame["day"].sum()',
+        'frame["price"].sum()',
+        'frame["price"].median()',
+        'frame["price"].sem()',
         'frame["age"].nunique()',
         'frame["cost"].nunique()',
         'frame["ward"].nunique(domain=["a", "b"])',
@@ -118,6 +137,10 @@ VERBS = {
         'frame["ward"].mode()',
         'frame["cost"].histogram(4, range=(0, 400))',
         'frame["cost"].nlargest(3)',
+        'frame["day"].nlargest(2)',
+        'frame["day"].mode()',
+        'frame["day"].value_counts(domain=["2024-01-05", "2024-02-17"])',
+        'frame["price"].describe()',
         'frame.groupby("ill")["cost"].mean()',
         'frame.groupby("ward", domain={"ward": ["a", "b"]})["cost"].agg(["count", "mean"])',
         'frame.groupby("ward", domain={"ward": ["a", "b"]}).agg(most=("cost", "max"))',
@@ -127,6 +150,11 @@ VERBS = {
         'frame.groupby("ill")["cost"].describe()',
         'frame.groupby("age")["cost"].sum()',
         'frame.groupby("ward")["cost"].median()',
+        'frame.groupby("day")["cost"].sum()',
+        'frame.groupby("price")["cost"].median()',
+        'frame.groupby(frame["day"].dt.month)["cost"].sum()',
+        'frame.groupby(frame["day"].dt.year)["cost"].sum()',
+        'frame.groupby("ill").agg(first=("day", "min"), middle=("day", "median"), bill=("price", "sum"))',
         'frame.groupby("age")["cost"].min()',
         'frame.groupby("age")["cost"].median()',
         'frame.groupby("ill")["cost"].quantile([0.25, 0.75])',
@@ -144,12 +172,13 @@ VERBS = {
     ],
 }
 """What a user of pandas writes, by what it gives."""
-_HEAD = """# From pandas to SecureFrame
+BOUNDS = {"age": 130, "day": ("2020-01-01", "2030-01-01")}
+_HEAD = f"""# From pandas to SecureFrame
 
 What a user of pandas writes, tried on a frame whose rows are with their owners, and on one that is shared
-(`frame[["age", "cost", "ill"]].share()`). **yes** means: it works, and the result is that of pandas on the pooled
-rows. Else the answer is what the error says. This page is made by `python docs/verbs.py`, and a test holds it to what
-the code does.
+(`frame.share(domain={{"ward": ["a", "b"]}})`); both are read with `bounds={BOUNDS}`.
+**yes** means: it works, and the result is that of pandas on the pooled rows. Else the answer is what the error says.
+This page is made by `python docs/verbs.py`, and a test holds it to what the code does.
 """
 
 
@@ -160,7 +189,7 @@ def tried(text: str, names: dict[str, Any]) -> str:
     try:
         made = eval(text, names)  # noqa: S307 - of the list above
         if isinstance(made, SecureColumn):
-            made = made.count()
+            made = made.max() if made.kind != "string" else made.count()
         if isinstance(made, SecureFrame | MergedFrame):
             made = made.count_rows()
         if isinstance(made, Query):
@@ -195,9 +224,9 @@ def _lines() -> Iterator[str]:
     modules = {"an": an, "np": np, "pd": pd}
     yield _HEAD
     with ThreadEngine(("alice", "bob")) as engine:
-        held = an.from_pandas(engine, {"alice": north, "bob": south})
+        held = an.from_pandas(engine, {"alice": north, "bob": south}, bounds=BOUNDS)
         other = an.from_pandas(engine, {"alice": south[["age"]].assign(more=1.0, code=[47, 34])})
-        shared, shared_other = held[["age", "cost", "ill"]].share(), other.share()
+        shared, shared_other = held.share(domain={"ward": ["a", "b"]}), other.share()
         for title, texts in VERBS.items():
             yield f"## {title}\n"
             yield "| pandas | rows with their owners | shared rows |"

@@ -187,15 +187,6 @@ def test_sorted_merged_and_concatenated(engine, shared, pooled):
     assert together["t"].max().reveal() == both.max()
 
 
-def test_parts_are_derived_before(engine, pooled, shared):
-    frame = an.from_pandas(engine, {"bob": pooled})
-    assert frame.assign(year=frame["t"].dt.year).share()["year"].max().reveal() == 2024
-    with pytest.raises(ColumnError, match=r"derive it before, frame.assign\(part=frame\[...\].dt.year\).share\(\)"):
-        shared["t"].dt.year.max().reveal()
-    with pytest.raises(ColumnError, match=r"dt.floor\(...\)"):
-        shared[shared["t"].dt.floor("D") > "2000-01-01"].count_rows().reveal()
-
-
 def test_sql(shared, pooled):
     text = "SELECT COUNT(*) AS n, MIN(t) AS first, MAX(z) AS last, SUM(p) AS p FROM f WHERE day >= DATE '1950-01-01'"
     chosen = pooled[pooled["day"].map(lambda day: day is not None and day >= dt.date(1950, 1, 1))]

@@ -22,6 +22,7 @@ _SUMMAND_F = 24  # of one that is rounded
 _ROOM = 62
 _KEPT = 44  # bits that a rounded multiple has
 _LEAST = 8  # bits of a factor, fractional bits of a value whose product would not fit else
+_MOST_POWER = 16
 _LEAST_F = 16  # of a product, where it is rounded
 
 
@@ -158,6 +159,21 @@ def _fitting(rows: RowBuild, x: Value, y: Value) -> tuple[Value, Value]:
     return fitting[0], fitting[1]
 
 
+def _power(rows: RowBuild, arguments: Sequence[Operand], options: Sequence[Scalar]) -> Operand:
+    """Of a whole exponent from 1 on: products of halves."""
+    exponent = options[0]
+    if not isinstance(exponent, int | float) or exponent not in range(1, _MOST_POWER + 1):
+        raise before_sharing(f"** {exponent!r}")
+    x = rows.secret(arguments[0])
+    if x.domain:
+        raise before_sharing("a power of text")
+    if exponent == 1:
+        return Secret(_kind(x, x), x.value, x.there, x.blank)
+    half = _power(rows, (x,), (int(exponent) // 2,))
+    whole = _multiply(rows, (half, half), ())
+    return _multiply(rows, (whole, x), ()) if exponent % 2 else whole
+
+
 def _divide(rows: RowBuild, arguments: Sequence[Operand], _: Sequence[Scalar]) -> Operand:
     a, b = arguments
     if isinstance(b, Secret):
@@ -187,6 +203,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     "subtract": _subtract,
     "multiply": _multiply,
     "divide": _divide,
+    "power": _power,
     "negate": _negate,
     "abs": _abs,
 }

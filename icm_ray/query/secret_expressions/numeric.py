@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 
 from icm_ray.ops.linear import Add, AssumeWidth, Scale
 from icm_ray.ops.products import Epilogue, Relu
+from icm_ray.program.build import Value
 from icm_ray.query.expressions.tree import Scalar
-from icm_ray.query.secret_expressions.operand import Lowering, Operand, RowBuild, Secret, before_sharing
+from icm_ray.query.secret_expressions.blocks import Span, left, span, whole
+from icm_ray.query.secret_expressions.operand import Lowering, Operand, Public, RowBuild, Secret, before_sharing
 
 __all__ = ["LOWERINGS"]
 
@@ -43,4 +46,34 @@ def _cast(rows: RowBuild, arguments: Sequence[Operand], options: Sequence[Scalar
     return Secret(target, x.value, x.there, x.blank)
 
 
-LOWERINGS: Mapping[str, Lowering] = {"maximum": _limited(1), "minimum": _limited(-1), "cast": _cast}
+def _divided(what: str, taken: Callable[[RowBuild, Span, Fraction], Value], *, remainder: bool) -> Lowering:
+    """Of whole numbers by a public one: x // -d = -x // d, x % -d = -(-x % d)."""
+
+    def lower(rows: RowBuild, arguments: Sequence[Operand], _: Sequence[Scalar]) -> Operand:
+        x, divisor = arguments
+        if not isinstance(x, Secret) or x.kind != "int" or not isinstance(divisor, Public):
+            raise before_sharing(f"{what} but of whole numbers by a public one")
+        if not isinstance(divisor.value, int) or isinstance(divisor.value, bool) or not divisor.value:
+            raise before_sharing(f"{what} by {divisor.value!r}")
+        if x.value.type.f or x.value.type.error:
+            raise before_sharing(f"{what} of what is rounded")
+        sign = 1 if divisor.value > 0 else -1
+        signed = Secret("int", x.value if sign > 0 else rows.builder.add(Scale(-1), x.value))
+        unit = Fraction(abs(divisor.value))
+        found = taken(rows, span(rows, signed, unit), unit)
+        return Secret("int", rows.builder.add(Scale(-1), found) if remainder and sign < 0 else found, x.there)
+
+    return lower
+
+
+def _remainder(rows: RowBuild, x: Span, unit: Fraction) -> Value:
+    return whole(rows, left(rows, x, unit), Fraction(1))
+
+
+LOWERINGS: Mapping[str, Lowering] = {
+    "maximum": _limited(1),
+    "minimum": _limited(-1),
+    "cast": _cast,
+    "floor_divide": _divided("//", whole, remainder=False),
+    "modulo": _divided("%", _remainder, remainder=True),
+}

@@ -4,7 +4,7 @@ integers are. A public summand or factor moves the grid alone, and nothing is co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final
@@ -17,7 +17,7 @@ from icm_ray.query.expressions.catalogue import FUNCTIONS
 from icm_ray.query.expressions.function import Typed
 from icm_ray.query.expressions.tree import Scalar
 from icm_ray.query.grid import ONES, Grid, common_step, public_value, tick_of
-from icm_ray.query.secret_expressions import arithmetic, comparison, logic, numeric
+from icm_ray.query.secret_expressions import arithmetic, calendar, comparison, logic, numeric
 from icm_ray.query.secret_expressions.operand import Lowering, Operand, Public, RowBuild, Secret, before_sharing
 
 __all__ = ["LOWERINGS", "moved", "of_units"]
@@ -27,8 +27,7 @@ _BEYOND: Final = Fraction(1 << 62)
 _INTEGERS: Final = {
     **arithmetic.LOWERINGS, **comparison.LOWERINGS, **logic.LOWERINGS, **numeric.LOWERINGS,
 }  # fmt: skip
-_PARTS: Final = {"part": "", "date": "dt.date", "floor": "dt.floor(...)", "ceil": "dt.ceil(...)",
-                 "round_time": "dt.round(...)", "days": "dt.days", "localize": "dt.tz_localize(...)"}  # fmt: skip
+_PARTS: Final = {"ceil": "dt.ceil(...)", "round_time": "dt.round(...)", "localize": "dt.tz_localize(...)"}
 _LEAST_ROOM: Final = 24
 """Bits of a factor that makes floats of whole numbers: the least that is worth it."""
 
@@ -238,12 +237,15 @@ def _convert(rows: RowBuild, operands: Sequence[Operand], options: Sequence[Scal
     return replace(_secret(rows, operands[0]), kind=_result("convert", operands, options))
 
 
-def _before(part: str) -> Lowering:
-    def refuse(_: RowBuild, __: Sequence[Operand], options: Sequence[Scalar]) -> Operand:
-        name = part or f"dt.{options[0]}"
+def _of_one(made: Callable[[RowBuild, Secret, Sequence[Scalar]], Operand]) -> Lowering:
+    return lambda rows, operands, options: made(rows, _secret(rows, operands[0]), options)
+
+
+def _before(name: str) -> Lowering:
+    def refuse(_: RowBuild, __: Sequence[Operand], ___: Sequence[Scalar]) -> Operand:
         raise ColumnError(
-            f"parts of times are not computed on shares: derive it before, frame.assign(part=frame[...].{name})"
-            ".share(), or compare with public times"
+            f"it is not computed on shares: derive it before, frame.assign(part=frame[...].{name}).share(), or compare "
+            "with public times"
         )
 
     return refuse
@@ -266,6 +268,10 @@ LOWERINGS: Mapping[str, Lowering] = {
     "total_seconds": _total_seconds,
     "cast": _cast,
     "convert": _convert,
+    "part": _of_one(calendar.part),
+    "date": _of_one(calendar.date),
+    "days": _of_one(calendar.days),
+    "floor": _of_one(calendar.floor),
     **{name: _before(part) for name, part in _PARTS.items()},
 }
 """Of operands of which one has a unit: a row for each function that is computed so. All others are refused."""

@@ -165,7 +165,7 @@ def test_revocation_ends_links_and_workers_at_once(served, tmp_path):
     assert [half.handle.killed for half in halves.values()] == [True, True, False]
     with pytest.raises(icm.InstanceError, match=r"bob is revoked, .* icm invite bob"):
         alice.ask("bob", Ping(), 5)
-    with pytest.raises(icm.InstanceError):
+    with pytest.raises(icm.PeerLost, match="does not expect this link"):
         bob.ask("alice", Ping(), 5)
 
 

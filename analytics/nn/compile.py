@@ -34,7 +34,7 @@ from icm_ray.network.layers import OnDomain, ProductLayer
 from icm_ray.network.model import Lowered, PublicModel, lower_one
 from icm_ray.network.passes import moves_first, relu_after_max_pool
 from icm_ray.network.programs import bias_name
-from icm_ray.network.scheme import WEIGHT_BITS, Domain, Scheme, TooWide
+from icm_ray.network.scheme import WEIGHT_BITS, Domain, Scheme, TooWide, place_of
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
@@ -264,7 +264,7 @@ def _sound(network: WeightedGraph, scheme: Scheme) -> tuple[_Plan, Lowered]:
     except TooWide as error:
         reach = plan.scheme.layers.get(error.where["node"])
         raise BoundError(
-            f"layer {error.where['module']!r}: sound bounds"
+            f"{place_of(error.where['module'])}: sound bounds"
             + (f" of its values reach 2^{reach}, which" if reach is not None else "")
             + f" does not fit the ring with {scheme.f} fractional bits; leave bound= out (values are measured on"
             " samples and checked while the program runs), declare a bound of activations, as in bound=64.0, or a"
@@ -304,7 +304,7 @@ def _check_gain(compiled: Compiled, gain: int) -> None:
             if value > 2.0**gain:
                 module = compiled.network.graph.node(name).module
                 raise BoundError(
-                    f"layer {module!r}: its {what} are beyond weight_gain=2^{gain} in magnitude; declare a larger one",
+                    f"{place_of(module)}: its {what} are beyond weight_gain=2^{gain}; declare a larger one",
                     module=module,
                     gain=gain,
                 )

@@ -16,7 +16,7 @@ from analytics.nn.layers.rules import Range
 from icm_ray.errors import BoundError
 from icm_ray.network.layers import OnDomain
 from icm_ray.network.layers.on_domain import MOST_POWERS
-from icm_ray.network.scheme import Domain
+from icm_ray.network.scheme import Domain, place_of
 
 __all__ = ["domain_of"]
 
@@ -100,7 +100,7 @@ def _floor(value: float) -> int:
 def _none(node: OnDomain, why: str) -> BoundError:
     what = {"quotient": "its divisor", "power": "the base of its power"}.get(_kind(node), "its argument")
     return BoundError(
-        f"layer {node.module!r}: {what} {why}; keep it away from zero, as in x.clamp(min=0.01), or leave bound= out:"
+        f"{place_of(node.module)}: {what} {why}; keep it away from zero, as in x.clamp(min=0.01), or leave bound= out:"
         " samples say then where its values lie, and the program checks it",
         node=node.name,
         module=node.module,

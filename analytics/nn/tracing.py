@@ -26,6 +26,7 @@ from torch.nn import functional
 from analytics.nn.attention import attention
 from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
+from analytics.nn.in_place import without_writes
 from analytics.nn.packing import Packed
 from analytics.nn.places import place_of_error
 from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
@@ -157,6 +158,7 @@ def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Co
     ):  # no_grad: forward()'s changes nothing
         warnings.simplefilter("ignore")  # torch's own notices about its exporter, which the user cannot act on
         exported = torch.export.export(net, (example,), dynamic_shapes=dynamic)
+        without_writes(exported.graph, known)
         if all(_functional(node, known) for node in exported.graph.nodes):  # then decomposing takes time for nothing
             return exported
         # An empty table decomposes next to nothing, but makes every in-place operation functional.

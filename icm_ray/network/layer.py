@@ -16,7 +16,7 @@ import msgspec
 
 from icm_ray.errors import BoundError, ProgramError
 from icm_ray.functions.order import Largest
-from icm_ray.network.scheme import SLACK, Scheme, TooWide
+from icm_ray.network.scheme import SLACK, Scheme, TooWide, place_of
 from icm_ray.ops import compare, linear, products
 from icm_ray.ops.values import FULL_WIDTH, ValueType, log2_ceil
 from icm_ray.payload import Shape
@@ -149,7 +149,7 @@ class NetworkBuild:
         except BoundError as error:
             if isinstance(error, TooWide):
                 raise
-            raise TooWide(f"layer {layer.module!r}: {error}", node=layer.name, module=layer.module) from error
+            raise TooWide(f"{place_of(layer.module)}: {error}", node=layer.name, module=layer.module) from error
 
     def _narrow(self, layer: Layer) -> None:
         """Hold the layer's value to its bounds, if it has some: what the owner vouches for is taken, what is beyond a

@@ -14,7 +14,7 @@ import msgspec
 from icm_ray.network.budget import NetworkBuilder
 from icm_ray.network.graph import Graph
 from icm_ray.network.layer import Layer, NetworkBuild
-from icm_ray.network.scheme import Domain, Scheme, TooWide
+from icm_ray.network.scheme import Domain, Scheme, TooWide, place_of
 from icm_ray.ops import linear
 from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.program.build import Builder, Value
@@ -71,7 +71,7 @@ def lower(
         last = program.maker(graph.output)
         module = "" if last is None else last.module
         bits = result.type.width
-        raise TooWide(f"layer {module!r}: results of {bits} bits leave none to compare", node="", module=module)
+        raise TooWide(f"{place_of(module)}: results of {bits} bits leave none to compare", node="", module=module)
     return Lowered(
         result,
         tuple(program.exceeded),

@@ -8,7 +8,7 @@ import msgspec
 
 from icm_ray.errors import BoundError
 
-__all__ = ["SLACK", "WEIGHT_BITS", "Domain", "Scheme", "TooWide"]
+__all__ = ["SLACK", "WEIGHT_BITS", "Domain", "Scheme", "TooWide", "place_of"]
 
 SLACK = 8  # fractional bits beyond f that a value may carry into a product or a maximum
 WEIGHT_BITS = 30  # fractional bits of weights, where they fit: comparisons do not grow with them
@@ -66,3 +66,8 @@ class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         says nothing, and two more than activations have are enough for the expected one.
         """
         return max(self.least, min(self.f + 2, _ENOUGH) if self.bounds else _PLENTY)
+
+
+def place_of(module: str) -> str:
+    """What a layer is called in an error: by its module's path, which is empty for what the network computes itself."""
+    return f"layer {module!r}" if module else "a layer of the network's own forward()"

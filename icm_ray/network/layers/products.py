@@ -8,7 +8,7 @@ import msgspec
 
 from icm_ray.errors import ProgramError
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
-from icm_ray.network.scheme import WEIGHT_BITS, Scheme, TooWide
+from icm_ray.network.scheme import WEIGHT_BITS, Scheme, TooWide, place_of
 from icm_ray.ops import linear, products
 from icm_ray.ops.forms import Form
 from icm_ray.ops.values import FULL_WIDTH, ValueType
@@ -64,7 +64,7 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
             weight = program.shared.setdefault(self.weight_key, weight)
         if weight.f > bits or weight.shape != weight_shape or (weight.f != bits and self.bias_key is not None):
             raise TooWide(
-                f"layer {self.module!r}: its weights, which other layers share, have {weight.f} fractional bits, and"
+                f"{place_of(self.module)}: its weights, which other layers share, have {weight.f} fractional bits, and"
                 f" {bits} fit here; declare a smaller bound",
                 node=self.name,
                 module=self.module,
@@ -148,7 +148,7 @@ class ProductLayer(Layer, frozen=True, kw_only=True):
         room = min(FULL_WIDTH - 1 - reserve - used, WEIGHT_BITS)
         if room < scheme.least:
             raise TooWide(
-                f"layer {self.module!r}: with values of {used} bits, {max(room, 0)} fractional bits are left for its"
+                f"{place_of(self.module)}: with values of {used} bits, {max(room, 0)} fractional bits are left for its"
                 f" weights, and {scheme.least} are needed; declare smaller bounds, or leave bound= out: values are"
                 " bounded by what samples measure then",
                 node=self.name,

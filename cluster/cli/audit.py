@@ -8,9 +8,9 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from cluster.cli.terminal import shown
 from icm_ray.errors import InputError
 
 __all__ = ["audit"]
@@ -73,7 +73,7 @@ def _table(dataset: str, files: list[Path]) -> Table:
                 key = entry.session, entry.digest
                 times[key] += 1
                 asked.setdefault((*key, times[key]), {})[path.stem] = entry
-    table = Table(title=escape(f"what was asked of {dataset}"))
+    table = Table(title=shown(f"what was asked of {dataset}"))
     for head in ("time (UTC)", "ledgers", "to", "rows", "what", "new row sets", "digest"):
         table.add_column(head, justify="right" if head == "rows" else "left", min_width=_WIDTHS.get(head))
     for found in sorted(asked.values(), key=lambda one: min(entry.time for entry in one.values())):
@@ -88,5 +88,5 @@ def _table(dataset: str, files: list[Path]) -> Table:
             "; ".join(told.in_words() for told in entry.sets),
             entry.digest[:8],
         )
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(shown, cells))
     return table

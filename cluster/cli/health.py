@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from cluster.cli.terminal import printable, shown
 
 if TYPE_CHECKING:
     from icm_ray.instance.finding import Finding
@@ -134,7 +135,7 @@ def _show(found: Status) -> None:
     console = Console()
     up = f"serves at {found.listen} since {_when(found.since)}" if found.since else "does not serve: icm serve"
     said = f"{found.name} ({found.kind}, icm-ray {found.release}) {up}; {found.entries} entries in its log"
-    console.print(said, soft_wrap=True, markup=False, highlight=False)
+    console.print(printable(said), soft_wrap=True, markup=False, highlight=False)
     most = found.limits.workers
     tables = (
         (
@@ -161,7 +162,7 @@ def _show(found: Status) -> None:
         for head in heads:
             table.add_column(head, overflow="fold")
         for row in rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*map(shown, row))
         console.print(table if rows else f"{title}: none")
 
 
@@ -183,10 +184,10 @@ def _tell(title: str, findings: Iterable[Finding], json: bool) -> None:
         if not json:
             look = _LOOKS[one.outcome]
             console.print(
-                f"  [{look}]{one.outcome:<8}[/] {escape(one.what)}: {escape(one.said)}", highlight=False, soft_wrap=True
+                f"  [{look}]{one.outcome:<8}[/] {shown(one.what)}: {shown(one.said)}", highlight=False, soft_wrap=True
             )
             if one.remedy:
-                console.print(f"           -> {escape(one.remedy)}", highlight=False, soft_wrap=True)
+                console.print(f"           -> {shown(one.remedy)}", highlight=False, soft_wrap=True)
     if json:
         typer.echo(msgspec.json.encode(held))
     if any(one.outcome == "failed" for one in held):

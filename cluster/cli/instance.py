@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from cluster.cli.health import serving_link
+from cluster.cli.terminal import printable, shown
 
 if TYPE_CHECKING:
     from icm_ray.instance.roster import Kind, State
@@ -87,12 +87,14 @@ def invite(
     from icm_ray.instance.roster import Roster
     from icm_ray.instance.settings import read_settings
     from icm_ray.instance.tickets import Ticket
+    from icm_ray.runtime.driver.checked_names import checked_names
 
     if not 0 < hours <= 24 * 30:
         raise InputError(f"--hours {hours:g}: more than 0, a month (720) at most")
     folder = home.expanduser()
     settings = read_settings(folder)
     key = InstanceKey.load(settings.name, folder)
+    checked_names((settings.name, name), ())
     ticket = Ticket.made(settings.name, name, settings.addresses, key.certificate, time() + hours * _HOUR)
     Roster(folder).invite(ticket)
     typer.echo(ticket.as_text())
@@ -113,10 +115,12 @@ def join(
     from icm_ray.instance.settings import read_settings
     from icm_ray.instance.tickets import Ticket
     from icm_ray.instance.words import six_words
+    from icm_ray.runtime.driver.checked_names import checked_names
 
     folder = home.expanduser()
     settings, found = read_settings(folder), Ticket.of_text(ticket)
     found.check_time(time())
+    checked_names((settings.name, found.inviter), ())
     key = InstanceKey.load(settings.name, folder)
     certificate, kind = joined(key, settings.kind, settings.addresses, found)
     words = six_words(key.certificate, certificate)
@@ -238,7 +242,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def _say(text: str) -> None:
-    Console().print(text, soft_wrap=True, markup=False, highlight=False)
+    Console().print(printable(text), soft_wrap=True, markup=False, highlight=False)
 
 
 def _places(addresses: Any) -> str:
@@ -246,9 +250,9 @@ def _places(addresses: Any) -> str:
 
 
 def _table(title: str, heads: tuple[str, ...], found: list[Any]) -> None:
-    table = Table(title=escape(title))
+    table = Table(title=shown(title))
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in found:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(shown, row))
     Console().print(table)

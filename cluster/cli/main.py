@@ -7,6 +7,7 @@ import sys
 import typer
 
 from cluster.cli import audit, bench, demo, explain_code, health, instance, policy, predict
+from cluster.cli.terminal import printable
 from icm_ray.errors import IcmError
 
 __all__ = ["app", "main"]
@@ -34,7 +35,7 @@ def main() -> None:
     try:
         app()
     except IcmError as error:
-        sys.stderr.write(f"icm: {' '.join(str(error).split())} [{error.code}]\n")
+        sys.stderr.write(f"icm: {printable(' '.join(str(error).split()))} [{error.code}]\n")
         sys.exit(_FAILED)
 
 

@@ -93,3 +93,14 @@ def test_help_says_what_a_code_means(monkeypatch, capsys):
     assert "E408" in capsys.readouterr().out
     assert called(monkeypatch, "help", "E999") == 2
     assert capsys.readouterr().err.endswith("[E100]\n")
+
+
+def test_an_error_of_a_peer_commands_no_terminal(monkeypatch, capsys):
+    def command():
+        raise PolicyError("bob refuses: \x1b[2J\u202e")
+
+    app = typer.Typer()
+    app.command()(command)
+    monkeypatch.setattr(cli, "app", app)
+    assert called(monkeypatch) == 2
+    assert capsys.readouterr().err == "icm: bob refuses: \\x1b[2J\\u202e [E202]\n"

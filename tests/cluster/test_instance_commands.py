@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 import icm_ray as icm
 from cluster.cli.main import app
+from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.instance import Instance
+from icm_ray.instance.tickets import Ticket
 
 
 @pytest.fixture
@@ -65,3 +67,23 @@ def test_what_cannot_be_is_said(typed, tmp_path):
     with pytest.raises(icm.OwnerError):
         typed("other", "init", "no name")
     assert not (tmp_path / "other").exists()
+
+
+def test_what_peers_say_commands_no_terminal(typed, tmp_path):
+    """... nor turns what is written."""
+    evil = "\x1b]0;mine\x07\x1b[2J\u202e\x9b1m[bold]"
+    typed("alice", "init", "alice")
+    AuditLog(tmp_path / "alice").add("bob", "worker", session=evil)
+    said = typed("alice", "log")
+    assert not set(evil) & set("\x1b\x07\u202e\x9b") & set(said)
+    assert r"\x1b]0;mine\x07\x1b[2J\u202e\x9b1m[bold]" in said
+
+
+@pytest.mark.parametrize("name", ["alice", "dealer", "driver", "a/b", "\x1b[2J", "instance/x", ""])
+def test_nobody_is_met_under_a_name_that_is_taken_or_none(typed, tmp_path, name):
+    typed("alice", "init", "alice")
+    with pytest.raises(icm.OwnerError):
+        typed("alice", "invite", name)
+    ticket = Ticket.made(name, "alice", (("127.0.0.1", 1),), b"certificate", 4e9)
+    with pytest.raises(icm.OwnerError):
+        typed("alice", "join", ticket.as_text(), "--yes")

@@ -1,0 +1,19 @@
+"""Text of others on a terminal: what peers, files and askers say is shown, and commands it nothing."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+
+__all__ = ["printable", "shown"]
+
+
+def printable(text: str) -> str:
+    """Control characters, and those that turn the direction of writing, as their escapes; all else as it is."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def shown(text: str) -> str:
+    """The same for rich, which takes nothing of it as markup either."""
+    return escape(printable(text))

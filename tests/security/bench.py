@@ -8,6 +8,7 @@ enumerates many of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,6 +20,17 @@ from icm_ray.protocols.table import TABLE
 from icm_ray.ring.prg import derive_key
 
 ADDRESS = Address(1, bytes(32), 0, 1)
+
+
+@lru_cache(256)
+def _key(party, salt):
+    return derive_key(b"bench", party, salt)
+
+
+@lru_cache(2048)
+def _expanded(party, salt, operation, tag, count, dtype):
+    """The same words are asked for by dealer and party, and in every run but for one tag."""
+    return _key(party, salt).words(operation, tag, count, dtype)
 
 
 class Streams:
@@ -36,10 +48,10 @@ class Streams:
             words = self.chosen[tag]
             assert (words.size, words.dtype) == (count, np.dtype(dtype)), f"tag {tag} wants {count} of {dtype}"
             return words.reshape(-1).copy()
-        key = derive_key(b"bench", self.party, self.salts.get(tag, self.salts.get(None, 0)))
+        salt = self.salts.get(tag, self.salts.get(None, 0))
         if not self.still:
-            return key.words(operation, tag, count, dtype)
-        word = key.words(operation, tag, 1, dtype)
+            return _expanded(self.party, salt, operation, tag, count, dtype).copy()
+        word = _expanded(self.party, salt, operation, tag, 1, dtype)
         return np.full(count, -(word & np.uint64(1)) if tag in self.bits else word, dtype)
 
 

@@ -17,6 +17,7 @@ from analytics.operators import Operators
 from analytics.text_methods import SecureText
 from analytics.time_methods import SecureDates
 from icm_ray.errors import IcmError, InputError
+from icm_ray.python_syntax import parsed
 
 __all__ = ["condition"]
 
@@ -75,7 +76,7 @@ class _Reader:
         """What the whole text says."""
         source = _TOKENS.sub(self._token, self._text.strip().replace("\n", " "))
         try:
-            tree = ast.parse(source.strip(), mode="eval")
+            tree = parsed(lambda: ast.parse(source.strip(), mode="eval"))
         except (SyntaxError, ValueError, MemoryError):
             raise InputError(f"{self._text!r} is no condition: compare with ==, join with and, or, not") from None
         return self._of(tree.body)

@@ -25,6 +25,7 @@ from icm_ray.errors import (
     UnsupportedError,
 )
 from icm_ray.owner.images.pictures import PictureReader
+from icm_ray.python_syntax import parsed
 
 __all__ = ["HEALTH", "Gateway", "Reply", "answers", "body_of"]
 
@@ -121,7 +122,7 @@ class Gateway:
                 ) from None
         elif kind == "application/x-npy":
             try:
-                image = np.lib.format.read_array(BytesIO(body), allow_pickle=False)
+                image = parsed(lambda: np.lib.format.read_array(BytesIO(body), allow_pickle=False))
             except (OSError, ValueError, EOFError, SyntaxError, OverflowError, MemoryError):
                 raise ShapeError("the request is no .npy array") from None
         else:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import ShapeError, SourceError
+from icm_ray.python_syntax import parsed
 
 __all__ = ["ArrayFiles", "let_go"]
 
@@ -41,7 +42,7 @@ class ArrayFiles:
 
     def _mapped(self, path: str) -> NDArray[Any]:
         try:
-            images: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+            images: NDArray[Any] = parsed(lambda: np.lib.format.open_memmap(path, mode="r"))
         except (OSError, ValueError, EOFError, SyntaxError, OverflowError):
             raise SourceError(f"{path}: cannot be read as a .npy array of numbers", path=path) from None
         if images.dtype.kind not in "buif":

@@ -65,6 +65,8 @@ def pytest_collection_modifyitems(items):
         beside_others = item.path in with_own_ray and not item.get_closest_marker("slow")
         if item.path in alone or (item.get_closest_marker("ray") and not beside_others):
             item.add_marker("alone")
+    # They mostly wait: others run beside them, which they would not at the end, where one process has nothing left.
+    items.sort(key=lambda item: item.path not in with_own_ray)
 
 
 @pytest.hookimpl(wrapper=True)

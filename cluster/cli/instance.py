@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Sequence
+from json import dumps
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from cluster.cli.health import serving_link
+from cluster.cli.health import Json, serving_link
 from cluster.cli.terminal import printable, shown
 
 if TYPE_CHECKING:
@@ -138,6 +140,7 @@ def peers(
     rotate: Annotated[
         bool, typer.Option("--rotate", help="take a new key; peers pin it by the old one's word")
     ] = False,
+    json: Json = False,
 ) -> None:
     """List peers with the six words; approve or revoke one; take a new key.
 
@@ -159,7 +162,8 @@ def peers(
     if rotate:
         key = rotated(folder, settings.name)
         audit.add(settings.name, "rotated", fingerprint=key.identity.fingerprint)
-        _say("the new key is in place; links end, and peers take it when they meet it. The six words are others now")
+        if not json:
+            _say("the new key is in place; links end, and peers take it when they meet it. The words are others now")
     if approve:
         roster.set_state(approve, "approved")
         audit.add(settings.name, "approved", peer=approve)
@@ -170,10 +174,16 @@ def peers(
             if link is not None:
                 link.call(LookAgain())
     found = [
-        (peer.name, peer.kind, peer.state, _places(peer.addresses), six_words(key.certificate, peer.certificate))
+        (
+            peer.name,
+            peer.kind,
+            peer.state,
+            [f"{host}:{port}" for host, port in peer.addresses],
+            six_words(key.certificate, peer.certificate),
+        )
         for peer in roster.peers.values()
     ]
-    _table(f"peers of {settings.name}", ("name", "kind", "state", "reached at", "six words"), found)
+    _table(f"peers of {settings.name}", ("name", "kind", "state", "reached at", "six words"), found, json, "it dials")
 
 
 def data(
@@ -183,6 +193,7 @@ def data(
     policy: Annotated[Path | None, typer.Option(help="a policy as TOML (icm policy check)")] = None,
     standing: Annotated[list[str] | None, typer.Option(help="a peer whose questions are answered at once")] = None,
     remove: Annotated[bool, typer.Option(help="offer it no more")] = False,
+    json: Json = False,
 ) -> None:
     """List, offer or remove datasets. A dataset has a policy, whoever asks; nobody else learns where its files are.
 
@@ -207,13 +218,13 @@ def data(
         paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
         offer(catalogue, name, paths, rules, standing or ())
     found = [
-        (held.public.name, str(held.public.rows), str(len(held.public.columns)), ", ".join(held.standing) or "nobody")
+        (held.public.name, held.public.rows, len(held.public.columns), list(held.standing))
         for held in catalogue.datasets.values()
     ]
-    _table(f"datasets of {settings.name}", ("name", "rows", "columns", "answered at once"), found)
+    _table(f"datasets of {settings.name}", ("name", "rows", "columns", "answered at once"), found, json, "nobody")
 
 
-def log(home: Home = _HOME) -> None:
+def log(home: Home = _HOME, json: Json = False) -> None:
     """Show what the instance was asked and did; an entry that was changed is an error that names its line.
 
     Example: icm log
@@ -228,11 +239,11 @@ def log(home: Home = _HOME) -> None:
             entry.time[:19].replace("T", " "),
             entry.who,
             entry.what,
-            ", ".join(f"{k} {v}" for k, v in entry.facts.items()),
+            [f"{fact} {text}" for fact, text in entry.facts.items()],
         )
         for entry in AuditLog(folder).entries()
     ]
-    _table(f"log of {settings.name}: the chain holds", ("time (UTC)", "who", "what", "facts"), found)
+    _table(f"log of {settings.name}: the chain holds", ("time (UTC)", "who", "what", "facts"), found, json)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -245,14 +256,20 @@ def _say(text: str) -> None:
     Console().print(printable(text), soft_wrap=True, markup=False, highlight=False)
 
 
-def _places(addresses: Any) -> str:
-    return ", ".join(f"{host}:{port}" for host, port in addresses) or "it dials"
+Cell = str | int | list[str]
 
 
-def _table(title: str, heads: tuple[str, ...], found: list[Any]) -> None:
+def _table(
+    title: str, heads: tuple[str, ...], found: Sequence[tuple[Cell, ...]], json: bool = False, none: str = ""
+) -> None:
+    """Rows as a table, or as JSON by their heads. none: what an empty list is in words."""
+    if json:
+        names = [head.removesuffix(" (UTC)").replace(" ", "_") for head in heads]
+        typer.echo(dumps([dict(zip(names, row, strict=True)) for row in found]))
+        return
     table = Table(title=shown(title))
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in found:
-        table.add_row(*map(shown, row))
+        table.add_row(*(shown(", ".join(cell) or none if isinstance(cell, list) else str(cell)) for cell in row))
     Console().print(table)

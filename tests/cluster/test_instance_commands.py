@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -45,9 +47,15 @@ def test_two_organisations_meet_and_offer(typed, tmp_path):
         path, rules = str(tmp_path / "x.parquet"), str(tmp_path / "rules.toml")
         assert "bob" in typed("alice", "data", "numbers", path, "--policy", rules, "--standing", "bob")
         assert "numbers" in typed("alice", "data")
+        (peer,) = json.loads(typed("alice", "peers", "--json"))
+        assert (peer["name"], peer["state"], peer["reached_at"]) == ("bob", "approved", [])
+        assert peer["six_words"] == words
+        (offered,) = json.loads(typed("alice", "data", "--json"))
+        assert offered == {"name": "numbers", "rows": 3, "columns": 1, "answered_at_once": ["bob"]}
         assert "numbers" not in typed("alice", "data", "numbers", "--remove")
         said = typed("alice", "log")
         assert "joined" in said
+        assert "approved" in [entry["what"] for entry in json.loads(typed("alice", "log", "--json"))]
         assert "approved" in said
         assert "revoked" in typed("alice", "peers", "--revoke", "bob")
 

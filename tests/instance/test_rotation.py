@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
 import socket
-from threading import Event
+from queue import SimpleQueue
+from threading import Event, Thread
 
 import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
 import icm_ray as icm
+from cluster.cli.instance import serve
 from cluster.cli.main import app
 from icm_ray.instance import instance as instances
 from icm_ray.instance import rotation
+from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.conversation import Conversation
 from icm_ray.instance.doorkeeper import INSTANCE
 from icm_ray.instance.found import found
@@ -109,6 +113,30 @@ def test_a_peer_opens_a_few_links_and_no_more(served):
     finally:
         for talk in talks:
             talk.close()
+
+
+def test_what_serves_takes_a_new_key_by_itself(tmp_path, monkeypatch):
+    folder, made, handlers = tmp_path / "alice", SimpleQueue(), []
+    old = found(folder, Settings("alice", listen="127.0.0.1:0"))
+
+    class Watched(Instance):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.put(self)
+
+    monkeypatch.setattr(instances, "Instance", Watched)
+    monkeypatch.setattr(signal, "signal", lambda _, handler: handlers.append(handler))
+    serving = Thread(target=serve, args=(folder,))
+    serving.start()
+    try:
+        assert made.get(timeout=20).key.certificate == old.certificate
+        new = rotate(folder, "alice")
+        assert made.get(timeout=20).key.certificate == new.certificate
+    finally:
+        handlers[-1](None, None)
+        serving.join(20)
+    assert not serving.is_alive()
+    assert [entry.what for entry in AuditLog(folder).entries()] == ["serving", "ended", "serving", "ended"]
 
 
 def test_whoever_is_revoked_shows_nothing(served, tmp_path):

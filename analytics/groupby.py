@@ -278,7 +278,6 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         numbered = [replace(item, label=place) for place, item in enumerate(wanted)]
         ranked = [item for item in numbered if self._apart(item)]
         for item in ranked:
-            self._meant.part(self._statistic(self._meant.name(), item)[0])  # merged rows refuse what they do not have
             if reason := self._refused(item):
                 raise self._refusal(reason)
         first = [Wanted(-1, "", "size"), *(item for item in numbered if item not in ranked)]

@@ -28,6 +28,7 @@ from icm_ray.query.selection import SelectedRows, check_key
 from icm_ray.query.statistics.base import StatisticFaces
 from icm_ray.query.statistics.distinct_in_groups import DistinctInGroups
 from icm_ray.query.statistics.group_keys import GroupKeys
+from icm_ray.query.statistics.shape import ONE_GROUP, Shape
 from icm_ray.query.strictest import strictest
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
 
@@ -212,7 +213,8 @@ class MergedRows:
         except InputError:
             if isinstance(statistic, DistinctInGroups):
                 raise  # of shared frames it is not offered either, and says what to ask instead
-            raise InputError(f"{statistic.title}: {OFFERED}") from None
+            more = f"; {ONE_GROUP}" if isinstance(statistic, Shape) and (self.merge.by or self.merge.private) else ""
+            raise InputError(f"{statistic.title}: {OFFERED}{more}") from None
         _ = layout(self.sides, asked).columns
         if self.merge.private is not None and any(partial.kind in {"min", "max"} for partial in asked):
             raise InputError(f"{statistic.title}: groups of private values have no min and max; state them: domain=")

@@ -49,9 +49,10 @@ class DistinctInGroups(OfColumn, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def partials(self, rows: Rows) -> tuple[OrderedGroups | ValuesInGroups, ...]:
         if not isinstance(rows, SelectedRows):
+            stated = "" if rows.shared else ", domain={...}"
             raise ColumnError(
                 f"{self.title}: of groups of merged rows that is not offered; group by both, and count the groups: "
-                "groupby([key, column]).size()",
+                f"groupby([key, column]{stated}).size()",
                 column=self.in_words,
             )
         if not rows.by:

@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from icm_ray.errors import BoundError, ColumnError, ProgramError
 from icm_ray.ops.linear import Add, Scale, Subtract
@@ -37,7 +37,10 @@ from icm_ray.query.statistics.variance import SquaresOfColumn, times_count
 from icm_ray.query.tasks import ColumnInfo
 from icm_ray.ring.wide import limbs_of
 
-__all__ = ["PowersOfColumn", "Shape"]
+__all__ = ["ONE_GROUP", "PowersOfColumn", "Shape"]
+
+ONE_GROUP: Final = "filter for one group at a time, frame[frame[key] == value]"
+"""What to ask where groups of shares do not have it."""
 
 
 class Shape(OfColumn, frozen=True, forbid_unknown_fields=True, tag="shape"):
@@ -62,7 +65,7 @@ class Shape(OfColumn, frozen=True, forbid_unknown_fields=True, tag="shape"):
         if rows.private is not None:
             raise ColumnError(f"{self.title}: of groups of private keys that is not offered; state them: domain=")
         if rows.shared and rows.groups:
-            raise ColumnError(f"{self.title}: of groups of shares that is not offered: filter for one at a time")
+            raise ColumnError(f"{self.title}: of groups of shares that is not offered: {ONE_GROUP}")
         count, degree = ValuesOfColumn(self.column), self.degree
         if public_count(rows, self.column) and rows.count < degree:
             return (count,)

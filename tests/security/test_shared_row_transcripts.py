@@ -12,7 +12,7 @@ import pytest
 from icm_ray.ops import compare, groups, linear, products
 from icm_ray.protocols.linear import LINEAR
 from icm_ray.protocols.table import TABLE
-from icm_ray.query.expressions.tree import apply, literal
+from icm_ray.query.expressions.tree import Expression, Literal, apply, literal
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import lower
 from icm_ray.query.merge import JoinedColumn, Merge
@@ -41,17 +41,28 @@ VISITS = OwnerRows(
         ColumnInfo("age", "int", nullable=False),
         ColumnInfo("cost", "float"),
         ColumnInfo("ward", "string"),
+        ColumnInfo("came", "date32[day]"),
     ),
     (OwnerTable("table-1", "alice", ROWS[:1], (0,)), OwnerTable("table-2", "bob", ROWS[1:], (0,))),
     (("age", 7), ("cost", 10)),
 )
-COLUMNS = (SharedColumn("age", "age"), SharedColumn("cost", "cost"), SharedColumn("ward", "ward", WARDS))
+COLUMNS = (
+    SharedColumn("age", "age"),
+    SharedColumn("cost", "cost"),
+    SharedColumn("ward", "ward", WARDS),
+    SharedColumn("came", "came"),
+)
 SHARING = Sharing("visits", "shares-1", COLUMNS, 16, 20)
 SHARES = secret_rows(SHARING, VISITS)
 OLD = apply("and", (apply("greater_equal", ("age", literal(65))), apply("not_equal", ("ward", literal("b")))))
 SELECTIONS = {
     "a filter": Selection(SHARES.name, OLD),
     "groups": Selection(SHARES.name, by=(GroupKey("ward", WARDS),)),
+    "dates and parts of them": Selection(
+        SHARES.name,
+        apply("greater", ("came", Expression((Literal("2001-03-01", "date32[day]"),)))),
+        (GroupKey(apply("part", ("came",), ("month",)), (1, 2, 3)),),
+    ),
     "a filter and groups": Selection(SHARES.name, OLD, (GroupKey("ward", ("a", "c")), GroupKey("age", (64, 65, 80)))),
 }
 
@@ -114,6 +125,7 @@ def drawn(how, rng):
         age, there, ward = (column.astype(np.int64) for column in some)
         costs = rng.integers(-(2**20), 2**20, rows) * there
         words = {"age": age, "cost": costs, "cost is there": there, "ward": ward, "ward is there": np.minimum(ward, 1)}
+        words |= {"came": age * (there + 60), "came is there": there}
         given[owner] = {name: column.view(np.uint64) for name, column in words.items()}
     pay, there = rng.integers(-(2**20), 2**20, 9), rng.integers(0, 2, 9)
     more = {"patient": np.arange(62, 71), "pay": pay * there, "pay is there": there}

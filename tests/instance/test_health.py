@@ -20,6 +20,7 @@ from icm_ray.instance import doctor
 from icm_ray.instance.audit import AuditLog, Head
 from icm_ray.instance.check import check_peer, judge_clock, judge_versions
 from icm_ray.instance.doctor import examine
+from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Ping, Pong
 from icm_ray.transport import Identity
 
@@ -163,15 +164,13 @@ def test_another_certificate_than_is_pinned(checked):
     assert "round trip" not in found
 
 
-def test_one_who_is_not_approved_there(organisations, checked):
-    roster = organisations["alice"][1].roster
-    roster.set_state("bob", "joined")
-    try:
-        found = checked()
-    finally:
-        roster.set_state("bob", "approved")
+def test_one_who_is_not_approved_there(organisations, tmp_path):
+    bob = organisations["bob"][1]
+    key = InstanceKey.create("mallory", tmp_path)
+    alice = bob.roster.peers["alice"]
+    found = by_what(check_peer(replace(bob.settings, name="mallory"), key, alice, None))
     assert found["TLS"].outcome == "failed"
-    assert "icm peers --approve bob there" in found["TLS"].remedy
+    assert "icm peers --approve mallory there" in found["TLS"].remedy
 
 
 @pytest.mark.parametrize(("state", "remedy"), [("joined", "six words"), ("revoked", "icm invite alice")])

@@ -19,9 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 # Compilation and first use of a kernel make the first example slow: time is the business of pytest-timeout.
-settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
-settings.load_profile("ci" if IN_CI else "local")
+settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("all"), derandomize=True, print_blob=True)
+# Every run draws others: where slow tests are left out, a test that does not say how many draws fewer each time.
+settings.register_profile("local", settings.get_profile("all"), max_examples=30)
+settings.load_profile("ci" if IN_CI else "all")
 
 # Tests in these folders and files kill processes, hold the interpreter, count threads, or measure how soon something is
 # noticed: no other test runs beside them. So do tests that need Ray.
@@ -41,6 +43,11 @@ WITH_RAY = ("tests/chaos", "tests/runtime", *WITH_OWN_RAY)
 
 def _within(path, places):
     return any(path.is_relative_to(ROOT / place) for place in places)
+
+
+def pytest_configure(config):
+    if not IN_CI and "not slow" in config.option.markexpr:
+        settings.load_profile("local")
 
 
 def pytest_addoption(parser):

@@ -22,7 +22,7 @@ def check_policy(program: Program, policies: Mapping[str, Policy], me: str) -> N
     if not policies:
         return
     labels = program.labels()
-    for index, node in enumerate(program.nodes):
+    for index, node in program.outward:
         if not isinstance(node.op, Reveal):
             continue
         for dataset in dict.fromkeys(label.dataset for label in labels[index]):
@@ -39,7 +39,7 @@ def check_labels(program: Program, kept: Mapping[str, Labels], me: str) -> None:
     replaced by one that is. kept: whose rows each kept value is made of.
     """
     labels = program.labels()
-    for index, node in enumerate(program.nodes):
+    for index, node in program.outward:
         if isinstance(node.op, _VALUES) and kept.get(node.op.key, labels[index]) != labels[index]:
             raise ProgramError(f"{me} keeps {node.op.key} as made of other rows: {_names(kept[node.op.key])}")
 
@@ -47,7 +47,7 @@ def check_labels(program: Program, kept: Mapping[str, Labels], me: str) -> None:
 def kept_labels(program: Program) -> dict[str, Labels]:
     """Whose rows the values are made of that the program leaves, by key."""
     labels = program.labels()
-    return {node.op.key: labels[index] for index, node in enumerate(program.nodes) if isinstance(node.op, Store)}
+    return {node.op.key: labels[index] for index, node in program.outward if isinstance(node.op, Store)}
 
 
 def _names(labels: Labels) -> str:

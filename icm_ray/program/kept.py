@@ -38,8 +38,9 @@ def hold_to_kept(
     weights_alone: for the dealer, which keeps nothing of values.
     """
     made: dict[str, Kept] = {}
-    for node, kind in zip(program.nodes, program.types(), strict=True):
-        op = node.op
+    types = program.types()
+    for index, node in program.outward:
+        op, kind = node.op, types[index]
         if isinstance(op, _KEYED):
             if weights_alone and isinstance(op, Load | Store):
                 continue

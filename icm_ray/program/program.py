@@ -10,7 +10,7 @@ import msgspec
 
 from icm_ray.errors import Desynchronised, IcmError, OwnerError, ProgramError
 from icm_ray.names import DRIVER
-from icm_ray.ops.catalogue import Node, Operation, Row, row_of
+from icm_ray.ops.catalogue import Access, Edge, Node, Operation, Row, row_of
 from icm_ray.ops.labels import Labels, flow
 from icm_ray.ops.linear import Reveal
 from icm_ray.ops.values import ValueType
@@ -79,6 +79,18 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             except (ArithmeticError, ValueError, IndexError) as error:  # numbers that no operation can have
                 raise ProgramError(f"node {index}: {type(op).__name__} cannot be: {error}") from error
         return tuple(types if known is None else known)
+
+    @cached_property
+    def outward(self) -> tuple[tuple[int, Node], ...]:
+        """Nodes that take or leave what is there beside the run, with their numbers: inputs, what is kept under a key,
+        what is revealed. What is checked before every run is in these; most nodes are others.
+        """
+        rows = [row_of(node.op) for node in self.nodes]
+        return tuple(
+            (index, node)
+            for index, (node, row) in enumerate(zip(self.nodes, rows, strict=True))
+            if row.edge is not Edge.NONE or row.access is not Access.NONE
+        )
 
     def labels(self) -> tuple[Labels, ...]:
         """Of every node whose rows it is made of; raises `ProgramError` where labels contradict one another."""

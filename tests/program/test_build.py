@@ -3,7 +3,9 @@
 import pytest
 
 from icm_ray.errors import ProgramError, ShapeError
-from icm_ray.ops.linear import Add, Input, Reveal
+from icm_ray.ops.catalogue import CATALOGUE, Access, Edge
+from icm_ray.ops.linear import Add, Input, Load, Reveal, Store
+from icm_ray.ops.products import LoadWeight, OwnedProduct
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
 from icm_ray.program.program import Program
@@ -41,3 +43,18 @@ def test_a_value_that_is_not_there_yet_is_refused():
     builder.add(Reveal("bob", "y"), given(other, "y", 3))
     with pytest.raises(ProgramError, match="not earlier nodes"):
         builder.build()
+
+
+def test_nodes_that_touch_what_is_beside_the_run():
+    builder = Builder(PARTIES)
+    kept = builder.add(Load("k", ValueType(shape=(3,), width=20)))
+    total = builder.add(Add(), given(builder, "x", 3), kept)
+    builder.add(Store("l"), total)
+    builder.add(Reveal("bob", "total"), total)
+    program = builder.build()
+    assert [(index, type(node.op)) for index, node in program.outward] == [
+        (0, Load), (1, Input), (3, Store), (4, Reveal),
+    ]  # fmt: skip
+    assert {LoadWeight, OwnedProduct} <= {
+        op for op, row in CATALOGUE.items() if row.edge is not Edge.NONE or row.access is not Access.NONE
+    }

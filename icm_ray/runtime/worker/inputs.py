@@ -78,7 +78,9 @@ class OwnRows:
         for name, task in tasks.items():
             if isinstance(task, NoiseDraw):
                 given[name] = noise_words(task, self.ledgers.secret(task.dataset))
-        for node, kind in zip(program.nodes, program.types(), strict=True):
+        types = program.types()
+        for index, node in program.outward:
+            kind = types[index]
             if not isinstance(node.op, Input) or node.op.owner != self._owner:
                 continue
             if node.op.name not in given:

@@ -325,7 +325,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def _dominance_in_words(self) -> str:
         if not self.dominance:
             return "sums and means may be made up by one value"
-        return f"no sum or mean of which one value is above {self.largest} %, or two above {self.two_largest} %"
+        return (
+            f"no sum, mean or variance of which one value is above {self.largest} %, or two above {self.two_largest} %"
+        )
 
     def in_words(self) -> tuple[str, ...]:
         """Say what the policy asks for.

@@ -19,6 +19,7 @@ from icm_ray.query.question import Asked, Question
 from icm_ray.query.rows import Rows, cells
 from icm_ray.query.small_cells import GUARD
 from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.withheld import Withheld
 
 __all__ = ["answers"]
@@ -71,6 +72,8 @@ def _withheld(statistic: Statistic, rows: Rows) -> Withheld:
         reasons.append(f"one is above {policy.largest} % of it, or two above {policy.two_largest} %")
         if chosen:
             reasons.append("a total would tell such a sum of others")
+    if isinstance(statistic, Distinct):
+        reasons.append(f"1 to {policy.min_rows - 1} rows have one of these values")
     if statistic.adds_up and rows.groups:
         reasons.append("the other groups would tell another one that is withheld, or a few rows that are in none")
     if rows.by:

@@ -4,7 +4,8 @@ An order statistic shows a value: of a column computed of several (`1000 * id + 
 them, of one row; of `2 * age + ill` whether that row is ill. Conditions that leave values out alone are filters, and
 show nothing of a row but that it is there. Arithmetic that bends picks rows: `1 // (1 + abs(id - 7))` is 1 in one of
 them, and sums of `x.clip(6, 7)` and `x.clip(7, 8)` tell how many there are of 7. Sums and differences of columns, and
-multiples of these, pick none.
+multiples of these, pick none. But what is added to a column, constants or others, makes no value of it less of a sum
+that it is most of: sums are told apart again by whoever knows the other one.
 """
 
 from __future__ import annotations
@@ -12,16 +13,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from icm_ray.errors import PolicyError
 from icm_ray.query.arrow_kinds import Family, unit_kind
 from icm_ray.query.expressions.function import Typed
-from icm_ray.query.expressions.tree import Apply, Column, Expression, Literal, Node, Of, nodes_of
+from icm_ray.query.expressions.tree import (
+    Apply,
+    Column,
+    Expression,
+    Literal,
+    Node,
+    Of,
+    apply,
+    columns_of,
+    literal,
+    nodes_of,
+)
 from icm_ray.query.expressions.typing import types_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.rows import Rows, column_of
 
-__all__ = ["bent", "composed"]
+__all__ = ["addends", "bent", "composed"]
 
 _STRAIGHT: Final = frozenset({"add", "subtract", "negate", "where", "fill", "ticks", "total_seconds", "convert"})
+_MOST_PARTS: Final = 300
+_NUMBERS: Final = frozenset({"int", "float"})
 _OF_TIMES: Final = frozenset({"subtract", "ticks", "total_seconds", "days"})
 
 
@@ -54,6 +69,66 @@ def bent(of: Of, rows: Rows) -> str:
         if isinstance(node, Apply) and reads[number] and not _straight(node, types, number, reads):
             return words(Expression(nodes[: number + 1]))
     return ""
+
+
+def addends(of: Of, rows: Rows) -> tuple[Of, ...]:
+    """What a column is the sum of, and itself: `cost + 1e6` is of cost and of a number that everybody knows. Multiples,
+    what conditions choose and what is filled in are taken apart likewise. Errors: `PolicyError` (too many parts).
+    """
+    if isinstance(of, str):
+        return (of,)
+    nodes, types = of.nodes, types_of(of, lambda name: column_of(rows, name))
+    parts: list[Of] = []
+    for node in nodes:
+        if isinstance(node, Apply):
+            parts.append(apply(node.function, [parts[argument] for argument in node.arguments], node.options))
+        else:
+            parts.append(node.name if isinstance(node, Column) else Expression((node,)))
+    found: dict[Of, None] = {of: None}
+    left: list[tuple[int, _Chosen]] = [(len(nodes) - 1, ())]
+    seen = set(left)
+    while left:
+        number, chosen = left.pop()
+        node = nodes[number]
+        if isinstance(node, Apply) and (taken := _taken_apart(node, types, parts)):
+            more = [(at, chosen if choice is None else (*chosen, choice)) for at, choice in taken]
+            left += [state for state in dict.fromkeys(more) if state not in seen]
+            seen.update(more)
+            if len(seen) > _MOST_PARTS:
+                raise PolicyError(
+                    f"{words(of)[:100]}: a sum of so many parts is not held against a rule for each", rule="largest"
+                )
+        elif columns_of(parts[number]):
+            part = parts[number]
+            for condition, true in chosen:
+                branches = (part, literal(None)) if true else (literal(None), part)
+                part = apply("where", (parts[condition], *branches))
+            found[part] = None
+    return tuple(found)
+
+
+_Chosen = tuple[tuple[int, bool], ...]
+"""In which rows a part is a part: the conditions by their nodes, and whether they are true."""
+
+
+def _taken_apart(node: Apply, types: Sequence[Typed], parts: Sequence[Of]) -> list[tuple[int, tuple[int, bool] | None]]:
+    """The arguments that a value is the sum of multiples of, and of which rows, None for all; none where it is made
+    otherwise.
+    """
+    arguments, name = node.arguments, node.function
+    if name in {"add", "subtract", "negate", "fill"} or (name == "cast" and types[arguments[0]].kind in _NUMBERS):
+        return [(argument, None) for argument in arguments]
+    if name == "where":
+        condition, one, other = arguments
+        return [(one, (condition, True)), (other, (condition, False))]
+    if name == "divide" and not columns_of(parts[arguments[1]]):
+        return [(arguments[0], None)]
+    for at, other in (arguments, arguments[::-1]) if name == "multiply" else ():
+        if not columns_of(parts[at]):
+            return [(other, None)]
+        if types[at].kind == "bool" and types[other].kind != "bool":
+            return [(other, (at, True))]
+    return []
 
 
 def _conditions_shown(nodes: Sequence[Node], types: Sequence[Typed], reached: Sequence[int]) -> list[frozenset[str]]:

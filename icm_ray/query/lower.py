@@ -14,7 +14,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from icm_ray.errors import BoundError, PolicyError, ProgramError
-from icm_ray.ops.linear import AssumeWidth, Load, Reveal, Store
+from icm_ray.ops.linear import AssumeWidth, Load, Reveal, Scale, Store
 from icm_ray.ops.values import ValueType
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
@@ -22,6 +22,7 @@ from icm_ray.protocols.io import array_shape
 from icm_ray.query.choices import both_sides, chosen_of
 from icm_ray.query.clipped import clipped
 from icm_ray.query.complements import either, needs_second, without_least
+from icm_ray.query.composed import addends
 from icm_ray.query.disclosure import fewest_values
 from icm_ray.query.dominance import Contributions, even, merged
 from icm_ray.query.entities import behind
@@ -160,8 +161,9 @@ class _OfQuestion:
         parts: dict[PartialOf, PartialAggregate] = {}  # in the order in which statistics take them
         grouped: dict[str, list[PartialAggregate]] = {}
         compared = (overlap.parts for overlap in self._overlaps.values())
-        rules = (self._guards, self._chosen, self._shares, self._whole, self._keys, self._grouped)
-        of_rules = (found for rule in rules for found in rule.values())
+        rules = (self._guards, self._chosen, self._whole, self._keys, self._grouped)
+        of_rules = [found for rule in rules for found in rule.values()]
+        of_rules += [found for shares in self._shares.values() for found in shares]
         asked_for = (*self._taken, *of_rules, *compared)
         for part in (part for taken in asked_for for part in taken):
             rows = self._facts[part.dataset]
@@ -224,12 +226,19 @@ class _OfQuestion:
         pairs = chosen_of(statistic, self._facts[statistic.dataset])
         return tuple(PartialOf(statistic.dataset, partial) for pair in pairs for partial in pair)
 
-    def _contributions(self, statistic: Statistic) -> tuple[PartialOf, ...]:
-        """What says whether few values make up most of a result, where such are withheld; and of rows in no cell."""
+    def _contributions(self, statistic: Statistic) -> tuple[tuple[PartialOf, ...], ...]:
+        """What says whether few values make up most of a result, where such are withheld; and of rows in no cell. Of
+        each column that it is of, and that these are sums of.
+        """
         rows = self._facts[statistic.dataset]
         if rows.policy is None or not (statistic.contributed and rows.policy.dominance):
             return ()
-        of, entity = clipped(statistic.column, rows), rows.policy.entity
+        columns = dict.fromkeys((statistic.column, getattr(statistic, "other", statistic.column)))
+        summed = dict.fromkeys(of for column in columns for of in addends(column, rows))
+        return tuple(self._contributions_of(statistic, clipped(of, rows), rows.policy.entity) for of in summed)
+
+    def _contributions_of(self, statistic: Statistic, of: Of, entity: str) -> tuple[PartialOf, ...]:
+        rows = self._facts[statistic.dataset]
         own = PartialOf(statistic.dataset, Contributions(of, entity))
         if not isinstance(rows, SelectedRows):
             return (own,)
@@ -348,15 +357,8 @@ class _OfQuestion:
         """Where a result may be shown, of each group; None: everywhere."""
         rows, counted = self._facts[statistic.dataset], [found[part] for part in self._guards[statistic]]
         bits = self._enough(builder, statistic, counted) if counted else None
-        if shares := self._shares[statistic]:
-            of_cells = merged(builder, shared(found[shares[0]]), shared=rows.shared)
-            alone = even(builder, of_cells, self._policy(rows))
-            bits = alone if bits is None else builder.add(AssumeWidth(2), times(builder, alone, bits))
-            if counted and (rows.groups or shares[1:]):
-                outside = [shared(found[part]) for part in shares[1:]]
-                second = self._needs_second(builder, statistic, found, bits) if rows.groups > 1 else None
-                known = shared(counted[0]), bits, of_cells, outside, second, self._policy(rows)
-                bits = with_others(builder, *known, shared=rows.shared)
+        if self._shares[statistic]:
+            bits = self._spread(builder, statistic, found, bits, counted)
         elif bits is not None and counted and rows.groups > 1 and statistic.adds_up:
             second = self._needs_second(builder, statistic, found, bits)
             bits = without_least(builder, shared(counted[0]), bits, second, bits)
@@ -366,6 +368,32 @@ class _OfQuestion:
         bits = self._or_empty(builder, statistic, counted, bits) or bits
         secret = bool(policy.entity) or rows.where is not None or column_of(rows, statistic.column).nullable
         return coarse(builder, shared(counted[0]), bits, policy) if rows.by and secret else bits
+
+    def _spread(
+        self,
+        builder: Builder,
+        statistic: Statistic,
+        found: Mapping[PartialOf, Taken],
+        bits: Value | None,
+        counted: Sequence[Taken],
+    ) -> Value:
+        """Where no few rows make up a result, nor what totals leave of all that are shown."""
+        rows, shares = self._facts[statistic.dataset], self._shares[statistic]
+        policy = self._policy(rows)
+        of_cells = [merged(builder, shared(found[own]), shared=rows.shared) for own, *_ in shares]
+        for each in of_cells:
+            alone = even(builder, each, policy)
+            bits = alone if bits is None else builder.add(AssumeWidth(2), times(builder, alone, bits))
+        if bits is None:
+            raise ProgramError("what few rows make up is found of some column")
+        if not counted or not (rows.groups or shares[0][1:]):
+            return bits
+        second = self._needs_second(builder, statistic, found, bits) if rows.groups > 1 else None
+        for each, (_, *outside) in zip(of_cells, shares, strict=True):
+            beyond = [shared(found[part]) for part in outside]
+            bits = with_others(builder, shared(counted[0]), bits, each, beyond, second, policy, shared=rows.shared)
+            second = None if second is None else builder.add(AssumeWidth(2), builder.add(Scale(0), second))
+        return bits
 
     def _needs_second(
         self, builder: Builder, statistic: Statistic, found: Mapping[PartialOf, Taken], bits: Value

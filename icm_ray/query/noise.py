@@ -15,7 +15,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from icm_ray.errors import BoundError, ProgramError
 from icm_ray.ops.linear import Add
@@ -25,7 +27,7 @@ from icm_ray.program.build import Value
 from icm_ray.program.derived_name import derived_name
 from icm_ray.query.cell_keys import RecordKeys, deviation_of_keys, noise_of_keys, sums_of_keys
 from icm_ray.query.clipped import change_of_a_row
-from icm_ray.query.expressions.tree import EVERY_ROW
+from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.lane_build import LaneBuild
 from icm_ray.query.opened import Known
 from icm_ray.query.partials import Taken
@@ -164,10 +166,26 @@ def _draw(statistic: Statistic, rows: Rows, word: str) -> tuple[str, int]:
     space = base.space if isinstance(base, SecretRows) else ""
     info = column_of(rows, statistic.column)
     if isinstance(statistic, Histogram):
-        return derived_name("noise", RowSet(rows.where, rows.by, statistic.column, statistic.edges, (), space)), 0
+        return _name(RowSet(rows.where, rows.by, statistic.column, statistic.edges, (), space)), 0
     of = None if word != _SUM and not info.nullable else statistic.column  # what lacks nothing has as many as rows
     unit = GRID if word == _SUM and info.kind == "float" else 0
-    return derived_name("noise", RowSet(rows.where, rows.by, space=space), of, word == _SUM), unit
+    return _name(RowSet(rows.where, rows.by, space=space), of, word == _SUM), unit
+
+
+def _name(*parts: RowSet | Of | bool | None) -> str:
+    """Of a number: the same for edges, groups and numbers in conditions that are equal, 40 and 40.0, for ledgers take
+    these for one.
+    """
+    return derived_name("noise", *(_spelled(msgspec.to_builtins(part)) for part in parts))
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _spelled(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spelled(part) for part in value]
+    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
+    return int(value) if whole and -(1 << 63) <= value < 1 << 64 else value
 
 
 def _of_all(

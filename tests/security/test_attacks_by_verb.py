@@ -62,6 +62,18 @@ def test_it_is_withheld(engine, name):
     assert shown(WITHHELD[name](framed(engine)).reveal()) == 0
 
 
+START = pd.Timestamp("2024-01-01", tz="UTC")
+
+
+def timed(frame, before):
+    """Of days from the first on, which rows have in turn."""
+    return frame[frame["day"] < pd.Timestamp(before)]["cost"].sum()
+
+
+def decades(numbers, frame):
+    return frame.assign(d=numbers // 10).groupby("d", domain={"d": list(range(10))})["cost"].sum()
+
+
 REFUSED = {
     "weights": (
         lambda frame: frame["age"].histogram([0, 40, 100], weights=frame["cost"]),
@@ -95,6 +107,26 @@ REFUSED = {
         sql("SELECT SUM(cost) AS s FROM visits WHERE NOT (id > 49)"),
         sql(f"SELECT SUM(cost) AS s FROM visits WHERE id IN ({', '.join(map(str, range(49)))})"),
     ),
+    "time zones": (
+        lambda frame: timed(frame, "2024-03-01T00:00:00Z"),
+        lambda frame: timed(frame, "2024-03-02T00:00:00+05:00"),
+    ),
+    "lengths of text": (
+        lambda frame: frame[frame["ward"] != "b"]["cost"].sum(),
+        lambda frame: frame[(frame["ward"].str.len() + frame["id"] != 52) & (frame["ward"] != "b")]["cost"].sum(),
+    ),
+    "another name": (
+        lambda frame: frame[frame["age"] < 40]["cost"].sum(),
+        lambda frame: frame.rename(columns={"age": "years"}).query("years < 39")["cost"].sum(),
+    ),
+    "decades that are moved": (
+        lambda frame: decades(frame["id"], frame),
+        lambda frame: decades(frame["id"] + 1, frame),
+    ),
+    "bins of the negative": (
+        lambda frame: frame["age"].histogram([0, 40, 77, 100]),
+        lambda frame: (-frame["age"]).histogram([-100, -77.5, -39.5, 0]),
+    ),
     "bins of a cut": (
         lambda frame: frame["age"].histogram([0, 77, 100]),
         lambda frame: an.crosstab(an.cut(frame["age"], [0, 78, 100], right=False), frame["ward"], domain=DOMAIN),
@@ -105,10 +137,63 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_is_refused(engine, name):
     first, second = REFUSED[name]
-    frame = framed(engine)
+    table = TABLE.assign(day=START + pd.to_timedelta(TABLE["id"], "D"))
+    frame = an.from_pandas(engine, {"alice": table[:40], "carol": table[40:]}, policy=Policy())
     assert first(frame).reveal() is not None
     with pytest.raises(PolicyError, match="fewer than 10 rows are the difference"):
         second(frame).reveal()
+
+
+RICH = TABLE.assign(cost=TABLE["cost"].mask(TABLE["id"] == 50, 1e6), lab=[None, *[1.0] * 88, 1e6])
+PARTS = {
+    "a constant": lambda frame: (frame["cost"] + 1e6).sum(),
+    "a constant in a mean of some": lambda frame: (frame["cost"] * -2 + 1e6)[frame["age"] > 12].mean(),
+    "a constant by a condition": lambda frame: ((frame["cost"] + 1e6) * (frame["id"] >= 0)).sum(),
+    "a constant elsewhere": lambda frame: frame["cost"].where(frame["age"] > 30, 1e9).sum(),
+    "a constant that is filled in": lambda frame: frame["lab"].fillna(1e9).mean(),
+    "a column that is known": lambda frame: (frame["cost"] + 1e6 * frame["age"]).sum(),
+    "a constant on shares": lambda frame: (frame[["cost"]].share()["cost"] + 1e6).sum(),
+    "var": lambda frame: frame["cost"].var(),
+    "sem": lambda frame: frame[frame["age"] > 12]["cost"].sem(),
+    "skew": lambda frame: frame["cost"].skew(),
+    "a covariance": lambda frame: frame["age"].cov(frame["cost"]),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_nothing_is_told_of_a_sum_that_one_value_makes_up_by_what_is_added_to_it_or_by_moments(engine, name):
+    frame = an.from_pandas(engine, {"alice": RICH[:40], "carol": RICH[40:]}, policy=Policy())
+    result = PARTS[name](frame).reveal()
+    assert isinstance(result, Withheld)
+    assert "one is above 50 % of it" in result.reason
+
+
+def test_what_is_added_to_a_sum_that_many_make_up_is_fine(engine):
+    frame = framed(engine)
+    assert (2 * frame["cost"] + frame["age"] - 7).sum().reveal() == (2 * TABLE["cost"] + TABLE["age"] - 7).sum()
+    assert frame["cost"].std().reveal() == pytest.approx(TABLE["cost"].std())
+    doubled = frame["cost"]
+    for _ in range(12):
+        doubled = doubled + doubled
+    assert doubled.sum().reveal() == 4096 * TABLE["cost"].sum(), "parts that are the same are one"
+    for number in range(9):
+        doubled = doubled.where(frame["id"] > number * 10, doubled + 1)
+    with pytest.raises(PolicyError, match="a sum of so many parts"):
+        doubled.sum().reveal()
+
+
+def test_whether_one_person_is_among_some_is_not_told_by_how_many_values_these_have(engine):
+    """... or each filter would halve what is known of a value of that person."""
+    table = TABLE.assign(name=[f"p{row}" for row in range(90)])
+    policy = Policy(operations=("nunique", "mode"))
+    frame = an.from_pandas(engine, {"alice": table[:40], "carol": table[40:]}, policy=policy)
+    some = frame[frame["cost"] > 60]
+    for query in (some["name"].nunique(domain=["p50", "p60"]), some["name"].mode(domain=["p1", "p50"])):
+        result = query.reveal()
+        assert isinstance(result, Withheld)
+        assert "1 to 9 rows have one of these values" in result.reason
+    assert some["ward"].nunique(domain=["a", "b", "z"]).reveal() == 2
+    assert some["ward"].mode(domain=["a", "z"]).reveal().tolist() == ["a"]
 
 
 @pytest.mark.parametrize("keys", [[50], [row for row in range(90) if row != 50]], ids=["one", "all but one"])

@@ -17,10 +17,13 @@ from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.owner.noise import noise_words
 from icm_ray.policy import Noise, Policy
 from icm_ray.query.disclosure import check_disclosure
+from icm_ray.query.expressions.tree import Expression, Literal, apply
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import lower
+from icm_ray.query.noise import _draw, _name
 from icm_ray.query.owner_rows import OwnerTable
 from icm_ray.query.question import Asked, Question
+from icm_ray.query.row_set import RowSet
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.tasks import NoiseDraw
@@ -97,6 +100,22 @@ def test_what_is_opened_is_the_number_and_what_every_party_drew(engine, kind):
     assert all(noise), "no party adds nothing"
     exact = Fraction(sum(TABLE["cost"].clip(0, 100)[TABLE["age"] >= 30]))
     assert total.reveal() == float(exact + sum(noise))
+
+
+def test_numbers_that_are_equal_have_one_draw_however_they_are_written(engine):
+    """... for a ledger takes them for one, and does not count them: their noise would average away."""
+    frame = framed(engine)
+    first = frame["age"].histogram([0, 30, 60]).reveal()[0].tolist()
+    assert frame["age"].histogram([0.0, 30.0, 60.0]).reveal()[0].tolist() == first
+    asked = frame["age"].histogram([0, 30, 60])._parts[0].statistic
+    rows = frame._dataset.facts
+    edges = [(0, 30, 60), (-0.0, 30, 60.0), (False, 30.0, 60), (0, 30.5, 60)]
+    names = [_draw(msgspec.structs.replace(asked, edges=each), rows, "counts") for each in edges]
+    assert len(set(names[:3])) == 1
+    assert names[3] != names[0]
+    told = [RowSet(apply("less", ("age", Expression((Literal(value, "int"),))))) for value in (1, 1.0, True, 2)]
+    assert len(set(told[:3])) == len(set(map(_name, told[:3]))) == 1, "a driver may write them so"
+    assert _name(told[3]) != _name(told[0])
 
 
 def test_without_one_party_s_share_the_rest_is_as_noisy_as_stated(engine):

@@ -42,6 +42,8 @@ _ANY = 2.0
 class Covariance(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="covariance"):
     """other: the second column, of the kind of the first, which is missing where it is. scaled: the correlation."""
 
+    contributed: ClassVar[bool] = True
+
     other: Of
     ddof: int = 1
     scaled: bool = False

@@ -3,7 +3,8 @@
 Of rows in groups, public or private, the groups that have rows are counted in the same way.
 
 Counts c_v of each value v are taken on shares and not opened. The number of distinct values is the sum of the bits
-[c_v >= 1]; the modes are where the product of the bits [c_v >= max c] and [c_v >= 1] is 1.
+[c_v >= 1]; the modes are where the product of the bits [c_v >= max c] and [c_v >= 1] is 1. Under a policy a value that
+0 < c_v < k rows have would be told to be there: the number is withheld where there is one, and modes where max c is so.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from typing import Any, ClassVar
 from icm_ray.errors import ColumnError, InputError, PolicyError, ProgramError
 from icm_ray.ops.compare import AtLeast
 from icm_ray.ops.forms import Elementwise
-from icm_ray.ops.linear import Expand, Subtract
+from icm_ray.ops.linear import AssumeWidth, Expand, Scale, Subtract
 from icm_ray.ops.linear import Sum as Total
 from icm_ray.ops.products import Product
 from icm_ray.ops.values import ValueType, log2_ceil
 from icm_ray.program.build import Builder, Value
+from icm_ray.query.entity_units import least
 from icm_ray.query.error_bound import EXACT, ErrorBound
 from icm_ray.query.expressions.tree import EVERY_ROW, Scalar
 from icm_ray.query.opened import Known, Number, Opened
 from icm_ray.query.partials import Join, PartialAggregate, Taken, largest, shared
 from icm_ray.query.rows import Rows, column_of
 from icm_ray.query.selection import check_key
+from icm_ray.query.small_cells import few, guarded
 from icm_ray.query.statistics.base import OfColumn
 from icm_ray.query.statistics.count import ValuesOfColumn
 from icm_ray.query.tasks import ColumnInfo, GroupKey
@@ -74,7 +77,16 @@ class Distinct(OfColumn, frozen=True, forbid_unknown_fields=True, kw_only=True, 
         return (ValuesOfColumn(EVERY_ROW),)
 
     def finish(self, builder: Builder, values: Sequence[Taken], rows: Rows) -> Mapping[str, Taken]:
-        counts = shared(values[0])
+        counts, policy = shared(values[0]), rows.policy
+        told = self._told(builder, counts)
+        if policy is None:
+            return told
+        compared = largest(builder, counts) if self.modes else counts
+        small = builder.add(Total(), few(builder, compared, least(policy, policy.min_rows)))
+        none = builder.add(AtLeast(0, small.type.width + 1), builder.add(Scale(-1), small))
+        return guarded(builder, builder.add(AssumeWidth(2), none), told)
+
+    def _told(self, builder: Builder, counts: Value) -> Mapping[str, Taken]:
         width = counts.type.width + 2
         there = builder.add(AtLeast(1, width), counts)
         if not self.modes:

@@ -46,6 +46,8 @@ ONE_GROUP: Final = "filter for one group at a time, frame[frame[key] == value]"
 class Shape(OfColumn, frozen=True, forbid_unknown_fields=True, tag="shape"):
     """peaked: the kurtosis, else the skewness."""
 
+    contributed: ClassVar[bool] = True
+
     peaked: bool = False
 
     @property

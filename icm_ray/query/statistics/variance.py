@@ -41,6 +41,8 @@ __all__ = ["SquaresOfColumn", "Variance", "times_count"]
 class Variance(OfColumn, frozen=True, forbid_unknown_fields=True, tag="variance"):
     """root: the standard deviation. of_mean: that of the mean, or its variance."""
 
+    contributed: ClassVar[bool] = True
+
     ddof: int = 1
     root: bool = False
     of_mean: bool = False

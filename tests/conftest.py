@@ -96,6 +96,16 @@ def pytest_collection_finish():
     gc.set_threshold(50_000, 20, 20)
 
 
+@pytest.fixture(scope="module")
+def derived_once():
+    """Members of one process work out each program once, all together: for tests that have nothing to show of that."""
+    from tests.analytics.derived_once import derive_once
+
+    with pytest.MonkeyPatch.context() as patch:
+        derive_once(patch)
+        yield
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""

@@ -9,6 +9,8 @@ import analytics as an
 from icm_ray.config import EngineConfig
 from tests.analytics.conftest import Recording
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

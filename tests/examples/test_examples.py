@@ -55,6 +55,7 @@ def test_notebook_runs(notebook):
     run("-c", code_of(notebook))
 
 
+@pytest.mark.usefixtures("derived_once")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_cells_run_in_a_session_of_threads(notebook, monkeypatch, capsys):
     monkeypatch.setattr(icm_ray, "Session", ThreadEngine)

@@ -40,7 +40,12 @@ few = settings(max_examples=3, phases=(Phase.explicit, Phase.generate), suppress
 
 @pytest.fixture(scope="module", params=KINDS)
 def carrier(request):
-    """Two lanes of alice, bob, the outside owner carol and a dealer: those of the other tests."""
+    """Two lanes of alice, bob, the outside owner carol and a dealer: those of the other tests.
+
+    Workers that are threads work out programs together: those of the others have shown that each does so alone.
+    """
+    if request.param == "threads":
+        request.getfixturevalue("derived_once")
     return running(request)
 
 

@@ -12,6 +12,8 @@ from icm_ray.query.withheld import Withheld
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.security.test_attacks_on_policies import TABLE
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 DOMAIN = {"ward": ["a", "b", "c"]}
 
 

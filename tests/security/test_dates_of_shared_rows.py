@@ -14,6 +14,8 @@ from icm_ray.errors import PolicyError
 from icm_ray.query.withheld import Withheld
 from icm_ray.runtime.carriers.threads import ThreadEngine
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 ALONE = pd.Timestamp("1999-05-05 12:00")
 DAYS = [*pd.date_range("2024-01-01", periods=30, freq="D"), *pd.date_range("2024-02-01", periods=29, freq="D"), ALONE]
 ROWS = pd.DataFrame({"id": range(60), "t": pd.Series(DAYS, dtype="datetime64[s]"), "cost": np.arange(60) % 7 + 1})

@@ -8,6 +8,8 @@ from icm_ray.errors import PolicyError
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.security.test_attacks_on_policies import NEAR, framed
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 DOMAIN = {"ward": ["a", "b", "c"]}
 
 

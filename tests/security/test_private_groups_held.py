@@ -12,6 +12,8 @@ from icm_ray.policy import Policy
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.security.test_attacks_on_policies import NEAR
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 N, WARDS = 120, ["a", "b", "c", "d"]
 TABLE = pd.DataFrame(
     {

@@ -6,7 +6,7 @@ and decrypted straight into the array that waits for it.
 
 A record: length 4 | sealed bytes | tag 16; the length is authenticated with it. Records are counted by both sides, the
 count is the nonce: one that was altered, repeated, left out or moved does not open, and the stream ends. A key belongs
-to one direction of one link, and after 2^20 records (at most 128 GiB) the next follows from it.
+to one direction of one link, and after 2^19 records (at most 128 GiB) the next follows from it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ from icm_ray.transport.stream import PlainStream
 
 __all__ = ["RECORD", "SealedStream"]
 
-RECORD: Final = 128 << 10
-"""The most that one record holds: larger ones are hardly cheaper, and a slow link has to bring a whole one in time."""
+RECORD: Final = 256 << 10
+"""The most that one record holds: larger ones leave a core's own cache, and a slow link has to bring a whole one in
+time."""
 _JOINED: Final = 16 << 10
 """Small buffers, a frame's header above all, are joined up to so many bytes."""
 _LENGTH: Final = struct.Struct(">I")
 _NONCE: Final = struct.Struct(">IQ")
 _TAG: Final = 16
-_EPOCH: Final = 1 << 20
+_EPOCH: Final = 1 << 19
 """Records under one key."""
+_AROUND: Final = _LENGTH.size + _TAG
+"""Bytes of a record beside those that it holds."""
 
 
 class _Keys:
@@ -96,7 +99,7 @@ class SealedStream:
 
     def _seal(self, piece: memoryview) -> None:
         if not self._sealed:
-            self._sealed = memoryview(bytearray(_LENGTH.size + RECORD + _TAG))
+            self._sealed = memoryview(bytearray(RECORD + _AROUND))
         self._holds = len(piece)
         end = _LENGTH.size + len(piece) + _TAG
         head = self._sealed[: _LENGTH.size]
@@ -128,22 +131,23 @@ class SealedStream:
         """Wait until the next record is there; how many bytes it holds, 0 where the stream has ended. A timeout leaves
         what came where it is."""
         if not self._came:
-            self._came = memoryview(bytearray(_LENGTH.size + RECORD + _TAG))
+            self._came = memoryview(bytearray(RECORD + _AROUND + _LENGTH.size))
         until = monotonic() + timeout
         while (wanted := self._wanted()) > self._end - self._start:
             if self._start:
                 rest = bytes(self._came[self._start : self._end])
                 self._came[: len(rest)] = rest
                 self._start, self._end = 0, len(rest)
-            # Of the record after this one as little as can be: what lies here has to be moved.
-            most = wanted if wanted > _LENGTH.size else _JOINED
-            count = self._plain.receive_into(self._came[self._end : most], timeout)
+            # Of the record after this one its length alone, which says how much to ask for then: what lies here has to
+            # be moved.
+            most = wanted if wanted > _LENGTH.size else _JOINED + _AROUND
+            count = self._plain.receive_into(self._came[self._end : most + _LENGTH.size], timeout)
             if not count:
                 return 0
             self._end += count
             if monotonic() > until and self._wanted() > self._end:
                 raise TimeoutError
-        return wanted - _LENGTH.size - _TAG
+        return wanted - _AROUND
 
     def _wanted(self) -> int:
         """So many bytes the record in front has, or its length if that is not there yet."""

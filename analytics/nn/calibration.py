@@ -37,10 +37,12 @@ class Samples:
     """Images that the model's owner measures its network on: its own, or random ones. Private; read once.
 
     given: whatever `SecureModel.predict` takes as images, or None. inputs: the logarithm of the declared bound. intake:
-    what becomes of images before the network. Errors: those of images, here for the first of them.
+    what becomes of images before the network. own: whether they were given. Errors: those of images, here for the first
+    of them.
     """
 
     def __init__(self, given: Any, graph: Graph, inputs: int, intake: Intake) -> None:
+        self.own = given is not None
         self._count = _few(graph)
         self._kept: list[Array] = []
         if given is None:

@@ -217,7 +217,8 @@ class SecureModel(StaysHere):
     def expected_error(self) -> float:
         """What a logit's difference to real arithmetic stays below in 999 of 1000 predictions.
 
-        It is a power of two, for inputs like the owner's samples, and is worked out on these at the first use.
+        It is a power of two, for inputs like the owner's samples, and is worked out on these at the first use. Where
+        the owner gives none, random ones stand for them, and four times what they say is expected.
 
         Examples:
             >>> 0 < model.expected_error <= model.error

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from analytics.nn.calibration import random_samples
 from analytics.nn.model import SecureModel
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.analytics.nn.import_checks import settle
@@ -49,3 +50,12 @@ def test_measured_errors_stay_below_what_is_expected(name: str) -> None:
     assert (measured > model.expected_error).mean() <= 0.001
     assert measured.max() > model.expected_error / 64, "what is expected says nothing"
     assert model.expected_error <= model.error
+
+
+def test_what_random_samples_say_is_not_taken_for_all_that_is_expected() -> None:
+    net, shape, _ = NETS["products"]
+    with ThreadEngine() as session:
+        strange = SecureModel(session, net, "alice", (images(*shape),), input_bound=4.0)
+        given = random_samples(shape, 2, 16)
+        known = SecureModel(session, net, "alice", (images(*shape),), input_bound=4.0, calibrate=given)
+        assert strange.expected_error == min(4 * known.expected_error, strange.error)

@@ -31,6 +31,8 @@ def same(found, wanted, rtol, **options):
         pd.testing.assert_frame_equal(found, wanted, rtol=rtol, check_index_type=False, **options)
     elif isinstance(wanted, tuple):
         assert np.array_equal(found[0], wanted[0])
+    elif isinstance(wanted, pd.Timestamp):
+        assert abs(found - wanted) <= pd.Timedelta("1us")
     else:
         np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=rtol)
 

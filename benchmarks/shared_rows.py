@@ -22,11 +22,16 @@ from icm_ray.runtime.carriers.processes import ProcessEngine
 GROUPS, CUSTOMERS = 100, 50_000
 SITES = tuple(f"s{number:02}" for number in range(GROUPS))
 DOMAINS = {"key": range(GROUPS), "site": SITES}
+YEARS = ("2015-01-01", "2025-01-01")
+BOUNDS = {"time": YEARS}
+"""As an owner declares them."""
 VERBS = ["sum", "mean", "count"]
 
 
 def columns(rows):
-    """A cost of multiples of 2^-16, an age, a key of 100 groups as a number and as text, and one of 50,000 numbers."""
+    """A cost of multiples of 2^-16, an age, a key of 100 groups as a number and as text, one of 50,000 numbers, and a
+    time of ten years, to the second.
+    """
     random = np.random.default_rng(1)
     key = random.integers(0, GROUPS, rows)
     return pd.DataFrame(
@@ -36,8 +41,15 @@ def columns(rows):
             "key": key,
             "site": np.array(SITES, dtype=object)[key],
             "customer": random.integers(0, CUSTOMERS, rows),
+            "time": np.datetime64(YEARS[0], "s") + random.integers(0, 3652 * 86_400, rows).astype("timedelta64[s]"),
         }
     )
+
+
+def by_month(frame):
+    """Of the times of five years, by public months."""
+    later = frame[frame["time"] >= "2020-01-01"]
+    return later.groupby(later["time"].dt.month)["cost"].agg(VERBS)
 
 
 def grouped(frame, by, verbs=VERBS):
@@ -58,6 +70,8 @@ QUESTIONS = {
     "median": lambda frame: frame["cost"].median(),
     "filter, median": lambda frame: frame[frame["age"] >= 65]["cost"].median(),
     "quantiles": lambda frame: frame["cost"].quantile([0.25, 0.75, 0.95]),
+    "times, by month": by_month,
+    "median of times": lambda frame: frame["time"].median(),
     "histogram": lambda frame: frame["cost"].histogram(32, (0, 3200)),
 }
 
@@ -86,7 +100,7 @@ def main():
     half = given.rows // 2
     with ProcessEngine(("alice", "bob")) as engine:
         parts = {"alice": pooled[:half], "bob": pooled[half:].reset_index(drop=True)}
-        shared = an.from_pandas(engine, parts).share(domain={"site": SITES})
+        shared = an.from_pandas(engine, parts, bounds=BOUNDS).share(domain={"site": SITES})
         records = asked(given.questions, given.repeats, partial(once, shared, pooled))
     written(given.json, records, rows=given.rows)
 

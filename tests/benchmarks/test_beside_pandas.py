@@ -49,5 +49,5 @@ def test_of_shared_rows(script, engine, capsys):
     shared_rows = script("shared_rows")
     pooled = shared_rows.columns(2000)
     parts = {"alice": pooled[:900], "bob": pooled[900:].reset_index(drop=True)}
-    shared = an.from_pandas(engine, parts).share(domain={"site": shared_rows.SITES})
+    shared = an.from_pandas(engine, parts, bounds=shared_rows.BOUNDS).share(domain={"site": shared_rows.SITES})
     all_asked(shared_rows, lambda name: shared_rows.once(shared, pooled, name), capsys)

@@ -7,9 +7,10 @@ from typing import Final
 from analytics.execute import Part
 from analytics.group_keys import TEXT, places_for, private_keys
 from analytics.meant import Groups, Meant
-from icm_ray.errors import PolicyError
+from icm_ray.errors import ColumnError, PolicyError
 from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.expressions.tree import Of, apply, literal
+from icm_ray.query.expressions.words import words
 from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.distinct_in_groups import DistinctInGroups
 
@@ -17,6 +18,7 @@ __all__ = ["compared", "different", "different_of_all", "part_of_different"]
 
 _TEXT_OF_FLOAT: Final = 24
 """Bytes of the longest number, as Python writes it."""
+_COUNTED: Final = frozenset({"string", "int", "bool"})
 
 
 def compared(meant: Meant, of: Of, most_bytes: int = TEXT) -> tuple[Of, int]:
@@ -48,6 +50,13 @@ def different_of_all(meant: Meant, of: Of, most: int | None = None, most_bytes: 
     Errors: `ColumnError`, `InputError`, `PolicyError`.
     """
     counted, most_bytes = compared(meant, of, most_bytes)
+    kind, facts = meant.info(counted).kind, meant.facts
+    if facts.shared and kind not in _COUNTED:
+        raise ColumnError(
+            f"number of distinct values of {words(of)}: different values are counted of text, whole numbers and "
+            f"booleans, not of {kind}; ask before .share()",
+            column=words(of),
+        )
     keys = private_keys(meant, [counted], most, most_bytes)
     part = meant.part(Distinct(meant.name(keys), counted), keys)
     part.statistic.partials(part.rows)  # refuses what cannot be

@@ -283,6 +283,13 @@ def test_the_mode_of_public_values_needs_no_domain_and_of_private_ones_says_the_
             frame["t"].mode()
 
 
+def test_different_floats_of_shares_are_counted_before(merged):
+    for frame in (merged["shared"], merged["shares"][0]):
+        with pytest.raises(icm.ColumnError, match=r"of x: different values .* not of float; ask before .share\(\)"):
+            frame["x"].nunique()
+    assert merged["frames"][0]["x"].nunique().reveal() == LEFT["x"].nunique()
+
+
 def test_what_is_described_of_held_frames_says_what_it_lacks(merged):
     found = merged["held"]["x"].describe().reveal()
     assert found.index.tolist() == ["count", "mean", "std", "min", "25%", "50%", "75%", "max"]

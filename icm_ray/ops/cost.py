@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 __all__ = ["Cost"]
 
@@ -18,7 +19,9 @@ class Cost:
     dealt: int
 
     @staticmethod
+    @cache
     def free(parties: int) -> Cost:
+        """Of what is computed without a word: the same for most of a program's operations."""
         return Cost(0, (0,) * parties, 0)
 
     @staticmethod

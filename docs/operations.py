@@ -24,6 +24,7 @@ from analytics.nn.torch_ops.pools import POOLS
 from analytics.nn.torch_ops.pools_of_depth import POOLS_OF_DEPTH
 from analytics.nn.torch_ops.recurrent import RECURRENT
 from analytics.nn.torch_ops.resampling import RESAMPLING
+from analytics.nn.torch_ops.roundings import ROUNDINGS
 from analytics.nn.torch_ops.sums_of_products import SUMS_OF_PRODUCTS
 
 PAGE = Path(__file__).with_name("models.md")
@@ -43,6 +44,7 @@ FAMILIES = {
     "recurrent layers": RECURRENT,
     "embeddings of private tokens": EMBEDDINGS,
     "upsampling": RESAMPLING,
+    "rounding, remainders": ROUNDINGS,
 }
 
 

@@ -40,6 +40,7 @@ from analytics.nn.torch_ops.pools import POOLS
 from analytics.nn.torch_ops.pools_of_depth import POOLS_OF_DEPTH
 from analytics.nn.torch_ops.recurrent import RECURRENT
 from analytics.nn.torch_ops.resampling import RESAMPLING
+from analytics.nn.torch_ops.roundings import ROUNDINGS
 from analytics.nn.torch_ops.sums_of_products import SUMS_OF_PRODUCTS
 from analytics.nn.tracing import Export, Traced, trace
 from analytics.nn.weighted import WeightedGraph
@@ -69,6 +70,7 @@ TRANSLATIONS: Mapping[Any, Translation] = MappingProxyType(
         **MOVEMENT,
         **PARTS,
         **RESAMPLING,
+        **ROUNDINGS,
         **MOVED,
         **RECURRENT,
     }

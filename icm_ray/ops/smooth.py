@@ -116,8 +116,8 @@ class Periodic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     the two tuples empty where all of its coefficients are 0. Dealt sines and cosines have `dealt_bits`, public factors
     `public_bits` fractional bits; the sum has both together and is taken in words of 32 or 64 bits, constant and
     linear (for x as an integer) in its units. The result has f. reach: the largest |x|, as an integer, for which the
-    sum is the function; where x may be larger, `edges` say what the function is there. result_width, error, slope:
-    as in `Piecewise`.
+    sum is the function; where x may be larger, `edges` say what the function is there, or it `repeats`: the sum has no
+    multiple of x, and is the function for every x. result_width, error, slope: as in `Piecewise`.
     """
 
     period: int
@@ -135,6 +135,7 @@ class Periodic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     error: float
     slope: float = 1.0
     edges: DomainEdges | None = None
+    repeats: bool = False
 
     @property
     def excess(self) -> int:
@@ -156,13 +157,15 @@ class Periodic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
             raise BoundError(f"a coefficient of {largest.bit_length()} bits", width=largest.bit_length())
         _check_sizes(self.word, self.excess, self.result_width, self.error)
         width = self.result_width
+        if self.repeats and (self.linear or self.edges is not None):
+            raise ProgramError("a function that repeats itself has no edges and no multiple of x")
         if self.edges is not None:
             self.edges.check(x, self.f)
             low, high = ((edge or 0) << self.edges.drop for edge in (self.edges.low - 1, self.edges.high))
             if self.edges.high is None or max(-low, high) > self.reach:
                 raise ProgramError(f"a domain from {low} to {high} of a function that is one to {self.reach}")
             width = max(width, self.edges.above.bit_length() + 1, x.width if self.edges.follows else 0) + 1
-        elif 2 ** (x.width - 1) > self.reach or x.width > self.period:
+        elif not self.repeats and (2 ** (x.width - 1) > self.reach or x.width > self.period):
             raise BoundError(f"a function to {self.reach} of values of {x.width} bits", width=x.width)
         error = self.error + self.slope * x.error
         return ValueType(shape=x.shape, f=self.f, width=width, error=error).checked("trigonometric sum")

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from icm_ray.errors import BoundError, ProgramError, ShapeError
-from icm_ray.functions.activations import exp_negative, gelu, sigmoid, softplus, tanh
+from icm_ray.functions.activations import erf, exp_negative, gelu, sigmoid, softplus, tanh
 from icm_ray.functions.reciprocal import logarithm, reciprocal, rsqrt
 from icm_ray.functions.row_functions import layer_norm, log_softmax, softmax
+from icm_ray.functions.waves import cosine, sine
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.ops.values import ValueType
 from icm_ray.program.build import Builder
@@ -59,6 +60,7 @@ def erf_gelu(x):
 FUNCTIONS = {
     "sigmoid": (sigmoid, lambda x: 0.5 + 0.5 * np.tanh(x / 2), 2.2e-4),
     "tanh": (tanh, np.tanh, 4e-4),
+    "erf": (erf, np.vectorize(math.erf, otypes=[float]), 2e-5),
     "gelu": (gelu, erf_gelu, 1.1e-4),
     "softplus": (softplus, lambda x: np.logaddexp(x, 0), 2.4e-4),
     "exp_negative": (exp_negative, np.exp, 1.6e-5),
@@ -86,6 +88,19 @@ def test_error_bound_where_the_width_fits_the_domain(name, log, f):
     x = -np.abs(x) if name == "exp_negative" else x
     y, bound = computed(function, x, f, f + log + 1)
     assert np.max(np.abs(y - plain(x))) <= bound
+
+
+@pytest.mark.parametrize(("f", "width"), [(16, 30), (24, 34), (8, 20), (4, 14), (20, 23)])
+def test_sine_and_cosine_of_many_turns(f, width):
+    x = whole_domain(f, width)
+    for function, plain in ((sine, np.sin), (cosine, np.cos)):
+        y, bound = computed(function, x, f, width)
+        assert np.max(np.abs(y - plain(x))) <= bound <= 1e-4 + 2.0**-f
+
+
+def test_a_sine_of_what_is_too_large_for_it():
+    with pytest.raises(BoundError, match="smaller bound"):
+        computed(sine, np.zeros(3), 16, 60)
 
 
 @pytest.mark.parametrize("count", [3, 5])

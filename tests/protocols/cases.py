@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 
 from icm_ray.ops.compare import ArgMax, AtLeast, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Convolution, Elementwise, Matrices, Matrix
@@ -159,6 +160,7 @@ CASES = (
     ),
     Case("periodic", _waves(32, None), (_v(600, width=20),)),
     Case("periodic_64_even", _waves(64, None, odd=False), (_v(600, width=20),)),
+    Case("periodic_repeats", replace(_waves(64, None), linear=0, repeats=True), (_v(600, width=40),)),
     Case("periodic_within", _waves(32, DomainEdges(31, 13, -50, 50)), (_v(600, width=30),), _near(20)),
     Case("periodic_within_48", _waves(64, DomainEdges(48, 0, -(2**18), 2**18, -5)), (_v(600, width=47),), _near(19)),
     Case("periodic_follows", _waves(64, DomainEdges(32, 15, -12, 12, 99, True)), (_v(600, width=31),), _near(20)),

@@ -35,6 +35,7 @@ from analytics.nn.layers.quotient import QuotientRules
 from analytics.nn.layers.relu import ReluRules
 from analytics.nn.layers.resample import ResampleRules
 from analytics.nn.layers.reshape import ReshapeRules
+from analytics.nn.layers.rounded import RoundedRules
 from analytics.nn.layers.rules import LayerRules
 from analytics.nn.layers.scale import ScaleRules
 from analytics.nn.layers.slice import SliceRules
@@ -77,6 +78,7 @@ RULES: Mapping[type[Layer], LayerRules[Any]] = MappingProxyType(
         layers.Relu: ReluRules(),
         layers.Resample: ResampleRules(),
         layers.Reshape: ReshapeRules(),
+        layers.Rounded: RoundedRules(),
         layers.Scale: ScaleRules(),
         layers.Slice: SliceRules(),
         layers.Smooth: SmoothRules(),

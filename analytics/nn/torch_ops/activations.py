@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
+from analytics.nn.torch_ops.constants import affine, lifted, of_sample, scaled, spread
 from analytics.nn.torch_ops.pointwise import multiplied
 from icm_ray.network.layers import Add, Bent, Elu, Maximum, Relu, Smooth, Softmax
 from icm_ray.network.layers.bent import LARGEST
@@ -155,6 +155,22 @@ def _tanh(build: GraphBuilder, call: Call) -> Wire:
     return _smooth(build, call.wire("self"), "tanh")
 
 
+def _sine(build: GraphBuilder, call: Call) -> Wire:
+    return _smooth(build, call.wire("self"), "sin")
+
+
+def _cosine(build: GraphBuilder, call: Call) -> Wire:
+    return _smooth(build, call.wire("self"), "cos")
+
+
+def _erf(build: GraphBuilder, call: Call) -> Wire:
+    return _smooth(build, call.wire("self"), "erf")
+
+
+def _erfc(build: GraphBuilder, call: Call) -> Wire:
+    return lifted(build, scaled(build, _erf(build, call), -1.0), 1.0)
+
+
 def _gelu(build: GraphBuilder, call: Call) -> Wire:
     return _smooth(build, call.wire("self"), "gelu_tanh" if call["approximate"] == "tanh" else "gelu")
 
@@ -264,6 +280,12 @@ ACTIVATIONS: Mapping[Any, Translation] = MappingProxyType(
         aten.min.other: _smaller,
         aten.sigmoid.default: _sigmoid,
         aten.tanh.default: _tanh,
+        aten.sin.default: _sine,
+        aten.cos.default: _cosine,
+        aten.erf.default: _erf,
+        aten.special_erf.default: _erf,
+        aten.erfc.default: _erfc,
+        aten.special_erfc.default: _erfc,
         aten.gelu.default: _gelu,
         aten.silu.default: _silu,
         aten.mish.default: _mish,

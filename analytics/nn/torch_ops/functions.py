@@ -120,8 +120,6 @@ def quotient(build: GraphBuilder, left: Wire, right: Wire) -> Wire:
 
 
 def _div(build: GraphBuilder, call: Call) -> Wire:
-    if call.get("rounding_mode") is not None:
-        raise Refused("a division that rounds is not supported")
     left, right = call["self"], call["other"]
     if isinstance(right, Wire):
         if isinstance(left, Wire):
@@ -226,7 +224,6 @@ FUNCTIONS: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.div.Tensor: _div,
         aten.div.Scalar: _div,
-        aten.div.Tensor_mode: _div,
         aten.addcdiv.default: _plus_quotient,
         aten.reciprocal.default: _fixed_power(-1.0),
         aten.sqrt.default: _fixed_power(0.5),

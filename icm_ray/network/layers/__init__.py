@@ -36,6 +36,7 @@ from icm_ray.network.layers.quotient import Quotient
 from icm_ray.network.layers.relu import Relu
 from icm_ray.network.layers.resample import Resample
 from icm_ray.network.layers.reshape import Reshape
+from icm_ray.network.layers.rounded import Rounded
 from icm_ray.network.layers.scale import Scale
 from icm_ray.network.layers.slice import Slice
 from icm_ray.network.layers.smooth import Smooth
@@ -76,6 +77,7 @@ __all__ = [
     "Relu",
     "Resample",
     "Reshape",
+    "Rounded",
     "Scale",
     "Slice",
     "Smooth",
@@ -114,6 +116,7 @@ AnyLayer: TypeAlias = Union[  # noqa: UP007 - msgspec takes the members from a t
     Relu,
     Resample,
     Reshape,
+    Rounded,
     Scale,
     Slice,
     Smooth,

@@ -1,4 +1,4 @@
-"""Smooth functions of one value: sigmoid, tanh, GELU, softplus."""
+"""Smooth functions of one value: sigmoid, tanh, erf, GELU, softplus, sine, cosine."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from icm_ray.functions.activations import gelu, sigmoid, softplus, tanh
+from icm_ray.functions.activations import erf, gelu, sigmoid, softplus, tanh
+from icm_ray.functions.waves import cosine, sine
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import linear
 from icm_ray.program.build import Builder, Value
 
 __all__ = ["FUNCTION_BITS", "Function", "Smooth", "exact"]
 
-Function: TypeAlias = Literal["sigmoid", "tanh", "gelu", "gelu_tanh", "softplus"]
+Function: TypeAlias = Literal["sigmoid", "tanh", "erf", "gelu", "gelu_tanh", "softplus", "sin", "cos"]
 
 FUNCTION_BITS: Final = 24
 """The most fractional bits that functions take."""
 _TANH_GELU = 4.8e-4  # what GELU's tanh approximation differs from GELU by, at most
 
 _FUNCTIONS: Mapping[str, Callable[[Builder, Value], Value]] = MappingProxyType(
-    {"sigmoid": sigmoid, "tanh": tanh, "gelu": gelu, "gelu_tanh": gelu, "softplus": softplus}
+    {
+        "sigmoid": sigmoid,
+        "tanh": tanh,
+        "erf": erf,
+        "gelu": gelu,
+        "gelu_tanh": gelu,
+        "softplus": softplus,
+        "sin": sine,
+        "cos": cosine,
+    }
 )
 
 

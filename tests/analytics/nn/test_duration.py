@@ -48,10 +48,10 @@ def test_it_is_told_before_anything_is_shared(small):
 def test_a_network_that_does_not_import_has_findings_and_no_duration(lanes):
     class Rounding(torch.nn.Module):
         def forward(self, x):
-            return torch.floor(x)
+            return torch.sinh(x)
 
     found = SecureModel(lanes, Rounding().eval(), "alice", (torch.zeros(1, 4),)).preflight()
-    assert [finding.op for finding in found] == ["aten.floor.default"]
+    assert [finding.op for finding in found] == ["aten.sinh.default"]
     assert math.isnan(found.seconds)
 
 

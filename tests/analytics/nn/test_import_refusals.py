@@ -31,13 +31,13 @@ X = torch.ones(2, 4, 6, 6)
 
 def test_every_finding_has_its_module_path() -> None:
     net = nn.Sequential()
-    net.add_module("stem", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.sin)))
-    net.add_module("body", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.erfinv), Fn(torch.cos)))
-    net.add_module("head", nn.Sequential(nn.Flatten(), nn.Linear(16, 3), Fn(torch.floor)))
+    net.add_module("stem", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.tan)))
+    net.add_module("body", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.erfinv), Fn(torch.cosh)))
+    net.add_module("head", nn.Sequential(nn.Flatten(), nn.Linear(16, 3), Fn(torch.sinh)))
     net.eval()
     findings = preflight(net, (X,))
     assert [finding.module for finding in findings] == ["stem.1", "body.1", "body.2", "head.2"]
-    assert [finding.op.split(".")[1] for finding in findings] == ["sin", "erfinv", "cos", "floor"]
+    assert [finding.op.split(".")[1] for finding in findings] == ["tan", "erfinv", "cosh", "sinh"]
     with pytest.raises(UnsupportedError) as caught:
         import_model(net, (X,))
     message = str(caught.value)
@@ -51,13 +51,13 @@ def test_findings_after_a_moved_batch_are_the_unknown_operations_alone() -> None
     class Moved(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.act, self.last = nn.ReLU(), Fn(torch.sin)
+            self.act, self.last = nn.ReLU(), Fn(torch.tan)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.last((self.act(x.transpose(0, 1)) + 1).transpose(0, 1))
 
     findings = preflight(Moved().eval(), (torch.ones(2, 3, 8),))
-    assert [(finding.module, finding.op.split(".")[1]) for finding in findings] == [("act", "relu"), ("last", "sin")]
+    assert [(finding.module, finding.op.split(".")[1]) for finding in findings] == [("act", "relu"), ("last", "tan")]
 
 
 REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
@@ -71,7 +71,12 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "join rows": (lambda x: torch.cat([x, x]), "batch dimension"),
     "batch statistics": (lambda x: functional.batch_norm(x, None, None, training=True), "depends on the others"),
     "constant for each row": (lambda x: x * torch.ones(2, 1, 1, 1), "broadcast"),
-    "division that rounds": (lambda x: torch.div(x, 2, rounding_mode="floor"), "rounds"),
+    "a rounded division by private values": (
+        lambda x: torch.div(x, x + 9, rounding_mode="floor"),
+        "divisor is private",
+    ),
+    "a remainder of nearly nothing": (lambda x: x % 1e-5, "sizes from"),
+    "rounding to decimals": (lambda x: torch.round(x, decimals=1), "multiply, round"),
     "private exponents": (lambda x: (x * x + 1) ** x, "exponent"),
     "large powers": (lambda x: x**40, "exponents"),
     "powers of what is below zero": (lambda x: (-2.0) ** x, "bases above zero"),

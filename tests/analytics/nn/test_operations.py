@@ -102,6 +102,17 @@ def test_private_padding_of_tokens(session: ThreadEngine) -> None:
     assert np.abs(prediction.reveal(to="bob") - expected).max() <= prediction.error <= 0.1
 
 
+def test_what_is_rounded_is_exact_where_values_are(session: ThreadEngine) -> None:
+    """At every step and half-way, of either sign; the stated error counts a step where values are not exact."""
+    net = Several(
+        *(Fn(function) for function in (torch.floor, torch.ceil, torch.round, torch.trunc, torch.frac)),
+        *(Fn(lambda x, by=by: torch.cat([x % by, torch.fmod(x, by), x // by], 1)) for by in (1.0, 0.75, -3, 2)),
+    ).eval()
+    x = torch.arange(-32, 33, dtype=torch.float64).reshape(1, -1) / 4
+    model = SecureModel(session, net, "alice", (x.float(),), input_bound=8)
+    np.testing.assert_array_equal(model.predict(x.numpy(), owner="bob").reveal(to="bob"), plain(net, x))
+
+
 HELD = {
     "quotient": lambda x: x / x.abs().mean(-1, keepdim=True),
     "reciprocal": lambda x: 1 / x,

@@ -112,13 +112,13 @@ class Outer(nn.Module):
 
 class Sine(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.sin(x)
+        return torch.tan(x)
 
 
 def test_findings_name_modules_as_the_network_has_them(lanes) -> None:
     given = (torch.zeros(1, 4), torch.zeros(1, 2))
     (finding,) = SecureModel(lanes, Outer(Sine()).eval(), "alice", given).preflight()
-    assert (finding.module, finding.op) == ("inner", "aten.sin.default")
+    assert (finding.module, finding.op) == ("inner", "aten.tan.default")
     assert finding.source.startswith("test_several.py:")
     broken = nn.Linear(4, 4)
     nn.init.constant_(broken.bias, torch.nan)

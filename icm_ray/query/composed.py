@@ -25,6 +25,7 @@ from icm_ray.query.expressions.tree import (
     Of,
     apply,
     columns_of,
+    conjunction,
     literal,
     nodes_of,
 )
@@ -32,7 +33,7 @@ from icm_ray.query.expressions.typing import types_of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.rows import Rows, column_of
 
-__all__ = ["addends", "bent", "composed"]
+__all__ = ["addends", "bent", "composed", "left_out"]
 
 _STRAIGHT: Final = frozenset({"add", "subtract", "negate", "where", "fill", "ticks", "total_seconds", "convert"})
 _MOST_PARTS: Final = 300
@@ -75,8 +76,17 @@ def addends(of: Of, rows: Rows) -> tuple[Of, ...]:
     """What a column is the sum of, and itself: `cost + 1e6` is of cost and of a number that everybody knows. Multiples,
     what conditions choose and what is filled in are taken apart likewise. Errors: `PolicyError` (too many parts).
     """
-    if isinstance(of, str):
-        return (of,)
+    return (of,) if isinstance(of, str) else tuple(dict.fromkeys((of, *(part for part, _, _ in _parts(of, rows)))))
+
+
+def left_out(of: Of, rows: Rows) -> tuple[tuple[Of, Of], ...]:
+    """Of each of these that conditions choose some rows of, what it is of all others, and of all. Errors: as there."""
+    parts = () if isinstance(of, str) else _parts(of, rows)
+    return tuple(dict.fromkeys((rest, whole) for _, rest, whole in parts if rest is not None))
+
+
+def _parts(of: Expression, rows: Rows) -> Iterator[tuple[Of, Of | None, Of]]:
+    """Each part, what it is of the rows that its conditions leave out, None where there is no condition, and of all."""
     nodes, types = of.nodes, types_of(of, lambda name: column_of(rows, name))
     parts: list[Of] = []
     for node in nodes:
@@ -84,7 +94,6 @@ def addends(of: Of, rows: Rows) -> tuple[Of, ...]:
             parts.append(apply(node.function, [parts[argument] for argument in node.arguments], node.options))
         else:
             parts.append(node.name if isinstance(node, Column) else Expression((node,)))
-    found: dict[Of, None] = {of: None}
     left: list[tuple[int, _Chosen]] = [(len(nodes) - 1, ())]
     seen = set(left)
     while left:
@@ -95,16 +104,21 @@ def addends(of: Of, rows: Rows) -> tuple[Of, ...]:
             left += [state for state in dict.fromkeys(more) if state not in seen]
             seen.update(more)
             if len(seen) > _MOST_PARTS:
-                raise PolicyError(
-                    f"{words(of)[:100]}: a sum of so many parts is not held against a rule for each", rule="largest"
-                )
+                reason = "a sum of so many parts is not held against a rule for each"
+                raise PolicyError(f"{words(of)[:100]}: {reason}", rule="largest")
         elif columns_of(parts[number]):
-            part = parts[number]
-            for condition, true in chosen:
-                branches = (part, literal(None)) if true else (literal(None), part)
-                part = apply("where", (parts[condition], *branches))
-            found[part] = None
-    return tuple(found)
+            there: Of | None = None
+            for at, true in chosen:
+                condition = parts[at] if true else apply("not", (parts[at],))
+                if types[at].nullable:
+                    condition = apply("fill", (condition, literal(value=False)))
+                there = conjunction(there, condition)
+            whole = parts[number]
+            if there is None:
+                yield whole, None, whole
+            else:
+                own, rest = ((whole, literal(None)), (literal(None), whole))
+                yield apply("where", (there, *own)), apply("where", (there, *rest)), whole
 
 
 _Chosen = tuple[tuple[int, bool], ...]

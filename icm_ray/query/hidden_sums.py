@@ -30,7 +30,7 @@ from icm_ray.query.rows import Rows, column_of
 from icm_ray.query.selection import SelectedRows
 from icm_ray.query.small_cells import reaches
 
-__all__ = ["conditions_outside", "with_others"]
+__all__ = ["conditions_outside", "told_by_a_total", "with_others"]
 
 _NODES_BESIDE: Final = 32
 """Of a condition on rows in no cell, beside the values of groups and what is of the rows themselves."""
@@ -81,6 +81,11 @@ def with_others(
         none = _not(builder, _any(builder, fitting))
         bits = _without(builder, bits, _both(builder, few, none))
     return without_least(builder, counts, bits, either(builder, few, second), _both(builder, fitting, bits))
+
+
+def told_by_a_total(builder: Builder, rest: Merged, whole: Merged, policy: Policy) -> Value:
+    """Bits (cells,): not where what is left out is a sum of few rows, and all together may be shown."""
+    return _not(builder, _both(builder, even(builder, whole, policy), _not(builder, even(builder, rest, policy))))
 
 
 def _in_one_column(builder: Builder, of_cells: Value, beyond: Sequence[Value], size: int) -> Value:

@@ -9,27 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from icm_ray.errors import BoundError, PolicyError, ProgramError
-from icm_ray.ops.linear import AssumeWidth, Load, Reveal, Scale, Store
+from icm_ray.ops.linear import AssumeWidth, Load, Reveal, Store
 from icm_ray.ops.values import ValueType
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder, Value
 from icm_ray.protocols.io import array_shape
 from icm_ray.query.choices import both_sides, chosen_of
-from icm_ray.query.clipped import clipped
 from icm_ray.query.complements import either, needs_second, without_least
-from icm_ray.query.composed import addends
 from icm_ray.query.disclosure import fewest_values
-from icm_ray.query.dominance import Contributions, even, merged
 from icm_ray.query.entities import behind
 from icm_ray.query.entity_units import least
 from icm_ray.query.expressions.tree import EVERY_ROW, Of, apply, conjunction, literal
 from icm_ray.query.expressions.words import words
-from icm_ray.query.hidden_sums import conditions_outside, with_others
 from icm_ray.query.lane_build import LaneBuild, LaneProgram, Members
 from icm_ray.query.merge import MatchedRight, MergedRows
 from icm_ray.query.merged_shares import MergedShares, SidesOfMerge
@@ -48,6 +45,7 @@ from icm_ray.query.small_cells import coarse, guarded, or_empty, shown, times
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count, ValuesOfColumn
 from icm_ray.query.statistics.histogram import Histogram
+from icm_ray.query.sums_of_few import sums_of_few
 from icm_ray.query.told_rows import row_sets
 
 __all__ = ["Lowered", "Lowering", "Revealed", "lower", "lowering"]
@@ -150,7 +148,7 @@ class _OfQuestion:
         held = [each for item, alone in zip(question.statistics, self._alone, strict=True) for each in (item, *alone)]
         self._guards = {statistic: self._guard(statistic) for statistic in held}
         self._chosen = {statistic: self._choices(statistic) for statistic in held}
-        self._shares = {statistic: self._contributions(statistic) for statistic in held}
+        self._few = {statistic: sums_of_few(statistic, self._facts[statistic.dataset]) for statistic in held}
         self._whole = {statistic: self._everybody(statistic) for statistic in held}
         self._keys = {statistic: self._keys_behind(statistic) for statistic in held}
         self._grouped = {statistic: self._in_groups(statistic) for statistic in held}
@@ -163,7 +161,7 @@ class _OfQuestion:
         compared = (overlap.parts for overlap in self._overlaps.values())
         rules = (self._guards, self._chosen, self._whole, self._keys, self._grouped)
         of_rules = [found for rule in rules for found in rule.values()]
-        of_rules += [found for shares in self._shares.values() for found in shares]
+        of_rules += [tuple(few.parts) for few in self._few.values()]
         asked_for = (*self._taken, *of_rules, *compared)
         for part in (part for taken in asked_for for part in taken):
             rows = self._facts[part.dataset]
@@ -206,7 +204,7 @@ class _OfQuestion:
         if isinstance(rows, MergedRows):
             return self._guard_of_merge(statistic, rows)
         as_many = rows.private is not None and not column_of(rows, statistic.column).nullable
-        as_many = as_many and not self._contributions(statistic)
+        as_many = as_many and not sums_of_few(statistic, rows).columns
         if as_many and fewest_values(statistic, rows) <= rows.policy.min_rows:
             return ()  # a group of fewer rows is not there at all
         counted = behind(rows.policy, statistic.column)
@@ -225,26 +223,6 @@ class _OfQuestion:
         """What says how many rows a computed column chooses, and of how many, one after the other."""
         pairs = chosen_of(statistic, self._facts[statistic.dataset])
         return tuple(PartialOf(statistic.dataset, partial) for pair in pairs for partial in pair)
-
-    def _contributions(self, statistic: Statistic) -> tuple[tuple[PartialOf, ...], ...]:
-        """What says whether few values make up most of a result, where such are withheld; and of rows in no cell. Of
-        each column that it is of, and that these are sums of.
-        """
-        rows = self._facts[statistic.dataset]
-        if rows.policy is None or not (statistic.contributed and rows.policy.dominance):
-            return ()
-        columns = dict.fromkeys((statistic.column, getattr(statistic, "other", statistic.column)))
-        summed = dict.fromkeys(of for column in columns for of in addends(column, rows))
-        return tuple(self._contributions_of(statistic, clipped(of, rows), rows.policy.entity) for of in summed)
-
-    def _contributions_of(self, statistic: Statistic, of: Of, entity: str) -> tuple[PartialOf, ...]:
-        rows = self._facts[statistic.dataset]
-        own = PartialOf(statistic.dataset, Contributions(of, entity))
-        if not isinstance(rows, SelectedRows):
-            return (own,)
-        whole = self._facts[self._base[statistic.dataset]]
-        others = (apply("where", (outside, of, literal(None))) for outside in conditions_outside(rows, whole, of))
-        return (own, *(PartialOf(whole.name, Contributions(other, entity)) for other in others))
 
     def _keys_behind(self, statistic: Statistic) -> tuple[PartialOf, ...]:
         """What noise is looked up by, where it is of cell keys."""
@@ -357,43 +335,19 @@ class _OfQuestion:
         """Where a result may be shown, of each group; None: everywhere."""
         rows, counted = self._facts[statistic.dataset], [found[part] for part in self._guards[statistic]]
         bits = self._enough(builder, statistic, counted) if counted else None
-        if self._shares[statistic]:
-            bits = self._spread(builder, statistic, found, bits, counted)
+        if (few := self._few[statistic]).columns:
+            counts, policy = shared(counted[0]) if counted else None, self._policy(rows)
+            second = partial(self._needs_second, builder, statistic, found) if counted and rows.groups > 1 else None
+            bits = few.bits(builder, found, bits, counts, second, policy, of_shares=rows.shared)
         elif bits is not None and counted and rows.groups > 1 and statistic.adds_up:
-            second = self._needs_second(builder, statistic, found, bits)
-            bits = without_least(builder, shared(counted[0]), bits, second, bits)
+            needed = self._needs_second(builder, statistic, found, bits)
+            bits = without_least(builder, shared(counted[0]), bits, needed, bits)
         if bits is None or not counted or not rows.groups:
             return self._or_empty(builder, statistic, counted[:2], bits) if len(counted) < 3 else bits
         policy = self._policy(rows)
         bits = self._or_empty(builder, statistic, counted, bits) or bits
         secret = bool(policy.entity) or rows.where is not None or column_of(rows, statistic.column).nullable
         return coarse(builder, shared(counted[0]), bits, policy) if rows.by and secret else bits
-
-    def _spread(
-        self,
-        builder: Builder,
-        statistic: Statistic,
-        found: Mapping[PartialOf, Taken],
-        bits: Value | None,
-        counted: Sequence[Taken],
-    ) -> Value:
-        """Where no few rows make up a result, nor what totals leave of all that are shown."""
-        rows, shares = self._facts[statistic.dataset], self._shares[statistic]
-        policy = self._policy(rows)
-        of_cells = [merged(builder, shared(found[own]), shared=rows.shared) for own, *_ in shares]
-        for each in of_cells:
-            alone = even(builder, each, policy)
-            bits = alone if bits is None else builder.add(AssumeWidth(2), times(builder, alone, bits))
-        if bits is None:
-            raise ProgramError("what few rows make up is found of some column")
-        if not counted or not (rows.groups or shares[0][1:]):
-            return bits
-        second = self._needs_second(builder, statistic, found, bits) if rows.groups > 1 else None
-        for each, (_, *outside) in zip(of_cells, shares, strict=True):
-            beyond = [shared(found[part]) for part in outside]
-            bits = with_others(builder, shared(counted[0]), bits, each, beyond, second, policy, shared=rows.shared)
-            second = None if second is None else builder.add(AssumeWidth(2), builder.add(Scale(0), second))
-        return bits
 
     def _needs_second(
         self, builder: Builder, statistic: Statistic, found: Mapping[PartialOf, Taken], bits: Value

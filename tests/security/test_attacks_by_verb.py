@@ -170,6 +170,21 @@ def test_nothing_is_told_of_a_sum_that_one_value_makes_up_by_what_is_added_to_it
     assert "one is above 50 % of it" in result.reason
 
 
+@pytest.mark.parametrize("share", [False, True])
+def test_nor_by_what_a_condition_in_a_column_leaves_of_the_total(engine, share):
+    """One of 1e6 and twenty ones would be left: of a filter that is not shown, so it is not of a column."""
+    table = TABLE.assign(cost=np.where(TABLE["id"] >= 50, 1e6, 1.0))
+    frame = an.from_pandas(engine, {"alice": table[:40], "carol": table[40:]}, policy=Policy())
+    frame = frame[["id", "cost"]].share() if share else frame
+    assert frame["cost"].sum().reveal() == table["cost"].sum()
+    some = (frame["id"] >= 51) | (frame["id"] < 30)
+    columns = (frame["cost"] * some, frame["cost"].where(some, 0), (frame["cost"] * 2).where(some, 7) - 1)
+    for column in columns[: 1 if share else 3]:
+        assert isinstance(column.sum().reveal(), Withheld)
+    many = frame["id"] >= 40
+    assert frame["cost"].where(many, 0).sum().reveal() == table["cost"][40:].sum()
+
+
 def test_what_is_added_to_a_sum_that_many_make_up_is_fine(engine):
     frame = framed(engine)
     assert (2 * frame["cost"] + frame["age"] - 7).sum().reveal() == (2 * TABLE["cost"] + TABLE["age"] - 7).sum()

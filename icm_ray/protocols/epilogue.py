@@ -69,34 +69,37 @@ def _high(x: Words, f: int, w: int) -> RingArray:
 
 def deal_finish(dealing: Dealing, tag: int, r: Words, op: Epilogue, own_mask: bool) -> None:
     """Deal for a value opened under r (any word type, flat). own_mask: the parties hold shares of r themselves."""
-    f, w = op.shift, op.width
+    f, w, count = op.shift, op.width, r.size
     if not op.relu:
         if f == 0:
             return
-        parts, top = np.empty(r.size, np.uint64), np.empty(r.size, t_type(w - 1 - f, op.reads))
+        parts, top = (
+            dealing.others_sum(tag + _RHO, count),
+            dealing.others_sum(tag + _T, count, t_type(w - 1 - f, op.reads)),
+        )
         epilogue.deal_truncation(r, f, w, parts, top)
-        dealing.give(tag + _RHO, parts)
-        dealing.give(tag + _T, top)
+        dealing.send(tag + _RHO, parts)
+        dealing.send(tag + _T, top)
         return
-    count, nbits, shape = r.size, w - f - 1, _tree(op)
+    nbits, shape = w - f - 1, _tree(op)
     high = _high(r, f, w)
     comparison.deal_chunks(dealing, tag + _CHUNKS, high, shape)
     comparison.deal_tree(dealing, tag + _TREE, count, shape)
     s = dealing.planes(tag + _S, high.size // 64)
-    r_d, rd_rho = np.empty(count, np.uint64), np.empty(count, np.uint64)
     if _full(op, own_mask):
+        r_d, rd_rho = (dealing.others_sum(tag + which, count) for which in (_RD, _RD_RHO))
         epilogue.deal_full(high, s, r_d, rd_rho)
-        dealing.give(tag + _RD, r_d)
-        dealing.give(tag + _RD_RHO, rd_rho)
+        dealing.send(tag + _RD, r_d)
+        dealing.send(tag + _RD_RHO, rd_rho)
         return
-    rho = np.empty(count, np.uint64)
-    t, rd_t = (np.empty(count, t_type(nbits, op.reads)) for _ in range(2))
+    r_d, rho, rd_rho = (dealing.others_sum(tag + which, count) for which in (_RD, _RHO, _RD_RHO))
+    t, rd_t = (dealing.others_sum(tag + which, count, t_type(nbits, op.reads)) for which in (_T, _RD_T))
     epilogue.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
-    dealing.give(tag + _RD, r_d)
-    dealing.give(tag + _RHO, rho)
-    dealing.give(tag + _RD_RHO, rd_rho)
-    dealing.give(tag + _T, t)
-    dealing.give(tag + _RD_T, rd_t)
+    dealing.send(tag + _RD, r_d)
+    dealing.send(tag + _RHO, rho)
+    dealing.send(tag + _RD_RHO, rd_rho)
+    dealing.send(tag + _T, t)
+    dealing.send(tag + _RD_T, rd_t)
 
 
 def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask: Words | None) -> Round:

@@ -164,27 +164,34 @@ def count_bits(d_hat, r_d, first, count):  # type: ignore[no-untyped-def]
 def deal_parts(high, s, bits, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
     """The dealer's parts of a ReLU's mask: high = r >> f; r_d = s xor t; rho its low `bits` bits, t the bit above.
 
-    Every output is the true value; whoever shares it corrects it. A loop for each: with more arrays in one the compiler
-    finds no vector instructions.
+    Every output holds the sum of the uncorrected parties' words, from which the correction is made in its place. A loop
+    for each: with more arrays in one the compiler finds no vector instructions.
     """
     k, one = np.uint64(bits), np.uint64(1)
     low = (one << k) - one
+    ds = np.empty(64, np.uint64)
     for at in range(r_d.size >> 6):
         word, start = s[at], at << 6
         for bit in range(64):
-            r_d[start + bit] = ((word >> np.uint64(bit)) ^ (high[start + bit] >> k)) & one
+            ds[bit] = ((word >> np.uint64(bit)) ^ (high[start + bit] >> k)) & one
         for e in range(64):
-            rho[start + e] = high[start + e] & low
+            r_d[start + e] = ds[e] - r_d[start + e]
         for e in range(64):
-            rd_rho[start + e] = (np.uint64(0) - r_d[start + e]) & high[start + e] & low
+            rho[start + e] = (high[start + e] & low) - rho[start + e]
         for e in range(64):
-            t[start + e] = (high[start + e] >> k) & one
+            rd_rho[start + e] = ((np.uint64(0) - ds[e]) & high[start + e] & low) - rd_rho[start + e]
         for e in range(64):
-            rd_t[start + e] = (high[start + e] >> k) & r_d[start + e]
+            t[start + e] = ((high[start + e] >> k) & one) - t[start + e]
+        for e in range(64):
+            rd_t[start + e] = ((high[start + e] >> k) & ds[e]) - rd_t[start + e]
     for e in range(r_d.size & ~63, r_d.size):
         top = (high[e] >> k) & one
         d = ((s[e >> 6] >> np.uint64(e & 63)) & one) ^ top
-        r_d[e], rho[e], rd_rho[e], t[e], rd_t[e] = d, high[e] & low, d * (high[e] & low), top, d & top
+        r_d[e] = d - r_d[e]
+        rho[e] = (high[e] & low) - rho[e]
+        rd_rho[e] = d * (high[e] & low) - rd_rho[e]
+        t[e] = top - t[e]
+        rd_t[e] = (d & top) - rd_t[e]
 
 
 @kernel
@@ -195,18 +202,18 @@ def deal_full(r, s, r_d, rd_r):  # type: ignore[no-untyped-def]
         for bit in range(64):
             e = (at << 6) + bit
             d = ((word >> np.uint64(bit)) ^ (r[e] >> np.uint64(63))) & np.uint64(1)
-            r_d[e] = d
-            rd_r[e] = (np.uint64(0) - d) & r[e]
+            r_d[e] = d - r_d[e]
+            rd_r[e] = ((np.uint64(0) - d) & r[e]) - rd_r[e]
     for e in range(r_d.size & ~63, r_d.size):
         d = ((s[e >> 6] >> np.uint64(e & 63)) ^ (r[e] >> np.uint64(63))) & np.uint64(1)
-        r_d[e], rd_r[e] = d, d * r[e]
+        r_d[e], rd_r[e] = d - r_d[e], d * r[e] - rd_r[e]
 
 
 @kernel
 def deal_truncation(r, f, w, rho, t):  # type: ignore[no-untyped-def]
-    """rho = (r mod 2^(w-1)) >> f and t, the bit above."""
+    """rho = (r mod 2^(w-1)) >> f and t, the bit above; corrected in the place of others' words, as of `deal_parts`."""
     top = np.uint64(w - 1)
     low = (np.uint64(1) << top) - np.uint64(1)
     for e in range(rho.size):
-        rho[e] = (np.uint64(r[e]) & low) >> np.uint64(f)
-        t[e] = (np.uint64(r[e]) >> top) & np.uint64(1)
+        rho[e] = ((np.uint64(r[e]) & low) >> np.uint64(f)) - rho[e]
+        t[e] = ((np.uint64(r[e]) >> top) & np.uint64(1)) - t[e]

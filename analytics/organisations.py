@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from analytics.frame import SecureFrame
 from analytics.pooling import concat
+from analytics.requests import Requested, again
 from analytics.source_checks import frame_of
 from icm_ray.config import EngineConfig
-from icm_ray.errors import IcmError, OwnerError, SessionClosed, SessionError
+from icm_ray.errors import IcmError, InstanceError, OwnerError, SessionClosed, SessionError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
+from icm_ray.instance.jobs import Job
+from icm_ray.instance.messages import AskJob
 from icm_ray.query.tasks import HeldSource
 
 __all__ = ["Connection", "Peer", "connect"]
@@ -93,6 +97,36 @@ class Connection:
         offered = {owner: self._public(owner, name) for owner, name in datasets.items()}
         engine = self._engine(tuple(owner for owner in datasets if owner != self.name))
         return concat([_held(engine, owner, public) for owner, public in offered.items()])
+
+    def job(self, name: str) -> Requested:
+        """What was requested before, in whatever process of this organisation.
+
+        Args:
+            name: The job's id (`icm jobs`).
+
+        Returns:
+            The request. Its `result` is a number where the query's was one; of what is made of several statistics, such
+            as groups, the plain results of these as a tuple. The same query revealed again gives all of it.
+
+        Raises:
+            InstanceError: There is no such job.
+
+        Examples:
+            >>> icm.connect().job("0123456789abcdef").result(timeout=60)  # doctest: +SKIP
+            203.3
+        """
+        found = self._own.link.call(AskJob(name))
+        if not isinstance(found, Job):
+            raise InstanceError(f"there is no job {name} here: icm jobs")
+        return Requested(self._own.link, found, partial(self._again, found))
+
+    def _again(self, job: Job) -> Any:
+        """Ask what a job asks, of the same datasets."""
+        engine = self._engine(tuple(party for party in job.parties if party != self.name))
+        frames = {
+            name: _held(engine, owner, self._public(owner, dataset)) for name, (owner, dataset) in job.datasets.items()
+        }
+        return again(job, {name: frame.meant.dataset for name, frame in frames.items()})
 
     def _check(self, name: str) -> None:
         if name != self.name and name not in self.peers:
@@ -196,8 +230,10 @@ def connect(
 
 def _held(engine: OrganisationEngine, owner: str, public: PublicDataset) -> SecureFrame:
     table = engine.open_table(owner, HeldSource(public.name))
+    engine.held[table.name] = owner, public.name
     try:
         return frame_of(engine, {owner: table}, None, public.policy)
     except IcmError:
         engine.forget([table.name])
+        del engine.held[table.name]
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from analytics.execute import Part, check, explain, run
 from analytics.rows_stay import RowsStayError
@@ -14,6 +14,9 @@ from icm_ray.errors import InputError
 from icm_ray.query.error_bound import ErrorBound
 from icm_ray.query.noise import deviations
 from icm_ray.runtime.driver.engine import Engine
+
+if TYPE_CHECKING:
+    from analytics.requests import Requested
 
 __all__ = ["FOLLOWS", "Query", "together"]
 
@@ -152,6 +155,28 @@ class Query(Uncompared):
             70
         """
         return self.reveal_together([self], to)[0]
+
+    def request(self, reason: str = "") -> Requested:
+        """Ask the owners, who are other organisations, to approve this question, and let it wait for them.
+
+        Args:
+            reason: For the people who decide. What would be opened, they read from the question itself.
+
+        Returns:
+            A handle; its `result(timeout=...)` waits, and reveals to this organisation.
+
+        Raises:
+            InputError: The session is not one of `icm.connect`, or this is asked in several questions.
+            IcmError: Whatever `check` raises.
+
+        Examples:
+            >>> icm.connect().peer("bob")["visits"]["cost"].mean().request(reason="cost study")  # doctest: +SKIP
+            <request 0123456789abcdef: mean of cost, waiting>
+        """
+        from analytics.requests import request  # instances of organisations, for those who ask them alone
+
+        whole = self._build is _only and len(self._parts) == 1
+        return request(self.session, self._parts, self._title, reason, self.reveal, whole)
 
     @classmethod
     def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> tuple[Any, ...]:

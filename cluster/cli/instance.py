@@ -21,9 +21,10 @@ from cluster.cli.terminal import printable, shown
 if TYPE_CHECKING:
     from icm_ray.instance.roster import Kind, State
 
-__all__ = ["add_commands"]
+__all__ = ["Home", "add_commands", "say", "table"]
 
 _HOUR: Final = 3600
+_DATASETS: Final = ("name", "rows", "columns", "answered at once", "may request")
 Home = Annotated[Path, typer.Option(envvar="ICM_HOME", help="the instance's folder")]
 _HOME: Final = Path("~/.icm")
 
@@ -45,8 +46,8 @@ def init(
     kind: Kind = "dealer" if dealer else "organisation"
     folder = home.expanduser()
     key = found(folder, Settings(name, kind, listen, dial_only=dial_only))
-    _say(f"{name}'s instance is in {folder}; its certificate is {key.identity.fingerprint[:16]}...")
-    _say("next: icm serve, and icm invite NAME or icm join TICKET")
+    say(f"{name}'s instance is in {folder}; its certificate is {key.identity.fingerprint[:16]}...")
+    say("next: icm serve, and icm invite NAME or icm join TICKET")
 
 
 def serve(home: Home = _HOME) -> None:
@@ -67,10 +68,10 @@ def serve(home: Home = _HOME) -> None:
     while not stop.is_set():
         with Instance(home.expanduser()) as instance:
             ends_by_signals()  # again: a Ray that was joined has put its own
-            _say(f"{instance.settings.name} serves at port {instance.port}; Ctrl-C ends it")
+            say(f"{instance.settings.name} serves at port {instance.port}; Ctrl-C ends it")
             if instance.settings.web:
                 token = home.expanduser() / TOKEN_FILE
-                _say(f"the data officer's page: http://localhost:{instance.pages[0]} (its token is in {token})")
+                say(f"the data officer's page: http://localhost:{instance.pages[0]} (its token is in {token})")
             while not stop.wait(1.0) and not instance.stale:
                 continue
 
@@ -126,11 +127,11 @@ def join(
     key = InstanceKey.load(settings.name, folder)
     certificate, kind = joined(key, settings.kind, settings.addresses, found)
     words = six_words(key.certificate, certificate)
-    _say(f"the six words of {settings.name} and {found.inviter}: {words}")
+    say(f"the six words of {settings.name} and {found.inviter}: {words}")
     same = yes or typer.confirm(f"does {found.inviter} read the same (icm peers)?")
     state: State = "approved" if same else "joined"
     Roster(folder).add(Peer(found.inviter, certificate, kind, found.addresses, state))
-    _say(f"{found.inviter} is {state}; it approves with: icm peers --approve {settings.name}")
+    say(f"{found.inviter} is {state}; it approves with: icm peers --approve {settings.name}")
 
 
 def peers(
@@ -163,7 +164,7 @@ def peers(
         key = rotated(folder, settings.name)
         audit.add(settings.name, "rotated", fingerprint=key.identity.fingerprint)
         if not json:
-            _say("the new key is in place; links end, and peers take it when they meet it. The words are others now")
+            say("the new key is in place; links end, and peers take it when they meet it. The words are others now")
     if approve:
         roster.set_state(approve, "approved")
         audit.add(settings.name, "approved", peer=approve)
@@ -183,7 +184,7 @@ def peers(
         )
         for peer in roster.peers.values()
     ]
-    _table(f"peers of {settings.name}", ("name", "kind", "state", "reached at", "six words"), found, json, "it dials")
+    table(f"peers of {settings.name}", ("name", "kind", "state", "reached at", "six words"), found, json, "it dials")
 
 
 def data(
@@ -192,6 +193,9 @@ def data(
     home: Home = _HOME,
     policy: Annotated[Path | None, typer.Option(help="a policy as TOML (icm policy check)")] = None,
     standing: Annotated[list[str] | None, typer.Option(help="a peer whose questions are answered at once")] = None,
+    requests: Annotated[
+        list[str] | None, typer.Option("--request", help="a peer who may ask, each question approved (icm requests)")
+    ] = None,
     remove: Annotated[bool, typer.Option(help="offer it no more")] = False,
     json: Json = False,
 ) -> None:
@@ -216,12 +220,12 @@ def data(
             raise InputError(f"icm data {name}: which files? paths of Parquet or CSV files follow")
         rules = Policy.from_toml(policy) if policy is not None else Policy()
         paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
-        offer(catalogue, name, paths, rules, standing or ())
+        offer(catalogue, name, paths, rules, standing or (), requests or ())
     found = [
-        (held.public.name, held.public.rows, len(held.public.columns), list(held.standing))
+        (held.public.name, held.public.rows, len(held.public.columns), list(held.standing), list(held.requests))
         for held in catalogue.datasets.values()
     ]
-    _table(f"datasets of {settings.name}", ("name", "rows", "columns", "answered at once"), found, json, "nobody")
+    table(f"datasets of {settings.name}", _DATASETS, found, json, "nobody")
 
 
 def log(home: Home = _HOME, json: Json = False) -> None:
@@ -243,7 +247,7 @@ def log(home: Home = _HOME, json: Json = False) -> None:
         )
         for entry in AuditLog(folder).entries()
     ]
-    _table(f"log of {settings.name}: the chain holds", ("time (UTC)", "who", "what", "facts"), found, json)
+    table(f"log of {settings.name}: the chain holds", ("time (UTC)", "who", "what", "facts"), found, json)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -252,14 +256,15 @@ def add_commands(app: typer.Typer) -> None:
         app.command(command.__name__)(command)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """A line, as it is."""
     Console().print(printable(text), soft_wrap=True, markup=False, highlight=False)
 
 
 Cell = str | int | list[str]
 
 
-def _table(
+def table(
     title: str, heads: tuple[str, ...], found: Sequence[tuple[Cell, ...]], json: bool = False, none: str = ""
 ) -> None:
     """Rows as a table, or as JSON by their heads. none: what an empty list is in words."""
@@ -267,9 +272,9 @@ def _table(
         names = [head.removesuffix(" (UTC)").replace(" ", "_") for head in heads]
         typer.echo(dumps([dict(zip(names, row, strict=True)) for row in found]))
         return
-    table = Table(title=shown(title))
+    drawn = Table(title=shown(title))
     for head in heads:
-        table.add_column(head, overflow="fold")
+        drawn.add_column(head, overflow="fold")
     for row in found:
-        table.add_row(*(shown(", ".join(cell) or none if isinstance(cell, list) else str(cell)) for cell in row))
-    Console().print(table)
+        drawn.add_row(*(shown(", ".join(cell) or none if isinstance(cell, list) else str(cell)) for cell in row))
+    Console().print(drawn)

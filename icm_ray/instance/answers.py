@@ -9,16 +9,21 @@ from collections.abc import Callable
 from time import time
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from icm_ray.errors import InstanceError, PolicyError
 from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.canonical import canonical
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
+from icm_ray.instance.granting import Granting
 from icm_ray.instance.halves import Halves
+from icm_ray.instance.jobs import AskRequest, Decided, Outbox, RequestApproval
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import (
     VERSION,
     Answer,
+    AskJob,
     Call,
     Datasets,
     Done,
@@ -33,8 +38,10 @@ from icm_ray.instance.messages import (
     Pong,
     Started,
     StartWorker,
+    SubmitJob,
     VouchForDriver,
 )
+from icm_ray.instance.requests import Request, Requests
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
 from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
@@ -76,9 +83,13 @@ class Answers:
         halves: Halves,
         ask: Ask,
         release: str,
+        requests: Requests,
+        outbox: Outbox,
     ) -> None:
         self._settings, self._key, self._roster, self._catalogue = settings, key, roster, catalogue
         self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
+        self._requests, self._outbox = requests, outbox
+        self._granting = Granting(settings.name, requests)
         self.name = settings.name
 
     # --- peers ----------------------------------------------------------------------------------------------------
@@ -114,11 +125,38 @@ class Answers:
             case EndWorker(session, lane):
                 self._halves.end(asker, session, lane)
                 return Done()
+            case RequestApproval():
+                return self._requested(asker, call)
+            case AskRequest(job):
+                found = self._requests.of_job(asker, job)
+                if found is None:
+                    raise InstanceError(f"{self.name} has no such request", party=self.name)
+                return _decided(found)
         raise InstanceError(f"{self.name} answers that to its own users alone")
 
     def _offered(self, asker: str) -> list[HeldDataset]:
         held = self._catalogue.datasets.values()
-        return [item for item in held if asker == self.name or asker in item.standing]
+        return [item for item in held if asker == self.name or asker in item.standing or asker in item.requests]
+
+    def _requested(self, asker: str, call: RequestApproval) -> Decided:
+        """Keep a request, unless what it would open stands open. Errors: `PolicyError`, `InstanceError`."""
+        held = {name: self._opens(asker, name) for name in sorted(set(call.names.values()))}
+        if not held:
+            raise PolicyError(f"{self.name} refuses: no dataset of it is asked for", party=self.name)
+        if all(asker in one.standing for one in held.values()):
+            return Decided(0, "approved", left=-1)
+        versions = {name: _version(one) for name, one in held.items()}
+        question = canonical(call.question, self.name, call.names, call.parties, versions)
+        if asker not in call.parties or self.name not in call.parties:
+            raise PolicyError(f"{self.name} refuses: {asker} and {self.name} both take part", party=self.name)
+        stated = question.facts_of(self.name)
+        for name, one in held.items():
+            facts, public = stated.get(name), self._public(one)
+            if facts is None or facts.policy != public.policy or facts.count != public.rows:
+                raise PolicyError(f"{self.name} refuses: {name!r} is described otherwise than it is", party=self.name)
+        found = self._requests.add(asker, call.job, question, call.reason)
+        self._audit.add(asker, "requested", number=str(found.number), digest=found.digest)
+        return _decided(found)
 
     def _public(self, item: HeldDataset) -> PublicDataset:
         return replace(item.public, policy=_named(self.name, item))
@@ -171,6 +209,10 @@ class Answers:
                 if member[0] != DRIVER:
                     raise InstanceError("a user's process is a driver, and no member of a lane")
                 return Started(vouched(self._key, session, lane, member, time() + _GOOD_FOR))
+            case SubmitJob(job):
+                return self._outbox.look(self._outbox.jobs.add(job, self.name).id)
+            case AskJob(job):
+                return self._outbox.look(job)
             case Forward(peer, inner):
                 return self._common(self.name, inner) if peer == self.name else self._ask(peer, inner, _WORKING)
         return self._common(self.name, call)
@@ -181,16 +223,22 @@ class Answers:
         """What a worker of this instance's asks, that works for `asker`. Errors: `InstanceError`, `PolicyError`."""
         match call:
             case OpenHeld(dataset):
-                held = self._standing(asker, dataset)
+                held = self._opens(asker, dataset)
                 self._audit.add(asker, "opened", dataset=dataset)
                 return Held(held.source, _named(self.name, held))
-            case MayRun(kind, asked, datasets):
+            case MayRun(kind=kind, asked=asked, datasets=datasets):
                 if kind == "prediction" and asker != self.name:
                     raise PolicyError(f"{self.name} refuses: no model or picture is offered", party=self.name)
-                for name in datasets:
-                    self._standing(asker, name)
+                read = {name: self._opens(asker, name) for name in datasets}
                 digest = hashlib.sha256(asked).hexdigest()
-                self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets))
+                if all(asker in (self.name, *one.standing) for one in read.values()):
+                    self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets))
+                    return Allowed()
+                taken = self._granting.grant(asker, call, {name: _version(one) for name, one in read.items()})
+                if taken is not None:
+                    number, used = str(taken.number), f"{taken.used} of {taken.times}"
+                    self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets), request=number, use=used)
+                return Allowed(counted=True)
             case ListensAt(session, lane, inside):
                 self._halves.of(asker, session, lane).inside = inside
             case IsOwn(session, lane, member):
@@ -202,14 +250,23 @@ class Answers:
                 self._audit.add(asker, "refused by rows", kind=kind)
         return Allowed()
 
-    def _standing(self, asker: str, dataset: str) -> HeldDataset:
-        """A dataset that an asker's questions may be answered from. Errors: `PolicyError`, the same where there is
-        none.
+    def _opens(self, asker: str, dataset: str) -> HeldDataset:
+        """A dataset that an asker may open: what it may ask of it, standing or other approvals say. Errors:
+        `PolicyError`, the same where there is none.
         """
         held = self._catalogue.datasets.get(dataset)
-        if held is None or (asker != self.name and asker not in held.standing):
+        if held is None or asker not in (self.name, *held.standing, *held.requests):
             raise PolicyError(f"{self.name} refuses: it offers {asker} no dataset {dataset!r}", party=self.name)
         return held
+
+
+def _version(held: HeldDataset) -> str:
+    """How a dataset is offered: files, schema, policy, and when it was put there."""
+    return hashlib.sha256(msgspec.msgpack.encode((held.public, held.source, held.version))).hexdigest()
+
+
+def _decided(found: Request) -> Decided:
+    return Decided(found.number, found.state, found.said, found.left(time()), found.until)
 
 
 def _named(owner: str, held: HeldDataset) -> Policy:

@@ -36,12 +36,15 @@ class PublicDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class HeldDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A dataset as its owner keeps it. source: files of the owner's own nodes. standing: peers whose questions are
-    answered at once, within the policy; () none's.
+    answered at once, within the policy; () none's. requests: peers who see it and may ask, each question to be approved
+    by a person. version: another one each time that it is offered: approvals are for that one alone.
     """
 
     public: PublicDataset
     source: Rows
     standing: tuple[Name, ...] = ()
+    requests: tuple[Name, ...] = ()
+    version: Name = ""
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

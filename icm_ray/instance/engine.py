@@ -59,6 +59,8 @@ class OrganisationEngine(LaneEngine):
         parties, _ = checked_names((own.name, *others), ())
         settings = config or from_environment()
         self.local = False
+        self.held: dict[str, tuple[str, str]] = {}
+        """By table: the owner, and the name of the dataset in its catalogue."""
         self._own = own
         places = own.link.settings
         vouchers: list[dict[str, Voucher]] = []
@@ -90,6 +92,11 @@ class OrganisationEngine(LaneEngine):
             station.close()
 
         super().__init__(parties, (), lanes, settings, start, leave=leave, station=station)
+
+    @property
+    def link(self) -> UserLink:
+        """With the own instance."""
+        return self._own.link
 
     @property
     def recipient(self) -> str:

@@ -24,8 +24,10 @@ from icm_ray.instance.conversation import Conversation
 from icm_ray.instance.doorkeeper import CHECK, INSTANCE, USER, Doorkeeper
 from icm_ray.instance.files import read_bytes, write
 from icm_ray.instance.halves import Halves
+from icm_ray.instance.jobs import Jobs, Outbox
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
+from icm_ray.instance.requests import Requests
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, successor
 from icm_ray.instance.settings import WILDCARDS, read_settings
@@ -79,13 +81,24 @@ class Instance:
             ledger=str(ledger), job_timeout=limits.job_seconds, partition_bytes=settings.partition_bytes
         )
         self.halves = Halves(settings, config, self._member)
+        self._stopping = threading.Event()
+        self.requests = Requests(folder)
+        outbox = Outbox(Jobs(folder), self.ask, self._stopping)
         self._answers = Answers(
-            settings, self.key, self.roster, self.catalogue, self.audit, self.halves, self.ask, self.release
+            settings,
+            self.key,
+            self.roster,
+            self.catalogue,
+            self.audit,
+            self.halves,
+            self.ask,
+            self.release,
+            self.requests,
+            outbox,
         )
         self._conversations: dict[str, list[Conversation]] = {}
         self._changing = threading.RLock()
         self._changed = threading.Condition(self._changing)
-        self._stopping = threading.Event()
         self._looking = threading.Lock()
         self._pages: list[HttpServer] = []
         door = Doorkeeper(
@@ -112,6 +125,7 @@ class Instance:
         self.audit.add(settings.name, "serving")
         self._keeper = threading.Thread(target=self._keep, name="icm-instance", daemon=True)
         self._keeper.start()
+        threading.Thread(target=outbox.keep, name="icm-outbox", daemon=True).start()
         try:
             self._pages = http_servers(self, settings, folder)
         except BaseException:

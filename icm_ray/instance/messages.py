@@ -8,6 +8,7 @@ import msgspec
 
 from icm_ray.instance.audit import Head
 from icm_ray.instance.catalogue import PublicDataset
+from icm_ray.instance.jobs import AskRequest, Decided, Job, RequestApproval
 from icm_ray.instance.status import Status
 from icm_ray.instance.vouchers import Voucher
 from icm_ray.payload import Name, Word32, decode
@@ -17,6 +18,7 @@ from icm_ray.runtime.orders.messages import Failed
 __all__ = [
     "VERSION",
     "Answer",
+    "AskJob",
     "AskStatus",
     "Call",
     "Datasets",
@@ -34,6 +36,7 @@ __all__ = [
     "Pong",
     "StartWorker",
     "Started",
+    "SubmitJob",
     "VouchForDriver",
     "decode_envelope",
 ]
@@ -104,7 +107,19 @@ class VouchForDriver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     member: Member
 
 
-PeerCall = Union[Ping, ListDatasets, StartWorker, JoinLane, HasEnded, EndWorker]  # noqa: UP007
+class SubmitJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A user's: request this of the owners. Its id, age and states are the instance's to say."""
+
+    job: Job
+
+
+class AskJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A user's: what became of a job."""
+
+    id: Name
+
+
+PeerCall = Union[Ping, ListDatasets, StartWorker, JoinLane, HasEnded, EndWorker, RequestApproval, AskRequest]  # noqa: UP007
 
 
 class Forward(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -121,6 +136,10 @@ Call = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     JoinLane,
     HasEnded,
     EndWorker,
+    RequestApproval,
+    AskRequest,
+    SubmitJob,
+    AskJob,
     ListPeers,
     AskStatus,
     LookAgain,
@@ -166,7 +185,7 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     said: str = ""
 
 
-Answer = Union[Pong, Datasets, Peers, Started, Status, Done, Failed]  # noqa: UP007
+Answer = Union[Pong, Datasets, Peers, Started, Status, Done, Decided, Job, Failed]  # noqa: UP007
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):

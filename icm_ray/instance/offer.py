@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 import msgspec
@@ -16,12 +17,18 @@ __all__ = ["offer"]
 
 
 def offer(
-    catalogue: Catalogue, name: str, paths: Sequence[str], policy: Policy, standing: Sequence[str] = ()
+    catalogue: Catalogue,
+    name: str,
+    paths: Sequence[str],
+    policy: Policy,
+    standing: Sequence[str] = (),
+    requests: Sequence[str] = (),
 ) -> HeldDataset:
     """Offer files under a name: Parquet where the first of them ends so, CSV else.
 
     paths: absolute; wildcards and directories too. policy: in force whoever asks. standing: peers whose questions are
-    answered at once. Errors: `SourceError`, `ColumnError` of the files, `InstanceError` (no rows, no such name).
+    answered at once; requests: whose questions a person approves.
+    Errors: `SourceError`, `ColumnError` of the files, `InstanceError` (no rows, no such name).
     """
     if not policy.name:
         policy = msgspec.structs.replace(policy, name=name)  # raises InputError for what is no name
@@ -34,6 +41,7 @@ def offer(
         msgspec.structs.replace(column, origin="", fault="it cannot be used" if column.fault else "")
         for column in info.columns
     )
-    held = HeldDataset(PublicDataset(name, columns, sum(info.rows), policy), source, tuple(standing))
+    public = PublicDataset(name, columns, sum(info.rows), policy)
+    held = HeldDataset(public, source, tuple(standing), tuple(requests), secrets.token_hex(16))
     catalogue.put(held)
     return held

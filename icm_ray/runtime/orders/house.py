@@ -55,11 +55,20 @@ class OpenHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True
 
 
 class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """What a job follows from, before this worker contributes. datasets: those of the catalogue that it reads."""
+    """What a job follows from, before this worker contributes. datasets: those of the catalogue that it reads.
+
+    names: by the name of a dataset in the question, that of the catalogue. parties: of the lane, in order. session,
+    lane, stage: which job it is; a run of a question has each of them once.
+    """
 
     kind: Origin
     asked: bytes
     datasets: tuple[str, ...]
+    names: dict[str, str] = {}
+    parties: tuple[str, ...] = ()
+    session: str = ""
+    lane: int = 0
+    stage: int = 0
 
 
 class ListensAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -98,7 +107,9 @@ class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
 
 
 class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Nothing stands in the way, or it was noted."""
+    """Nothing stands in the way, or it was noted. counted: this time; the next one is asked for anew."""
+
+    counted: bool = False
 
 
 HouseCall = Union[OpenHeld, MayRun, ListensAt, IsOwn, Refused]  # noqa: UP007 - msgspec takes the members from a typing.Union

@@ -102,17 +102,17 @@ class Guard:
         if not self._house.mine and any(isinstance(task, Given) for task in tasks.values()):
             raise self._refusal("what it brings is its own, and not the asker's to state")
         if isinstance(job.origin, FromQuestion) and asked is not None:
-            self._house.may("question", job.origin.asked, self._datasets(asked, policies))
+            self._house.may("question", job.origin.asked, self._datasets(asked, policies), job.origin.stage)
         elif isinstance(job.origin, FromPrediction):
-            self._house.may("prediction", job.origin.asked, ())
+            self._house.may("prediction", job.origin.asked, {})
         else:
             raise self._refusal("a program follows from a question, or from a model")
 
-    def _datasets(self, asked: Asked, policies: Mapping[str, Policy]) -> tuple[str, ...]:
-        """Of the catalogue, whose rows a question would have from this member. Errors: `PolicyError` for rows of which
-        the driver has stated no policy.
+    def _datasets(self, asked: Asked, policies: Mapping[str, Policy]) -> dict[str, str]:
+        """By the name of a dataset in the question, that of the catalogue whose rows it would have from this member.
+        Errors: `PolicyError` for rows of which the driver has stated no policy.
         """
-        found: set[str] = set()
+        found: dict[str, str] = {}
         for facts in asked.facts:
             mine = isinstance(facts, OwnerRows) and [table for table in facts.tables if table.owner == self._name]
             held = {self._held[table.name][0] for table in mine or () if table.name in self._held}
@@ -120,8 +120,8 @@ class Guard:
             if held and (facts.source not in policies or held != {source}):
                 raise self._refusal("its rows are guarded by a policy, which the asker has not stated")
             if source is not None:
-                found.add(source)
-        return tuple(sorted(found))
+                found[facts.name] = source
+        return found
 
     def own(self, lane: int, member: Member) -> Member:
         """Where the worker of another lane is reached. Raises where shares would be moved to a worker that is not this

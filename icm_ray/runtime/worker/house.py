@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -47,7 +47,8 @@ class House:
         self._answers: SimpleQueue[HouseAnswer | FaultError] = SimpleQueue()
         self._link: WatchedLink | None = None
         self._gone: FaultError | None = None
-        self._session = ""
+        self._session, self._lane = "", 0
+        self._parties: tuple[str, ...] = ()
         self._allowed: tuple[Origin, bytes] | None = None
 
     @property
@@ -62,7 +63,7 @@ class House:
 
     def join(self, plan: LanePlan, station: Station) -> None:
         """Open the link. Raises `FaultError` where the instance does not answer."""
-        self._session = plan.session
+        self._session, self._lane, self._parties = plan.session, plan.lane, (*plan.parties, *plan.owners)
         endpoint = Endpoint(*self._facts.instance)
         link = self._link = station.open(endpoint, house_link(plan.session, plan.lane, self._name), True)
         link.set_receive_limits(0, 0)
@@ -101,10 +102,16 @@ class House:
             raise ProgramError(f"{self._name}'s instance knows no rows of {dataset!r}")
         return found.source, found.policy
 
-    def may(self, kind: Origin, asked: bytes, datasets: tuple[str, ...]) -> None:
-        """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so."""
-        if (kind, asked) != self._allowed:
-            self._ask(MayRun(kind, asked, datasets))
+    def may(self, kind: Origin, asked: bytes, names: Mapping[str, str], stage: int = 0) -> None:
+        """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so, unless
+        each time counts. names: by the name of a dataset in what is asked, that of the catalogue whose rows it reads.
+        """
+        if (kind, asked) == self._allowed:
+            return
+        datasets = tuple(sorted(set(names.values())))
+        call = MayRun(kind, asked, datasets, dict(names), self._parties, self._session, self._lane, stage)
+        answer = self._ask(call)
+        if isinstance(answer, Allowed) and not answer.counted:
             self._allowed = kind, asked
 
     def own(self, lane: int, member: Member) -> Member:

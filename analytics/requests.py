@@ -1,0 +1,162 @@
+"""Questions that other organisations' people approve first: a handle that waits for them, and asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event
+from time import monotonic
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from analytics.batches import batches
+from analytics.dataset import Dataset, pool_of
+from analytics.execute import Part, check, run
+from icm_ray.errors import InputError, InstanceError, PolicyError, ProgramError
+from icm_ray.instance.engine import OrganisationEngine
+from icm_ray.instance.jobs import Job
+from icm_ray.instance.messages import AskJob, SubmitJob
+from icm_ray.instance.requests import MOST_LETTERS
+from icm_ray.instance.user_link import UserLink
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.question import Asked, Question, decode_asked, encode_asked
+from icm_ray.runtime.driver.engine import Engine
+
+__all__ = ["Requested", "again", "request"]
+
+_POLL: Final = 0.25
+
+
+class Requested:
+    """A requested question waits for the owners' approvals, in the instances: the process may end, and come back.
+
+    `Query.request` makes it, and `Connection.job` finds it again.
+
+    Attributes:
+        id (str): The job's name in the own instance: `icm jobs`.
+        status (str): "queued" (an owner is away), "waiting", "approved" or "denied".
+    """
+
+    def __init__(self, link: UserLink, job: Job, ask: Callable[[], Any]) -> None:
+        self._link, self._job, self._ask = link, job, ask
+
+    @property
+    def id(self) -> str:
+        """The job's name in the own instance."""
+        return self._job.id
+
+    @property
+    def status(self) -> str:
+        """What the owners have said so far: each is asked that can be reached."""
+        return self._look().state
+
+    def _look(self) -> Job:
+        found = self._link.call(AskJob(self.id))
+        if isinstance(found, Job):
+            self._job = found
+        return self._job
+
+    def result(self, timeout: float = 60.0) -> Any:
+        """Wait until all owners have approved, and ask. Each call asks anew, and takes a use of the approvals.
+
+        Args:
+            timeout: Seconds to wait for approvals.
+
+        Returns:
+            What the query's `reveal` returns.
+
+        Raises:
+            PolicyError: An owner denied it, with its reason; or the approval has expired, or was used up.
+            InstanceError: Not all have approved within that time. The request stays.
+            IcmError: Whatever `reveal` raises.
+
+        Examples:
+            >>> bob["visits"]["cost"].mean().request(reason="cost study").result(timeout=3600)  # doctest: +SKIP
+            203.3
+        """
+        deadline = monotonic() + timeout
+        while (job := self._look()).state != "approved":
+            if job.state == "denied":
+                one = next(one for one in job.owners if one.state == "denied")
+                said = f": {one.said}" if one.said else ""
+                raise PolicyError(f"{one.owner} denied the request{said}", party=one.owner)
+            if (left := deadline - monotonic()) <= 0:
+                slow = ", ".join(one.owner for one in job.owners if one.state != "approved")
+                raise InstanceError(f"not approved yet by {slow}; job {self.id} stays: icm jobs")
+            Event().wait(min(_POLL, left))
+        return self._ask()
+
+    def __repr__(self) -> str:
+        return f"<request {self.id}: {self._job.title}, {self._job.state}>"
+
+
+def request(
+    session: Engine, parts: Sequence[Part], title: str, reason: str, ask: Callable[[], Any], whole: bool
+) -> Requested:
+    """Request what parts ask. ask: reveals it. whole: whether its result is that of the only part.
+
+    Errors: `InputError` (no organisation's session, several questions, a reason too long), those of `check`.
+    """
+    if not isinstance(session, OrganisationEngine):
+        raise InputError("only other organisations are requested: icm.connect(); reveal() asks at once")
+    if len(reason) > MOST_LETTERS:
+        raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
+    _, asked = check(parts, None)
+    if len(batches(parts)) > 1:
+        raise InputError(f"{title} is asked in several questions: request each column or group alone")
+    if not all(isinstance(facts, OwnerRows) for facts in asked.facts):
+        raise InputError("rows that were shared cannot be requested: request a question about the owners' rows")
+    datasets = {
+        facts.name: session.held[table.name]
+        for facts in asked.facts
+        if isinstance(facts, OwnerRows)
+        for table in facts.tables
+    }
+    job = Job("0" * 16, title[:MOST_LETTERS], encode_asked(_bare(asked)), datasets, session.parties, reason, whole)
+    found = session.link.call(SubmitJob(job))
+    if not isinstance(found, Job):
+        raise ProgramError("the own instance answers something else than a job")
+    return Requested(session.link, found, ask)
+
+
+def _bare(asked: Asked) -> Asked:
+    """Without what a ledger has of earlier questions, which an approval does not depend on."""
+    what = asked.what
+    return Asked(replace(what, earlier=(), texts=()), asked.facts) if isinstance(what, Question) else asked
+
+
+def _parts_of(job: Job, datasets: Mapping[str, Dataset]) -> list[Part]:
+    """The parts of a job's question, asked of the same datasets in another session. datasets: by the name in it.
+
+    Errors: `ProgramError` for a damaged job.
+    """
+    asked = decode_asked(job.question)
+    if not isinstance(what := asked.what, Question):
+        raise ProgramError(f"job {job.id} is no question")
+    known = dict(datasets)
+    for pool in what.pools:
+        known[pool.name] = pool_of([known[name] for name in pool.datasets])
+    selections = {one.name: one for one in what.selections}
+    merges = {one.name: one for one in what.merges}
+    found = []
+    for statistic in what.statistics:
+        name = statistic.dataset
+        if name in merges:
+            sides = merges[name].left, merges[name].right
+            left, right = (replace(side, dataset=known[side.dataset].facts.name) for side in sides)
+            merge = replace(merges[name], left=left, right=right)
+            one, other = (known[side.dataset] for side in sides)
+            found.append(Part(one, replace(statistic, dataset=merge.name), None, (merge, other)))
+        elif name in selections:
+            dataset = known[selections[name].dataset]
+            selection = replace(selections[name], dataset=dataset.facts.name)
+            found.append(Part(dataset, replace(statistic, dataset=selection.name), selection))
+        else:
+            found.append(Part(known[name], replace(statistic, dataset=known[name].facts.name)))
+    return found
+
+
+def again(job: Job, datasets: Mapping[str, Dataset]) -> Any:
+    """Ask a job's question in another session: the result, or one for each statistic where it is made of several."""
+    results = run(_parts_of(job, datasets), None)
+    return results[0] if job.whole else tuple(results)

@@ -1,0 +1,162 @@
+"""Requests of peers, and those of this organisation: `icm requests`, `show`, `approve`, `deny`, `jobs`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from json import dumps
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cluster.cli.health import Json
+from cluster.cli.instance import Home, say, table
+
+if TYPE_CHECKING:
+    from icm_ray.instance.requests import Request
+
+__all__ = ["add_commands"]
+
+_HOME: Final = Path("~/.icm")
+Number = Annotated[int, typer.Argument(help="of the request, as icm requests lists it")]
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="seconds")[:19] if seconds else ""
+
+
+def _state(one: Request, now: float) -> str:
+    if one.state != "approved":
+        return one.state
+    return "expired" if now >= one.until else "approved" if one.left(now) else "used up"
+
+
+def requests(home: Home = _HOME, json: Json = False) -> None:
+    """List what peers ask to be approved, and what was decided.
+
+    Example: icm requests
+    """
+    from icm_ray.instance.requests import Requests
+    from icm_ray.instance.settings import read_settings
+
+    folder, now = home.expanduser(), time()
+    settings = read_settings(folder)
+    found = [
+        (
+            one.number,
+            one.asker,
+            list(one.datasets),
+            _state(one, now),
+            f"{one.used} of {one.times}",
+            _day(one.until),
+            _day(one.since),
+            one.reason,
+        )
+        for one in Requests(folder).all
+    ]
+    heads = ("number", "asker", "datasets", "state", "used", "until (UTC)", "since (UTC)", "reason")
+    table(f"requests to {settings.name}", heads, found, json)
+
+
+def show(number: Number, home: Home = _HOME, json: Json = False) -> None:
+    """Say what a request would open, to whom, and under which rules: derived from the question, and not from words.
+
+    Example: icm show 3
+    """
+    from icm_ray.instance.canonical import in_words
+    from icm_ray.instance.requests import Requests
+
+    one = Requests(home.expanduser()).of(number)
+    opens = in_words(one.canonical)
+    state = _state(one, time())
+    if json:
+        found = {"number": one.number, "asker": one.asker, "datasets": list(one.datasets), "state": state}
+        uses = {"times": one.times, "used": one.used, "until": one.until, "reason": one.reason, "said": one.said}
+        typer.echo(dumps({**found, **uses, "opens": opens.splitlines(), "digest": one.digest}))
+        return
+    say(f"request {one.number} of {one.asker}, {_day(one.since)}: {state}, of {', '.join(one.datasets)}")
+    say(f"computed by: {', '.join(one.canonical.parties)}, and a dealer")
+    for line in opens.splitlines():
+        say(line)
+    say(f"{one.asker}'s reason, in its own words: {one.reason or 'none'}")
+
+
+def approve(
+    number: Number,
+    home: Home = _HOME,
+    times: Annotated[int, typer.Option(help="how often it may be asked")] = 1,
+    until: Annotated[str, typer.Option(help="the last moment, a date or a time (UTC), such as 2027-01-01")] = "",
+) -> None:
+    """Approve exactly the question of a request, for its asker, so many times, until then (a month, if not stated).
+
+    Example: icm approve 3 --times 10 --until 2027-01-01
+    """
+    from icm_ray.errors import InputError
+    from icm_ray.instance.audit import AuditLog
+    from icm_ray.instance.requests import Requests
+    from icm_ray.instance.settings import read_settings
+
+    folder = home.expanduser()
+    try:
+        moment = datetime.fromisoformat(until) if until else None
+    except ValueError:
+        raise InputError(f"--until {until}: a date or a time, such as 2027-01-01 or 2027-01-01T12:00") from None
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    ends = moment.timestamp() if moment is not None else time() + _MONTH
+    one = Requests(folder).approve(number, times, ends)
+    facts = {"number": str(number), "times": str(times), "until": _day(ends), "digest": one.digest}
+    AuditLog(folder).add(read_settings(folder).name, "approved request", **facts)
+    say(f"{one.asker} may ask request {number} {times} times until {_day(ends)} UTC")
+
+
+def deny(
+    number: Number,
+    reason: Annotated[str, typer.Argument(help="why: the asker reads it")] = "",
+    home: Home = _HOME,
+) -> None:
+    """Deny a request, or take an approval back.
+
+    Example: icm deny 3 "ages below 18 are not studied"
+    """
+    from icm_ray.instance.audit import AuditLog
+    from icm_ray.instance.requests import Requests
+    from icm_ray.instance.settings import read_settings
+
+    folder = home.expanduser()
+    one = Requests(folder).deny(number, reason)
+    AuditLog(folder).add(read_settings(folder).name, "denied request", number=str(number), digest=one.digest)
+    say(f"request {number} of {one.asker} is denied")
+
+
+def jobs(home: Home = _HOME, json: Json = False) -> None:
+    """List what this organisation requested of others, and what each of them said.
+
+    Example: icm jobs
+    """
+    from icm_ray.instance.jobs import Jobs
+    from icm_ray.instance.settings import read_settings
+
+    folder = home.expanduser()
+    settings = read_settings(folder)
+    found = [
+        (
+            job.id,
+            job.title,
+            job.state,
+            [f"{one.owner}: {one.state}" + (f" ({one.said})" if one.said else "") for one in job.owners],
+            _day(job.since),
+        )
+        for job in Jobs(folder).all
+    ]
+    table(f"jobs of {settings.name}", ("id", "what", "state", "owners", "since (UTC)"), found, json)
+
+
+_MONTH: Final = 30 * 86_400.0
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Give the `icm` command those of requests."""
+    for command in (requests, show, approve, deny, jobs):
+        app.command(command.__name__)(command)

@@ -1,0 +1,186 @@
+"""What this organisation requested of others, on disk: an outbox. Peers who are away are told when they are back."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from time import time
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from icm_ray.errors import FaultError, IcmError, InstanceError
+from icm_ray.instance.canonical import LARGEST
+from icm_ray.instance.files import changing, read, write
+from icm_ray.instance.requests import Reason
+from icm_ray.payload import Name, Natural
+
+__all__ = ["AskRequest", "Decided", "Job", "Jobs", "Outbox", "OwnerState", "RequestApproval"]
+
+_WHAT: Final = "job"
+_MOST: Final = 1000
+_EVERY: Final = 5.0
+"""Seconds between two looks at what is not decided yet."""
+_PATIENCE: Final = 10.0
+JobId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+State = Literal["queued", "waiting", "approved", "denied"]
+Bytes = Annotated[bytes, msgspec.Meta(max_length=LARGEST)]
+
+
+class RequestApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A question that the caller would ask. job: the caller's name for it. names: by the name of a dataset in it, that
+    of the catalogue. parties: whose workers would take part. The same job again is the same request.
+    """
+
+    job: JobId
+    question: Bytes
+    names: dict[Name, Name]
+    parties: tuple[Name, ...]
+    reason: Reason
+
+
+class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """What became of a request of the caller's."""
+
+    job: JobId
+
+
+class Decided(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """number: of the request, there. said: why it was denied. left: how often it may still be asked, until then
+    (seconds since 1970); -1, 0: as often as the asker likes, under a standing approval.
+    """
+
+    number: Natural
+    state: State
+    said: Reason = ""
+    left: int = 0
+    until: float = 0.0
+
+
+class OwnerState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of one owner. number, said: of the request, there."""
+
+    owner: Name
+    state: State = "queued"
+    number: Natural = 0
+    said: Reason = ""
+    left: int = 0
+    until: float = 0.0
+
+
+class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """id: 16 hexadecimal digits. title: what is asked, in words. question, parties: as in `RequestApproval`.
+    datasets: by the name of a dataset in it, owner and name in the owner's catalogue. whole: whether the result is that
+    of its only statistic.
+    """
+
+    id: JobId
+    title: str
+    question: Bytes
+    datasets: dict[Name, tuple[Name, Name]]
+    parties: tuple[Name, ...]
+    reason: Reason
+    whole: bool
+    since: float = 0.0
+    owners: tuple[OwnerState, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """Of all owners: denied by one is denied, approved by all is approved."""
+        states = {one.state for one in self.owners}
+        for state in ("denied", "queued", "waiting"):
+            if state in states:
+                return state
+        return "approved"
+
+
+class Jobs:
+    """In an instance's folder. For any thread and process of this user."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "jobs"
+
+    def _path(self, job: str) -> Path:
+        if len(job) != 16 or not set(job) <= set("0123456789abcdef"):
+            raise InstanceError(f"{job!r} is no job: icm jobs")
+        return self._folder / f"{job}.json"
+
+    @property
+    def all(self) -> list[Job]:
+        """By their age. Errors: `InstanceError`."""
+        found = (read(path, Job, _WHAT) for path in self._folder.glob("[0-9a-f]*.json"))
+        return sorted((one for one in found if one is not None), key=lambda one: one.since)
+
+    def of(self, job: str) -> Job:
+        """Errors: `InstanceError` where there is none of that name."""
+        found = read(self._path(job), Job, _WHAT)
+        if found is None:
+            raise InstanceError(f"there is no job {job} here: icm jobs")
+        return found
+
+    def add(self, job: Job, me: str) -> Job:
+        """Keep what a user requests, under an id of its own. me: the own organisation, which need not be asked."""
+        with changing(self._folder / "all"):
+            held = self.all
+            if len(held) >= _MOST:
+                self._path(held[0].id).unlink(missing_ok=True)
+            owners = dict.fromkeys(owner for owner, _ in job.datasets.values() if owner != me)
+            states = tuple(OwnerState(owner) for owner in owners)
+            kept = replace(job, id=secrets.token_hex(8), since=time(), owners=states)
+            write(self._path(kept.id), kept, _WHAT)
+            return kept
+
+    def tell(self, job: str, state: OwnerState) -> Job:
+        """Write down what an owner says."""
+        with changing(self._folder / "all"):
+            found = self.of(job)
+            owners = tuple(state if one.owner == state.owner else one for one in found.owners)
+            if owners != found.owners:
+                found = replace(found, owners=owners)
+                write(self._path(job), found, _WHAT)
+            return found
+
+
+class Outbox:
+    """Delivers jobs and hears what became of them. ask: says something to a peer's instance."""
+
+    def __init__(self, jobs: Jobs, ask: Callable[[str, Any, float], Any], stopping: threading.Event) -> None:
+        self.jobs, self._ask, self._stopping = jobs, ask, stopping
+        self._one = threading.Lock()
+
+    def keep(self) -> None:
+        """Until the instance stops: those that are not decided."""
+        while not self._stopping.wait(_EVERY):
+            with suppress(IcmError):
+                for job in self.jobs.all:
+                    if job.state in {"queued", "waiting"}:
+                        self.look(job.id)
+
+    def look(self, job: str) -> Job:
+        """Ask each owner that has not denied it. Errors: `InstanceError` of the own files."""
+        with self._one:
+            found = self.jobs.of(job)
+            for one in found.owners:
+                if one.state != "denied":
+                    with suppress(FaultError):  # away: it stays as it is, and is asked again
+                        found = self.jobs.tell(job, self._heard(found, one))
+            return found
+
+    def _heard(self, job: Job, one: OwnerState) -> OwnerState:
+        names = {name: dataset for name, (owner, dataset) in job.datasets.items() if owner == one.owner}
+        call: RequestApproval | AskRequest = AskRequest(job.id)
+        if one.state == "queued":
+            call = RequestApproval(job.id, job.question, names, job.parties, job.reason)
+        try:
+            found = self._ask(one.owner, call, _PATIENCE)
+        except FaultError:
+            raise
+        except IcmError as error:  # what it refuses for good
+            return replace(one, state="denied", said=error.message[:200])
+        if not isinstance(found, Decided):
+            return one
+        return OwnerState(one.owner, found.state, found.number, found.said, found.left, found.until)

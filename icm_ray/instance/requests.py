@@ -1,0 +1,172 @@
+"""Questions of peers that wait for a person, or that a person has decided on: one file each, in an instance's folder.
+
+A use of an approval is written before it is granted: whatever fails after that, more than were approved are not
+granted, by however many threads, processes and restarts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import time
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from icm_ray.errors import InputError, InstanceError, PolicyError
+from icm_ray.instance.canonical import Canonical
+from icm_ray.instance.files import changing, read, write
+from icm_ray.payload import Name, Natural
+
+__all__ = ["MOST_LETTERS", "Decision", "Reason", "Request", "Requests"]
+
+_WHAT: Final = "request"
+_OPEN: Final = 32
+"""Requests of one peer that may wait at a time,"""
+_KEPT: Final = 128
+"""and that are kept of it at all: those that are done with go first."""
+MOST_LETTERS: Final = 1000
+"""Of a reason."""
+_MOST_TIMES: Final = 1_000_000
+Decision = Literal["waiting", "approved", "denied"]
+Reason = Annotated[str, msgspec.Meta(max_length=MOST_LETTERS)]
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """number: from 1 on, in this instance. job: the asker's own name for it. question: its canonical form. digest: of
+    that. reason: of the asker, in its own words. since, until: seconds since 1970. said: why it was denied. times,
+    used: how often it may be asked, and was. datasets: the own ones that it reads.
+    """
+
+    number: int
+    asker: Name
+    job: Name
+    question: bytes
+    digest: str
+    reason: Reason
+    since: float
+    datasets: tuple[Name, ...]
+    state: Decision = "waiting"
+    said: Reason = ""
+    times: Natural = 0
+    used: Natural = 0
+    until: float = 0.0
+
+    @property
+    def canonical(self) -> Canonical:
+        """Errors: `InstanceError`."""
+        try:
+            return msgspec.msgpack.decode(self.question, type=Canonical)
+        except (msgspec.MsgspecError, ValueError):
+            raise InstanceError(f"request {self.number}: its file was damaged") from None
+
+    def left(self, now: float) -> int:
+        """How often it may still be asked."""
+        return max(0, self.times - self.used) if self.state == "approved" and now < self.until else 0
+
+    def done(self, now: float) -> bool:
+        """Whether nothing can follow from it any more."""
+        return self.state != "waiting" and not self.left(now)
+
+
+class Requests:
+    """In an instance's folder. For any thread and process of this user. clock: seconds since 1970."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time) -> None:
+        self._folder, self._clock = folder / "requests", clock
+        self._lock = self._folder / "all"
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number}.json"
+
+    @property
+    def all(self) -> list[Request]:
+        """By number. Errors: `InstanceError`."""
+        numbers = sorted(int(path.stem) for path in self._folder.glob("[0-9]*.json"))
+        found = (read(self._path(number), Request, _WHAT) for number in numbers)
+        return [one for one in found if one is not None]
+
+    def of(self, number: int) -> Request:
+        """Errors: `InstanceError` where there is none of that number."""
+        found = read(self._path(number), Request, _WHAT)
+        if found is None:
+            raise InstanceError(f"there is no request {number} here: icm requests")
+        return found
+
+    def of_job(self, asker: str, job: str) -> Request | None:
+        """What became of a peer's request, by its own name for it."""
+        return next((one for one in self.all if (one.asker, one.job) == (asker, job)), None)
+
+    def add(self, asker: str, job: str, question: Canonical, reason: str) -> Request:
+        """Keep what a peer requests; the same again where it is here already. Errors: `InstanceError` (too many)."""
+        with changing(self._lock):
+            held = self.all
+            own = [one for one in held if one.asker == asker]
+            if (known := next((one for one in own if one.job == job), None)) is not None:
+                if known.digest != question.digest:
+                    raise InstanceError("there is another request of that name")
+                return known
+            if sum(one.state == "waiting" for one in own) >= _OPEN:
+                raise InstanceError(f"{_OPEN} requests of {asker} wait already, which is the limit")
+            now = self._clock()
+            if len(own) >= _KEPT:
+                gone = next((one for one in own if one.done(now)), None)
+                if gone is None:
+                    raise InstanceError(f"{_KEPT} requests of {asker} are here, which is the limit")
+                self._path(gone.number).unlink(missing_ok=True)
+            number = max((one.number for one in held), default=0) + 1
+            datasets = tuple(name for name, _ in question.versions)
+            packed = msgspec.msgpack.encode(question)
+            found = Request(number, asker, job, packed, question.digest, reason, now, datasets)
+            write(self._path(number), found, _WHAT)
+            return found
+
+    def approve(self, number: int, times: int, until: float) -> Request:
+        """Let a request be asked so many times from now on, before a time. Errors: `InstanceError`, `InputError`."""
+        if not 1 <= times <= _MOST_TIMES:
+            raise InputError(f"--times {times}: 1 to {_MOST_TIMES}")
+        if not until > self._clock():
+            raise InputError("--until: that is over")
+        return self._decide(number, state="approved", times=times, used=0, until=until, said="")
+
+    def deny(self, number: int, reason: str) -> Request:
+        """Refuse a request, also one that was approved. Errors: `InstanceError`, `InputError`."""
+        if len(reason) > MOST_LETTERS:
+            raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
+        return self._decide(number, state="denied", said=reason, times=0, until=0.0)
+
+    def _decide(self, number: int, **facts: object) -> Request:
+        with changing(self._lock):
+            found = replace(self.of(number), **facts)
+            write(self._path(number), found, _WHAT)
+            return found
+
+    def use(self, asker: str, digest: str) -> Request:
+        """Count one use of an approval of exactly this question of this peer; on the disk when this returns.
+
+        Errors: `PolicyError` where there is none that can be used, `InstanceError`.
+        """
+        with changing(self._lock):
+            now = self._clock()
+            same = [one for one in self.all if (one.asker, one.digest) == (asker, digest)]
+            found = next((one for one in same if one.left(now)), None)
+            if found is None:
+                raise PolicyError(_why(same, now))
+            used = replace(found, used=found.used + 1)
+            write(self._path(found.number), used, _WHAT)
+            return used
+
+
+def _why(same: list[Request], now: float) -> str:
+    """Why none of the requests of a question can be used."""
+    last = same[-1] if same else None
+    if last is None:
+        return "nobody approved this question: query.request(reason=...) asks for it"
+    if last.state == "denied":
+        return f"this question was denied: {last.said}" if last.said else "this question was denied"
+    if last.state == "waiting":
+        return "this question is not approved yet"
+    if now >= last.until:
+        return "the approval of this question has expired"
+    return f"this question was approved {last.times} times, and was asked so often"

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from icm_ray.errors import FaultError, IcmError, InstanceError
+from icm_ray.errors import FaultError, IcmError, InstanceError, PolicyError
 from icm_ray.instance.canonical import LARGEST
 from icm_ray.instance.files import changing, read, write
 from icm_ray.instance.requests import Reason
@@ -26,7 +26,7 @@ _MOST: Final = 1000
 _EVERY: Final = 5.0
 """Seconds between two looks at what is not decided yet."""
 _PATIENCE: Final = 10.0
-JobId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+JobId = Annotated[str, msgspec.Meta(min_length=16, max_length=16)]
 State = Literal["queued", "waiting", "approved", "denied"]
 Bytes = Annotated[bytes, msgspec.Meta(max_length=LARGEST)]
 
@@ -173,14 +173,16 @@ class Outbox:
     def _heard(self, job: Job, one: OwnerState) -> OwnerState:
         names = {name: dataset for name, (owner, dataset) in job.datasets.items() if owner == one.owner}
         call: RequestApproval | AskRequest = AskRequest(job.id)
-        if one.state == "queued":
+        if one.state == "queued" or one.left < 0:  # what stands open has no number
             call = RequestApproval(job.id, job.question, names, job.parties, job.reason)
         try:
             found = self._ask(one.owner, call, _PATIENCE)
         except FaultError:
             raise
-        except IcmError as error:  # what it refuses for good
+        except PolicyError as error:
             return replace(one, state="denied", said=error.message[:200])
+        except IcmError as error:  # too much at a time, say: it is asked again
+            return replace(one, said=error.message[:200])
         if not isinstance(found, Decided):
             return one
         return OwnerState(one.owner, found.state, found.number, found.said, found.left, found.until)

@@ -313,3 +313,17 @@ def test_an_outbox_delivers_when_the_peer_is_back(tmp_path):
     assert Jobs(tmp_path).of(job.id).owners[0].number == 3
     assert outbox.look(job.id).state == "approved"
     assert said == [(owner, kind) for kind in ("RequestApproval", "AskRequest") for owner in ("bob", "dora")]
+
+
+def test_a_refusal_that_passes_is_no_denial(tmp_path):
+    refusals = [icm.InstanceError("too many calls"), icm.PolicyError("it is described otherwise")]
+
+    def ask(owner, call, _):
+        raise refusals.pop(0)
+
+    jobs = Jobs(tmp_path)
+    outbox = Outbox(jobs, ask, Event())
+    job = jobs.add(Job("0" * 16, "mean", b"", {"dataset-1": ("bob", "visits")}, ("alice", "bob"), "", True), "alice")
+    assert outbox.look(job.id).state == "queued"
+    assert outbox.look(job.id).state == "denied"
+    assert outbox.look(job.id).owners[0].said == "it is described otherwise"

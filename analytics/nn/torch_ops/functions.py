@@ -214,6 +214,27 @@ def _unit(build: GraphBuilder, wire: Wire, axis: int, eps: float) -> Wire:
     return scaled(build, build.permute(made, back), 1 / math.sqrt(size))
 
 
+def _distances(build: GraphBuilder, call: Call) -> Wire:
+    """Of each row of one matrix to each of another, of order 1 or 2."""
+    left, right, order = call["x1"], call["x2"], call["p"]
+    if order not in {1, 2}:
+        raise Refused(f"of distances, those of order 1 and 2 are supported, not {order}")
+    if not isinstance(left, Wire) or not isinstance(right, Wire) or min(len(left.shape), len(right.shape)) < 2:
+        raise Refused("one of its inputs is a constant, or has no rows; subtract, and take torch.linalg.vector_norm")
+    if left.shape[:-2] != right.shape[:-2]:
+        raise Refused(f"it broadcasts {left.shape} and {right.shape}; expand them before")
+    front, (rows, size), columns = left.shape[:-2], left.shape[-2:], right.shape[-2]
+    whole = (*front, rows, columns, size)
+    one = build.expand(build.reshape(left, (*front, rows, 1, size)), whole)
+    other = build.expand(build.reshape(right, (*front, 1, columns, size)), whole)
+    away = build.emit(Add, one, scaled(build, other, -1.0), shape=whole)
+    if order == 1:
+        sizes = build.emit(Bent, away, shape=whole, offset=0.0, slope=-1.0, bends=((0.0, 2.0),))
+        return build.reshape(summed_over(build, sizes, (len(whole) - 1,)), call.shape)
+    squares = summed_over(build, multiplied(build, away, away), (len(whole) - 1,))
+    return build.reshape(powered(build, squares, 0.5), call.shape)
+
+
 def _plus_quotient(build: GraphBuilder, call: Call) -> Wire:
     left, right = call.wire("tensor1"), call.wire("tensor2")
     made = scaled(build, quotient(build, left, right), float(call["value"]))
@@ -250,5 +271,6 @@ FUNCTIONS: Mapping[Any, Translation] = MappingProxyType(
         aten.linalg_vector_norm.default: _norm,
         aten.norm.ScalarOpt_dim: _norm,
         aten.cosine_similarity.default: _cosine,
+        aten.cdist.default: _distances,
     }
 )

@@ -239,6 +239,9 @@ FUNCTIONS = {
     "logsumexp": fn(lambda x: x.logsumexp((1, 3))),
     "variance": fn(lambda x: x.var(-1, unbiased=False) + x.std((2, 3), keepdim=True).flatten(2), error=0.5),
     "length": fn(lambda x: x.norm(dim=1) + torch.linalg.vector_norm(x, 1, dim=1), error=0.1),
+    "distances": fn(
+        lambda x: torch.cdist(x, x[:, :, 1:] + 1) + torch.cdist(x, x[:, :, :2], p=1).mean(-1, True), error=0.5
+    ),
     "cosine": fn(lambda x: F.cosine_similarity(x, x.flip(1), dim=1), error=256.0),
     "written norm": fn(lambda x: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-3), error=256.0),
     "written softmax": fn(lambda x: x.exp() / x.exp().sum(-1, keepdim=True), error=16.0),
@@ -251,6 +254,7 @@ FUNCTIONS = {
 ORDER = {
     "top values": fn(lambda x: x.topk(2, 1).values + x.sort(1, descending=True).values[:, 1:3]),
     "smallest": fn(lambda x: x.topk(3, -1, largest=False).values + x.sort(-1).values[..., :3]),
+    "running extremes": fn(lambda x: x.cummax(1).values - x.cummin(-1).values),
     "median": fn(lambda x: x.median(-1).values + x.min(-1).values),
     "places of the largest": fn(lambda x: x.argmax(1).float() - x.max(1).indices, error=16.0),
     "places of the smallest": fn(lambda x: x.flatten(1).argmin(1, keepdim=True).double(), error=256.0),

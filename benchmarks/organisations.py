@@ -92,7 +92,7 @@ def questions(both, bobs, number):
     """By name, others for each number: what was answered once would be answered again without work. both: a frame of
     both owners' rows. bobs: shares of Bob's.
     """
-    old, bobs_old = both[both["age"] >= 40 + number], bobs[bobs["age"] >= 40 + number]
+    old, bobs_old = both[both["age"] >= 40 + 5 * number], bobs[bobs["age"] >= 40 + 5 * number]
     return {
         "filter + sum, mean, std": [old["cost"].sum(), old["cost"].mean(), old["cost"].std()],
         "filter + group-by": [old.groupby("ward", domain=DOMAIN)["cost"].mean()],

@@ -11,6 +11,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_of_few_rows(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    records = importlib.import_module("organisations").beside(500, 1, tmp_path)
+    records = importlib.import_module("organisations").beside(5000, 1, tmp_path)
     assert len([record for record in records if record.get("ratio", 0) > 0]) == 5
     assert all(record["seconds"] > 0 for record in records)

@@ -19,11 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 # Compilation and first use of a kernel make the first example slow: time is the business of pytest-timeout.
-settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("all"), derandomize=True, print_blob=True)
-# Every run draws others: where slow tests are left out, a test that does not say how many draws fewer each time.
-settings.register_profile("local", settings.get_profile("all"), max_examples=30)
-settings.load_profile("ci" if IN_CI else "all")
+settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if IN_CI else "local")
+# Where slow tests are left out, a test that does not say how many draws fewer each time.
+settings.register_profile("quick", settings.get_profile("ci" if IN_CI else "local"), max_examples=30)
 
 # Tests in these folders and files kill processes, hold the interpreter, count threads, or measure how soon something is
 # noticed: no other test runs beside them. So do tests that need Ray.
@@ -46,8 +46,8 @@ def _within(path, places):
 
 
 def pytest_configure(config):
-    if not IN_CI and "not slow" in config.option.markexpr:
-        settings.load_profile("local")
+    if "not slow" in config.option.markexpr:
+        settings.load_profile("quick")
 
 
 def pytest_addoption(parser):

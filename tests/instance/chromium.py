@@ -24,7 +24,8 @@ class Chromium:
     def __init__(self, home: Path) -> None:
         program = shutil.which("chromium")
         if program is None:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium (apt-get install chromium)")
+            known = os.environ.get("ICM_TEST_BROWSER") == "none" or not os.environ.get("CI")
+            (pytest.skip if known else pytest.fail)("there is no chromium (apt-get install chromium)")
         ours, to_it = os.pipe(), os.pipe()
         self._read, self._write = ours[0], to_it[1]
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]

@@ -166,7 +166,11 @@ def test_a_column_with_itself(fresh, values):
 def test_of_chosen_rows_and_of_few_of_them(fresh):
     values = np.arange(20.0)
     frame = pd.DataFrame({"x": values, "y": values**2, "ill": values < 6})
-    held = an.from_pandas(fresh, {"alice": frame[:10], "bob": frame[10:]}, policy=icm.Policy(min_rows=3, residual_df=6))
+    held = an.from_pandas(
+        fresh,
+        {"alice": frame[:10], "bob": frame[10:]},
+        policy=icm.Policy(min_rows=3, largest=100, two_largest=100, residual_df=6),
+    )
     well, few = held[~held["ill"]], held[held["ill"]]
     plain = frame[~frame["ill"]]
     assert well["x"].corr(well["y"]).reveal() == pytest.approx(plain["x"].corr(plain["y"]), rel=1e-12)

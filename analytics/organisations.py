@@ -7,19 +7,24 @@ import threading
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from analytics.frame import SecureFrame
+from analytics.pictures import Pictures
 from analytics.pooling import concat
 from analytics.requests import Requested, again
 from analytics.source_checks import frame_of
 from icm_ray.config import EngineConfig
-from icm_ray.errors import IcmError, InstanceError, OwnerError, SessionClosed, SessionError
+from icm_ray.errors import FaultError, IcmError, InstanceError, OwnerError, SessionClosed, SessionError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
 from icm_ray.instance.jobs import Job
 from icm_ray.instance.messages import AskJob
 from icm_ray.query.tasks import HeldSource
+
+if TYPE_CHECKING:
+    from analytics.nn.peer_model import PeerModel
+    from icm_ray.instance.models import OfferedModel
 
 __all__ = ["Connection", "Peer", "connect"]
 
@@ -128,6 +133,39 @@ class Connection:
         }
         return again(job, {name: frame.meant.dataset for name, frame in frames.items()})
 
+    def model(self, name: str) -> PeerModel:
+        """A model of the own organisation's, else of the first peer who offers one of that name to it.
+
+        Args:
+            name: As its owner's catalogue has it; where several peers may have one: `session.peer("alice").model`.
+
+        Raises:
+            OwnerError: Nobody offers it.
+            FaultError: The own instance cannot be asked, or none of the peers can.
+
+        Examples:
+            >>> session = icm.connect()  # doctest: +SKIP
+            >>> session.model("skin").predict(session.peer("bob")["lesions"]).reveal()  # doctest: +SKIP
+            array([1, 0, 4])
+        """
+        lost: IcmError | None = None
+        for owner in (self.name, *self.peers):
+            try:
+                offers = self._own.offers(owner)
+            except FaultError as error:  # whoever is away has none today
+                lost = error
+                continue
+            for offer in offers.models:
+                if offer.name == name:
+                    return self._model(owner, offer)
+        away = f"; {lost.message}" if lost is not None else ""
+        raise OwnerError(f"nobody offers a model {name!r} to {self.name}{away}")
+
+    def _model(self, owner: str, offer: OfferedModel) -> PeerModel:
+        from analytics.nn.peer_model import PeerModel  # torch, for those who have models alone
+
+        return PeerModel(owner, offer, self.name, self._engine)
+
     def _check(self, name: str) -> None:
         if name != self.name and name not in self.peers:
             raise OwnerError(f"{name!r} is not approved here; there are {', '.join((self.name, *self.peers))}")
@@ -164,6 +202,19 @@ class Connection:
         """The names of the datasets that an organisation offers to this one."""
         return tuple(self._own.datasets(owner))
 
+    def pictures(self, owner: str) -> dict[str, Pictures]:
+        """The pictures that an organisation offers to this one, by name."""
+        offered = self._own.offers(owner).pictures
+        return {item.name: Pictures(owner, item.name, item.images) for item in offered}
+
+    def model_of(self, owner: str, name: str) -> PeerModel:
+        """A model that an organisation offers to this one. Raises `OwnerError` where it offers none of that name."""
+        offered = {offer.name: offer for offer in self._own.offers(owner).models}
+        if name not in offered:
+            known = ", ".join(offered) or "none"
+            raise OwnerError(f"{owner} offers no model {name!r} to {self.name}; it offers {known}")
+        return self._model(owner, offered[name])
+
     def close(self) -> None:
         """End the lanes and hang up. Idempotent."""
         with self._lock:
@@ -183,20 +234,38 @@ class Connection:
         return f"Connection({self.name}, peers={self.peers})"
 
 
-class Peer(Mapping[str, SecureFrame]):
-    """A peer is a mapping from the names of the datasets that it offers to this organisation, to frames."""
+class Peer(Mapping[str, Any]):
+    """A peer is a mapping from the names of the datasets that it offers to this organisation, to frames; pictures are
+    `Pictures`, which models predict on.
+    """
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection, self.name = connection, name
 
-    def __getitem__(self, dataset: str) -> SecureFrame:
-        return self._connection.frame({self.name: dataset})
+    def __getitem__(self, dataset: str) -> Any:
+        found = self._connection.pictures(self.name).get(dataset)
+        return found if found is not None else self._connection.frame({self.name: dataset})
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._connection.offered(self.name))
+        return iter((*self._connection.offered(self.name), *self._connection.pictures(self.name)))
 
     def __len__(self) -> int:
-        return len(self._connection.offered(self.name))
+        return sum(1 for _ in self)
+
+    def model(self, name: str) -> PeerModel:
+        """A model that it offers to this organisation.
+
+        Args:
+            name: As its catalogue has it.
+
+        Raises:
+            OwnerError: It offers none of that name.
+
+        Examples:
+            >>> icm.connect().peer("alice").model("skin")  # doctest: +SKIP
+            <model skin of alice: label of (3, 28, 28)>
+        """
+        return self._connection.model_of(self.name, name)
 
     def __repr__(self) -> str:
         return f"Peer({self.name})"

@@ -35,6 +35,7 @@ from icm_ray.network.model import Lowered, PublicModel, lower_one
 from icm_ray.network.passes import moves_first, relu_after_max_pool
 from icm_ray.network.programs import bias_name
 from icm_ray.network.scheme import WEIGHT_BITS, Domain, Scheme, TooWide, place_of
+from icm_ray.query.held import HeldWeight
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
@@ -66,6 +67,10 @@ class Compiled:
                 bits = self.model.lowered.result_bits[name]
                 found[bias_name(name)] = encode(self.network.weights[bias], bits, 62 - bits, bias_name(name))
         return found
+
+    def brought(self) -> tuple[Mapping[str, RingArray], Mapping[str, HeldWeight]]:
+        """`weights`, which the owner's own process brings."""
+        return self.weights(), {}
 
 
 def enough_bits(f: int) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,13 +28,20 @@ from icm_ray.network.layer import INPUT
 from icm_ray.network.layers import ProductLayer
 from icm_ray.network.model import Lowered, PublicModel
 
-__all__ = ["Expectation"]
+__all__ = ["Expectation", "HasError"]
 
 _DEVIATIONS = 6.0
 _STRANGE = 2
 """Bits for images that are not like the samples, where nobody gave any: those of cameras were off by three times what
 random ones were.
 """
+
+
+class HasError(Protocol):
+    """Whoever knows what a logit's error stays below in 999 of 1000 predictions."""
+
+    @property
+    def error(self) -> float: ...
 
 
 @dataclass(frozen=True)

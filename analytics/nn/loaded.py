@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from secrets import token_hex
 from threading import Event, Lock
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from msgspec.structs import replace
 
-from analytics.nn.compile import Compiled
 from analytics.nn.duration import Pace
 from analytics.nn.quota import Quota
 from analytics.nn.wanted import Wanted
+from icm_ray.network.model import PublicModel
 from icm_ray.network.programs import WeightLoad, encode_model_question, program_of
 from icm_ray.program.program import Program
 from icm_ray.program.program_cache import Latest
+from icm_ray.query.held import HeldWeight
+from icm_ray.ring.array import RingArray
 from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine, LaneJob
 from icm_ray.runtime.orders.origins import FromPrediction
 
-__all__ = ["LoadedVersion", "LoadedWeights"]
+__all__ = ["LoadedVersion", "LoadedWeights", "ModelWeights"]
 
 _PATIENCE: Final = 600.0
 """Seconds in which another run's weights have to be there; then a worker says what is missing."""
@@ -30,6 +32,16 @@ _TIMES: Final = 8
 """Bytes of a program for one of the model that it follows from, about."""
 
 _Asked: TypeAlias = tuple[Program, FromPrediction]
+
+
+class ModelWeights(Protocol):
+    """A model's public facts, and how its weights come into a lane."""
+
+    @property
+    def model(self) -> PublicModel: ...
+
+    def brought(self) -> tuple[Mapping[str, RingArray], Mapping[str, HeldWeight]]:
+        """By name: arrays that this process brings, or what the owner's worker takes from its own catalogue."""
 
 
 class LoadedVersion:
@@ -100,14 +112,14 @@ class LoadedWeights:
     Whoever uses a version keeps it until its answers are there: it is dropped with the last of them.
     """
 
-    def __init__(self, session: Engine, compiled: Compiled, owner: str, quota: Quota) -> None:
+    def __init__(self, session: Engine, weights: ModelWeights, owner: str, quota: Quota) -> None:
         self.session, self.owner, self.quota, self.pace = session, owner, quota, Pace()
-        self._compiled, self._account = compiled, token_hex(8)
+        self._weights, self._account = weights, token_hex(8)
         self._lock = Lock()
         self._version = self._new_version()
 
     def _new_version(self) -> LoadedVersion:
-        load = WeightLoad(model=self._compiled.model, version=token_hex(8), owner=self.owner)
+        load = WeightLoad(model=self._weights.model, version=token_hex(8), owner=self.owner)
         return LoadedVersion(self.session, load)
 
     def program(self, count: int, images: str, wanted: Wanted, to: str) -> Program:
@@ -129,7 +141,10 @@ class LoadedWeights:
         load = replace(version.load, quota=self.quota.part(lane), account=self._account)
         program = program_of(load, self.session.parties, self.session.owners)
         origin = FromPrediction(encode_model_question(load))
-        return LaneJob(lane, program, given={self.owner: self._compiled.weights()}, origin=origin, done=there.set)
+        given, tasks = self._weights.brought()
+        return LaneJob(
+            lane, program, given={self.owner: given}, tasks={self.owner: tasks}, origin=origin, done=there.set
+        )
 
     def forget(self) -> None:
         """Let all lanes forget them. Raises `SessionError` where the session cannot be used."""

@@ -335,7 +335,7 @@ class SecureModel(StaysHere):
         source = (
             self._several.source(images, column, id_column)
             if self._several is not None
-            else HeldImages(self._session, owner, images, self.input_shape, column, id_column)
+            else HeldImages.at(self._session, owner, images, self.input_shape, column, id_column)
             if are_paths(images)
             else source_of(images, self.input_shape, column, id_column)
         )

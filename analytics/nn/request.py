@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analytics.nn.batches import Batches
 from analytics.nn.bringing import GivenImages, ReadImages
 from analytics.nn.duration import duration_of, multiplications
-from analytics.nn.expected import Expectation
+from analytics.nn.expected import HasError
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.packing import Packing
@@ -53,7 +53,7 @@ class PredictionRequest:
     intake: Intake
     wanted: Wanted
     owner: str
-    expectation: Expectation
+    expectation: HasError
     size: int
     masked: bool
     skip: Collection[Any]

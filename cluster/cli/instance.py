@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Sequence
-from json import dumps
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from cluster.cli.health import Json, serving_link
-from cluster.cli.terminal import printable, shown
+from cluster.cli.models import add_model_command, put_pictures
+from cluster.cli.tables import Cell, table
+from cluster.cli.terminal import printable
 
 if TYPE_CHECKING:
     from icm_ray.instance.roster import Kind, State
@@ -196,34 +195,49 @@ def data(
     requests: Annotated[
         list[str] | None, typer.Option("--request", help="a peer who may ask, each question approved (icm requests)")
     ] = None,
+    images: Annotated[bool, typer.Option(help="Parquet files hold pictures, too")] = False,
+    column: Annotated[str | None, typer.Option(help="of Parquet files, that of pictures")] = None,
+    graph: Annotated[list[str] | None, typer.Option(help="of a model that peers may ask about them")] = None,
     remove: Annotated[bool, typer.Option(help="offer it no more")] = False,
     json: Json = False,
 ) -> None:
     """List, offer or remove datasets. A dataset has a policy, whoever asks; nobody else learns where its files are.
+
+    Pictures (.png and the like, .npy) have none: models predict on them for this organisation, and say labels to whom
+    `--standing` names of the models that `--graph` names (icm model shows a model's).
 
     Example: icm data visits north/*.parquet --policy visits.toml --standing alice
     """
     from icm_ray.errors import InputError
     from icm_ray.instance.catalogue import Catalogue
     from icm_ray.instance.offer import offer
+    from icm_ray.instance.pictures import PictureShelf, are_pictures
     from icm_ray.instance.settings import read_settings
     from icm_ray.policy import Policy
 
     folder = home.expanduser()
-    settings, catalogue = read_settings(folder), Catalogue(folder)
+    settings, catalogue, shelf = read_settings(folder), Catalogue(folder), PictureShelf(folder)
     if remove:
-        catalogue.remove(name)
+        (shelf if name in shelf.pictures else catalogue).remove(name)
     elif name:
         if settings.kind == "dealer":
             raise InputError(f"{settings.name} is a dealer, and owns no data")
         if not files:
             raise InputError(f"icm data {name}: which files? paths of Parquet or CSV files follow")
-        rules = Policy.from_toml(policy) if policy is not None else Policy()
-        paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
-        offer(catalogue, name, paths, rules, standing or (), requests or ())
-    found = [
+        if images or are_pictures(files):
+            if policy is not None:
+                raise InputError("a policy guards rows of tables; pictures have --standing and --graph")
+            put_pictures(folder, name, files, column, standing or (), graph or ())
+        else:
+            rules = Policy.from_toml(policy) if policy is not None else Policy()
+            paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
+            offer(catalogue, name, paths, rules, standing or (), requests or ())
+    found: list[tuple[Cell, ...]] = [
         (held.public.name, held.public.rows, len(held.public.columns), list(held.standing), list(held.requests))
         for held in catalogue.datasets.values()
+    ]
+    found += [
+        (held.public.name, held.public.images, "pictures", list(held.standing), []) for held in shelf.pictures.values()
     ]
     table(f"datasets of {settings.name}", _DATASETS, found, json, "nobody")
 
@@ -254,27 +268,9 @@ def add_commands(app: typer.Typer) -> None:
     """Give the `icm` command those of an instance."""
     for command in (init, serve, invite, join, peers, data, log):
         app.command(command.__name__)(command)
+    add_model_command(app)
 
 
 def say(text: str) -> None:
     """A line, as it is."""
     Console().print(printable(text), soft_wrap=True, markup=False, highlight=False)
-
-
-Cell = str | int | list[str]
-
-
-def table(
-    title: str, heads: tuple[str, ...], found: Sequence[tuple[Cell, ...]], json: bool = False, none: str = ""
-) -> None:
-    """Rows as a table, or as JSON by their heads. none: what an empty list is in words."""
-    if json:
-        names = [head.removesuffix(" (UTC)").replace(" ", "_") for head in heads]
-        typer.echo(dumps([dict(zip(names, row, strict=True)) for row in found]))
-        return
-    drawn = Table(title=shown(title))
-    for head in heads:
-        drawn.add_column(head, overflow="fold")
-    for row in found:
-        drawn.add_row(*(shown(", ".join(cell) or none if isinstance(cell, list) else str(cell)) for cell in row))
-    Console().print(drawn)

@@ -32,6 +32,7 @@ from icm_ray.instance.messages import (
     HasEnded,
     JoinLane,
     ListDatasets,
+    ListOffers,
     ListPeers,
     Peers,
     Ping,
@@ -41,6 +42,7 @@ from icm_ray.instance.messages import (
     SubmitJob,
     VouchForDriver,
 )
+from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.requests import Request, Requests
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
@@ -56,8 +58,12 @@ from icm_ray.runtime.orders.house import (
     ListensAt,
     MayRun,
     OpenHeld,
+    OpenPictures,
+    OpenWeights,
     Own,
     Refused,
+    UseModel,
+    UsePictures,
 )
 from icm_ray.runtime.orders.lane_plan import LanePlan
 
@@ -85,12 +91,13 @@ class Answers:
         release: str,
         requests: Requests,
         outbox: Outbox,
+        models: ModelAnswers,
     ) -> None:
         self._settings, self._key, self._roster, self._catalogue = settings, key, roster, catalogue
         self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
         self._requests, self._outbox = requests, outbox
         self._granting = Granting(settings.name, requests)
-        self.name = settings.name
+        self._models, self.name = models, settings.name
 
     # --- peers ----------------------------------------------------------------------------------------------------
 
@@ -112,6 +119,8 @@ class Answers:
                 return Pong(self.name, VERSION, self._release, time(), padding, self._audit.head())
             case ListDatasets():
                 return Datasets(tuple(self._public(item) for item in self._offered(asker)))
+            case ListOffers():
+                return self._models.offers(asker)
             case StartWorker(session, lane):
                 self._audit.add(asker, "worker", session=session, lane=str(lane))
                 member = self._halves.start(asker, session, lane)
@@ -222,13 +231,13 @@ class Answers:
     def to_worker(self, asker: str, call: HouseCall) -> HouseAnswer:
         """What a worker of this instance's asks, that works for `asker`. Errors: `InstanceError`, `PolicyError`."""
         match call:
+            case OpenPictures() | OpenWeights() | UseModel() | UsePictures():
+                return self._models.to_worker(asker, call)
             case OpenHeld(dataset):
                 held = self._opens(asker, dataset)
                 self._audit.add(asker, "opened", dataset=dataset)
                 return Held(held.source, _named(self.name, held))
             case MayRun(kind=kind, asked=asked, datasets=datasets):
-                if kind == "prediction" and asker != self.name:
-                    raise PolicyError(f"{self.name} refuses: no model or picture is offered", party=self.name)
                 read = {name: self._opens(asker, name) for name in datasets}
                 digest = hashlib.sha256(asked).hexdigest()
                 if all(asker in (self.name, *one.standing) for one in read.values()):

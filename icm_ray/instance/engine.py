@@ -9,7 +9,7 @@ from pathlib import Path
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import Desynchronised, InstanceError
 from icm_ray.instance.catalogue import PublicDataset
-from icm_ray.instance.messages import Datasets, Forward, ListDatasets, ListPeers, Peers
+from icm_ray.instance.messages import Datasets, Forward, ListDatasets, ListOffers, ListPeers, Offers, Peers
 from icm_ray.instance.peer_handle import PeerHandle
 from icm_ray.instance.user_link import UserLink
 from icm_ray.instance.vouchers import Voucher
@@ -39,6 +39,13 @@ class Organisation:
         if not isinstance(found, Datasets):
             raise Desynchronised(f"{owner} sent something else than its datasets", party=owner)
         return {item.name: item for item in found.datasets}
+
+    def offers(self, owner: str) -> Offers:
+        """The models and pictures that an organisation offers to this one. Errors: those of asking it."""
+        found = self.link.call(Forward(owner, ListOffers()))
+        if not isinstance(found, Offers):
+            raise Desynchronised(f"{owner} sent something else than its models", party=owner)
+        return found
 
     def close(self) -> None:
         """Hang up. Idempotent."""
@@ -78,7 +85,7 @@ class OrganisationEngine(LaneEngine):
         try:
             station = TcpStation(
                 Identity.create(DRIVER),
-                here.host if here.listens else None,
+                here.host,  # where nobody else reaches it, the own worker has to, which does not listen then
                 True,
                 transport_config(settings),
                 ports=here.ports,

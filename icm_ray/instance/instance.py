@@ -27,6 +27,7 @@ from icm_ray.instance.halves import Halves
 from icm_ray.instance.jobs import Jobs, Outbox
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
+from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.requests import Requests
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, successor
@@ -95,6 +96,7 @@ class Instance:
             self.release,
             self.requests,
             outbox,
+            ModelAnswers(settings.name, folder, self.audit),
         )
         self._conversations: dict[str, list[Conversation]] = {}
         self._changing = threading.RLock()

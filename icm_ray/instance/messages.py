@@ -9,6 +9,8 @@ import msgspec
 from icm_ray.instance.audit import Head
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.jobs import AskRequest, Decided, Job, RequestApproval
+from icm_ray.instance.models import OfferedModel
+from icm_ray.instance.pictures import OfferedPictures
 from icm_ray.instance.status import Status
 from icm_ray.instance.vouchers import Voucher
 from icm_ray.payload import Name, Word32, decode
@@ -29,8 +31,10 @@ __all__ = [
     "HasEnded",
     "JoinLane",
     "ListDatasets",
+    "ListOffers",
     "ListPeers",
     "LookAgain",
+    "Offers",
     "Peers",
     "Ping",
     "Pong",
@@ -57,6 +61,10 @@ class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
 
 class ListDatasets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """What the catalogue offers."""
+
+
+class ListOffers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Which models and pictures there are for the caller."""
 
 
 class StartWorker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -119,7 +127,9 @@ class AskJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     id: Name
 
 
-PeerCall = Union[Ping, ListDatasets, StartWorker, JoinLane, HasEnded, EndWorker, RequestApproval, AskRequest]  # noqa: UP007
+PeerCall = Union[
+    Ping, ListDatasets, ListOffers, StartWorker, JoinLane, HasEnded, EndWorker, RequestApproval, AskRequest
+]
 
 
 class Forward(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -132,6 +142,7 @@ class Forward(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True)
 Call = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     Ping,
     ListDatasets,
+    ListOffers,
     StartWorker,
     JoinLane,
     HasEnded,
@@ -165,6 +176,13 @@ class Datasets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True
     datasets: tuple[PublicDataset, ...]
 
 
+class Offers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Models and pictures of a catalogue."""
+
+    models: tuple[OfferedModel, ...]
+    pictures: tuple[OfferedPictures, ...]
+
+
 class Peers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """name: the own organisation. peers: approved organisations. dealer: the approved dealer; "": there is none."""
 
@@ -185,7 +203,7 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     said: str = ""
 
 
-Answer = Union[Pong, Datasets, Peers, Started, Status, Done, Decided, Job, Failed]  # noqa: UP007
+Answer = Union[Pong, Datasets, Offers, Peers, Started, Status, Done, Decided, Job, Failed]  # noqa: UP007
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from icm_ray.query.dialect import Dialect
 from icm_ray.query.expressions.tree import Of, Scalar
+from icm_ray.query.held import HeldPictures, HeldWeight
 from icm_ray.query.image_tasks import ImageRows, ImageSource
 from icm_ray.query.key_digits import KeyDigits
 
@@ -70,7 +71,9 @@ class HeldSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     dataset: Annotated[str, msgspec.Meta(max_length=256)]
 
 
-Source = Union[ParquetSource, CsvSource, PushedSource, HeldSource, ImageSource]  # noqa: UP007 - msgspec takes a typing.Union
+Source = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
+    ParquetSource, CsvSource, PushedSource, HeldSource, HeldPictures, ImageSource
+]
 
 
 class ColumnInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -299,4 +302,4 @@ class NoiseDraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     width: int
 
 
-InputTask = Union[ColumnValues, Aggregate, GroupRows, Given, NoiseDraw, ImageRows]  # noqa: UP007
+InputTask = Union[ColumnValues, Aggregate, GroupRows, Given, NoiseDraw, ImageRows, HeldWeight]  # noqa: UP007

@@ -20,7 +20,7 @@ from icm_ray.query.tasks import ColumnInfo, FileInfo, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
-__all__ = ["ImageFormat", "ImageTable", "open_images"]
+__all__ = ["ImageFormat", "ImageTable", "open_images", "stored_shape"]
 
 _KINDS: Final[Mapping[str, str]] = {".npy": "arrays", ".parquet": "Parquet"} | dict.fromkeys(
     PICTURE_SUFFIXES, "pictures"
@@ -136,6 +136,19 @@ def open_images(source: ImageSource) -> ImageTable:
     Errors: `SourceError`, `ShapeError`, `ColumnError`, `UnsupportedError` (Pillow is missing).
     """
     return ImageTable(source)
+
+
+def stored_shape(paths: Sequence[str]) -> tuple[int, ...] | None:
+    """The shape of the images of .npy files, as the first of them has it; None for others, which are as large as a
+    network takes them. Errors: `SourceError`.
+    """
+    first = _images_in(paths)[0]
+    if _suffix(first) != ".npy":
+        return None
+    try:
+        return tuple(np.load(first, mmap_mode="r", allow_pickle=False).shape[1:])
+    except (OSError, ValueError, EOFError):
+        raise SourceError(f"{first}: cannot be read as a .npy array of numbers", path=first) from None
 
 
 def _images_in(paths: Iterable[str]) -> list[str]:

@@ -10,8 +10,10 @@ from typing import Final, Literal, Union
 
 import msgspec
 
-from icm_ray.payload import Name, decode
+from icm_ray.network.outputs import Output
+from icm_ray.payload import Name, Shape, Word32, decode
 from icm_ray.policy import Policy
+from icm_ray.query.image_tasks import ImageSource
 from icm_ray.query.tasks import CsvSource, ParquetSource
 from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.messages import Failed
@@ -26,9 +28,15 @@ __all__ = [
     "ListensAt",
     "MayRun",
     "OpenHeld",
+    "OpenPictures",
+    "OpenWeights",
     "Origin",
     "Own",
+    "Pictures",
     "Refused",
+    "UseModel",
+    "UsePictures",
+    "Weights",
     "decode_house_answer",
     "decode_house_call",
     "house_link",
@@ -52,6 +60,43 @@ class OpenHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True
     """The asker's driver opens a dataset of the catalogue."""
 
     dataset: str
+
+
+class OpenPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """The asker's driver opens pictures of the catalogue, as images of a shape."""
+
+    dataset: str
+    shape: Shape
+
+
+class OpenWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """The asker's driver has the weights of a model of the catalogue loaded."""
+
+    model: str
+
+
+class UseModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """The asker has a model whose weights this worker loaded predict on so many images of `images`, which count as used
+    from now on. weights: their digest, as they were loaded. back: the run did not begin: they were not used.
+    """
+
+    model: str
+    weights: str
+    output: Output
+    images: Name
+    count: Word32
+    back: bool = False
+
+
+class UsePictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """The asker has a model predict on pictures. graph: the digest of the model's public facts, and of what becomes of
+    pictures before it.
+    """
+
+    dataset: str
+    graph: str
+    output: Output
+    count: Word32
 
 
 class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -100,6 +145,20 @@ class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     policy: Policy
 
 
+class Pictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Where pictures lie."""
+
+    source: ImageSource
+
+
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Where the weights of a model lie, and the digest of that file. fingerprint: of the model's public facts."""
+
+    path: str
+    digest: str
+    fingerprint: str
+
+
 class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """It is, and is reached there."""
 
@@ -112,8 +171,10 @@ class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True)
     counted: bool = False
 
 
-HouseCall = Union[OpenHeld, MayRun, ListensAt, IsOwn, Refused]  # noqa: UP007 - msgspec takes the members from a typing.Union
-HouseAnswer = Union[Held, Own, Allowed, Failed]  # noqa: UP007
+HouseCall = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
+    OpenHeld, OpenPictures, OpenWeights, UseModel, UsePictures, MayRun, ListensAt, IsOwn, Refused
+]
+HouseAnswer = Union[Held, Pictures, Weights, Own, Allowed, Failed]  # noqa: UP007
 _CALLS: Final[msgspec.msgpack.Decoder[HouseCall]] = msgspec.msgpack.Decoder(HouseCall)
 _ANSWERS: Final[msgspec.msgpack.Decoder[HouseAnswer]] = msgspec.msgpack.Decoder(HouseAnswer)
 

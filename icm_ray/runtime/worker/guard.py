@@ -12,6 +12,7 @@ from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.ops.linear import Reveal
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
+from icm_ray.query.held import HeldPictures
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.question import Asked
 from icm_ray.query.tasks import Given, HeldSource, InputTask, PushedSource, Source, TableInfo
@@ -19,6 +20,7 @@ from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.origins import FromPrediction, FromQuestion
 from icm_ray.runtime.worker.house import House
+from icm_ray.runtime.worker.model_guard import ModelGuard
 
 __all__ = ["Guard"]
 
@@ -28,6 +30,7 @@ class Guard:
 
     def __init__(self, name: str, house: House) -> None:
         self._name, self._house = name, house
+        self.models = ModelGuard(name, house)
         self._held: dict[str, tuple[str, Policy]] = {}  # by table: the dataset of the catalogue, and what guards it
         self._sources: dict[str, str] = {}  # by dataset of the session: that of the catalogue
 
@@ -42,12 +45,16 @@ class Guard:
             source, policy = self._house.open(asked.dataset)
             self._held[table] = asked.dataset, policy
             return source
+        if isinstance(asked, HeldPictures):
+            return self.models.open(table, asked)
         if isinstance(asked, PushedSource) and self._house.mine:
             return asked
         raise self._refusal("rows are asked for by their name in the catalogue")
 
     def public(self, table: str, info: TableInfo) -> TableInfo:
         """The facts of a table that the asker's driver hears: nothing of files, nor of what is in them."""
+        if self.models.has(table):
+            return TableInfo((), info.rows, (), info.ids if self._house.mine else ())
         if table not in self._held:
             return info
         dataset, _ = self._held[table]
@@ -81,6 +88,7 @@ class Guard:
         """Tables that are dropped."""
         for key in keys:
             self._held.pop(key, None)
+            self.models.forget(key)
 
     # --- jobs -----------------------------------------------------------------------------------------------------
 
@@ -104,7 +112,7 @@ class Guard:
         if isinstance(job.origin, FromQuestion) and asked is not None:
             self._house.may("question", job.origin.asked, self._datasets(asked, policies), job.origin.stage)
         elif isinstance(job.origin, FromPrediction):
-            self._house.may("prediction", job.origin.asked, {})
+            self._house.may("prediction", job.origin.asked, {})  # `models` checks what it takes of this member
         else:
             raise self._refusal("a program follows from a question, or from a model")
 

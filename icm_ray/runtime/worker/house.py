@@ -10,6 +10,7 @@ import msgspec
 
 from icm_ray.errors import FaultError, IcmError, InputError, PeerSilent, ProgramError, SessionError
 from icm_ray.policy import Policy
+from icm_ray.query.image_tasks import ImageSource
 from icm_ray.query.tasks import Source
 from icm_ray.runtime.orders.house import (
     Allowed,
@@ -21,9 +22,15 @@ from icm_ray.runtime.orders.house import (
     ListensAt,
     MayRun,
     OpenHeld,
+    OpenPictures,
+    OpenWeights,
     Origin,
     Own,
+    Pictures,
     Refused,
+    UseModel,
+    UsePictures,
+    Weights,
     decode_house_answer,
     house_link,
 )
@@ -76,7 +83,7 @@ class House:
         self._answers.put(error)  # for whoever waits
         self._on_lost()
 
-    def _ask(self, call: HouseCall) -> Held | Own | Allowed:
+    def _ask(self, call: HouseCall) -> Held | Pictures | Weights | Own | Allowed:
         if self._link is None:
             raise ProgramError(f"{self._name} has not met its instance yet")
         if self._gone is not None:
@@ -101,6 +108,24 @@ class House:
         if not isinstance(found, Held):
             raise ProgramError(f"{self._name}'s instance knows no rows of {dataset!r}")
         return found.source, found.policy
+
+    def pictures(self, dataset: str, shape: tuple[int, ...]) -> ImageSource:
+        """The pictures that the catalogue has under a name, as images of this shape."""
+        found = self._ask(OpenPictures(dataset, shape))
+        if not isinstance(found, Pictures):
+            raise ProgramError(f"{self._name}'s instance knows no pictures {dataset!r}")
+        return found.source
+
+    def weights(self, model: str) -> Weights:
+        """Where the weights lie that the catalogue has under a name."""
+        found = self._ask(OpenWeights(model))
+        if not isinstance(found, Weights):
+            raise ProgramError(f"{self._name}'s instance knows no model {model!r}")
+        return found
+
+    def use(self, what: UseModel | UsePictures) -> None:
+        """Raise what the instance refuses with where a model, or pictures, are not offered so to the asker."""
+        self._ask(what)
 
     def may(self, kind: Origin, asked: bytes, names: Mapping[str, str], stage: int = 0) -> None:
         """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so, unless

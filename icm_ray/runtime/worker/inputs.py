@@ -12,6 +12,7 @@ from icm_ray.owner.tables import Tables
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.protocols.io import array_shape
+from icm_ray.query.held import HeldWeight
 from icm_ray.query.lane_build import Members
 from icm_ray.query.tasks import Given, NoiseDraw, PushedSource, TableInfo
 from icm_ray.ring.array import RingArray
@@ -73,8 +74,12 @@ class OwnRows:
         `PlanCheck` raises for a job that does not follow from what is asked.
         """
         tasks = self._check.tasks(job, program, policies, self._tables.info)
-        own = {name: task for name, task in tasks.items() if not isinstance(task, Given | NoiseDraw)}
+        own = {name: task for name, task in tasks.items() if not isinstance(task, Given | NoiseDraw | HeldWeight)}
         given |= self._tables.make_all(own, self.ledgers.secret_of_rows)
+        if held := [name for name, task in tasks.items() if isinstance(task, HeldWeight)]:
+            if self._guard is None:
+                raise ProgramError(f"{self._owner} has no catalogue of models: only an instance has one")
+            given |= self._guard.models.weights(held)
         for name, task in tasks.items():
             if isinstance(task, NoiseDraw):
                 given[name] = noise_words(task, self.ledgers.secret(task.dataset))

@@ -13,6 +13,7 @@ from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.program_cache import Latest
 from icm_ray.query.derivations import Derivations
+from icm_ray.query.held import HeldWeight
 from icm_ray.query.image_tasks import ImageRows
 from icm_ray.query.lane_build import Members
 from icm_ray.query.question import DatasetFacts, Sharing
@@ -65,6 +66,8 @@ class PlanCheck:
         self._said, self._asking = {}, b""
         self._quotas.drop()
         self._ledgers.drop()
+        if self._guard is not None:
+            self._guard.models.drop()
         if isinstance(job.origin, FromQuestion):
             return self._of_question(job, job.origin, program, policies, info)
         tasks = job.tasks.get(self._name, {})
@@ -75,8 +78,10 @@ class PlanCheck:
             self._same(derived, program)
             self._quotas.check(asked)
             for name, task in tasks.items():
-                if not isinstance(task, Given):
+                if not isinstance(task, Given | HeldWeight):
                     self._check_images(asked, name, task)
+            if self._guard is not None:
+                self._guard.models.check(asked, tasks)
         elif not self._free:
             reason = "no question and no model implies this program; a session for such says free_programs=True"
             raise PolicyError(f"{self._name} refuses: {reason}", party=self._name)
@@ -90,6 +95,8 @@ class PlanCheck:
         self._said, self._agreed = {}, self._asking
         self._ledgers.commit()
         self._quotas.commit()
+        if self._guard is not None:
+            self._guard.models.commit()
 
     @property
     def datasets(self) -> frozenset[str]:

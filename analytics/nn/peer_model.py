@@ -1,0 +1,186 @@
+"""A model of an organisation's catalogue, as users ask it: its graph is known, its weights are its owner's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from analytics.nn.intake import Intake
+from analytics.nn.loaded import LoadedWeights
+from analytics.nn.prediction import Prediction
+from analytics.nn.quota import Quota
+from analytics.nn.request import PredictionRequest, Progress
+from analytics.nn.sources.find import is_ray_dataset, source_of
+from analytics.nn.sources.held import HeldImages, are_paths
+from analytics.nn.wanted import Wanted
+from analytics.pictures import Pictures
+from icm_ray.errors import InputError, UnsupportedError
+from icm_ray.instance.models import OfferedModel
+from icm_ray.network.model import PublicModel
+from icm_ray.network.outputs import Output
+from icm_ray.network.programs import bias_name
+from icm_ray.query.held import HeldPictures, HeldWeight
+from icm_ray.ring.array import RingArray
+from icm_ray.runtime.driver.engine import Engine
+from icm_ray.runtime.driver.stays_here import StaysHere
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["PeerModel"]
+
+
+@dataclass(frozen=True, slots=True)
+class _InCatalogue:
+    """Weights that their owner's worker takes from its own catalogue."""
+
+    model: PublicModel
+    name: str
+
+    def brought(self) -> tuple[Mapping[str, RingArray], Mapping[str, HeldWeight]]:
+        graph, held = self.model.graph, HeldWeight(self.name)
+        products = [name for name in self.model.lowered.weights if graph.loaders[name] == name]
+        biases = [bias_name(name) for name in products if graph.product(name).bias_key is not None]
+        return {}, dict.fromkeys(products + biases, held)
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """The error that the model's owner says is to be expected."""
+
+    error: float
+
+
+class PeerModel(StaysHere):
+    """A model that an organisation offers to this one; `session.model` finds it.
+
+    Args:
+        owner: The organisation whose model it is.
+        offer: What its instance says of it.
+        name: The own organisation.
+        engine: Lanes with these organisations.
+
+    Attributes:
+        owner (str): The organisation whose model it is.
+        name (str): Its name in its owner's catalogue.
+        outputs (tuple[str, ...]): What it may be asked for.
+        input_shape (tuple[int, ...]): The shape of one image.
+        graph (str): A digest of all that is public of it, which owners of pictures agree to.
+    """
+
+    def __init__(self, owner: str, offer: OfferedModel, name: str, engine: Callable[[tuple[str, ...]], Engine]) -> None:
+        self.owner, self.name, self.outputs, self.graph = owner, offer.name, offer.outputs, offer.graph
+        self.input_shape = offer.model.graph.input_shape
+        self._offer, self._own, self._engine = offer, name, engine
+        mean, std = (_channels(part, self.input_shape) for part in (offer.mean, offer.std))
+        self._intake = Intake(offer.scale, mean, std, offer.whole)
+        self._loaded: dict[tuple[str, ...], tuple[Engine, LoadedWeights]] = {}
+
+    def __repr__(self) -> str:
+        return f"<model {self.name} of {self.owner}: {', '.join(self.outputs)} of {self.input_shape}>"
+
+    @property
+    def expected_error(self) -> float:
+        """What its owner says that a logit's error stays below in 999 of 1000 predictions.
+
+        Examples:
+            >>> session.model("skin").expected_error  # doctest: +SKIP
+            0.00390625
+        """
+        return self._offer.error
+
+    def predict(
+        self,
+        images: Any,
+        output: Output = "label",
+        progress: Progress | None = None,
+        *,
+        k: int | None = None,
+        threshold: float | None = None,
+        errors: Literal["raise", "mask"] = "raise",
+        skip: Iterable[Any] = (),
+    ) -> Prediction:
+        """Prepare a prediction; nothing is shared before its `reveal`, whose result this organisation alone hears.
+
+        Args:
+            images: Pictures of a catalogue, such as `session.peer("bob")["lesions"]`, which their owner's worker reads;
+                or images of the own organisation's in this process, as `SecureModel.predict` takes them.
+            output: One of `outputs`.
+            progress: Called during `reveal` with (images done, images in all or None) after each batch.
+            k: How many classes, for "top_k".
+            threshold: For "above": a logit.
+            errors: "raise" names an image that cannot be used, where it is the own organisation's; "mask" leaves it
+                out.
+            skip: Ids of images to leave out.
+
+        Returns:
+            A prediction.
+
+        Raises:
+            InputError: An output that is none; images that are none.
+            PolicyError: Pictures that are not offered to this organisation; raised by `reveal`: an output, a graph or
+                more images than their owners allow, a model that was replaced.
+            FaultError: An instance or a worker fails.
+
+        Examples:
+            >>> session = icm.connect()  # doctest: +SKIP
+            >>> lesions = session.peer("bob")["lesions"]  # doctest: +SKIP
+            >>> session.model("skin").predict(lesions, output="label").reveal()  # doctest: +SKIP
+            array([1, 0, 4])
+        """
+        if errors not in ("raise", "mask"):
+            raise InputError(f"errors is 'raise' or 'mask', not {errors!r}")
+        if are_paths(images):
+            raise InputError("pictures are named by the catalogue they are in: icm data NAME FILES, and its name here")
+        public = self._offer.model
+        wanted = Wanted.of(public, output, k, threshold, likely=self._offer.likely)
+        owner = images.owner if isinstance(images, Pictures) else self._own
+        loaded = self._weights(owner)
+        source: Any
+        if isinstance(images, Pictures):
+            source = HeldImages(loaded.session, owner, HeldPictures(images.name, self.input_shape))
+        elif is_ray_dataset(images):
+            raise UnsupportedError("a ray.data.Dataset is predicted on within one cluster, by an.SecureModel")
+        else:
+            source = source_of(images, self.input_shape)
+        request = PredictionRequest(
+            loaded=loaded,
+            model=public,
+            source=source,
+            intake=self._intake,
+            wanted=wanted,
+            owner=owner,
+            expectation=_Published(self._offer.error),
+            size=self._offer.batch,
+            masked=errors == "mask",
+            skip=frozenset(skip),
+            id_name=None,
+            handle=_no_handle,
+            progress=progress,
+        )
+        request.look()
+        return Prediction(request)
+
+    def _weights(self, images: str) -> LoadedWeights:
+        """The weights in lanes with the owner of images."""
+        members = tuple(sorted({self.owner, images} - {self._own}))
+        engine = self._engine(members)
+        if members not in self._loaded or self._loaded[members][0] is not engine:
+            weights = _InCatalogue(self._offer.model, self.name)
+            quota = Quota(None, engine.parties, engine.lanes)  # its owner's instance counts
+            self._loaded[members] = engine, LoadedWeights(engine, weights, self.owner, quota)
+        return self._loaded[members][1]
+
+
+def _channels(numbers: tuple[float, ...], shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    if not numbers:
+        return None
+    found = np.array(numbers, np.float64)
+    return found[0] if len(numbers) == 1 else found.reshape(-1, *[1] * (len(shape) - 1))
+
+
+def _no_handle(_: str | None) -> Any:
+    raise UnsupportedError("a model between organisations has no handles: their lanes belong to this process")

@@ -1,0 +1,116 @@
+"""Models and pictures of an organisation's instance: `icm model`, and `icm data` for pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cluster.cli.tables import Cell, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from icm_ray.instance.pictures import HeldImages
+
+__all__ = ["add_model_command", "put_pictures"]
+
+
+def model(
+    name: Annotated[str, typer.Argument(help="of a model; left out: list them")] = "",
+    file: Annotated[Path | None, typer.Argument(help="what torch.export.save wrote")] = None,
+    home: Annotated[Path, typer.Option(envvar="ICM_HOME", help="the instance's folder")] = Path("~/.icm"),
+    quota: Annotated[list[str] | None, typer.Option(help="bob=10000: on how many images of Bob's, in all")] = None,
+    standing: Annotated[list[str] | None, typer.Option(help="a peer whose questions are answered at once")] = None,
+    output: Annotated[list[str] | None, typer.Option(help="label, top_k, above, probabilities or logits")] = None,
+    input_bound: Annotated[float, typer.Option(help="the largest magnitude of an image's numbers")] = 8.0,
+    scale: Annotated[float, typer.Option(help="what pixels are multiplied with first, such as 0.0039215686")] = 1.0,
+    normalize: Annotated[str, typer.Option(help="mean,deviation, subtracted and divided by then")] = "",
+    samples: Annotated[Path | None, typer.Option(help=".npy of images that bounds are measured on; not shared")] = None,
+    remove: Annotated[bool, typer.Option(help="offer it no more")] = False,
+    json: Annotated[bool, typer.Option("--json", help="as JSON, for machines")] = False,
+) -> None:
+    """List, offer or remove models. Peers see the graph; weights stay here. What was used of a quota stays used.
+
+    Example: icm model skin model.pt2 --quota bob=10000 --standing bob
+    """
+    from icm_ray.errors import InputError
+    from icm_ray.instance.models import ModelShelf
+    from icm_ray.instance.settings import read_settings
+
+    folder = home.expanduser()
+    settings, shelf = read_settings(folder), ModelShelf(folder)
+    if remove:
+        shelf.remove(name)
+    elif name:
+        if settings.kind == "dealer":
+            raise InputError(f"{settings.name} is a dealer, and owns no models")
+        if file is None:
+            raise InputError(f"icm model {name}: which file? what torch.export.save wrote follows")
+        from analytics.nn.offering import offered
+
+        offer, weights = offered(
+            name,
+            str(file.expanduser()),
+            outputs=output or ["label"],
+            input_bound=input_bound,
+            scale=scale,
+            normalize=_pair(normalize) if normalize else None,
+            samples=_array(samples) if samples is not None else None,
+        )
+        shelf.put(offer, weights, dict(map(_quota, quota or ())), tuple(standing or ()))
+    found: list[tuple[Cell, ...]] = []
+    for held in shelf.models.values():
+        public, used = held.public, shelf.used(held.public.name)
+        counts = [f"{owner} {used.get(owner, 0)} of {most}" for owner, most in held.quotas.items()]
+        shape = " x ".join(map(str, public.model.graph.input_shape))
+        found.append((public.name, shape, [*public.outputs], counts, list(held.standing), public.graph))
+    heads = ("name", "images", "says", "used", "answered at once", "graph")
+    table(f"models of {settings.name}", heads, found, json, "nobody")
+
+
+def put_pictures(
+    folder: Path, name: str, files: Sequence[str], column: str | None, standing: Sequence[str], graphs: Sequence[str]
+) -> HeldImages:
+    """Have pictures under a name. Errors: those of `offer_pictures`."""
+    from icm_ray.instance.pictures import PictureShelf, offer_pictures
+
+    paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
+    return offer_pictures(PictureShelf(folder), name, paths, column, standing, graphs)
+
+
+def add_model_command(app: typer.Typer) -> None:
+    """Give the `icm` command that of models."""
+    app.command("model")(model)
+
+
+def _quota(text: str) -> tuple[str, int]:
+    from icm_ray.errors import InputError
+
+    name, _, images = text.partition("=")
+    if not name or not images.isascii() or not images.isdigit():
+        raise InputError(f"--quota {text}: it is NAME=IMAGES, such as bob=10000")
+    return name, int(images)
+
+
+def _pair(text: str) -> tuple[float, float]:
+    from icm_ray.errors import InputError
+
+    try:
+        mean, std = map(float, text.split(","))
+    except ValueError:
+        raise InputError(f"--normalize {text}: it is two numbers, mean,deviation") from None
+    return mean, std
+
+
+def _array(path: Path) -> object:
+    import numpy as np
+
+    from icm_ray.errors import SourceError
+
+    try:
+        return np.load(path.expanduser(), allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise SourceError(f"{path}: cannot be read as a .npy array of numbers") from None

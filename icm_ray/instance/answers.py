@@ -117,10 +117,9 @@ class Answers:
                 if version > VERSION:
                     raise InstanceError(f"{self.name} runs an older icm-ray ({self._release}): update it there")
                 return Pong(self.name, VERSION, self._release, time(), padding, self._audit.head())
-            case ListDatasets():
-                return Datasets(tuple(self._public(item) for item in self._offered(asker)))
-            case ListOffers():
-                return self._models.offers(asker)
+            case ListDatasets() | ListOffers():
+                datasets = Datasets(tuple(self._public(item) for item in self._offered(asker)))
+                return datasets if isinstance(call, ListDatasets) else self._models.offers(asker)
             case StartWorker(session, lane):
                 self._audit.add(asker, "worker", session=session, lane=str(lane))
                 member = self._halves.start(asker, session, lane)

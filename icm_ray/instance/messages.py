@@ -127,7 +127,7 @@ class AskJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     id: Name
 
 
-PeerCall = Union[
+PeerCall = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     Ping, ListDatasets, ListOffers, StartWorker, JoinLane, HasEnded, EndWorker, RequestApproval, AskRequest
 ]
 

@@ -316,7 +316,7 @@ def test_commands_offer_models_and_pictures(organisations, tmp_path):
     (row,) = [row for row in listed if row["name"] == "exported"]
     assert (row["images"], row["says"], row["used"]) == ("1 x 4 x 4", ["label"], ["bob 0 of 10"])
     listed = json.loads(icm_says("data", "mine", str(tmp_path / "mine.npy"), "--json"))
-    assert {"name": "mine", "rows": 4, "columns": "pictures", "answered_at_once": []} in listed
+    assert {"name": "mine", "rows": 4, "columns": "pictures", "answered_at_once": [], "may_request": []} in listed
     assert "mine" not in icm_says("data", "mine", "--remove", "--json")
     assert "exported" not in icm_says("model", "exported", "--remove", "--json")
     for wrong in (("data", "mine", str(tmp_path / "mine.npy"), "--standing", "bob"), ("model", "m", "none.pt2")):

@@ -246,6 +246,12 @@ FUNCTIONS = {
     "written norm": fn(lambda x: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-3), error=256.0),
     "written softmax": fn(lambda x: x.exp() / x.exp().sum(-1, keepdim=True), error=16.0),
     "softsign": plain(nn.Softsign()),
+    "names of numpy": fn(
+        lambda x: (
+            torch.negative(torch.multiply(torch.subtract(x, 0.5), torch.multiply(x, 2.0)))
+            - torch.subtract(x, x.flip(1))
+        )
+    ),
     "addcmul, addcdiv and lerp": fn(
         lambda x: torch.addcdiv(torch.addcmul(x, x, x.flip(1), value=0.5), x, x.square() + 1).lerp(x, 0.3)
     ),

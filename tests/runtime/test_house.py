@@ -13,6 +13,7 @@ from icm_ray.runtime.orders.messages import failed
 from icm_ray.runtime.worker.house import House
 from icm_ray.transport import Endpoint
 
+NAMES = {"dataset-2": "visits"}
 PLAN = LanePlan("session", 0, ("alice", "bob"), (), (), ("driver", "", 0, b""))
 
 
@@ -58,27 +59,38 @@ def joined():
 def test_what_was_allowed_last_is_asked_once(joined):
     house, link, _ = joined()
     for asked in (b"one", b"one", b"other", b"one"):
-        house.may("question", asked, ("visits",))
-    assert link.asked == [MayRun("question", asked, ("visits",)) for asked in (b"one", b"other", b"one")]
+        house.may("question", asked, NAMES)
+    asked = [
+        MayRun("question", one, ("visits",), NAMES, ("alice", "bob"), "session") for one in (b"one", b"other", b"one")
+    ]
+    assert link.asked == asked
+
+
+def test_what_counts_is_asked_each_time(joined):
+    house, link, _ = joined()
+    link.answer = Allowed(counted=True)
+    for stage in (0, 0, 1):
+        house.may("question", b"one", NAMES, stage)
+    assert [call.stage for call in link.asked] == [0, 0, 1]
 
 
 def test_a_late_answer_allows_nothing(joined):
     house, link, gone = joined(patience=0.0)
     link.answer = None
     with pytest.raises(PeerSilent, match="does not answer"):
-        house.may("question", b"one", ())
+        house.may("question", b"one", {})
     assert (link.cut, gone) == (True, [True])
     link.on_message(msgspec.msgpack.encode(Allowed()))
     for _ in range(2):
         with pytest.raises(PeerSilent):
-            house.may("question", b"other", ())
+            house.may("question", b"other", {})
 
 
 def test_a_refusal_is_raised(joined):
     house, link, _ = joined()
     link.answer = failed(0, PolicyError("bob refuses"), "bob")
     with pytest.raises(PolicyError, match="bob refuses"):
-        house.may("question", b"one", ())
+        house.may("question", b"one", {})
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from icm_ray.errors import InputError, InstanceError, PolicyError
+from icm_ray.errors import Desynchronised, InputError, InstanceError, PolicyError
 from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.files import changing, read, write
-from icm_ray.payload import Name, Natural
+from icm_ray.payload import Name, Natural, decode
 
 __all__ = ["MOST_LETTERS", "Decision", "Reason", "Request", "Requests"]
 
@@ -29,6 +29,7 @@ _KEPT: Final = 128
 MOST_LETTERS: Final = 1000
 """Of a reason."""
 _MOST_TIMES: Final = 1_000_000
+_CANONICAL: Final = msgspec.msgpack.Decoder(Canonical)
 Decision = Literal["waiting", "approved", "denied"]
 Reason = Annotated[str, msgspec.Meta(max_length=MOST_LETTERS)]
 
@@ -57,8 +58,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def canonical(self) -> Canonical:
         """Errors: `InstanceError`."""
         try:
-            return msgspec.msgpack.decode(self.question, type=Canonical)
-        except (msgspec.MsgspecError, ValueError):
+            return decode(self.question, _CANONICAL, "a question", "the file")
+        except Desynchronised:
             raise InstanceError(f"request {self.number}: its file was damaged") from None
 
     def left(self, now: float) -> int:

@@ -57,6 +57,7 @@ def every_kind() -> Graph:
     chain.add(layers.Bent, (9, 4), offset=0.5, slope=0.25, bends=((1.0, -0.1),))
     chain.add(layers.Resample, (9, 3), axis=1, taps=(((0, 1, 2), (0.3, 0.5, 1.0)), ((1, 2, 0), (0.7, 0.5, 0.0))))
     chain.add(layers.Take, (9, 4), axis=1, indices=(2, 0, 0, 1))
+    chain.add(layers.Rounded, (9, 4), part="remainder", divisor=3.5)
     taken = chain.add(layers.Smooth, (9, 4), function="tanh")
     elu = chain.add(layers.Elu, (9, 4), alpha=0.5, scale=1.0)
     larger = chain.add(layers.Maximum, (9, 4), (taken, elu))

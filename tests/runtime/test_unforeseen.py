@@ -59,7 +59,7 @@ def failing(monkeypatch, place, name, number):
 
 
 PLACES = [(Run, "_advance"), (Run, "_exchange"), (Corrections, "_receive"), (Corrections, "_keep")]
-PLACES += [(OperationDealing, "give")]
+PLACES += [(OperationDealing, "send")]
 
 
 @pytest.mark.parametrize("threads", [1, 3])

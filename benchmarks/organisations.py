@@ -118,11 +118,13 @@ def beside(rows, repeats, root):
     with organisations(root) as homes:
         files = offered(homes, root, rows)
         started = perf_counter()
-        with icm.connect(homes["alice"]) as session, ProcessEngine() as engine:
+        with ExitStack() as stack:
+            session = stack.enter_context(icm.connect(homes["alice"]))
             apart = session.frame({"alice": "visits", "bob": "visits"})
             first = apart["cost"].sum().reveal()
             seconds = {"connected, first answer": perf_counter() - started}
             again, seconds["next answer"] = timed(lambda: apart["cost"].mean().reveal())
+            engine = stack.enter_context(ProcessEngine())
             here = {name: an.read_parquet(engine, {name: str(file)}, policy=POLICY) for name, file in files.items()}
             sides = (
                 (apart, session.peer("bob")["visits"].share(domain=DOMAIN)),

@@ -1,4 +1,6 @@
-"""`icm demo`: two hospitals with real tables, then a model's owner and an images' owner, on a local Ray cluster."""
+"""`icm demo`: two hospitals with real tables, then a model's owner and an images' owner, on a local Ray cluster; then
+organisations apart, each with an instance of its own.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,20 @@ _MODEL = (
     "[bold]alice[/] trained a small CNN on handwritten digits. [bold]bob[/] has images that he may not show.\n"
     "bob gets the predictions; alice sees no image, bob sees no weight."
 )
-_NOTE = "One Ray cluster under one administrator is a simulation of the parties' isolation: see README."
+_ORGANISATIONS = (
+    "Now apart: [bold]alice[/], [bold]bob[/], [bold]dora[/] and a dealer, [bold]carol[/], have an instance each,\n"
+    "in a process of its own, that believes no other; bob's only dials. They meet by tickets. alice\n"
+    "offers her model to bob, who labels his own scans; then he asks for a mean over all three\n"
+    "hospitals' patients."
+)
+_NOTE = "One Ray cluster under one administrator simulates the parties' isolation; instances have it: see README."
 
 
 def demo() -> None:
-    """Show the two main uses on real data, every secure result beside the plain one. About a minute."""
+    """Show the main uses on real data, every secure result beside the plain one. About a minute."""
     from cluster.cli.demo_digits import Digits, digits_table
     from cluster.cli.demo_hospitals import Hospitals, histogram_bars, statistics_table
+    from cluster.cli.demo_organisations import story_table, told
     from icm_ray import Session
 
     console, began = Console(), perf_counter()
@@ -53,6 +62,10 @@ def demo() -> None:
             console.print(digits_table(predictions))
             statistics.check()
             predictions.check()
+        console.print(Panel(_ORGANISATIONS, title="between organisations", expand=False))
+        story = told(console, digits.net, *digits.bobs, Path(folder) / "organisations")
+        console.print(story_table(story))
+        story.check()
     console.print(
         f"\nDone in {perf_counter() - began:.1f} s; every secure result equals the plain one within its bound."
     )

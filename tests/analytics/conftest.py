@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,23 @@ SETUPS = {
 }
 BETWEEN = {"two parties, two lanes", "three parties, an owner outside"}
 """What these go through, the least and the most of them go through together: for runs that have time."""
+
+
+MOST = "three parties, an owner outside, two lanes"
+ONE_OF = 3
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    """Of the tests of each file every third runs in the largest setup, the first one among them; the others where slow
+    tests run: nothing depends on a verb and a setup together that does not show in one of them.
+    """
+    here, seen = Path(__file__).parent, defaultdict(dict)
+    for item in items:
+        if here in item.path.parents and MOST in item.name:
+            functions = seen[item.path]
+            if functions.setdefault(item.originalname, len(functions)) % ONE_OF:
+                item.add_marker(pytest.mark.slow)
 
 
 def maybe_slow(name, setup):

@@ -24,9 +24,9 @@ _MODEL = (
 )
 _ORGANISATIONS = (
     "Now apart: [bold]alice[/], [bold]bob[/], [bold]dora[/] and a dealer, [bold]carol[/], have an instance each,\n"
-    "in a process of its own, that believes no other; bob's only dials. They meet by tickets. alice\n"
-    "offers her model to bob, who labels his own scans; then he asks for a mean over all three\n"
-    "hospitals' patients."
+    "in a process of its own, that believes no other; bob's only dials. They\n"
+    "meet by tickets. alice offers her model to bob, who labels his own scans;\n"
+    "then he asks for a mean over all three hospitals' patients."
 )
 _NOTE = "One Ray cluster under one administrator simulates the parties' isolation; instances have it: see README."
 

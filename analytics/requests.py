@@ -47,7 +47,7 @@ class Requested:
 
     @property
     def status(self) -> str:
-        """What the owners have said so far: each is asked that can be reached."""
+        """What the owners have said so far, a second ago at most: each is asked that can be reached."""
         return self._look().state
 
     def _look(self) -> Job:

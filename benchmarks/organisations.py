@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,13 +18,14 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import monotonic, perf_counter, sleep
+from time import perf_counter
 
 import numpy as np
 import pandas as pd
 
 import analytics as an
 import icm_ray as icm
+from cluster.local_instances import await_serving, free_port, meet, started
 from icm_ray.policy import OPERATIONS
 from icm_ray.runtime.carriers.processes import ProcessEngine
 
@@ -46,14 +46,9 @@ def columns(rows, seed):
 
 
 def told(home, *words):
-    done = subprocess.run([*CLI, words[0], "--home", str(home), *words[1:]], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    subprocess.run(
+        [*CLI, words[0], "--home", str(home), *words[1:]], check=True, stdout=subprocess.DEVNULL, timeout=120
+    )
 
 
 @contextmanager
@@ -64,15 +59,11 @@ def organisations(root):
         for name, home in homes.items():
             dealer = ["--dealer"] if name == "carol" else []
             told(home, "init", name, "--listen", f"127.0.0.1:{free_port()}", *dealer)
-            process = subprocess.Popen([*CLI, "serve", "--home", str(home)], stdout=subprocess.DEVNULL)
-            stack.callback(process.wait, 20)
-            stack.callback(process.terminate)
-            until = monotonic() + 60
-            while not (home / "serving.json").exists() and monotonic() < until:
-                sleep(0.02)
+        processes = [stack.enter_context(started(home)) for home in homes.values()]
+        for home, process in zip(homes.values(), processes, strict=True):
+            await_serving(home, process)
         for inviter, guest in (("alice", "bob"), ("alice", "carol"), ("carol", "bob")):
-            told(homes[guest], "join", told(homes[inviter], "invite", guest), "--yes")
-            told(homes[inviter], "peers", "--approve", guest)
+            meet(homes[inviter], homes[guest])
         yield homes
 
 

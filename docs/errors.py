@@ -46,8 +46,7 @@ def _lines() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-    if "--check" not in sys.argv:
-        PAGE.write_text(page())
-    elif PAGE.read_text() != page():
-        sys.exit("docs/errors.md is not of this code: python docs/errors.py")
+    sys.path.insert(0, str(PAGE.parents[1]))
+    from docs.kept import keep
+
+    keep(PAGE, page(), __file__)

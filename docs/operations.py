@@ -65,8 +65,7 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    made = page()
-    if "--check" not in sys.argv:
-        PAGE.write_text(made)
-    elif made != PAGE.read_text():
-        sys.exit("docs/models.md is not what the code says: python docs/operations.py")
+    sys.path.insert(0, str(PAGE.parents[1]))
+    from docs.kept import keep
+
+    keep(PAGE, page(), __file__)

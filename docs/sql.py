@@ -103,8 +103,7 @@ def page():
 if __name__ == "__main__":
     if missing := lacking():
         sys.exit(f"no example of {', '.join(missing)}")
-    made = page()
-    if "--check" not in sys.argv:
-        PAGE.write_text(made)
-    elif made != PAGE.read_text():
-        sys.exit("docs/sql.md is not what the code says: python docs/sql.py")
+    sys.path.insert(0, str(PAGE.parents[1]))
+    from docs.kept import keep
+
+    keep(PAGE, page(), __file__)

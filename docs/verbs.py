@@ -242,8 +242,7 @@ def _lines() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-    if "--check" not in sys.argv:
-        PAGE.write_text(page())
-    elif PAGE.read_text() != page():
-        sys.exit("docs/from-pandas.md is not of this code: python docs/verbs.py")
+    sys.path.insert(0, str(PAGE.parents[1]))
+    from docs.kept import keep
+
+    keep(PAGE, page(), __file__)

@@ -37,7 +37,7 @@ def without_writes(graph: fx.Graph, known: Container[Any]) -> None:
     """
     for node in list(graph.nodes):
         returned = any(user.op == "output" for user in node.users)  # by its name, which the export's signature has
-        if node.target in _DROPOUTS and node.args[2] is False and not returned:  # decomposed, it would be a copy
+        if node.target in _DROPOUTS and node.args[2:3] == (False,) and not returned:  # decomposed, it would be a copy
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
     places = {node: place for place, node in enumerate(graph.nodes)}

@@ -22,7 +22,7 @@ from icm_ray.instance.models import OfferedModel
 from icm_ray.network.model import PublicModel
 from icm_ray.network.outputs import Output
 from icm_ray.network.programs import bias_name
-from icm_ray.query.held import HeldPictures, HeldWeight
+from icm_ray.query.held import HeldImageSource, HeldWeight
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.driver.engine import Engine
 from icm_ray.runtime.driver.stays_here import StaysHere
@@ -141,7 +141,7 @@ class PeerModel(StaysHere):
         loaded = self._weights(owner)
         source: Any
         if isinstance(images, Pictures):
-            source = HeldImages(loaded.session, owner, HeldPictures(images.name, self.input_shape))
+            source = HeldImages(loaded.session, owner, HeldImageSource(images.name, self.input_shape))
         elif is_ray_dataset(images):
             raise UnsupportedError("a ray.data.Dataset is predicted on within one cluster, by an.SecureModel")
         else:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, perf_counter, sleep, time
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from icm_ray.errors import PeerSilent
+from cluster.local_instances import await_serving, free_port, meet, started
 
 if TYPE_CHECKING:
     from icm_ray.instance.roster import Kind
@@ -27,8 +24,6 @@ __all__ = ["Story", "story_table", "told"]
 _OWNERS: Final = ("alice", "bob", "dora")
 _DEALER: Final = "carol"
 _COLUMN: Final = "mean radius"
-_PATIENCE: Final = 60.0
-_TICKET: Final = 600.0
 _PICTURES: Final = 16
 
 
@@ -73,9 +68,9 @@ def told(console: Console, net: Any, images: NDArray[np.float32], truth: NDArray
     began = perf_counter()
     with _serving(folder) as homes:
         for guest, inviter in (("bob", "alice"), ("dora", "alice"), ("bob", "dora")):
-            _meet(homes[inviter], homes[guest])
+            meet(homes[inviter], homes[guest])
         for owner in _OWNERS:
-            _meet(homes[_DEALER], homes[owner])
+            meet(homes[_DEALER], homes[owner])
         error = _offer_model(homes["alice"], net, images)
         pooled = _offer_rows(homes, folder)
         _offer_pictures(homes["bob"], images, folder)
@@ -114,42 +109,13 @@ def _serving(folder: Path) -> Iterator[dict[str, Path]]:
 
     homes = {name: folder / name for name in (*_OWNERS, _DEALER)}
     with ExitStack() as ending:
-        running = {}
         for name, home in homes.items():
             kind: Kind = "dealer" if name == _DEALER else "organisation"
-            found(home, Settings(name, kind, f"127.0.0.1:{_free_port()}", dial_only=name == "bob"))
-            command = (sys.executable, "-m", "cluster.cli.main", "serve", "--home", str(home))
-            running[name] = ending.enter_context(subprocess.Popen(command, stdout=subprocess.DEVNULL))
-            ending.callback(running[name].terminate)
-        until = monotonic() + _PATIENCE
-        while waiting := [name for name, home in homes.items() if not (home / "serving.json").exists()]:
-            if monotonic() > until or any(running[name].poll() is not None for name in waiting):
-                raise PeerSilent(f"{waiting[0]}'s instance does not serve", party=waiting[0], step="start")
-            sleep(0.05)
+            found(home, Settings(name, kind, f"127.0.0.1:{free_port()}", dial_only=name == "bob"))
+        processes = [ending.enter_context(started(home)) for home in homes.values()]
+        for home, process in zip(homes.values(), processes, strict=True):
+            await_serving(home, process)
         yield homes
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def _meet(inviter: Path, guest: Path) -> None:
-    """As `icm invite`, `icm join` and `icm peers --approve` do it, six words compared."""
-    from icm_ray.instance.joining import join
-    from icm_ray.instance.keys import InstanceKey
-    from icm_ray.instance.roster import Peer, Roster
-    from icm_ray.instance.settings import read_settings
-    from icm_ray.instance.tickets import Ticket
-
-    settings, theirs = read_settings(inviter), read_settings(guest)
-    key = InstanceKey.load(settings.name, inviter)
-    ticket = Ticket.made(settings.name, theirs.name, settings.addresses, key.certificate, time() + _TICKET)
-    Roster(inviter).invite(ticket)
-    certificate, kind = join(InstanceKey.load(theirs.name, guest), theirs.kind, theirs.addresses, ticket)
-    Roster(guest).add(Peer(settings.name, certificate, kind, ticket.addresses, "approved"))
-    Roster(inviter).set_state(theirs.name, "approved")
 
 
 def _offer_model(home: Path, net: Any, images: NDArray[np.float32]) -> float:
@@ -158,7 +124,7 @@ def _offer_model(home: Path, net: Any, images: NDArray[np.float32]) -> float:
     from icm_ray.instance.models import ModelShelf
 
     public, weights = offered("digits", net, input_bound=1.0, example_inputs=(images[:2],))
-    ModelShelf(home).put(public, weights, {"bob": 100}, ("bob",))
+    ModelShelf(home).offer(public, weights, {"bob": 100}, ("bob",))
     return public.error
 
 

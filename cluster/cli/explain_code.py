@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cluster.cli.options import Json
+
 __all__ = ["explain_code"]
 
 
 def explain_code(
     code: Annotated[str, typer.Argument(help="such as E305; left out: list them")] = "",
-    json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+    json: Json = False,
 ) -> None:
     """Say what an error's code means, what it mostly comes from, and what to do.
 

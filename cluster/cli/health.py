@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from cluster.cli.terminal import printable, shown
+from cluster.cli.options import HOME, Home, Json
+from cluster.cli.tables import Cell, table
+from cluster.cli.terminal import say, shown
 
 if TYPE_CHECKING:
     from icm_ray.instance.finding import Finding
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_commands", "serving_link"]
 
-_HOME: Final = Path("~/.icm")
 _FAILED: Final = 1
 """The exit status where something is not as it should be."""
 _LOOKS: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
-Home = Annotated[Path, typer.Option(envvar="ICM_HOME", help="the instance's folder")]
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
 
 
-def status(home: Home = _HOME, json: Json = False) -> None:
+def status(home: Home = HOME, json: Json = False) -> None:
     """Say how the instance is: up or not, peers, workers, datasets, limits. Status 1 where it does not serve.
 
     Example: icm status --json
@@ -55,7 +53,7 @@ def status(home: Home = _HOME, json: Json = False) -> None:
 
 
 def check(
-    peer: Annotated[str, typer.Argument(help="a peer of the roster")], home: Home = _HOME, json: Json = False
+    peer: Annotated[str, typer.Argument(help="a peer of the roster")], home: Home = HOME, json: Json = False
 ) -> None:
     """Examine the way to a peer: name, TCP, TLS, round trip, versions, clock, message sizes, bandwidth.
 
@@ -79,7 +77,7 @@ def check(
         _tell(f"the way to {peer}", check_peer(settings, key, peers[peer], through), json)
 
 
-def doctor(home: Home = _HOME, json: Json = False) -> None:
+def doctor(home: Home = HOME, json: Json = False) -> None:
     """Examine this machine and the instance's folder: files, key, ports, disk, memory, clock, software.
 
     Each fault has its remedy. Status 1 where there is one.
@@ -132,38 +130,26 @@ def _at_rest(folder: Path) -> Status:
 
 
 def _show(found: Status) -> None:
-    console = Console()
     up = f"serves at {found.listen} since {_when(found.since)}" if found.since else "does not serve: icm serve"
-    said = f"{found.name} ({found.kind}, icm-ray {found.release}) {up}; {found.entries} entries in its log"
-    console.print(printable(said), soft_wrap=True, markup=False, highlight=False)
+    say(f"{found.name} ({found.kind}, icm-ray {found.release}) {up}; {found.entries} entries in its log")
     most = found.limits.workers
-    tables = (
-        (
-            "peers",
-            ("name", "kind", "state", "linked", "workers"),
-            [
-                (peer.name, peer.kind, peer.state, "yes" if peer.linked else "no", f"{peer.workers} of {most}")
-                for peer in found.peers
-            ],
-        ),
-        (
-            "workers in lanes",
-            ("for", "session", "lane", "joined"),
-            [(one.asker, one.session[:8], str(one.lane), "yes" if one.joined else "no") for one in found.lanes],
-        ),
-        (
-            "datasets",
-            ("name", "rows", "answered at once"),
-            [(one.name, str(one.rows), ", ".join(one.standing) or "nobody") for one in found.datasets],
-        ),
-    )
-    for title, heads, rows in tables:
-        table = Table(title=title)
-        for head in heads:
-            table.add_column(head, overflow="fold")
-        for row in rows:
-            table.add_row(*map(shown, row))
-        console.print(table if rows else f"{title}: none")
+    peers: list[tuple[Cell, ...]] = [
+        (peer.name, peer.kind, peer.state, "yes" if peer.linked else "no", f"{peer.workers} of {most}")
+        for peer in found.peers
+    ]
+    lanes: list[tuple[Cell, ...]] = [
+        (one.asker, one.session[:8], one.lane, "yes" if one.joined else "no") for one in found.lanes
+    ]
+    datasets: list[tuple[Cell, ...]] = [(one.name, one.rows, list(one.standing)) for one in found.datasets]
+    for title, heads, rows in (
+        ("peers", ("name", "kind", "state", "linked", "workers"), peers),
+        ("workers in lanes", ("for", "session", "lane", "joined"), lanes),
+        ("datasets", ("name", "rows", "answered at once"), datasets),
+    ):
+        if rows:
+            table(title, heads, rows, none="nobody")
+        else:
+            say(f"{title}: none")
 
 
 def _when(since: float) -> str:

@@ -10,27 +10,25 @@ from time import time
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
 
-from cluster.cli.health import Json, serving_link
+from cluster.cli.health import serving_link
 from cluster.cli.models import add_model_command, put_pictures
+from cluster.cli.options import HOME, Home, Json
 from cluster.cli.tables import Cell, table
-from cluster.cli.terminal import printable
+from cluster.cli.terminal import say
 
 if TYPE_CHECKING:
     from icm_ray.instance.roster import Kind, State
 
-__all__ = ["Home", "add_commands", "say", "table"]
+__all__ = ["add_commands"]
 
 _HOUR: Final = 3600
 _DATASETS: Final = ("name", "rows", "columns", "answered at once", "may request")
-Home = Annotated[Path, typer.Option(envvar="ICM_HOME", help="the instance's folder")]
-_HOME: Final = Path("~/.icm")
 
 
 def init(
     name: Annotated[str, typer.Argument(help="the organisation's name, as its peers will call it")],
-    home: Home = _HOME,
+    home: Home = HOME,
     listen: Annotated[str, typer.Option(help="where the instance listens, host:port")] = "127.0.0.1:7800",
     dealer: Annotated[bool, typer.Option(help="deal randomness for others, and own no data")] = False,
     dial_only: Annotated[bool, typer.Option(help="nobody can reach this organisation: it dials")] = False,
@@ -49,7 +47,7 @@ def init(
     say("next: icm serve, and icm invite NAME or icm join TICKET")
 
 
-def serve(home: Home = _HOME) -> None:
+def serve(home: Home = HOME) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Example: icm serve
@@ -77,7 +75,7 @@ def serve(home: Home = _HOME) -> None:
 
 def invite(
     name: Annotated[str, typer.Argument(help="the guest's name")],
-    home: Home = _HOME,
+    home: Home = HOME,
     hours: Annotated[float, typer.Option(help="how long the ticket is good")] = 24.0,
 ) -> None:
     """Print a ticket by which one organisation may join, once. Send it by a way that nobody else reads.
@@ -104,7 +102,7 @@ def invite(
 
 def join(
     ticket: Annotated[str, typer.Argument(help="the line that icm invite printed")],
-    home: Home = _HOME,
+    home: Home = HOME,
     yes: Annotated[bool, typer.Option("--yes", help="the words were compared: do not ask")] = False,
 ) -> None:
     """Join another organisation's roster by its ticket. Both then compare six words, by telephone.
@@ -134,7 +132,7 @@ def join(
 
 
 def peers(
-    home: Home = _HOME,
+    home: Home = HOME,
     approve: Annotated[str, typer.Option(help="a peer whose six words were compared")] = "",
     revoke: Annotated[str, typer.Option(help="a peer who is hung up on, and let in no more")] = "",
     rotate: Annotated[
@@ -189,7 +187,7 @@ def peers(
 def data(
     name: Annotated[str, typer.Argument(help="of a dataset; left out: list them")] = "",
     files: Annotated[list[str] | None, typer.Argument(help="Parquet or CSV files, wildcards")] = None,
-    home: Home = _HOME,
+    home: Home = HOME,
     policy: Annotated[Path | None, typer.Option(help="a policy as TOML (icm policy check)")] = None,
     standing: Annotated[list[str] | None, typer.Option(help="a peer whose questions are answered at once")] = None,
     requests: Annotated[
@@ -242,7 +240,7 @@ def data(
     table(f"datasets of {settings.name}", _DATASETS, found, json, "nobody")
 
 
-def log(home: Home = _HOME, json: Json = False) -> None:
+def log(home: Home = HOME, json: Json = False) -> None:
     """Show what the instance was asked and did; an entry that was changed is an error that names its line.
 
     Example: icm log
@@ -269,8 +267,3 @@ def add_commands(app: typer.Typer) -> None:
     for command in (init, serve, invite, join, peers, data, log):
         app.command(command.__name__)(command)
     add_model_command(app)
-
-
-def say(text: str) -> None:
-    """A line, as it is."""
-    Console().print(printable(text), soft_wrap=True, markup=False, highlight=False)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cluster.cli.options import HOME, Home, Json
 from cluster.cli.tables import Cell, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from icm_ray.instance.pictures import HeldImages
+    from icm_ray.instance.pictures import HeldPictures
 
 __all__ = ["add_model_command", "put_pictures"]
 
@@ -21,7 +22,7 @@ __all__ = ["add_model_command", "put_pictures"]
 def model(
     name: Annotated[str, typer.Argument(help="of a model; left out: list them")] = "",
     file: Annotated[Path | None, typer.Argument(help="what torch.export.save wrote")] = None,
-    home: Annotated[Path, typer.Option(envvar="ICM_HOME", help="the instance's folder")] = Path("~/.icm"),
+    home: Home = HOME,
     quota: Annotated[list[str] | None, typer.Option(help="bob=10000: on how many images of Bob's, in all")] = None,
     standing: Annotated[list[str] | None, typer.Option(help="a peer whose questions are answered at once")] = None,
     output: Annotated[list[str] | None, typer.Option(help="label, top_k, above, probabilities or logits")] = None,
@@ -30,7 +31,7 @@ def model(
     normalize: Annotated[str, typer.Option(help="mean,deviation, subtracted and divided by then")] = "",
     samples: Annotated[Path | None, typer.Option(help=".npy of images that bounds are measured on; not shared")] = None,
     remove: Annotated[bool, typer.Option(help="offer it no more")] = False,
-    json: Annotated[bool, typer.Option("--json", help="as JSON, for machines")] = False,
+    json: Json = False,
 ) -> None:
     """List, offer or remove models. Peers see the graph; weights stay here. What was used of a quota stays used.
 
@@ -60,7 +61,7 @@ def model(
             normalize=_pair(normalize) if normalize else None,
             samples=_array(samples) if samples is not None else None,
         )
-        shelf.put(offer, weights, dict(map(_quota, quota or ())), tuple(standing or ()))
+        shelf.offer(offer, weights, dict(map(_quota, quota or ())), tuple(standing or ()))
     found: list[tuple[Cell, ...]] = []
     for held in shelf.models.values():
         public, used = held.public, shelf.used(held.public.name)
@@ -73,7 +74,7 @@ def model(
 
 def put_pictures(
     folder: Path, name: str, files: Sequence[str], column: str | None, standing: Sequence[str], graphs: Sequence[str]
-) -> HeldImages:
+) -> HeldPictures:
     """Have pictures under a name. Errors: those of `offer_pictures`."""
     from icm_ray.instance.pictures import PictureShelf, offer_pictures
 

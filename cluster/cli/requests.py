@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from json import dumps
-from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cluster.cli.health import Json
-from cluster.cli.instance import Home, say, table
+from cluster.cli.options import HOME, Home, Json
+from cluster.cli.tables import table
+from cluster.cli.terminal import say
 
 if TYPE_CHECKING:
     from icm_ray.instance.requests import Request
 
 __all__ = ["add_commands"]
 
-_HOME: Final = Path("~/.icm")
+_MONTH: Final = 30 * 86_400.0
 Number = Annotated[int, typer.Argument(help="of the request, as icm requests lists it")]
 
 
@@ -32,7 +32,7 @@ def _state(one: Request, now: float) -> str:
     return "expired" if now >= one.until else "approved" if one.left(now) else "used up"
 
 
-def requests(home: Home = _HOME, json: Json = False) -> None:
+def requests(home: Home = HOME, json: Json = False) -> None:
     """List what peers ask to be approved, and what was decided.
 
     Example: icm requests
@@ -59,7 +59,7 @@ def requests(home: Home = _HOME, json: Json = False) -> None:
     table(f"requests to {settings.name}", heads, found, json)
 
 
-def show(number: Number, home: Home = _HOME, json: Json = False) -> None:
+def show(number: Number, home: Home = HOME, json: Json = False) -> None:
     """Say what a request would open, to whom, and under which rules: derived from the question, and not from words.
 
     Example: icm show 3
@@ -84,7 +84,7 @@ def show(number: Number, home: Home = _HOME, json: Json = False) -> None:
 
 def approve(
     number: Number,
-    home: Home = _HOME,
+    home: Home = HOME,
     times: Annotated[int, typer.Option(help="how often it may be asked")] = 1,
     until: Annotated[str, typer.Option(help="the last moment, a date or a time (UTC), such as 2027-01-01")] = "",
 ) -> None:
@@ -114,7 +114,7 @@ def approve(
 def deny(
     number: Number,
     reason: Annotated[str, typer.Argument(help="why: the asker reads it")] = "",
-    home: Home = _HOME,
+    home: Home = HOME,
 ) -> None:
     """Deny a request, or take an approval back.
 
@@ -130,7 +130,7 @@ def deny(
     say(f"request {number} of {one.asker} is denied")
 
 
-def jobs(home: Home = _HOME, json: Json = False) -> None:
+def jobs(home: Home = HOME, json: Json = False) -> None:
     """List what this organisation requested of others, and what each of them said.
 
     Example: icm jobs
@@ -151,9 +151,6 @@ def jobs(home: Home = _HOME, json: Json = False) -> None:
         for job in Jobs(folder).all
     ]
     table(f"jobs of {settings.name}", ("id", "what", "state", "owners", "since (UTC)"), found, json)
-
-
-_MONTH: Final = 30 * 86_400.0
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rich.console import Console
 from rich.markup import escape
 
-__all__ = ["printable", "shown"]
+__all__ = ["printable", "say", "shown"]
 
 
 def printable(text: str) -> str:
@@ -17,3 +18,8 @@ def printable(text: str) -> str:
 def shown(text: str) -> str:
     """The same for rich, which takes nothing of it as markup either."""
     return escape(printable(text))
+
+
+def say(text: str) -> None:
+    """A line, as it is."""
+    Console().print(printable(text), soft_wrap=True, markup=False, highlight=False)

@@ -66,16 +66,25 @@ def icm(home: Path, command: str, *words: str) -> str:
     """A command at an organisation, whose folder is `home`; it is shown as it is typed."""
     print(f"{home.name}$ icm {command} {' '.join(words)}"[:110], flush=True)
     line = (sys.executable, "-m", "cluster.cli.main", command, "--home", str(home), *words)
-    return subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603 - these words alone
+    return subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE).stdout  # noqa: S603 - these words alone
 
 
 def serve(home: Path, ending: ExitStack) -> subprocess.Popen[bytes]:
     """Start an instance, which ends with the story."""
     print(f"{home.name}$ icm serve &", flush=True)
     line = (sys.executable, "-m", "cluster.cli.main", "serve", "--home", str(home))
-    process = ending.enter_context(subprocess.Popen(line, stdout=subprocess.DEVNULL))  # noqa: S603
-    ending.callback(process.terminate)
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL)  # noqa: S603
+    ending.callback(ended, process)
     return process
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """Tell an instance to end; it is killed where it does not."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def awaited(home: Path, process: subprocess.Popen[bytes]) -> None:
@@ -130,7 +139,7 @@ def main() -> None:
         # Bob asks, in a process of his own
         print("bob$ python ask.py", flush=True)
         environment = {**os.environ, "ICM_HOME": str(bob)}
-        subprocess.run((sys.executable, str(HERE / "ask.py")), check=True, env=environment)  # noqa: S603
+        subprocess.run((sys.executable, str(HERE / "ask.py")), check=True, env=environment, timeout=PATIENCE)  # noqa: S603
         print(icm(alice, "model"))
         print(icm(alice, "log")[-1200:])
 

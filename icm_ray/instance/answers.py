@@ -135,9 +135,9 @@ class Answers:
                 return Done()
             case RequestApproval():
                 return self._requested(asker, call)
-            case AskRequest(job):
-                found = self._requests.of_job(asker, job)
-                if found is None:
+            case AskRequest(job, number):
+                found = self._requests.find(number)
+                if found is None or (found.asker, found.job) != (asker, job):
                     raise InstanceError(f"{self.name} has no such request", party=self.name)
                 return _decided(found)
         raise InstanceError(f"{self.name} answers that to its own users alone")

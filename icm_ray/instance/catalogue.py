@@ -6,21 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
-from icm_ray.errors import InstanceError
-from icm_ray.instance.files import changing, read, write
+from icm_ray.instance.shelf import Shelf
 from icm_ray.payload import Name
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import ColumnInfo, CsvSource, ParquetSource
 
 __all__ = ["Catalogue", "HeldDataset", "PublicDataset"]
 
-_WHAT: Final = "catalogue"
 _FILE: Final = "catalogue.json"
 Rows = ParquetSource | CsvSource
 
@@ -47,42 +43,14 @@ class HeldDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Name = ""
 
 
-class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    datasets: tuple[HeldDataset, ...] = ()
-
-
-class Catalogue:
-    """In an instance's folder. For any thread and process of this user."""
+class Catalogue(Shelf[HeldDataset]):
+    """Of an instance, in its folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / _FILE
+        super().__init__(folder / _FILE, HeldDataset, "dataset")
+        self.folder = folder
 
     @property
     def datasets(self) -> Mapping[str, HeldDataset]:
         """By name. Errors: `InstanceError` for a file that cannot be read."""
-        found = read(self._path, _Body, _WHAT) or _Body()
-        return MappingProxyType({item.public.name: item for item in found.datasets})
-
-    def dataset(self, name: str) -> HeldDataset:
-        """Errors: `InstanceError` where there is none of that name."""
-        found = self.datasets.get(name)
-        if found is None:
-            raise InstanceError(f"there is no dataset {name!r} here")
-        return found
-
-    def put(self, dataset: HeldDataset) -> None:
-        """Offer a dataset, in the place of one of its name."""
-        name = dataset.public.name
-        with changing(self._path):
-            body = read(self._path, _Body, _WHAT) or _Body()
-            rest = tuple(item for item in body.datasets if item.public.name != name)
-            write(self._path, replace(body, datasets=(*rest, dataset)), _WHAT)
-
-    def remove(self, name: str) -> None:
-        """Offer it no more. Errors: `InstanceError` where there is none of that name."""
-        with changing(self._path):
-            body = read(self._path, _Body, _WHAT) or _Body()
-            rest = tuple(item for item in body.datasets if item.public.name != name)
-            if len(rest) == len(body.datasets):
-                raise InstanceError(f"there is no dataset {name!r} here")
-            write(self._path, replace(body, datasets=rest), _WHAT)
+        return self.all

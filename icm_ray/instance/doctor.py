@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ from typing import Final
 from cryptography import x509
 
 from icm_ray.errors import IcmError, InstanceError
-from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.audit import AuditLog, Entry
 from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.finding import Finding, failed, ok, skipped, warning
 from icm_ray.instance.keys import InstanceKey
@@ -33,6 +33,7 @@ _DISK: Final = 2 * _GIB
 _MEMORY: Final = 2 * _GIB
 _CORES: Final = 2
 _PACKAGES: Final = ("numpy", "numba", "cryptography", "msgspec", "pyarrow", "torch")
+_RESTORE: Final = "restore the file from a backup; icm-ray writes files whole or not at all"
 _SOON: Final = timedelta(days=30)
 _WORKERS: Final = 4
 """Ports that two lanes and a user's own process take."""
@@ -49,12 +50,18 @@ def examine(folder: Path, serving: bool) -> Iterator[Finding]:
         yield failed("icm.toml", error.message, "icm init makes one; a setting that cannot be is corrected by hand")
     if folder.is_dir():
         yield from _files(folder)
+    entries: list[Entry] = []
     if settings is not None:
         yield from _key(folder, settings)
         yield from _contents(folder)
+        try:
+            entries = AuditLog(folder).entries()
+            yield ok("audit log", f"{len(entries)} entries, the chain holds")
+        except InstanceError as error:
+            yield failed("audit log", error.message, f"somebody changed it, or the disk is damaged: {_RESTORE}")
         yield from _ports(settings, serving)
     yield from _machine(folder)
-    yield from _clock(folder)
+    yield from _clock(entries)
     yield from _software(settings is not None and settings.carrier == "ray")
 
 
@@ -106,8 +113,7 @@ def _key(folder: Path, settings: Settings) -> Iterator[Finding]:
 
 
 def _contents(folder: Path) -> Iterator[Finding]:
-    """Every file of the instance's own is read once."""
-    remedy = "restore the file from a backup; icm-ray writes files whole or not at all"
+    """Roster and catalogue, and whether there are the files that this names."""
     try:
         known, offered = Roster(folder).peers, Catalogue(folder).datasets
         yield ok("roster and catalogue", f"{len(known)} peers, {len(offered)} datasets")
@@ -116,11 +122,7 @@ def _contents(folder: Path) -> Iterator[Finding]:
             away = f"no file is there any more of {', '.join(gone)}"
             yield failed("datasets' files", away, "put them back; or icm data NAME --remove")
     except InstanceError as error:
-        yield failed("roster and catalogue", error.message, remedy)
-    try:
-        yield ok("audit log", f"{len(AuditLog(folder).entries())} entries, the chain holds")
-    except InstanceError as error:
-        yield failed("audit log", error.message, f"somebody changed it, or the disk is damaged: {remedy}")
+        yield failed("roster and catalogue", error.message, _RESTORE)
 
 
 def _there(paths: tuple[str, ...]) -> bool:
@@ -196,14 +198,10 @@ def _available() -> int | None:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def _clock(folder: Path) -> Iterator[Finding]:
+def _clock(entries: Sequence[Entry]) -> Iterator[Finding]:
     """Against what is known to be past, and whether something keeps it; `icm check` holds it against a peer's."""
     now = datetime.now(UTC)
     remedy = "set it by NTP: timedatectl set-ntp true"
-    try:
-        entries = AuditLog(folder).entries() if folder.is_dir() else []
-    except InstanceError:
-        entries = []
     if entries and (last := datetime.fromisoformat(entries[-1].time)) > now + timedelta(minutes=1):
         yield failed("clock", f"it is {now:%Y-%m-%d %H:%M:%S} UTC here, and the log has an entry of {last}", remedy)
         return

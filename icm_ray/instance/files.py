@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ __all__ = ["VERSION", "changing", "read", "read_bytes", "write", "write_bytes"]
 
 T = TypeVar("T")
 
+_LOCKED: Final = 20.0
+_LOOK: Final = 0.002
 VERSION: Final = 1
 """Of all files. One that is newer is refused in words."""
 
@@ -97,6 +100,14 @@ def write_bytes(path: Path, payload: bytes) -> None:
         raise InstanceError(f"{path}: cannot be written: {error.strerror}", path=str(path)) from None
 
 
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def changing(path: Path) -> Iterator[None]:
     """One at a time, of all threads and processes, while a file is read and written. Errors: `InstanceError`."""
@@ -107,7 +118,11 @@ def changing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InstanceError(f"{lock}: cannot be written: {error.strerror}", path=str(lock)) from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)  # held for the time of one small file
+        deadline = monotonic() + _LOCKED
+        while not _locked(file):  # others hold it for the time of one small file
+            if monotonic() > deadline:
+                raise InstanceError(f"{lock}: another process has held it for {_LOCKED:g} s", path=str(lock))
+            sleep(_LOOK)
         yield
     finally:
         os.close(file)

@@ -73,12 +73,14 @@ class Halves:
             self._settings.worker_ports,
             self._settings.workers_host,
         )
-        handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker))
+        handle: Handle | None = None
         try:
+            handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker))
             member: Member = _waited(handle.endpoint(), handle, self._patience)
         except BaseException:
-            handle.kill()
-            handle.ended(_END)
+            if handle is not None:
+                handle.kill()
+                handle.ended(_END)
             with self._lock:
                 del self._askers[key]
             raise

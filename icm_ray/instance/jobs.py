@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -25,6 +25,7 @@ _WHAT: Final = "job"
 _MOST: Final = 1000
 _EVERY: Final = 5.0
 """Seconds between two looks at what is not decided yet."""
+_FRESH: Final = 1.0
 _PATIENCE: Final = 10.0
 JobId = Annotated[str, msgspec.Meta(min_length=16, max_length=16)]
 State = Literal["queued", "waiting", "approved", "denied"]
@@ -44,9 +45,10 @@ class RequestApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
 
 
 class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """What became of a request of the caller's."""
+    """What became of a request of the caller's. number: that it has there."""
 
     job: JobId
+    number: Natural
 
 
 class Decided(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -146,11 +148,16 @@ class Jobs:
 
 
 class Outbox:
-    """Delivers jobs and hears what became of them. ask: says something to a peer's instance."""
+    """Delivers jobs and hears what became of them. ask: says something to a peer's instance. fresh: for so many seconds
+    owners are not asked again.
+    """
 
-    def __init__(self, jobs: Jobs, ask: Callable[[str, Any, float], Any], stopping: threading.Event) -> None:
-        self.jobs, self._ask, self._stopping = jobs, ask, stopping
+    def __init__(
+        self, jobs: Jobs, ask: Callable[[str, Any, float], Any], stopping: threading.Event, fresh: float = _FRESH
+    ) -> None:
+        self.jobs, self._ask, self._stopping, self._fresh = jobs, ask, stopping, fresh
         self._one = threading.Lock()
+        self._looked: dict[str, float] = {}
 
     def keep(self) -> None:
         """Until the instance stops: those that are not decided."""
@@ -161,9 +168,12 @@ class Outbox:
                         self.look(job.id)
 
     def look(self, job: str) -> Job:
-        """Ask each owner that has not denied it. Errors: `InstanceError` of the own files."""
+        """Ask each owner that has not denied it, once in a while. Errors: `InstanceError` of the own files."""
         with self._one:
-            found = self.jobs.of(job)
+            found, now = self.jobs.of(job), monotonic()
+            if now - self._looked.get(job, -self._fresh) < self._fresh:
+                return found
+            self._looked = {one: at for one, at in self._looked.items() if now - at < self._fresh} | {job: now}
             for one in found.owners:
                 if one.state != "denied":
                     with suppress(FaultError):  # away: it stays as it is, and is asked again
@@ -172,7 +182,7 @@ class Outbox:
 
     def _heard(self, job: Job, one: OwnerState) -> OwnerState:
         names = {name: dataset for name, (owner, dataset) in job.datasets.items() if owner == one.owner}
-        call: RequestApproval | AskRequest = AskRequest(job.id)
+        call: RequestApproval | AskRequest = AskRequest(job.id, one.number)
         if one.state == "queued" or one.left < 0:  # what stands open has no number
             call = RequestApproval(job.id, job.question, names, job.parties, job.reason)
         try:

@@ -8,7 +8,7 @@ from icm_ray.errors import PolicyError
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.messages import Offers
 from icm_ray.instance.models import HeldModel, ModelShelf
-from icm_ray.instance.pictures import HeldImages, PictureShelf
+from icm_ray.instance.pictures import HeldPictures, PictureShelf
 from icm_ray.runtime.orders.house import (
     Allowed,
     HouseAnswer,
@@ -91,7 +91,7 @@ class ModelAnswers:
             raise PolicyError(f"{self.name} refuses: it offers {asker} no model {name!r}", party=self.name)
         return held
 
-    def _images(self, asker: str, name: str) -> HeldImages:
+    def _images(self, asker: str, name: str) -> HeldPictures:
         held = self._pictures.pictures.get(name)
         if held is None or (asker != self.name and asker not in held.standing):
             raise PolicyError(f"{self.name} refuses: it offers {asker} no pictures {name!r}", party=self.name)

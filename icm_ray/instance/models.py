@@ -9,14 +9,13 @@ import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Final
 
 import msgspec
-from msgspec.structs import replace
 
-from icm_ray.errors import InputError, InstanceError, PolicyError
+from icm_ray.errors import InputError, PolicyError
 from icm_ray.instance.files import changing, read, write, write_bytes
+from icm_ray.instance.shelf import Shelf
 from icm_ray.network.model import PublicModel
 from icm_ray.network.outputs import Output
 from icm_ray.payload import Name, Natural, decode_request
@@ -26,7 +25,6 @@ from icm_ray.runtime.orders.house import UseModel
 __all__ = ["HeldModel", "ModelShelf", "OfferedModel"]
 
 _FILE: Final = "models.json"
-_WHAT: Final = "list of models"
 _USED: Final = "models_used.json"
 _USED_WHAT: Final = "count of predictions"
 _WEIGHTS: Final = "weights"
@@ -77,29 +75,25 @@ class HeldModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standing: tuple[Name, ...] = ()
 
 
-class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    models: tuple[HeldModel, ...] = ()
-
-
 class _Used(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By model, by whose images: how many."""
 
     images: dict[str, dict[str, Natural]] = {}
 
 
-class ModelShelf:
-    """In an instance's folder. For any thread and process of this user. Errors: `InstanceError` for damaged files."""
+class ModelShelf(Shelf[HeldModel]):
+    """Of an instance, in its folder. Errors: `InstanceError` for damaged files."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._path, self._used = folder, folder / _FILE, folder / _USED
+        super().__init__(folder / _FILE, HeldModel, "model")
+        self._folder, self._used = folder, folder / _USED
 
     @property
     def models(self) -> Mapping[str, HeldModel]:
         """By name."""
-        found = read(self._path, _Body, _WHAT) or _Body()
-        return MappingProxyType({item.public.name: item for item in found.models})
+        return self.all
 
-    def put(
+    def offer(
         self, public: OfferedModel, weights: bytes, quotas: Mapping[str, int], standing: tuple[str, ...] = ()
     ) -> HeldModel:
         """Offer a model, in the place of one of its name; what was counted for that counts on. weights: the file of
@@ -112,21 +106,13 @@ class ModelShelf:
         digest = hashlib.sha256(weights).hexdigest()
         held = HeldModel(public, digest, dict(quotas), standing)
         write_bytes(self.path(held), weights)
-        with changing(self._path):
-            body = read(self._path, _Body, _WHAT) or _Body()
-            rest = tuple(item for item in body.models if item.public.name != public.name)
-            write(self._path, replace(body, models=(*rest, held)), _WHAT)
+        self.put(held)
         self._sweep()
         return held
 
     def remove(self, name: str) -> None:
         """Offer it no more. Errors: `InstanceError` where there is none of that name."""
-        with changing(self._path):
-            body = read(self._path, _Body, _WHAT) or _Body()
-            rest = tuple(item for item in body.models if item.public.name != name)
-            if len(rest) == len(body.models):
-                raise InstanceError(f"there is no model {name!r} here")
-            write(self._path, replace(body, models=rest), _WHAT)
+        super().remove(name)
         self._sweep()
 
     def path(self, held: HeldModel) -> Path:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from icm_ray.errors import InstanceError
+from icm_ray.errors import InputError, InstanceError
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
+from icm_ray.instance.pictures import PictureShelf
 from icm_ray.owner.tables import Tables
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import CsvSource, ParquetSource
@@ -28,8 +29,11 @@ def offer(
 
     paths: absolute; wildcards and directories too. policy: in force whoever asks. standing: peers whose questions are
     answered at once; requests: whose questions a person approves.
-    Errors: `SourceError`, `ColumnError` of the files, `InstanceError` (no rows, no such name).
+    Errors: `SourceError`, `ColumnError` of the files, `InstanceError` (no rows), `InputError` (a name that pictures
+    have).
     """
+    if name in PictureShelf(catalogue.folder).pictures:
+        raise InputError(f"pictures are called {name!r}: icm data {name} --remove")
     if not policy.name:
         policy = msgspec.structs.replace(policy, name=name)  # raises InputError for what is no name
     kind = CsvSource if any(".csv" in path or ".tsv" in path for path in paths) else ParquetSource

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
-from icm_ray.errors import InputError, InstanceError
+from icm_ray.errors import InputError
 from icm_ray.instance.catalogue import Catalogue
-from icm_ray.instance.files import changing, read, write
+from icm_ray.instance.shelf import Shelf
 from icm_ray.network.outputs import Output
 from icm_ray.owner.images.files import open_images, stored_shape
 from icm_ray.owner.images.pictures import PICTURE_SUFFIXES
 from icm_ray.payload import Name
 from icm_ray.query.image_tasks import ImageSource
 
-__all__ = ["HeldImages", "OfferedPictures", "PictureShelf", "are_pictures", "offer_pictures"]
+__all__ = ["HeldPictures", "OfferedPictures", "PictureShelf", "are_pictures", "offer_pictures"]
 
 _FILE: Final = "pictures.json"
-_WHAT: Final = "list of pictures"
 _TRIED: Final = (3, 8, 8)
 """The shape that pictures are opened as when they are offered: of networks that read them each has its own."""
 
@@ -34,7 +31,7 @@ class OfferedPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: int
 
 
-class HeldImages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pictures as their owner keeps them. paths: of the owner's own nodes; column: of Parquet files, the images.
 
     The owner itself may ask any model about them, since it alone hears the answer. standing: peers who may, too.
@@ -53,39 +50,17 @@ class HeldImages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ImageSource(self.paths, shape, self.column)
 
 
-class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pictures: tuple[HeldImages, ...] = ()
-
-
-class PictureShelf:
-    """In an instance's folder. For any thread and process of this user. Errors: `InstanceError` for damaged files."""
+class PictureShelf(Shelf[HeldPictures]):
+    """Of an instance, in its folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._path = folder, folder / _FILE
+        super().__init__(folder / _FILE, HeldPictures, "picture")
+        self.folder = folder
 
     @property
-    def pictures(self) -> Mapping[str, HeldImages]:
+    def pictures(self) -> Mapping[str, HeldPictures]:
         """By name."""
-        found = read(self._path, _Body, _WHAT) or _Body()
-        return MappingProxyType({item.public.name: item for item in found.pictures})
-
-    def put(self, held: HeldImages) -> None:
-        """Have pictures, in the place of some of their name. Errors: `InputError` where a dataset is called so."""
-        if held.public.name in Catalogue(self._folder).datasets:
-            raise InputError(f"a dataset is called {held.public.name!r}: icm data {held.public.name} --remove")
-        with changing(self._path):
-            body = read(self._path, _Body, _WHAT) or _Body()
-            rest = tuple(item for item in body.pictures if item.public.name != held.public.name)
-            write(self._path, replace(body, pictures=(*rest, held)), _WHAT)
-
-    def remove(self, name: str) -> None:
-        """Have them no more. Errors: `InstanceError` where there are none of that name."""
-        with changing(self._path):
-            body = read(self._path, _Body, _WHAT) or _Body()
-            rest = tuple(item for item in body.pictures if item.public.name != name)
-            if len(rest) == len(body.pictures):
-                raise InstanceError(f"there are no pictures {name!r} here")
-            write(self._path, replace(body, pictures=rest), _WHAT)
+        return self.all
 
 
 def are_pictures(paths: Sequence[str]) -> bool:
@@ -105,7 +80,7 @@ def offer_pictures(
     column: str | None = None,
     standing: Sequence[str] = (),
     graphs: Sequence[str] = (),
-) -> HeldImages:
+) -> HeldPictures:
     """Have pictures under a name. paths: absolute; wildcards and directories too. Errors: those of opening them;
     `InputError` for a name that is none, or peers who may ask without a model that they may ask with.
     """
@@ -113,7 +88,9 @@ def offer_pictures(
         raise InputError(f"{name!r} is no name of pictures: letters, digits and _")
     if standing and not graphs:
         raise InputError("whoever else may ask about pictures asks a model that you know: --graph (icm model shows it)")
+    if name in Catalogue(shelf.folder).datasets:
+        raise InputError(f"a dataset is called {name!r}: icm data {name} --remove")
     info = open_images(ImageSource(tuple(paths), stored_shape(paths) or _TRIED, column)).info
-    held = HeldImages(OfferedPictures(name, sum(info.rows)), tuple(paths), column, tuple(standing), tuple(graphs))
+    held = HeldPictures(OfferedPictures(name, sum(info.rows)), tuple(paths), column, tuple(standing), tuple(graphs))
     shelf.put(held)
     return held

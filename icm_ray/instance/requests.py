@@ -88,16 +88,16 @@ class Requests:
         found = (read(self._path(number), Request, _WHAT) for number in numbers)
         return [one for one in found if one is not None]
 
+    def find(self, number: int) -> Request | None:
+        """None where there is none of that number."""
+        return read(self._path(number), Request, _WHAT)
+
     def of(self, number: int) -> Request:
         """Errors: `InstanceError` where there is none of that number."""
-        found = read(self._path(number), Request, _WHAT)
+        found = self.find(number)
         if found is None:
             raise InstanceError(f"there is no request {number} here: icm requests")
         return found
-
-    def of_job(self, asker: str, job: str) -> Request | None:
-        """What became of a peer's request, by its own name for it."""
-        return next((one for one in self.all if (one.asker, one.job) == (asker, job)), None)
 
     def add(self, asker: str, job: str, question: Canonical, reason: str) -> Request:
         """Keep what a peer requests; the same again where it is here already. Errors: `InstanceError` (too many)."""

@@ -8,12 +8,12 @@ import msgspec
 
 from icm_ray.payload import Shape
 
-__all__ = ["HeldPictures", "HeldWeight"]
+__all__ = ["HeldImageSource", "HeldWeight"]
 
 _Name = Annotated[str, msgspec.Meta(max_length=256)]
 
 
-class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="held pictures"):
+class HeldImageSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="held pictures"):
     """Pictures of the catalogue, as images of the shape that a network takes."""
 
     dataset: _Name

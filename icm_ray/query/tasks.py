@@ -9,7 +9,7 @@ import msgspec
 
 from icm_ray.query.dialect import Dialect
 from icm_ray.query.expressions.tree import Of, Scalar
-from icm_ray.query.held import HeldPictures, HeldWeight
+from icm_ray.query.held import HeldImageSource, HeldWeight
 from icm_ray.query.image_tasks import ImageRows, ImageSource
 from icm_ray.query.key_digits import KeyDigits
 
@@ -72,7 +72,7 @@ class HeldSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
 
 
 Source = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
-    ParquetSource, CsvSource, PushedSource, HeldSource, HeldPictures, ImageSource
+    ParquetSource, CsvSource, PushedSource, HeldSource, HeldImageSource, ImageSource
 ]
 
 

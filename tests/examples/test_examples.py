@@ -18,18 +18,29 @@ NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
-def run(*arguments):
+def run(*arguments, limit=110):
+    """What it prints, within so many seconds."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=limit,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_organisations_tell_their_story():
+    """Labels and a joint mean reach Bob alone."""
+    told = run("examples/organisations/story.py", limit=280)
+    for said in ("labels of 8 pictures: [", "mean cost of visits", "says label, and no logits"):
+        assert said in told
+    assert "bob 8 of 100" in " ".join(told.split())
 
 
 @pytest.mark.ray

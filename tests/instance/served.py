@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
+from cluster.local_instances import await_serving, started
+
 _CLI = (sys.executable, "-m", "cluster.cli.main")
 _PATIENCE = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def awaited(what: str, there, process: subprocess.Popen[bytes]) -> None:
@@ -28,21 +22,6 @@ def awaited(what: str, there, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, f"{what}: ended with status {process.returncode}"
         assert monotonic() < deadline, f"{what}: not within {_PATIENCE:g} s"
         sleep(0.05)
-
-
-@contextmanager
-def running(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is told to end with the block, and that has ended after it."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def icm(home: Path, *words: str) -> str:
@@ -66,10 +45,8 @@ def serving(
     home: Path, environment: Mapping[str, str] | None = None, launcher: Sequence[str] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
     """An instance that serves. launcher: the command that starts its process, where that is not python."""
-    address = home / "serving.json"
-    address.unlink(missing_ok=True)
-    with running((*launcher, *_CLI, "serve", "--home", str(home)), dict(environment or os.environ)) as process:
-        awaited(f"{home.name} serves", address.exists, process)
+    with started(home, environment, launcher) as process:
+        await_serving(home, process)
         yield process
 
 

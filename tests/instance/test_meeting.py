@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import icm_ray as icm
+from icm_ray.config import EngineConfig
 from icm_ray.instance.audit import AuditLog, Head
+from icm_ray.instance.catalogue import Catalogue
+from icm_ray.instance.files import changing
+from icm_ray.instance.halves import Halves
 from icm_ray.instance.keys import InstanceKey, is_signed
+from icm_ray.instance.offer import offer
+from icm_ray.instance.pictures import PictureShelf, offer_pictures
 from icm_ray.instance.roster import Peer, Roster
+from icm_ray.instance.settings import Limits, Settings
 from icm_ray.instance.tickets import Ticket, proof_of
 from icm_ray.instance.words import six_words
 
@@ -115,3 +124,40 @@ def test_a_log_that_was_changed_says_where(tmp_path):
     path.write_bytes(b"".join(lines[:2]))  # cut off at its end: whoever was shown the head knows
     assert log.holds(heads[1])
     assert not log.holds(heads[3])
+
+
+def test_a_worker_that_cannot_be_started_takes_no_place(tmp_path):
+    limits = Limits(workers=1)
+    halves = Halves(Settings("alice", limits=limits), EngineConfig(), lambda: ("alice", "", 0, b""))
+
+    def start(*_):
+        raise icm.FaultError("nothing can be started")
+
+    halves._workers.start = start
+    for _ in range(2):
+        with pytest.raises(icm.FaultError, match="nothing can be started"):
+            halves.start("bob", "0123456789abcdef", 0)
+
+
+def test_a_file_that_another_holds_is_waited_for_within_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("icm_ray.instance.files._LOCKED", 0.0)
+    refused = pytest.raises(icm.InstanceError, match="another process has held it")
+    with changing(tmp_path / "file.json"), refused, changing(tmp_path / "file.json"):
+        pass
+    with changing(tmp_path / "file.json"):
+        pass
+
+
+def test_datasets_and_pictures_have_names_of_their_own(tmp_path):
+    np.save(tmp_path / "scans.npy", np.zeros((2, 3, 8, 8), np.float32))
+    pd.DataFrame({"x": [1.0, 2.0]}).to_parquet(tmp_path / "x.parquet")
+    catalogue, shelf = Catalogue(tmp_path), PictureShelf(tmp_path)
+    offer_pictures(shelf, "scans", [str(tmp_path / "scans.npy")])
+    with pytest.raises(icm.InputError, match="pictures are called"):
+        offer(catalogue, "scans", [str(tmp_path / "x.parquet")], icm.Policy())
+    offer(catalogue, "x", [str(tmp_path / "x.parquet")], icm.Policy())
+    with pytest.raises(icm.InputError, match="a dataset is called"):
+        offer_pictures(shelf, "x", [str(tmp_path / "scans.npy")])
+    shelf.remove("scans")
+    with pytest.raises(icm.InstanceError, match="no picture 'scans'"):
+        shelf.remove("scans")

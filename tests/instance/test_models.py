@@ -19,7 +19,7 @@ from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.pictures import PictureShelf, offer_pictures
 from icm_ray.network.model import IMAGES
 from icm_ray.network.programs import WeightLoad, bias_name, encode_model_question, program_of
-from icm_ray.query.held import HeldPictures, HeldWeight
+from icm_ray.query.held import HeldImageSource, HeldWeight
 from icm_ray.query.image_tasks import ImageRows, ImageSource
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.driver.engine import LaneJob
@@ -59,8 +59,8 @@ def shelf(organisations):
 def skin(organisations, shelf, images, tmp_path_factory):
     """Alice offers two models to Bob; Bob has pictures, which Alice may ask one of them about."""
     public, weights = made("skin", 0)
-    shelf.put(public, weights, {"bob": 1000}, ("bob",))
-    shelf.put(*made("other", 1, 4), {"bob": 1000}, ("bob",))
+    shelf.offer(public, weights, {"bob": 1000}, ("bob",))
+    shelf.offer(*made("other", 1, 4), {"bob": 1000}, ("bob",))
     path = tmp_path_factory.mktemp("pictures") / "lesions.npy"
     np.save(path, images)
     pictures = PictureShelf(organisations["bob"][0])
@@ -204,8 +204,8 @@ def test_pictures_are_their_owners_to_name(skin, alice, images):
         tell(ImageSource(("/etc/",), SHAPE))
     for name in ("private", "nothing"):
         with pytest.raises(icm.PolicyError, match="offers alice no pictures"):
-            tell(HeldPictures(name, SHAPE))
-    info = tell(HeldPictures("lesions", SHAPE))
+            tell(HeldImageSource(name, SHAPE))
+    info = tell(HeldImageSource("lesions", SHAPE))
     assert (info.rows, info.files, info.ids, info.columns) == ((5,), (), (), ())
     lie = Lie(engine, skin.model, "pictures")
     lie.loads("skin")
@@ -242,7 +242,7 @@ def test_errors_name_rows_to_the_owner_of_the_pictures_alone(skin, alice, bob, o
 
 
 def test_a_quota_is_one_over_all_sessions_and_versions(organisations, shelf, skin, bob):
-    shelf.put(*made("few", 2), {"bob": 7}, ("bob",))
+    shelf.offer(*made("few", 2), {"bob": 7}, ("bob",))
     lesions = bob.peer("bob")["lesions"]
     assert len(bob.model("few").predict(lesions).reveal()) == 5
     refused = (icm.PolicyError, "2 images are left of its quota for bob")
@@ -254,7 +254,7 @@ def test_a_quota_is_one_over_all_sessions_and_versions(organisations, shelf, ski
     with pytest.raises(refused[0], match=refused[1]):
         lie.predicts(given={"bob": {IMAGES: ring()}})
     assert ModelShelf(organisations["alice"][0]).used("few") == {"bob": 5}
-    shelf.put(*made("few", 3), {"bob": 7}, ("bob",))  # another in its place counts on
+    shelf.offer(*made("few", 3), {"bob": 7}, ("bob",))  # another in its place counts on
     with pytest.raises(refused[0], match=refused[1]):
         bob.model("few").predict(lesions).reveal()
 
@@ -270,10 +270,10 @@ def test_a_run_that_some_member_refuses_counts_nothing(shelf, skin, bob, organis
 
 
 def test_a_model_that_was_replaced_is_not_the_one_that_was_asked_for(shelf, skin, bob):
-    shelf.put(*made("moved", 4), {"bob": 100}, ("bob",))
+    shelf.offer(*made("moved", 4), {"bob": 100}, ("bob",))
     model, lesions = bob.model("moved"), bob.peer("bob")["lesions"]
     assert len(model.predict(lesions).reveal()) == 5
-    shelf.put(*made("moved", 5), {"bob": 100}, ("bob",))
+    shelf.offer(*made("moved", 5), {"bob": 100}, ("bob",))
     with pytest.raises(icm.PolicyError, match="'moved' is another now"):
         model.predict(lesions).reveal()
     shelf.remove("moved")
@@ -282,7 +282,7 @@ def test_a_model_that_was_replaced_is_not_the_one_that_was_asked_for(shelf, skin
 
 
 def test_weights_that_were_changed_on_disk_are_not_loaded(shelf, skin, bob):
-    held = shelf.put(*made("damaged", 6), {"bob": 100}, ("bob",))
+    held = shelf.offer(*made("damaged", 6), {"bob": 100}, ("bob",))
     path = shelf.path(held)
     payload = bytearray(path.read_bytes())
     payload[-1] ^= 1
@@ -293,7 +293,7 @@ def test_weights_that_were_changed_on_disk_are_not_loaded(shelf, skin, bob):
 
 
 def test_only_named_owners_have_their_images_predicted_on(shelf, skin, alice, bob):
-    shelf.put(*made("own", 7), {}, ())
+    shelf.offer(*made("own", 7), {}, ())
     assert "own" not in {offer.name for offer in bob._own.offers("alice").models}
     with pytest.raises(icm.PolicyError):
         alice.model("own").predict(alice.peer("bob")["lesions"]).reveal()

@@ -10,8 +10,9 @@ from contextlib import ExitStack
 import pandas as pd
 import pytest
 
+from cluster.local_instances import free_port
 from tests.instance.conftest import NAMES, rows
-from tests.instance.served import changed, free_port, met, serving
+from tests.instance.served import changed, met, serving
 from tests.instance.served import icm as typed
 
 pytestmark = [pytest.mark.slow]

@@ -28,6 +28,7 @@ LATER = 4e9
 @pytest.fixture(scope="module")
 def studies(organisations, alice):
     """Bob's dataset that alice may request questions of, and his folder."""
+    organisations["alice"][1]._answers._outbox._fresh = 0.0  # what is decided is heard at once
     folder, bob = organisations["bob"]
     path = folder.parent / "studies.parquet"
     rows(2).to_parquet(path)
@@ -47,7 +48,7 @@ def invoked(home, *words):
 
 
 def number_of(bob, handle):
-    return bob.requests.of_job("alice", handle.id).number
+    return next(one.number for one in bob.requests.all if one.job == handle.id)
 
 
 def test_a_question_waits_for_a_person_and_runs_so_often(studies, organisations):
@@ -153,7 +154,7 @@ def test_an_approval_is_for_its_asker_its_dataset_and_its_parties(approved, orga
     (name,) = call.names
     with pytest.raises(icm.PolicyError, match="nobody approved"):
         told(bob, msgspec.structs.replace(call, parties=("alice", "bob", "mallory")))
-    held = bob.catalogue.dataset("studies")
+    held = bob.catalogue.datasets["studies"]
     bob.catalogue.put(
         msgspec.structs.replace(held, public=msgspec.structs.replace(held.public, name="others"), version="1")
     )
@@ -216,7 +217,7 @@ def test_what_cannot_be_requested(studies, alice):
     with pytest.raises(icm.PolicyError):
         bob._answers.to_peer("alice", RequestApproval("0" * 16, b"\x90", {"x": "studies"}, ("alice", "bob"), ""))
     with pytest.raises(icm.InstanceError, match="no such request"):
-        bob._answers.to_peer("alice", AskRequest("0" * 16))
+        bob._answers.to_peer("alice", AskRequest("0" * 16, 1))
 
 
 # --- the files alone --------------------------------------------------------------------------------------------
@@ -304,7 +305,7 @@ def test_an_outbox_delivers_when_the_peer_is_back(tmp_path):
         return Decided(3, "waiting" if isinstance(call, RequestApproval) else "approved", left=1, until=time() + 60)
 
     jobs = Jobs(tmp_path)
-    outbox = Outbox(jobs, ask, Event())
+    outbox = Outbox(jobs, ask, Event(), fresh=0.0)
     asked = {"dataset-1": ("bob", "visits"), "dataset-2": ("dora", "visits"), "dataset-3": ("alice", "visits")}
     job = jobs.add(Job("0" * 16, "mean", b"", asked, ("alice", "bob", "dora"), "", True), "alice")
     assert outbox.look(job.id).state == "queued"
@@ -322,8 +323,22 @@ def test_a_refusal_that_passes_is_no_denial(tmp_path):
         raise refusals.pop(0)
 
     jobs = Jobs(tmp_path)
-    outbox = Outbox(jobs, ask, Event())
+    outbox = Outbox(jobs, ask, Event(), fresh=0.0)
     job = jobs.add(Job("0" * 16, "mean", b"", {"dataset-1": ("bob", "visits")}, ("alice", "bob"), "", True), "alice")
     assert outbox.look(job.id).state == "queued"
     assert outbox.look(job.id).state == "denied"
     assert outbox.look(job.id).owners[0].said == "it is described otherwise"
+
+
+def test_owners_are_asked_once_however_often_users_look(tmp_path):
+    said = []
+
+    def ask(owner, call, _):
+        said.append(call)
+        return Decided(3, "waiting")
+
+    jobs = Jobs(tmp_path)
+    outbox = Outbox(jobs, ask, Event(), fresh=3600.0)
+    job = jobs.add(Job("0" * 16, "mean", b"", {"dataset-1": ("bob", "visits")}, ("alice", "bob"), "", True), "alice")
+    assert {outbox.look(job.id).state for _ in range(5)} == {"waiting"}
+    assert len(said) == 1

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 import icm_ray as icm
+from cluster.local_instances import free_port, running
 from tests.instance.conftest import NAMES, rows
-from tests.instance.served import awaited, changed, free_port, met, running, serving
+from tests.instance.served import awaited, changed, met, serving
 from tests.instance.served import icm as typed
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]

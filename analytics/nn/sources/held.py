@@ -12,7 +12,7 @@ import numpy as np
 from analytics.files import owner_paths
 from analytics.nn.sources.source import Block
 from icm_ray.errors import InputError
-from icm_ray.query.held import HeldPictures
+from icm_ray.query.held import HeldImageSource
 from icm_ray.query.image_tasks import ImageSource
 from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine
@@ -45,7 +45,9 @@ class HeldImages:
         local = bool(getattr(session, "local", True))
         return cls(session, owner, ImageSource(owner_paths(owner, paths, local), shape, column, ids), ids)
 
-    def __init__(self, session: Engine, owner: str, source: ImageSource | HeldPictures, ids: str | None = None) -> None:
+    def __init__(
+        self, session: Engine, owner: str, source: ImageSource | HeldImageSource, ids: str | None = None
+    ) -> None:
         opened = session.open_table(owner, source)
         forget_when_dropped(self, session, partial(list, [opened.name]))
         if ids is not None and not opened.info.ids:

@@ -12,7 +12,7 @@ from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.ops.linear import Reveal
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
-from icm_ray.query.held import HeldPictures
+from icm_ray.query.held import HeldImageSource
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.question import Asked
 from icm_ray.query.tasks import Given, HeldSource, InputTask, PushedSource, Source, TableInfo
@@ -45,7 +45,7 @@ class Guard:
             source, policy = self._house.open(asked.dataset)
             self._held[table] = asked.dataset, policy
             return source
-        if isinstance(asked, HeldPictures):
+        if isinstance(asked, HeldImageSource):
             return self.models.open(table, asked)
         if isinstance(asked, PushedSource) and self._house.mine:
             return asked

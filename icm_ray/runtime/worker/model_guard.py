@@ -15,7 +15,7 @@ import numpy as np
 from icm_ray.errors import PolicyError, ProgramError, SourceError
 from icm_ray.network.model import IMAGES
 from icm_ray.network.programs import ModelQuestion, PredictionQuestion, WeightLoad, bias_name
-from icm_ray.query.held import HeldPictures, HeldWeight
+from icm_ray.query.held import HeldImageSource, HeldWeight
 from icm_ray.query.image_tasks import ImageRows, ImageSource
 from icm_ray.query.tasks import Given, InputTask
 from icm_ray.ring.array import RingArray
@@ -35,14 +35,14 @@ class ModelGuard:
 
     def __init__(self, name: str, house: House) -> None:
         self._name, self._house = name, house
-        self._pictures: dict[str, HeldPictures] = {}  # by table
+        self._pictures: dict[str, HeldImageSource] = {}  # by table
         self._loaded: dict[_Version, tuple[str, str]] = {}  # the model of the catalogue, and the digest of its weights
         self._loading: tuple[_Version, str, Weights] | None = None
         self._reserved: UseModel | None = None
 
     # --- pictures -------------------------------------------------------------------------------------------------
 
-    def open(self, table: str, asked: HeldPictures) -> ImageSource:
+    def open(self, table: str, asked: HeldImageSource) -> ImageSource:
         """Where pictures lie. Raises what the instance refuses with."""
         source = self._house.pictures(asked.dataset, asked.shape)
         self._pictures[table] = asked

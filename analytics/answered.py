@@ -5,26 +5,35 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from icm_ray.policy import Policy
-from icm_ray.query.row_set import RowSet
+from icm_ray.query.row_set import AskedBefore, RowSet
 from icm_ray.runtime.driver.engine import Engine
 
 __all__ = ["Answered", "answered_in", "asked_before"]
 
 _MOST = 256
+_NOTHING: Final = AskedBefore()
 
 
 class Answered:
     """As the parties' ledgers have it. lock: held while a question is asked, for the next one names it."""
 
-    def __init__(self, sets: Iterable[RowSet] = ()) -> None:
+    def __init__(self, before: AskedBefore = _NOTHING) -> None:
         self.lock = threading.RLock()
-        self.sets: tuple[RowSet, ...] = tuple(sets)
+        self.take(before)
         self.stale = False
         """Whether something failed since: parties may know of what was asked, or not."""
         self._results: dict[bytes, list[Any]] = {}
+
+    def take(self, before: AskedBefore) -> None:
+        """What the ledgers have."""
+        self.sets, self.contested = before.sets, before.contested
+
+    def stated(self, own: Iterable[RowSet]) -> tuple[RowSet, ...]:
+        """What a question says of those before it. own: what it asks for."""
+        return AskedBefore(self.sets, self.contested).stated(own)
 
     def add(self, sets: Iterable[RowSet]) -> None:
         """These were asked for."""
@@ -49,16 +58,16 @@ def asked_before(engine: Engine, policy: Policy) -> tuple[RowSet, ...]:
     return _of_name(engine, policy).sets if policy.name else ()
 
 
-def answered_in(engine: Engine, policy: Policy | None, sets: Iterable[RowSet]) -> Answered:
+def answered_in(engine: Engine, policy: Policy | None, before: AskedBefore) -> Answered:
     """Of a dataset of this session: the same for all whose policies have one name, as parties keep one ledger of these.
 
-    sets: that the parties know of.
+    before: what the parties know of.
     """
     if policy is None or not policy.name:
-        return Answered(sets)
+        return Answered(before)
     answered = _of_name(engine, policy)
     with answered.lock:
-        answered.sets = tuple(sets)
+        answered.take(before)
     return answered
 
 

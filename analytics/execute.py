@@ -13,6 +13,7 @@ import numpy as np
 from msgspec.structs import replace as replace_fields
 from numpy.typing import NDArray
 
+from analytics.among_others import among_others
 from analytics.batches import batches
 from analytics.dataset import Dataset, pool_of
 from analytics.progress import Progress
@@ -92,8 +93,8 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     question = Question(statistics, to or engine.recipient, selections, (), merges, pools, texts)
     asked = Asked(question, tuple(facts.values()))
     if guarded := {base.facts.source: base for _, dataset in everything for base in dataset.guarded}:
-        told = {name: base for name, base in guarded.items() if asked_of(asked, name)}
-        earlier = tuple(Earlier(name, _earlier(engine, base)) for name, base in told.items())
+        told = {name: own for name in guarded if (own := asked_of(asked, name))}
+        earlier = tuple(Earlier(name, _earlier(engine, guarded[name], own)) for name, own in told.items())
         asked = Asked(replace_fields(question, earlier=earlier), asked.facts)
     check_disclosure(asked, _members(engine))
     return engine, asked
@@ -138,31 +139,38 @@ def _answers(parts: Sequence[Part], to: str | None) -> list[Any]:
     with ExitStack() as locks:  # one question at a time: the next one names this one's row sets
         for number in sorted(guarded):
             locks.enter_context(guarded[number].answered.lock)
-        engine, asked = check(parts, to)
-        answered = guarded[min(guarded)].answered
-        same = Asked(replace_fields(asked.what, earlier=()), asked.facts).digest
-        if (results := answered.result(same)) is not None:
-            return results
-        try:
-            results = _run(parts, engine, asked)
-        except BaseException:
-            for dataset in guarded.values():
-                dataset.answered.stale = True
-            raise
-        for dataset in guarded.values():
-            dataset.answered.add(asked_of(asked, dataset.facts.source))
-        answered.keep(same, results)
+        return among_others(lambda: _answers_under_policies(parts, to, guarded))
+
+
+def _answers_under_policies(parts: Sequence[Part], to: str | None, guarded: Mapping[int, Dataset]) -> list[Any]:
+    """The same, of datasets with a policy, whose locks are held. Errors: `LedgerChanged`, too."""
+    engine, asked = check(parts, to)
+    answered = guarded[min(guarded)].answered
+    same = Asked(replace_fields(asked.what, earlier=()), asked.facts).digest
+    if (results := answered.result(same)) is not None:
         return results
+    try:
+        results = _run(parts, engine, asked)
+    except BaseException:
+        for dataset in guarded.values():
+            dataset.answered.stale = True
+        raise
+    for dataset in guarded.values():
+        dataset.answered.add(asked_of(asked, dataset.facts.source))
+    answered.keep(same, results)
+    return results
 
 
-def _earlier(engine: Engine, dataset: Dataset) -> tuple[RowSet, ...]:
-    """What the parties' ledgers have of a dataset: asked again where something failed since."""
+def _earlier(engine: Engine, dataset: Dataset, own: tuple[RowSet, ...]) -> tuple[RowSet, ...]:
+    """What the parties' ledgers have of a dataset, for a question that asks for `own`: asked again where something
+    failed since.
+    """
     answered, facts = dataset.answered, dataset.facts
     if answered.stale and facts.policy is not None:
         with answered.lock:
-            answered.sets = engine.set_policy(facts.source, facts.policy)
+            answered.take(engine.set_policy(facts.source, facts.policy))
             answered.stale = False
-    return answered.sets
+    return answered.stated(own)
 
 
 def _run(parts: Sequence[Part], engine: Engine, asked: Asked) -> list[Any]:

@@ -18,7 +18,7 @@ from icm_ray.policy import Policy
 from icm_ray.query.arrow_kinds import unit_kind
 from icm_ray.query.kinds import NUMBERS, PartColumns, agreed, one_form
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
-from icm_ray.query.row_set import RowSet
+from icm_ray.query.row_set import AskedBefore
 from icm_ray.query.tasks import ColumnInfo
 from icm_ray.runtime.driver.engine import Engine, Table
 
@@ -109,10 +109,10 @@ def frame_of(
         session.forget([table.name for table in tables.values()])
         raise
     dataset = session.new_name("dataset")
-    sets: tuple[RowSet, ...] = ()
+    before = AskedBefore()
     if policy is not None:
         names = [table.name for table in tables.values()]
-        sets = session.set_policy(dataset, policy, names, asked_before(session, policy))
+        before = session.set_policy(dataset, policy, names, asked_before(session, policy))
     held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
     facts = OwnerRows(dataset, columns, held, tuple(declared.items()), policy, ranges)
-    return SecureFrame(Meant(Dataset(session, facts, answered=answered_in(session, policy, sets))))
+    return SecureFrame(Meant(Dataset(session, facts, answered=answered_in(session, policy, before))))

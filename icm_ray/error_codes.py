@@ -144,6 +144,14 @@ CODES: Final = (
         "examines its folder, `icm check NAME` the way to a peer.",
     ),
     ErrorCode(
+        "E306",
+        errors.LedgerChanged,
+        "Other sessions asked about the same dataset at the same time; nothing was opened.",
+        "Several people, or several notebooks, that ask about one dataset all the time: each question is held against "
+        "those before it, one at a time.",
+        "Ask again.",
+    ),
+    ErrorCode(
         "E400",
         errors.FaultError,
         "A worker or a connection failed in the middle of a job; party, partition and step are in the message.",

@@ -16,6 +16,7 @@ IcmError
 │   ├── SessionClosed     it was closed
 │   ├── PlacementError    a party's workers cannot be placed
 │   ├── StockError        a member's directory of prepared randomness cannot be used, or is full
+│   ├── LedgerChanged     another session asked about the dataset at the same time; asking again answers
 │   └── InstanceError     an organisation's instance is not set up for this, or will not do it
 └── FaultError            something failed in the middle; names party, partition and step
     ├── PeerLost          a peer's process or connection is gone
@@ -44,6 +45,7 @@ __all__ = [
     "IcmError",
     "InputError",
     "InstanceError",
+    "LedgerChanged",
     "NullError",
     "OwnerError",
     "PeerLost",
@@ -288,6 +290,18 @@ class StockError(SessionError):
     Examples:
         >>> icm.StockError("no space left on /stock", path="/stock").where["path"]
         '/stock'
+    """
+
+
+class LedgerChanged(SessionError):
+    """Another session asked about a dataset at the same time, and every party holds questions against one another.
+
+    Nothing was opened. `reveal` asks again by itself, knowing of what the other asked, and raises this where others
+    came first for a minute.
+
+    Examples:
+        >>> icm.LedgerChanged("bob: another session writes this ledger", party="bob", dataset="visits").where["party"]
+        'bob'
     """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
 from icm_ray.payload import Natural
@@ -9,7 +11,7 @@ from icm_ray.query.expressions.tree import Of, Scalar
 from icm_ray.query.expressions.words import words
 from icm_ray.query.tasks import GroupKey, PrivateKey
 
-__all__ = ["Earlier", "RowSet"]
+__all__ = ["AskedBefore", "Earlier", "RowSet", "no_sooner"]
 
 _EARLIER = "in an earlier session: "
 
@@ -60,7 +62,42 @@ class RowSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Earlier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was asked of a dataset before, in that order, once each."""
+    """What was asked of a dataset before, in that order, once each: each row set is held against those before it."""
 
     dataset: str
     sets: tuple[RowSet, ...]
+
+
+class AskedBefore(msgspec.Struct, frozen=True):
+    """What all ledgers of a dataset have. sets: in the order of one of them. contested: those before which another
+    ledger has others, for sessions asked at the same time, and not each came first everywhere.
+    """
+
+    sets: tuple[RowSet, ...] = ()
+    contested: frozenset[RowSet] = frozenset()
+
+    @classmethod
+    def of(cls, ledgers: Iterable[tuple[RowSet, ...]]) -> AskedBefore:
+        """ledgers: what each has, all of them the same row sets."""
+        first, *others = dict.fromkeys(ledgers)
+        apart = (told for told in first if any(set(_before(told, one)) != set(_before(told, first)) for one in others))
+        return cls(first, frozenset(apart))
+
+    def stated(self, own: Iterable[RowSet]) -> tuple[RowSet, ...]:
+        """As a question that asks for `own` says it: what is contested of these comes last, and is held against all."""
+        last = self.contested.intersection(own)
+        return (*(told for told in self.sets if told not in last), *(told for told in self.sets if told in last))
+
+
+def no_sooner(own: Iterable[RowSet], said: Sequence[RowSet], ledger: Sequence[RowSet]) -> bool:
+    """Whether each of `own` is held against all that a ledger has before it, where said says in which order. That is
+    enough: of two row sets that are too close one comes first in a ledger, and only that one is ever answered.
+    """
+    asked = set(own)
+    return all(
+        set(_before(told, ledger)) <= asked.union(_before(told, said)) for told in asked.intersection(said, ledger)
+    )
+
+
+def _before(told: RowSet, order: Sequence[RowSet]) -> Sequence[RowSet]:
+    return order[: order.index(told)]

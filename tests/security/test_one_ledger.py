@@ -7,11 +7,11 @@ import pytest
 
 import analytics as an
 from icm_ray.config import EngineConfig
-from icm_ray.errors import IcmError, PolicyError, SessionError
+from icm_ray.errors import FaultError, IcmError, PolicyError, SessionError
 from icm_ray.policy import Noise, Policy
 from icm_ray.private_folder import LOCK, SharedFolder
 from icm_ray.runtime.carriers.threads import ThreadEngine
-from icm_ray.runtime.worker.answer_ledger import read_entries
+from icm_ray.runtime.worker.answer_ledger import AnswerLedger, read_entries
 from icm_ray.runtime.worker.ledgers import Ledgers
 from tests.security.test_attacks_on_policies import AGES, NEAR, TABLE, change, framed, session
 from tests.twins import twin
@@ -88,10 +88,37 @@ def test_what_another_session_asked_meanwhile_is_held_against_the_next_question(
     with session(tmp_path) as one, session(tmp_path) as other:
         mine, theirs = framed(one, NAMED), framed(other, NAMED)
         first_and_close(mine)[0].reveal()
-        with pytest.raises(SessionError, match="another session writes this ledger, nothing is answered"):
-            first_and_close(theirs)[1].reveal()
-        with pytest.raises(PolicyError, match=NEAR):
-            first_and_close(theirs)[1].reveal()
+        for _ in range(2):
+            with pytest.raises(PolicyError, match=NEAR):
+                first_and_close(theirs)[1].reveal()
+        assert first_and_close(theirs)[0].reveal() == TABLE[AGES >= 40]["cost"].sum()
+        far = mine[mine["age"] >= 20]["cost"].sum()
+        assert far.reveal() == TABLE[AGES >= 20]["cost"].sum()
+
+
+def test_a_party_that_could_not_write_down_what_another_did(tmp_path, monkeypatch):
+    """... while a third asks: two ledgers have two orders, and each session is answered, and held against the other."""
+    record, fails = AnswerLedger.record, ["bob"]
+
+    def lost(ledger, *told):
+        if fails and ledger._owner == fails[0]:
+            fails.pop()
+            raise FaultError("bob is lost", party="bob")
+        record(ledger, *told)
+
+    config = EngineConfig(ledger=str(tmp_path))
+    with ThreadEngine(("alice", "bob"), config=config) as one, ThreadEngine(("bob", "dave"), config=config) as other:
+        mine, theirs = (an.from_pandas(engine, {"bob": TABLE}, policy=NAMED) for engine in (one, other))
+        with monkeypatch.context() as patch:
+            patch.setattr(AnswerLedger, "record", lost)
+            with pytest.raises(FaultError, match="bob is lost"):
+                mine[mine["age"] >= 40]["cost"].sum().reveal()
+        assert theirs[theirs["age"] >= 20]["cost"].sum().reveal() == TABLE[AGES >= 20]["cost"].sum()
+        for frame in (mine, theirs):
+            for bound in (60, 40, 20):
+                assert frame[frame["age"] >= bound]["cost"].sum().reveal() == TABLE[TABLE["age"] >= bound]["cost"].sum()
+            with pytest.raises(PolicyError, match=NEAR):
+                first_and_close(frame)[1].reveal()
 
 
 # --- where it lies ------------------------------------------------------------------------------------------------

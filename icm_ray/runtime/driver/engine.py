@@ -12,7 +12,7 @@ from icm_ray.errors import IcmError
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings
-from icm_ray.query.row_set import RowSet
+from icm_ray.query.row_set import AskedBefore, RowSet
 from icm_ray.query.tasks import InputTask, Source, TableInfo
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders.origins import Free, Origin
@@ -184,9 +184,9 @@ class Engine(Protocol):
 
     def set_policy(
         self, dataset: str, policy: Policy, tables: Sequence[str] = (), sets: tuple[RowSet, ...] = ()
-    ) -> tuple[RowSet, ...]:
+    ) -> AskedBefore:
         """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are. sets: which
         row sets are known to have been asked for, whoever has gone since.
 
-        Returns the row sets that their ledgers have of it.
+        Returns what their ledgers have of it.
         """

@@ -10,18 +10,18 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import count
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, InputError, OwnerError, SessionClosed, SourceError
+from icm_ray.errors import FaultError, InputError, LedgerChanged, OwnerError, SessionClosed, SourceError
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.owner.views import merged, one_view
 from icm_ray.planner.partitions import lanes_of
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings, Stamped
-from icm_ray.query.row_set import RowSet
+from icm_ray.query.row_set import AskedBefore, RowSet
 from icm_ray.query.tasks import PushedSource, Source, TableInfo
 from icm_ray.runtime.driver.ending import Ending
 from icm_ray.runtime.driver.engine import Execution, LaneJob, More, Streamed, Table, Totals
@@ -44,6 +44,8 @@ __all__ = ["LaneEngine"]
 T = TypeVar("T")
 Start = Callable[[str], Handle]
 """Starts a worker, by name, without waiting for it."""
+_ROUNDS: Final = 8
+"""In which parties are told what others' ledgers have: two, but for what is asked meanwhile."""
 
 
 class LaneEngine(StaysHere):
@@ -304,25 +306,26 @@ class LaneEngine(StaysHere):
 
     def set_policy(
         self, dataset: str, policy: Policy, tables: Sequence[str] = (), sets: tuple[RowSet, ...] = ()
-    ) -> tuple[RowSet, ...]:
+    ) -> AskedBefore:
         """Tell every party's workers what may be revealed of a dataset, once. tables: where its rows are. sets: which
         row sets are known to have been asked for, whoever has gone since.
 
-        Returns the row sets that their ledgers have of it; where some know of fewer than others they are told. Raises
-        `SessionError` where workers of one member in two lanes keep two ledgers.
+        Returns what their ledgers have of it; where some know of fewer than others they are told. Raises
+        `SessionError` where workers of one member in two lanes keep two ledgers, `LedgerChanged` where other sessions
+        ask all the time.
         """
         self._compare_ledgers(self.parties)
         if self.owners and policy.noise is not None and policy.noise.kind == "cell_key":
             self._compare_ledgers(self.owners)  # their secret lies there
         known: dict[RowSet, None] = {}
-        for _ in range(2):
+        for _ in range(_ROUNDS):
             told = [self._tell_policy(lane, dataset, policy, tables, tuple(known)) for lane in self._open()]
-            for theirs in (theirs for lane in told for theirs in lane):
+            ledgers = [theirs for lane in told for theirs in lane]
+            for theirs in (*ledgers, sets):  # after theirs: the order is that of ledgers
                 known.update(dict.fromkeys(theirs))
-            known.update(dict.fromkeys(sets))  # after theirs: the order is that of ledgers
-            if all(theirs == tuple(known) for lane in told for theirs in lane):
-                break
-        return tuple(known)
+            if all(set(theirs) == set(known) for theirs in ledgers):
+                return AskedBefore.of(ledgers)
+        raise LedgerChanged(f"others ask about the dataset {dataset} all the time; ask again", dataset=dataset)
 
     def _compare_ledgers(self, names: tuple[str, ...]) -> None:
         for lane in self._open():

@@ -2,7 +2,8 @@
 
 All workers of the party that see the folder keep it together, whichever lane they are in: each reads what the others
 wrote before it judges a question, and again before it writes one down, under the file's lock. So two questions are held
-against one another wherever they run.
+against one another wherever they run, and whichever session asks: one that does not know of another's is refused, and
+asked again.
 
 A line is {"entry": ..., "hash": ...}: the hash is SHA-256 over the entry's bytes as they stand there, and each entry
 names the hash of the one before, so that none can be changed, left out or put in. A line counts once it is on the disk.
@@ -22,10 +23,10 @@ from typing import Final
 
 import msgspec
 
-from icm_ray.errors import PolicyError, SessionError
+from icm_ray.errors import LedgerChanged, PolicyError, SessionError
 from icm_ray.preprocessing.disk import Disk
 from icm_ray.query.question import Question
-from icm_ray.query.row_set import RowSet
+from icm_ray.query.row_set import RowSet, no_sooner
 from icm_ray.ring.prg import fresh_secret
 
 __all__ = ["AnswerLedger", "Entry", "kept_secret", "read_entries"]
@@ -136,6 +137,8 @@ class AnswerLedger:
         self._dataset, self._owner, self._session, self._patience = dataset, owner, session, patience
         self._path, self._noise = folder / f"{owner}.jsonl", folder / f"{owner}.noise"
         self._sets: dict[RowSet, None] = {}
+        self._theirs: set[RowSet] = set()  # of these, what other sessions asked for since the driver was told
+        self._shared = False  # whether something stands there that this session did not ask here
         self._number, self._last, self._size = 0, _START, 0
         self._digest = ""  # of the last entry
         self._disk = Disk()
@@ -144,7 +147,7 @@ class AnswerLedger:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise SessionError(f"{folder}: no ledger can be kept there: {error.strerror}", path=str(folder)) from None
-        with self._held(others=True):
+        with self._held():
             pass
 
     @property
@@ -161,17 +164,18 @@ class AnswerLedger:
         return self._secret
 
     def take_over(self, sets: Iterable[RowSet]) -> None:
-        """Know of what this party's ledgers elsewhere, and those of others, were asked for, too; and of what other
-        sessions asked since. Errors: `SessionError`.
+        """Know of what this party's ledgers elsewhere, and those of others, were asked for, too. The driver is told all
+        of it then. Errors: `SessionError`.
         """
-        with self._held(others=True) as file:
+        with self._held() as file:
+            self._theirs.clear()
             new = tuple(told for told in sets if told not in self._sets)
             if new:
                 self._append(file, "", "", 0, (), new, None)
 
     def check(self, said: Sequence[RowSet], sets: Sequence[RowSet]) -> None:
         """Raise `PolicyError` where a question that tells of `sets` says otherwise than this ledger what was asked
-        before (`said`), `SessionError` where another session has written since it was read.
+        before (`said`), `LedgerChanged` where it lacks only what other sessions have asked since the driver was told.
         """
         with self._held():
             self._judge(said, sets)
@@ -192,20 +196,25 @@ class AnswerLedger:
 
     def _judge(self, said: Sequence[RowSet], sets: Sequence[RowSet]) -> None:
         new = tuple(told for told in sets if told not in said)
-        if sets and self.sets not in {tuple(said), (*said, *new)}:
-            reason = "the question says otherwise than this party's ledger what was asked of the dataset before"
-            raise PolicyError(f"{self._owner} refuses: {reason}", party=self._owner, dataset=self._dataset)
+        if not sets or self.sets in {tuple(said), (*said, *new)}:
+            return
+        if self._shared and set(said) <= set(self._sets) and len(set(said)) == len(said):
+            unknown = set(self._sets) - set(said) - set(sets)
+            if unknown and unknown <= self._theirs:
+                raise self._of_others()
+            if not unknown and no_sooner(sets, said, self.sets):
+                return
+        reason = "the question says otherwise than this party's ledger what was asked of the dataset before"
+        raise PolicyError(f"{self._owner} refuses: {reason}", party=self._owner, dataset=self._dataset)
 
     @contextmanager
-    def _held(self, *, others: bool = False) -> Iterator[int]:
-        """The file, which nobody else has meanwhile, once all that stands there is known here. others: whether what
-        another session wrote since is taken, too. Errors: `SessionError`.
-        """
+    def _held(self) -> Iterator[int]:
+        """The file, which nobody else has meanwhile, once all that stands there is known. Errors: `SessionError`."""
         try:
             file = os.open(self._path, _FLAGS, 0o600)
             try:
                 self._lock(file)
-                self._read_on(file, others)
+                self._read_on(file)
                 yield file
             finally:
                 os.close(file)
@@ -226,24 +235,26 @@ class AnswerLedger:
             else:
                 return
 
-    def _read_on(self, file: int, others: bool) -> None:
+    def _read_on(self, file: int) -> None:
         size = os.fstat(file).st_size
         if size == self._size:
             return
         if size < self._size:
             raise _broken(self._path, self._number - 1, "is gone")
         entries, last = _chained(self._path, os.pread(file, size - self._size, self._size), self._number, self._last)
-        if not others and any(entry.session != self._session for entry in entries):
-            raise self._of_others()
         for entry in entries:
             mine = entry.session == self._session
-            self._sets.update(dict.fromkeys(told if mine else told.of_before for told in entry.sets))
+            told = [one if mine else one.of_before for one in entry.sets]
+            if not mine:
+                self._theirs.update(one for one in told if one not in self._sets)
+            self._sets.update(dict.fromkeys(told))
             self._digest = entry.digest if mine else ""
+            self._shared = self._shared or not mine or entry.question is None
         self._number, self._last, self._size = self._number + len(entries), last, size
 
-    def _of_others(self) -> SessionError:
-        reason = "another session writes this ledger, nothing is answered here; ask again when it has ended"
-        return SessionError(f"{self._path}: {reason}", path=str(self._path))
+    def _of_others(self) -> LedgerChanged:
+        reason = "another session writes this ledger, nothing is answered here; ask again"
+        return LedgerChanged(f"{self._owner}: {reason}", party=self._owner, dataset=self._dataset)
 
     def _append(
         self,
@@ -263,6 +274,7 @@ class AnswerLedger:
         hashed = hashlib.sha256(payload).hexdigest()
         self._write(file, b'{"entry":' + payload + b',"hash":"' + hashed.encode() + b'"}\n')
         self._number, self._last, self._digest = self._number + 1, hashed, digest
+        self._shared = self._shared or question is None
         self._sets.update(dict.fromkeys(sets))
 
     def _write(self, file: int, line: bytes) -> None:

@@ -8,7 +8,15 @@ from typing import Final
 
 import msgspec
 
-from icm_ray.errors import FaultError, IcmError, InputError, PeerSilent, ProgramError, SessionError
+from icm_ray.errors import (
+    FaultError,
+    IcmError,
+    InputError,
+    LedgerChanged,
+    PeerSilent,
+    ProgramError,
+    SessionError,
+)
 from icm_ray.policy import Policy
 from icm_ray.query.image_tasks import ImageSource
 from icm_ray.query.tasks import Source
@@ -170,5 +178,5 @@ def _kinds(root: type[IcmError]) -> frozenset[str]:
     return frozenset(found)
 
 
-_PRIVATE: Final = _kinds(InputError) | _kinds(SessionError)
+_PRIVATE: Final = (_kinds(InputError) | _kinds(SessionError)) - {LedgerChanged.__name__}
 """Errors whose text may say something of rows, or of the place where these or ledgers lie."""

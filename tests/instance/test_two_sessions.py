@@ -1,0 +1,70 @@
+"""Two sessions about one dataset, of one asker and of two: both are answered, and every question is held against the
+other's.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import icm_ray as icm
+from icm_ray.instance.found import found
+from icm_ray.instance.instance import Instance
+from icm_ray.instance.offer import offer
+from icm_ray.instance.settings import Settings
+from icm_ray.runtime.worker.answer_ledger import read_entries
+from tests.instance.conftest import meet, rows
+
+ROWS = rows(5)
+
+
+@pytest.fixture(scope="module")
+def sessions(organisations, alice):
+    """Two of alice, and one of dave; what bob offers all of them, and the folder of his ledgers."""
+    folder, bob = organisations["bob"]
+    path = folder.parent / "shared.parquet"
+    ROWS.to_parquet(path)
+    home = folder.parent / "dave"
+    found(home, Settings("dave", "organisation", "127.0.0.1:0"))
+    with Instance(home) as dave:
+        meet(dave, bob)
+        meet(organisations["carol"][1], dave)
+        offer(bob.catalogue, "shared", [str(path)], icm.Policy(min_rows=10, row_sets=500), ("alice", "dave"))
+        with icm.connect(organisations["alice"][0]) as other, icm.connect(home) as his:
+            yield {"alice": alice, "alice again": other, "dave": his}, folder / "ledger"
+        bob.catalogue.remove("shared")
+
+
+def asked(session, low, high=100):
+    frame = session.peer("bob")["shared"]
+    return frame[(frame["age"] >= low) & (frame["age"] < high)]["cost"].sum().reveal()
+
+
+def wanted(low, high=100):
+    return ROWS[(ROWS["age"] >= low) & (ROWS["age"] < high)]["cost"].sum()
+
+
+def test_in_turn(sessions):
+    """... and what one asked, the other's question is held against."""
+    mine, again, his = sessions[0].values()
+    for low, session in ((10, mine), (20, again), (30, his), (40, mine), (50, his), (60, again), (20, mine)):
+        assert asked(session, low) == wanted(low)
+    for session in (again, his, mine):
+        with pytest.raises(icm.PolicyError, match="fewer than 10 rows are the difference"):
+            asked(session, 40, 98)
+
+
+def test_at_the_same_time(sessions):
+    """Four questions of each, as soon as they can be asked."""
+    edges = {name: range(place, 12, 3) for place, name in enumerate(sessions[0])}
+
+    def ask(name):
+        return [asked(sessions[0][name], 5 * low, 5 * low + 15) for low in edges[name]]
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(ask, edges))
+    assert answers == [[wanted(5 * low, 5 * low + 15) for low in lows] for lows in edges.values()]
+    (path,) = sessions[1].glob("bob.shared/bob.jsonl")
+    entries, _ = read_entries(path)
+    assert len({entry.session for entry in entries}) == 3

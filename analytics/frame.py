@@ -162,8 +162,9 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
     def __repr__(self) -> str:
         brought = ", ".join(f"{owner}: {count}" for owner, count in self._dataset.facts.owners.items())
         how = "shares of the parties" if self._dataset.facts.shared else "held by their owners"
+        rows = "mock rows" if self._dataset.engine.mock else "rows"
         where = "" if self._meant.where is None else f" where {words(self._meant.where)}"
-        lines = [f"<SecureFrame: {self._dataset.facts.count} rows{where}, {how} ({brought})"]
+        lines = [f"<SecureFrame: {self._dataset.facts.count} {rows}{where}, {how} ({brought})"]
         width = max((len(name) for name in self._names), default=0)
         lines += [f"  {name:<{width}}  {kind}" for name, kind in self.dtypes.items()]
         lines += [f"  ({info.name}: {info.fault})" for info in self._dataset.facts.columns if not info.kind]
@@ -381,6 +382,33 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
         """
         statistic = Count(self._meant.name(), EVERY_ROW)
         return Query([self._meant.part(statistic)], self._meant.titled("number of rows"))
+
+    def mock(self) -> Self:
+        """Take mock rows in the place of other organisations' rows, to try questions on them first.
+
+        They are drawn in this process from what is public of each dataset: names and kinds of columns, and what their
+        owners stated with `icm data --mock`. They say nothing of any row. Everything that is asked of a frame is asked
+        of them, under the same policies, and refused where that refuses it; nobody else is asked, no ledger and no
+        approval knows of it. Results say that they are of mock rows. Each call starts with the same rows, of which
+        nothing was asked.
+
+        Returns:
+            A frame of the same columns, and the same condition on rows; itself where it is of mock rows already.
+
+        Raises:
+            InputError: A session that is not one of `icm.connect`, or shares.
+            OwnerError: An organisation offers no mock rows of its dataset.
+
+        Examples:
+            >>> visits = icm.connect().peer("bob")["visits"]  # doctest: +SKIP
+            >>> visits.mock()["cost"].mean().reveal()  # doctest: +SKIP
+            50.4 (of mock rows)
+            >>> visits["cost"].mean().request(reason="cost study")  # doctest: +SKIP
+            <request 0123456789abcdef: mean of cost, waiting>
+        """
+        from analytics.mock_rows import mocked  # instances of organisations, for those who ask them alone
+
+        return type(self)(mocked(self._meant), self._columns)
 
     def forget(self) -> None:
         """Let the workers drop the rows: opened tables, or shares. Frames of the same rows have none any more.

@@ -101,6 +101,20 @@ class MergedFrame(SecureFrame):
             return self
         raise UnsupportedError("merged rows are not shared: share both frames, and merge these")
 
+    def mock(self) -> NoReturn:
+        """Refuse to take mock rows, which those of the frames that are merged are.
+
+        Raises:
+            UnsupportedError: Always; it says what to merge.
+
+        Examples:
+            >>> wards = an.from_pandas(session, {"bob": pd.DataFrame({"ward": ["a", "c"], "beds": [10, 20]})})
+            >>> an.merge(visits, wards, on="ward").mock()
+            Traceback (most recent call last):
+            icm_ray.errors.UnsupportedError: merged rows have no mock rows: take mock() of both frames, and merge these
+        """
+        raise UnsupportedError("merged rows have no mock rows: take mock() of both frames, and merge these")
+
     def forget(self) -> NoReturn:
         """Refuse to drop rows, which are those of the frames that are merged.
 

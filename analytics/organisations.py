@@ -299,7 +299,7 @@ def connect(
 
 def _held(engine: OrganisationEngine, owner: str, public: PublicDataset) -> SecureFrame:
     table = engine.open_table(owner, HeldSource(public.name))
-    engine.held[table.name] = owner, public.name
+    engine.held[table.name] = owner, public
     try:
         return frame_of(engine, {owner: table}, None, public.policy)
     except IcmError:

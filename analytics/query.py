@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from analytics.execute import Part, check, explain, run
+from analytics.mock_results import SAID, of_mock
 from analytics.rows_stay import RowsStayError
 from analytics.uncompared import Uncompared
 from icm_ray.errors import InputError
@@ -125,6 +126,7 @@ class Query(Uncompared):
             ...
         """
         told = explain(self._parts, to)
+        told = f"{SAID}: nobody else is asked\n{told}" if self.session.mock else told
         return f"{self._note}\n{told}" if self._note else told
 
     def reveal(self, to: str | None = None) -> Any:
@@ -206,7 +208,7 @@ class Query(Uncompared):
         while further := {place: query for place, query in enumerate(made) if isinstance(query, Query)}:
             for place, result in zip(further, _built([*further.values()], to), strict=True):
                 made[place] = result
-        return tuple(made)
+        return tuple(map(of_mock, made)) if queries and queries[0].session.mock else tuple(made)
 
     @classmethod
     def explain_together(cls, queries: Sequence[Query], to: str | None = None) -> str:

@@ -97,6 +97,8 @@ def request(
 
     Errors: `InputError` (no organisation's session, several questions, a reason too long), those of `check`.
     """
+    if session.mock:
+        raise InputError(f"{title} is asked of mock rows: ask the same of the frame that mock() was taken of")
     if not isinstance(session, OrganisationEngine):
         raise InputError("only other organisations are requested: icm.connect(); reveal() asks at once")
     if len(reason) > MOST_LETTERS:
@@ -107,10 +109,11 @@ def request(
     if not all(isinstance(facts, OwnerRows) for facts in asked.facts):
         raise InputError("rows that were shared cannot be requested: request a question about the owners' rows")
     datasets = {
-        facts.name: session.held[table.name]
+        facts.name: (owner, public.name)
         for facts in asked.facts
         if isinstance(facts, OwnerRows)
         for table in facts.tables
+        for owner, public in [session.held[table.name]]
     }
     job = Job("0" * 16, title[:MOST_LETTERS], encode_asked(_bare(asked)), datasets, session.parties, reason, whole)
     found = session.link.call(SubmitJob(job))

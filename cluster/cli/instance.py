@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cluster.cli.health import serving_link
+from cluster.cli.mock_rows import stated
 from cluster.cli.models import add_model_command, put_pictures
 from cluster.cli.options import HOME, Home, Json
 from cluster.cli.tables import Cell, table
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 _HOUR: Final = 3600
-_DATASETS: Final = ("name", "rows", "columns", "answered at once", "may request")
+_DATASETS: Final = ("name", "rows", "columns", "answered at once", "may request", "mock")
 
 
 def init(
@@ -193,6 +194,10 @@ def data(
     requests: Annotated[
         list[str] | None, typer.Option("--request", help="a peer who may ask, each question approved (icm requests)")
     ] = None,
+    mock: Annotated[int, typer.Option(help="so many rows, drawn of what is public, that peers try questions on")] = 0,
+    mock_values: Annotated[
+        list[str] | None, typer.Option(help="what they hold: ward=A,B,C, age=0..120, patient=1.. (each once)")
+    ] = None,
     images: Annotated[bool, typer.Option(help="Parquet files hold pictures, too")] = False,
     column: Annotated[str | None, typer.Option(help="of Parquet files, that of pictures")] = None,
     graph: Annotated[list[str] | None, typer.Option(help="of a model that peers may ask about them")] = None,
@@ -204,7 +209,10 @@ def data(
     Pictures (.png and the like, .npy) have none: models predict on them for this organisation, and say labels to whom
     `--standing` names of the models that `--graph` names (icm model shows a model's).
 
-    Example: icm data visits north/*.parquet --policy visits.toml --standing alice
+    Mock rows are invented where they are asked, of names and kinds of columns and of --mock-values: no real row is
+    looked at.
+
+    Example: icm data visits north/*.parquet --policy visits.toml --request alice --mock 1000 --mock-values age=0..120
     """
     from icm_ray.errors import InputError
     from icm_ray.instance.catalogue import Catalogue
@@ -229,13 +237,21 @@ def data(
         else:
             rules = Policy.from_toml(policy) if policy is not None else Policy()
             paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
-            offer(catalogue, name, paths, rules, standing or (), requests or ())
+            offer(catalogue, name, paths, rules, standing or (), requests or (), stated(mock, mock_values or ()))
     found: list[tuple[Cell, ...]] = [
-        (held.public.name, held.public.rows, len(held.public.columns), list(held.standing), list(held.requests))
+        (
+            held.public.name,
+            held.public.rows,
+            len(held.public.columns),
+            list(held.standing),
+            list(held.requests),
+            held.public.mock.rows if held.public.mock is not None else 0,
+        )
         for held in catalogue.datasets.values()
     ]
     found += [
-        (held.public.name, held.public.images, "pictures", list(held.standing), []) for held in shelf.pictures.values()
+        (held.public.name, held.public.images, "pictures", list(held.standing), [], 0)
+        for held in shelf.pictures.values()
     ]
     table(f"datasets of {settings.name}", _DATASETS, found, json, "nobody")
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from icm_ray.instance.shelf import Shelf
+from icm_ray.owner.mock_rows import MockRows
 from icm_ray.payload import Name
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import ColumnInfo, CsvSource, ParquetSource
@@ -21,13 +22,16 @@ _FILE: Final = "catalogue.json"
 Rows = ParquetSource | CsvSource
 
 
-class PublicDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What peers see of a dataset. columns: names and kinds. policy: in force, whoever asks. rows: how many."""
+class PublicDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What peers see of a dataset. columns: names and kinds. policy: in force, whoever asks. rows: how many. mock: what
+    to try questions on first; without any it is written as it was before there were mock rows.
+    """
 
     name: Name
     columns: tuple[ColumnInfo, ...]
     rows: int
     policy: Policy
+    mock: MockRows | None = None
 
 
 class HeldDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

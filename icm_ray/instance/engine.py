@@ -66,8 +66,8 @@ class OrganisationEngine(LaneEngine):
         parties, _ = checked_names((own.name, *others), ())
         settings = config or from_environment()
         self.local = False
-        self.held: dict[str, tuple[str, str]] = {}
-        """By table: the owner, and the name of the dataset in its catalogue."""
+        self.held: dict[str, tuple[str, PublicDataset]] = {}
+        """By table: the owner, and what its catalogue says of the dataset."""
         self._own = own
         places = own.link.settings
         vouchers: list[dict[str, Voucher]] = []

@@ -102,6 +102,7 @@ FRAME = {name: of_frame(name) for name in NUMBERS} | {
     "dtypes": both(lambda f: f[["x", "n"]].dtypes, lambda f: {"x": "float", "n": "int"}),
     "fillna": both(lambda f: f.fillna({"n": 0})["n"].sum()),
     "forget": both(lambda f: f.forget(), held="forget the frames", shared="forget the frames"),
+    "mock": both(lambda f: f.mock(), held="mock\\(\\) of both frames", shared="mock\\(\\) of both frames"),
     "groupby": both(lambda f: f.groupby("u")["x"].sum()),
     "isna": both(lambda f: f[["x", "y"]].isna().sum()),
     "isnull": both(lambda f: f[["x", "y"]].isnull().sum()),
@@ -174,7 +175,7 @@ INSTEAD = {
     ("SecureFrame", "share"): (lambda m: m["shared"]["x"].sum(), lambda f: f["x"].sum()),
 }  # fmt: skip
 """What the refusals say to ask: of merged frames by their kind, and of pandas'."""
-NO_WAY = {("SecureColumn", "dt"), ("SecureFrame", "forget")}
+NO_WAY = {("SecureColumn", "dt"), ("SecureFrame", "forget"), ("SecureFrame", "mock")}
 """Not of this kind at all; what is said there ends the frames."""
 
 

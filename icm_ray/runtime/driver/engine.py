@@ -131,6 +131,8 @@ class Engine(Protocol):
     config: EngineConfig
     settings: RunSettings
     """Stamped on every program that is run: what `config` allows in flight, and the threads that each worker has."""
+    mock: bool
+    """Whether rows are invented ones, in the place of others: results say so."""
     totals: Totals
     """Grows with every run that ended well."""
 

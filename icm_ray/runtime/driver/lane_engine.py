@@ -55,6 +55,8 @@ class LaneEngine(StaysHere):
     over TCP where it is not told.
     """
 
+    mock = False
+
     def __init__(
         self,
         parties: tuple[str, ...],

@@ -1,0 +1,61 @@
+"""Mock rows in the place of other organisations': drawn here from what is public, for questions to be tried first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from msgspec import structs
+
+from analytics.arrow_streams import ArrowRows, streams
+from analytics.dataset import Dataset, pool_of
+from analytics.meant import Meant
+from analytics.source_checks import frame_of
+from icm_ray.errors import InputError, OwnerError
+from icm_ray.instance.catalogue import PublicDataset
+from icm_ray.instance.engine import OrganisationEngine
+from icm_ray.instance.mock_engine import MockEngine
+from icm_ray.owner.mock_rows import MockRows, mock_table
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.tasks import PushedSource, TableInfo
+
+__all__ = ["mocked"]
+
+
+def mocked(meant: Meant) -> Meant:
+    """The same rows of a dataset of mock rows: its own condition on those of each organisation's.
+
+    Errors: `InputError` (rows of no organisation's catalogue, or shares), `OwnerError` (an organisation offers none).
+    """
+    dataset = meant.dataset
+    engine = dataset.engine
+    if engine.mock:
+        return meant
+    if not isinstance(engine, OrganisationEngine):
+        raise InputError("mock rows are in the place of other organisations': icm.connect(); here are real ones")
+    stated = [_stated(engine, base) for base in dataset.bases]
+    local = engine.kept("mock rows", partial(MockEngine, engine))
+    drawn = [_drawn(local, *one) for one in stated]
+    return Meant(pool_of(drawn) if dataset.parts else drawn[0], meant.where)
+
+
+def _stated(engine: OrganisationEngine, base: Dataset) -> tuple[str, PublicDataset, MockRows]:
+    facts = base.facts
+    if not isinstance(facts, OwnerRows):
+        raise InputError("shares have no mock rows: take frame.mock(), and share that")
+    owner, public = engine.held[facts.tables[0].name]
+    if public.mock is None:
+        raise OwnerError(
+            f"{owner} offers no mock rows of {public.name!r}; there: icm data {public.name} FILES --mock 1000"
+        )
+    return owner, public, public.mock
+
+
+def _drawn(local: MockEngine, owner: str, public: PublicDataset, mock: MockRows) -> Dataset:
+    """In a ledger of its own, which knows of no question yet."""
+    table = mock_table(public.columns, mock, owner, public.name)
+    partitions, payloads = streams(ArrowRows(table, public.columns), local.config.partition_bytes)
+    opened = local.open_table(owner, PushedSource(partitions), payloads)
+    opened = replace(opened, info=TableInfo(public.columns, opened.info.rows))
+    policy = structs.replace(public.policy, name=local.new_name("mock"))
+    return frame_of(local, {owner: opened}, None, policy).meant.dataset

@@ -65,20 +65,27 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
     Example: icm show 3
     """
     from icm_ray.instance.canonical import in_words
+    from icm_ray.instance.parameters import parameters
     from icm_ray.instance.requests import Requests
 
     one = Requests(home.expanduser()).of(number)
-    opens = in_words(one.canonical)
+    question = one.canonical
+    opens, asked = in_words(question), parameters(question)
     state = _state(one, time())
     if json:
         found = {"number": one.number, "asker": one.asker, "datasets": list(one.datasets), "state": state}
         uses = {"times": one.times, "used": one.used, "until": one.until, "reason": one.reason, "said": one.said}
-        typer.echo(dumps({**found, **uses, "opens": opens.splitlines(), "digest": one.digest}))
+        left = {"parameters": {item.name: item.literal.value for item in asked}, "left_open": one.left_open}
+        typer.echo(dumps({**found, **uses, **left, "opens": opens.splitlines(), "digest": one.digest}))
         return
     say(f"request {one.number} of {one.asker}, {_day(one.since)}: {state}, of {', '.join(one.datasets)}")
-    say(f"computed by: {', '.join(one.canonical.parties)}, and a dealer")
+    say(f"computed by: {', '.join(question.parties)}, and a dealer")
     for line in opens.splitlines():
         say(line)
+    if asked:
+        say(f"parameters: {', '.join(f'{item.name} = {item.literal.value!r}' for item in asked)}; icm approve --params")
+    if one.left_open:
+        say(f"left open: {one.left_open}; {one.used} of {one.times} uses are taken, whatever the values")
     say(f"{one.asker}'s reason, in its own words: {one.reason or 'none'}")
 
 
@@ -87,10 +94,14 @@ def approve(
     home: Home = HOME,
     times: Annotated[int, typer.Option(help="how often it may be asked")] = 1,
     until: Annotated[str, typer.Option(help="the last moment, a date or a time (UTC), such as 2027-01-01")] = "",
+    params: Annotated[list[str] | None, typer.Option(help="what is left open: year=2020..2025, 'ward=A|B'")] = None,
 ) -> None:
     """Approve exactly the question of a request, for its asker, so many times, until then (a month, if not stated).
 
-    Example: icm approve 3 --times 10 --until 2027-01-01
+    --params leaves a literal of its filters open, by the column's name as icm show has it, and may be given again:
+    numbers and dates from one to another (both included) or texts; --times counts questions with all values together.
+
+    Example: icm approve 3 --times 10 --until 2027-01-01 --params year=2020..2025 --params 'region=north|south'
     """
     from icm_ray.errors import InputError
     from icm_ray.instance.audit import AuditLog
@@ -105,10 +116,13 @@ def approve(
     if moment is not None and moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     ends = moment.timestamp() if moment is not None else time() + _MONTH
-    one = Requests(folder).approve(number, times, ends)
+    one = Requests(folder).approve(number, times, ends, params or ())
     facts = {"number": str(number), "times": str(times), "until": _day(ends), "digest": one.digest}
+    facts |= {"left_open": one.left_open} if one.left_open else {}
     AuditLog(folder).add(read_settings(folder).name, "approved request", **facts)
     say(f"{one.asker} may ask request {number} {times} times until {_day(ends)} UTC")
+    if one.left_open:
+        say(f"left open: {one.left_open}")
 
 
 def deny(

@@ -43,7 +43,7 @@ from icm_ray.instance.messages import (
     VouchForDriver,
 )
 from icm_ray.instance.model_answers import ModelAnswers
-from icm_ray.instance.requests import Request, Requests
+from icm_ray.instance.requests import MOST_LETTERS, Request, Requests
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
 from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
@@ -244,8 +244,9 @@ class Answers:
                     return Allowed()
                 taken = self._granting.grant(asker, call, {name: _version(one) for name, one in read.items()})
                 if taken is not None:
-                    number, used = str(taken.number), f"{taken.used} of {taken.times}"
-                    self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets), request=number, use=used)
+                    facts = {"digest": digest, "datasets": ", ".join(datasets), "request": str(taken.request.number)}
+                    facts |= {"values": taken.values} if taken.values else {}
+                    self._audit.add(asker, kind, **facts, use=f"{taken.request.used} of {taken.request.times}")
                 return Allowed(counted=True)
             case ListensAt(session, lane, inside):
                 self._halves.of(asker, session, lane).inside = inside
@@ -274,7 +275,8 @@ def _version(held: HeldDataset) -> str:
 
 
 def _decided(found: Request) -> Decided:
-    return Decided(found.number, found.state, found.said, found.left(time()), found.until)
+    said = found.left_open[:MOST_LETTERS] or found.said
+    return Decided(found.number, found.state, said, found.left(time()), found.until)
 
 
 def _named(owner: str, held: HeldDataset) -> Policy:

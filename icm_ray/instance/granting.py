@@ -6,14 +6,14 @@ import hashlib
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from icm_ray.errors import PolicyError
-from icm_ray.instance.canonical import canonical
+from icm_ray.instance.canonical import Canonical, canonical
 from icm_ray.instance.requests import Request, Requests
 from icm_ray.runtime.orders.house import MayRun
 
-__all__ = ["Granting"]
+__all__ = ["Granting", "Taken"]
 
 _MOST: Final = 1024
 """Runs that are remembered; a job of one that is not takes another use."""
@@ -27,6 +27,19 @@ class _Run:
     jobs: Counter[int] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A use of a request. values: what was asked where it leaves something open, in words."""
+
+    request: Request
+    values: str
+
+    @classmethod
+    def of(cls, request: Request, question: Canonical) -> Self:
+        values = request.values(question) or {}
+        return cls(request, ", ".join(f"{name} {literal.value}" for name, literal in values.items()))
+
+
 class Granting:
     """What the own workers are told. Of one instance, which they end with: nothing has to be remembered beyond it."""
 
@@ -35,8 +48,8 @@ class Granting:
         self._runs: dict[tuple[str, str, bytes], _Run] = {}
         self._lock = threading.Lock()
 
-    def grant(self, asker: str, call: MayRun, versions: dict[str, str]) -> Request | None:
-        """Let a job run under an approval: the one whose use this takes, None where its run has one. A stage that runs
+    def grant(self, asker: str, call: MayRun, versions: dict[str, str]) -> Taken | None:
+        """Let a job run under an approval: the use that this takes, None where its run has one. A stage that runs
         again is another run. versions: of the datasets that it reads. Errors: `PolicyError`, `InstanceError`.
 
         A run is known by what was asked to the byte, which has its lanes: no two lanes are one run's by their names.
@@ -48,7 +61,7 @@ class Granting:
             taken = None
             if run.jobs[call.stage] >= run.used:
                 try:
-                    taken = self._requests.use(asker, question.digest)
+                    taken = Taken.of(self._requests.use(asker, question), question)
                 except PolicyError as error:
                     raise PolicyError(f"{self._me} refuses: {error.message}", party=self._me) from None
                 run.used += 1

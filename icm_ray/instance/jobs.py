@@ -52,8 +52,8 @@ class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tr
 
 
 class Decided(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """number: of the request, there. said: why it was denied. left: how often it may still be asked, until then
-    (seconds since 1970); -1, 0: as often as the asker likes, under a standing approval.
+    """number: of the request, there. said: why it was denied, or what is left open. left: how often it may still be
+    asked, until then (seconds since 1970); -1, 0: as often as the asker likes, under a standing approval.
     """
 
     number: Natural

@@ -6,7 +6,7 @@ granted, by however many threads, processes and restarts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import time
 from typing import Annotated, Final, Literal
@@ -17,7 +17,10 @@ from msgspec.structs import replace
 from icm_ray.errors import Desynchronised, InputError, InstanceError, PolicyError
 from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.files import changing, read, write
+from icm_ray.instance.parameters import parameters, values_of
+from icm_ray.instance.ranges import Range, ranges_of
 from icm_ray.payload import Name, Natural, decode
+from icm_ray.query.expressions.tree import Literal as Value
 
 __all__ = ["MOST_LETTERS", "Decision", "Reason", "Request", "Requests"]
 
@@ -37,7 +40,7 @@ Reason = Annotated[str, msgspec.Meta(max_length=MOST_LETTERS)]
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """number: from 1 on, in this instance. job: the asker's own name for it. question: its canonical form. digest: of
     that. reason: of the asker, in its own words. since, until: seconds since 1970. said: why it was denied. times,
-    used: how often it may be asked, and was. datasets: the own ones that it reads.
+    used: how often it may be asked, and was. datasets: the own ones that it reads. ranges: of what is left open.
     """
 
     number: int
@@ -53,6 +56,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: Natural = 0
     used: Natural = 0
     until: float = 0.0
+    ranges: tuple[Range, ...] = ()
 
     @property
     def canonical(self) -> Canonical:
@@ -61,6 +65,25 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return decode(self.question, _CANONICAL, "a question", "the file")
         except Desynchronised:
             raise InstanceError(f"request {self.number}: its file was damaged") from None
+
+    @property
+    def left_open(self) -> str:
+        """What an approval leaves open, in words; "" for nothing."""
+        return ", ".join(one.in_words for one in self.ranges)
+
+    def values(self, question: Canonical) -> dict[str, Value] | None:
+        """What a question has where this one is left open, whether or not within the ranges; None: it is another one.
+
+        Errors: `InstanceError`.
+        """
+        if not self.ranges:
+            return {} if self.digest == question.digest else None
+        return values_of(question, self.canonical, (one.name for one in self.ranges))
+
+    def covers(self, question: Canonical) -> bool:
+        """Whether this is the question, or one with other values within the ranges. Errors: `InstanceError`."""
+        found = self.values(question)
+        return found is not None and all(one.holds(found[one.name]) for one in self.ranges)
 
     def left(self, now: float) -> int:
         """How often it may still be asked."""
@@ -123,19 +146,22 @@ class Requests:
             write(self._path(number), found, _WHAT)
             return found
 
-    def approve(self, number: int, times: int, until: float) -> Request:
-        """Let a request be asked so many times from now on, before a time. Errors: `InstanceError`, `InputError`."""
+    def approve(self, number: int, times: int, until: float, params: Sequence[str] = ()) -> Request:
+        """Let a request be asked so many times from now on, before a time. params: what is left open, as `ranges_of`
+        takes it; for all values of these together, so many times. Errors: `InstanceError`, `InputError`.
+        """
         if not 1 <= times <= _MOST_TIMES:
             raise InputError(f"--times {times}: 1 to {_MOST_TIMES}")
         if not until > self._clock():
             raise InputError("--until: that is over")
-        return self._decide(number, state="approved", times=times, used=0, until=until, said="")
+        ranges = ranges_of(params, parameters(self.of(number).canonical)) if params else ()
+        return self._decide(number, state="approved", times=times, used=0, until=until, said="", ranges=ranges)
 
     def deny(self, number: int, reason: str) -> Request:
         """Refuse a request, also one that was approved. Errors: `InstanceError`, `InputError`."""
         if len(reason) > MOST_LETTERS:
             raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
-        return self._decide(number, state="denied", said=reason, times=0, until=0.0)
+        return self._decide(number, state="denied", said=reason, times=0, until=0.0, ranges=())
 
     def _decide(self, number: int, **facts: object) -> Request:
         with changing(self._lock):
@@ -143,24 +169,29 @@ class Requests:
             write(self._path(number), found, _WHAT)
             return found
 
-    def use(self, asker: str, digest: str) -> Request:
-        """Count one use of an approval of exactly this question of this peer; on the disk when this returns.
+    def use(self, asker: str, question: Canonical) -> Request:
+        """Count one use of an approval of this question of this peer; on the disk when this returns. What was decided
+        of exactly this question comes before approvals that leave something open.
 
         Errors: `PolicyError` where there is none that can be used, `InstanceError`.
         """
         with changing(self._lock):
             now = self._clock()
-            same = [one for one in self.all if (one.asker, one.digest) == (asker, digest)]
+            own = [one for one in self.all if one.asker == asker]
+            same = [one for one in own if one.digest == question.digest]
+            if not any(one.left(now) or one.state == "denied" for one in same):
+                same += [one for one in own if one not in same and one.covers(question)]
             found = next((one for one in same if one.left(now)), None)
             if found is None:
-                raise PolicyError(_why(same, now))
+                outside = [one for one in own if one.ranges and one.values(question) is not None]
+                raise PolicyError(_why(same or outside, now, question))
             used = replace(found, used=found.used + 1)
             write(self._path(found.number), used, _WHAT)
             return used
 
 
-def _why(same: list[Request], now: float) -> str:
-    """Why none of the requests of a question can be used."""
+def _why(same: list[Request], now: float, question: Canonical) -> str:
+    """Why none of the requests of a question, or of one with other values, can be used."""
     last = same[-1] if same else None
     if last is None:
         return "nobody approved this question: query.request(reason=...) asks for it"
@@ -168,6 +199,8 @@ def _why(same: list[Request], now: float) -> str:
         return f"this question was denied: {last.said}" if last.said else "this question was denied"
     if last.state == "waiting":
         return "this question is not approved yet"
+    if not last.covers(question):
+        return f"this question was approved for {last.left_open} alone"
     if now >= last.until:
         return "the approval of this question has expired"
     return f"this question was approved {last.times} times, and was asked so often"

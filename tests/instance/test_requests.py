@@ -80,7 +80,8 @@ def test_a_question_waits_for_a_person_and_runs_so_often(studies, organisations)
 def test_a_driver_comes_back_and_no_use_is_left_then(studies, organisations, alice):
     """The job is on disk: found by its id, it asks the same question in other names of the session."""
     _, bob, _ = studies
-    (job,) = [job for job in Jobs(organisations["alice"][0]).all if job.state == "approved"]
+    known = [job for job in Jobs(organisations["alice"][0]).all if ("bob", "studies") in job.datasets.values()]
+    (job,) = [job for job in known if job.state == "approved"]
     handle = alice.job(job.id)
     wanted = rows(2)
     assert handle.result() == pytest.approx(wanted[wanted["age"] >= 65]["cost"].mean(), rel=1e-12)
@@ -236,7 +237,7 @@ def test_two_who_race_for_the_last_use(tmp_path, question):
 
     def use(_):
         try:
-            return Requests(tmp_path).use("alice", question.digest).used
+            return Requests(tmp_path).use("alice", question).used
         except icm.PolicyError:
             return 0
 
@@ -249,9 +250,9 @@ def test_a_use_is_written_before_it_is_granted(tmp_path, question, monkeypatch):
     """A restart between count and run, and a disk that is full: never more uses than were approved."""
     number = Requests(tmp_path).add("alice", "1" * 16, question, "").number
     Requests(tmp_path).approve(number, 1, LATER)
-    Requests(tmp_path).use("alice", question.digest)
+    Requests(tmp_path).use("alice", question)
     with pytest.raises(icm.PolicyError, match="asked so often"):
-        Requests(tmp_path).use("alice", question.digest)  # restarted
+        Requests(tmp_path).use("alice", question)  # restarted
     Requests(tmp_path).approve(number, 1, LATER)
 
     def full(*_):
@@ -260,8 +261,8 @@ def test_a_use_is_written_before_it_is_granted(tmp_path, question, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("icm_ray.instance.requests.write", full)
         with pytest.raises(icm.InstanceError):
-            Requests(tmp_path).use("alice", question.digest)
-    assert Requests(tmp_path).use("alice", question.digest).used == 1
+            Requests(tmp_path).use("alice", question)
+    assert Requests(tmp_path).use("alice", question).used == 1
 
 
 def test_an_approval_expires(tmp_path, question):
@@ -269,13 +270,13 @@ def test_an_approval_expires(tmp_path, question):
     kept = Requests(tmp_path, lambda: now[0])
     number = kept.add("alice", "1" * 16, question, "").number
     with pytest.raises(icm.PolicyError, match="not approved yet"):
-        kept.use("alice", question.digest)
+        kept.use("alice", question)
     kept.approve(number, 5, 2000.0)
     now[0] = 1999.0
-    kept.use("alice", question.digest)
+    kept.use("alice", question)
     now[0] = 2000.0
     with pytest.raises(icm.PolicyError, match="has expired"):
-        kept.use("alice", question.digest)
+        kept.use("alice", question)
     for times, until in ((1, 1500.0), (0, LATER), (10**9, LATER)):
         with pytest.raises(icm.InputError):
             kept.approve(number, times, until)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import fx
 from torch._dynamo.exc import UserError
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim, ExportedProgram, default_decompositions
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.fx.experimental.symbolic_shapes import ConstraintViolationError, GuardOnDataDependentSymNode
 from torch.nn import functional
@@ -41,9 +41,11 @@ __all__ = ["Export", "Traced", "trace"]
 _MUTATIONS = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
 _SIZES = (23, 29)  # numbers of images in a batch that a network is read for: hardly those of any other axis
 _FEW = 3  # where torch takes no symbol, one of them is small: networks that depend on it tell few from many
+_DEPTH = 4  # times that what an operation is made of may be taken apart again
 _MOST = 1024  # images of an exported batch: what torch would check for larger ones does not concern the engine
 
 aten = torch.ops.aten
+_COMPUTED = (torch.Tensor, tuple, list)  # what operations that make tensors return, and sizes are not
 _SHAPING = {
     *(aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.expand.default, aten.sym_size.int),
 }
@@ -159,11 +161,39 @@ def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Co
         warnings.simplefilter("ignore")  # torch's own notices about its exporter, which the user cannot act on
         exported = torch.export.export(net, (example,), dynamic_shapes=dynamic)
         without_writes(exported.graph, known)
-        if all(_functional(node, known) for node in exported.graph.nodes):  # then decomposing takes time for nothing
-            return exported
-        # An empty table decomposes next to nothing, but makes every in-place operation functional.
-        decomposed: ExportedProgram = exported.run_decompositions({})
-        return decomposed
+        if not all(_functional(node, known) for node in exported.graph.nodes):  # else it takes time for nothing
+            # An empty table decomposes next to nothing, but makes every in-place operation functional.
+            exported = exported.run_decompositions({})
+        return _of_known(exported, known)
+
+
+def _of_known(exported: ExportedProgram, known: Container[Any]) -> ExportedProgram:
+    """With operations that are not known replaced by what torch says they are made of, where that leaves none of them.
+
+    Else as it is: what is refused is named as the network's code has it.
+    """
+    made, unknown = exported, _unknown(exported, known)
+    for _ in range(_DEPTH):
+        torchs: Any = default_decompositions() if unknown else {}
+        table = {op: torchs[op] for op in unknown if op in torchs}
+        if not table:
+            break
+        made = made.run_decompositions(table)
+        unknown = _unknown(made, known)
+    return exported if unknown else made
+
+
+def _unknown(exported: ExportedProgram, known: Container[Any]) -> set[Any]:
+    """The operations of a graph that are none of the known ones, of those that compute with images."""
+    private, found = set(), set()
+    for node in exported.graph.nodes:
+        if node.op == "placeholder" and node.name in exported.graph_signature.user_inputs:
+            private.add(node)
+        elif private.intersection(node.all_input_nodes) and isinstance(node.meta.get("val"), _COMPUTED):
+            private.add(node)
+            if isinstance(node.target, torch._ops.OpOverload) and node.target not in known:
+                found.add(node.target)
+    return found
 
 
 def _functional(node: fx.Node, known: Container[Any]) -> bool:

@@ -197,6 +197,25 @@ def _where(build: GraphBuilder, call: Call) -> Wire:
     return affine(build, filled, scale=1 - mask, shift=mask * values)
 
 
+def _put(build: GraphBuilder, call: Call) -> Wire:
+    """x with one number in the places of a mask: `x[x < 0] = 0`."""
+    *before, mask = call["indices"]
+    value, wire = call["values"], call["self"]
+    refused = Refused("it writes other than one number into the places of one mask; torch.where(mask, value, x) does")
+    if any(one is not None for one in before) or call["accumulate"] or not isinstance(wire, Wire):
+        raise refused
+    if isinstance(value, Wire) or value.numel() != 1:
+        raise refused
+    if isinstance(mask, Wire):
+        if not mask.truth or mask.shape != wire.shape:
+            raise refused
+        return chosen(build, mask, value, wire, call.shape)
+    if mask.dtype != torch.bool or not before:
+        raise refused
+    spread_mask = mask.reshape(*mask.shape, *(1,) * (1 + len(wire.shape) - len(before) - mask.ndim))
+    return _filled(build, wire, of_sample(spread_mask, len(call.shape)), float(value))
+
+
 def _filled(build: GraphBuilder, wire: Wire, mask: torch.Tensor, value: float) -> Wire:
     """A number in the places of a mask; one that is as good as minus infinity closes them for a softmax."""
     if -_MOST < value < _MOST:
@@ -250,6 +269,7 @@ LAYOUT: Mapping[Any, Translation] = MappingProxyType(
         aten.stack.default: _stack,
         aten.masked_fill.Scalar: _masked_fill,
         aten.masked_fill.Tensor: _masked_fill,
+        aten.index_put.default: _put,
         aten.where.self: _where,
         aten.where.ScalarSelf: _where,
         aten.where.ScalarOther: _where,

@@ -88,6 +88,14 @@ def written(x: torch.Tensor) -> torch.Tensor:
     return y
 
 
+def put(x: torch.Tensor) -> torch.Tensor:
+    """Numbers in the places of masks: one of values, one that the code has."""
+    y = x.clone()
+    y[x < -0.5] = 0.25
+    y[:, :, torch.arange(x.shape[2]) % 2 == 1] = -1.0
+    return y
+
+
 MOVEMENT = {
     "expand": fn(lambda x: x.mean((2, 3), keepdim=True).expand(-1, -1, 3, 2)),
     "repeat": fn(lambda x: x.repeat(1, 2, 1, 3)),
@@ -214,6 +222,7 @@ SMOOTH = {
     "erf": fn(lambda x: torch.erf(x) - torch.erfc(2 * x)),
     "sine and cosine": fn(lambda x: torch.sin(x) + torch.cos(3 * x)),
     "mish": plain(nn.Mish()),
+    "what torch says a difference is made of": fn(lambda x: x.diff(dim=1)),
     "gelu": plain(nn.GELU()),
     "gelu tanh": plain(nn.GELU(approximate="tanh")),
     "softplus": plain(nn.Softplus()),
@@ -268,6 +277,9 @@ ORDER = {
 }
 
 CHOICES = {
+    "what torch says a count is made of": fn(lambda x: torch.count_nonzero(x > 0, -1) / 2, error=8.0),
+    "what torch says a loss is made of": fn(lambda x: F.huber_loss(x, 2 * x, reduction="none"), error=128.0),
+    "numbers in the places of masks": fn(put, error=9.0),
     "above a number": fn(lambda x: (x > 0.5).float(), error=2.0),
     "above another": fn(lambda x: (x >= x.flip(1)).to(x.dtype) + (x < -x).double(), error=4.0),
     "above a constant": with_parameter(lambda x, p: x * (x <= p), lambda s: (s[0], 1, 1), error=16.0),

@@ -34,7 +34,7 @@ def mocked(meant: Meant) -> Meant:
     if not isinstance(engine, OrganisationEngine):
         raise InputError("mock rows are in the place of other organisations': icm.connect(); here are real ones")
     stated = [_stated(engine, base) for base in dataset.bases]
-    local = engine.kept("mock rows", partial(MockEngine, engine))
+    local = engine.kept("mock rows", partial(MockEngine, engine.parties, engine.recipient, engine.config))
     drawn = [_drawn(local, *one) for one in stated]
     return Meant(pool_of(drawn) if dataset.parts else drawn[0], meant.where)
 

@@ -205,7 +205,7 @@ class Connection:
     def pictures(self, owner: str) -> dict[str, Pictures]:
         """The pictures that an organisation offers to this one, by name."""
         offered = self._own.offers(owner).pictures
-        return {item.name: Pictures(owner, item.name, item.images) for item in offered}
+        return {item.name: Pictures(owner, item.name, item.images, item.mock) for item in offered}
 
     def model_of(self, owner: str, name: str) -> PeerModel:
         """A model that an organisation offers to this one. Raises `OwnerError` where it offers none of that name."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
+from analytics.nn.mock_request import MockImages, MockRequest
 from analytics.nn.prediction import Prediction
 from analytics.nn.quota import Quota
 from analytics.nn.request import PredictionRequest, Progress
 from analytics.nn.sources.find import is_ray_dataset, source_of
 from analytics.nn.sources.held import HeldImages, are_paths
 from analytics.nn.wanted import Wanted
-from analytics.pictures import Pictures
+from analytics.pictures import MockPictures, Pictures
+from icm_ray.config import from_environment
 from icm_ray.errors import InputError, UnsupportedError
+from icm_ray.instance.mock_engine import MockEngine
 from icm_ray.instance.models import OfferedModel
 from icm_ray.network.model import PublicModel
 from icm_ray.network.outputs import Output
@@ -78,6 +82,7 @@ class PeerModel(StaysHere):
         mean, std = (_channels(part, self.input_shape) for part in (offer.mean, offer.std))
         self._intake = Intake(offer.scale, mean, std, offer.whole)
         self._loaded: dict[tuple[str, ...], tuple[Engine, LoadedWeights]] = {}
+        self._mocks: dict[tuple[str, ...], LoadedWeights] = {}
 
     def __repr__(self) -> str:
         return f"<model {self.name} of {self.owner}: {', '.join(self.outputs)} of {self.input_shape}>"
@@ -106,8 +111,9 @@ class PeerModel(StaysHere):
         """Prepare a prediction; nothing is shared before its `reveal`, whose result this organisation alone hears.
 
         Args:
-            images: Pictures of a catalogue, such as `session.peer("bob")["lesions"]`, which their owner's worker reads;
-                or images of the own organisation's in this process, as `SecureModel.predict` takes them.
+            images: Pictures of a catalogue, such as `session.peer("bob")["lesions"]`, which their owner's worker reads,
+                or mock ones in their place (`Pictures.mock`), about which answers are invented; or images of the own
+                organisation's in this process, as `SecureModel.predict` takes them.
             output: One of `outputs`.
             progress: Called during `reveal` with (images done, images in all or None) after each batch.
             k: How many classes, for "top_k".
@@ -137,16 +143,20 @@ class PeerModel(StaysHere):
             raise InputError("pictures are named by the catalogue they are in: icm data NAME FILES, and its name here")
         public = self._offer.model
         wanted = Wanted.of(public, output, k, threshold, likely=self._offer.likely)
-        owner = images.owner if isinstance(images, Pictures) else self._own
-        loaded = self._weights(owner)
+        owner = images.owner if isinstance(images, Pictures | MockPictures) else self._own
+        loaded = self._mock_weights(owner) if isinstance(images, MockPictures) else self._weights(owner)
         source: Any
+        kind: Callable[..., PredictionRequest] = PredictionRequest
         if isinstance(images, Pictures):
             source = HeldImages(loaded.session, owner, HeldImageSource(images.name, self.input_shape))
+        elif isinstance(images, MockPictures):
+            source, names = MockImages(images.count), (self.owner, self.name, images.owner, images.name)
+            kind = partial(MockRequest, outputs=None if self.owner == self._own else self.outputs, names=names)
         elif is_ray_dataset(images):
             raise UnsupportedError("a ray.data.Dataset is predicted on within one cluster, by an.SecureModel")
         else:
             source = source_of(images, self.input_shape)
-        request = PredictionRequest(
+        request = kind(
             loaded=loaded,
             model=public,
             source=source,
@@ -163,6 +173,15 @@ class PeerModel(StaysHere):
         )
         request.look()
         return Prediction(request)
+
+    def _mock_weights(self, images: str) -> LoadedWeights:
+        """None: what a prediction on mock pictures is explained by."""
+        parties = (self._own, *sorted({self.owner, images} - {self._own}))
+        if parties not in self._mocks:
+            engine = MockEngine(parties, self._own, from_environment())
+            weights = _InCatalogue(self._offer.model, self.name)
+            self._mocks[parties] = LoadedWeights(engine, weights, self.owner, Quota(None, parties, 1))
+        return self._mocks[parties]
 
     def _weights(self, images: str) -> LoadedWeights:
         """The weights in lanes with the owner of images."""

@@ -194,7 +194,7 @@ def data(
     requests: Annotated[
         list[str] | None, typer.Option("--request", help="a peer who may ask, each question approved (icm requests)")
     ] = None,
-    mock: Annotated[int, typer.Option(help="so many rows, drawn of what is public, that peers try questions on")] = 0,
+    mock: Annotated[int, typer.Option(help="so many invented rows, or pictures, that peers try questions on")] = 0,
     mock_values: Annotated[
         list[str] | None, typer.Option(help="what they hold: ward=A,B,C, age=0..120, patient=1.. (each once)")
     ] = None,
@@ -230,14 +230,17 @@ def data(
             raise InputError(f"{settings.name} is a dealer, and owns no data")
         if not files:
             raise InputError(f"icm data {name}: which files? paths of Parquet or CSV files follow")
+        invented = stated(mock, mock_values or ())
         if images or are_pictures(files):
             if policy is not None:
                 raise InputError("a policy guards rows of tables; pictures have --standing and --graph")
-            put_pictures(folder, name, files, column, standing or (), graph or ())
+            if mock_values:
+                raise InputError("mock pictures have no values to state: --mock alone says how many")
+            put_pictures(folder, name, files, column, standing or (), graph or (), mock)
         else:
             rules = Policy.from_toml(policy) if policy is not None else Policy()
             paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
-            offer(catalogue, name, paths, rules, standing or (), requests or (), stated(mock, mock_values or ()))
+            offer(catalogue, name, paths, rules, standing or (), requests or (), invented)
     found: list[tuple[Cell, ...]] = [
         (
             held.public.name,
@@ -250,7 +253,7 @@ def data(
         for held in catalogue.datasets.values()
     ]
     found += [
-        (held.public.name, held.public.images, "pictures", list(held.standing), [], 0)
+        (held.public.name, held.public.images, "pictures", list(held.standing), [], held.public.mock)
         for held in shelf.pictures.values()
     ]
     table(f"datasets of {settings.name}", _DATASETS, found, json, "nobody")

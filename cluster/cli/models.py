@@ -73,13 +73,19 @@ def model(
 
 
 def put_pictures(
-    folder: Path, name: str, files: Sequence[str], column: str | None, standing: Sequence[str], graphs: Sequence[str]
+    folder: Path,
+    name: str,
+    files: Sequence[str],
+    column: str | None,
+    standing: Sequence[str],
+    graphs: Sequence[str],
+    mock: int = 0,
 ) -> HeldPictures:
     """Have pictures under a name. Errors: those of `offer_pictures`."""
     from icm_ray.instance.pictures import PictureShelf, offer_pictures
 
     paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
-    return offer_pictures(PictureShelf(folder), name, paths, column, standing, graphs)
+    return offer_pictures(PictureShelf(folder), name, paths, column, standing, graphs, mock)
 
 
 def add_model_command(app: typer.Typer) -> None:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from icm_ray.instance.engine import OrganisationEngine
+from icm_ray.config import EngineConfig
 from icm_ray.runtime.carriers.threads import ThreadEngine
 
 __all__ = ["MockEngine"]
 
 
 class MockEngine(ThreadEngine):
-    """`Engine` with the parties of lanes between organisations, and their settings, as threads over links in memory.
+    """`Engine` with the parties of lanes between organisations as threads over links in memory. recipient: the asker.
 
     What is asked here is written in no ledger that outlives it, and takes no randomness that was dealt ahead of time.
     """
 
     mock = True
 
-    def __init__(self, like: OrganisationEngine) -> None:
-        self._recipient = like.recipient
-        config = replace(like.config, ledger=None, stock=None, rtt_ms=0.0, mbit=0.0)
-        super().__init__(like.parties, like.owners, 1, config)
+    def __init__(self, parties: tuple[str, ...], recipient: str, config: EngineConfig) -> None:
+        self._recipient = recipient
+        super().__init__(parties, (), 1, replace(config, ledger=None, stock=None, rtt_ms=0.0, mbit=0.0))
 
     @property
     def recipient(self) -> str:

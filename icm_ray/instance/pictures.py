@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from icm_ray.instance.shelf import Shelf
 from icm_ray.network.outputs import Output
 from icm_ray.owner.images.files import open_images, stored_shape
 from icm_ray.owner.images.pictures import PICTURE_SUFFIXES
+from icm_ray.owner.mock_rows import MOST_MOCK_ROWS
 from icm_ray.payload import Name
 from icm_ray.query.image_tasks import ImageSource
 
@@ -24,11 +25,12 @@ _TRIED: Final = (3, 8, 8)
 """The shape that pictures are opened as when they are offered: of networks that read them each has its own."""
 
 
-class OfferedPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What peers see of them. images: how many."""
+class OfferedPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What peers see of them. images: how many. mock: how many mock pictures predictions are tried on."""
 
     name: Name
     images: int
+    mock: Annotated[int, msgspec.Meta(ge=0, le=MOST_MOCK_ROWS)] = 0
 
 
 class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,9 +82,11 @@ def offer_pictures(
     column: str | None = None,
     standing: Sequence[str] = (),
     graphs: Sequence[str] = (),
+    mock: int = 0,
 ) -> HeldPictures:
-    """Have pictures under a name. paths: absolute; wildcards and directories too. Errors: those of opening them;
-    `InputError` for a name that is none, or peers who may ask without a model that they may ask with.
+    """Have pictures under a name. paths: absolute; wildcards and directories too. mock: as of `OfferedPictures`.
+    Errors: those of opening them; `InputError` for a name that is none, or peers who may ask without a model that they
+    may ask with.
     """
     if not name.isidentifier():
         raise InputError(f"{name!r} is no name of pictures: letters, digits and _")
@@ -91,6 +95,7 @@ def offer_pictures(
     if name in Catalogue(shelf.folder).datasets:
         raise InputError(f"a dataset is called {name!r}: icm data {name} --remove")
     info = open_images(ImageSource(tuple(paths), stored_shape(paths) or _TRIED, column)).info
-    held = HeldPictures(OfferedPictures(name, sum(info.rows)), tuple(paths), column, tuple(standing), tuple(graphs))
+    public = OfferedPictures(name, sum(info.rows), mock)
+    held = HeldPictures(public, tuple(paths), column, tuple(standing), tuple(graphs))
     shelf.put(held)
     return held

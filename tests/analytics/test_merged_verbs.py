@@ -176,7 +176,7 @@ INSTEAD = {
 }  # fmt: skip
 """What the refusals say to ask: of merged frames by their kind, and of pandas'."""
 NO_WAY = {("SecureColumn", "dt"), ("SecureFrame", "forget"), ("SecureFrame", "mock")}
-"""Not of this kind at all; what is said there ends the frames."""
+"""Not of this kind at all; what is said there ends the frames, or is of other organisations' rows."""
 
 
 def test_what_a_refusal_says_to_ask_is_answered(merged):

@@ -14,9 +14,11 @@ from typer.testing import CliRunner
 import icm_ray as icm
 from analytics.nn.offering import offered
 from cluster.cli.main import app
+from icm_ray.instance.found import found
 from icm_ray.instance.messages import Offers
 from icm_ray.instance.models import ModelShelf
-from icm_ray.instance.pictures import PictureShelf, offer_pictures
+from icm_ray.instance.pictures import OfferedPictures, PictureShelf, offer_pictures
+from icm_ray.instance.settings import Settings
 from icm_ray.network.model import IMAGES
 from icm_ray.network.programs import WeightLoad, bias_name, encode_model_question, program_of
 from icm_ray.query.held import HeldImageSource, HeldWeight
@@ -108,6 +110,77 @@ def test_what_is_offered_is_public_alone(skin, alice, bob, organisations):
     assert weight.tobytes()[:8] not in said
     with pytest.raises(icm.OwnerError, match="nobody offers a model 'lungs' to bob"):
         bob.model("lungs")
+
+
+# --- mock pictures --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def offered_mock(skin, organisations):
+    """Bob's pictures, of which he says that there are 40 mock ones."""
+    pictures = PictureShelf(organisations["bob"][0])
+    pictures.put(replace(pictures.pictures["lesions"], public=OfferedPictures("tried", 5, 40)))
+    yield
+    pictures.remove("tried")
+
+
+def test_predictions_on_mock_pictures_are_invented_and_ask_nobody(offered_mock, bob, shelf, monkeypatch):
+    model, tried, used = bob.model("skin"), bob.peer("bob")["tried"], dict(shelf.used("skin"))
+    monkeypatch.setattr(type(bob._own.link), "call", lambda *_: pytest.fail("somebody was asked"))
+    prediction = model.predict(tried.mock())
+    found = prediction.reveal()
+    assert (found.shape, found.dtype, set(found.tolist())) == ((40,), np.int64, {0, 1, 2})
+    assert found.mock
+    assert repr(found).endswith("(of mock rows)")
+    assert model.predict(tried.mock()).reveal().tolist() == found.tolist()
+    batches = [batch["label"] for batch in prediction.iter_batches("bob")]
+    assert np.concatenate(batches).tolist() == found.tolist()
+    assert [len(batch) for batch in batches] == [32, 8]
+    assert prediction.explain().startswith("of mock rows: nobody is asked")
+    with pytest.raises(icm.OwnerError, match="not in the session"):
+        prediction.reveal(to="mallory")
+    with pytest.raises(icm.PolicyError, match="its model 'skin' says label, and no logits"):
+        model.predict(tried.mock(), output="logits").reveal()
+    assert dict(shelf.used("skin")) == used
+
+
+def test_mock_predictions_have_the_form_of_real_ones(offered_mock, alice):
+    """Alice may ask her own model for anything; answers agree with one another."""
+    model, tried = alice.model("other"), alice.peer("bob")["tried"].mock()
+
+    def asked(output, **more):
+        return model.predict(tried, output=output, **more).reveal()
+
+    logits = asked("logits")
+    assert logits.shape == (40, 4)
+    assert asked("label").tolist() == logits.argmax(1).tolist()
+    assert asked("top_k", k=2).tolist() == np.argsort(-logits, axis=1)[:, :2].tolist()
+    assert asked("above", threshold=1).tolist() == (logits >= 1).astype(int).tolist()
+    chances = asked("probabilities")
+    assert np.abs(chances.sum(axis=1) - 1).max() < 1e-3
+    assert chances.argmax(1).tolist() == logits.argmax(1).tolist()
+
+
+def test_pictures_without_mock_ones_say_how_there_are_some(skin, alice):
+    with pytest.raises(icm.OwnerError, match="bob offers no mock pictures of 'lesions'"):
+        alice.peer("bob")["lesions"].mock()
+    said = msgspec.msgpack.encode(OfferedPictures("lesions", 5))
+    assert b"mock" not in said
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(OfferedPictures("x", 5, 1 << 30)), type=OfferedPictures)
+
+
+def test_icm_data_states_mock_pictures(tmp_path, images):
+    home, path = tmp_path / "bob", tmp_path / "lesions.npy"
+    found(home, Settings("bob", "organisation", "127.0.0.1:0"))
+    np.save(path, images)
+    said = CliRunner().invoke(app, ["data", "--home", str(home), "lesions", str(path), "--mock", "16", "--json"])
+    assert [(one["name"], one["mock"]) for one in json.loads(said.output)] == [("lesions", 16)]
+    wrong = CliRunner().invoke(
+        app, ["data", "--home", str(home), "lesions", str(path), "--mock", "16", "--mock-values", "x=1"]
+    )
+    assert wrong.exit_code
+    assert "no values to state" in " ".join(str(wrong.exception or wrong.output).split())
 
 
 # --- lies ---------------------------------------------------------------------------------------------------------
@@ -316,7 +389,14 @@ def test_commands_offer_models_and_pictures(organisations, tmp_path):
     (row,) = [row for row in listed if row["name"] == "exported"]
     assert (row["images"], row["says"], row["used"]) == ("1 x 4 x 4", ["label"], ["bob 0 of 10"])
     listed = json.loads(icm_says("data", "mine", str(tmp_path / "mine.npy"), "--json"))
-    assert {"name": "mine", "rows": 4, "columns": "pictures", "answered_at_once": [], "may_request": []} in listed
+    assert {
+        "name": "mine",
+        "rows": 4,
+        "columns": "pictures",
+        "answered_at_once": [],
+        "may_request": [],
+        "mock": 0,
+    } in listed
     assert "mine" not in icm_says("data", "mine", "--remove", "--json")
     assert "exported" not in icm_says("model", "exported", "--remove", "--json")
     for wrong in (("data", "mine", str(tmp_path / "mine.npy"), "--standing", "bob"), ("model", "m", "none.pt2")):

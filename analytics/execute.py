@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from msgspec.structs import replace as replace_fields
-from numpy.typing import NDArray
 
 from analytics.among_others import among_others
 from analytics.batches import batches
 from analytics.dataset import Dataset, pool_of
 from analytics.progress import Progress
+from analytics.receipt import Receipt
 from icm_ray.errors import IcmError, InputError
 from icm_ray.query.answer import answers
 from icm_ray.query.disclosure import check_disclosure
@@ -29,6 +28,7 @@ from icm_ray.query.merge import Merge
 from icm_ray.query.merged_shares import rows_of_merge
 from icm_ray.query.pool import Pool, PooledRows, pooled
 from icm_ray.query.question import Asked, DatasetFacts, Question, SharedColumn, Sharing, encode_asked
+from icm_ray.query.result_table import check_deliverable
 from icm_ray.query.row_set import Earlier, RowSet
 from icm_ray.query.rows import Rows, column_of
 from icm_ray.query.secret_rows import SecretRows
@@ -36,7 +36,7 @@ from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.told_rows import asked_of
-from icm_ray.runtime.driver.engine import Engine, LaneJob
+from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
 from icm_ray.runtime.orders.origins import FromQuestion
 
 __all__ = ["Part", "check", "explain", "run", "share"]
@@ -97,6 +97,10 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
         earlier = tuple(Earlier(name, _earlier(engine, guarded[name], own)) for name, own in told.items())
         asked = Asked(replace_fields(question, earlier=earlier), asked.facts)
     check_disclosure(asked, _members(engine))
+    if not engine.hears(question.to):
+        check_deliverable(asked)
+        if len(batches(parts)) > 1:
+            raise InputError("what is for another organisation is asked in one question: fewer columns or groups")
     return engine, asked
 
 
@@ -107,11 +111,15 @@ def explain(parts: Sequence[Part], to: str | None) -> str:
 
 
 def run(parts: Sequence[Part], to: str | None) -> list[Any]:
-    """The results, in order; of those that are found in several questions, the first is asked with all others.
+    """The results, in order; of those that are found in several questions, the first is asked with all others. What is
+    for another organisation, a receipt stands for.
 
     Errors: those of `check` and of lowering before anything is shared; those of owners' workers; `FaultError` in the
     middle.
     """
+    engine = parts[0].dataset.engine if parts else None
+    if engine is not None and not engine.hears(to or engine.recipient):
+        return _answers(parts, to)
     results: list[Any] = [None] * len(parts)
     going = dict(enumerate(parts))
     while True:
@@ -175,13 +183,20 @@ def _earlier(engine: Engine, dataset: Dataset, own: tuple[RowSet, ...]) -> tuple
 
 def _run(parts: Sequence[Part], engine: Engine, asked: Asked) -> list[Any]:
     lowered = _lowered(engine, asked)
+    elsewhere = "" if not isinstance(asked.what, Question) or engine.hears(asked.what.to) else asked.what.to
     if lowered.last is None:
+        if elsewhere:
+            raise InputError(f"{parts[0].statistic.title}: it is public, and opened for nobody")
         return answers(asked, lowered, {})
-    *first, last = _jobs(asked, lowered)
+    *first, last = [replace(job, elsewhere=elsewhere) for job in _jobs(asked, lowered)]
     if not first:
-        return answers(asked, lowered, engine.execute([last])[0].results)
-    with parts[0].dataset.answering.alone(asked.digest):
-        return answers(asked, lowered, _over_lanes(engine, first, lowered.kept, last))
+        (opened,) = engine.execute([last])
+    else:
+        with parts[0].dataset.answering.alone(asked.digest):
+            opened = _over_lanes(engine, first, lowered.kept, last)
+    if elsewhere:
+        return [Receipt(elsewhere, opened.delivered)] * len(parts)
+    return answers(asked, lowered, opened.results)
 
 
 def share(dataset: Dataset, columns: tuple[SharedColumn, ...], where: Of | None = None) -> Dataset:
@@ -266,16 +281,16 @@ def _jobs(asked: Asked, lowered: Lowered) -> list[LaneJob]:
 
 def _over_lanes(
     engine: Engine, first: Sequence[LaneJob], kept: Mapping[int, Mapping[str, tuple[int, ...]]], last: LaneJob
-) -> Mapping[str, NDArray[np.uint64]]:
+) -> Execution:
     names = [name for keys in kept.values() for name in keys]
     try:
         with Progress("reading", len(first), "lanes", 0) as steps:
             engine.execute([replace(job, done=steps.done) for job in first])
         engine.gather({lane: keys for lane, keys in kept.items() if lane != last.lane}, last.lane)
-        results = engine.execute([last])[0].results
+        (opened,) = engine.execute([last])
     except BaseException:
         with suppress(IcmError):  # the first cause is the one to report
             engine.forget(names)
         raise
     engine.forget(names)
-    return results
+    return opened

@@ -259,7 +259,7 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
             )
             return finish(table)
 
-        return Query(parts, f"{title} by {self._by_words}", build, note)
+        return Query(parts, f"{title} by {self._by_words}", build, note, bool(note))
 
     def _noise(
         self, columns: Sequence[GroupColumn], statistics: Sequence[Statistic], part: Part

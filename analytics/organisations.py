@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from analytics.arrived import Arrived, arrived
 from analytics.frame import SecureFrame
 from analytics.pictures import Pictures
 from analytics.pooling import concat
@@ -42,7 +43,7 @@ class Connection:
     """
 
     def __init__(self, folder: Path, lanes: int, config: EngineConfig | None) -> None:
-        self._own = Organisation(folder)
+        self._own, self._folder = Organisation(folder), folder
         self._lanes, self._config = lanes, config
         self._engines: dict[tuple[str, ...], OrganisationEngine] = {}
         self._lock = threading.Lock()
@@ -132,6 +133,18 @@ class Connection:
             name: _held(engine, owner, self._public(owner, dataset)) for name, (owner, dataset) in job.datasets.items()
         }
         return again(job, {name: frame.meant.dataset for name, frame in frames.items()})
+
+    def results(self) -> tuple[Arrived, ...]:
+        """What peers' questions have answered for this organisation, by number: `query.reveal(to=...)` of theirs.
+
+        Raises:
+            InstanceError: The instance's files are damaged.
+
+        Examples:
+            >>> [result.value() for result in icm.connect().results()]  # doctest: +SKIP
+            [203.3]
+        """
+        return tuple(arrived(self._folder))
 
     def model(self, name: str) -> PeerModel:
         """A model of the own organisation's, else of the first peer who offers one of that name to it.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from analytics.execute import Part, check, explain, run
 from analytics.mock_results import SAID, of_mock
+from analytics.receipt import Receipt
 from analytics.rows_stay import RowsStayError
 from analytics.uncompared import Uncompared
 from icm_ray.errors import InputError
@@ -25,8 +27,15 @@ FOLLOWS: Final = "questions that follow find what is not added up in the groups 
 
 
 def _built(queries: Sequence[Query], to: str | None) -> list[Any]:
-    """What queries make of their results, which are opened together; it may be a query again."""
-    results = iter(run([part for query in queries for part in query._parts], to))
+    """What queries make of their results, which are opened together; it may be a query again. What is for another
+    organisation, a receipt stands for.
+    """
+    for query in queries:
+        query._check_recipient(to)
+    answered = run([part for query in queries for part in query._parts], to)
+    if isinstance(answered[0], Receipt):
+        return [answered[0]] * len(queries)
+    results = iter(answered)
     return [query._build(list(islice(results, len(query._parts)))) for query in queries]
 
 
@@ -47,18 +56,25 @@ class Query(Uncompared):
         build: What makes the result of those of the parts; by default the only one's. Where it makes a query, that is
             revealed next.
         note: What else there is to say of it in `explain`.
+        follows: Whether `build` may make a query.
 
     Examples:
         >>> visits["age"].mean()
         <mean of age, not revealed: .explain() says what .reveal() opens>
     """
 
-    __slots__ = ("_build", "_note", "_parts", "_title")
+    __slots__ = ("_build", "_follows", "_note", "_parts", "_title")
 
     def __init__(
-        self, parts: Sequence[Part], title: str, build: Callable[[list[Any]], Any] = _only, note: str = ""
+        self,
+        parts: Sequence[Part],
+        title: str,
+        build: Callable[[list[Any]], Any] = _only,
+        note: str = "",
+        follows: bool = False,
     ) -> None:
         self._parts, self._title, self._build, self._note = tuple(parts), title, build, note
+        self._follows = follows
 
     def __repr__(self) -> str:
         return f"<{self._title}, not revealed: .explain() says what .reveal() opens>"
@@ -125,6 +141,7 @@ class Query(Uncompared):
               opened: the sum, to be divided by 5: the number of rows is public
             ...
         """
+        self._check_recipient(to)
         told = explain(self._parts, to)
         told = f"{SAID}: nobody else is asked\n{told}" if self.session.mock else told
         return f"{self._note}\n{told}" if self._note else told
@@ -136,10 +153,13 @@ class Query(Uncompared):
         a single-driver session it acts for all) gets it back.
 
         Args:
-            to: The party or owner who puts the result together; None: the driver.
+            to: The party or owner who puts the result together; None: the driver. In a session of `icm.connect`
+                another organisation that takes part gets the result in its own instance (`icm results`), and nobody
+                else does.
 
         Returns:
-            An int or float, or (counts, edges) of a histogram, as the method that made the query says.
+            An int or float, or (counts, edges) of a histogram, as the method that made the query says; a receipt where
+            it is another organisation's.
 
         Raises:
             InputError: The rows were forgotten.
@@ -158,14 +178,15 @@ class Query(Uncompared):
         """
         return self.reveal_together([self], to)[0]
 
-    def request(self, reason: str = "") -> Requested:
+    def request(self, reason: str = "", to: str | None = None) -> Requested:
         """Ask the owners, who are other organisations, to approve this question, and let it wait for them.
 
         Args:
-            reason: For the people who decide. What would be opened, they read from the question itself.
+            reason: For the people who decide. What would be opened, and to whom, they read from the question itself.
+            to: The organisation that the result is for; None: this one.
 
         Returns:
-            A handle; its `result(timeout=...)` waits, and reveals to this organisation.
+            A handle; its `result(timeout=...)` waits, and reveals.
 
         Raises:
             InputError: The session is not one of `icm.connect`, or this is asked in several questions.
@@ -178,7 +199,8 @@ class Query(Uncompared):
         from analytics.requests import request  # instances of organisations, for those who ask them alone
 
         whole = self._build is _only and len(self._parts) == 1
-        return request(self.session, self._parts, self._title, reason, self.reveal, whole)
+        self._check_recipient(to)
+        return request(self.session, self._parts, self._title, reason, partial(self.reveal, to), whole, to)
 
     @classmethod
     def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> tuple[Any, ...]:
@@ -229,6 +251,8 @@ class Query(Uncompared):
             >>> print(an.Query.explain_together([visits["age"].min(), visits["age"].max()]).splitlines()[0])
             min of age
         """
+        for query in queries:
+            query._check_recipient(to)
         return explain([part for query in queries for part in query._parts], to)
 
     @property
@@ -254,7 +278,8 @@ class Query(Uncompared):
                 return build(found)
             return cls._joined([*further.values()], title, lambda more: build(_replaced(found, further, more)))
 
-        return cls([part for query in queries for part in query._parts], title, made)
+        follows = any(query._follows for query in queries)
+        return cls([part for query in queries for part in query._parts], title, made, follows=follows)
 
     def check(self, to: str | None = None) -> None:
         """Raise what `reveal(to)` would raise because of the question alone: no worker is asked.
@@ -270,7 +295,13 @@ class Query(Uncompared):
         Examples:
             >>> visits["age"].mean().check(to="bob")
         """
+        self._check_recipient(to)
         check(self._parts, to)
+
+    def _check_recipient(self, to: str | None) -> None:
+        """Raise `InputError` where what follows would have to be asked by who does not hear the first answer."""
+        if self._follows and not self.session.hears(to or self.session.recipient):
+            raise InputError(f"{self._title} is found in questions that follow from one another: ask for it yourself")
 
 
 def _replaced(found: list[Any], places: Iterable[int], more: Sequence[Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from analytics.batches import batches
 from analytics.dataset import Dataset, pool_of
 from analytics.execute import Part, check, run
+from analytics.receipt import Receipt
 from icm_ray.errors import InputError, InstanceError, PolicyError, ProgramError
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.jobs import Job
@@ -63,7 +64,7 @@ class Requested:
             timeout: Seconds to wait for approvals.
 
         Returns:
-            What the query's `reveal` returns.
+            What the query's `reveal` returns: a receipt where it is another organisation's.
 
         Raises:
             PolicyError: An owner denied it, with its reason; or the approval has expired, or was used up.
@@ -91,9 +92,15 @@ class Requested:
 
 
 def request(
-    session: Engine, parts: Sequence[Part], title: str, reason: str, ask: Callable[[], Any], whole: bool
+    session: Engine,
+    parts: Sequence[Part],
+    title: str,
+    reason: str,
+    ask: Callable[[], Any],
+    whole: bool,
+    to: str | None = None,
 ) -> Requested:
-    """Request what parts ask. ask: reveals it. whole: whether its result is that of the only part.
+    """Request what parts ask. ask: reveals it. whole: whether its result is that of the only part. to: whom it is for.
 
     Errors: `InputError` (no organisation's session, several questions, a reason too long), those of `check`.
     """
@@ -103,7 +110,7 @@ def request(
         raise InputError("only other organisations are requested: icm.connect(); reveal() asks at once")
     if len(reason) > MOST_LETTERS:
         raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
-    _, asked = check(parts, None)
+    _, asked = check(parts, to)
     if len(batches(parts)) > 1:
         raise InputError(f"{title} is asked in several questions: request each column or group alone")
     if not all(isinstance(facts, OwnerRows) for facts in asked.facts):
@@ -161,5 +168,6 @@ def _parts_of(job: Job, datasets: Mapping[str, Dataset]) -> list[Part]:
 
 def again(job: Job, datasets: Mapping[str, Dataset]) -> Any:
     """Ask a job's question in another session: the result, or one for each statistic where it is made of several."""
-    results = run(_parts_of(job, datasets), None)
-    return results[0] if job.whole else tuple(results)
+    what = decode_asked(job.question).what
+    results = run(_parts_of(job, datasets), what.to if isinstance(what, Question) else None)
+    return results[0] if job.whole or isinstance(results[0], Receipt) else tuple(results)

@@ -442,7 +442,7 @@ class _Search:
                 found[place] = list(result)
             return then(found)
 
-        return Query(parts, self.title, build, note="" if at else self.note)
+        return Query(parts, self.title, build, note="" if at else self.note, follows=True)
 
     def _following(self, at: int, runs: Sequence[_Run], found: Sequence[Sequence[Any]], lacking: Sequence[int]) -> Any:
         """The result, or what is asked of the next column."""

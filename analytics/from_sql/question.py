@@ -45,7 +45,7 @@ class SqlQuery(Query):
             return Query(told, second.title, lambda more: _table(opened, names, [*results, *placed(more)]))
 
         note = "" if second is None else f"{second.title}; {FOLLOWS}"
-        super().__init__([replace(part, text=text) for part in opened.parts], title, build, note)
+        super().__init__([replace(part, text=text) for part in opened.parts], title, build, note, second is not None)
 
     @property
     def text(self) -> str:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cluster.cli import audit, bench, demo, explain_code, health, instance, policy, predict, requests
+from cluster.cli import audit, bench, demo, explain_code, health, instance, policy, predict, requests, results
 from cluster.cli.terminal import printable
 from icm_ray.errors import IcmError
 
@@ -27,6 +27,7 @@ app.add_typer(policy.app, name="policy")
 instance.add_commands(app)
 health.add_commands(app)
 requests.add_commands(app)
+results.add_commands(app)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from icm_ray.errors import InstanceError, PolicyError
 from icm_ray.instance.audit import AuditLog
-from icm_ray.instance.canonical import canonical
+from icm_ray.instance.canonical import canonical, recipient
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
 from icm_ray.instance.granting import Granting
 from icm_ray.instance.halves import Halves
@@ -44,6 +44,7 @@ from icm_ray.instance.messages import (
 )
 from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.requests import MOST_LETTERS, Request, Requests
+from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
 from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
@@ -51,6 +52,7 @@ from icm_ray.names import DEALER, DRIVER
 from icm_ray.policy import Policy, is_ledger_name
 from icm_ray.runtime.orders.house import (
     Allowed,
+    ExpectResult,
     Held,
     HouseAnswer,
     HouseCall,
@@ -62,6 +64,8 @@ from icm_ray.runtime.orders.house import (
     OpenWeights,
     Own,
     Refused,
+    Taken,
+    TakeResult,
     UseModel,
     UsePictures,
 )
@@ -92,12 +96,13 @@ class Answers:
         requests: Requests,
         outbox: Outbox,
         models: ModelAnswers,
+        results: Results,
     ) -> None:
         self._settings, self._key, self._roster, self._catalogue = settings, key, roster, catalogue
         self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
         self._requests, self._outbox = requests, outbox
         self._granting = Granting(settings.name, requests)
-        self._models, self.name = models, settings.name
+        self._models, self._results, self.name = models, results, settings.name
 
     # --- peers ----------------------------------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ class Answers:
         held = {name: self._opens(asker, name) for name in sorted(set(call.names.values()))}
         if not held:
             raise PolicyError(f"{self.name} refuses: no dataset of it is asked for", party=self.name)
-        if all(asker in one.standing for one in held.values()):
+        if all(_stands(one, asker, recipient(call.question, self.name), self.name) for one in held.values()):
             return Decided(0, "approved", left=-1)
         versions = {name: _version(one) for name, one in held.items()}
         question = canonical(call.question, self.name, call.names, call.parties, versions)
@@ -239,7 +244,7 @@ class Answers:
             case MayRun(kind=kind, asked=asked, datasets=datasets):
                 read = {name: self._opens(asker, name) for name in datasets}
                 digest = hashlib.sha256(asked).hexdigest()
-                if all(asker in (self.name, *one.standing) for one in read.values()):
+                if asker == self.name or all(_stands(one, asker, call.to, self.name) for one in read.values()):
                     self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets))
                     return Allowed()
                 taken = self._granting.grant(asker, call, {name: _version(one) for name, one in read.items()})
@@ -248,6 +253,8 @@ class Answers:
                     facts |= {"values": taken.values} if taken.values else {}
                     self._audit.add(asker, kind, **facts, use=f"{taken.request.used} of {taken.request.times}")
                 return Allowed(counted=True)
+            case ExpectResult() | TakeResult():
+                return self._received(asker, call)
             case ListensAt(session, lane, inside):
                 self._halves.of(asker, session, lane).inside = inside
             case IsOwn(session, lane, member):
@@ -259,6 +266,18 @@ class Answers:
                 self._audit.add(asker, "refused by rows", kind=kind)
         return Allowed()
 
+    def _received(self, asker: str, call: ExpectResult | TakeResult) -> HouseAnswer:
+        """A result that a peer's question has for this organisation."""
+        if asker == self.name:
+            raise PolicyError(f"{self.name} refuses: what its own users ask, they hear themselves", party=self.name)
+        self._roster.approved(asker)
+        if isinstance(call, ExpectResult):
+            self._results.expect(self.name, asker, call.size)
+            return Allowed()
+        kept = self._results.add(self.name, asker, call)
+        self._audit.add(asker, "delivered", result=str(kept.number))
+        return Taken(kept.number)
+
     def _opens(self, asker: str, dataset: str) -> HeldDataset:
         """A dataset that an asker may open: what it may ask of it, standing or other approvals say. Errors:
         `PolicyError`, the same where there is none.
@@ -267,6 +286,13 @@ class Answers:
         if held is None or asker not in (self.name, *held.standing, *held.requests):
             raise PolicyError(f"{self.name} refuses: it offers {asker} no dataset {dataset!r}", party=self.name)
         return held
+
+
+def _stands(held: HeldDataset, asker: str, to: str, me: str) -> bool:
+    """Whether a dataset stands open for questions of an asker whose results are for `to`; "": for the asker. me: the
+    owner, whom nobody has to let hear of its own rows.
+    """
+    return asker in held.standing and to in ("", asker, me, *held.standing)
 
 
 def _version(held: HeldDataset) -> str:

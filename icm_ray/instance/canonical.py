@@ -24,7 +24,7 @@ from icm_ray.query.lower import lower
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.question import Asked, DatasetFacts, Question, decode_asked
 
-__all__ = ["LARGEST", "Canonical", "canonical", "in_words"]
+__all__ = ["LARGEST", "Canonical", "canonical", "in_words", "recipient"]
 
 LARGEST: Final = 1 << 16
 """Bytes of a question that a person is asked to approve."""
@@ -70,6 +70,15 @@ def canonical(
     except (IcmError, ArithmeticError, ValueError, LookupError, TypeError, AttributeError):
         raise PolicyError(f"{me} refuses: this is no question that can be approved", party=me) from None
     return found
+
+
+def recipient(payload: bytes, me: str) -> str:
+    """Whom the results of a question are for. Errors: `PolicyError` for what is none. me: who refuses it."""
+    try:
+        what = decode_asked(payload).what
+    except IcmError:
+        raise PolicyError(f"{me} refuses: this is no question that can be approved", party=me) from None
+    return what.to if isinstance(what, Question) else ""
 
 
 def _renamed(asked: Asked, me: str, names: Mapping[str, str]) -> Asked:

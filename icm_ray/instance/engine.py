@@ -109,3 +109,7 @@ class OrganisationEngine(LaneEngine):
     def recipient(self) -> str:
         """Who receives results where nobody is named: this organisation."""
         return self._own.name
+
+    def hears(self, recipient: str) -> bool:
+        """What is for this organisation."""
+        return recipient in {self._own.name, DRIVER}

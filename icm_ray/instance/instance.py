@@ -29,6 +29,7 @@ from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
 from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.requests import Requests
+from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, successor
 from icm_ray.instance.settings import WILDCARDS, read_settings
@@ -83,7 +84,7 @@ class Instance:
         )
         self.halves = Halves(settings, config, self._member)
         self._stopping = threading.Event()
-        self.requests = Requests(folder)
+        self.requests, self.results = Requests(folder), Results(folder, limits.results, limits.result_bytes)
         outbox = Outbox(Jobs(folder), self.ask, self._stopping)
         self._answers = Answers(
             settings,
@@ -97,6 +98,7 @@ class Instance:
             self.requests,
             outbox,
             ModelAnswers(settings.name, folder, self.audit),
+            self.results,
         )
         self._conversations: dict[str, list[Conversation]] = {}
         self._changing = threading.RLock()

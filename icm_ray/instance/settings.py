@@ -27,7 +27,8 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one peer may take of this instance at a time. workers: processes. calls: a second. message_bytes: of one
-    call. job_seconds: of one partition. silence: seconds after which a peer's instance counts as gone.
+    call. job_seconds: of one partition. silence: seconds after which a peer's instance counts as gone. results: of its
+    questions that are kept here for this organisation, 0: none. result_bytes: of the numbers in one.
     """
 
     workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
@@ -35,6 +36,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 28)] = 1 << 24
     job_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 600.0
     silence: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 15.0
+    results: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 100
+    result_bytes: Annotated[int, msgspec.Meta(ge=8, le=1 << 22)] = 1 << 22
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

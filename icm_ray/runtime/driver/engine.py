@@ -41,7 +41,8 @@ class LaneJob:
     nowhere else. profile: whether the members measure what they spend their time on (`icm_ray.profile`).
     trace: whether they count what the run allocates, which makes it slower. origin: what program and tasks follow
     from: each member that contributes derives them from it, and refuses others. done: called once it has run, in a
-    thread of its lane. stop: set by whoever wants it, and nobody else's job, to end soon.
+    thread of its lane. stop: set by whoever wants it, and nobody else's job, to end soon. elsewhere: a recipient whose
+    results go to its own organisation, and are not heard here.
     """
 
     lane: int
@@ -54,6 +55,7 @@ class LaneJob:
     origin: Origin = field(default_factory=Free)
     done: Callable[[], None] | None = field(default=None, compare=False)
     stop: Event | None = field(default=None, compare=False)
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Execution:
     rounds, bytes sent by all parties, bytes from the dealer, seconds: as the workers counted them. spent: seconds by
     member (the dealer's name is "dealer"), by part, which add up to the member's own seconds; empty where the job asked
     for no profile. peaks: the most that a traced run allocated at a time, bytes by member. preprocessed:
-    whether the randomness was dealt ahead of time, by `Engine.preprocess`.
+    whether the randomness was dealt ahead of time, by `Engine.preprocess`. delivered: the number that results have at
+    the organisation `LaneJob.elsewhere`; 0: there were none for it.
     """
 
     results: dict[str, RingArray]
@@ -75,6 +78,7 @@ class Execution:
     spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     peaks: Mapping[str, int] = field(default_factory=dict)
     preprocessed: bool = False
+    delivered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,9 @@ class Engine(Protocol):
     @property
     def recipient(self) -> str:
         """Who receives results where nobody is named."""
+
+    def hears(self, recipient: str) -> bool:
+        """Whether results for a recipient come to this process; those of others go to their own organisation."""
 
     @property
     def usable_lanes(self) -> tuple[int, ...]:

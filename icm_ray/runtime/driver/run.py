@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from icm_ray.errors import Desynchronised, FaultError, InputError, OwnerError, ProgramError, StockMismatch
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.ops.linear import Reveal
-from icm_ray.program.program import Program, encode_program
+from icm_ray.program.program import encode_program
 from icm_ray.program.stamped import RunSettings, Stamped
 from icm_ray.protocols.io import array_shape, reconstruct
 from icm_ray.query.tasks import Given, InputTask
@@ -44,7 +45,7 @@ def run(lane: Lane, number: int, job: LaneJob, settings: RunSettings, stop: thre
             raise ProgramError(f"{name} is given tasks for a program that it has no part in")
     _fits(lane, job)
     arrived: dict[str, dict[str, RingArray]] = {}
-    due = _due(program)
+    due = _due(job)
 
     def result(name: str, message: ResultMessage) -> None:
         if message.job != number:
@@ -90,6 +91,7 @@ def run(lane: Lane, number: int, job: LaneJob, settings: RunSettings, stop: thre
         {name: report.spent for name, report in said.items() if report.spent},
         {name: report.peak_bytes for name, report in said.items() if report.peak_bytes},
         all(report.preprocessed for report in reports),
+        _delivered(job, said),
     )
 
 
@@ -131,11 +133,22 @@ def _give(lane: Lane, order: Job, job: LaneJob) -> None:
                 raise
 
 
-def _due(program: Program) -> dict[tuple[str, str], tuple[int, ...]]:
+def _delivered(job: LaneJob, said: Mapping[str, Report]) -> int:
+    """The number that results have where they went. Raises `Desynchronised` where they did not."""
+    if not any(isinstance(node.op, Reveal) and node.op.to == job.elsewhere for node in job.program.nodes):
+        return 0
+    if not (number := said[job.elsewhere].delivered):
+        wrong = f"{job.elsewhere} did not say that its organisation has the results"
+        raise Desynchronised(wrong, party=job.elsewhere, step="result")
+    return number
+
+
+def _due(job: LaneJob) -> dict[tuple[str, str], tuple[int, ...]]:
     """The shapes of the results that are sent here, by who sends each and its name."""
     due: dict[tuple[str, str], tuple[int, ...]] = {}
+    program = job.program
     for node, kind in zip(program.nodes, program.types(), strict=True):
-        if isinstance(node.op, Reveal):
+        if isinstance(node.op, Reveal) and node.op.to != job.elsewhere:
             for name in program.parties if node.op.to == DRIVER else (node.op.to,):
                 due[name, node.op.name] = array_shape(kind)
     return due
@@ -146,7 +159,7 @@ def _reconstructed(job: LaneJob, arrived: dict[str, dict[str, RingArray]]) -> di
     results: dict[str, RingArray] = {}
     types = job.program.types()
     for index, node in enumerate(job.program.nodes):
-        if not isinstance(node.op, Reveal):
+        if not isinstance(node.op, Reveal) or node.op.to == job.elsewhere:
             continue
         sources = job.program.parties if node.op.to == DRIVER else (node.op.to,)
         found = arrived.get(node.op.name, {})

@@ -6,12 +6,12 @@ what is asked may be answered.
 
 from __future__ import annotations
 
-from typing import Final, Literal, Union
+from typing import Annotated, Final, Literal, Union
 
 import msgspec
 
 from icm_ray.network.outputs import Output
-from icm_ray.payload import Name, Shape, Word32, decode
+from icm_ray.payload import Name, Natural, Shape, Word32, decode
 from icm_ray.policy import Policy
 from icm_ray.query.image_tasks import ImageSource
 from icm_ray.query.tasks import CsvSource, ParquetSource
@@ -19,7 +19,11 @@ from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.messages import Failed
 
 __all__ = [
+    "MOST_LETTERS",
+    "MOST_REASONS",
+    "MOST_RESULT_BYTES",
     "Allowed",
+    "ExpectResult",
     "Held",
     "HouseAnswer",
     "HouseCall",
@@ -33,7 +37,11 @@ __all__ = [
     "Origin",
     "Own",
     "Pictures",
+    "Reasons",
     "Refused",
+    "ResultTitle",
+    "TakeResult",
+    "Taken",
     "UseModel",
     "UsePictures",
     "Weights",
@@ -45,6 +53,14 @@ __all__ = [
 
 Origin = Literal["question", "prediction"]
 """What a job follows from."""
+MOST_RESULT_BYTES: Final = 24 << 20
+"""Of a result's file."""
+MOST_LETTERS: Final = 1000
+"""Of what a result is called, and of why a number of it is withheld,"""
+MOST_REASONS: Final = 100
+"""of which there are so many."""
+ResultTitle = Annotated[str, msgspec.Meta(max_length=MOST_LETTERS)]
+Reasons = Annotated[tuple[ResultTitle, ...], msgspec.Meta(max_length=MOST_REASONS)]
 
 
 class HouseFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +119,7 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """What a job follows from, before this worker contributes. datasets: those of the catalogue that it reads.
 
     names: by the name of a dataset in the question, that of the catalogue. parties: of the lane, in order. session,
-    lane, stage: which job it is; a run of a question has each of them once.
+    lane, stage: which job it is; a run of a question has each of them once. to: whom results are for; "": the asker.
     """
 
     kind: Origin
@@ -114,6 +130,24 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     session: str = ""
     lane: int = 0
     stage: int = 0
+    to: Name = ""
+
+
+class ExpectResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """The asker would have numbers of so many bytes opened for this organisation."""
+
+    size: Natural
+
+
+class TakeResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """What a question of the asker's answers, which is for this organisation. title: the question in words, as this
+    worker derived it. rows: of the table. withheld: why numbers of it are missing. parquet: the table.
+    """
+
+    title: ResultTitle
+    rows: Natural
+    withheld: Reasons
+    parquet: Annotated[bytes, msgspec.Meta(max_length=MOST_RESULT_BYTES)]
 
 
 class ListensAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -171,10 +205,26 @@ class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True)
     counted: bool = False
 
 
+class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A result is kept. number: it has here."""
+
+    number: Natural
+
+
 HouseCall = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
-    OpenHeld, OpenPictures, OpenWeights, UseModel, UsePictures, MayRun, ListensAt, IsOwn, Refused
+    OpenHeld,
+    OpenPictures,
+    OpenWeights,
+    UseModel,
+    UsePictures,
+    MayRun,
+    ExpectResult,
+    TakeResult,
+    ListensAt,
+    IsOwn,
+    Refused,
 ]
-HouseAnswer = Union[Held, Pictures, Weights, Own, Allowed, Failed]  # noqa: UP007
+HouseAnswer = Union[Held, Pictures, Weights, Own, Taken, Allowed, Failed]  # noqa: UP007
 _CALLS: Final[msgspec.msgpack.Decoder[HouseCall]] = msgspec.msgpack.Decoder(HouseCall)
 _ANSWERS: Final[msgspec.msgpack.Decoder[HouseAnswer]] = msgspec.msgpack.Decoder(HouseAnswer)
 

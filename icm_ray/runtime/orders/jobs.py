@@ -58,6 +58,7 @@ class Gather(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker says of a run: nothing of its values. Where it was asked for, `spent`: seconds by part, and
     peak_bytes: the most that it held of what the run allocated. preprocessed: its randomness was dealt ahead of time.
+    delivered: the number that what was revealed to it has at its own organisation, 0 where that goes to the driver.
     """
 
     attempt: int = 0
@@ -68,6 +69,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spent: dict[str, float] = {}
     peak_bytes: int = 0
     preprocessed: bool = False
+    delivered: Natural = 0
 
 
 class ResultMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

@@ -9,16 +9,16 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from icm_ray.errors import PolicyError, ProgramError
-from icm_ray.ops.linear import Reveal
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.query.held import HeldImageSource
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.question import Asked
+from icm_ray.query.question import Asked, Question
 from icm_ray.query.tasks import Given, HeldSource, InputTask, PushedSource, Source, TableInfo
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.lane_plan import Member
 from icm_ray.runtime.orders.origins import FromPrediction, FromQuestion
+from icm_ray.runtime.worker.delivery import Delivery
 from icm_ray.runtime.worker.house import House
 from icm_ray.runtime.worker.model_guard import ModelGuard
 
@@ -30,7 +30,7 @@ class Guard:
 
     def __init__(self, name: str, house: House) -> None:
         self._name, self._house = name, house
-        self.models = ModelGuard(name, house)
+        self.models, self.results = ModelGuard(name, house), Delivery(name, house)
         self._held: dict[str, tuple[str, Policy]] = {}  # by table: the dataset of the catalogue, and what guards it
         self._sources: dict[str, str] = {}  # by dataset of the session: that of the catalogue
 
@@ -103,14 +103,12 @@ class Guard:
         """Raise `PolicyError`, or what the instance refuses with, for a job that this member has no part in. asked:
         what it follows from, where that is a question about tables.
         """
-        asker = self._house.asker
-        for node in program.nodes:
-            if isinstance(node.op, Reveal) and node.op.to != asker:
-                raise self._refusal(f"results go to whoever asks, {asker}, and not to {node.op.to}")
+        self.results.check(asked, program)
         if not self._house.mine and any(isinstance(task, Given) for task in tasks.values()):
             raise self._refusal("what it brings is its own, and not the asker's to state")
         if isinstance(job.origin, FromQuestion) and asked is not None:
-            self._house.may("question", job.origin.asked, self._datasets(asked, policies), job.origin.stage)
+            to = asked.what.to if isinstance(asked.what, Question) else ""
+            self._house.may("question", job.origin.asked, self._datasets(asked, policies), job.origin.stage, to)
         elif isinstance(job.origin, FromPrediction):
             self._house.may("prediction", job.origin.asked, {})  # `models` checks what it takes of this member
         else:

@@ -22,6 +22,7 @@ from icm_ray.query.image_tasks import ImageSource
 from icm_ray.query.tasks import Source
 from icm_ray.runtime.orders.house import (
     Allowed,
+    ExpectResult,
     Held,
     HouseAnswer,
     HouseCall,
@@ -36,6 +37,8 @@ from icm_ray.runtime.orders.house import (
     Own,
     Pictures,
     Refused,
+    Taken,
+    TakeResult,
     UseModel,
     UsePictures,
     Weights,
@@ -64,6 +67,7 @@ class House:
         self._gone: FaultError | None = None
         self._session, self._lane = "", 0
         self._parties: tuple[str, ...] = ()
+        self._members: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._allowed: tuple[Origin, bytes] | None = None
 
     @property
@@ -79,6 +83,7 @@ class House:
     def join(self, plan: LanePlan, station: Station) -> None:
         """Open the link. Raises `FaultError` where the instance does not answer."""
         self._session, self._lane, self._parties = plan.session, plan.lane, (*plan.parties, *plan.owners)
+        self._members = plan.parties, plan.owners
         endpoint = Endpoint(*self._facts.instance)
         link = self._link = station.open(endpoint, house_link(plan.session, plan.lane, self._name), True)
         link.set_receive_limits(0, 0)
@@ -91,7 +96,7 @@ class House:
         self._answers.put(error)  # for whoever waits
         self._on_lost()
 
-    def _ask(self, call: HouseCall) -> Held | Pictures | Weights | Own | Allowed:
+    def _ask(self, call: HouseCall) -> Held | Pictures | Weights | Own | Taken | Allowed:
         if self._link is None:
             raise ProgramError(f"{self._name} has not met its instance yet")
         if self._gone is not None:
@@ -135,14 +140,36 @@ class House:
         """Raise what the instance refuses with where a model, or pictures, are not offered so to the asker."""
         self._ask(what)
 
-    def may(self, kind: Origin, asked: bytes, names: Mapping[str, str], stage: int = 0) -> None:
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """The organisations whose workers are in the lane, the dealer's apart."""
+        return self._parties
+
+    @property
+    def members(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The same: parties, and owners that are none."""
+        return self._members
+
+    def expect(self, size: int) -> None:
+        """Raise what the instance refuses with where numbers of so many bytes would be opened for it."""
+        self._ask(ExpectResult(size))
+
+    def deliver(self, result: TakeResult) -> int:
+        """Hand a result over; the number that it has there."""
+        found = self._ask(result)
+        if not isinstance(found, Taken):
+            raise ProgramError(f"{self._name}'s instance has not taken a result")
+        return found.number
+
+    def may(self, kind: Origin, asked: bytes, names: Mapping[str, str], stage: int = 0, to: str = "") -> None:
         """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so, unless
         each time counts. names: by the name of a dataset in what is asked, that of the catalogue whose rows it reads.
+        to: whom results are for; "": the asker.
         """
         if (kind, asked) == self._allowed:
             return
         datasets = tuple(sorted(set(names.values())))
-        call = MayRun(kind, asked, datasets, dict(names), self._parties, self._session, self._lane, stage)
+        call = MayRun(kind, asked, datasets, dict(names), self._parties, self._session, self._lane, stage, to)
         answer = self._ask(call)
         if isinstance(answer, Allowed) and not answer.counted:
             self._allowed = kind, asked

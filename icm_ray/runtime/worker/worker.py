@@ -8,7 +8,7 @@ data link, shares over the links to the other members of the lane and to the sam
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from icm_ray.preprocessing.disk import refusing
 from icm_ray.profile import Clock
 from icm_ray.program.program_cache import Programs
 from icm_ray.query.tasks import PushedSource, TableInfo
+from icm_ray.ring.array import RingArray
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.house import HouseFacts
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
@@ -310,8 +311,7 @@ class Worker:
             with clock.running() if clock is not None else nullcontext():
                 with self._refusing_disk(role):
                     outcome = role.play(stamped, job, inputs)
-                for name, words in outcome.results.items():
-                    driver.say(ResultMessage(job.job, name, words.shape, words.tobytes()))
+                delivered = self._give_results(job, outcome.results)
             peak = tracemalloc.get_traced_memory()[1] if traced else 0
         finally:
             if traced:
@@ -325,8 +325,19 @@ class Worker:
             clock.spent() if clock is not None else {},
             peak,
             outcome.preprocessed,
+            delivered,
         )
         return say.Done(call, report)
+
+    def _give_results(self, job: Job, results: Mapping[str, RingArray]) -> int:
+        """To the driver; what is for an organisation that the driver is not of goes to its instance, whose number for
+        it this is.
+        """
+        if results and self._guard is not None and self._house is not None and not self._house.mine:
+            return self._guard.results.deliver(results)
+        for name, words in results.items():
+            self._to_driver_link().say(ResultMessage(job.job, name, words.shape, words.tobytes()))
+        return 0
 
     def _refusing_disk(self, role: Role) -> AbstractContextManager[None]:
         return nullcontext() if role.stock is None else refusing(self.name, role.stock.path)

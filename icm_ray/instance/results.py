@@ -1,0 +1,107 @@
+"""What peers' questions have answered for this organisation: a Parquet file of each, and what it is, in its folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from time import time
+from typing import Final
+
+import msgspec
+
+from icm_ray.errors import InstanceError, PolicyError
+from icm_ray.instance.files import changing, read, read_bytes, write, write_bytes
+from icm_ray.payload import Name, Natural
+from icm_ray.runtime.orders.house import Reasons, ResultTitle, TakeResult
+
+__all__ = ["Result", "Results"]
+
+_WHAT: Final = "result"
+_LAST: Final = "number of the last result"
+
+
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """number: from 1 on, in this instance, and never used again. asker: whose question it was. title: that in words.
+    since: when it came, seconds since 1970. rows: of its table. withheld: why numbers of it are missing. digest: of the
+    Parquet file.
+    """
+
+    number: int
+    asker: Name
+    title: ResultTitle
+    since: float
+    rows: Natural
+    withheld: Reasons
+    digest: str
+
+
+class Results:
+    """In an instance's folder. For any thread and process of this user. most: of one asker. most_bytes: of the numbers
+    that are opened for one. clock: seconds since 1970.
+    """
+
+    def __init__(self, folder: Path, most: int = 0, most_bytes: int = 0, clock: Callable[[], float] = time) -> None:
+        self._folder, self._most, self._most_bytes, self._clock = folder / "results", most, most_bytes, clock
+        self._lock = self._folder / "all"
+
+    def _path(self, number: int, ending: str = "json") -> Path:
+        return self._folder / f"{number}.{ending}"
+
+    @property
+    def all(self) -> list[Result]:
+        """By number. Errors: `InstanceError`."""
+        numbers = sorted(int(path.stem) for path in self._folder.glob("[0-9]*.json"))
+        found = (read(self._path(number), Result, _WHAT) for number in numbers)
+        return [one for one in found if one is not None]
+
+    def of(self, number: int) -> Result:
+        """Errors: `InstanceError` where there is none of that number."""
+        found = read(self._path(number), Result, _WHAT)
+        if found is None:
+            raise InstanceError(f"there is no result {number} here: icm results")
+        return found
+
+    def parquet(self, number: int) -> bytes:
+        """The file. Errors: `InstanceError` where there is none of that number, or it was damaged."""
+        found, path = self.of(number), self._path(number, "parquet")
+        payload = read_bytes(path) or b""
+        if hashlib.sha256(payload).hexdigest() != found.digest:
+            raise InstanceError(f"{path}: it is not as it came: icm results {number} --remove", path=str(path))
+        return payload
+
+    def expect(self, me: str, asker: str, size: int) -> None:
+        """Refuse a result, of so many bytes of numbers, before anything is computed for it. me: this organisation.
+
+        Errors: `PolicyError`: it is too large, or too many of this asker are here.
+        """
+        if size > self._most_bytes:
+            raise PolicyError(
+                f"{me} refuses: {size} bytes of numbers for it; it takes {self._most_bytes} at once", party=me
+            )
+        if sum(one.asker == asker for one in self.all) >= self._most:
+            raise PolicyError(f"{me} refuses: it keeps {self._most} results of {asker}, which is its limit", party=me)
+
+    def add(self, me: str, asker: str, result: TakeResult) -> Result:
+        """Keep a result; on the disk when this returns. Errors: those of `expect`, `InstanceError`."""
+        with changing(self._lock):
+            self.expect(me, asker, 0)
+            counter = self._folder / "last.json"
+            number = (read(counter, int, _LAST) or 0) + 1
+            write(counter, number, _LAST)  # first: a number that nothing came of is left out
+            for path in self._folder.glob("[0-9]*.parquet"):
+                if not path.with_suffix(".json").exists():
+                    path.unlink(missing_ok=True)
+            digest = hashlib.sha256(result.parquet).hexdigest()
+            found = Result(number, asker, result.title, self._clock(), result.rows, result.withheld, digest)
+            write_bytes(self._path(number, "parquet"), result.parquet)
+            write(self._path(number), found, _WHAT)
+            return found
+
+    def remove(self, number: int) -> Result:
+        """Keep it no more. Errors: `InstanceError` where there is none of that number."""
+        with changing(self._lock):
+            found = self.of(number)
+            for ending in ("json", "parquet"):
+                self._path(number, ending).unlink(missing_ok=True)
+            return found

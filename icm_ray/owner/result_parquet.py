@@ -1,0 +1,54 @@
+"""A table of results as a Parquet file, for the organisation that they are for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from icm_ray.query.result_table import ResultTable
+
+__all__ = ["parquet_of"]
+
+_SIGNED, _UNSIGNED = 1 << 63, 1 << 64
+_DIGITS: Final = 76
+"""Of Arrow's widest whole numbers."""
+
+
+def parquet_of(table: ResultTable) -> bytes:
+    """The file: whole numbers and doubles as they are, null for what is withheld, keys of groups as pandas' index."""
+    arrays = [_array(column.values) for column in table.columns]
+    names = [column.name for column in table.columns]
+    made = pa.table(arrays, names=names)
+    index = names[: table.keys]
+    kinds = {"pandas_type": "", "numpy_type": "object", "metadata": None}
+    named = [{"name": name, "field_name": name, **kinds} for name in index]
+    facts = {"index_columns": index, "columns": named, "column_indexes": []}
+    told = {b"pandas": msgspec.json.encode(facts), b"withheld": msgspec.json.encode(table.withheld)}
+    out = io.BytesIO()
+    pq.write_table(made.replace_schema_metadata(told), out)
+    return out.getvalue()
+
+
+def _array(values: Sequence[Any]) -> Any:
+    """Of one type that holds all of them."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds == {str}:
+        return pa.array(values, pa.string())
+    if kinds == {int}:
+        return pa.array(values, _whole([value for value in values if value is not None]))
+    return pa.array([None if value is None else float(value) for value in values], pa.float64())
+
+
+def _whole(values: Sequence[int]) -> Any:
+    if all(-_SIGNED <= value < _SIGNED for value in values):
+        return pa.int64()
+    if all(0 <= value < _UNSIGNED for value in values):
+        return pa.uint64()
+    return pa.decimal256(_DIGITS, 0)

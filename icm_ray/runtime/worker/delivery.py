@@ -1,0 +1,83 @@
+"""Results that a question of another organisation's has opened for this one: to its instance, and not to the driver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from icm_ray.errors import PolicyError, ProgramError
+from icm_ray.ops.linear import Reveal
+from icm_ray.owner.result_parquet import parquet_of
+from icm_ray.program.program import Program
+from icm_ray.protocols.io import array_shape
+from icm_ray.query.answer import answers
+from icm_ray.query.lane_build import Members
+from icm_ray.query.lower import lower
+from icm_ray.query.question import Asked, Question
+from icm_ray.query.result_table import ResultTable, asked_in_words, check_deliverable, result_table
+from icm_ray.ring.array import RingArray
+from icm_ray.runtime.orders.house import MOST_LETTERS, MOST_REASONS, TakeResult
+from icm_ray.runtime.worker.house import House
+
+__all__ = ["Delivery"]
+
+
+class Delivery:
+    """Of the member `name`, beside its link with its instance. What a result is called, and how it is read, follows
+    from the question that this member derived the program from.
+    """
+
+    def __init__(self, name: str, house: House) -> None:
+        self._name, self._house = name, house
+        self._due: Asked | None = None
+
+    def check(self, asked: Asked | None, program: Program) -> None:
+        """Raise `PolicyError`, or what the instance refuses with, where a job's results are for nobody who may have
+        them; `InputError` for a question that cannot be answered to others. asked: None of a prediction.
+        """
+        self._due = None
+        asker = self._house.asker
+        to = asked.what.to if asked is not None and isinstance(asked.what, Question) else asker
+        others = {node.op.to for node in program.nodes if isinstance(node.op, Reveal)} | {to}
+        if unmeant := sorted(others - {asker, *(self._house.parties if asked is not None else ())}):
+            reason = f"results go to whoever asks, {asker}, or to who takes part, and not to {unmeant[0]}"
+            raise PolicyError(f"{self._name} refuses: {reason}", party=self._name)
+        if to == asker or asked is None:
+            return
+        check_deliverable(asked)
+        if to == self._name and (size := _size(program, to)):
+            self._house.expect(size)
+            self._due = asked
+
+    def deliver(self, words: Mapping[str, RingArray]) -> int:
+        """Hand over what a run has opened; the number that it has at this organisation. words: by name of the reveal.
+
+        Errors: what the instance refuses with; `ProgramError` that says nothing of what was opened.
+        """
+        asked, self._due = self._due, None
+        if asked is None:
+            raise ProgramError(f"{self._name} refuses: nothing was to be opened for it")
+        try:
+            table = self._table(asked, words)
+            title = asked_in_words(asked)[:MOST_LETTERS]
+            withheld = tuple(reason[:MOST_LETTERS] for reason in table.withheld[:MOST_REASONS])
+            result = TakeResult(title, table.rows, withheld, parquet_of(table))
+        except (ArithmeticError, ValueError, LookupError, TypeError):
+            raise ProgramError(f"{self._name} cannot make a table of what was opened for it") from None
+        return self._house.deliver(result)
+
+    def _table(self, asked: Asked, words: Mapping[str, RingArray]) -> ResultTable:
+        try:
+            return result_table(asked, answers(asked, lower(asked, Members(*self._house.members)), words))
+        except PolicyError as error:  # found in what was opened: the recipient's to know, and not the asker's
+            return ResultTable((), 0, (error.message,))
+
+
+def _size(program: Program, to: str) -> int:
+    """Bytes of what is opened for a recipient."""
+    pairs = zip(program.nodes, program.types(), strict=True)
+    return sum(8 * math.prod(array_shape(kind)) for node, kind in pairs if _is_for(node.op, to))
+
+
+def _is_for(op: object, to: str) -> bool:
+    return isinstance(op, Reveal) and op.to == to

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from json import dumps
 from time import time
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -13,23 +12,9 @@ from cluster.cli.options import HOME, Home, Json
 from cluster.cli.tables import table
 from cluster.cli.terminal import say
 
-if TYPE_CHECKING:
-    from icm_ray.instance.requests import Request
-
 __all__ = ["add_commands"]
 
-_MONTH: Final = 30 * 86_400.0
 Number = Annotated[int, typer.Argument(help="of the request, as icm requests lists it")]
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="seconds")[:19] if seconds else ""
-
-
-def _state(one: Request, now: float) -> str:
-    if one.state != "approved":
-        return one.state
-    return "expired" if now >= one.until else "approved" if one.left(now) else "used up"
 
 
 def requests(home: Home = HOME, json: Json = False) -> None:
@@ -37,6 +22,7 @@ def requests(home: Home = HOME, json: Json = False) -> None:
 
     Example: icm requests
     """
+    from icm_ray.instance.decisions import in_utc
     from icm_ray.instance.requests import Requests
     from icm_ray.instance.settings import read_settings
 
@@ -47,10 +33,10 @@ def requests(home: Home = HOME, json: Json = False) -> None:
             one.number,
             one.asker,
             list(one.datasets),
-            _state(one, now),
+            one.condition(now),
             f"{one.used} of {one.times}",
-            _day(one.until),
-            _day(one.since),
+            in_utc(one.until),
+            in_utc(one.since),
             one.reason,
         )
         for one in Requests(folder).all
@@ -65,20 +51,21 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
     Example: icm show 3
     """
     from icm_ray.instance.canonical import in_words
+    from icm_ray.instance.decisions import in_utc
     from icm_ray.instance.parameters import parameters
     from icm_ray.instance.requests import Requests
 
     one = Requests(home.expanduser()).of(number)
     question = one.canonical
     opens, asked = in_words(question), parameters(question)
-    state = _state(one, time())
+    state = one.condition(time())
     if json:
         found = {"number": one.number, "asker": one.asker, "datasets": list(one.datasets), "state": state}
         uses = {"times": one.times, "used": one.used, "until": one.until, "reason": one.reason, "said": one.said}
         left = {"parameters": {item.name: item.literal.value for item in asked}, "left_open": one.left_open}
         typer.echo(dumps({**found, **uses, **left, "opens": opens.splitlines(), "digest": one.digest}))
         return
-    say(f"request {one.number} of {one.asker}, {_day(one.since)}: {state}, of {', '.join(one.datasets)}")
+    say(f"request {one.number} of {one.asker}, {in_utc(one.since)}: {state}, of {', '.join(one.datasets)}")
     say(f"computed by: {', '.join(question.parties)}, and a dealer")
     for line in opens.splitlines():
         say(line)
@@ -103,24 +90,12 @@ def approve(
 
     Example: icm approve 3 --times 10 --until 2027-01-01 --params year=2020..2025 --params 'region=north|south'
     """
-    from icm_ray.errors import InputError
-    from icm_ray.instance.audit import AuditLog
-    from icm_ray.instance.requests import Requests
+    from icm_ray.instance.decisions import Decisions, in_utc
     from icm_ray.instance.settings import read_settings
 
     folder = home.expanduser()
-    try:
-        moment = datetime.fromisoformat(until) if until else None
-    except ValueError:
-        raise InputError(f"--until {until}: a date or a time, such as 2027-01-01 or 2027-01-01T12:00") from None
-    if moment is not None and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    ends = moment.timestamp() if moment is not None else time() + _MONTH
-    one = Requests(folder).approve(number, times, ends, params or ())
-    facts = {"number": str(number), "times": str(times), "until": _day(ends), "digest": one.digest}
-    facts |= {"left_open": one.left_open} if one.left_open else {}
-    AuditLog(folder).add(read_settings(folder).name, "approved request", **facts)
-    say(f"{one.asker} may ask request {number} {times} times until {_day(ends)} UTC")
+    one = Decisions(read_settings(folder).name, folder).approve(number, times, until, params or ())
+    say(f"{one.asker} may ask request {number} {times} times until {in_utc(one.until)} UTC")
     if one.left_open:
         say(f"left open: {one.left_open}")
 
@@ -134,13 +109,11 @@ def deny(
 
     Example: icm deny 3 "ages below 18 are not studied"
     """
-    from icm_ray.instance.audit import AuditLog
-    from icm_ray.instance.requests import Requests
+    from icm_ray.instance.decisions import Decisions
     from icm_ray.instance.settings import read_settings
 
     folder = home.expanduser()
-    one = Requests(folder).deny(number, reason)
-    AuditLog(folder).add(read_settings(folder).name, "denied request", number=str(number), digest=one.digest)
+    one = Decisions(read_settings(folder).name, folder).deny(number, reason)
     say(f"request {number} of {one.asker} is denied")
 
 
@@ -149,6 +122,7 @@ def jobs(home: Home = HOME, json: Json = False) -> None:
 
     Example: icm jobs
     """
+    from icm_ray.instance.decisions import in_utc
     from icm_ray.instance.jobs import Jobs
     from icm_ray.instance.settings import read_settings
 
@@ -160,7 +134,7 @@ def jobs(home: Home = HOME, json: Json = False) -> None:
             job.title,
             job.state,
             [f"{one.owner}: {one.state}" + (f" ({one.said})" if one.said else "") for one in job.owners],
-            _day(job.since),
+            in_utc(job.since),
         )
         for job in Jobs(folder).all
     ]

@@ -89,6 +89,12 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """How often it may still be asked."""
         return max(0, self.times - self.used) if self.state == "approved" and now < self.until else 0
 
+    def condition(self, now: float) -> str:
+        """In a word or two: waiting, approved, denied, used up, expired."""
+        if self.state != "approved":
+            return self.state
+        return "expired" if now >= self.until else "approved" if self.left(now) else "used up"
+
     def done(self, now: float) -> bool:
         """Whether nothing can follow from it any more."""
         return self.state != "waiting" and not self.left(now)
@@ -151,9 +157,9 @@ class Requests:
         takes it; for all values of these together, so many times. Errors: `InstanceError`, `InputError`.
         """
         if not 1 <= times <= _MOST_TIMES:
-            raise InputError(f"--times {times}: 1 to {_MOST_TIMES}")
+            raise InputError(f"{times} times: 1 to {_MOST_TIMES}")
         if not until > self._clock():
-            raise InputError("--until: that is over")
+            raise InputError("until: that is over")
         ranges = ranges_of(params, parameters(self.of(number).canonical)) if params else ()
         return self._decide(number, state="approved", times=times, used=0, until=until, said="", ranges=ranges)
 

@@ -111,6 +111,11 @@ class Chromium:
         entries = [one["params"]["entry"] for one in self._events if one.get("method") == "Log.entryAdded"]
         return [entry["text"] for entry in entries]
 
+    def look(self, width: int, scheme: str) -> None:
+        """On a window so wide, in pixels, of a reader who likes it "light" or "dark"."""
+        self.tell("Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=False)
+        self.tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     def screenshot(self, path: Path) -> None:
         """Of the page."""
         path.write_bytes(base64.b64decode(self.tell("Page.captureScreenshot", format="png")["data"]))

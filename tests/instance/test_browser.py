@@ -13,6 +13,7 @@ from icm_ray.instance.settings import Settings
 from icm_ray.instance.web.gate import page_token
 from icm_ray.query.tasks import ParquetSource
 from icm_ray.transport import Identity
+from tests.instance.asked import requested
 from tests.instance.chromium import Chromium
 
 
@@ -35,7 +36,8 @@ def test_an_officer_approves_a_peer(instance, tmp_path):
         assert "visits" not in browser.text
         token = page_token(tmp_path / "alice")
         browser.submit(f"document.querySelector('[name=token]').value = '{token}'; document.forms[0].submit()")
-        assert browser.run("location.pathname") == "/datasets"
+        assert browser.run("location.pathname") == "/requests"
+        browser.open(f"{place}/datasets")
         assert "<b id=mark>visits</b>" in browser.text, "as it stands, and no markup"
         assert browser.run("document.getElementById('mark')") is None
         assert browser.run("document.cookie") == ""
@@ -59,3 +61,37 @@ def test_an_officer_approves_a_peer(instance, tmp_path):
         browser.open(f"data:text/html,{form}")
         browser.submit("document.forms[0].submit()")
         assert instance.roster.peers["bob"].state == "approved", "another site's form does nothing"
+
+
+def test_an_officer_reads_a_request_and_decides(instance, tmp_path):
+    """On a wide window and on a narrow, dark one: nothing is cut off, whatever the asker wrote."""
+    reason = "Costs of the old, by <img src=x id=mark onerror=alert(1)> " + "w" * 300
+    number = requested(tmp_path / "alice", 1, reason).number
+    requested(tmp_path / "alice", 2, "", age=80)
+    place = f"http://localhost:{instance.pages[0]}"
+    with Chromium(tmp_path / "profile") as browser:
+        browser.open(place)
+        token = page_token(tmp_path / "alice")
+        browser.submit(f"document.querySelector('[name=token]').value = '{token}'; document.forms[0].submit()")
+        paths = ("/requests", f"/request?number={number}", "/datasets", "/models", "/peers", "/jobs", "/audit")
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            browser.look(width, scheme)
+            for path in paths:
+                browser.open(place + path)
+                assert browser.run("document.documentElement.scrollWidth") <= width, (path, width)
+                browser.screenshot(tmp_path / f"{path[1:].partition('?')[0]}-{width}-{scheme}.png")
+        browser.open(f"{place}/requests")
+        browser.submit(f"document.querySelector('a[href=\"/request?number={number}\"]').click()")
+        for words in ("mean of cost", "age >= 65", "at least 17 rows", "to: bob alone", reason):
+            assert words in browser.text
+        assert browser.run("document.getElementById('mark')") is None
+        fill = "document.querySelector('[name={}]').value = '{}';"
+        sent = "document.querySelector('form[action=\"/requests/{}\"] button').click()"
+        browser.submit(fill.format("times", 10) + fill.format("until", "2090-01-01") + sent.format("approve"))
+        found = instance.requests.of(number)
+        assert (found.state, found.times, found.left_open) == ("approved", 10, "")
+        assert "0 of 10, until 2090-01-01" in browser.text
+        browser.submit(fill.format("reason", "ages are not studied") + sent.format("deny"))
+        assert instance.requests.of(number).said == "ages are not studied"
+        assert "ages are not studied" in browser.text
+        assert [text for text in browser.complaints if "401" not in text] == []

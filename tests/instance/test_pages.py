@@ -11,14 +11,18 @@ import pytest
 
 import icm_ray as icm
 from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.canonical import in_words
 from icm_ray.instance.catalogue import HeldDataset, PublicDataset
 from icm_ray.instance.found import found
 from icm_ray.instance.instance import Instance
+from icm_ray.instance.jobs import Job, Jobs
+from icm_ray.instance.pictures import HeldPictures, OfferedPictures, PictureShelf
 from icm_ray.instance.roster import Peer
 from icm_ray.instance.settings import Settings, read_settings
 from icm_ray.instance.web.gate import COOKIE, TOKEN_FILE, page_token
 from icm_ray.query.tasks import ParquetSource
 from icm_ray.transport import Identity
+from tests.instance.asked import requested
 
 MARKUP = "<script>alert('x')</script>&\""
 
@@ -65,6 +69,12 @@ def served(tmp_path_factory):
         public = PublicDataset("visits", (), 1234567, icm.Policy(name="visits", min_rows=17))
         instance.catalogue.put(HeldDataset(public, ParquetSource((f"/rows/{MARKUP}.parquet",)), ("bob",)))
         instance.audit.add("bob", "question", digest=MARKUP)
+        requested(folder, 1, f"cost study {MARKUP}")
+        wanted = {"dataset-1": ("bob", "labs")}
+        Jobs(folder).add(Job("0" * 16, f"mean of {MARKUP}", b"", wanted, ("alice", "bob"), "", True), "alice")
+        files = (f"/pictures/{MARKUP}",)
+        shown = HeldPictures(OfferedPictures("lesions", 42), files, standing=("bob",), graphs=("4f",))
+        PictureShelf(folder).put(shown)
         yield instance, folder
 
 
@@ -83,12 +93,14 @@ def officer(served, browser):
 # --- who is let in ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/datasets", "/peers", "/audit", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/requests", "/request?number=1", "/datasets", "/peers", "/audit", "/nowhere"])
 def test_without_the_token_nothing_is_shown(browser, path):
     answer = browser.ask(path)
     assert answer.status == 401
     assert "visits" not in browser.page
     assert "bob" not in browser.page
+    for form in ("/requests/approve", "/requests/deny"):
+        assert browser.ask(form, {"number": "1", "times": "1"}).status == 401
     assert browser.ask("/peers/revoke", {"peer": "bob"}).status == 401
     assert browser.ask("/datasets", cookie=f"{COOKIE}=guessed").status == 401
 
@@ -160,6 +172,71 @@ def test_a_form_counts_with_its_token_alone(served, officer):
     assert "not in the roster [E305]" in officer.page.replace("&#39;", "'")
 
 
+def posted(officer, path, **form):
+    officer.ask("/requests")
+    return officer.ask(path, {"form_token": officer.form_token, **form})
+
+
+def test_an_officer_decides_about_requests(served, officer):
+    instance, folder = served
+    number = requested(folder, 2, "another", age=80).number
+    page = f"/request?number={number}"
+    form = {"number": str(number), "times": "3", "until": "2090-01-01"}
+    assert officer.ask("/requests/approve", form).status == 403, "without the token of the form"
+    assert instance.requests.of(number).state == "waiting"
+    answer = posted(officer, "/requests/approve", **form, **{"open.age": "60..90"})
+    assert (answer.status, answer.getheader("Location")) == (303, page)
+    found = instance.requests.of(number)
+    assert (found.state, found.times, found.until) == ("approved", 3, 3786912000.0)
+    assert officer.ask(page).status == 200
+    assert "0 of 3, until 2090-01-01 00:00:00 UTC" in officer.page
+    assert found.left_open in unescape(officer.page)
+    assert in_words(found.canonical) in unescape(officer.page), "as icm show says it"
+    assert posted(officer, "/requests/deny", number=str(number), reason=f"no {MARKUP}").status == 303
+    assert instance.requests.of(number).said == f"no {MARKUP}"
+    officer.ask(page)
+    assert f"no {MARKUP}" in unescape(officer.page)
+    assert "<script" not in officer.page
+    logged = [(one.what, one.facts["by"]) for one in instance.audit.entries() if one.facts.get("number") == str(number)]
+    assert logged == [("approved request", "page"), ("denied request", "page")]
+
+
+def test_what_cannot_be_decided_changes_nothing(served, officer):
+    instance, folder = served
+    number = str(requested(folder, 3, "a third", age=90).number)
+    approve, good = "/requests/approve", {"number": number, "times": "1"}
+    for status, wrong in (
+        (404, {"number": "99"}),
+        (404, {"number": "../1"}),
+        (404, {"number": "1" * 5000}),
+        (409, {"times": ""}),
+        (409, {"times": "0"}),
+        (409, {"times": "-1"}),
+        (409, {"times": "9" * 8}),
+        (409, {"until": "soon"}),
+        (409, {"until": "2001-01-01"}),
+        (409, {"open.age": "x"}),
+        (409, {"open.cost": "1..2"}),
+    ):
+        assert posted(officer, approve, **{**good, **wrong}).status == status, wrong
+    assert posted(officer, "/requests/deny", number=number, reason="x" * 1001).status == 409
+    assert instance.requests.of(int(number)).state == "waiting"
+    assert officer.ask("/request?number=99").status == 404
+    assert officer.ask("/request").status == 404
+    assert posted(officer, approve, **good).status == 303
+    assert instance.requests.of(int(number)).left_open == ""
+
+
+def test_a_request_whose_question_was_damaged_is_said_to_be(served, officer):
+    number = requested(served[1], 4, "a fourth", age=95).number
+    path = served[1] / "requests" / f"{number}.json"
+    path.write_text(re.sub(r'"question": *"[^"]+"', '"question": "kA=="', path.read_text()))
+    assert officer.ask(f"/request?number={number}").status == 200
+    assert "its file was damaged" in officer.page
+    assert re.search(r"<button[^>]* disabled", officer.page)
+    path.unlink()
+
+
 def test_what_is_no_form_is_refused(officer):
     form = {"peer": "x" * 20_000}
     assert officer.ask("/peers/approve", form).status == 413
@@ -175,6 +252,10 @@ def test_what_is_no_form_is_refused(officer):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
+        ("/requests", ("Request 1", "bob", "visits", "waiting", "for a decision", "cost study")),
+        ("/request?number=1", ("mean of cost", "at least 17 rows", "bob alone", "1200 of alice", "in its own words")),
+        ("/models", ("lesions", "42", "bob", "4f", "There is no model")),
+        ("/jobs", ("queued", "bob: queued", "mean of")),
         ("/datasets", ("visits", "1234567 rows", "17", "bob", "/rows/")),
         ("/peers", ("bob", "joined", "Approve", "0 of 8")),
         ("/audit", ("question", "the chain holds", "serving")),

@@ -1,4 +1,4 @@
-"""The page of the data officer: datasets, peers and the audit log; what a form changes is what the commands change."""
+"""The page of the data officer: requests, what is offered, peers, the log; a form changes what the commands change."""
 
 from __future__ import annotations
 
@@ -14,17 +14,26 @@ from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.roster import Roster, State
 from icm_ray.instance.status import Status
+from icm_ray.instance.web.decided import Decided
 from icm_ray.instance.web.gate import COOKIE, TOKEN_FILE, Gate, Visit
 from icm_ray.instance.web.metrics import answer_metrics
 from icm_ray.instance.web.request import Refusal, Request, Response, Start, read_request, redirect
-from icm_ray.instance.web.templates import STYLE, Templates
+from icm_ray.instance.web.style import STYLE
+from icm_ray.instance.web.templates import Templates
 from icm_ray.instance.words import six_words
 
 __all__ = ["House", "OfficerPage"]
 
 _SHOWN: Final = 200
 """Entries of the log on one page."""
-_PLACES: Final = (("/datasets", "Datasets"), ("/peers", "Peers"), ("/audit", "Audit log"))
+_PLACES: Final = (
+    ("/requests", "Requests"),
+    ("/datasets", "Datasets"),
+    ("/models", "Models"),
+    ("/peers", "Peers"),
+    ("/jobs", "Jobs"),
+    ("/audit", "Audit log"),
+)
 
 
 class House(Protocol):
@@ -56,13 +65,19 @@ class OfficerPage:
 
     def __init__(self, house: House, name: str, folder: Path, gate: Gate) -> None:
         self._house, self._name, self._folder, self._gate = house, name, folder, gate
-        self._templates = Templates()
+        self._templates, self._decided = Templates(), Decided(name, folder)
         self._pages: dict[str, Callable[[Request], _Shown]] = {
+            "/requests": lambda _: _Shown("requests", "Requests", self._decided.requests()),
+            "/request": self._request,
+            "/models": lambda _: _Shown("models", "Models and pictures", self._decided.models()),
+            "/jobs": lambda _: _Shown("jobs", "Jobs", self._decided.jobs()),
             "/datasets": self._datasets,
             "/peers": self._peers,
             "/audit": self._audit,
         }
         self._forms: dict[str, Callable[[Request], str]] = {
+            "/requests/approve": self._decided.approve,
+            "/requests/deny": self._decided.deny,
             "/peers/approve": lambda request: self._set_state(request, "approved"),
             "/peers/revoke": lambda request: self._set_state(request, "revoked"),
         }
@@ -131,6 +146,10 @@ class OfficerPage:
 
     def _refused(self, status: HTTPStatus, text: str) -> Response:
         return Response(self._html("refused", status.phrase, "", None, text=text), status)
+
+    def _request(self, request: Request) -> _Shown:
+        facts = self._decided.request(request.query.get("number", ""))
+        return _Shown("request", f"Request {facts['one'].number} of {facts['one'].asker}", facts)
 
     def _datasets(self, request: Request) -> _Shown:
         return _Shown("datasets", "Datasets", {"datasets": list(self._house.catalogue.datasets.values())})

@@ -5,23 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from icm_ray.errors import UnsupportedError
+from icm_ray.instance.decisions import in_utc
 
-__all__ = ["STYLE", "Templates"]
-
-STYLE: Final = """\
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 64rem; margin: 0 auto; padding: 0 1rem 4rem; }
-nav { display: flex; gap: 1.5rem; align-items: baseline; border-bottom: 1px solid #8886; padding: .8rem 0; }
-nav b { margin-right: auto; }
-nav [aria-current] { font-weight: bold; }
-table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8883; }
-td { overflow-wrap: anywhere; }
-form.inline { display: inline; }
-input, button { font: inherit; padding: .2rem .6rem; }
-.note { border-left: 4px solid #c80; padding: .4rem .8rem; }
-code { font-family: ui-monospace, monospace; }
-"""
+__all__ = ["Templates"]
 
 _PAGES: Final = {
     "field": """<input type="hidden" name="form_token" value="{{ form_token }}">""",
@@ -32,7 +18,7 @@ _PAGES: Final = {
 <title>{{ title }} - {{ name }}</title><link rel="stylesheet" href="/style.css"></head>
 <body>
 <nav><b>{{ name }}</b>{% for path, text in places %}
-<a href="{{ path }}"{% if path == here %} aria-current="page"{% endif %}>{{ text }}</a>{% endfor %}
+<a href="{{ path }}"{% if here in (path, path[:-1]) %} aria-current="page"{% endif %}>{{ text }}</a>{% endfor %}
 {% if form_token %}
 <form class="inline" method="post" action="/leave">{% include "field" %}<button>Leave</button></form>
 {% endif %}
@@ -44,49 +30,155 @@ _PAGES: Final = {
     "enter": """\
 {% extends "base" %}{% block body %}
 {% if wrong %}<p class="note">That is not the token.</p>{% endif %}
+<section class="enter">
 <p>The token lies in the file <code>{{ file }}</code>.</p>
 <form method="post" action="/enter">
-<label>Token <input type="password" name="token" autocomplete="off" required autofocus></label> <button>Enter</button>
-</form>
+<label>Token <input type="password" name="token" autocomplete="off" required autofocus></label>
+<button class="first">Enter</button>
+</form></section>
 {% endblock %}""",
     "refused": """\
 {% extends "base" %}{% block body %}<p class="note">{{ text }}</p><p><a href="/">Back</a></p>{% endblock %}""",
+    "requests": """\
+{% extends "base" %}{% block body %}
+<p>{{ waiting or "None" }} of {{ requests | length }} wait{{ "s" if waiting <= 1 }} for a decision.</p>
+{% if requests %}
+<table><tr class="heads"><th>request</th><th>asker</th><th>datasets</th><th>state</th><th>used</th><th>until (UTC)</th>
+<th>came (UTC)</th><th>the asker's reason</th></tr>
+{% for one, condition in requests %}
+<tr><td class="short"><a href="/request?number={{ one.number }}">Request {{ one.number }}</a></td>
+<td data-is="asker">{{ one.asker }}</td><td data-is="datasets">{{ one.datasets | join(", ") }}</td>
+<td><span class="state {{ one.state if condition == one.state }}">{{ condition }}</span></td>
+<td class="short"{% if one.times %} data-is="used">{{ one.used }} of {{ one.times }}{% else %}>{% endif %}</td>
+<td class="short"{% if one.until %} data-is="until">{{ one.until | in_utc }}{% else %}>{% endif %}</td>
+<td class="short" data-is="came">{{ one.since | in_utc }}</td>
+<td{% if one.reason %} data-is="the asker's reason">{{ one.reason | truncate(120) }}{% else %}>{% endif %}</td></tr>
+{% endfor %}</table>
+{% else %}<p class="faint">Peers may request questions of datasets that
+<code>icm data NAME FILES --request PEER</code> names them for.</p>{% endif %}
+{% endblock %}""",
+    "request": """\
+{% extends "base" %}{% block body %}
+<section><dl>
+<dt>State</dt><dd><span class="state {{ one.state if condition == one.state }}">{{ condition }}</span></dd>
+{% if one.times %}<dt>Used</dt><dd>{{ one.used }} of {{ one.times }}, until {{ one.until | in_utc }} UTC</dd>{% endif %}
+{% if one.left_open %}<dt>Left open</dt><dd>{{ one.left_open }}</dd>{% endif %}
+{% if one.said %}<dt>Denied because</dt><dd>{{ one.said }}</dd>{% endif %}
+<dt>Datasets</dt><dd>{{ one.datasets | join(", ") }}</dd>
+{% if parties %}<dt>Computed by</dt><dd>{{ parties | join(", ") }}, and a dealer</dd>{% endif %}
+<dt>Came</dt><dd>{{ one.since | in_utc }} UTC</dd>
+<dt>Digest</dt><dd><code>{{ one.digest }}</code></dd>
+</dl></section>
+<section><h2>What would be opened</h2>
+<p class="faint">Derived here from the question itself: whatever {{ one.asker }} says of it has no part in this.</p>
+{% if fault %}<p class="note">{{ fault }}</p>{% else %}<pre>{{ opens }}</pre>{% endif %}</section>
+<section><h2>{{ one.asker }}'s reason, in its own words</h2>
+{% if one.reason %}<blockquote>{{ one.reason }}</blockquote>{% else %}<p class="faint">None.</p>{% endif %}</section>
+<div class="two">
+<section><h2>Approve</h2>
+<form method="post" action="/requests/approve">{% include "field" %}
+<input type="hidden" name="number" value="{{ one.number }}">
+<label>How often it may be asked
+<input type="number" name="times" value="1" min="1" max="1000000" required></label>
+<label>Until the beginning of this day, UTC; a month from now if empty <input type="date" name="until"></label>
+{% for parameter, value in parameters %}
+<label>Left open: {{ parameter }} (empty: {{ value }} alone)
+<input name="open.{{ parameter }}" placeholder="from..to, or one|another" autocomplete="off"></label>
+{% endfor %}
+<button class="first"{{ " disabled" if fault }}>Approve</button>
+<p class="faint">Exactly this question, for {{ one.asker }}{{ ", but for what is left open" if parameters }}.
+Its uses are counted from 0.</p>
+</form></section>
+<section><h2>Deny</h2>
+<form method="post" action="/requests/deny">{% include "field" %}
+<input type="hidden" name="number" value="{{ one.number }}">
+<label>Why: {{ one.asker }} reads it <input name="reason" maxlength="1000" autocomplete="off"></label>
+<button class="last">Deny</button>
+<p class="faint">Takes an approval back, too.</p>
+</form></section></div>
+{% endblock %}""",
+    "jobs": """\
+{% extends "base" %}{% block body %}
+<p>What this organisation requested of others, and what each of them said.</p>
+{% if jobs %}
+<table><tr class="heads"><th>job</th><th>what</th><th>state</th><th>owners</th><th>since (UTC)</th></tr>
+{% for job in jobs %}
+<tr><td><code>{{ job.id }}</code></td><td data-is="what">{{ job.title }}</td>
+<td><span class="state {{ job.state }}">{{ job.state }}</span></td>
+<td data-is="owners">{% for one in job.owners %}{{ one.owner }}: {{ one.state }}{{ " (" ~ one.said ~ ")" if one.said }}
+{{- ", " if not loop.last }}{% endfor %}</td>
+<td class="short" data-is="since">{{ job.since | in_utc }}</td></tr>
+{% endfor %}</table>
+{% else %}<p class="faint">There is none: <code>query.request(reason=...)</code> makes one.</p>{% endif %}
+{% endblock %}""",
+    "models": """\
+{% extends "base" %}{% block body %}
+{% for held, shape, uses in models %}
+<section><h2>{{ held.public.name }}</h2><dl>
+<dt>Images</dt><dd>{{ shape }}</dd>
+<dt>Says</dt><dd>{{ held.public.outputs | join(", ") }}</dd>
+<dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody" }}</dd>
+<dt>Predictions</dt><dd>{% for owner, used, most in uses %}
+{{ used }}{{ " of " ~ most if most is not none }} on images of {{ owner }}{{ ", " if not loop.last }}
+{%- else %}none yet, and no quota{% endfor %}</dd>
+</dl></section>
+{% else %}<p class="faint">There is no model: <code>icm model NAME FILE --quota PEER=IMAGES</code> offers one.</p>
+{% endfor %}
+{% for held in pictures %}
+<section><h2>{{ held.public.name }}</h2><dl>
+<dt>Pictures</dt><dd>{{ held.public.images }}</dd>
+<dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody else" }}</dd>
+{% if held.graphs %}<dt>Models</dt><dd>{% for graph in held.graphs %}<code>{{ graph }}</code>
+{{- ", " if not loop.last }}{% endfor %}</dd>{% endif %}
+</dl><details><summary>Files</summary>
+<p>{% for path in held.paths %}<code>{{ path }}</code>{{ ", " if not loop.last }}{% endfor %}</p></details></section>
+{% else %}<p class="faint">There are no pictures: <code>icm data NAME FILES</code> has them.</p>{% endfor %}
+{% endblock %}""",
     "datasets": """\
 {% extends "base" %}{% block body %}
 {% for held in datasets %}
-<h2>{{ held.public.name }}</h2>
-<p>{{ held.public.rows }} rows, {{ held.public.columns | length }} columns. Answered at once:
-{{ held.standing | join(", ") or "nobody" }}.</p>
+<section><h2>{{ held.public.name }}</h2><dl>
+<dt>Rows</dt><dd>{{ held.public.rows }} rows, {{ held.public.columns | length }} columns</dd>
+<dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody" }}</dd>
+<dt>May request</dt><dd>{{ held.requests | join(", ") or "nobody" }}</dd></dl>
 <ul>{% for rule in held.public.policy.in_words() %}<li>{{ rule }}</li>{% endfor %}</ul>
 <details><summary>Columns and files</summary>
 <p>{% for column in held.public.columns %}<code>{{ column.name }}</code>{{ ", " if not loop.last }}{% endfor %}</p>
 <p>{% for path in held.source.paths %}<code>{{ path }}</code>{{ ", " if not loop.last }}{% endfor %}</p></details>
-{% else %}<p>There is none: <code>icm data NAME FILES --policy RULES.toml</code> offers one.</p>{% endfor %}
+</section>
+{% else %}<p class="faint">There is none: <code>icm data NAME FILES --policy RULES.toml</code> offers one.</p>
+{% endfor %}
 {% endblock %}""",
     "peers": """\
 {% extends "base" %}{% block body %}
 <p>Approve a peer once both have read the same six words to each other. Whoever is revoked is hung up on at once.</p>
-<table><tr><th>name</th><th>kind</th><th>state</th><th>linked</th><th>workers</th><th>six words</th><th></th></tr>
+{% if peers %}
+<table><tr class="heads"><th>name</th><th>kind</th><th>state</th><th>linked</th><th>workers</th><th>six words</th>
+<th></th></tr>
 {% set live = ["joined", "approved"] %}
 {% for peer in peers %}
-<tr><td>{{ peer.name }}</td><td>{{ peer.kind }}</td><td>{{ peer.state }}</td>
-<td>{{ "yes" if peer.linked else "no" }}</td>
-<td>{{ peer.workers }} of {{ most }}</td><td>{{ words[peer.name] }}</td><td>
+<tr><td><b>{{ peer.name }}</b></td><td data-is="kind">{{ peer.kind }}</td>
+<td><span class="state {{ peer.state }}">{{ peer.state }}</span></td>
+<td data-is="linked">{{ "yes" if peer.linked else "no" }}</td>
+<td data-is="workers">{{ peer.workers }} of {{ most }}</td><td data-is="six words">{{ words[peer.name] }}</td><td>
 {% for path, text, states in (("/peers/approve", "Approve", ["joined"]), ("/peers/revoke", "Revoke", live)) %}
 {% if peer.state in states %}
 <form class="inline" method="post" action="{{ path }}">{% include "field" %}
-<input type="hidden" name="peer" value="{{ peer.name }}"><button>{{ text }}</button></form>
+<input type="hidden" name="peer" value="{{ peer.name }}">
+<button class="{{ "last" if loop.last else "first" }}">{{ text }}</button></form>
 {% endif %}{% endfor %}
 </td></tr>
-{% else %}<tr><td colspan="7">There is none: <code>icm invite NAME</code>.</td></tr>{% endfor %}
-</table>{% endblock %}""",
+{% endfor %}</table>
+{% else %}<p class="faint">There is none: <code>icm invite NAME</code>.</p>{% endif %}
+{% endblock %}""",
     "audit": """\
 {% extends "base" %}{% block body %}
 {% if fault %}<p class="note">{{ fault }}</p>{% else %}
 <p>{{ total }} entries; the chain holds.</p>
-<table><tr><th>time (UTC)</th><th>who</th><th>what</th><th>facts</th></tr>
+<table><tr class="heads"><th>time (UTC)</th><th>who</th><th>what</th><th>facts</th></tr>
 {% for entry in entries %}
-<tr><td>{{ entry.time[:19] | replace("T", " ") }}</td><td>{{ entry.who }}</td><td>{{ entry.what }}</td>
+<tr><td class="short">{{ entry.time[:19] | replace("T", " ") }}</td><td data-is="who">{{ entry.who }}</td>
+<td data-is="what">{{ entry.what }}</td>
 <td>{% for fact, text in entry.facts.items() %}{{ fact }} {{ text }}{{ ", " if not loop.last }}{% endfor %}</td></tr>
 {% endfor %}</table>
 {% if before %}<p><a href="/audit?before={{ before }}">Earlier</a></p>{% endif %}
@@ -106,6 +198,7 @@ class Templates:
         self._environment = jinja2.Environment(
             loader=jinja2.DictLoader(pages), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
         )
+        self._environment.filters["in_utc"] = in_utc
 
     def render(self, page: str, **facts: Any) -> str:
         """The HTML of a page."""

@@ -56,7 +56,7 @@ class Query(Uncompared):
         build: What makes the result of those of the parts; by default the only one's. Where it makes a query, that is
             revealed next.
         note: What else there is to say of it in `explain`.
-        follows: Whether `build` may make a query.
+        follows: Whether `build` may make a query; so it is where the note says so.
 
     Examples:
         >>> visits["age"].mean()
@@ -74,7 +74,7 @@ class Query(Uncompared):
         follows: bool = False,
     ) -> None:
         self._parts, self._title, self._build, self._note = tuple(parts), title, build, note
-        self._follows = follows
+        self._follows = follows or note.endswith(FOLLOWS)
 
     def __repr__(self) -> str:
         return f"<{self._title}, not revealed: .explain() says what .reveal() opens>"
@@ -189,7 +189,7 @@ class Query(Uncompared):
             A handle; its `result(timeout=...)` waits, and reveals.
 
         Raises:
-            InputError: The session is not one of `icm.connect`, or this is asked in several questions.
+            InputError: The session is not one of `icm.connect`, or a second question is made of what the first opens.
             IcmError: Whatever `check` raises.
 
         Examples:
@@ -198,6 +198,11 @@ class Query(Uncompared):
         """
         from analytics.requests import request  # instances of organisations, for those who ask them alone
 
+        if self._follows:
+            raise InputError(
+                f"{self._title} is found in questions made of what the first one opens, which nobody can approve: of "
+                "groups state the values, domain=; else ask for a standing approval"
+            )
         whole = self._build is _only and len(self._parts) == 1
         self._check_recipient(to)
         return request(self.session, self._parts, self._title, reason, partial(self.reveal, to), whole, to)

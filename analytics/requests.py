@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from analytics.batches import batches
 from analytics.dataset import Dataset, pool_of
 from analytics.execute import Part, check, run
 from analytics.receipt import Receipt
@@ -111,8 +110,6 @@ def request(
     if len(reason) > MOST_LETTERS:
         raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
     _, asked = check(parts, to)
-    if len(batches(parts)) > 1:
-        raise InputError(f"{title} is asked in several questions: request each column or group alone")
     if not all(isinstance(facts, OwnerRows) for facts in asked.facts):
         raise InputError("rows that were shared cannot be requested: request a question about the owners' rows")
     datasets = {

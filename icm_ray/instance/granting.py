@@ -1,16 +1,21 @@
-"""Runs of questions under approvals: each takes one use, however many jobs of however many lanes it is made of."""
+"""Runs of questions under approvals: each takes one use, however many jobs of however many lanes it is made of, and
+however many parts it is asked in.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections import Counter
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final
 
 from icm_ray.errors import PolicyError
 from icm_ray.instance.canonical import Canonical, canonical
+from icm_ray.instance.parts import Part
 from icm_ray.instance.requests import Request, Requests
+from icm_ray.query.expressions.tree import Literal
 from icm_ray.runtime.orders.house import MayRun
 
 __all__ = ["Granting", "Taken"]
@@ -21,10 +26,27 @@ _MOST: Final = 1024
 
 @dataclass
 class _Run:
-    """used: uses taken. jobs: how often each stage was let run."""
+    """What one use was taken for. stages: by what was asked to the byte, those that ran. steps: of the statistics, each
+    once. values: of what the approval leaves open.
+    """
 
-    used: int = 0
-    jobs: Counter[int] = field(default_factory=Counter)
+    asker: str
+    session: str
+    request: Request
+    values: Mapping[str, Literal]
+    stages: dict[bytes, set[int]] = field(default_factory=dict)
+    steps: set[tuple[int, int]] = field(default_factory=set)
+
+    def takes(self, asked: bytes, part: Part, stage: int) -> bool:
+        """Whether a job is of this run: a stage that did not run of what it asked, or steps that it did not ask."""
+        if part.values != self.values:
+            return False
+        return stage not in self.stages[asked] if asked in self.stages else self.steps.isdisjoint(part.steps)
+
+    def add(self, asked: bytes, part: Part, stage: int) -> None:
+        """Count a job as one of this run."""
+        self.steps |= part.steps
+        self.stages.setdefault(asked, set()).add(stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,38 +56,50 @@ class Taken:
     request: Request
     values: str
 
-    @classmethod
-    def of(cls, request: Request, question: Canonical) -> Self:
-        values = request.values(question) or {}
-        return cls(request, ", ".join(f"{name} {literal.value}" for name, literal in values.items()))
-
 
 class Granting:
     """What the own workers are told. Of one instance, which they end with: nothing has to be remembered beyond it."""
 
     def __init__(self, me: str, requests: Requests) -> None:
         self._me, self._requests = me, requests
-        self._runs: dict[tuple[str, str, bytes], _Run] = {}
+        self._runs: deque[_Run] = deque(maxlen=_MOST)
         self._lock = threading.Lock()
 
     def grant(self, asker: str, call: MayRun, versions: dict[str, str]) -> Taken | None:
         """Let a job run under an approval: the use that this takes, None where its run has one. A stage that runs
-        again is another run. versions: of the datasets that it reads. Errors: `PolicyError`, `InstanceError`.
+        again is another run, and so is a step that is asked again. versions: of the datasets that it reads. Errors:
+        `PolicyError`, `InstanceError`.
 
-        A run is known by what was asked to the byte, which has its lanes: no two lanes are one run's by their names.
+        What was asked, to the byte, has its lanes: stages of what names other lanes are none of the same run's.
         """
         question = canonical(call.asked, self._me, call.names, call.parties, versions)
-        key = asker, call.session, hashlib.sha256(call.asked).digest()
+        asked = hashlib.sha256(call.asked).digest()
         with self._lock:
-            run = self._runs.setdefault(key, _Run())
-            taken = None
-            if run.jobs[call.stage] >= run.used:
-                try:
-                    taken = Taken.of(self._requests.use(asker, question), question)
-                except PolicyError as error:
-                    raise PolicyError(f"{self._me} refuses: {error.message}", party=self._me) from None
-                run.used += 1
-            run.jobs[call.stage] += 1
-            while len(self._runs) > _MOST:
-                self._runs.pop(next(iter(self._runs)))
-            return taken
+            if self._goes_on(asker, call, question, asked):
+                return None
+            try:
+                request = self._requests.use(asker, question)
+            except PolicyError as error:
+                raise PolicyError(f"{self._me} refuses: {error.message}", party=self._me) from None
+            part = request.part(question)
+            if part is None:
+                raise PolicyError(f"{self._me} refuses: this is no part of what was approved", party=self._me)
+            run = _Run(asker, call.session, request, part.values)
+            run.add(asked, part, call.stage)
+            self._runs.append(run)
+            return Taken(request, ", ".join(f"{name} {one.value}" for name, one in part.values.items()))
+
+    def _goes_on(self, asker: str, call: MayRun, question: Canonical, asked: bytes) -> bool:
+        """Whether a job is of a run that took a use already, of an approval that still stands."""
+        parts: dict[int, Part | None] = {}
+        for run in self._runs:
+            if (run.asker, run.session) != (asker, call.session):
+                continue
+            number = run.request.number
+            if number not in parts:
+                parts[number] = self._requests.standing(run.request, question)
+            part = parts[number]
+            if part is not None and run.takes(asked, part, call.stage):
+                run.add(asked, part, call.stage)
+                return True
+        return False

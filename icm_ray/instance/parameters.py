@@ -19,7 +19,7 @@ from icm_ray.query.expressions.compared import Compared, compared, with_literals
 from icm_ray.query.expressions.tree import Literal, Of
 from icm_ray.query.question import Asked, Question
 
-__all__ = ["Parameter", "parameters", "values_of"]
+__all__ = ["Parameter", "filled", "parameters"]
 
 _MOST: Final = 256
 """Literals of a question; one with more has no parameters."""
@@ -55,21 +55,22 @@ def parameters(question: Canonical) -> tuple[Parameter, ...]:
     return tuple(one for one in named if names[one.name] == 1 and reading(one.literal) is not None)
 
 
-def values_of(question: Canonical, approved: Canonical, names: Iterable[str]) -> dict[str, Literal] | None:
-    """What a question has where an approved one is left open; None where it differs in anything else, by one byte."""
-    if (question.versions, question.parties) != (approved.versions, approved.parties):
-        return None
-    own = {one.name: one.literal for one in parameters(question)}
+def filled(
+    question: Canonical, approved: Canonical, names: Iterable[str]
+) -> tuple[Canonical, dict[str, Literal]] | None:
+    """An approved question with the values that another has where it is left open, and these by name. None: the other
+    has no such parameters.
+    """
     left_open = set(names)
-    if not left_open <= own.keys():
-        return None
+    if not left_open:
+        return approved, {}
+    own = {one.name: one.literal for one in parameters(question) if one.name in left_open}
     taken = {
         one.place: replace(one.literal, value=own[one.name].value)  # of the approved kind
         for one in parameters(approved)
-        if one.name in left_open
+        if one.name in own
     }
-    same = len(taken) == len(left_open) and _with(approved, taken).digest == question.digest
-    return {name: own[name] for name in sorted(left_open)} if same else None
+    return (_with(approved, taken), own) if len(taken) == len(left_open) else None
 
 
 def _compared(condition: Of | None) -> tuple[Compared, ...]:

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from icm_ray.errors import Desynchronised, InputError, InstanceError, PolicyError
 from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.files import changing, read, write
-from icm_ray.instance.parameters import parameters, values_of
+from icm_ray.instance.parameters import parameters
+from icm_ray.instance.parts import Part, part_of
 from icm_ray.instance.ranges import Range, ranges_of
 from icm_ray.payload import Name, Natural, decode
-from icm_ray.query.expressions.tree import Literal as Value
 
 __all__ = ["MOST_LETTERS", "Decision", "Reason", "Request", "Requests"]
 
@@ -71,19 +71,21 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What an approval leaves open, in words; "" for nothing."""
         return ", ".join(one.in_words for one in self.ranges)
 
-    def values(self, question: Canonical) -> dict[str, Value] | None:
-        """What a question has where this one is left open, whether or not within the ranges; None: it is another one.
+    def part(self, question: Canonical) -> Part | None:
+        """Which part of this one a question is, whether or not its values are within the ranges; None: of another one.
 
         Errors: `InstanceError`.
         """
-        if not self.ranges:
-            return {} if self.digest == question.digest else None
-        return values_of(question, self.canonical, (one.name for one in self.ranges))
+        return part_of(question, self.canonical, (one.name for one in self.ranges))
+
+    def allows(self, part: Part) -> bool:
+        """Whether its values are within the ranges."""
+        return all(one.holds(part.values[one.name]) for one in self.ranges)
 
     def covers(self, question: Canonical) -> bool:
-        """Whether this is the question, or one with other values within the ranges. Errors: `InstanceError`."""
-        found = self.values(question)
-        return found is not None and all(one.holds(found[one.name]) for one in self.ranges)
+        """Whether this is the question, with values within the ranges, or a part of it. Errors: `InstanceError`."""
+        part = self.part(question)
+        return part is not None and self.allows(part)
 
     def left(self, now: float) -> int:
         """How often it may still be asked."""
@@ -176,28 +178,38 @@ class Requests:
             return found
 
     def use(self, asker: str, question: Canonical) -> Request:
-        """Count one use of an approval of this question of this peer; on the disk when this returns. What was decided
-        of exactly this question comes before approvals that leave something open.
+        """Count one use of an approval of this question of this peer, or of one that it is a part of: on the disk when
+        this returns. What was decided of exactly this question comes first.
 
         Errors: `PolicyError` where there is none that can be used, `InstanceError`.
         """
         with changing(self._lock):
             now = self._clock()
             own = [one for one in self.all if one.asker == asker]
-            same = [one for one in own if one.digest == question.digest]
-            if not any(one.left(now) or one.state == "denied" for one in same):
-                same += [one for one in own if one not in same and one.covers(question)]
+            digest = question.digest
+            same = [one for one in own if one.digest == digest]
             found = next((one for one in same if one.left(now)), None)
+            if found is None and not any(one.state == "denied" for one in same):
+                found = next((one for one in own if one.left(now) and one.covers(question)), None)
             if found is None:
-                outside = [one for one in own if one.ranges and one.values(question) is not None]
-                raise PolicyError(_why(same or outside, now, question))
+                raise PolicyError(_why(same or [one for one in own if one.part(question) is not None], now, question))
             used = replace(found, used=found.used + 1)
             write(self._path(found.number), used, _WHAT)
             return used
 
+    def standing(self, used: Request, question: Canonical) -> Part | None:
+        """The part of a request that a question is, where a use was taken before: None where that has ended since, or
+        leaves something else open. Errors: `InstanceError`.
+        """
+        now = self.find(used.number)
+        if now is None or now.state != "approved" or now.until <= self._clock() or now.ranges != used.ranges:
+            return None
+        part = now.part(question) if now.digest == used.digest else None
+        return part if part is not None and now.allows(part) else None
+
 
 def _why(same: list[Request], now: float, question: Canonical) -> str:
-    """Why none of the requests of a question, or of one with other values, can be used."""
+    """Why none of the requests of a question, or of one that it is a part of, can be used."""
     last = same[-1] if same else None
     if last is None:
         return "nobody approved this question: query.request(reason=...) asks for it"

@@ -1,0 +1,100 @@
+"""The parts that a question is asked in: some of its statistics, and the steps of those that are searched for.
+
+A step of a search tells a function of the result, whatever a question claims to know by then (`RankSearch`). So an
+approval of a question is one of each of its parts: an owner makes the part of the approved question itself, and what
+comes has to equal that to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from icm_ray.instance.canonical import Canonical
+from icm_ray.instance.parameters import filled
+from icm_ray.query.expressions.tree import Literal
+from icm_ray.query.question import Asked, Question
+from icm_ray.query.statistics.catalogue import Statistic
+from icm_ray.query.statistics.rank_search import RankSearch
+
+__all__ = ["Part", "part_of"]
+
+_bytes: Final = msgspec.msgpack.encode
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """steps: which statistics, by their places in the approved question, and which step of each. values: what was
+    asked where that is left open, by name.
+    """
+
+    steps: frozenset[tuple[int, int]]
+    values: Mapping[str, Literal]
+
+
+def part_of(question: Canonical, approved: Canonical, names: Iterable[str]) -> Part | None:
+    """Which part of an approved question this is, all of it too; names: of what is left open. None: it is another one,
+    by one byte.
+    """
+    if (question.versions, question.parties) != (approved.versions, approved.parties):
+        return None
+    found = filled(question, approved, names)
+    if found is None:
+        return None
+    whole, values = found
+    own, of = question.asked.what, whole.asked.what
+    if not isinstance(own, Question) or not isinstance(of, Question):
+        return None
+    places = _places(own.statistics, of.statistics)
+    if places is None:
+        return None
+    made = replace(
+        of,
+        statistics=tuple(_at(of.statistics[place], one) for place, one in zip(places, own.statistics, strict=True)),
+        selections=_those(own.selections, of.selections),
+        merges=_those(own.merges, of.merges),
+        pools=_those(own.pools, of.pools),
+    )
+    if _bytes(Asked(made, whole.asked.facts)) != _bytes(question.asked):
+        return None
+    steps = ((place, _step(one)) for place, one in zip(places, own.statistics, strict=True))
+    return Part(frozenset(steps), values)
+
+
+def _places(own: Sequence[Statistic], of: Sequence[Statistic]) -> list[int] | None:
+    """Where statistics are among others, in the same order; None where they are not."""
+    found: list[int] = []
+    wanted = [_bytes(one) for one in of]
+    for one in own:
+        first = found[-1] + 1 if found else 0
+        try:
+            found.append(wanted.index(_bytes(_whole(one)), first))
+        except ValueError:
+            return None
+    return found
+
+
+def _whole(one: Statistic) -> Statistic:
+    """As it is asked first."""
+    return replace(one, digits=0, prefixes=()) if isinstance(one, RankSearch) else one
+
+
+def _at(one: Statistic, step: Statistic) -> Statistic:
+    """A statistic at the step of the same."""
+    if isinstance(one, RankSearch) and isinstance(step, RankSearch) and step.digits > 0:
+        return replace(one, digits=step.digits, prefixes=step.prefixes)
+    return one
+
+
+def _step(one: Statistic) -> int:
+    return one.digits if isinstance(one, RankSearch) else 0
+
+
+def _those(own: Sequence[Any], of: Sequence[Any]) -> tuple[Any, ...]:
+    """Of those of the approved question the ones that a part has."""
+    there = {_bytes(one) for one in own}
+    return tuple(one for one in of if _bytes(one) in there)

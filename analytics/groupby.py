@@ -18,7 +18,7 @@ from analytics.group_shapes import beside, keys_as_columns, stacked
 from analytics.group_table import GroupColumn, Wanted, group_table, plain_list
 from analytics.group_verbs import GroupVerbs
 from analytics.meant import Meant
-from analytics.merged_meant import MergedMeant
+from analytics.merged_meant import EMPTY, MergedMeant
 from analytics.no_arrays import NoArrays
 from analytics.query import FOLLOWS, Query
 from analytics.rows_stay import OF_GROUPS, RowsStay, refused
@@ -39,7 +39,7 @@ from icm_ray.query.statistics.quantile import Quantile
 from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.sum import Sum
 from icm_ray.query.statistics.variance import Variance
-from icm_ray.query.tasks import GroupKey
+from icm_ray.query.tasks import GroupKey, PrivateKey
 
 __all__ = ["AGGREGATES", "SecureGroupBy", "grouped"]
 
@@ -232,7 +232,15 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         return item.function in {"min", "max"} and not held
 
     def _asked(
-        self, wanted: Sequence[Wanted], *, flat: bool, series: bool, title: str, finish: Finish, note: str = ""
+        self,
+        wanted: Sequence[Wanted],
+        *,
+        flat: bool,
+        series: bool,
+        title: str,
+        finish: Finish,
+        note: str = "",
+        then: Sequence[Part] = (),
     ) -> Query:
         by = self._groups.groups
         dataset = self._meant.name(by)
@@ -259,7 +267,7 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
             )
             return finish(table)
 
-        return Query(parts, f"{title} by {self._by_words}", build, note, bool(note))
+        return Query(parts, f"{title} by {self._by_words}", build, note, bool(note), then)
 
     def _noise(
         self, columns: Sequence[GroupColumn], statistics: Sequence[Statistic], part: Part
@@ -295,7 +303,15 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
 
         title = ", ".join(dict.fromkeys(self._statistic("", item)[0].title for item in numbered))
         note = f"{title} by {self._by_words}; {FOLLOWS}"
-        return self._asked(first, flat=True, series=False, title=title, finish=build, note=note)
+        then = self._of_any(ranked)._parts
+        return self._asked(first, flat=True, series=False, title=title, finish=build, note=note, then=then)
+
+    def _of_any(self, ranked: Sequence[Wanted]) -> Query:
+        """What is found in groups whose keys are known, of one such group that stands for any."""
+        keys = (GroupKey(key.of, (EMPTY[key.kind],)) for key in self._groups.keys if isinstance(key, PrivateKey))
+        stated = NamedGroups(self._groups.names, tuple(keys), self._groups.units)
+        found = self._of(self._picked, single=self._single, groups=stated)
+        return found._asked(ranked, flat=True, series=False, title="", finish=_as_it_is)
 
     def _opened(self, index: Any) -> NamedGroups:
         """Groups by the values of an index."""

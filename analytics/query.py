@@ -56,14 +56,15 @@ class Query(Uncompared):
         build: What makes the result of those of the parts; by default the only one's. Where it makes a query, that is
             revealed next.
         note: What else there is to say of it in `explain`.
-        follows: Whether `build` may make a query; so it is where the note says so.
+        follows: Whether `build` may make a query.
+        then: What that asks, in groups of which one value stands for all; for whoever approves it before.
 
     Examples:
         >>> visits["age"].mean()
         <mean of age, not revealed: .explain() says what .reveal() opens>
     """
 
-    __slots__ = ("_build", "_follows", "_note", "_parts", "_title")
+    __slots__ = ("_build", "_follows", "_note", "_parts", "_then", "_title")
 
     def __init__(
         self,
@@ -72,9 +73,11 @@ class Query(Uncompared):
         build: Callable[[list[Any]], Any] = _only,
         note: str = "",
         follows: bool = False,
+        then: Sequence[Part] = (),
     ) -> None:
         self._parts, self._title, self._build, self._note = tuple(parts), title, build, note
-        self._follows = follows or note.endswith(FOLLOWS)
+        self._follows = follows
+        self._then = tuple(then)
 
     def __repr__(self) -> str:
         return f"<{self._title}, not revealed: .explain() says what .reveal() opens>"
@@ -198,14 +201,14 @@ class Query(Uncompared):
         """
         from analytics.requests import request  # instances of organisations, for those who ask them alone
 
-        if self._follows:
+        if self._follows and not self._then:
             raise InputError(
                 f"{self._title} is found in questions made of what the first one opens, which nobody can approve: of "
                 "groups state the values, domain=; else ask for a standing approval"
             )
         whole = self._build is _only and len(self._parts) == 1
         self._check_recipient(to)
-        return request(self.session, self._parts, self._title, reason, partial(self.reveal, to), whole, to)
+        return request(self.session, self._parts, self._title, reason, partial(self.reveal, to), whole, to, self._then)
 
     @classmethod
     def reveal_together(cls, queries: Sequence[Any], to: str | None = None) -> tuple[Any, ...]:

@@ -98,8 +98,10 @@ def request(
     ask: Callable[[], Any],
     whole: bool,
     to: str | None = None,
+    then: Sequence[Part] = (),
 ) -> Requested:
     """Request what parts ask. ask: reveals it. whole: whether its result is that of the only part. to: whom it is for.
+    then: what is asked in the groups that these open.
 
     Errors: `InputError` (no organisation's session, several questions, a reason too long), those of `check`.
     """
@@ -119,7 +121,9 @@ def request(
         for table in facts.tables
         for owner, public in [session.held[table.name]]
     }
-    job = Job("0" * 16, title[:MOST_LETTERS], encode_asked(_bare(asked)), datasets, session.parties, reason, whole)
+    first, follows = encode_asked(_bare(asked)), encode_asked(_bare(check(then, to)[1])) if then else b""
+    title = title[:MOST_LETTERS]
+    job = Job("0" * 16, title, first, datasets, session.parties, reason, whole, follows=follows)
     found = session.link.call(SubmitJob(job))
     if not isinstance(found, Job):
         raise ProgramError("the own instance answers something else than a job")

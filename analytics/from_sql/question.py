@@ -45,7 +45,9 @@ class SqlQuery(Query):
             return Query(told, second.title, lambda more: _table(opened, names, [*results, *placed(more)]))
 
         note = "" if second is None else f"{second.title}; {FOLLOWS}"
-        super().__init__([replace(part, text=text) for part in opened.parts], title, build, note, second is not None)
+        then = () if second is None else second.of_any
+        asked = [replace(part, text=text) for part in opened.parts]
+        super().__init__(asked, title, build, note, second is not None, then)
 
     @property
     def text(self) -> str:

@@ -38,6 +38,11 @@ class Second:
     asked: tuple[Callable[[Groups], Part], ...]
     title: str
 
+    @property
+    def of_any(self) -> tuple[Part, ...]:
+        """What is asked of one group of stated values, which stands for any."""
+        return tuple(make(self.private.one()) for make in self.asked)
+
     def parts(self, results: Sequence[Any]) -> tuple[tuple[Part, ...], Callable[[Sequence[Any]], list[Any]]]:
         """What is asked, and what makes of its results those of every place of the first question.
 

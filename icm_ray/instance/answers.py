@@ -159,7 +159,7 @@ class Answers:
         if all(_stands(one, asker, recipient(call.question, self.name), self.name) for one in held.values()):
             return Decided(0, "approved", left=-1)
         versions = {name: _version(one) for name, one in held.items()}
-        question = canonical(call.question, self.name, call.names, call.parties, versions)
+        question = canonical(call.question, self.name, call.names, call.parties, versions, call.follows)
         if asker not in call.parties or self.name not in call.parties:
             raise PolicyError(f"{self.name} refuses: {asker} and {self.name} both take part", party=self.name)
         stated = question.facts_of(self.name)

@@ -32,12 +32,14 @@ LARGEST: Final = 1 << 16
 
 class Canonical(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """asked: in names of catalogues. parties: whose workers take part, in order. versions: of the own datasets that it
-    reads, by name, as they were offered.
+    reads, by name, as they were offered. follows: what is asked then, in the groups that this opens; of their values
+    one stands for all.
     """
 
     asked: Asked
     parties: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
+    follows: Asked | None = None
 
     def facts_of(self, me: str) -> dict[str, DatasetFacts]:
         """By the name in the catalogue, what is said of the datasets of `me`."""
@@ -51,20 +53,31 @@ class Canonical(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def canonical(
-    payload: bytes, me: str, names: Mapping[str, str], parties: tuple[str, ...], versions: Mapping[str, str]
+    payload: bytes,
+    me: str,
+    names: Mapping[str, str],
+    parties: tuple[str, ...],
+    versions: Mapping[str, str],
+    follows: bytes = b"",
 ) -> Canonical:
     """The form of a question as the owner `me` has it.
 
     names: by the name of a dataset in the question, that of the own catalogue. versions: by the latter, how it is
-    offered. Errors: `PolicyError` for what nobody can approve: no question, shared rows, too large, rows of several
-    owners in one dataset, what may not be opened at all.
+    offered. follows: what is asked then, b"" for nothing. Errors: `PolicyError` for what nobody can approve: no
+    question, shared rows, too large, rows of several owners in one dataset, what may not be opened at all.
     """
-    if len(payload) > LARGEST:
+    if len(payload) + len(follows) > LARGEST:
         raise PolicyError(f"{me} refuses: a question of {len(payload)} bytes; {LARGEST} can be approved", party=me)
     try:
         asked = decode_asked(payload)
         found = Canonical(_renamed(asked, me, names), parties, tuple(sorted(versions.items())))
         check_disclosure(found.asked, Members(parties))
+        if follows:
+            then = _renamed(decode_asked(follows), me, names)
+            check_disclosure(then, Members(parties))
+            if msgspec.msgpack.encode(then.facts) != msgspec.msgpack.encode(found.asked.facts):
+                raise PolicyError(f"{me} refuses: what follows is asked of other datasets", party=me)
+            found = replace(found, follows=then)
     except PolicyError:
         raise
     except (IcmError, ArithmeticError, ValueError, LookupError, TypeError, AttributeError):
@@ -122,5 +135,13 @@ def _of(new: Mapping[str, str], what: Question, name: str) -> str:
 
 def in_words(found: Canonical) -> str:
     """What would be opened, to whom, under which rules: `explain` of the question itself. Errors: those of lowering."""
-    lowered: Any = lower(found.asked, Members(found.parties))
-    return explain(found.asked, lowered, RunSettings())
+    told = _explained(found.asked, found.parties)
+    if found.follows is None:
+        return told
+    then = _explained(found.follows, found.parties)
+    return f"{told}\nand then, by the values of the groups that this opens, which the asker states:\n{then}"
+
+
+def _explained(asked: Asked, parties: tuple[str, ...]) -> str:
+    lowered: Any = lower(asked, Members(parties))
+    return explain(asked, lowered, RunSettings())

@@ -34,7 +34,8 @@ Bytes = Annotated[bytes, msgspec.Meta(max_length=LARGEST)]
 
 class RequestApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """A question that the caller would ask. job: the caller's name for it. names: by the name of a dataset in it, that
-    of the catalogue. parties: whose workers would take part. The same job again is the same request.
+    of the catalogue. parties: whose workers would take part. follows: what it would ask then, in the groups that this
+    opens. The same job again is the same request.
     """
 
     job: JobId
@@ -42,6 +43,7 @@ class RequestApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
     names: dict[Name, Name]
     parties: tuple[Name, ...]
     reason: Reason
+    follows: Bytes = b""
 
 
 class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -75,7 +77,7 @@ class OwnerState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """id: 16 hexadecimal digits. title: what is asked, in words. question, parties: as in `RequestApproval`.
+    """id: 16 hexadecimal digits. title: what is asked, in words. question, parties, follows: as in `RequestApproval`.
     datasets: by the name of a dataset in it, owner and name in the owner's catalogue. whole: whether the result is that
     of its only statistic.
     """
@@ -89,6 +91,7 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     whole: bool
     since: float = 0.0
     owners: tuple[OwnerState, ...] = ()
+    follows: Bytes = b""
 
     @property
     def state(self) -> State:
@@ -184,7 +187,7 @@ class Outbox:
         names = {name: dataset for name, (owner, dataset) in job.datasets.items() if owner == one.owner}
         call: RequestApproval | AskRequest = AskRequest(job.id, one.number)
         if one.state == "queued" or one.left < 0:  # what stands open has no number
-            call = RequestApproval(job.id, job.question, names, job.parties, job.reason)
+            call = RequestApproval(job.id, job.question, names, job.parties, job.reason, job.follows)
         try:
             found = self._ask(one.owner, call, _PATIENCE)
         except FaultError:

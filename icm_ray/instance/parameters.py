@@ -7,7 +7,7 @@ of the approved question and the values: nothing else of it is read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,9 +17,11 @@ from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.ranges import reading
 from icm_ray.query.expressions.compared import Compared, compared, with_literals
 from icm_ray.query.expressions.tree import Literal, Of
+from icm_ray.query.merge import Merge
 from icm_ray.query.question import Asked, Question
+from icm_ray.query.selection import Selection
 
-__all__ = ["Parameter", "filled", "parameters"]
+__all__ = ["Parameter", "filled", "parameters", "with_rows"]
 
 _MOST: Final = 256
 """Literals of a question; one with more has no parameters."""
@@ -101,10 +103,18 @@ def _with(question: Canonical, taken: Mapping[int, Literal]) -> Canonical:
         )
         for one in what.merges
     )
+    return with_rows(question, selections, merges)
+
+
+def with_rows(question: Canonical, selections: Sequence[Selection], merges: Sequence[Merge]) -> Canonical:
+    """A question about other rows, in the same order: what is named by them has other names."""
+    what = question.asked.what
+    if not isinstance(what, Question):
+        return question
     called = {one.name: other.name for one, other in zip(what.selections, selections, strict=True)}
     called |= {one.name: other.name for one, other in zip(what.merges, merges, strict=True)}
     statistics = tuple(replace(one, dataset=called.get(one.dataset, one.dataset)) for one in what.statistics)
-    made = replace(what, statistics=statistics, selections=selections, merges=merges)
+    made = replace(what, statistics=statistics, selections=tuple(selections), merges=tuple(merges))
     return replace(question, asked=Asked(made, question.asked.facts))
 
 

@@ -7,7 +7,7 @@ comes has to equal that to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,11 +15,12 @@ import msgspec
 from msgspec.structs import replace
 
 from icm_ray.instance.canonical import Canonical
-from icm_ray.instance.parameters import filled
+from icm_ray.instance.parameters import filled, with_rows
 from icm_ray.query.expressions.tree import Literal
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.rank_search import RankSearch
+from icm_ray.query.tasks import GroupKey
 
 __all__ = ["Part", "part_of"]
 
@@ -38,8 +39,53 @@ class Part:
 
 def part_of(question: Canonical, approved: Canonical, names: Iterable[str]) -> Part | None:
     """Which part of an approved question this is, all of it too; names: of what is left open. None: it is another one,
-    by one byte.
+    by one byte. What follows from an approved question is a part of it, too, by whichever groups, of as many as it may
+    open.
     """
+    found = _part(question, approved, names)
+    if found is not None or approved.follows is None:
+        return found
+    template = replace(approved, asked=approved.follows, follows=None)
+    then = _of_groups(question, template, _groups(approved))
+    found = None if then is None else _part(then, template, names)
+    if found is None:
+        return None
+    after = len(approved.asked.what.statistics) if isinstance(approved.asked.what, Question) else 0
+    return Part(frozenset((after + place, step) for place, step in found.steps), found.values)
+
+
+def _groups(approved: Canonical) -> int:
+    """How many groups a question may open."""
+    what = approved.asked.what
+    datasets = {one.dataset for one in what.statistics} if isinstance(what, Question) else set()
+    return max((approved.asked.rows(name).groups for name in datasets), default=0)
+
+
+def _of_groups(question: Canonical, template: Canonical, most: int) -> Canonical | None:
+    """A question with a template's values in the place of those of its groups; None where these are more."""
+    what, of = question.asked.what, template.asked.what
+    if not isinstance(what, Question) or not isinstance(of, Question):
+        return None
+    known = {_bytes(replace(key, domain=())): key for key in _keys(of)}
+    if not all(_bytes(replace(key, domain=())) in known and 0 < len(key.domain) <= most for key in _keys(what)):
+        return None
+
+    def of_template(one: Any) -> Any:
+        return replace(one, by=tuple(known[_bytes(replace(key, domain=()))] for key in one.by))
+
+    return with_rows(question, [*map(of_template, what.selections)], [*map(of_template, what.merges)])
+
+
+def _keys(what: Question) -> Iterator[GroupKey]:
+    """What rows are grouped by, of stated values."""
+    for selection in what.selections:
+        yield from selection.by
+    for merge in what.merges:
+        yield from merge.by
+
+
+def _part(question: Canonical, approved: Canonical, names: Iterable[str]) -> Part | None:
+    """Which part of what is asked first."""
     if (question.versions, question.parties) != (approved.versions, approved.parties):
         return None
     found = filled(question, approved, names)

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import analytics as an
 import icm_ray as icm
 from icm_ray.instance.offer import offer
 from icm_ray.query.question import decode_asked, encode_asked
 from icm_ray.runtime.orders.house import MayRun
-from tests.instance.test_requests import LATER, changed, number_of, told
+from tests.instance.test_requests import LATER, changed, invoked, number_of, told
 
 
 def table(count: int = 500) -> pd.DataFrame:
@@ -90,12 +91,77 @@ def test_values_that_are_left_open_are_one_runs(wards):
         frame[frame["age"] >= 70]["cost"].median().reveal()
 
 
-def test_what_follows_from_a_result_cannot_be_requested(wards):
+def test_what_follows_in_the_groups_that_open_is_of_the_same_use(wards, organisations):
+    frame, bob = wards
+    rows = table()
+    handle, number = approved(frame.groupby("ward")["cost"].agg(["mean", "median"]), bob, 3)
+    told = invoked(organisations["bob"][0], "show", str(number))
+    for words in (
+        "mean of cost",
+        "by the values of the groups that this opens, which the asker states",
+        "median of cost",
+    ):
+        assert words in told
+    wanted = rows.groupby("ward")["cost"].agg(["mean", "median"])
+    pd.testing.assert_frame_equal(handle.result(), wanted, check_exact=False, rtol=1e-9)
+    assert bob.requests.of(number).used == 1
+    bob.requests.deny(number, "enough")  # of which the next one's first question is a part, too
+    text = "SELECT ward, COUNT(*) AS n, MEDIAN(cost) AS middle FROM wards GROUP BY ward"
+    handle, number = approved(an.sql(text, wards=frame), bob)
+    assert handle.result()["middle"].tolist() == wanted["median"].tolist()
+    assert bob.requests.of(number).used == 1
+
+
+def test_what_follows_from_a_result_alone_cannot_be_requested(wards):
     frame, _ = wards
-    with pytest.raises(icm.InputError, match="of groups state the values, domain="):
-        frame.groupby("ward")["cost"].median().request()
+    query = an.Query(frame["cost"].sum()._parts, "sums", lambda results: results, follows=True)
     with pytest.raises(icm.InputError, match="standing approval"):
-        frame.nlargest(5, "cost").request()
+        query.request()
+
+
+@pytest.fixture(scope="module")
+def following(wards):
+    """A median by private wards that is approved, and what the worker would tell its instance of each question."""
+    frame, bob = wards
+    handle, number = approved(frame.groupby("ward")["age"].median(), bob, 1000)
+    (name,) = handle._job.datasets
+    call = MayRun("question", handle._job.question, ("wards",), {name: "wards"}, handle._job.parties, "u" * 16)
+    return bob, number, call, decode_asked(handle._job.follows)
+
+
+def grouped(asked, **changes):
+    """What follows, by other groups."""
+    (selection,) = asked.what.selections
+    key = msgspec.structs.replace(selection.by[0], **changes)
+    new = msgspec.structs.replace(selection, by=(key,))
+    statistics = tuple(msgspec.structs.replace(one, dataset=new.name) for one in asked.what.statistics)
+    what = msgspec.structs.replace(asked.what, selections=(new,), statistics=statistics)
+    return msgspec.structs.replace(asked, what=what)
+
+
+@pytest.mark.parametrize(
+    ("changes", "allowed"),
+    [
+        ({"domain": ("A", "B")}, True),
+        ({"domain": ("Z",)}, True),  # the policy withholds what has few rows, whoever states it
+        ({"of": "age", "domain": (5, 7)}, False),
+        ({"domain": tuple(f"ward {number}" for number in range(5000))}, False),
+        ({"domain": (1, 2)}, False),
+    ],
+)
+def test_what_follows_is_by_any_groups_of_the_same_keys(following, changes, allowed):
+    bob, number, call, then = following
+    told(bob, msgspec.structs.replace(call, session=repr(changes)[:40]))
+    before = bob.requests.of(number).used
+    lie = msgspec.structs.replace(call, asked=encode_asked(grouped(then, **changes)), session=repr(changes)[:40])
+    if allowed:
+        told(bob, lie)
+        told(bob, lie)
+        assert bob.requests.of(number).used == before + 1  # the second time it is another run
+    else:
+        with pytest.raises(icm.PolicyError):
+            told(bob, lie)
+        assert bob.requests.of(number).used == before
 
 
 # --- lies -----------------------------------------------------------------------------------------------------------

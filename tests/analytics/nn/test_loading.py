@@ -41,6 +41,8 @@ def changed(change: Callable[[nn.Sequential], Any]) -> nn.Module:
 def old_norms(made: nn.Sequential) -> None:
     nn.utils.weight_norm(made[3])
     nn.utils.spectral_norm(made[5])
+    made.train()(X)  # its vectors are those of training: random ones may be at right angles, and floats differ then
+    made.eval()
 
 
 def new_norms(made: nn.Sequential) -> None:

@@ -60,7 +60,8 @@ What the figures are, and are not:
   is a product with the keys' one-hot matrix, 16 comparisons a row.
 {tables}\
 - `minionn_cifar_b8`: the weights are one party's own and loaded before the clock starts (F = W - B is opened once for
-  the model); the peers' weights are shares. Activations are promised, not checked, to stay below 2^9, as in the peers.
+  the model); the peers' weights are shares. Activations, before a ReLU and after it, are promised, not checked, to stay
+  below 2^9, as in the peers.
 {networks}\
 - `relu_1m`, `max_100k` and `hist16_100k` compare all 64 bits. Elsewhere widths follow from declared bounds: values of
   31 bits for the smooth functions, keys of 46 bits for the sort, of 20 bits for mean and variance.

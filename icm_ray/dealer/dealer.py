@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap, Counter
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Final
 
 import msgspec
@@ -136,9 +136,9 @@ class Dealer:
             self._links[name].set_receive_limits(0, 0)  # it hears nothing
             self._links[name].set_send_buffer(min(max(plan.in_flight // 4, _AHEAD[0]), _AHEAD[1]))
 
-        def deal(index: int, link: Outlet, threads: Threads) -> int:
+        def deal(index: int, outlet: Callable[[str], Outlet], threads: Threads) -> Counter[str]:
             step, frame = plan.steps[index], Frame(address, index)
-            dealing = OperationDealing(plan.parties, keys, index, plan.corrected[index], link, frame, store, threads)
+            dealing = OperationDealing(plan.parties, keys, index, plan.corrected[index], outlet, frame, store, threads)
             TABLE[type(step.op)].deal(step.op, plan.kinds(index), dealing, step.type)
             return dealing.sent
 
@@ -151,19 +151,17 @@ class Dealer:
 
             if pool.threads == 1 or 2 * bulky < len(dealt):
                 for index in dealt:
-                    sent[plan.corrected[index]] += deal(index, self._links[plan.corrected[index]], borrow(index))
+                    sent += deal(index, self._links.__getitem__, borrow(index))
                 return sent
-            sender, counts = OrderedSender(), [0] * len(dealt)
+            sender, counts = OrderedSender(), [Counter[str]()] * len(dealt)
 
             def in_turn(place: int) -> None:
                 index = dealt[place]
-                counts[place] = deal(index, sender.outlet(place, self._links[plan.corrected[index]]), borrow(index))
+                counts[place] = deal(index, lambda name: sender.outlet(place, self._links[name]), borrow(index))
                 sender.end(place)
 
             pool.carry_out(needs_by_key([plan.steps[index].op for index in dealt]), in_turn, pool.threads + 1)
-        for index, count in zip(dealt, counts, strict=True):
-            sent[plan.corrected[index]] += count
-        return sent
+        return sum(counts, sent)
 
     def forget(self, key: str) -> None:
         """Drop the mask of a weight that is no longer used."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections import Counter
+from collections.abc import Callable, MutableMapping, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from icm_ray.errors import AddressReused
-from icm_ray.ops.seams import Frame, Words
+from icm_ray.ops.seams import SECOND, Frame, Words, party_after
 from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Threads, alone
 from icm_ray.ring import limbs
@@ -26,9 +27,10 @@ class Outlet(Protocol):
 
 
 class OperationDealing:
-    """`Dealing` of one operation. `corrected` is the party that gets corrections; the others only expand.
+    """`Dealing` of one operation. `corrected` is the party that gets corrections, those of tags from `SECOND` on the one
+    after it; the others only expand. outlet: where those of a party go.
 
-    sent: how many corrections there were so far.
+    sent: how many corrections each was sent so far.
     """
 
     def __init__(
@@ -37,14 +39,15 @@ class OperationDealing:
         keys: Mapping[str, Key],
         operation: int,
         corrected: str,
-        link: Outlet,
+        outlet: Callable[[str], Outlet],
         frame: Frame,
         store: MutableMapping[str, Any],
         threads: Threads = alone,
     ) -> None:
-        self.parties, self.store, self.threads, self.sent = parties, store, threads, 0
-        self._keys, self._operation, self._corrected = keys, operation, corrected
-        self._link, self._frame = link, frame
+        self.parties, self.store, self.threads, self.sent = parties, store, threads, Counter[str]()
+        self._keys, self._operation = keys, operation
+        self._corrected, self._second = corrected, party_after(parties, corrected)
+        self._outlet, self._frame = outlet, frame
         self._used: set[tuple[int, str]] = set()
 
     def _stream(self, tag: int, party: str, count: int, dtype: type[np.unsignedinteger]) -> Words:
@@ -103,11 +106,17 @@ class OperationDealing:
         return total
 
     def _others(self, tag: int, count: int, dtype: type[np.unsignedinteger]) -> list[Words]:
-        return [self._stream(tag, party, count, dtype) for party in self.parties if party != self._corrected]
+        corrected = self._of(tag)
+        return [self._stream(tag, party, count, dtype) for party in self.parties if party != corrected]
+
+    def _of(self, tag: int) -> str:
+        """The party that is corrected."""
+        return self._second if tag >= SECOND else self._corrected
 
     def send(self, tag: int, correction: Words) -> None:
         if not correction.size:
             return  # nobody waits for nothing
-        self.sent += 1
+        to = self._of(tag)
+        self.sent[to] += 1
         with spends(Part.WIRE):
-            self._link.send(Frame(self._frame.address, self._operation, tag), (correction,))
+            self._outlet(to).send(Frame(self._frame.address, self._operation, tag), (correction,))

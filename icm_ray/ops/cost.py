@@ -11,12 +11,13 @@ __all__ = ["Cost"]
 @dataclass(frozen=True, slots=True)
 class Cost:
     """rounds: exchanges that wait for one another; sent: payload bytes that each party sends; dealt: bytes of
-    corrections.
+    corrections; second: how many of these are for the party after the one whose turn it is.
     """
 
     rounds: int
     sent: tuple[int, ...]
     dealt: int
+    second: int = 0
 
     @staticmethod
     @cache
@@ -25,16 +26,16 @@ class Cost:
         return Cost(0, (0,) * parties, 0)
 
     @staticmethod
-    def opening(parties: int, size: int, dealt: int = 0, rounds: int = 1) -> Cost:
+    def opening(parties: int, size: int, dealt: int = 0, rounds: int = 1, second: int = 0) -> Cost:
         """Every party sends `size` bytes to every other."""
-        return Cost(rounds, (size * (parties - 1),) * parties, dealt)
+        return Cost(rounds, (size * (parties - 1),) * parties, dealt, second)
 
     def then(self, other: Cost) -> Cost:
         """This, and `other` after it."""
         sent = tuple(a + b for a, b in zip(self.sent, other.sent, strict=True))
-        return Cost(self.rounds + other.rounds, sent, self.dealt + other.dealt)
+        return Cost(self.rounds + other.rounds, sent, self.dealt + other.dealt, self.second + other.second)
 
     def beside(self, other: Cost) -> Cost:
         """This and `other` in the same rounds."""
         both = self.then(other)
-        return Cost(max(self.rounds, other.rounds), both.sent, both.dealt)
+        return Cost(max(self.rounds, other.rounds), both.sent, both.dealt, both.second)

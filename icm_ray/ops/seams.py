@@ -13,7 +13,7 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_PROGRAM", "Address", "Correlations", "Counters", "Frame", "Link", "Words"]
+__all__ = ["NO_PROGRAM", "SECOND", "Address", "Correlations", "Counters", "Frame", "Link", "Words", "party_after"]
 
 Words = NDArray[np.unsignedinteger]
 """A contiguous array of unsigned words (uint8, 16, 32 or 64): what travels and what is dealt."""
@@ -21,6 +21,11 @@ Words = NDArray[np.unsignedinteger]
 
 NO_PROGRAM: Final = bytes(32)
 """In place of a program's digest, where what travels belongs to none."""
+
+SECOND: Final = 1 << 31
+"""Tags from here on are corrected at the party after the one whose turn the operation is: its corrections come over two
+lines at a time.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +115,8 @@ class Correlations(Protocol):
 
     def dealt(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         """This party's share of `count` words that the dealer chose: expanded, or the correction itself."""
+
+
+def party_after(parties: Sequence[str], name: str) -> str:
+    """The one whose turn comes next."""
+    return parties[(parties.index(name) + 1) % len(parties)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import AddressReused, Desynchronised
-from icm_ray.ops.seams import Address, Frame, Link, Words
+from icm_ray.ops.seams import SECOND, Address, Frame, Link, Words
 from icm_ray.profile import Part, spends
 from icm_ray.ring.prg import Key
 from icm_ray.schedule.allowances import Allowance
@@ -147,13 +147,17 @@ class SharedCorrections(Corrections):
 
 
 class DealtShares:
-    """`Correlations` of one operation."""
+    """`Correlations` of one operation. corrected, second: whether corrections of tags below `SECOND`, and of those from
+    there on, come here.
+    """
 
-    __slots__ = ("_corrected", "_corrections", "_key", "_operation", "_used")
+    __slots__ = ("_corrected", "_corrections", "_key", "_operation", "_second", "_used")
 
-    def __init__(self, key: Key, operation: int, corrected: bool, corrections: CorrectionSource) -> None:
+    def __init__(
+        self, key: Key, operation: int, corrected: bool, corrections: CorrectionSource, *, second: bool = False
+    ) -> None:
         self._key, self._operation = key, operation
-        self._corrected, self._corrections = corrected, corrections
+        self._corrected, self._second, self._corrections = corrected, second, corrections
         self._used: set[int] = set()
 
     def _once(self, tag: int) -> None:
@@ -167,7 +171,7 @@ class DealtShares:
 
     def dealt(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         self._once(tag)
-        if self._corrected and count:
+        if count and (self._second if tag >= SECOND else self._corrected):
             payload = self._corrections.take(self._operation, tag, count * np.dtype(dtype).itemsize)
             return payload.view(dtype)
         return self._key.words(self._operation, tag, count, dtype)

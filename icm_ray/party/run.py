@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from icm_ray.errors import ProgramError
 from icm_ray.ops.linear import Concatenate, Reveal
-from icm_ray.ops.seams import Address, Frame, Link, Words
+from icm_ray.ops.seams import Address, Frame, Link, Words, party_after
 from icm_ray.ops.values import Kind
 from icm_ray.party.correlations import CorrectionSource, DealtShares
 from icm_ray.profile import Part, spends
@@ -136,12 +136,15 @@ class Run:
 
     def _context(self, index: int) -> Context:
         mine = self._mine
-        corrected = self._plan.corrected[index] == mine.me
+        corrected = self._plan.corrected[index]
+        second = party_after(self._plan.parties, corrected)
         return Context(
             me=mine.me,
             parties=self._plan.parties,
             operation=index,
-            correlations=DealtShares(mine.dealer_key, index, corrected, mine.corrections),
+            correlations=DealtShares(
+                mine.dealer_key, index, corrected == mine.me, mine.corrections, second=second == mine.me
+            ),
             keys=mine.keys,
             inputs=mine.inputs,
             store=mine.store,

@@ -22,7 +22,7 @@ import numpy as np
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.products import Epilogue
-from icm_ray.ops.seams import Words
+from icm_ray.ops.seams import SECOND, Words
 from icm_ray.ops.tree import TreeShape, tree_shape
 from icm_ray.ops.values import FULL_WIDTH, container
 from icm_ray.profile import Part, spends
@@ -35,7 +35,9 @@ __all__ = ["FINISH_TAGS", "deal_finish", "finish_cost", "finish_reference", "run
 
 
 FINISH_TAGS = 32
-_RHO, _T, _RD, _RD_RHO, _RD_T, _S, _CHUNKS, _TREE = 0, 1, 2, 3, 4, 5, 6, 8
+_RHO, _T, _RD_T, _S, _CHUNKS, _TREE = 0, 1, 4, 5, 6, 8
+_RD, _RELU_RHO, _RD_RHO = (SECOND + tag for tag in range(3))
+"""A ReLU's large words come over one line, what compares over another: about as much."""
 
 
 def word_type(width: int) -> type[np.unsignedinteger]:
@@ -92,11 +94,11 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Epilogue, own_mask: bo
         dealing.send(tag + _RD, r_d)
         dealing.send(tag + _RD_RHO, rd_rho)
         return
-    r_d, rho, rd_rho = (dealing.others_sum(tag + which, count) for which in (_RD, _RHO, _RD_RHO))
+    r_d, rho, rd_rho = (dealing.others_sum(tag + which, count) for which in (_RD, _RELU_RHO, _RD_RHO))
     t, rd_t = (dealing.others_sum(tag + which, count, t_type(nbits, op.reads)) for which in (_T, _RD_T))
     epilogue.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
     dealing.send(tag + _RD, r_d)
-    dealing.send(tag + _RHO, rho)
+    dealing.send(tag + _RELU_RHO, rho)
     dealing.send(tag + _RD_RHO, rd_rho)
     dealing.send(tag + _T, t)
     dealing.send(tag + _RD_T, rd_t)
@@ -124,7 +126,7 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask:
     if _full(op, own_mask is not None):
         epilogue.relu_full(x_hat, d_hat, r_d, own_mask, dealt(tag + _RD_RHO, count), context.first, out)
         return out
-    rho, rd_rho = dealt(tag + _RHO, count), dealt(tag + _RD_RHO, count)
+    rho, rd_rho = dealt(tag + _RELU_RHO, count), dealt(tag + _RD_RHO, count)
     t, rd_t = (dealt(tag + which, count, t_type(nbits, op.reads)) for which in (_T, _RD_T))
     epilogue.relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, nbits, context.first, out)
     return out
@@ -137,10 +139,12 @@ def finish_cost(op: Epilogue, count: int, parties: int, own_mask: bool) -> Cost:
         return Cost(0, (0,) * parties, dealt)
     shape, nbits = _tree(op), op.width - op.shift - 1
     levels, products = comparison.tree_bytes(shape, count)
-    words = 16 if _full(op, own_mask) else 24 + 2 * np.dtype(t_type(nbits, op.reads)).itemsize
-    dealt = comparison.chunk_bytes(shape, count) + products + count * words
+    full = _full(op, own_mask)
+    second = count * (16 if full else 24)
+    carried = 0 if full else 2 * count * np.dtype(t_type(nbits, op.reads)).itemsize
+    dealt = comparison.chunk_bytes(shape, count) + products + carried + second
     opened = sum(levels) + bits.blocks_of(count) * bits.BLOCK // 8
-    return Cost.opening(parties, opened, dealt, rounds=len(levels) + 1)
+    return Cost.opening(parties, opened, dealt, len(levels) + 1, second)
 
 
 def finish_reference(op: Epilogue, x: RingArray, x_hat: RingArray | None) -> RingArray:

@@ -14,6 +14,7 @@ from typing import Final
 
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.linear import Input
+from icm_ray.ops.seams import party_after
 from icm_ray.schedule.steps import Step, size_of
 
 __all__ = ["Allowance", "allowances", "largest_frame"]
@@ -39,8 +40,9 @@ def allowances(
     """What each party may be sent by the dealer."""
     due: dict[str, dict[int, int]] = {name: {} for name in parties}
     for index, (cost, name) in enumerate(zip(costs, corrected, strict=True)):
-        if cost.dealt:
-            due[name][index] = cost.dealt
+        for to, size in ((name, cost.dealt - cost.second), (party_after(parties, name), cost.second)):
+            if size:
+                due[to][index] = size
     found: dict[str, Allowance] = {}
     for name, steps in due.items():
         spans = [(starts[index], starts[index] + costs[index].rounds + 1, size) for index, size in steps.items()]

@@ -30,7 +30,7 @@ class Plan:
     shares of inputs and outputs, or of those of the largest operation. order: of dealing, that in which the steps
     begin. corrected: the party that gets the dealer's corrections of each step: of all that begin in one round the one
     that had least so far, since a party that waits for corrections behind another's, of a step beside, would wait for
-    that one. bulky: which steps are worth a thread of their own; large: which of them are products that are worth
+    that one; what an operation deals by tags from `SECOND` on goes to the party after that. bulky: which steps are worth a thread of their own; large: which of them are products that are worth
     several. allowances: what the dealer may send each party. frame: bytes of the largest frame between two others.
     """
 
@@ -58,7 +58,7 @@ class Plan:
         total = Cost.free(len(self.parties))
         for cost in self.costs:
             total = total.then(cost)
-        return Cost(self.rounds, total.sent, total.dealt)
+        return Cost(self.rounds, total.sent, total.dealt, total.second)
 
 
 def plan_of(
@@ -109,7 +109,8 @@ def _corrected(
     for _, begun in groupby(order, lambda index: starts[index]):
         least = given.index(min(given))
         for index in begun:
-            given[least] += costs[index].dealt
+            given[least] += costs[index].dealt - costs[index].second
+            given[(least + 1) % len(parties)] += costs[index].second
             chosen[index] = parties[least]
     return tuple(chosen)
 

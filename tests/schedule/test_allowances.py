@@ -5,6 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icm_ray.ops.cost import Cost
+from icm_ray.ops.linear import Load, Store
+from icm_ray.ops.products import Epilogue, Relu
+from icm_ray.ops.values import ValueType
+from icm_ray.program.build import Builder
 from icm_ray.program.stamped import Stamped
 from icm_ray.schedule.allowances import allowances
 from tests.program.sample import PARTIES, every_operation
@@ -47,3 +51,15 @@ def test_no_party_in_no_round_lacks_room(steps, rounds_ahead):
 def test_a_program_without_corrections_allows_none(dealt):
     found = allowances(PARTIES[:2], [Cost(1, (8, 8), dealt)], [0], [OTHER])
     assert found[OTHER].corrections == ({0: 7} if dealt else {})
+
+
+@pytest.mark.parametrize("parties", [2, 3])
+def test_corrections_of_one_relu_come_over_two_lines(parties):
+    """A network's first layer waits for half of them, then, and not for all."""
+    builder = Builder(PARTIES[:parties])
+    x = builder.add(Load("x", ValueType(shape=(1 << 15,), f=32, width=42)))
+    builder.add(Store("y"), builder.add(Relu(Epilogue(shift=16, relu=True, width=43)), x))
+    plan = Stamped(builder.build()).plan()
+    sizes = sorted(sum(allowed.corrections.values()) for allowed in plan.allowances.values())
+    assert sum(sizes) == plan.cost.dealt
+    assert sizes[-1] < 0.6 * plan.cost.dealt

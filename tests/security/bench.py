@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from icm_ray.dealer.dealing import OperationDealing
-from icm_ray.ops.seams import Address, Frame
+from icm_ray.ops.seams import Address, Frame, party_after
 from icm_ray.party.correlations import DealtShares
 from icm_ray.protocols.base import Context, Share
 from icm_ray.protocols.table import TABLE
@@ -94,13 +94,14 @@ def play(op, types, shares, streams, operation=0, store=None, dealer_store=None,
     out, protocol, sent = op.infer(*types), TABLE[type(op)], Sent()
     corrected = parties[operation % len(parties)]
     dealer_store = {} if dealer_store is None else dealer_store
-    dealing = OperationDealing(parties, streams, operation, corrected, sent, Frame(ADDRESS, operation), dealer_store)
+    frame, second = Frame(ADDRESS, operation), party_after(parties, corrected)
+    dealing = OperationDealing(parties, streams, operation, corrected, lambda _: sent, frame, dealer_store)
     protocol.deal(op, list(types), dealing, out)
     running = {}
     for name in parties:
         context = Context(
             me=name, parties=parties, operation=operation,
-            correlations=DealtShares(streams[name], operation, name == corrected, sent),
+            correlations=DealtShares(streams[name], operation, name == corrected, sent, second=name == second),
             keys=(keys or {}).get(name, {}), inputs=(inputs or {}).get(name, {}),
             store=(store or {}).get(name, {}), results={},
         )  # fmt: skip

@@ -122,7 +122,7 @@ def test_a_tag_is_used_once_by_the_dealer():
     links = memory_links(("alice", "dealer"))
     keys = {name: derive_key(b"k", name) for name in NAMES}
     address = Address(1, bytes(32), 0, 1)
-    dealing = OperationDealing(NAMES, keys, 4, "alice", links["dealer"]["alice"], Frame(address, 4), {})
+    dealing = OperationDealing(NAMES, keys, 4, "alice", links["dealer"].__getitem__, Frame(address, 4), {})
     dealing.words(0, 4)
     dealing.planes(1, 4)
     dealing.party_words(2, "bob", 4)

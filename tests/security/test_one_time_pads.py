@@ -11,6 +11,7 @@ import pytest
 
 from icm_ray.ops.compare import CheckFlag
 from icm_ray.ops.linear import Reveal
+from icm_ray.ops.seams import SECOND
 from icm_ray.ops.smooth import Piecewise
 from icm_ray.ops.values import Kind, ValueType
 from icm_ray.ops.wide import SquareParts, Widen, WideProduct
@@ -88,10 +89,10 @@ def test_dealt_words_are_one_time_pads(case, n):
     parties, rng = NAMES[:n], np.random.default_rng(n)
     shares = shared(words_of(case, rng), parties, rng)
     for corrected in range(n):
-        honest = parties[(corrected + 1) % n]
         base = {name: Streams(name) for name in parties}
         before = play(case.op, case.types, shares, base, corrected)
         for tag, correction in before.corrections.items():
+            honest = parties[(corrected + 1 + (tag >= SECOND)) % n]  # the party after the one that is corrected
             changed = {**base, honest: Streams(honest, salts={tag: 1})}
             after = play(case.op, case.types, shares, changed, corrected)
             assert same_openings(before, after), f"an opening depends on dealt words of tag {tag}"

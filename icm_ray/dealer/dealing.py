@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, MutableMapping, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from icm_ray.profile import Part, spends
 from icm_ray.protocols.base import Threads, alone
 from icm_ray.ring import limbs
 from icm_ray.ring.array import RingArray
+from icm_ray.ring.narrow import widened
 from icm_ray.ring.prg import Key
 
 __all__ = ["OperationDealing", "Outlet"]
@@ -27,8 +28,8 @@ class Outlet(Protocol):
 
 
 class OperationDealing:
-    """`Dealing` of one operation. `corrected` is the party that gets corrections, those of tags from `SECOND` on the one
-    after it; the others only expand. outlet: where those of a party go.
+    """`Dealing` of one operation. `corrected` is the party that gets corrections, but for those of tags from `SECOND`
+    on, which the one after it gets; the others only expand. outlet: where those of a party go.
 
     sent: how many corrections each was sent so far.
     """
@@ -101,6 +102,13 @@ class OperationDealing:
     @spends(Part.KERNELS)
     def others_sum(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         total, *rest = self._others(tag, count, dtype)
+        for words in rest:
+            total += words
+        return total
+
+    @spends(Part.KERNELS)
+    def others_narrow(self, tag: int, count: int, size: int, word: type[np.unsignedinteger] = np.uint64) -> Words:
+        total, *rest = (widened(raw.view(np.uint8), size, word) for raw in self._others(tag, count * size, np.uint8))
         for words in rest:
             total += words
         return total

@@ -148,6 +148,9 @@ class Dealing(Protocol):
     def others_sum(self, tag: int, count: int, dtype: type[np.unsignedinteger] = np.uint64) -> Words:
         """A fresh array, the sum of the uncorrected parties' words of `tag`: value minus it is what to `send`."""
 
+    def others_narrow(self, tag: int, count: int, size: int, word: type[np.unsignedinteger] = np.uint64) -> Words:
+        """As `others_sum`, of words that are dealt in `size` bytes; higher bits of the sum may be anything."""
+
     def send(self, tag: int, correction: Words) -> None:
         """Hand a finished correction to the corrected party."""
 

@@ -1,7 +1,7 @@
 """What follows a masked opening x^ = x + r (mod 2^w): division by 2^f, ReLU, or both in one.
 
-Division (truncation). On x + 2^(w-2), with m = msb(x^), c = low(x^), rho = low(r) >> f, t = msb(r):
-    x >> f = (c >> f) - rho + (m xor t) 2^(w-1-f) - 2^(w-2-f)
+Division (truncation). On x + 2^(w-2), with H = x^ >> f, m = msb(x^), rho = r >> f as a signed number, t = msb(r):
+    x >> f = H - rho - m t 2^(w-f) - 2^(w-2-f)
 Dealt: [rho], [t]. Ideal functionality (ePrint 2024/1127 on why it matters): draw u in [0, 2^f) uniformly, publish u,
 return floor((x + 2^f - 1 - u) / 2^f). Here u = x^ mod 2^f, uniform because r is; it never fails, for any number of
 parties.
@@ -30,6 +30,7 @@ from icm_ray.protocols import comparison
 from icm_ray.protocols.base import Context, Dealing, Round, open_xor
 from icm_ray.ring import bits, epilogue
 from icm_ray.ring.array import RingArray
+from icm_ray.ring.narrow import bytes_of, narrowed, widened, word_of
 
 __all__ = ["FINISH_TAGS", "deal_finish", "finish_cost", "finish_reference", "run_finish", "t_type", "word_type"]
 
@@ -46,9 +47,14 @@ def word_type(width: int) -> type[np.unsignedinteger]:
     return sizes[container(width)]
 
 
-def t_type(bits_below: int, reads: int = FULL_WIDTH) -> type[np.unsignedinteger]:
-    """t is used as t 2^bits_below: only its low reads - bits_below bits matter where `reads` bits of a result do."""
-    return word_type(max(reads - bits_below, 1))
+def t_type(bits_below: int) -> type[np.unsignedinteger]:
+    """t is used as t 2^bits_below: the low bits that matter."""
+    return word_type(max(FULL_WIDTH - bits_below, 1))
+
+
+def _sizes(op: Epilogue) -> tuple[int, int]:
+    """Bytes in which parts of the mask are dealt: as many as are read, and of t, which is used as t 2^(w-f)."""
+    return bytes_of(op.reads), bytes_of(op.reads - op.width + op.shift)
 
 
 def _full(op: Epilogue, own_mask: bool) -> bool:
@@ -72,16 +78,15 @@ def _high(x: Words, f: int, w: int) -> RingArray:
 def deal_finish(dealing: Dealing, tag: int, r: Words, op: Epilogue, own_mask: bool) -> None:
     """Deal for a value opened under r (any word type, flat). own_mask: the parties hold shares of r themselves."""
     f, w, count = op.shift, op.width, r.size
+    size, carried = _sizes(op)
     if not op.relu:
         if f == 0:
             return
-        parts, top = (
-            dealing.others_sum(tag + _RHO, count),
-            dealing.others_sum(tag + _T, count, t_type(w - 1 - f, op.reads)),
-        )
+        parts = dealing.others_narrow(tag + _RHO, count, size)
+        top = dealing.others_narrow(tag + _T, count, carried, word_of(carried))
         epilogue.deal_truncation(r, f, w, parts, top)
-        dealing.send(tag + _RHO, parts)
-        dealing.send(tag + _T, top)
+        dealing.send(tag + _RHO, narrowed(parts, size))
+        dealing.send(tag + _T, narrowed(top, carried))
         return
     nbits, shape = w - f - 1, _tree(op)
     high = _high(r, f, w)
@@ -94,23 +99,26 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Epilogue, own_mask: bo
         dealing.send(tag + _RD, r_d)
         dealing.send(tag + _RD_RHO, rd_rho)
         return
-    r_d, rho, rd_rho = (dealing.others_sum(tag + which, count) for which in (_RD, _RELU_RHO, _RD_RHO))
-    t, rd_t = (dealing.others_sum(tag + which, count, t_type(nbits, op.reads)) for which in (_T, _RD_T))
+    r_d, rho, rd_rho = (dealing.others_narrow(tag + which, count, size) for which in (_RD, _RELU_RHO, _RD_RHO))
+    t, rd_t = (dealing.others_narrow(tag + which, count, carried, word_of(carried)) for which in (_T, _RD_T))
     epilogue.deal_parts(high, s, nbits, r_d, rho, rd_rho, t, rd_t)
-    dealing.send(tag + _RD, r_d)
-    dealing.send(tag + _RELU_RHO, rho)
-    dealing.send(tag + _RD_RHO, rd_rho)
-    dealing.send(tag + _T, t)
-    dealing.send(tag + _RD_T, rd_t)
+    for which, words in ((_RD, r_d), (_RELU_RHO, rho), (_RD_RHO, rd_rho)):
+        dealing.send(tag + which, narrowed(words, size))
+    for which, words in ((_T, t), (_RD_T, rd_t)):
+        dealing.send(tag + which, narrowed(words, carried))
 
 
 def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask: Words | None) -> Round:
     """This party's share of the finished value, flat. own_mask: its share of r where it has one."""
     dealt, f, w, count = context.correlations.dealt, op.shift, op.width, x_hat.size
     out = context.empty(count)
+    size, carried = _sizes(op)
+
+    def words(which: int, size: int, word: type[np.unsignedinteger] = np.uint64) -> Words:
+        return widened(dealt(tag + which, count * size, np.uint8).view(np.uint8), size, word)
+
     if not op.relu:
-        rho = dealt(tag + _RHO, count)
-        t = dealt(tag + _T, count, t_type(w - 1 - f, op.reads))
+        rho, t = words(_RHO, size), words(_T, carried, word_of(carried))
         epilogue.truncated(x_hat, rho, t, f, w, context.first, out)
         return out
     nbits, shape = w - f - 1, _tree(op)
@@ -122,12 +130,12 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask:
     if context.first:
         epilogue.signs(high, bits.ZERO, nbits, 1, plane)
     (d_hat,) = yield from open_xor(context, plane)
-    r_d = dealt(tag + _RD, count)
     if _full(op, own_mask is not None):
+        r_d = dealt(tag + _RD, count)
         epilogue.relu_full(x_hat, d_hat, r_d, own_mask, dealt(tag + _RD_RHO, count), context.first, out)
         return out
-    rho, rd_rho = dealt(tag + _RELU_RHO, count), dealt(tag + _RD_RHO, count)
-    t, rd_t = (dealt(tag + which, count, t_type(nbits, op.reads)) for which in (_T, _RD_T))
+    r_d, rho, rd_rho = (words(which, size) for which in (_RD, _RELU_RHO, _RD_RHO))
+    t, rd_t = (words(which, carried, word_of(carried)) for which in (_T, _RD_T))
     epilogue.relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, nbits, context.first, out)
     return out
 
@@ -135,13 +143,13 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask:
 def finish_cost(op: Epilogue, count: int, parties: int, own_mask: bool) -> Cost:
     """What `run_finish` declares, after the opening of x^."""
     if not op.relu:
-        dealt = count * (8 + np.dtype(t_type(op.width - 1 - op.shift, op.reads)).itemsize) if op.shift else 0
+        dealt = count * sum(_sizes(op)) if op.shift else 0
         return Cost(0, (0,) * parties, dealt)
-    shape, nbits = _tree(op), op.width - op.shift - 1
+    shape, (size, carry) = _tree(op), _sizes(op)
     levels, products = comparison.tree_bytes(shape, count)
     full = _full(op, own_mask)
-    second = count * (16 if full else 24)
-    carried = 0 if full else 2 * count * np.dtype(t_type(nbits, op.reads)).itemsize
+    second = count * (16 if full else 3 * size)
+    carried = 0 if full else 2 * count * carry
     dealt = comparison.chunk_bytes(shape, count) + products + carried + second
     opened = sum(levels) + bits.blocks_of(count) * bits.BLOCK // 8
     return Cost.opening(parties, opened, dealt, len(levels) + 1, second)

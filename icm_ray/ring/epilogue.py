@@ -1,6 +1,7 @@
 """Kernels of what follows a masked opening: truncation, selection, counting. One pass over memory each.
 
 Names as in the protocols: x_hat opened, rho and t the dealt parts of the mask, d_hat the opened bit of a comparison.
+rho is the mask's upper part as a signed number, t its top bit.
 """
 
 from __future__ import annotations
@@ -36,19 +37,14 @@ def share_of_product(e, f, a, b, last, first, out):  # type: ignore[no-untyped-d
 
 @kernel
 def truncated(x_hat, rho, t, f, w, first, out):  # type: ignore[no-untyped-def]
-    """x >> f = (c >> f) - rho + (m xor t) 2^(w-1-f) - 2^(w-2-f), on x + 2^(w-2)."""
-    one = np.uint64(1)
-    k = np.uint64(w - 1 - f)
-    low = (one << np.uint64(w - 1)) - one
+    """x >> f = H - rho - m t 2^(w-f) - 2^(w-2-f), on x + 2^(w-2); H = x^ >> f with m its top bit."""
+    one, mine = np.uint64(1), ones_if(first)
+    k, offset = np.uint64(w - 1 - f), one << np.uint64(w - 2)
+    mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - w)
     for e in range(out.size):
-        shifted = np.uint64(x_hat[e]) + (one << np.uint64(w - 2))
-        m = (shifted >> np.uint64(w - 1)) & one
-        value = -np.uint64(rho[e])
-        carried = np.uint64(t[e]) << k
-        value = value - carried if m else value + carried
-        if first:
-            value += ((shifted & low) >> np.uint64(f)) + (m << k) - (one << np.uint64(w - 2 - f))
-        out[e] = value
+        high = ((np.uint64(x_hat[e]) + offset) & mask) >> np.uint64(f)
+        carried = (np.uint64(t[e]) << k << one) & ones_at(high, k)
+        out[e] = ((high - (offset >> np.uint64(f))) & mine) - np.uint64(rho[e]) - carried
 
 
 @kernel
@@ -76,16 +72,16 @@ def signs(x, offset, shift, constant, plane):  # type: ignore[no-untyped-def]
 def _relu_part(flip, mine, k, high, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
     share = negated_where(high * r_d - rd_rho, flip) + (((high & mine) - rho) & flip)
     carried = negated_where(np.uint64(rd_t), flip) + (np.uint64(t) & flip)
-    return share + negated_where(carried << k, ones_at(high, k))
+    return share - ((carried << k << np.uint64(1)) & ones_at(high, k))
 
 
 @kernel
 def relu_parts(high, d_hat, r_d, rho, rd_rho, t, rd_t, bits, first, out):  # type: ignore[no-untyped-def]
     """The ReLU of the high part, selected by the opened bit d^.
 
-    d^ = 0: K [r_d] + kappa [r_d t] - [r_d rho];  d^ = 1: K (1 - [r_d]) + kappa ([t] - [r_d t]) - ([rho] - [r_d rho]).
+    d^ = 0: H [r_d] - [r_d rho] - kappa [r_d t];  d^ = 1: H (1 - [r_d]) - ([rho] - [r_d rho]) - kappa ([t] - [r_d t]).
 
-    high = x^ >> f with `bits` + 1 bits, m its top one; K = c + m 2^bits; kappa = (1 - 2m) 2^bits.
+    high: H = x^ >> f with `bits` + 1 bits, m its top one; kappa = m 2^(bits+1).
     """
     k, mine = np.uint64(bits), ones_if(first)
     for at in range(out.size >> 6):
@@ -162,13 +158,14 @@ def count_bits(d_hat, r_d, first, count):  # type: ignore[no-untyped-def]
 
 @kernel
 def deal_parts(high, s, bits, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-untyped-def]
-    """The dealer's parts of a ReLU's mask: high = r >> f; r_d = s xor t; rho its low `bits` bits, t the bit above.
+    """The dealer's parts of a ReLU's mask: high = r >> f, `bits` + 1 bits; r_d = s xor t; rho: `high` as a signed
+    number, t: its top bit.
 
     Every output holds the sum of the uncorrected parties' words, from which the correction is made in its place. A loop
     for each: with more arrays in one the compiler finds no vector instructions.
     """
     k, one = np.uint64(bits), np.uint64(1)
-    low = (one << k) - one
+    sign = one << k
     ds = np.empty(64, np.uint64)
     for at in range(r_d.size >> 6):
         word, start = s[at], at << 6
@@ -177,9 +174,9 @@ def deal_parts(high, s, bits, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-unt
         for e in range(64):
             r_d[start + e] = ds[e] - r_d[start + e]
         for e in range(64):
-            rho[start + e] = (high[start + e] & low) - rho[start + e]
+            rho[start + e] = (high[start + e] ^ sign) - sign - rho[start + e]
         for e in range(64):
-            rd_rho[start + e] = ((np.uint64(0) - ds[e]) & high[start + e] & low) - rd_rho[start + e]
+            rd_rho[start + e] = ((np.uint64(0) - ds[e]) & ((high[start + e] ^ sign) - sign)) - rd_rho[start + e]
         for e in range(64):
             t[start + e] = ((high[start + e] >> k) & one) - t[start + e]
         for e in range(64):
@@ -188,8 +185,8 @@ def deal_parts(high, s, bits, r_d, rho, rd_rho, t, rd_t):  # type: ignore[no-unt
         top = (high[e] >> k) & one
         d = ((s[e >> 6] >> np.uint64(e & 63)) & one) ^ top
         r_d[e] = d - r_d[e]
-        rho[e] = (high[e] & low) - rho[e]
-        rd_rho[e] = d * (high[e] & low) - rd_rho[e]
+        rho[e] = (high[e] ^ sign) - sign - rho[e]
+        rd_rho[e] = d * ((high[e] ^ sign) - sign) - rd_rho[e]
         t[e] = top - t[e]
         rd_t[e] = (d & top) - rd_t[e]
 
@@ -211,9 +208,12 @@ def deal_full(r, s, r_d, rd_r):  # type: ignore[no-untyped-def]
 
 @kernel
 def deal_truncation(r, f, w, rho, t):  # type: ignore[no-untyped-def]
-    """rho = (r mod 2^(w-1)) >> f and t, the bit above; corrected in the place of others' words, as of `deal_parts`."""
-    top = np.uint64(w - 1)
-    low = (np.uint64(1) << top) - np.uint64(1)
+    """rho = (r mod 2^w) >> f as a signed number, and t, its top bit; corrected in the place of others' words, as of
+    `deal_parts`.
+    """
+    mask, k = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - w), np.uint64(w - 1 - f)
+    sign = np.uint64(1) << k
     for e in range(rho.size):
-        rho[e] = ((np.uint64(r[e]) & low) >> np.uint64(f)) - rho[e]
-        t[e] = ((np.uint64(r[e]) >> top) & np.uint64(1)) - t[e]
+        high = (np.uint64(r[e]) & mask) >> np.uint64(f)
+        rho[e] = (high ^ sign) - sign - rho[e]
+        t[e] = (high >> k) - t[e]

@@ -14,6 +14,7 @@ from icm_ray.ring import (
     fourier,
     groups,
     limbs,
+    narrow,
     piecewise,
     select,
     sort_kernels,
@@ -52,6 +53,9 @@ def warm() -> None:
             epilogue.relu_parts(r, plane, r, r, r, np.zeros(n, dtype), np.zeros(n, dtype), 7, first, r.copy())
             for opened in words:
                 epilogue.truncated(np.zeros(n, opened), r, np.zeros(n, dtype), 3, 8, first, r.copy())
+    for size in range(1, 9):
+        for word in {narrow.word_of(size), np.uint64}:
+            narrow.narrowed(narrow.widened(np.zeros(n * size, np.uint8), size, word), size)
     epilogue.deal_full(r, plane, r.copy(), r.copy())
     for first in (True, False):
         for dtype in words:

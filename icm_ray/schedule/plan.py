@@ -30,8 +30,9 @@ class Plan:
     shares of inputs and outputs, or of those of the largest operation. order: of dealing, that in which the steps
     begin. corrected: the party that gets the dealer's corrections of each step: of all that begin in one round the one
     that had least so far, since a party that waits for corrections behind another's, of a step beside, would wait for
-    that one; what an operation deals by tags from `SECOND` on goes to the party after that. bulky: which steps are worth a thread of their own; large: which of them are products that are worth
-    several. allowances: what the dealer may send each party. frame: bytes of the largest frame between two others.
+    that one; what an operation deals by tags from `SECOND` on goes to the party after that. bulky: which steps are
+    worth a thread of their own; large: which of them are products that are worth several. allowances: what the
+    dealer may send each party. frame: bytes of the largest frame between two others.
     """
 
     parties: tuple[str, ...]

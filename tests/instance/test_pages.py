@@ -24,14 +24,15 @@ from icm_ray.query.tasks import ParquetSource
 from icm_ray.transport import Identity
 from tests.instance.asked import requested
 
+OPEN_TO_ALL = ("/enter", "/style.css", "/healthz", "/metrics")
 MARKUP = "<script>alert('x')</script>&\""
 
 
 class Browser:
-    """port: of the page. It keeps its cookie, and shows what a browser would."""
+    """port: of the page. It keeps its cookie, and where it was led to, and shows what a browser would."""
 
     def __init__(self, port):
-        self.port, self.cookie, self.page = port, "", ""
+        self.port, self.cookie, self.page, self.place = port, "", "", ""
 
     def ask(self, path, form=None, *, method=None, host=None, cookie=None, **headers):
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -43,12 +44,15 @@ class Browser:
         body = None if form is None else urlencode(form)
         if body is not None:
             said.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        if path not in OPEN_TO_ALL:
+            path = self.place + path
         connection.request(method or ("GET" if form is None else "POST"), path, body, said)
         answer = connection.getresponse()
         self.page = answer.read().decode()
         connection.close()
         if (kept := answer.getheader("Set-Cookie")) is not None:
             self.cookie = kept.partition(";")[0]
+            self.place = answer.getheader("Location").rstrip("/")
         return answer
 
     def enter(self, token):
@@ -123,6 +127,24 @@ def test_another_name_than_this_machines_is_refused(officer, host):
         assert officer.ask("/datasets", host=f"{name}:{officer.port}").status == 200
 
 
+def test_a_visit_has_a_place_of_its_own(served, officer):
+    """Who has the cookie alone sees nothing, nor who has the place."""
+    other = Browser(officer.port)
+    other.enter(page_token(served[1]))
+    assert other.place != officer.place
+    assert len(officer.place) > 40
+    assert officer.place[-40:] not in officer.cookie
+    own = officer.place
+    for place in ("", other.place, own[:-1], "/visit", "/visit/", "/visit//", own.upper(), own + "x"):
+        officer.place = place
+        assert officer.ask("/datasets").status == 401, place
+        assert officer.ask("/peers/revoke", {"peer": "bob"}).status == 401, place
+    officer.place = own
+    assert officer.ask("/datasets", cookie="").status == 401
+    assert officer.ask("/datasets").status == 200
+    assert officer.ask("/", method="GET").getheader("Location") == f"{own}/requests"
+
+
 def test_whoever_leaves_has_to_enter_again(officer):
     officer.ask("/datasets")
     old = officer.cookie
@@ -185,7 +207,7 @@ def test_an_officer_decides_about_requests(served, officer):
     assert officer.ask("/requests/approve", form).status == 403, "without the token of the form"
     assert instance.requests.of(number).state == "waiting"
     answer = posted(officer, "/requests/approve", **form, **{"open.age": "60..90"})
-    assert (answer.status, answer.getheader("Location")) == (303, page)
+    assert (answer.status, answer.getheader("Location")) == (303, officer.place + page)
     found = instance.requests.of(number)
     assert (found.state, found.times, found.until) == ("approved", 3, 3786912000.0)
     assert officer.ask(page).status == 200
@@ -278,6 +300,7 @@ def test_a_cookie_is_not_for_scripts_and_no_other_site(served, browser):
     said = browser.enter(page_token(served[1])).getheader("Set-Cookie")
     assert "HttpOnly" in said
     assert "SameSite=Strict" in said
+    assert said.endswith(f"Path={browser.place}/")
     assert page_token(served[1]) not in said
 
 

@@ -15,7 +15,7 @@ from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.roster import Roster, State
 from icm_ray.instance.status import Status
 from icm_ray.instance.web.decided import Decided
-from icm_ray.instance.web.gate import COOKIE, TOKEN_FILE, Gate, Visit
+from icm_ray.instance.web.gate import COOKIE, TOKEN_FILE, Gate, Visit, page_within
 from icm_ray.instance.web.metrics import answer_metrics
 from icm_ray.instance.web.request import Refusal, Request, Response, Start, read_request, redirect
 from icm_ray.instance.web.style import STYLE
@@ -84,68 +84,69 @@ class OfficerPage:
 
     def __call__(self, environ: dict[str, Any], start: Start) -> list[bytes]:
         """Answer one request."""
+        visit = None
         try:
             request = read_request(environ)
             self._gate.check_host(request)
-            found = self._answer(request)
+            visit = self._gate.visit(request)
+            found = self._answer(request, visit)
         except Refusal as refused:
-            found = self._refused(refused.status, refused.text)
+            found = self._refused(refused.status, refused.text, visit)
         except IcmError as error:
-            found = self._refused(HTTPStatus.CONFLICT, f"{error.message} [{error.code}]")
+            found = self._refused(HTTPStatus.CONFLICT, f"{error.message} [{error.code}]", visit)
         return found.send(start, environ["REQUEST_METHOD"] == "HEAD")
 
-    def _answer(self, request: Request) -> Response:
-        if request.method != "POST":
-            if request.path == "/style.css":
-                return Response(STYLE, kind="text/css; charset=utf-8")
-            if (open_to_all := answer_metrics(request.path, self._house.status)) is not None:
-                return open_to_all
-        visit = self._gate.visit(request)
+    def _answer(self, request: Request, visit: Visit | None) -> Response:
         if request.method == "POST":
             return self._posted(request, visit)
+        if request.path == "/style.css":
+            return Response(STYLE, kind="text/css; charset=utf-8")
+        if (open_to_all := answer_metrics(request.path, self._house.status)) is not None:
+            return open_to_all
         if visit is None:
             return self._enter(wrong=False)
-        if request.path == "/":
-            return redirect(_PLACES[0][0])
-        page = self._pages.get(request.path)
+        path = page_within(request.path)
+        if path == "/":
+            return redirect(visit.place + _PLACES[0][0])
+        page = self._pages.get(path)
         if page is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
         found = page(request)
-        return Response(self._html(found.template, found.title, request.path, visit, **found.facts))
+        return Response(self._html(found.template, found.title, path, visit, **found.facts))
 
     def _posted(self, request: Request, visit: Visit | None) -> Response:
         self._gate.check_form(request, visit)
         if request.path == "/enter":
-            cookie = self._gate.enter(request.form.get("token", ""))
-            if cookie is None:
+            entered = self._gate.enter(request.form.get("token", ""))
+            if entered is None:
                 return self._enter(wrong=True)
-            kept = f"{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/"
-            return Response("", HTTPStatus.SEE_OTHER, headers={"Location": "/", "Set-Cookie": kept})
+            cookie, visit = entered
+            kept = f"{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path={visit.place}/"
+            return Response("", HTTPStatus.SEE_OTHER, headers={"Location": f"{visit.place}/", "Set-Cookie": kept})
         if visit is None:
             return self._enter(wrong=False)
-        if request.path == "/leave":
+        path = page_within(request.path)
+        if path == "/leave":
             self._gate.leave(request)
             return redirect("/")
-        form = self._forms.get(request.path)
+        form = self._forms.get(path)
         if form is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "there is no such form")
-        return redirect(form(request))
+        return redirect(visit.place + form(request))
 
     # --- pages ----------------------------------------------------------------------------------------------------
 
     def _html(self, template: str, title: str, here: str, visit: Visit | None, **facts: Any) -> str:
         places = _PLACES if visit is not None else ()
-        form_token = visit.form_token if visit is not None else ""
-        return self._templates.render(
-            template, name=self._name, title=title, places=places, here=here, form_token=form_token, **facts
-        )
+        own = {"at": visit.place, "form_token": visit.form_token} if visit is not None else {"at": "", "form_token": ""}
+        return self._templates.render(template, name=self._name, title=title, places=places, here=here, **own, **facts)
 
     def _enter(self, wrong: bool) -> Response:
         html = self._html("enter", "Enter", "/", None, wrong=wrong, file=str(self._folder / TOKEN_FILE))
         return Response(html, HTTPStatus.UNAUTHORIZED)
 
-    def _refused(self, status: HTTPStatus, text: str) -> Response:
-        return Response(self._html("refused", status.phrase, "", None, text=text), status)
+    def _refused(self, status: HTTPStatus, text: str, visit: Visit | None) -> Response:
+        return Response(self._html("refused", status.phrase, "", visit, text=text), status)
 
     def _request(self, request: Request) -> _Shown:
         facts = self._decided.request(request.query.get("number", ""))

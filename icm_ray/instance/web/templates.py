@@ -18,9 +18,9 @@ _PAGES: Final = {
 <title>{{ title }} - {{ name }}</title><link rel="stylesheet" href="/style.css"></head>
 <body>
 <nav><b>{{ name }}</b>{% for path, text in places %}
-<a href="{{ path }}"{% if here in (path, path[:-1]) %} aria-current="page"{% endif %}>{{ text }}</a>{% endfor %}
+<a href="{{ at }}{{ path }}"{% if here in (path, path[:-1]) %} aria-current="page"{% endif %}>{{ text }}</a>{% endfor %}
 {% if form_token %}
-<form class="inline" method="post" action="/leave">{% include "field" %}<button>Leave</button></form>
+<form class="inline" method="post" action="{{ at }}/leave">{% include "field" %}<button>Leave</button></form>
 {% endif %}
 </nav>
 <h1>{{ title }}</h1>
@@ -38,7 +38,7 @@ _PAGES: Final = {
 </form></section>
 {% endblock %}""",
     "refused": """\
-{% extends "base" %}{% block body %}<p class="note">{{ text }}</p><p><a href="/">Back</a></p>{% endblock %}""",
+{% extends "base" %}{% block body %}<p class="note">{{ text }}</p><p><a href="{{ at }}/">Back</a></p>{% endblock %}""",
     "requests": """\
 {% extends "base" %}{% block body %}
 <p>{{ waiting or "None" }} of {{ requests | length }} wait{{ "s" if waiting <= 1 }} for a decision.</p>
@@ -46,7 +46,7 @@ _PAGES: Final = {
 <table><tr class="heads"><th>request</th><th>asker</th><th>datasets</th><th>state</th><th>used</th><th>until (UTC)</th>
 <th>came (UTC)</th><th>the asker's reason</th></tr>
 {% for one, condition in requests %}
-<tr><td class="short"><a href="/request?number={{ one.number }}">Request {{ one.number }}</a></td>
+<tr><td class="short"><a href="{{ at }}/request?number={{ one.number }}">Request {{ one.number }}</a></td>
 <td data-is="asker">{{ one.asker }}</td><td data-is="datasets">{{ one.datasets | join(", ") }}</td>
 <td><span class="state {{ one.state if condition == one.state }}">{{ condition }}</span></td>
 <td class="short"{% if one.times %} data-is="used">{{ one.used }} of {{ one.times }}{% else %}>{% endif %}</td>
@@ -76,7 +76,7 @@ _PAGES: Final = {
 {% if one.reason %}<blockquote>{{ one.reason }}</blockquote>{% else %}<p class="faint">None.</p>{% endif %}</section>
 <div class="two">
 <section><h2>Approve</h2>
-<form method="post" action="/requests/approve">{% include "field" %}
+<form method="post" action="{{ at }}/requests/approve">{% include "field" %}
 <input type="hidden" name="number" value="{{ one.number }}">
 <label>How often it may be asked
 <input type="number" name="times" value="1" min="1" max="1000000" required></label>
@@ -90,7 +90,7 @@ _PAGES: Final = {
 Its uses are counted from 0.</p>
 </form></section>
 <section><h2>Deny</h2>
-<form method="post" action="/requests/deny">{% include "field" %}
+<form method="post" action="{{ at }}/requests/deny">{% include "field" %}
 <input type="hidden" name="number" value="{{ one.number }}">
 <label>Why: {{ one.asker }} reads it <input name="reason" maxlength="1000" autocomplete="off"></label>
 <button class="last">Deny</button>
@@ -163,7 +163,7 @@ Its uses are counted from 0.</p>
 <td data-is="workers">{{ peer.workers }} of {{ most }}</td><td data-is="six words">{{ words[peer.name] }}</td><td>
 {% for path, text, states in (("/peers/approve", "Approve", ["joined"]), ("/peers/revoke", "Revoke", live)) %}
 {% if peer.state in states %}
-<form class="inline" method="post" action="{{ path }}">{% include "field" %}
+<form class="inline" method="post" action="{{ at }}{{ path }}">{% include "field" %}
 <input type="hidden" name="peer" value="{{ peer.name }}">
 <button class="{{ "last" if loop.last else "first" }}">{{ text }}</button></form>
 {% endif %}{% endfor %}
@@ -181,7 +181,7 @@ Its uses are counted from 0.</p>
 <td data-is="what">{{ entry.what }}</td>
 <td>{% for fact, text in entry.facts.items() %}{{ fact }} {{ text }}{{ ", " if not loop.last }}{% endfor %}</td></tr>
 {% endfor %}</table>
-{% if before %}<p><a href="/audit?before={{ before }}">Earlier</a></p>{% endif %}
+{% if before %}<p><a href="{{ at }}/audit?before={{ before }}">Earlier</a></p>{% endif %}
 {% endif %}{% endblock %}""",
 }
 

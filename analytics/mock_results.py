@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analytics.histogram_counts import HistogramCounts, HistogramCounts2D
+from analytics.receipt import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SAID", "MockArray", "MockBool", "MockDate", "MockDecimal", "MockFloat", "MockInt", "MockText", "of_mock"]
+__all__ = [
+    "SAID",
+    "MockArray",
+    "MockBool",
+    "MockDate",
+    "MockDecimal",
+    "MockFloat",
+    "MockInt",
+    "MockReceipt",
+    "MockText",
+    "of_mock",
+]
 
 SAID: Final = "of mock rows"
 
@@ -60,6 +72,16 @@ class MockDate(_Said, dt.date):
     """A date that says that it is of mock rows."""
 
 
+class MockReceipt(Receipt):
+    """What stands for a result that would be another organisation's: nothing was delivered."""
+
+    __slots__ = ()
+    mock = True
+
+    def __repr__(self) -> str:
+        return f"<it would be delivered to {self.recipient} ({SAID})>"
+
+
 class MockArray(np.ndarray[Any, Any]):
     """An array that says that it is of mock rows."""
 
@@ -81,6 +103,8 @@ def of_mock(result: Any) -> Any:
         return HistogramCounts(of_mock(result.counts), result.edges, result.column, f"{result.what} {SAID}")
     if isinstance(result, HistogramCounts2D):
         return HistogramCounts2D(of_mock(result.counts), *result[1:], result.columns, f"{result.what} {SAID}")
+    if isinstance(result, Receipt):
+        return MockReceipt(result.recipient, result.number)
     if type(result) in {tuple, list}:
         return type(result)(map(of_mock, result))
     if isinstance(result, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from icm_ray.config import EngineConfig
+from icm_ray.names import DRIVER
 from icm_ray.runtime.carriers.threads import ThreadEngine
 
 __all__ = ["MockEngine"]
@@ -26,3 +27,7 @@ class MockEngine(ThreadEngine):
     def recipient(self) -> str:
         """Who would receive results where nobody is named."""
         return self._recipient
+
+    def hears(self, recipient: str) -> bool:
+        """What would be for the asker: of others' results it would hear that they are there."""
+        return recipient in {self._recipient, DRIVER}

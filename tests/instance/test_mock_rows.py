@@ -135,6 +135,38 @@ def test_policies_hold_as_on_real_rows(real):
         mock["age"].mean().reveal(to="mallory")
 
 
+@pytest.fixture
+def under(alice, offered, organisations):
+    """Mock rows of Bob's under a policy, and what they are."""
+    path = organisations["bob"][0].parent / "tried.parquet"
+
+    def mock(**rules):
+        offer(offered.catalogue, "ruled", [str(path)], icm.Policy(name="ruled", **rules), (), ("alice",), MOCK)
+        return alice.peer("bob")["ruled"].mock(), drawn(dataset="ruled")
+
+    yield mock
+    offered.catalogue.remove("ruled")
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "cell_key"])
+def test_counts_have_the_noise_that_the_policy_says(under, kind):
+    mock, plain = under(noise=icm.Noise(kind=kind, scale=16.0))
+    found = {age: mock[mock["age"] < age].count_rows().reveal() for age in (30, 50, 70)}
+    off = {age: count - (plain["age"] < age).sum() for age, count in found.items()}
+    assert any(off.values())
+    assert max(map(abs, off.values())) < 200
+    assert mock[mock["age"] < 50].count_rows().reveal() == found[50]
+
+
+def test_recipients_and_entities_are_those_of_the_policy(under):
+    mock, plain = under(min_rows=5, recipients=("alice",), entity="age")
+    assert (plain["age"] == 59).sum() > 5  # rows of one entity
+    assert isinstance(mock[mock["age"] == 59].count_rows().reveal(), icm.Withheld)
+    assert mock[mock["age"] < 50].count_rows().reveal() == (plain["age"] < 50).sum()
+    with pytest.raises(icm.PolicyError, match="bob"):
+        mock["cost"].mean().reveal(to="bob")
+
+
 def test_a_question_is_held_against_those_before_it_and_each_mock_begins_anew(real):
     mock, again = real.mock(), real.mock()
     fewer = drawn()["age"]
@@ -176,6 +208,14 @@ def test_each_kind_of_result_says_so_and_is_equal(value):
     assert "of mock rows" in repr(of_mock({"a": [(value,)]}))
     assert np.all(np.asarray(marked == value))
     assert isinstance(marked, type(value)) or value is True
+
+
+def test_what_is_for_another_organisation_is_not_heard_here_and_not_delivered(real):
+    mock = real.mock()
+    receipt = mock["cost"].mean().reveal(to="bob")
+    assert repr(receipt) == "<it would be delivered to bob (of mock rows)>"
+    with pytest.raises(icm.InputError, match="follow from one another"):  # as of real rows
+        mock.groupby("ward")["age"].median().reveal(to="bob")
 
 
 def test_who_offers_none(alice):

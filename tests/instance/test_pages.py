@@ -20,6 +20,7 @@ from icm_ray.instance.pictures import HeldPictures, OfferedPictures, PictureShel
 from icm_ray.instance.roster import Peer
 from icm_ray.instance.settings import Settings, read_settings
 from icm_ray.instance.web.gate import COOKIE, TOKEN_FILE, page_token
+from icm_ray.owner.mock_rows import MockRows
 from icm_ray.query.tasks import ParquetSource
 from icm_ray.transport import Identity
 from tests.instance.asked import requested
@@ -70,7 +71,7 @@ def served(tmp_path_factory):
     with Instance(folder) as instance:
         instance.roster.add(Peer("bob", Identity.create("bob").certificate, addresses=(("192.0.2.9", 7800),)))
         instance.roster.add(Peer(MARKUP, Identity.create("x").certificate, "dealer", state="approved"))
-        public = PublicDataset("visits", (), 1234567, icm.Policy(name="visits", min_rows=17))
+        public = PublicDataset("visits", (), 1234567, icm.Policy(name="visits", min_rows=17), MockRows(500))
         instance.catalogue.put(HeldDataset(public, ParquetSource((f"/rows/{MARKUP}.parquet",)), ("bob",)))
         instance.audit.add("bob", "question", digest=MARKUP)
         requested(folder, 1, f"cost study {MARKUP}")
@@ -278,7 +279,7 @@ def test_what_is_no_form_is_refused(officer):
         ("/request?number=1", ("mean of cost", "at least 17 rows", "bob alone", "1200 of alice", "in its own words")),
         ("/models", ("lesions", "42", "bob", "4f", "There is no model")),
         ("/jobs", ("queued", "bob: queued", "mean of")),
-        ("/datasets", ("visits", "1234567 rows", "17", "bob", "/rows/")),
+        ("/datasets", ("visits", "1234567 rows", "500 mock rows", "17", "bob", "/rows/")),
         ("/peers", ("bob", "joined", "Approve", "0 of 8")),
         ("/audit", ("question", "the chain holds", "serving")),
     ],

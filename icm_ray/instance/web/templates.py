@@ -138,7 +138,8 @@ Its uses are counted from 0.</p>
 {% extends "base" %}{% block body %}
 {% for held in datasets %}
 <section><h2>{{ held.public.name }}</h2><dl>
-<dt>Rows</dt><dd>{{ held.public.rows }} rows, {{ held.public.columns | length }} columns</dd>
+<dt>Rows</dt><dd>{{ held.public.rows }} rows, {{ held.public.columns | length }} columns{% if held.public.mock %},
+{{ held.public.mock.rows }} mock rows{% endif %}</dd>
 <dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody" }}</dd>
 <dt>May request</dt><dd>{{ held.requests | join(", ") or "nobody" }}</dd></dl>
 <ul>{% for rule in held.public.policy.in_words() %}<li>{{ rule }}</li>{% endfor %}</ul>

@@ -16,11 +16,12 @@ from analytics.pooling import concat
 from analytics.requests import Requested, again
 from analytics.source_checks import frame_of
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, IcmError, InstanceError, OwnerError, SessionClosed, SessionError
+from icm_ray.errors import FaultError, IcmError, InputError, InstanceError, OwnerError, SessionClosed, SessionError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
 from icm_ray.instance.jobs import Job
 from icm_ray.instance.messages import AskJob
+from icm_ray.instance.prediction_form import decode_prediction
 from icm_ray.query.tasks import HeldSource
 
 if TYPE_CHECKING:
@@ -127,12 +128,28 @@ class Connection:
         return Requested(self._own.link, found, partial(self._again, found))
 
     def _again(self, job: Job) -> Any:
-        """Ask what a job asks, of the same datasets."""
+        """Ask what a job asks, of the same datasets, or of the same model and pictures."""
+        if job.kind == "prediction":
+            return self._predict_again(job)
         engine = self._engine(tuple(party for party in job.parties if party != self.name))
         frames = {
             name: _held(engine, owner, self._public(owner, dataset)) for name, (owner, dataset) in job.datasets.items()
         }
         return again(job, {name: frame.meant.dataset for name, frame in frames.items()})
+
+    def _predict_again(self, job: Job) -> Any:
+        if "pictures" not in job.datasets:
+            raise InputError(
+                f"the images of job {job.id} were of another process: predict on them again, and reveal() at once"
+            )
+        asked = decode_prediction(job.question, self.name)
+        owner, name = job.datasets["pictures"]
+        found = self.pictures(owner).get(name)
+        if found is None:
+            raise OwnerError(f"{owner} offers no pictures {name!r} to {self.name} any more")
+        more: dict[str, Any] = {"k": asked.k} if asked.output == "top_k" else {}
+        more |= {"threshold": asked.threshold} if asked.output == "above" else {}
+        return self.model_of(*job.datasets["model"]).predict(found, asked.output, **more).reveal()
 
     def results(self) -> tuple[Arrived, ...]:
         """What peers' questions have answered for this organisation, by number: `query.reveal(to=...)` of theirs.

@@ -22,7 +22,7 @@ from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.question import Asked, Question, decode_asked, encode_asked
 from icm_ray.runtime.driver.engine import Engine
 
-__all__ = ["Requested", "again", "request"]
+__all__ = ["Requested", "again", "request", "submitted"]
 
 _POLL: Final = 0.25
 
@@ -107,10 +107,7 @@ def request(
     """
     if session.mock:
         raise InputError(f"{title} is asked of mock rows: ask the same of the frame that mock() was taken of")
-    if not isinstance(session, OrganisationEngine):
-        raise InputError("only other organisations are requested: icm.connect(); reveal() asks at once")
-    if len(reason) > MOST_LETTERS:
-        raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
+    engine = _organisations(session, reason)
     _, asked = check(parts, to)
     if not all(isinstance(facts, OwnerRows) for facts in asked.facts):
         raise InputError("rows that were shared cannot be requested: request a question about the owners' rows")
@@ -119,15 +116,31 @@ def request(
         for facts in asked.facts
         if isinstance(facts, OwnerRows)
         for table in facts.tables
-        for owner, public in [session.held[table.name]]
+        for owner, public in [engine.held[table.name]]
     }
     first, follows = encode_asked(_bare(asked)), encode_asked(_bare(check(then, to)[1])) if then else b""
     title = title[:MOST_LETTERS]
     job = Job("0" * 16, title, first, datasets, session.parties, reason, whole, follows=follows)
-    found = session.link.call(SubmitJob(job))
+    return submitted(session, job, ask)
+
+
+def submitted(session: Engine, job: Job, ask: Callable[[], Any]) -> Requested:
+    """Hand a job to the own instance. ask: reveals it. Errors: `InputError` (no organisation's session, a reason too
+    long), those of asking the instance.
+    """
+    link = _organisations(session, job.reason).link
+    found = link.call(SubmitJob(job))
     if not isinstance(found, Job):
         raise ProgramError("the own instance answers something else than a job")
-    return Requested(session.link, found, ask)
+    return Requested(link, found, ask)
+
+
+def _organisations(session: Engine, reason: str) -> OrganisationEngine:
+    if not isinstance(session, OrganisationEngine):
+        raise InputError("only other organisations are requested: icm.connect(); reveal() asks at once")
+    if len(reason) > MOST_LETTERS:
+        raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
+    return session
 
 
 def _bare(asked: Asked) -> Asked:

@@ -12,7 +12,7 @@ import numpy as np
 from analytics.nn.intake import Intake
 from analytics.nn.loaded import LoadedWeights
 from analytics.nn.mock_request import MockImages, MockRequest
-from analytics.nn.prediction import Prediction
+from analytics.nn.peer_prediction import PeerPrediction
 from analytics.nn.quota import Quota
 from analytics.nn.request import PredictionRequest, Progress
 from analytics.nn.sources.find import is_ray_dataset, source_of
@@ -107,7 +107,7 @@ class PeerModel(StaysHere):
         threshold: float | None = None,
         errors: Literal["raise", "mask"] = "raise",
         skip: Iterable[Any] = (),
-    ) -> Prediction:
+    ) -> PeerPrediction:
         """Prepare a prediction; nothing is shared before its `reveal`, whose result this organisation alone hears.
 
         Args:
@@ -123,7 +123,7 @@ class PeerModel(StaysHere):
             skip: Ids of images to leave out.
 
         Returns:
-            A prediction.
+            A prediction; its `request` asks owners whose model, or pictures, do not stand open.
 
         Raises:
             InputError: An output that is none; images that are none.
@@ -172,7 +172,8 @@ class PeerModel(StaysHere):
             progress=progress,
         )
         request.look()
-        return Prediction(request)
+        pictures = images.name if isinstance(images, Pictures | MockPictures) else None
+        return PeerPrediction(request, self.graph, self.name, pictures)
 
     def _mock_weights(self, images: str) -> LoadedWeights:
         """None: what a prediction on mock pictures is explained by."""

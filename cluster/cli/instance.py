@@ -207,7 +207,8 @@ def data(
     """List, offer or remove datasets. A dataset has a policy, whoever asks; nobody else learns where its files are.
 
     Pictures (.png and the like, .npy) have none: models predict on them for this organisation, and say labels to whom
-    `--standing` names of the models that `--graph` names (icm model shows a model's).
+    `--standing` names of the models that `--graph` names (icm model shows a model's), or to whom `--request` names once
+    each prediction is approved.
 
     Mock rows are invented where they are asked, of names and kinds of columns and of --mock-values: no real row is
     looked at.
@@ -233,10 +234,10 @@ def data(
         invented = stated(mock, mock_values or ())
         if images or are_pictures(files):
             if policy is not None:
-                raise InputError("a policy guards rows of tables; pictures have --standing and --graph")
+                raise InputError("a policy guards rows of tables; pictures have --standing with --graph, or --request")
             if mock_values:
                 raise InputError("mock pictures have no values to state: --mock alone says how many")
-            put_pictures(folder, name, files, column, standing or (), graph or (), mock)
+            put_pictures(folder, name, files, column, standing or (), graph or (), mock, requests or ())
         else:
             rules = Policy.from_toml(policy) if policy is not None else Policy()
             paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
@@ -253,7 +254,7 @@ def data(
         for held in catalogue.datasets.values()
     ]
     found += [
-        (held.public.name, held.public.images, "pictures", list(held.standing), [], held.public.mock)
+        (held.public.name, held.public.images, "pictures", list(held.standing), list(held.requests), held.public.mock)
         for held in shelf.pictures.values()
     ]
     table(f"datasets of {settings.name}", _DATASETS, found, json, "nobody")

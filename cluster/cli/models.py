@@ -25,6 +25,9 @@ def model(
     home: Home = HOME,
     quota: Annotated[list[str] | None, typer.Option(help="bob=10000: on how many images of Bob's, in all")] = None,
     standing: Annotated[list[str] | None, typer.Option(help="a peer whose questions are answered at once")] = None,
+    requests: Annotated[
+        list[str] | None, typer.Option("--request", help="a peer who may ask, each prediction approved (icm requests)")
+    ] = None,
     output: Annotated[list[str] | None, typer.Option(help="label, top_k, above, probabilities or logits")] = None,
     input_bound: Annotated[float, typer.Option(help="the largest magnitude of an image's numbers")] = 8.0,
     scale: Annotated[float, typer.Option(help="what pixels are multiplied with first, such as 0.0039215686")] = 1.0,
@@ -61,14 +64,15 @@ def model(
             normalize=_pair(normalize) if normalize else None,
             samples=_array(samples) if samples is not None else None,
         )
-        shelf.offer(offer, weights, dict(map(_quota, quota or ())), tuple(standing or ()))
+        shelf.offer(offer, weights, dict(map(_quota, quota or ())), tuple(standing or ()), tuple(requests or ()))
     found: list[tuple[Cell, ...]] = []
     for held in shelf.models.values():
         public, used = held.public, shelf.used(held.public.name)
         counts = [f"{owner} {used.get(owner, 0)} of {most}" for owner, most in held.quotas.items()]
         shape = " x ".join(map(str, public.model.graph.input_shape))
-        found.append((public.name, shape, [*public.outputs], counts, list(held.standing), public.graph))
-    heads = ("name", "images", "says", "used", "answered at once", "graph")
+        askers = list(held.standing), list(held.requests)
+        found.append((public.name, shape, [*public.outputs], counts, *askers, public.graph))
+    heads = ("name", "images", "says", "used", "answered at once", "may request", "graph")
     table(f"models of {settings.name}", heads, found, json, "nobody")
 
 
@@ -80,12 +84,13 @@ def put_pictures(
     standing: Sequence[str],
     graphs: Sequence[str],
     mock: int = 0,
+    requests: Sequence[str] = (),
 ) -> HeldPictures:
     """Have pictures under a name. Errors: those of `offer_pictures`."""
     from icm_ray.instance.pictures import PictureShelf, offer_pictures
 
     paths = [os.path.abspath(os.path.expanduser(file)) for file in files]
-    return offer_pictures(PictureShelf(folder), name, paths, column, standing, graphs, mock)
+    return offer_pictures(PictureShelf(folder), name, paths, column, standing, graphs, mock, requests)
 
 
 def add_model_command(app: typer.Typer) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from icm_ray.errors import InstanceError, PolicyError
 from icm_ray.instance.audit import AuditLog
-from icm_ray.instance.canonical import canonical, recipient
+from icm_ray.instance.canonical import Canonical, canonical, recipient
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
 from icm_ray.instance.granting import Granting
 from icm_ray.instance.halves import Halves
@@ -153,11 +153,22 @@ class Answers:
 
     def _requested(self, asker: str, call: RequestApproval) -> Decided:
         """Keep a request, unless what it would open stands open. Errors: `PolicyError`, `InstanceError`."""
+        approved = {peer.name for peer in self._roster.peers.values() if peer.state == "approved"}
+        if set(call.parties) - approved - {self.name}:  # whoever decides is shown these names: none is the asker's text
+            raise InstanceError(f"{self.name} has not approved all who would take part", party=self.name)
+        question = self._models.requested(asker, call) if call.kind == "prediction" else self._form(asker, call)
+        if question is None:
+            return Decided(0, "approved", left=-1)
+        found = self._requests.add(asker, call.job, question, call.reason)
+        self._audit.add(asker, "requested", number=str(found.number), digest=found.digest)
+        return _decided(found)
+
+    def _form(self, asker: str, call: RequestApproval) -> Canonical | None:
         held = {name: self._opens(asker, name) for name in sorted(set(call.names.values()))}
         if not held:
             raise PolicyError(f"{self.name} refuses: no dataset of it is asked for", party=self.name)
         if all(_stands(one, asker, recipient(call.question, self.name), self.name) for one in held.values()):
-            return Decided(0, "approved", left=-1)
+            return None
         versions = {name: _version(one) for name, one in held.items()}
         question = canonical(call.question, self.name, call.names, call.parties, versions, call.follows)
         if asker not in call.parties or self.name not in call.parties:
@@ -167,9 +178,7 @@ class Answers:
             facts, public = stated.get(name), self._public(one)
             if facts is None or facts.policy != public.policy or facts.count != public.rows:
                 raise PolicyError(f"{self.name} refuses: {name!r} is described otherwise than it is", party=self.name)
-        found = self._requests.add(asker, call.job, question, call.reason)
-        self._audit.add(asker, "requested", number=str(found.number), digest=found.digest)
-        return _decided(found)
+        return question
 
     def _public(self, item: HeldDataset) -> PublicDataset:
         return replace(item.public, policy=_named(self.name, item))

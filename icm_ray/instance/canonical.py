@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from icm_ray.errors import IcmError, PolicyError
+from icm_ray.instance.prediction_form import PredictionForm
 from icm_ray.program.stamped import RunSettings
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain
@@ -133,8 +134,10 @@ def _of(new: Mapping[str, str], what: Question, name: str) -> str:
     return new[name]
 
 
-def in_words(found: Canonical) -> str:
+def in_words(found: Canonical | PredictionForm) -> str:
     """What would be opened, to whom, under which rules: `explain` of the question itself. Errors: those of lowering."""
+    if isinstance(found, PredictionForm):
+        return found.in_words
     told = _explained(found.asked, found.parties)
     if found.follows is None:
         return told

@@ -14,11 +14,11 @@ from typing import Final
 from icm_ray.errors import PolicyError
 from icm_ray.instance.canonical import Canonical, canonical
 from icm_ray.instance.parts import Part
-from icm_ray.instance.requests import Request, Requests
+from icm_ray.instance.requests import Form, Request, Requests
 from icm_ray.query.expressions.tree import Literal
 from icm_ray.runtime.orders.house import MayRun
 
-__all__ = ["Granting", "Taken"]
+__all__ = ["Granting", "Taken", "use_of"]
 
 _MOST: Final = 1024
 """Runs that are remembered; a job of one that is not takes another use."""
@@ -57,6 +57,14 @@ class Taken:
     values: str
 
 
+def use_of(requests: Requests, me: str, asker: str, form: Form) -> Request:
+    """A use of an approval, on the disk of `me`. Errors: `PolicyError`, `InstanceError`."""
+    try:
+        return requests.use(asker, form)
+    except PolicyError as error:
+        raise PolicyError(f"{me} refuses: {error.message}", party=me) from None
+
+
 class Granting:
     """What the own workers are told. Of one instance, which they end with: nothing has to be remembered beyond it."""
 
@@ -77,10 +85,7 @@ class Granting:
         with self._lock:
             if self._goes_on(asker, call, question, asked):
                 return None
-            try:
-                request = self._requests.use(asker, question)
-            except PolicyError as error:
-                raise PolicyError(f"{self._me} refuses: {error.message}", party=self._me) from None
+            request = use_of(self._requests, self._me, asker, question)
             part = request.part(question)
             if part is None:
                 raise PolicyError(f"{self._me} refuses: this is no part of what was approved", party=self._me)

@@ -97,7 +97,7 @@ class Instance:
             self.release,
             self.requests,
             outbox,
-            ModelAnswers(settings.name, folder, self.audit),
+            ModelAnswers(settings.name, folder, self.audit, self.requests),
             self.results,
         )
         self._conversations: dict[str, list[Conversation]] = {}

@@ -18,6 +18,7 @@ from icm_ray.instance.canonical import LARGEST
 from icm_ray.instance.files import changing, read, write
 from icm_ray.instance.requests import Reason
 from icm_ray.payload import Name, Natural
+from icm_ray.runtime.orders.house import Origin
 
 __all__ = ["AskRequest", "Decided", "Job", "Jobs", "Outbox", "OwnerState", "RequestApproval"]
 
@@ -36,6 +37,9 @@ class RequestApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
     """A question that the caller would ask. job: the caller's name for it. names: by the name of a dataset in it, that
     of the catalogue. parties: whose workers would take part. follows: what it would ask then, in the groups that this
     opens. The same job again is the same request.
+
+    kind: of a prediction the question is an `icm_ray.instance.prediction_form.AskedPrediction`, with the names of what
+    is the catalogue's: "model", "pictures".
     """
 
     job: JobId
@@ -44,6 +48,7 @@ class RequestApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
     parties: tuple[Name, ...]
     reason: Reason
     follows: Bytes = b""
+    kind: Origin = "question"
 
 
 class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -77,7 +82,8 @@ class OwnerState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """id: 16 hexadecimal digits. title: what is asked, in words. question, parties, follows: as in `RequestApproval`.
+    """id: 16 hexadecimal digits. title: what is asked, in words. question, parties, follows, kind: as in
+    `RequestApproval`.
     datasets: by the name of a dataset in it, owner and name in the owner's catalogue. whole: whether the result is that
     of its only statistic.
     """
@@ -92,6 +98,7 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     since: float = 0.0
     owners: tuple[OwnerState, ...] = ()
     follows: Bytes = b""
+    kind: Origin = "question"
 
     @property
     def state(self) -> State:
@@ -187,7 +194,7 @@ class Outbox:
         names = {name: dataset for name, (owner, dataset) in job.datasets.items() if owner == one.owner}
         call: RequestApproval | AskRequest = AskRequest(job.id, one.number)
         if one.state == "queued" or one.left < 0:  # what stands open has no number
-            call = RequestApproval(job.id, job.question, names, job.parties, job.reason, job.follows)
+            call = RequestApproval(job.id, job.question, names, job.parties, job.reason, job.follows, job.kind)
         try:
             found = self._ask(one.owner, call, _PATIENCE)
         except FaultError:

@@ -6,15 +6,20 @@ from pathlib import Path
 
 from icm_ray.errors import PolicyError
 from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.image_granting import ImageGranting
+from icm_ray.instance.jobs import RequestApproval
 from icm_ray.instance.messages import Offers
 from icm_ray.instance.models import HeldModel, ModelShelf
 from icm_ray.instance.pictures import HeldPictures, PictureShelf
+from icm_ray.instance.prediction_form import AskedPrediction, PredictionForm, decode_prediction, form_of
+from icm_ray.instance.requests import Request, Requests
 from icm_ray.runtime.orders.house import (
     Allowed,
     HouseAnswer,
     OpenPictures,
     OpenWeights,
     Pictures,
+    PredictionFacts,
     UseModel,
     UsePictures,
     Weights,
@@ -30,16 +35,64 @@ class ModelAnswers:
     what is not there; `InstanceError` for files that are damaged.
     """
 
-    def __init__(self, name: str, folder: Path, audit: AuditLog) -> None:
+    def __init__(self, name: str, folder: Path, audit: AuditLog, requests: Requests) -> None:
         self.name, self._audit = name, audit
         self._models, self._pictures = ModelShelf(folder), PictureShelf(folder)
+        self._granting = ImageGranting(name, requests)
 
     def offers(self, asker: str) -> Offers:
         """What a peer, or an own user, may ask about."""
-        own = asker == self.name
-        models = tuple(held.public for held in self._models.models.values() if own or asker in held.standing)
-        pictures = tuple(held.public for held in self._pictures.pictures.values() if own or asker in held.standing)
-        return Offers(models, pictures)
+        models, pictures = self._models.models.values(), self._pictures.pictures.values()
+        return Offers(
+            tuple(held.public for held in models if self._offered(asker, held)),
+            tuple(held.public for held in pictures if self._offered(asker, held)),
+        )
+
+    def _offered(self, asker: str, held: HeldModel | HeldPictures) -> bool:
+        return asker in (self.name, *held.standing, *held.requests)
+
+    # --- requests of peers ----------------------------------------------------------------------------------------
+
+    def requested(self, asker: str, call: RequestApproval) -> PredictionForm | None:
+        """What has to be approved of a prediction; None where all of it stands open."""
+        asked = decode_prediction(call.question, self.name)
+        if not call.names or not call.names.keys() <= {"model", "pictures"}:
+            raise self._refusal("neither a model of it is asked for, nor pictures")
+        if sorted(call.parties) != sorted({asker, asked.model_owner, asked.images_owner}):
+            raise self._refusal("whoever asks, and the owners of model and pictures take part, and nobody else")
+        forms = []
+        if (model := call.names.get("model")) is not None:
+            forms.append(self._requested_model(asker, model, asked, call.parties))
+        if (pictures := call.names.get("pictures")) is not None:
+            forms.append(self._requested_pictures(asker, pictures, asked, call.parties))
+        waiting = [form for form in forms if form is not None]
+        if len(waiting) > 1:
+            raise self._refusal("of its own model on its own pictures, one has to be offered with --standing")
+        return waiting[0] if waiting else None
+
+    def _requested_model(
+        self, asker: str, name: str, asked: AskedPrediction, parties: tuple[str, ...]
+    ) -> PredictionForm | None:
+        held = self._model(asker, name)
+        if asked.model_owner != self.name or asked.graph != held.public.graph:
+            raise self._refusal(f"the model {name!r} is described otherwise than it is")
+        self._says(held, asked.output)
+        if asker in held.standing:
+            return None
+        return form_of(self.name, "model", (name, held.version), asked.graph, asked, asker, parties)
+
+    def _requested_pictures(
+        self, asker: str, name: str, asked: AskedPrediction, parties: tuple[str, ...]
+    ) -> PredictionForm | None:
+        held = self._images(asker, name)
+        if asked.images_owner != self.name or asked.images > held.public.images:
+            raise self._refusal(f"the pictures {name!r} are described otherwise than they are")
+        if held.stand_open(asker, asked.graph, asked.output):
+            return None
+        self._agrees(asker, held, asked.output)
+        return form_of(self.name, "pictures", (name, held.version), asked.graph, asked, asker, parties)
+
+    # --- the own workers ------------------------------------------------------------------------------------------
 
     def to_worker(self, asker: str, call: ModelCall) -> HouseAnswer:
         """What a worker asks that works for `asker`."""
@@ -52,47 +105,84 @@ class ModelAnswers:
                 held = self._model(asker, model)
                 self._audit.add(asker, "loaded", model=model, weights=held.weights)
                 return Weights(str(self._models.path(held)), held.weights, held.public.model.fingerprint)
-            case UseModel(model, weights, output, images, count, back):
-                self._use(asker, call)
-                if not back:
-                    facts = {"model": model, "weights": weights[:16], "output": output, "of": images}
-                    self._audit.add(asker, "predicted", images=str(count), **facts)
-            case UsePictures(dataset, graph, output, count):
-                found = self._images(asker, dataset)
-                if asker != self.name and (graph not in found.graphs or output not in found.outputs):
-                    raise PolicyError(
-                        f"{self.name} refuses: it has not agreed to {output!r} of this model on {dataset!r}",
-                        party=self.name,
-                    )
-                self._audit.add(asker, "shared", pictures=dataset, graph=graph, output=output, images=str(count))
+            case UseModel(back=True):
+                self._give_back(asker, call)
+            case UseModel():
+                self._use_model(asker, call)
+            case UsePictures():
+                self._use_pictures(asker, call)
         return Allowed()
 
-    def _use(self, asker: str, use: UseModel) -> None:
-        held = self._model(asker, use.model)
-        if use.back:
-            self._models.use(held, use, self.name)
-            return
+    def _use_model(self, asker: str, use: UseModel) -> None:
+        held, asked = self._model(asker, use.model), use.asked
+        form = None if asker in (self.name, *held.standing) else self._model_form(asker, held, asked)
         if held.weights != use.weights:
-            raise PolicyError(
-                f"{self.name} refuses: the model {use.model!r} is another now than the one that was loaded: ask for it "
-                "again",
-                party=self.name,
+            raise self._refusal(
+                f"the model {use.model!r} is another now than the one that was loaded: ask for it again"
             )
-        if asker != self.name and use.output not in held.public.outputs:
-            allowed = ", ".join(held.public.outputs)
-            raise PolicyError(
-                f"{self.name} refuses: its model {use.model!r} says {allowed}, and no {use.output}", party=self.name
-            )
-        self._models.use(held, use, self.name)
+        if asker != self.name:
+            self._says(held, asked.output)
+        self._models.use(held, use, self.name, approved=asker == self.name or form is not None)
+        taken: list[Request] = []
+        try:
+            taken = self._granting.grant(form, asked) if form is not None else []
+        except BaseException:
+            self._models.use(held, UseModel(use.model, use.weights, asked, back=True), self.name)
+            raise
+        facts = {"model": use.model, "weights": use.weights[:16], "of": asked.images_owner}
+        self._noted(asker, "predicted", facts, asked, taken)
+
+    def _give_back(self, asker: str, use: UseModel) -> None:
+        """Images that were not used; of a model that is offered no more there is nothing to count."""
+        held = self._models.models.get(use.model)
+        if held is not None:
+            self._models.use(held, use, self.name)
+            self._granting.give_back(self._model_form(asker, held, use.asked), use.asked)
+
+    def _model_form(self, asker: str, held: HeldModel, asked: PredictionFacts) -> PredictionForm:
+        public = held.public
+        return form_of(self.name, "model", (public.name, held.version), public.graph, asked, asker, asked.parties)
+
+    def _use_pictures(self, asker: str, use: UsePictures) -> None:
+        held, asked = self._images(asker, use.dataset), use.asked
+        taken: list[Request] = []
+        if asker != self.name and not held.stand_open(asker, use.graph, asked.output):
+            self._agrees(asker, held, asked.output)
+            named = use.dataset, held.version
+            form = form_of(self.name, "pictures", named, use.graph, asked, asker, asked.parties)
+            taken = self._granting.grant(form, asked)
+        self._noted(asker, "shared", {"pictures": use.dataset, "graph": use.graph}, asked, taken)
+
+    def _noted(
+        self, asker: str, what: str, facts: dict[str, str], asked: PredictionFacts, taken: list[Request]
+    ) -> None:
+        if taken:
+            facts["request"] = ", ".join(str(one.number) for one in taken)
+            facts["use"] = ", ".join(f"{one.used} of {one.times}" for one in taken)
+        self._audit.add(asker, what, output=asked.output, images=str(asked.count), **facts)
+
+    # --- refusals -------------------------------------------------------------------------------------------------
+
+    def _says(self, held: HeldModel, output: str) -> None:
+        name, outputs = held.public.name, held.public.outputs
+        if output not in outputs:
+            raise self._refusal(f"its model {name!r} says {', '.join(outputs)}, and no {output}")
+
+    def _agrees(self, asker: str, held: HeldPictures, output: str) -> None:
+        if asker not in held.requests:
+            raise self._refusal(f"it has not agreed to {output!r} of this model on {held.public.name!r}")
 
     def _model(self, asker: str, name: str) -> HeldModel:
         held = self._models.models.get(name)
-        if held is None or (asker != self.name and asker not in held.standing):
-            raise PolicyError(f"{self.name} refuses: it offers {asker} no model {name!r}", party=self.name)
+        if held is None or not self._offered(asker, held):
+            raise self._refusal(f"it offers {asker} no model {name!r}")
         return held
 
     def _images(self, asker: str, name: str) -> HeldPictures:
         held = self._pictures.pictures.get(name)
-        if held is None or (asker != self.name and asker not in held.standing):
-            raise PolicyError(f"{self.name} refuses: it offers {asker} no pictures {name!r}", party=self.name)
+        if held is None or not self._offered(asker, held):
+            raise self._refusal(f"it offers {asker} no pictures {name!r}")
         return held
+
+    def _refusal(self, reason: str) -> PolicyError:
+        return PolicyError(f"{self.name} refuses: {reason}", party=self.name)

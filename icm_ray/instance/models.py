@@ -66,13 +66,20 @@ class OfferedModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
 
 class HeldModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model as its owner keeps it. weights: the digest of the file that has them. quotas: on how many images of whom
-    it predicts, in all. standing: peers whose questions are answered at once.
+    it predicts, in all. standing: peers whose questions are answered at once. requests: those who may ask, each
+    prediction once it is approved.
     """
 
     public: OfferedModel
     weights: str
     quotas: dict[Name, Natural] = {}
     standing: tuple[Name, ...] = ()
+    requests: tuple[Name, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """What is asked of it, and of which weights: approvals are for that."""
+        return hashlib.sha256(msgspec.msgpack.encode((self.public, self.weights))).hexdigest()
 
 
 class _Used(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +101,12 @@ class ModelShelf(Shelf[HeldModel]):
         return self.all
 
     def offer(
-        self, public: OfferedModel, weights: bytes, quotas: Mapping[str, int], standing: tuple[str, ...] = ()
+        self,
+        public: OfferedModel,
+        weights: bytes,
+        quotas: Mapping[str, int],
+        standing: tuple[str, ...] = (),
+        requests: tuple[str, ...] = (),
     ) -> HeldModel:
         """Offer a model, in the place of one of its name; what was counted for that counts on. weights: the file of
         arrays that its workers read. Errors: `InputError` for a name that is none, or a number of images.
@@ -104,7 +116,7 @@ class ModelShelf(Shelf[HeldModel]):
         if wrong := [f"{name}={images}" for name, images in quotas.items() if images < 0]:
             raise InputError(f"a quota is a number of images, 0 at least, not {', '.join(wrong)}")
         digest = hashlib.sha256(weights).hexdigest()
-        held = HeldModel(public, digest, dict(quotas), standing)
+        held = HeldModel(public, digest, dict(quotas), standing, requests)
         write_bytes(self.path(held), weights)
         self.put(held)
         self._sweep()
@@ -134,27 +146,29 @@ class ModelShelf(Shelf[HeldModel]):
         found = read(self._used, _Used, _USED_WHAT) or _Used()
         return found.images.get(model, {})
 
-    def use(self, held: HeldModel, use: UseModel, own: str) -> None:
+    def use(self, held: HeldModel, use: UseModel, own: str, approved: bool = False) -> None:
         """Count images as used before they are, or back. own: this organisation, on whose images there is no limit.
+        approved: whether a person's approval limits them, where no quota does, or this organisation asks itself.
 
         Errors: `PolicyError` where fewer are left, or none were ever granted to who has these images.
         """
-        name, owner = held.public.name, use.images
+        name, owner, count = held.public.name, use.asked.images_owner, use.asked.count
         limit = held.quotas.get(owner)
-        if limit is None and owner != own and owner not in held.standing:
+        granted = limit is not None or approved or owner in (own, *held.standing)
+        if not use.back and not granted:
             raise PolicyError(f"{own} refuses: its model predicts on no images of {owner}'s", party=own)
         with changing(self._used):
             body = read(self._used, _Used, _USED_WHAT) or _Used()
             counts = body.images.get(name, {})
             before = counts.get(owner, 0)
-            if not use.back and limit is not None and use.count > limit - before:
+            if not use.back and limit is not None and count > limit - before:
                 left = max(0, limit - before)
                 raise PolicyError(
-                    f"{own} refuses: {left} images are left of its quota for {owner}, a prediction on {use.count} is "
+                    f"{own} refuses: {left} images are left of its quota for {owner}, a prediction on {count} is "
                     "asked for",
                     party=own,
                     owner=owner,
                     left=left,
                 )
-            after = max(0, before - use.count) if use.back else before + use.count
+            after = max(0, before - count) if use.back else before + count
             write(self._used, _Used({**body.images, name: {**counts, owner: after}}), _USED_WHAT)

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from icm_ray.instance.canonical import Canonical
+from icm_ray.instance.prediction_form import PredictionForm
 from icm_ray.instance.ranges import reading
 from icm_ray.query.expressions.compared import Compared, compared, with_literals
 from icm_ray.query.expressions.tree import Literal, Of
@@ -39,10 +40,12 @@ class Parameter:
     place: int
 
 
-def parameters(question: Canonical) -> tuple[Parameter, ...]:
+def parameters(question: Canonical | PredictionForm) -> tuple[Parameter, ...]:
     """In their order: conditions of selections, then of merges. Those whose name two have are none, nor is what has no
     order, and is no text.
     """
+    if isinstance(question, PredictionForm):
+        return ()
     found = [one for condition in _conditions(question) for one in _compared(condition)]
     if len(found) > _MOST:
         return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -38,6 +39,7 @@ class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The owner itself may ask any model about them, since it alone hears the answer. standing: peers who may, too.
     graphs: the digests of the models' public facts that these may ask with (`OfferedModel.graph`). outputs: what for.
+    requests: peers who may ask with any, each prediction once it is approved.
     """
 
     public: OfferedPictures
@@ -46,6 +48,16 @@ class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standing: tuple[Name, ...] = ()
     graphs: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ("label",)
+    requests: tuple[Name, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """Which pictures they are: approvals are for these."""
+        return hashlib.sha256(msgspec.msgpack.encode((self.public, self.paths, self.column))).hexdigest()
+
+    def stand_open(self, asker: str, graph: str, output: str) -> bool:
+        """Whether a peer may ask at once for that output of a model of that graph."""
+        return asker in self.standing and graph in self.graphs and output in self.outputs
 
     def source(self, shape: tuple[int, ...]) -> ImageSource:
         """As images of a shape."""
@@ -83,6 +95,7 @@ def offer_pictures(
     standing: Sequence[str] = (),
     graphs: Sequence[str] = (),
     mock: int = 0,
+    requests: Sequence[str] = (),
 ) -> HeldPictures:
     """Have pictures under a name. paths: absolute; wildcards and directories too. mock: as of `OfferedPictures`.
     Errors: those of opening them; `InputError` for a name that is none, or peers who may ask without a model that they
@@ -96,6 +109,6 @@ def offer_pictures(
         raise InputError(f"a dataset is called {name!r}: icm data {name} --remove")
     info = open_images(ImageSource(tuple(paths), stored_shape(paths) or _TRIED, column)).info
     public = OfferedPictures(name, sum(info.rows), mock)
-    held = HeldPictures(public, tuple(paths), column, tuple(standing), tuple(graphs))
+    held = HeldPictures(public, tuple(paths), column, tuple(standing), tuple(graphs), requests=tuple(requests))
     shelf.put(held)
     return held

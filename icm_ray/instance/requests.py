@@ -19,10 +19,12 @@ from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.files import changing, read, write
 from icm_ray.instance.parameters import parameters
 from icm_ray.instance.parts import Part, part_of
+from icm_ray.instance.prediction_form import PredictionForm
 from icm_ray.instance.ranges import Range, ranges_of
 from icm_ray.payload import Name, Natural, decode
+from icm_ray.runtime.orders.house import Origin
 
-__all__ = ["MOST_LETTERS", "Decision", "Reason", "Request", "Requests"]
+__all__ = ["MOST_LETTERS", "Decision", "Form", "Reason", "Request", "Requests"]
 
 _WHAT: Final = "request"
 _OPEN: Final = 32
@@ -32,7 +34,10 @@ _KEPT: Final = 128
 MOST_LETTERS: Final = 1000
 """Of a reason."""
 _MOST_TIMES: Final = 1_000_000
+Form = Canonical | PredictionForm
+"""What an approval is for."""
 _CANONICAL: Final = msgspec.msgpack.Decoder(Canonical)
+_PREDICTION: Final = msgspec.msgpack.Decoder(PredictionForm)
 Decision = Literal["waiting", "approved", "denied"]
 Reason = Annotated[str, msgspec.Meta(max_length=MOST_LETTERS)]
 
@@ -41,6 +46,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """number: from 1 on, in this instance. job: the asker's own name for it. question: its canonical form. digest: of
     that. reason: of the asker, in its own words. since, until: seconds since 1970. said: why it was denied. times,
     used: how often it may be asked, and was. datasets: the own ones that it reads. ranges: of what is left open.
+    kind: of what is asked.
     """
 
     number: int
@@ -57,11 +63,14 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     used: Natural = 0
     until: float = 0.0
     ranges: tuple[Range, ...] = ()
+    kind: Origin = "question"
 
     @property
-    def canonical(self) -> Canonical:
+    def canonical(self) -> Form:
         """Errors: `InstanceError`."""
         try:
+            if self.kind == "prediction":
+                return decode(self.question, _PREDICTION, "a prediction", "the file")
             return decode(self.question, _CANONICAL, "a question", "the file")
         except Desynchronised:
             raise InstanceError(f"request {self.number}: its file was damaged") from None
@@ -71,25 +80,32 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What an approval leaves open, in words; "" for nothing."""
         return ", ".join(one.in_words for one in self.ranges)
 
-    def part(self, question: Canonical) -> Part | None:
+    def part(self, question: Form) -> Part | None:
         """Which part of this one a question is, whether or not its values are within the ranges; None: of another one.
 
         Errors: `InstanceError`.
         """
-        return part_of(question, self.canonical, (one.name for one in self.ranges))
+        approved = self.canonical
+        if not isinstance(approved, Canonical) or not isinstance(question, Canonical):  # a prediction has no parts
+            return Part(frozenset(), {}) if self.digest == question.digest else None
+        return part_of(question, approved, (one.name for one in self.ranges))
 
     def allows(self, part: Part) -> bool:
         """Whether its values are within the ranges."""
         return all(one.holds(part.values[one.name]) for one in self.ranges)
 
-    def covers(self, question: Canonical) -> bool:
+    def covers(self, question: Form) -> bool:
         """Whether this is the question, with values within the ranges, or a part of it. Errors: `InstanceError`."""
         part = self.part(question)
         return part is not None and self.allows(part)
 
+    def stands(self, now: float) -> bool:
+        """Whether it is approved, used up or not."""
+        return self.state == "approved" and now < self.until
+
     def left(self, now: float) -> int:
         """How often it may still be asked."""
-        return max(0, self.times - self.used) if self.state == "approved" and now < self.until else 0
+        return max(0, self.times - self.used) if self.stands(now) else 0
 
     def condition(self, now: float) -> str:
         """In a word or two: waiting, approved, denied, used up, expired."""
@@ -130,7 +146,7 @@ class Requests:
             raise InstanceError(f"there is no request {number} here: icm requests")
         return found
 
-    def add(self, asker: str, job: str, question: Canonical, reason: str) -> Request:
+    def add(self, asker: str, job: str, question: Form, reason: str) -> Request:
         """Keep what a peer requests; the same again where it is here already. Errors: `InstanceError` (too many)."""
         with changing(self._lock):
             held = self.all
@@ -150,7 +166,8 @@ class Requests:
             number = max((one.number for one in held), default=0) + 1
             datasets = tuple(name for name, _ in question.versions)
             packed = msgspec.msgpack.encode(question)
-            found = Request(number, asker, job, packed, question.digest, reason, now, datasets)
+            kind: Origin = "question" if isinstance(question, Canonical) else "prediction"
+            found = Request(number, asker, job, packed, question.digest, reason, now, datasets, kind=kind)
             write(self._path(number), found, _WHAT)
             return found
 
@@ -171,13 +188,22 @@ class Requests:
             raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
         return self._decide(number, state="denied", said=reason, times=0, until=0.0, ranges=())
 
+    def stands(self, used: Request) -> bool:
+        """Whether an approval that a use was taken of was neither taken back, nor given anew, nor has expired. Errors:
+        `InstanceError`.
+        """
+        found = self.find(used.number)
+        if found is None or (found.digest, found.times, found.until) != (used.digest, used.times, used.until):
+            return False
+        return found.stands(self._clock()) and found.used >= used.used
+
     def _decide(self, number: int, **facts: object) -> Request:
         with changing(self._lock):
             found = replace(self.of(number), **facts)
             write(self._path(number), found, _WHAT)
             return found
 
-    def use(self, asker: str, question: Canonical) -> Request:
+    def use(self, asker: str, question: Form) -> Request:
         """Count one use of an approval of this question of this peer, or of one that it is a part of: on the disk when
         this returns. What was decided of exactly this question comes first.
 
@@ -208,11 +234,11 @@ class Requests:
         return part if part is not None and now.allows(part) else None
 
 
-def _why(same: list[Request], now: float, question: Canonical) -> str:
+def _why(same: list[Request], now: float, question: Form) -> str:
     """Why none of the requests of a question, or of one that it is a part of, can be used."""
     last = same[-1] if same else None
     if last is None:
-        return "nobody approved this question: query.request(reason=...) asks for it"
+        return "nobody approved this question: .request(reason=...) asks for it"
     if last.state == "denied":
         return f"this question was denied: {last.said}" if last.said else "this question was denied"
     if last.state == "waiting":

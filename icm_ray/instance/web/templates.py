@@ -118,6 +118,7 @@ Its uses are counted from 0.</p>
 <dt>Images</dt><dd>{{ shape }}</dd>
 <dt>Says</dt><dd>{{ held.public.outputs | join(", ") }}</dd>
 <dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody" }}</dd>
+<dt>May request</dt><dd>{{ held.requests | join(", ") or "nobody" }}</dd>
 <dt>Predictions</dt><dd>{% for owner, used, most in uses %}
 {{ used }}{{ " of " ~ most if most is not none }} on images of {{ owner }}{{ ", " if not loop.last }}
 {%- else %}none yet, and no quota{% endfor %}</dd>
@@ -128,6 +129,7 @@ Its uses are counted from 0.</p>
 <section><h2>{{ held.public.name }}</h2><dl>
 <dt>Pictures</dt><dd>{{ held.public.images }}</dd>
 <dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody else" }}</dd>
+<dt>May request</dt><dd>{{ held.requests | join(", ") or "nobody" }}</dd>
 {% if held.graphs %}<dt>Models</dt><dd>{% for graph in held.graphs %}<code>{{ graph }}</code>
 {{- ", " if not loop.last }}{% endfor %}</dd>{% endif %}
 </dl><details><summary>Files</summary>

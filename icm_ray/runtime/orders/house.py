@@ -37,6 +37,7 @@ __all__ = [
     "Origin",
     "Own",
     "Pictures",
+    "PredictionFacts",
     "Reasons",
     "Refused",
     "ResultTitle",
@@ -91,16 +92,30 @@ class OpenWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=T
     model: str
 
 
+class PredictionFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A prediction on `count` images of `images_owner`'s, before this worker contributes. k: of "top_k"; threshold: of
+    "above". parties: of the lane, in order. session, run: what the asker calls them.
+    """
+
+    model_owner: Name
+    images_owner: Name
+    output: Output
+    count: Word32
+    k: int = 0
+    threshold: float = 0.0
+    parties: tuple[str, ...] = ()
+    session: str = ""
+    run: str = ""
+
+
 class UseModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """The asker has a model whose weights this worker loaded predict on so many images of `images`, which count as used
-    from now on. weights: their digest, as they were loaded. back: the run did not begin: they were not used.
+    """The asker has a model predict whose weights this worker loaded; images count as used from now on. weights: their
+    digest, as they were loaded. back: the run did not begin: they were not used.
     """
 
     model: str
     weights: str
-    output: Output
-    images: Name
-    count: Word32
+    asked: PredictionFacts
     back: bool = False
 
 
@@ -111,8 +126,7 @@ class UsePictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=T
 
     dataset: str
     graph: str
-    output: Output
-    count: Word32
+    asked: PredictionFacts
 
 
 class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

@@ -17,6 +17,7 @@ from icm_ray.errors import (
     ProgramError,
     SessionError,
 )
+from icm_ray.network.programs import PredictionQuestion
 from icm_ray.policy import Policy
 from icm_ray.query.image_tasks import ImageSource
 from icm_ray.query.tasks import Source
@@ -36,6 +37,7 @@ from icm_ray.runtime.orders.house import (
     Origin,
     Own,
     Pictures,
+    PredictionFacts,
     Refused,
     Taken,
     TakeResult,
@@ -135,6 +137,20 @@ class House:
         if not isinstance(found, Weights):
             raise ProgramError(f"{self._name}'s instance knows no model {model!r}")
         return found
+
+    def facts_of(self, asked: PredictionQuestion) -> PredictionFacts:
+        """What the instance is told of a prediction. Weights that are loaded anew are another run's."""
+        return PredictionFacts(
+            asked.owner,
+            asked.images,
+            asked.output,
+            asked.count,
+            asked.k,
+            asked.threshold,
+            self._parties,
+            self._session,
+            asked.version,
+        )
 
     def use(self, what: UseModel | UsePictures) -> None:
         """Raise what the instance refuses with where a model, or pictures, are not offered so to the asker."""

@@ -99,7 +99,7 @@ class ModelGuard:
             if not self._house.mine:
                 raise self._refusal("no weights of its catalogue were loaded for this graph and version")
             return
-        use = UseModel(*held, asked.output, asked.images, asked.count)
+        use = UseModel(*held, self._house.facts_of(asked))
         self._house.use(use)
         self._reserved = use
 
@@ -113,7 +113,7 @@ class ModelGuard:
         if held.shape != asked.model.graph.input_shape or len(tasks) != 1:
             raise self._refusal("the pictures were opened for another network")
         graph = agreed_graph(asked.model.fingerprint, task.scale, task.mean, task.std, task.whole)
-        self._house.use(UsePictures(held.dataset, graph, asked.output, asked.count))
+        self._house.use(UsePictures(held.dataset, graph, self._house.facts_of(asked)))
 
     def weights(self, names: Iterable[str]) -> dict[str, RingArray]:
         """Of the model whose load was checked last. Errors: `SourceError` for a file that is not what the catalogue
@@ -142,7 +142,7 @@ class ModelGuard:
         """What was checked last does not begin, where it has not: what it would have used was not used."""
         use, self._loading, self._reserved = self._reserved, None, None
         if use is not None:
-            self._house.use(UseModel(use.model, use.weights, use.output, use.images, use.count, back=True))
+            self._house.use(UseModel(use.model, use.weights, use.asked, back=True))
 
     def _refusal(self, reason: str) -> PolicyError:
         return PolicyError(f"{self._name} refuses: {reason}", party=self._name)

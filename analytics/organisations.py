@@ -20,7 +20,7 @@ from icm_ray.errors import FaultError, IcmError, InputError, InstanceError, Owne
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
 from icm_ray.instance.jobs import Job
-from icm_ray.instance.messages import AskJob
+from icm_ray.instance.messages import AskJob, Datasets
 from icm_ray.instance.prediction_form import decode_prediction
 from icm_ray.query.tasks import HeldSource
 
@@ -101,8 +101,10 @@ class Connection:
             raise OwnerError("no organisation is named")
         for owner in datasets:
             self._check(owner)
-        offered = {owner: self._public(owner, name) for owner, name in datasets.items()}
-        engine = self._engine(tuple(owner for owner in datasets if owner != self.name))
+        return self._frame({owner: self._public(owner, name) for owner, name in datasets.items()})
+
+    def _frame(self, offered: Mapping[str, PublicDataset]) -> SecureFrame:
+        engine = self._engine(tuple(owner for owner in offered if owner != self.name))
         return concat([_held(engine, owner, public) for owner, public in offered.items()])
 
     def job(self, name: str) -> Requested:
@@ -143,10 +145,7 @@ class Connection:
                 f"the images of job {job.id} were of another process: predict on them again, and reveal() at once"
             )
         asked = decode_prediction(job.question, self.name)
-        owner, name = job.datasets["pictures"]
-        found = self.pictures(owner).get(name)
-        if found is None:
-            raise OwnerError(f"{owner} offers no pictures {name!r} to {self.name} any more")
+        found = self.item(*job.datasets["pictures"])
         more: dict[str, Any] = {"k": asked.k} if asked.output == "top_k" else {}
         more |= {"threshold": asked.threshold} if asked.output == "above" else {}
         return self.model_of(*job.datasets["model"]).predict(found, asked.output, **more).reveal()
@@ -181,11 +180,11 @@ class Connection:
         lost: IcmError | None = None
         for owner in (self.name, *self.peers):
             try:
-                offers = self._own.offers(owner)
+                models = self._own.models(owner)
             except FaultError as error:  # whoever is away has none today
                 lost = error
                 continue
-            for offer in offers.models:
+            for offer in models:
                 if offer.name == name:
                     return self._model(owner, offer)
         away = f"; {lost.message}" if lost is not None else ""
@@ -201,11 +200,14 @@ class Connection:
             raise OwnerError(f"{name!r} is not approved here; there are {', '.join((self.name, *self.peers))}")
 
     def _public(self, owner: str, name: str) -> PublicDataset:
-        offered = self._own.datasets(owner)
-        if name not in offered:
-            known = ", ".join(offered) or "nothing"
+        return self._dataset(owner, name, self._own.catalogue(owner))
+
+    def _dataset(self, owner: str, name: str, catalogue: Datasets) -> PublicDataset:
+        found = next((item for item in catalogue.datasets if item.name == name), None)
+        if found is None:
+            known = ", ".join(_names(catalogue)) or "nothing"
             raise OwnerError(f"{owner} offers no dataset {name!r} to {self.name}; it offers {known}")
-        return offered[name]
+        return found
 
     def _engine(self, others: tuple[str, ...]) -> OrganisationEngine:
         """Lanes with these organisations; for rows of the own one alone with the first peer, who computes with it."""
@@ -229,17 +231,20 @@ class Connection:
             return False
 
     def offered(self, owner: str) -> tuple[str, ...]:
-        """The names of the datasets that an organisation offers to this one."""
-        return tuple(self._own.datasets(owner))
+        """The names of the datasets and pictures that an organisation offers to this one."""
+        return _names(self._own.catalogue(owner))
 
-    def pictures(self, owner: str) -> dict[str, Pictures]:
-        """The pictures that an organisation offers to this one, by name."""
-        offered = self._own.offers(owner).pictures
-        return {item.name: Pictures(owner, item.name, item.images, item.mock) for item in offered}
+    def item(self, owner: str, name: str) -> SecureFrame | Pictures:
+        """The dataset, or the pictures, of a name that an organisation offers to this one."""
+        catalogue = self._own.catalogue(owner)
+        for item in catalogue.pictures:
+            if item.name == name:
+                return Pictures(owner, name, item.images, item.mock)
+        return self._frame({owner: self._dataset(owner, name, catalogue)})
 
     def model_of(self, owner: str, name: str) -> PeerModel:
         """A model that an organisation offers to this one. Raises `OwnerError` where it offers none of that name."""
-        offered = {offer.name: offer for offer in self._own.offers(owner).models}
+        offered = {offer.name: offer for offer in self._own.models(owner)}
         if name not in offered:
             known = ", ".join(offered) or "none"
             raise OwnerError(f"{owner} offers no model {name!r} to {self.name}; it offers {known}")
@@ -273,11 +278,10 @@ class Peer(Mapping[str, Any]):
         self._connection, self.name = connection, name
 
     def __getitem__(self, dataset: str) -> Any:
-        found = self._connection.pictures(self.name).get(dataset)
-        return found if found is not None else self._connection.frame({self.name: dataset})
+        return self._connection.item(self.name, dataset)
 
     def __iter__(self) -> Iterator[str]:
-        return iter((*self._connection.offered(self.name), *self._connection.pictures(self.name)))
+        return iter(self._connection.offered(self.name))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -325,6 +329,10 @@ def connect(
     """
     home = folder if folder is not None else os.environ.get("ICM_HOME", _HOME)
     return Connection(Path(home).expanduser(), lanes, config)
+
+
+def _names(catalogue: Datasets) -> tuple[str, ...]:
+    return (*(item.name for item in catalogue.datasets), *(item.name for item in catalogue.pictures))
 
 
 def _held(engine: OrganisationEngine, owner: str, public: PublicDataset) -> SecureFrame:

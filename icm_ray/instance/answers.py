@@ -34,6 +34,7 @@ from icm_ray.instance.messages import (
     ListDatasets,
     ListOffers,
     ListPeers,
+    Offers,
     Peers,
     Ping,
     Pong,
@@ -123,8 +124,7 @@ class Answers:
                     raise InstanceError(f"{self.name} runs an older icm-ray ({self._release}): update it there")
                 return Pong(self.name, VERSION, self._release, time(), padding, self._audit.head())
             case ListDatasets() | ListOffers():
-                datasets = Datasets(tuple(self._public(item) for item in self._offered(asker)))
-                return datasets if isinstance(call, ListDatasets) else self._models.offers(asker)
+                return Offers(self._models.models(asker)) if isinstance(call, ListOffers) else self._offers(asker)
             case StartWorker(session, lane):
                 self._audit.add(asker, "worker", session=session, lane=str(lane))
                 member = self._halves.start(asker, session, lane)
@@ -146,6 +146,9 @@ class Answers:
                     raise InstanceError(f"{self.name} has no such request", party=self.name)
                 return _decided(found)
         raise InstanceError(f"{self.name} answers that to its own users alone")
+
+    def _offers(self, asker: str) -> Datasets:
+        return Datasets(tuple(self._public(item) for item in self._offered(asker)), self._models.pictures(asker))
 
     def _offered(self, asker: str) -> list[HeldDataset]:
         held = self._catalogue.datasets.values()

@@ -10,6 +10,7 @@ from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import Desynchronised, InstanceError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.messages import Datasets, Forward, ListDatasets, ListOffers, ListPeers, Offers, Peers
+from icm_ray.instance.models import OfferedModel
 from icm_ray.instance.peer_handle import PeerHandle
 from icm_ray.instance.user_link import UserLink
 from icm_ray.instance.vouchers import Voucher
@@ -33,19 +34,19 @@ class Organisation:
             raise InstanceError("the own instance says nothing of its peers")
         self.name, self.peers, self.dealer = found.name, found.peers, found.dealer
 
-    def datasets(self, owner: str) -> dict[str, PublicDataset]:
-        """What an organisation offers to this one, by name. Errors: those of asking it."""
+    def catalogue(self, owner: str) -> Datasets:
+        """The datasets and pictures that an organisation offers to this one. Errors: those of asking it."""
         found = self.link.call(Forward(owner, ListDatasets()))
         if not isinstance(found, Datasets):
             raise Desynchronised(f"{owner} sent something else than its datasets", party=owner)
-        return {item.name: item for item in found.datasets}
+        return found
 
-    def offers(self, owner: str) -> Offers:
-        """The models and pictures that an organisation offers to this one. Errors: those of asking it."""
+    def models(self, owner: str) -> tuple[OfferedModel, ...]:
+        """The models that an organisation offers to this one. Errors: those of asking it."""
         found = self.link.call(Forward(owner, ListOffers()))
         if not isinstance(found, Offers):
             raise Desynchronised(f"{owner} sent something else than its models", party=owner)
-        return found
+        return found.models
 
     def close(self) -> None:
         """Hang up. Idempotent."""

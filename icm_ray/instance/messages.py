@@ -64,7 +64,7 @@ class ListDatasets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
 
 
 class ListOffers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Which models and pictures there are for the caller."""
+    """Which models there are for the caller."""
 
 
 class StartWorker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -171,16 +171,16 @@ class Pong(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
 
 
 class Datasets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Of a catalogue."""
+    """Of a catalogue, pictures too."""
 
     datasets: tuple[PublicDataset, ...]
+    pictures: tuple[OfferedPictures, ...]
 
 
 class Offers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Models and pictures of a catalogue."""
+    """Models of a catalogue."""
 
     models: tuple[OfferedModel, ...]
-    pictures: tuple[OfferedPictures, ...]
 
 
 class Peers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

@@ -8,9 +8,8 @@ from icm_ray.errors import PolicyError
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.image_granting import ImageGranting
 from icm_ray.instance.jobs import RequestApproval
-from icm_ray.instance.messages import Offers
-from icm_ray.instance.models import HeldModel, ModelShelf
-from icm_ray.instance.pictures import HeldPictures, PictureShelf
+from icm_ray.instance.models import HeldModel, ModelShelf, OfferedModel
+from icm_ray.instance.pictures import HeldPictures, OfferedPictures, PictureShelf
 from icm_ray.instance.prediction_form import AskedPrediction, PredictionForm, decode_prediction, form_of
 from icm_ray.instance.requests import Request, Requests
 from icm_ray.runtime.orders.house import (
@@ -40,13 +39,13 @@ class ModelAnswers:
         self._models, self._pictures = ModelShelf(folder), PictureShelf(folder)
         self._granting = ImageGranting(name, requests)
 
-    def offers(self, asker: str) -> Offers:
-        """What a peer, or an own user, may ask about."""
-        models, pictures = self._models.models.values(), self._pictures.pictures.values()
-        return Offers(
-            tuple(held.public for held in models if self._offered(asker, held)),
-            tuple(held.public for held in pictures if self._offered(asker, held)),
-        )
+    def models(self, asker: str) -> tuple[OfferedModel, ...]:
+        """Those that a peer, or an own user, may ask."""
+        return tuple(held.public for held in self._models.models.values() if self._offered(asker, held))
+
+    def pictures(self, asker: str) -> tuple[OfferedPictures, ...]:
+        """Those that a peer, or an own user, may ask about."""
+        return tuple(held.public for held in self._pictures.pictures.values() if self._offered(asker, held))
 
     def _offered(self, asker: str, held: HeldModel | HeldPictures) -> bool:
         return asker in (self.name, *held.standing, *held.requests)

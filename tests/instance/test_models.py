@@ -15,7 +15,7 @@ import icm_ray as icm
 from analytics.nn.offering import offered
 from cluster.cli.main import app
 from icm_ray.instance.found import found
-from icm_ray.instance.messages import Offers
+from icm_ray.instance.messages import ListDatasets
 from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.pictures import OfferedPictures, PictureShelf, offer_pictures
 from icm_ray.instance.settings import Settings
@@ -100,16 +100,32 @@ def test_labels_for_the_owner_of_the_model_of_the_graph_that_was_agreed_to(skin,
 
 
 def test_what_is_offered_is_public_alone(skin, alice, bob, organisations):
-    offers = bob._own.offers("alice")
-    assert isinstance(offers, Offers)
-    assert {offer.name for offer in offers.models} == {"skin", "other"}
-    assert list(alice.peer("bob")._connection.pictures("bob")) == ["lesions"]
-    said = msgspec.msgpack.encode(offers)
+    models = bob._own.models("alice")
+    assert {offer.name for offer in models} == {"skin", "other"}
+    assert [item.name for item in alice._own.catalogue("bob").pictures] == ["lesions"]
+    said = msgspec.msgpack.encode(models)
     assert str(organisations["alice"][0]).encode() not in said
     weight = net(0)[1].weight.detach().numpy()
     assert weight.tobytes()[:8] not in said
     with pytest.raises(icm.OwnerError, match="nobody offers a model 'lungs' to bob"):
         bob.model("lungs")
+
+
+def test_a_name_of_a_peers_catalogue_takes_one_question(skin, alice, monkeypatch):
+    bob, said, call = alice.peer("bob"), [], type(alice._own.link).call
+
+    def heard(link, what):
+        said.append(what.call)
+        return call(link, what)
+
+    alice._engine(("bob",))  # lanes are assembled before
+    monkeypatch.setattr(type(alice._own.link), "call", heard)
+    assert len(bob["lesions"]) == 5
+    assert {"visits", "lesions"} <= set(bob)
+    assert bob["visits"].columns
+    assert said == [ListDatasets()] * 3
+    with pytest.raises(icm.OwnerError, match="bob offers no dataset 'moles' to alice; it offers visits"):
+        bob["moles"]
 
 
 # --- mock pictures --------------------------------------------------------------------------------------------------
@@ -367,7 +383,7 @@ def test_weights_that_were_changed_on_disk_are_not_loaded(shelf, skin, bob):
 
 def test_only_named_owners_have_their_images_predicted_on(shelf, skin, alice, bob):
     shelf.offer(*made("own", 7), {}, ())
-    assert "own" not in {offer.name for offer in bob._own.offers("alice").models}
+    assert "own" not in {offer.name for offer in bob._own.models("alice")}
     with pytest.raises(icm.PolicyError):
         alice.model("own").predict(alice.peer("bob")["lesions"]).reveal()
     assert len(alice.model("own").predict(np.zeros((2, *SHAPE), np.float32)).reveal()) == 2

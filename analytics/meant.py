@@ -5,45 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
 
 from analytics.dataset import Dataset
 from analytics.execute import Part
 from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.result_units import Ticks
 from icm_ray.query.rows import column_of
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.tasks import ColumnInfo, GroupKey
-from icm_ray.query.withheld import Withheld
 
-__all__ = ["Groups", "Meant", "Ticks"]
+__all__ = ["Groups", "Meant"]
 
 Groups = Sequence[GroupKey] | PrivateKeys
 """What rows are grouped by: public values, or private ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ticks:
-    """Whole numbers: of, in steps of so many units of a kind from a number of units on."""
-
-    of: Of
-    origin: int = 0
-    step: int = 1
-
-    def units(self, number: Any) -> Any:
-        """The number of units, exactly; of what is withheld, or NaN, itself."""
-        if isinstance(number, Withheld) or (self.origin, self.step) == (0, 1) or math.isnan(number):
-            return number
-        found = self.origin + self.step * Fraction(number)
-        return found.numerator if found.denominator == 1 else found
-
-    def sizes(self, number: Any, power: int = 1) -> Any:
-        """Of a difference of numbers, or of what has such a power of their unit."""
-        return number if isinstance(number, Withheld) or self.step == 1 else number * self.step**power
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,17 @@ are given back in kind.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
-from typing import Any, Final, Literal, cast
+from typing import Any, Final
 
 from analytics.meant import Meant
 from icm_ray.errors import ColumnError
 from icm_ray.query.arrow_kinds import Family, UnitKind, unit_kind
 from icm_ray.query.expressions.tree import Of
 from icm_ray.query.kinds import NUMBERS
+from icm_ray.query.result_units import number_of, unit_of_result
 from icm_ray.query.withheld import Withheld
 
 __all__ = ["Shown", "in_kind", "shown"]
@@ -57,39 +56,26 @@ def shown(meant: Meant, of: Of, name: str, statistic: str) -> Shown:
         raise ColumnError(f"column {name!r} holds {kind}, of which there is no such statistic{way_out}", column=name)
     ticks = meant.ticks(of, from_zero=statistic == "sum")
     whole = unit.family is not Family.DECIMAL and ticks.step == 1
-    if statistic in {"std", "var", "sem"}:
-        power = 2 if statistic == "var" else 1
-        return Shown(ticks.of, lambda result: in_kind(ticks.sizes(result, power), unit, statistic), whole, True)
-    return Shown(ticks.of, lambda result: in_kind(ticks.units(result), unit, statistic), whole, True)
+    return Shown(ticks.of, lambda result: in_kind(ticks.of_result(result, statistic), unit, statistic), whole, True)
 
 
 def in_kind(result: Any, unit: UnitKind, statistic: str) -> Any:
     """What was found of whole numbers of a unit, as users see it: times, durations, decimals."""
     if isinstance(result, Withheld):
         return result
-    if unit.family is Family.DECIMAL:
-        return _decimal(result, unit.scale, statistic)
+    what, number = unit_of_result(unit, statistic), number_of(result, unit, statistic)
+    if what.kind == "number" or isinstance(number, float):
+        return number
+    if what.kind == "decimal":
+        return Decimal(f"{number}E{-what.scale}")
     import numpy as np
     import pandas as pd
 
-    if isinstance(result, float) and math.isnan(result):
+    if number is None:
         return pd.NaT
-    ticks = math.floor(result) if statistic == "median" else int(result)
-    ticked = cast("Literal['s', 'ms', 'us', 'ns']", unit.unit)
-    if unit.family is Family.DURATION or statistic == "std":
-        return pd.Timedelta(np.timedelta64(ticks, ticked))
-    if unit.unit == "day":
-        if statistic == "mean":
-            return pd.Timestamp(np.datetime64(round(result * 24 * 3600), "s"))
-        return np.datetime64(ticks, "D").item()
-    found = pd.Timestamp(np.datetime64(ticks, ticked))
-    return found.tz_localize("UTC").tz_convert(unit.zone) if unit.zone else found
-
-
-def _decimal(result: Any, scale: int, statistic: str) -> Decimal | float:
-    """Exactly, or a float of what is divided."""
-    if math.isnan(result):
-        return math.nan
-    if statistic in {"sum", "min", "max"}:  # whole numbers, Python's or numpy's
-        return Decimal(f"{int(result)}E{-scale}")
-    return float(Fraction(result) / Fraction(10) ** (scale * (2 if statistic == "var" else 1)))
+    if what.kind == "duration":
+        return pd.Timedelta(np.timedelta64(number, what.unit))
+    if what.kind == "day":
+        return np.datetime64(number, "D").item()
+    found = pd.Timestamp(np.datetime64(number, what.unit))
+    return found.tz_localize("UTC").tz_convert(what.zone) if what.zone else found

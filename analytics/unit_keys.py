@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.meant import Meant, Ticks
+from analytics.meant import Meant
 from analytics.public_values import literal_of
 from analytics.shown import in_kind
 from icm_ray.errors import InputError
 from icm_ray.query.arrow_kinds import Family, UnitKind, unit_kind
 from icm_ray.query.expressions.tree import Literal, Of
 from icm_ray.query.grid import public_value, tick_of
+from icm_ray.query.result_units import Ticks
 
 __all__ = ["UnitKey", "unit_key"]
 

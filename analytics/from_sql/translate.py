@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from analytics.from_sql.source import Node, Source
-from analytics.meant import Meant, Ticks
+from analytics.meant import Meant
 from icm_ray.errors import ColumnError, InputError, UnsupportedError
 from icm_ray.query.expressions.function import Typed
 from icm_ray.query.expressions.tree import Expression, Of, Scalar, apply, literal
 from icm_ray.query.expressions.typing import typed
+from icm_ray.query.result_units import Ticks
 from icm_ray.query.tasks import ColumnInfo
 
 __all__ = ["NULL", "Construct", "Mapped", "Translator", "only", "refused", "unless"]

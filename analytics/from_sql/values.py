@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from analytics.meant import Ticks
 from analytics.shown import in_kind
 from icm_ray.query.arrow_kinds import Family, unit_kind
+from icm_ray.query.result_units import Ticks
 
 __all__ = ["read_ticks", "series_of_unit"]
 

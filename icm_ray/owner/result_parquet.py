@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from icm_ray.query.result_table import ResultTable
+from icm_ray.query.result_units import Unit
 
 __all__ = ["parquet_of"]
 
@@ -21,7 +23,7 @@ _DIGITS: Final = 76
 
 def parquet_of(table: ResultTable) -> bytes:
     """The file: whole numbers and doubles as they are, null for what is withheld, keys of groups as pandas' index."""
-    arrays = [_array(column.values) for column in table.columns]
+    arrays = [_of_unit(column.values, column.unit) for column in table.columns]
     names = [column.name for column in table.columns]
     made = pa.table(arrays, names=names)
     index = names[: table.keys]
@@ -32,6 +34,18 @@ def parquet_of(table: ResultTable) -> bytes:
     out = io.BytesIO()
     pq.write_table(made.replace_schema_metadata(told), out)
     return out.getvalue()
+
+
+def _of_unit(values: Sequence[Any], unit: Unit) -> Any:
+    if unit.kind == "number":
+        return _array(values)
+    if unit.kind == "decimal":
+        scaled = [Decimal(f"{value}E{-unit.scale}") if isinstance(value, int) else None for value in values]
+        return pa.array(scaled, pa.decimal256(_DIGITS, max(unit.scale, 0)))
+    if unit.kind == "day":
+        return pa.array(values, pa.int32()).cast(pa.date32())
+    whole = pa.array(values, pa.int64())
+    return whole.cast(pa.duration(unit.unit) if unit.kind == "duration" else pa.timestamp(unit.unit, unit.zone or None))
 
 
 def _array(values: Sequence[Any]) -> Any:

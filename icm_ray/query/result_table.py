@@ -7,25 +7,30 @@ the keys first. A histogram is a row for each bin, a list of values a row for ea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from icm_ray.errors import InputError
-from icm_ray.query.expressions.tree import EVERY_ROW, Apply, Of, nodes_of
+from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.expressions.words import words
 from icm_ray.query.merge import MergedRows
 from icm_ray.query.question import Asked, Question
+from icm_ray.query.result_units import Unit, number_of, ticks_in, unit_of_result
 from icm_ray.query.rows import Rows, column_of
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.count import Count
 from icm_ray.query.statistics.distinct import Distinct
 from icm_ray.query.statistics.group_keys import GroupKeys
 from icm_ray.query.statistics.histogram import Histogram
+from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.statistics.most import Most
+from icm_ray.query.statistics.quantile import Quantile
+from icm_ray.query.statistics.sum import Sum
+from icm_ray.query.statistics.variance import Variance
 from icm_ray.query.withheld import MaskedCounts, Withheld
 
 __all__ = ["ResultColumn", "ResultTable", "asked_in_words", "check_deliverable", "result_table"]
@@ -33,14 +38,16 @@ __all__ = ["ResultColumn", "ResultTable", "asked_in_words", "check_deliverable",
 _Form = Literal["number", "groups", "bins", "values"]
 _LONGEST: Final = 200
 """Letters of a column's name."""
+_PLAIN: Final = Unit("number")
 
 
 @dataclass(frozen=True, slots=True)
 class ResultColumn:
-    """values: Python's own; None for what is withheld."""
+    """values: Python's own; None for what is withheld. unit: what they stand for."""
 
     name: str
-    values: tuple[Any, ...]
+    values: Sequence[Any]
+    unit: Unit = _PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def check_deliverable(asked: Asked) -> None:
     """Refuse a question whose result cannot be handed to somebody else than who asks, for what it is.
 
     Errors: `InputError`: it is found in several questions, of which the asker hears each answer; its results are of
-    several forms; of dates, times, durations or decimals.
+    several forms.
     """
     if not isinstance(asked.what, Question):
         return
@@ -70,9 +77,6 @@ def check_deliverable(asked: Asked) -> None:
         rows = asked.rows(statistic.dataset)
         if statistic.all_learn and not rows.shared:
             raise _refusal(statistic, "it is found step by step, and the asker learns each: .share() the rows first")
-        for of in (statistic.column, *_keys(rows)):
-            if _in_ticks(of):
-                raise _refusal(statistic, f"{words(of)}: dates, times, durations and decimals stay with the asker yet")
         form = _form(statistic, rows)
         forms.append((form, rows.name if form == "groups" else "", 0 if form in {"number", "groups"} else len(forms)))
     if len(set(forms)) > 1:
@@ -83,11 +87,6 @@ def _refusal(statistic: Statistic, reason: str) -> InputError:
     return InputError(f"{statistic.title} cannot be handed to another organisation: {reason}")
 
 
-def _in_ticks(of: Of) -> bool:
-    last = nodes_of(of)[-1] if not isinstance(of, str) else None
-    return isinstance(last, Apply) and last.function == "ticks"
-
-
 def _form(statistic: Statistic, rows: Rows) -> _Form:
     if isinstance(statistic, Histogram):
         return "bins"
@@ -96,12 +95,6 @@ def _form(statistic: Statistic, rows: Rows) -> _Form:
     if rows.groups:
         return "groups"
     return "values" if isinstance(statistic, Most) else "number"
-
-
-def _keys(rows: Rows) -> tuple[Of, ...]:
-    if rows.private is not None:
-        return tuple(key.of for key in rows.private.keys)
-    return tuple(key.of for key in rows.by)
 
 
 def _private_keys(rows: Rows) -> tuple[Of, ...]:
@@ -149,21 +142,29 @@ def result_table(asked: Asked, results: Sequence[Any]) -> ResultTable:
     elif form == "bins":
         found, keys = _of_bins(results[0]), 0
     elif form == "values":
-        found, keys = [(_title(statistics[0]), _listed(statistics[0], rows, results[0]))], 0
+        found, keys = [_found(statistics[0], rows, _listed(statistics[0], rows, results[0]))], 0
     else:
         found, keys = [_number(asked, *pair) for pair in zip(statistics, results, strict=True)], 0
-    reasons = dict.fromkeys(value.reason for _, values in found for value in values if isinstance(value, Withheld))
-    columns = [tuple(None if isinstance(value, Withheld) else value for value in values) for _, values in found]
-    names = _each_once([name for name, _ in found])
-    return ResultTable(
-        tuple(ResultColumn(name, values) for name, values in zip(names, columns, strict=True)), keys, tuple(reasons)
-    )
+    values = [value for column in found for value in column.values]
+    reasons = dict.fromkeys(value.reason for value in values if isinstance(value, Withheld))
+    names = _each_once([column.name for column in found])
+    columns = tuple(replace(column, name=name, values=_bare(column)) for column, name in zip(found, names, strict=True))
+    return ResultTable(columns, keys, tuple(reasons))
 
 
-def _number(asked: Asked, statistic: Statistic, result: Any) -> tuple[str, list[Any]]:
+def _bare(column: ResultColumn) -> tuple[Any, ...]:
+    return tuple(None if isinstance(value, Withheld) else value for value in column.values)
+
+
+def _number(asked: Asked, statistic: Statistic, result: Any) -> ResultColumn:
     rows = asked.rows(statistic.dataset)
     _, answer = statistic.follow(result, rows)
-    return f"{_title(statistic)}{_where(rows)}", _as_kind(statistic, rows, [answer])
+    column = _found(statistic, rows, [answer])
+    return replace(column, name=f"{column.name}{_where(rows)}")
+
+
+_WORDS: Final[dict[type[Any], str]] = {Quantile: "median", Most: "min", Distinct: "min"}
+_IN_UNITS: Final = (Sum, Mean, MinMax, Variance, Quantile, Most)
 
 
 def _each_once(names: Sequence[str]) -> list[str]:
@@ -182,42 +183,43 @@ def _listed(statistic: Statistic, rows: Rows, result: Any) -> list[Any]:
     return [answer] if isinstance(answer, Withheld) else [_plain(value) for value in answer]
 
 
-def _of_bins(result: Any) -> list[tuple[str, list[Any]]]:
+def _of_bins(result: Any) -> list[ResultColumn]:
     """Of (counts, edges)."""
     if isinstance(result, Withheld):
-        return [("count", [result])]
+        return [ResultColumn("count", [result])]
     counts, edges = result
     hidden = counts.withheld if isinstance(counts, MaskedCounts) else {}
     shown = [
         Withheld(hidden[place]) if place in hidden else int(count) for place, count in enumerate(np.ma.getdata(counts))
     ]
     ends = [_plain(edge) for edge in edges]
-    return [("from", ends[:-1]), ("to", ends[1:]), ("count", shown)]
+    return [ResultColumn("from", ends[:-1]), ResultColumn("to", ends[1:]), ResultColumn("count", shown)]
 
 
-def _of_groups(
-    statistics: Sequence[Statistic], rows: Rows, results: Sequence[Any]
-) -> tuple[list[tuple[str, list[Any]]], int]:
+def _of_groups(statistics: Sequence[Statistic], rows: Rows, results: Sequence[Any]) -> tuple[list[ResultColumn], int]:
     """Columns, and how many of them are keys."""
-    listed = [[_plain(value) for value in result] for result in results]
-    pairs = list(zip(statistics, listed, strict=True))
-    keys = [(words(one.column), values) for one, values in pairs if isinstance(one, GroupKeys)]
-    noise = rows.policy is not None and rows.policy.noise is not None
+    pairs = [(one, [_plain(value) for value in result]) for one, result in zip(statistics, results, strict=True)]
+    keys = [_keyed(one.column, rows, values) for one, values in pairs if isinstance(one, GroupKeys)]
     if keys:
-        there = [place for place, key in enumerate(keys[0][1]) if key is not None]
-        there.sort(key=lambda place: tuple(values[place] for _, values in keys))
+        there = [place for place, key in enumerate(keys[0].values) if key is not None]
+        there.sort(key=lambda place: tuple(key.values[place] for key in keys))
     else:
-        sizes = [_labels(key.domain, key.edges) for key in rows.by]
-        codes = np.unravel_index(np.arange(rows.groups), [len(labels) for labels in sizes]) if sizes else ()
+        labels = [_labels(key.domain, key.edges) for key in rows.by]
+        codes = np.unravel_index(np.arange(rows.groups), [len(of_key) for of_key in labels])
         keys = [
-            (words(key.of), [labels[code] for code in places.tolist()])
-            for key, labels, places in zip(rows.by, sizes, codes, strict=True)
+            _keyed(key.of, rows, [of_key[code] for code in places.tolist()])
+            for key, of_key, places in zip(rows.by, labels, codes, strict=True)
         ]
         counts = [values for one, values in pairs if isinstance(one, Count) and one.column == EVERY_ROW]
-        everywhere = noise or not counts
-        there = [place for place in range(rows.groups) if everywhere or counts[0][place] != 0]
-    others = [(_title(one), _as_kind(one, rows, values)) for one, values in pairs if not isinstance(one, GroupKeys)]
-    return [(name, [values[place] for place in there]) for name, values in (*keys, *others)], len(keys)
+        noise = rows.policy is not None and rows.policy.noise is not None  # nobody knows then which groups have rows
+        there = [place for place in range(rows.groups) if noise or not counts or counts[0][place] != 0]
+    others = [_found(one, rows, values) for one, values in pairs if not isinstance(one, GroupKeys)]
+    chosen = [replace(column, values=[column.values[place] for place in there]) for column in (*keys, *others)]
+    return chosen, len(keys)
+
+
+def _keyed(of: Of, rows: Rows, values: Sequence[Any]) -> ResultColumn:
+    return _in_units(words(of), of, "min", rows, values)
 
 
 def _labels(domain: Sequence[Any], edges: Sequence[int | float]) -> list[Any]:
@@ -228,12 +230,29 @@ def _labels(domain: Sequence[Any], edges: Sequence[int | float]) -> list[Any]:
     return [f"[{low}, {high}{']' if place == len(bins) - 1 else ')'}" for place, (low, high) in enumerate(bins)]
 
 
-def _as_kind(statistic: Statistic, rows: Rows, values: Sequence[Any]) -> list[Any]:
-    """The least and the largest of booleans are booleans."""
-    plain = [_plain(value) for value in values]
-    if not isinstance(statistic, MinMax) or column_of(rows, statistic.column).kind != "bool":
-        return plain
-    return [bool(value) if type(value) is int else value for value in plain]
+def _found(statistic: Statistic, rows: Rows, values: Sequence[Any]) -> ResultColumn:
+    """What a statistic has found, in the units of its column; the least and the largest of booleans are booleans."""
+    plain, title = [_plain(value) for value in values], _title(statistic)
+    word = _WORDS.get(type(statistic), "") or statistic.operation
+    if isinstance(statistic, _IN_UNITS) or (isinstance(statistic, Distinct) and statistic.modes):
+        return _in_units(title, statistic.column, word, rows, plain)
+    return ResultColumn(title, plain)
+
+
+def _in_units(name: str, of: Of, word: str, rows: Rows, values: Sequence[Any]) -> ResultColumn:
+    """word: what was found of the column, as `unit_of_result` takes it."""
+    counted = ticks_in(of, rows)
+    if counted is not None:
+        told = [
+            value
+            if value is None or isinstance(value, Withheld)
+            else number_of(counted.ticks.of_result(value, word), counted.unit, word)
+            for value in values
+        ]
+        return ResultColumn(name, told, unit_of_result(counted.unit, word))
+    if word in {"min", "max"} and column_of(rows, of).kind == "bool":
+        values = [bool(value) if type(value) is int else value for value in values]
+    return ResultColumn(name, values)
 
 
 def _plain(value: Any) -> Any:

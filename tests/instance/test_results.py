@@ -6,9 +6,12 @@ import io
 import json
 import struct
 from dataclasses import replace as replaced
+from decimal import Decimal
 
 import msgspec
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -25,9 +28,10 @@ from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer
 from icm_ray.instance.settings import Settings
 from icm_ray.names import DRIVER
+from icm_ray.policy import OPERATIONS
 from icm_ray.query.question import decode_asked, encode_asked
 from icm_ray.runtime.orders import messages as say
-from icm_ray.runtime.orders.house import ExpectResult, TakeResult
+from icm_ray.runtime.orders.house import Allowed, ExpectResult, MayRun, TakeResult
 from icm_ray.runtime.orders.origins import FromQuestion
 from tests.instance.conftest import rows
 
@@ -120,6 +124,38 @@ def test_a_histogram_is_a_row_for_each_bin(both, joined, organisations):
     table = found.to_pandas()
     assert table["count"].tolist() == counts.tolist()
     assert table["from"].tolist() == [0, 25, 50, 75]
+
+
+def test_times_durations_and_decimals_are_in_their_units(alice, organisations):
+    folder, bob = organisations["bob"]
+    path, of = folder.parent / "moments.parquet", rows(4)
+    days = pd.to_datetime("2024-02-28") + pd.to_timedelta(of["age"] % 3, unit="D")
+    table = pa.table(
+        {
+            "day": pa.array(days.dt.date, pa.date32()),
+            "at": pa.array(days + pd.to_timedelta(of["age"], unit="s"), pa.timestamp("us", "Europe/Vienna")),
+            "length": pa.array(of["age"], pa.int64()).cast(pa.duration("ms")),
+            "price": pa.array([Decimal(f"{cost:.2f}") for cost in of["cost"]], pa.decimal128(10, 2)),
+        }
+    )
+    pq.write_table(table, path)
+    offer(bob.catalogue, "moments", [str(path)], icm.Policy(min_rows=5, operations=OPERATIONS), ("alice",))
+    frame = alice.peer("bob")["moments"]
+    queries = [
+        *(frame[name].max() for name in ("day", "at", "length", "price")),
+        *(frame[name].mean() for name in ("day", "at", "length", "price")),
+        frame["at"].std(),
+        frame["length"].sum(),
+        frame["price"].sum(),
+    ]
+    found = of_bob(organisations, icm.reveal(*queries, to="bob")[0]).to_pandas()
+    assert list(found.iloc[0]) == list(icm.reveal(*queries))
+    kinds = [str(kind) for kind in pq.read_schema(io.BytesIO(arrived(folder)[-1].parquet())).types]
+    assert kinds[:4] == ["date32[day]", "timestamp[us, tz=Europe/Vienna]", "duration[ms]", "decimal256(76, 2)"]
+    query = frame.groupby("day", domain={"day": sorted(set(table["day"].to_pylist()))})["length"].sum()
+    found, wanted = of_bob(organisations, query.reveal(to="bob")).to_pandas(), query.reveal()
+    assert (list(found.index), found["sum of length"].tolist()) == (list(wanted.index), wanted.tolist())
+    bob.catalogue.remove("moments")
 
 
 def test_what_is_withheld_is_told_to_the_recipient_alone(both, organisations):
@@ -294,6 +330,10 @@ def test_a_third_party_hears_of_rows_that_stand_open_for_it(organisations):
     assert _stands(held, "alice", "bob", "bob")
     assert not _stands(held, "alice", "dora", "bob")
     assert not _stands(held, "dora", "alice", "bob")
+    asked = MayRun("question", b"\x90", ("visits",), {"dataset-1": "visits"}, ("alice", "bob", "dora"))
+    assert told(organisations, asked) == Allowed()
+    with pytest.raises(icm.PolicyError):
+        told(organisations, msgspec.structs.replace(asked, to="dora"))
 
 
 # --- the files alone ---------------------------------------------------------------------------------------------

@@ -75,7 +75,6 @@ def test_bins_and_lists_of_values_are_rows():
         (asked(Quantile("visits", "age")), "step by step"),
         (asked(Most("visits", "age", n=5)), "step by step"),
         (asked(Sum("visits", "age"), Histogram("visits", "age", edges=(0, 50))), "several forms"),
-        (asked(Sum("visits", apply("ticks", ("age",)))), "dates, times"),
         (asked(Sum(GROUPS.name, "age"), Sum("visits", "age"), selections=[GROUPS]), "several forms"),
     ],
 )

@@ -1,10 +1,11 @@
 """What it costs that organisations are apart: the same questions on one machine's lanes, and between three instances.
 
-    python benchmarks/organisations.py [--rows 1000000] [--repeats 3] [--json FILE]
+    python benchmarks/organisations.py [--rows 1000000] [--repeats 3] [--first] [--json FILE]
 
 Alice's, Bob's and a dealer's instances are processes of their own (`icm serve`), whose workers meet over TLS; beside
 them the lanes that one driver starts, whose links are the same. Questions go to both in turn, the answers are
-compared. Also: seconds from `icm.connect` to the first answer under a standing approval, and to the next one.
+compared. Also: seconds from `icm.connect` to the first answer under a standing approval, and to the next one, with a
+worker that stands by at each instance, and without; `--first`: these alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,8 @@ from icm_ray.runtime.carriers.processes import ProcessEngine
 CLI = (sys.executable, "-m", "cluster.cli.main")
 DOMAIN = {"ward": list("ABCDEFGH")}
 POLICY = icm.Policy(min_rows=5, operations=OPERATIONS)
+STANDING_BY = 10.0
+"""Seconds after which workers stand by, on a machine that does nothing else."""
 
 
 def columns(rows, seed):
@@ -104,25 +107,41 @@ def _paired(sides):
     return [(name, queries, theirs[name]) for name, queries in ours.items()]
 
 
-def beside(rows, repeats, root):
+def first_answers(home, rows, repeats):
+    """Records of what a connection's first answer takes. The second connection of each pair finds no worker that stands
+    by: the first one has just taken it.
+    """
+    taken = {"first answer": [], "first, none stands by": [], "next answer": []}
+    for _ in range(repeats):
+        sleep(STANDING_BY)
+        for name in ("first answer", "first, none stands by"):
+            started = perf_counter()
+            with icm.connect(home) as session:
+                both = session.frame({"alice": "visits", "bob": "visits"})
+                total = both["cost"].sum().reveal()
+                taken[name].append(perf_counter() - started)
+                again, seconds = timed(lambda both=both: both["cost"].mean().reveal())
+                taken["next answer"].append(seconds)
+                assert total / (2 * rows) == again
+    return [{"question": name, "seconds": median(seconds)} for name, seconds in taken.items()]
+
+
+def beside(rows, repeats, root, first):
     """A record of each question: seconds between organisations, of one driver's lanes, their ratio."""
     with organisations(root) as homes:
         files = offered(homes, root, rows)
-        started = perf_counter()
+        records = first_answers(homes["alice"], rows, repeats)
+        if first:
+            return records
         with ExitStack() as stack:
             session = stack.enter_context(icm.connect(homes["alice"]))
             apart = session.frame({"alice": "visits", "bob": "visits"})
-            first = apart["cost"].sum().reveal()
-            seconds = {"connected, first answer": perf_counter() - started}
-            again, seconds["next answer"] = timed(lambda: apart["cost"].mean().reveal())
             engine = stack.enter_context(ProcessEngine())
             here = {name: an.read_parquet(engine, {name: str(file)}, policy=POLICY) for name, file in files.items()}
             sides = (
                 (apart, session.peer("bob")["visits"].share(domain=DOMAIN)),
                 (an.concat(list(here.values())), here["bob"].share(domain=DOMAIN)),
             )
-            assert first / (2 * rows) == again
-            records = [{"question": name, "seconds": value} for name, value in seconds.items()]
             runs = {}
             for number in range(repeats + 1):
                 for name, *asked in _paired(questions(*side, number) for side in sides):
@@ -140,10 +159,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000, help="of each owner")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--first", action="store_true", help="first answers of connections alone")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="organisations-") as folder:
-        records = beside(given.rows, given.repeats, Path(folder))
+        records = beside(given.rows, given.repeats, Path(folder), given.first)
     print(f"{'question':26} {'apart':>8} {'together':>8} {'ratio':>6}")
     for record in records:
         rest = f"{record['one driver']:8.3f} {record['ratio']:6.2f}" if "ratio" in record else ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from time import time
 from typing import Final
 
@@ -126,8 +127,8 @@ class Answers:
             case ListDatasets() | ListOffers():
                 return Offers(self._models.models(asker)) if isinstance(call, ListOffers) else self._offers(asker)
             case StartWorker(session, lane):
-                self._audit.add(asker, "worker", session=session, lane=str(lane))
-                member = self._halves.start(asker, session, lane)
+                note = partial(self._audit.add, asker, "worker", session=session, lane=str(lane))
+                member = self._halves.start(asker, session, lane, note)
                 return Started(vouched(self._key, session, lane, member, time() + _GOOD_FOR))
             case JoinLane(plan, vouchers):
                 self._check_plan(asker, plan, vouchers)

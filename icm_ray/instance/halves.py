@@ -41,7 +41,7 @@ class Halves:
     def __init__(self, settings: Settings, config: EngineConfig, house: Callable[[], Member]) -> None:
         self._settings, self._house = settings, house
         self._patience = config.start_timeout
-        self._workers = _workers(settings, config)
+        self._workers = _workers(self.name, settings, config)
         self._halves: dict[tuple[str, int], Half] = {}
         self._askers: dict[tuple[str, int], str] = {}  # of those that are being started, too
         self._lock = threading.Lock()
@@ -56,8 +56,10 @@ class Halves:
         """Of this organisation's member in lanes."""
         return DEALER if self._settings.kind == "dealer" else self._settings.name
 
-    def start(self, asker: str, session: str, lane: int) -> Member:
-        """Start the worker of a lane. Errors: `InstanceError` (there is one, too many of this asker), `FaultError`."""
+    def start(self, asker: str, session: str, lane: int, note: Callable[[], None] = lambda: None) -> Member:
+        """Start the worker of a lane. note: called once no limit stands in the way, before anything else is done.
+        Errors: `InstanceError` (there is one, too many of this asker), `FaultError`, those of `note`.
+        """
         key = session, lane
         with self._lock:
             self._sweep()
@@ -75,6 +77,7 @@ class Halves:
         )
         handle: Handle | None = None
         try:
+            note()
             handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker))
             member: Member = _waited(handle.endpoint(), handle, self._patience)
         except BaseException:
@@ -162,9 +165,9 @@ class Halves:
         self._workers.close()
 
 
-def _workers(settings: Settings, config: EngineConfig) -> HouseWorkers:
+def _workers(name: str, settings: Settings, config: EngineConfig) -> HouseWorkers:
     if settings.carrier == "processes":
-        return ProcessWorkers(config)
+        return ProcessWorkers(name, config, settings.spare_workers)
     from icm_ray.runtime.carriers.house_actors import ActorWorkers  # Ray, for those who have a cluster alone
 
     workers = ActorWorkers(config, settings.ray_address, settings.worker_cpus, settings.worker_labels)

@@ -6,10 +6,10 @@ granted, by however many threads, processes and restarts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import time
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -118,22 +118,58 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.state != "waiting" and not self.left(now)
 
 
+class _Facts(NamedTuple):
+    """What never changes of a request."""
+
+    asker: str
+    job: str
+    digest: str
+
+
+_Stamp = tuple[int, int]  # of a file: its inode, and when it was written
+
+
 class Requests:
     """In an instance's folder. For any thread and process of this user. clock: seconds since 1970."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time) -> None:
         self._folder, self._clock = folder / "requests", clock
         self._lock = self._folder / "all"
+        self._known: dict[int, tuple[_Stamp, _Facts]] = {}
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.json"
 
+    def _numbers(self) -> list[int]:
+        return sorted(int(path.stem) for path in self._folder.glob("[0-9]*.json"))
+
     @property
     def all(self) -> list[Request]:
         """By number. Errors: `InstanceError`."""
-        numbers = sorted(int(path.stem) for path in self._folder.glob("[0-9]*.json"))
-        found = (read(self._path(number), Request, _WHAT) for number in numbers)
-        return [one for one in found if one is not None]
+        return self._read(self._numbers())
+
+    def _read(self, numbers: Iterable[int]) -> list[Request]:
+        return [one for number in numbers if (one := self.find(number)) is not None]
+
+    def _where(self, numbers: Iterable[int], wanted: Callable[[_Facts], bool]) -> list[Request]:
+        """Those of which what never changes is so: others are not read, but once."""
+        return self._read(number for number in numbers if (facts := self._facts(number)) is not None and wanted(facts))
+
+    def _facts(self, number: int) -> _Facts | None:
+        path = self._path(number)
+        try:
+            status = path.stat()
+        except OSError:
+            self._known.pop(number, None)
+            return None
+        stamp = status.st_ino, status.st_mtime_ns
+        known = self._known.get(number)
+        if known is None or known[0] != stamp:
+            found = self.find(number)
+            if found is None:
+                return None
+            known = self._known[number] = stamp, _Facts(found.asker, found.job, found.digest)
+        return known[1]
 
     def find(self, number: int) -> Request | None:
         """None where there is none of that number."""
@@ -149,12 +185,12 @@ class Requests:
     def add(self, asker: str, job: str, question: Form, reason: str) -> Request:
         """Keep what a peer requests; the same again where it is here already. Errors: `InstanceError` (too many)."""
         with changing(self._lock):
-            held = self.all
-            own = [one for one in held if one.asker == asker]
-            if (known := next((one for one in own if one.job == job), None)) is not None:
+            numbers = self._numbers()
+            for known in self._where(numbers, lambda facts: (facts.asker, facts.job) == (asker, job)):
                 if known.digest != question.digest:
                     raise InstanceError("there is another request of that name")
                 return known
+            own = self._where(numbers, lambda facts: facts.asker == asker)
             if sum(one.state == "waiting" for one in own) >= _OPEN:
                 raise InstanceError(f"{_OPEN} requests of {asker} wait already, which is the limit")
             now = self._clock()
@@ -163,7 +199,7 @@ class Requests:
                 if gone is None:
                     raise InstanceError(f"{_KEPT} requests of {asker} are here, which is the limit")
                 self._path(gone.number).unlink(missing_ok=True)
-            number = max((one.number for one in held), default=0) + 1
+            number = max(numbers, default=0) + 1
             datasets = tuple(name for name, _ in question.versions)
             packed = msgspec.msgpack.encode(question)
             kind: Origin = "question" if isinstance(question, Canonical) else "prediction"
@@ -211,11 +247,11 @@ class Requests:
         """
         with changing(self._lock):
             now = self._clock()
-            own = [one for one in self.all if one.asker == asker]
-            digest = question.digest
-            same = [one for one in own if one.digest == digest]
+            numbers, digest = self._numbers(), question.digest
+            own = same = self._where(numbers, lambda facts: (facts.asker, facts.digest) == (asker, digest))
             found = next((one for one in same if one.left(now)), None)
             if found is None and not any(one.state == "denied" for one in same):
+                own = self._where(numbers, lambda facts: facts.asker == asker)
                 found = next((one for one in own if one.left(now) and one.covers(question)), None)
             if found is None:
                 raise PolicyError(_why(same or [one for one in own if one.part(question) is not None], now, question))

@@ -134,9 +134,12 @@ def test_a_worker_that_cannot_be_started_takes_no_place(tmp_path):
         raise icm.FaultError("nothing can be started")
 
     halves._workers.start = start
-    for _ in range(2):
-        with pytest.raises(icm.FaultError, match="nothing can be started"):
-            halves.start("bob", "0123456789abcdef", 0)
+    try:
+        for _ in range(2):
+            with pytest.raises(icm.FaultError, match="nothing can be started"):
+                halves.start("bob", "0123456789abcdef", 0)
+    finally:
+        halves.close()
 
 
 def test_a_file_that_another_holds_is_waited_for_within_a_limit(tmp_path, monkeypatch):

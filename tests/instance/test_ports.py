@@ -23,10 +23,13 @@ def taken():
 def test_a_worker_says_that_its_ports_are_taken(taken):
     settings = Settings("bob", worker_ports=(taken, taken))
     halves = Halves(settings, EngineConfig(), lambda: ("bob", "127.0.0.1", taken, b""))
-    with pytest.raises(icm.PlacementError, match=f"bob cannot listen: port {taken} is taken") as refused:
-        halves.start("alice", "0123456789abcdef", 0)
-    assert refused.value.where["party"] == "bob"
-    assert halves.lost("alice", "0123456789abcdef", 0) == "it was ended"
+    try:
+        with pytest.raises(icm.PlacementError, match=f"bob cannot listen: port {taken} is taken") as refused:
+            halves.start("alice", "0123456789abcdef", 0)
+        assert refused.value.where["party"] == "bob"
+        assert halves.lost("alice", "0123456789abcdef", 0) == "it was ended"
+    finally:
+        halves.close()
 
 
 def test_a_users_own_process_does_so(taken):

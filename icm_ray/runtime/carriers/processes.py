@@ -49,20 +49,21 @@ class _Answer:
 class ProcessHandle:
     """A worker in a process of its own.
 
-    threads: that it keeps at work. place: where it listens. launcher: the command that starts it, where that is not
-    python. house: the instance that it is started for.
+    config: None for a spare one, which is told by `begin` what it is for. threads: that it keeps at work. place: where
+    it listens. launcher: the command that starts it, where that is not python. house: the instance that it is started
+    for.
     """
 
     def __init__(
         self,
         name: str,
-        config: EngineConfig,
+        config: EngineConfig | None,
         threads: int = 1,
         place: Place = _HERE,
         launcher: tuple[str, ...] = (),
         house: HouseFacts | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._threads = name, threads
         self.pipe, theirs = Pipe()
         environment = dict(os.environ) | dict.fromkeys(_THREADS, str(threads))
         paths = [str(_ROOT), *filter(None, [environment.get("PYTHONPATH")])]
@@ -72,7 +73,12 @@ class ProcessHandle:
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
         theirs.close()
-        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, place, threads, house)))
+        if config is not None:
+            self.begin(config, place, house)
+
+    def begin(self, config: EngineConfig, place: Place, house: HouseFacts | None) -> None:
+        """Let it listen, under an identity that it makes then. Once."""
+        self._send(self.pipe, msgspec.msgpack.encode(Settings(config, place, self._threads, house)))
 
     @staticmethod
     def _send(pipe: Connection, payload: bytes) -> None:

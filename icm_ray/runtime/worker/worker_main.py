@@ -1,7 +1,8 @@
 """A worker as a process of its own: `python -m icm_ray.runtime.worker.worker_main NAME FD`, started by `processes`.
 
-The descriptor carries public data alone, as msgpack: settings in, endpoint out, plan in, how joining went out. The
-environment (threads of OpenMP, MKL, Numba) is set by whoever starts the process, before numpy is imported here.
+The descriptor carries public data alone, as msgpack: settings in, endpoint out, plan in, how joining went out. Until
+settings come it has no key and is nobody's. The environment (threads of OpenMP, MKL, Numba) is set by whoever starts
+the process, before numpy is imported here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from icm_ray.payload import decode
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.house import HouseFacts
 from icm_ray.runtime.orders.lane_plan import Place, decode_plan
+from icm_ray.runtime.worker.ahead import load_ahead
 from icm_ray.runtime.worker.malloc import keep_freed_memory
 from icm_ray.runtime.worker.sealed import seal_process
 from icm_ray.runtime.worker.worker import Worker
@@ -58,9 +60,11 @@ def main() -> None:
     name, descriptor = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the driver's to answer
     pipe = Connection(int(descriptor))
+    keep_freed_memory()
     try:
+        if not pipe.poll():
+            load_ahead()
         settings = decode_settings(pipe.recv_bytes())
-        keep_freed_memory()
         lapse = partial(os._exit, DRIVER_SILENT)
         try:
             worker = Worker.over_tcp(name, settings.config, settings.place, lapse, settings.threads, settings.house)

@@ -132,17 +132,35 @@ def _at_rest(folder: Path) -> Status:
 def _show(found: Status) -> None:
     up = f"serves at {found.listen} since {_when(found.since)}" if found.since else "does not serve: icm serve"
     say(f"{found.name} ({found.kind}, icm-ray {found.release}) {up}; {found.entries} entries in its log")
-    most = found.limits.workers
     peers: list[tuple[Cell, ...]] = [
-        (peer.name, peer.kind, peer.state, "yes" if peer.linked else "no", f"{peer.workers} of {most}")
+        (peer.name, peer.kind, peer.state, "yes" if peer.linked else "no") for peer in found.peers
+    ]
+    most = found.limits
+    taken: list[tuple[Cell, ...]] = [
+        (
+            peer.name,
+            f"{peer.workers} of {most.workers}",
+            f"{peer.hours:.1f} of {most.worker_hours:g}",
+            f"{peer.taken.calls} of {most.calls}",
+            peer.taken.working,
+            f"{peer.taken.questions} of {most.questions}",
+            peer.waiting,
+            [f"{one.model} {one.used} of {one.quota}" for one in peer.quotas],
+        )
         for peer in found.peers
+        if peer.state == "approved"
     ]
     lanes: list[tuple[Cell, ...]] = [
         (one.asker, one.session[:8], one.lane, "yes" if one.joined else "no") for one in found.lanes
     ]
     datasets: list[tuple[Cell, ...]] = [(one.name, one.rows, list(one.standing)) for one in found.datasets]
     for title, heads, rows in (
-        ("peers", ("name", "kind", "state", "linked", "workers"), peers),
+        ("peers", ("name", "kind", "state", "linked"), peers),
+        (
+            "what they take",
+            ("name", "workers", "hours today", "calls/s", "open", "questions/h", "requests", "predictions"),
+            taken,
+        ),
         ("workers in lanes", ("for", "session", "lane", "joined"), lanes),
         ("datasets", ("name", "rows", "answered at once"), datasets),
     ):

@@ -49,6 +49,7 @@ from icm_ray.instance.requests import MOST_LETTERS, Request, Requests
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
+from icm_ray.instance.usage import QuestionRate
 from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.policy import Policy, is_ledger_name
@@ -104,6 +105,7 @@ class Answers:
         self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
         self._requests, self._outbox = requests, outbox
         self._granting = Granting(settings.name, requests)
+        self.rate = QuestionRate(settings.limits.questions)
         self._models, self._results, self.name = models, results, settings.name
 
     # --- peers ----------------------------------------------------------------------------------------------------
@@ -258,6 +260,7 @@ class Answers:
                 read = {name: self._opens(asker, name) for name in datasets}
                 digest = hashlib.sha256(asked).hexdigest()
                 if asker == self.name or all(_stands(one, asker, call.to, self.name) for one in read.values()):
+                    self._count(asker, call)
                     self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets))
                     return Allowed()
                 taken = self._granting.grant(asker, call, {name: _version(one) for name, one in read.items()})
@@ -278,6 +281,17 @@ class Answers:
             case Refused(kind):
                 self._audit.add(asker, "refused by rows", kind=kind)
         return Allowed()
+
+    def _count(self, asker: str, call: MayRun) -> None:
+        """One question more of a peer, that no person decides on; predictions have quotas. Errors: `PolicyError`."""
+        if asker == self.name or call.kind != "question":
+            return
+        if not self.rate.take(asker, call.session.encode() + hashlib.sha256(call.asked).digest()):
+            most = self._settings.limits.questions
+            raise PolicyError(
+                f"{self.name} refuses: {asker} has asked {most} questions in this hour, which is its limit",
+                party=self.name,
+            )
 
     def _received(self, asker: str, call: ExpectResult | TakeResult) -> HouseAnswer:
         """A result that a peer's question has for this organisation."""

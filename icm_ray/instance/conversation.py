@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -86,6 +87,19 @@ class Conversation:
         """Whether nothing can be asked any more."""
         return self._gone is not None
 
+    @property
+    def taken(self) -> tuple[int, int]:
+        """The other side's calls in the last second, about, and those that are not answered yet."""
+        with self._lock:
+            self._refill()
+            return math.ceil(self._limits.calls - self._tokens), self._open
+
+    def _refill(self) -> None:
+        """The lock is held."""
+        now = monotonic()
+        self._tokens = min(self._limits.calls, self._tokens + (now - self._since) * self._limits.calls)
+        self._since = now
+
     def _say(self, envelope: Envelope) -> None:
         payload = msgspec.msgpack.encode(envelope)
         if len(payload) > self._limits.message_bytes:
@@ -117,9 +131,7 @@ class Conversation:
     def _too_much(self) -> str:
         """Why one call more is not taken; "" where it is."""
         with self._lock:
-            now = monotonic()
-            self._tokens = min(self._limits.calls, self._tokens + (now - self._since) * self._limits.calls)
-            self._since = now
+            self._refill()
             if self._tokens < 1:
                 return f"more than {self._limits.calls} calls a second"
             if self._open >= _WORKING + _WAITING:

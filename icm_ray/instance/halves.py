@@ -10,6 +10,7 @@ from typing import Final
 from icm_ray.config import EngineConfig
 from icm_ray.errors import InstanceError, PeerSilent
 from icm_ray.instance.settings import LOOPBACK, Settings
+from icm_ray.instance.usage import WorkerHours
 from icm_ray.names import DEALER
 from icm_ray.runtime.carriers.house_workers import HouseWorkers, ProcessWorkers
 from icm_ray.runtime.driver.handle import Handle, Pending
@@ -26,11 +27,11 @@ _LEAVING: Final = 2.0
 class Half:
     """One worker. asker: the organisation whose driver it works for. member: where it listens, as others are told;
     inside: where workers of this organisation reach it. organisations: whose workers are in its lane, once it was
-    joined.
+    joined. since: when it began, by the clock of its hours.
     """
 
-    def __init__(self, asker: str, handle: Handle, member: Member) -> None:
-        self.asker, self.handle, self.member = asker, handle, member
+    def __init__(self, asker: str, handle: Handle, member: Member, since: float) -> None:
+        self.asker, self.handle, self.member, self.since = asker, handle, member, since
         self.joined, self.inside = False, member
         self.organisations: frozenset[str] = frozenset({asker})
 
@@ -44,6 +45,7 @@ class Halves:
         self._workers = _workers(self.name, settings, config)
         self._halves: dict[tuple[str, int], Half] = {}
         self._askers: dict[tuple[str, int], str] = {}  # of those that are being started, too
+        self._hours = WorkerHours()
         self._lock = threading.Lock()
 
     @property
@@ -68,6 +70,8 @@ class Halves:
             most = self._settings.limits.workers
             if sum(one == asker for one in self._askers.values()) >= most:
                 raise InstanceError(f"{self._settings.name} runs {most} workers for {asker}, which is its limit")
+            if spent := self._overdrawn(asker):
+                raise InstanceError(f"{self._settings.name} starts no worker: {spent}")
             self._askers[key] = asker
         place = Place(
             self._settings.workers_bind,
@@ -76,9 +80,11 @@ class Halves:
             self._settings.workers_host,
         )
         handle: Handle | None = None
+        since = self._hours.now()
+        memory = 0 if asker == self._settings.name else self._settings.limits.worker_bytes
         try:
             note()
-            handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker))
+            handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker, memory))
             member: Member = _waited(handle.endpoint(), handle, self._patience)
         except BaseException:
             if handle is not None:
@@ -88,7 +94,7 @@ class Halves:
                 del self._askers[key]
             raise
         with self._lock:
-            self._halves[key] = Half(asker, handle, member)
+            self._halves[key] = Half(asker, handle, member, since)
         return member
 
     def join(self, asker: str, plan: LanePlan, organisations: frozenset[str]) -> None:
@@ -116,8 +122,9 @@ class Halves:
         """Why a worker is gone; "" while it lives."""
         with self._lock:
             half, starting = self._halves.get((session, lane)), self._askers.get((session, lane)) == asker
+            spent = self._overdrawn(asker)
         if half is None:
-            return "" if starting else "it was ended"
+            return "" if starting else f"it was ended{spent and f': {spent}'}"
         return half.handle.lost() if half.asker == asker else "it was ended"
 
     def end(self, asker: str, session: str, lane: int, patience: float = _LEAVING) -> None:
@@ -140,6 +147,30 @@ class Halves:
             if organisation in half.organisations:
                 self.end(half.asker, session, lane, 0.0)
 
+    def end_overdrawn(self) -> None:
+        """End the workers of peers that have had their hours of today."""
+        with self._lock:
+            askers = {half.asker for half in self._halves.values()}
+            over = {asker for asker in askers if self._overdrawn(asker)}
+        for (session, lane), half in self.running() if over else ():
+            if half.asker in over:
+                self.end(half.asker, session, lane, 0.0)
+
+    def hours(self, asker: str) -> float:
+        """Of its workers, today."""
+        with self._lock:
+            return self._spent(asker)
+
+    def _spent(self, asker: str) -> float:
+        return self._hours.of(asker, [half.since for half in self._halves.values() if half.asker == asker])
+
+    def _overdrawn(self, asker: str) -> str:
+        """Why no worker runs for a peer today any more; "" where some may. The lock is held."""
+        most = self._settings.limits.worker_hours
+        if asker == self._settings.name or self._spent(asker) < most:
+            return ""
+        return f"those for {asker} have worked for {most:g} hours today, which is its limit"
+
     def running(self) -> list[tuple[tuple[str, int], Half]]:
         """The workers that live, by session and lane."""
         with self._lock:
@@ -151,6 +182,7 @@ class Halves:
         for key, half in list(self._halves.items()):
             if half.handle.lost():
                 half.handle.ended(0)
+                self._hours.add(half.asker, half.since)
                 del self._halves[key]
                 self._askers.pop(key, None)
 

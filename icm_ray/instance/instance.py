@@ -33,7 +33,7 @@ from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, successor
 from icm_ray.instance.settings import WILDCARDS, read_settings
-from icm_ray.instance.status import Status, status_of
+from icm_ray.instance.status import Status, Taken, status_of
 from icm_ray.instance.tickets import Address
 from icm_ray.instance.web.server import HttpServer
 from icm_ray.instance.web.serving import http_servers
@@ -190,7 +190,14 @@ class Instance:
     def status(self) -> Status:
         """How it is now. Errors: `InstanceError` where its files are damaged."""
         shown = self.settings, self.roster, self.catalogue, self.audit, self.release, self.since
-        return status_of(*shown, self.halves, self.connected)
+        return status_of(*shown, self.halves, self.connected, self._taken)
+
+    def _taken(self, name: str) -> Taken:
+        """What a peer takes of it now."""
+        with self._changing:
+            held = [one.taken for who in (name, CHECK + name) for one in self._conversations.get(who, ())]
+        calls, working = (sum(numbers) for numbers in zip(*held, strict=True)) if held else (0, 0)
+        return Taken(calls, working, self._answers.rate.count(name))
 
     def _to_worker(self, asker: str, payload: bytes) -> object:
         try:
@@ -303,6 +310,7 @@ class Instance:
         while not self._stopping.wait(_REDIAL):
             with suppress(IcmError):
                 self.look_again()
+                self.halves.end_overdrawn()
                 if monotonic() - announced >= _ANNOUNCE:
                     announced = monotonic()
                     self._announce()

@@ -29,6 +29,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one peer may take of this instance at a time. workers: processes. calls: a second. message_bytes: of one
     call. job_seconds: of one partition. silence: seconds after which a peer's instance counts as gone. results: of its
     questions that are kept here for this organisation, 0: none. result_bytes: of the numbers in one.
+    worker_bytes: of memory, of a worker. worker_hours: of its workers together, a day. questions: an hour, that are
+    answered without a person.
     """
 
     workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
@@ -38,6 +40,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silence: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 15.0
     results: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 100
     result_bytes: Annotated[int, msgspec.Meta(ge=8, le=1 << 22)] = 1 << 22
+    worker_bytes: Annotated[int, msgspec.Meta(ge=1 << 29, le=1 << 50)] = 4 << 30
+    worker_hours: Annotated[float, msgspec.Meta(ge=0, le=1 << 20)] = 96.0
+    questions: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -188,7 +193,10 @@ web = {quoted(settings.web).decode()}
 # Where monitoring reads /healthz and /metrics (counts, names of peers): "127.0.0.1:7802". Nobody is asked who he is.
 metrics = {quoted(settings.metrics).decode()}
 
-# What one peer may take at a time.
+# What one peer may take: workers at a time, calls a second, bytes of one call, seconds of a partition, seconds after
+# which its silent instance counts as gone; bytes of memory of each worker, hours of its workers together in a day (that
+# this instance serves), questions in an hour that are answered without a person. Results: of its questions, and bytes
+# of one, that are kept here for this organisation.
 [limits]
 {limits}
 """

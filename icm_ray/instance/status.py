@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -9,21 +10,47 @@ import msgspec
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.halves import Halves
+from icm_ray.instance.models import ModelShelf
+from icm_ray.instance.requests import Requests
 from icm_ray.instance.roster import Kind, Roster, State
 from icm_ray.instance.settings import Limits, Settings
 from icm_ray.payload import Name
 
-__all__ = ["DatasetStatus", "LaneStatus", "PeerStatus", "Status", "status_of"]
+__all__ = ["DatasetStatus", "LaneStatus", "PeerStatus", "QuotaStatus", "Status", "Taken", "status_of"]
+
+
+class QuotaStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a model and whose images: how many it has predicted on. quota: of how many at most."""
+
+    model: Name
+    used: int
+    quota: int
+
+
+class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a peer takes of an instance that serves. calls: in the last second. working: that are not answered yet.
+    questions: in the last hour, that no person decided on.
+    """
+
+    calls: int = 0
+    working: int = 0
+    questions: int = 0
 
 
 class PeerStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """linked: whether a conversation is open. workers: that run for it now."""
+    """linked: whether a conversation is open. workers: that run for it now. hours: of those, today. taken: besides.
+    waiting: requests that nobody has decided on. quotas: of its images.
+    """
 
     name: Name
     kind: Kind
     state: State
     linked: bool
     workers: int
+    hours: float = 0.0
+    taken: Taken = Taken()
+    waiting: int = 0
+    quotas: tuple[QuotaStatus, ...] = ()
 
 
 class LaneStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,12 +96,25 @@ def status_of(
     since: float = 0.0,
     halves: Halves | None = None,
     linked: Callable[[str], bool] = lambda _: False,
+    taken: Callable[[str], Taken] = lambda _: Taken(),
 ) -> Status:
-    """How the instance with these files is. since, halves, linked: of one that serves. Errors: `InstanceError`."""
+    """How the instance with these files is. From since on: of one that serves. Errors: `InstanceError`."""
     running = halves.running() if halves is not None else []
     lanes = tuple(LaneStatus(half.asker, session, lane, half.joined) for (session, lane), half in running)
+    waiting = Counter(one.asker for one in Requests(catalogue.folder).all if one.state == "waiting")
+    quotas = _quotas(ModelShelf(catalogue.folder))
     peers = tuple(
-        PeerStatus(peer.name, peer.kind, peer.state, linked(peer.name), sum(lane.asker == peer.name for lane in lanes))
+        PeerStatus(
+            peer.name,
+            peer.kind,
+            peer.state,
+            linked(peer.name),
+            sum(lane.asker == peer.name for lane in lanes),
+            halves.hours(peer.name) if halves is not None else 0.0,
+            taken(peer.name),
+            waiting[peer.name],
+            tuple(quotas.get(peer.name, ())),
+        )
         for peer in roster.peers.values()
     )
     datasets = tuple(
@@ -92,3 +132,13 @@ def status_of(
         audit.head().entries,
         settings.limits,
     )
+
+
+def _quotas(shelf: ModelShelf) -> dict[str, list[QuotaStatus]]:
+    """By whose images."""
+    found: dict[str, list[QuotaStatus]] = {}
+    for name, held in shelf.models.items():
+        used = shelf.used(name) if held.quotas else {}
+        for owner, quota in held.quotas.items():
+            found.setdefault(owner, []).append(QuotaStatus(name, used.get(owner, 0), quota))
+    return found

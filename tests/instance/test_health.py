@@ -18,10 +18,18 @@ import icm_ray as icm
 from cluster.cli.main import app
 from icm_ray.instance import doctor
 from icm_ray.instance.audit import AuditLog, Head
+from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.check import check_peer, judge_clock, judge_versions
 from icm_ray.instance.doctor import examine
+from icm_ray.instance.found import found
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Ping, Pong
+from icm_ray.instance.models import ModelShelf, OfferedModel
+from icm_ray.instance.requests import Requests
+from icm_ray.instance.roster import Peer, Roster
+from icm_ray.instance.settings import Settings
+from icm_ray.instance.status import Taken
+from icm_ray.runtime.orders.house import UseModel
 from icm_ray.transport import Identity
 
 
@@ -58,18 +66,41 @@ def test_status_of_one_that_serves(typed, alice):
     assert (found["name"], found["kind"], found["release"]) == ("bob", "organisation", version("icm-ray"))
     assert 0 < time() - found["since"] < 3600
     peers = {peer["name"]: peer for peer in found["peers"]}
-    assert peers["alice"] == {
-        "name": "alice",
-        "kind": "organisation",
-        "state": "approved",
-        "linked": True,
-        "workers": peers["alice"]["workers"],
-    }
+    alices = peers["alice"]
+    assert (alices["kind"], alices["state"], alices["linked"]) == ("organisation", "approved", True)
+    assert alices["hours"] > 0
+    assert 1 <= alices["taken"]["questions"] <= 1000
+    assert 0 <= alices["taken"]["calls"] <= 50
     assert peers["alice"]["workers"] == len([lane for lane in found["lanes"] if lane["asker"] == "alice"]) > 0
     assert {"name": "visits", "rows": 400, "standing": ["alice"]} in found["datasets"]
     assert found["limits"]["workers"] == 8
     shown = typed("bob", "status").found
     assert all(word in shown for word in ("serves at", "alice", "of 8", "visits", "workers in lanes"))
+    assert all(word in shown for word in ("what they take", "of 96", "of 50", "of 1000"))
+
+
+def test_status_says_what_is_used_of_quotas_and_who_waits(tmp_path):
+    found(tmp_path, Settings("alice"))
+    Roster(tmp_path).add(Peer("bob", Identity.create("bob").certificate, state="approved"))
+    shelf = ModelShelf(tmp_path)
+    held = shelf.offer(OfferedModel("skin", b""), b"weights", {"bob": 100}, ("bob",))
+    shelf.use(held, UseModel("skin", held.weights, "label", "bob", 30), "alice")
+    Requests(tmp_path).add("bob", "1" * 16, Canonical((), ("alice", "bob"), ()), "")
+    given = CliRunner().invoke(app, ["status", "--home", str(tmp_path), "--json"])
+    (bob,) = msgspec.json.decode(given.output)["peers"]
+    assert bob["quotas"] == [{"model": "skin", "used": 30, "quota": 100}]
+    assert bob["waiting"] == 1
+    shown = CliRunner().invoke(app, ["status", "--home", str(tmp_path)], env={"COLUMNS": "200"}).output
+    assert "skin 30 of 100" in shown
+
+
+def test_what_a_peer_takes_of_a_conversation_is_counted(organisations):
+    alice, bob = (organisations[name][1] for name in ("alice", "bob"))
+    for _ in range(5):
+        bob.ask("alice", Ping(), 10.0)
+    assert 1 <= alice._taken("bob").calls <= 50
+    assert alice._taken("bob").working == 0
+    assert alice._taken("nobody") == Taken()
 
 
 def test_status_of_one_that_does_not_serve(organisations, tmp_path):

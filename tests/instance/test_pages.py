@@ -342,6 +342,8 @@ def test_health_and_metrics(served, browser):
         lines = asked.page.splitlines()
         assert 'icm_peers{state="joined"} 1' in lines
         assert "icm_workers_limit 8" in lines
+        assert "icm_questions_limit 1000" in lines
+        assert any(line.startswith("icm_worker_hours{") for line in lines)
         assert f"icm_start_time_seconds {served[0].since:.17g}" in lines
         assert any(line.startswith('icm_peer_linked{peer="<script>') and line.endswith('&\\""} 0') for line in lines)
         values = [line.rpartition(" ")[2] for line in lines if not line.startswith("#")]

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from icm_ray.errors import IcmError
-from icm_ray.instance.status import Status
+from icm_ray.instance.settings import Limits
+from icm_ray.instance.status import PeerStatus, Status
 from icm_ray.instance.web.request import Response, Start
 
 __all__ = ["answer_metrics", "metrics_application"]
@@ -58,8 +59,28 @@ def _lines(found: Status) -> Iterator[str]:
     running: Rows = [({"asker": name}, count) for name, count in sorted(workers.items())]
     yield from _metric("icm_workers", "Workers that run, by the organisation that asked.", running)
     yield from _metric("icm_workers_limit", "Workers that may run for one peer.", [({}, found.limits.workers)])
+    yield from _limits(approved, found.limits)
     yield from _metric("icm_datasets", "Datasets of the catalogue.", [({}, len(found.datasets))])
     yield from _metric("icm_audit_entries_total", "Entries of the audit log.", [({}, found.entries)], "counter")
+
+
+def _limits(peers: list[PeerStatus], limits: Limits) -> Iterator[str]:
+    """What each peer takes, and of how much."""
+    measures: list[tuple[str, str, Callable[[PeerStatus], float], float | None]] = [
+        ("worker_hours", "Hours of workers for a peer today.", lambda peer: peer.hours, limits.worker_hours),
+        ("calls_per_second", "Calls of a peer in the last second.", lambda peer: peer.taken.calls, limits.calls),
+        ("calls_open", "Calls of a peer that are not answered yet.", lambda peer: peer.taken.working, None),
+        ("questions", "Questions of a peer in an hour.", lambda peer: peer.taken.questions, limits.questions),
+        ("requests_waiting", "Requests of a peer that nobody has decided on.", lambda peer: peer.waiting, None),
+    ]
+    for name, says, value, most in measures:
+        rows: Rows = [({"peer": peer.name}, value(peer)) for peer in peers]
+        yield from _metric(f"icm_{name}", says, rows)
+        if most is not None:
+            yield from _metric(f"icm_{name}_limit", f"{says.removesuffix('.')}, at most.", [({}, most)])
+    quotas = [({"peer": peer.name, "model": one.model}, one) for peer in peers for one in peer.quotas]
+    yield from _metric("icm_predictions", "Images of a peer predicted on.", [(of, one.used) for of, one in quotas])
+    yield from _metric("icm_predictions_limit", "... at most.", [(of, one.quota) for of, one in quotas])
 
 
 def _metric(name: str, says: str, rows: Rows, kind: str = "gauge") -> Iterator[str]:

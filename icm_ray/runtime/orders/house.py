@@ -66,11 +66,12 @@ Reasons = Annotated[tuple[ResultTitle, ...], msgspec.Meta(max_length=MOST_REASON
 
 class HouseFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker is started with by its instance. instance: where that is. asker: the organisation whose driver it
-    works for.
+    works for. memory: bytes that it may take, 0: any.
     """
 
     instance: Member
     asker: Name
+    memory: Natural = 0
 
 
 class OpenHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

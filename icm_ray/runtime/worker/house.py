@@ -78,6 +78,11 @@ class House:
         return self._facts.asker
 
     @property
+    def memory(self) -> int:
+        """Bytes that this worker may take; 0: any."""
+        return self._facts.memory
+
+    @property
     def mine(self) -> bool:
         """Whether the driver is of this worker's own organisation, which may bring its own rows and arrays."""
         return self._facts.asker == self._name

@@ -38,6 +38,7 @@ from icm_ray.runtime.worker.driver_link import DriverLink
 from icm_ray.runtime.worker.guard import Guard
 from icm_ray.runtime.worker.house import House
 from icm_ray.runtime.worker.ledgers import FIRST_LANE
+from icm_ray.runtime.worker.memory_limit import limit_memory, outgrown
 from icm_ray.runtime.worker.mesh import Mesh
 from icm_ray.runtime.worker.owner import OwnerRole
 from icm_ray.runtime.worker.party import PartyRole
@@ -94,7 +95,11 @@ class Worker:
         threads: int = 1,
         house: HouseFacts | None = None,
     ) -> Worker:
-        """A worker that listens at a place, under an identity made here and now."""
+        """A worker that listens at a place, under an identity made here and now; its process is its own, and has the
+        memory that its instance gives it.
+        """
+        if house is not None:
+            limit_memory(house.memory)
         station = TcpStation(
             Identity.create(name),
             place.host,
@@ -224,13 +229,17 @@ class Worker:
             try:
                 answer = self._carry_out(order, role)
             except Exception as error:  # noqa: BLE001 - whatever it was, the driver must hear of it
-                answer = self._told(say.failed(order.call, error, self.name))
+                answer = self._told(say.failed(order.call, self._named(error), self.name))
             try:
                 if answer is not None:
                     self._to_driver_link().say(answer)
             except FaultError:
                 continue  # the driver is gone: the control link or the lease ends this worker
             role.settle()
+
+    def _named(self, error: Exception) -> Exception:
+        """An error; one of memory by the limit that it met."""
+        return error if self._house is None else outgrown(error, self.name, self._house.memory)
 
     def _told(self, failed: say.Failed) -> say.Failed:
         """What the driver hears of a failure."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import copy
 import re
+import shutil
 import subprocess
 import tomllib
 from importlib.metadata import version
@@ -129,6 +130,21 @@ def test_what_shells_are_told_is_shell(name):
         subprocess.run(["bash", "-n", "-c", text], check=True)
 
 
+def test_an_instance_beside_the_head_is_told_to_end(tmp_path):
+    """The text of the head's shell, with an `icm` that says how it was ended and a `ray` that is healthy."""
+    (text,) = [item["args"][0] for item in containers("organisation.yaml") if item["name"] == "ray-head"]
+    ended = 'trap "echo ended; exit" TERM; echo started; for _ in {1..200}; do sleep 0.05; done'
+    for name, does in {"icm": ended, "ray": "exit 0"}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    told = {"PATH": f"{tmp_path}:/usr/bin:/bin", "KUBERAY_GEN_RAY_START_CMD": "exec sleep 10 >/dev/null"}
+    with subprocess.Popen(["bash", "-c", text], env=told, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout.readline() == "started\n"
+        shell.terminate()
+        assert shell.stdout.readline() == "ended\n"
+        shell.wait(20)
+
+
 # --- a container, and a machine -----------------------------------------------------------------------------------
 
 
@@ -155,3 +171,14 @@ def test_the_unit_starts_an_instance_and_keeps_it_shut():
     assert f"ICM_HOME=/var/lib/{service['StateDirectory']}" in service["Environment"]
     assert service["LimitCORE"] == "0"
     assert "MemoryDenyWriteExecute" not in service, "kernels are compiled"
+
+
+def test_systemd_takes_the_unit(tmp_path):
+    """Where systemd is: its own word, with a program in the instance's place that is there."""
+    if verify := shutil.which("systemd-analyze"):
+        unit = (DEPLOY / "icm.service").read_text().replace("/opt/icm/bin/icm", "/bin/true")
+        (tmp_path / "icm.service").write_text(unit)
+        command = [verify, "verify", str(tmp_path / "icm.service")]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert said.returncode == 0, said.stderr
+        assert "icm.service" not in said.stderr

@@ -83,7 +83,7 @@ def test_status_says_what_is_used_of_quotas_and_who_waits(tmp_path):
     found(tmp_path, Settings("alice"))
     Roster(tmp_path).add(Peer("bob", Identity.create("bob").certificate, state="approved"))
     shelf = ModelShelf(tmp_path)
-    held = shelf.offer(OfferedModel("skin", b""), b"weights", {"bob": 100}, ("bob",))
+    held = shelf.offer(OfferedModel("skin", b"", error=0.1), b"weights", {"bob": 100}, ("bob",))
     shelf.use(held, UseModel("skin", held.weights, "label", "bob", 30), "alice")
     Requests(tmp_path).add("bob", "1" * 16, Canonical((), ("alice", "bob"), ()), "")
     given = CliRunner().invoke(app, ["status", "--home", str(tmp_path), "--json"])

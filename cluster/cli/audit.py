@@ -1,4 +1,6 @@
-"""`icm audit`: what was answered about a dataset, from the parties' ledgers; `icm audit verify` holds their chains."""
+"""`icm audit`: what an instance was asked and did, or what was answered about a dataset; `icm audit verify` holds the
+chains of logs and of ledgers.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cluster.cli.health import serving_link, tell
+from cluster.cli.options import HOME, Home, Json
+from cluster.cli.tables import table
 from cluster.cli.terminal import shown
 from icm_ray.errors import InputError
 
@@ -20,14 +25,76 @@ _WIDTHS: Final = {"time (UTC)": 10, "digest": 8, "rows": 4, "to": 6}
 
 
 def audit(
-    dataset: Annotated[str, typer.Argument(help="the dataset's name in its policy; 'verify': check all ledgers")],
-    ledger: Annotated[Path, typer.Option(envvar="ICM_LEDGER", help="the folder that sessions were given")],
+    dataset: Annotated[
+        str, typer.Argument(help="a dataset's name in its ledger; 'verify': check all; left out: the instance's log")
+    ] = "",
+    ledger: Annotated[
+        Path | None, typer.Option(envvar="ICM_LEDGER", help="the folder that sessions on one cluster were given")
+    ] = None,
+    home: Home = HOME,
+    forget: Annotated[str, typer.Option(help="with verify: a peer whose earlier heads are no evidence any more")] = "",
+    json: Json = False,
 ) -> None:
-    """Show every question that was answered about a dataset, or check that no ledger was changed.
+    """Show what the instance was asked and did, or every question that was answered about a dataset; check all of it.
 
-    Each party keeps a ledger of its own: a question is one line, with the parties in whose ledgers it is. A ledger
-    whose chain is broken is an error that names file and line.
+    `icm audit verify` holds the chain of the instance's log; for each peer that can be reached, that its log is still
+    the one whose heads it has shown, and that the own log is the one that it has seen. Status 1 where one is not.
+
+    With --ledger: the ledgers of the parties of one cluster. A question is one line, with the parties in whose ledgers
+    it is; a ledger whose chain is broken is an error that names file and line.
+
+    Example: icm audit verify
     """
+    if ledger is not None:
+        _audit_ledgers(dataset, ledger)
+    elif dataset == _VERIFY:
+        _verify_instance(home.expanduser(), forget, json)
+    elif dataset:
+        _audit_ledgers(dataset, home.expanduser() / "ledger")
+    else:
+        _show_log(home.expanduser(), json)
+
+
+def _show_log(folder: Path, json: bool) -> None:
+    from icm_ray.instance.audit import AuditLog
+    from icm_ray.instance.settings import read_settings
+
+    settings = read_settings(folder)
+    found = [
+        (
+            entry.time[:19].replace("T", " "),
+            entry.who,
+            entry.what,
+            [f"{fact} {text}" for fact, text in entry.facts.items()],
+        )
+        for entry in AuditLog(folder).entries()
+    ]
+    table(f"log of {settings.name}: the chain holds", ("time (UTC)", "who", "what", "facts"), found, json)
+
+
+def _verify_instance(folder: Path, forget: str, json: bool) -> None:
+    from icm_ray.errors import InstanceError
+    from icm_ray.instance.heads import Heads
+    from icm_ray.instance.messages import Forward
+    from icm_ray.instance.proving import AskLog, verify
+    from icm_ray.instance.settings import read_settings
+
+    settings = read_settings(folder)
+    if forget:
+        Heads(folder).forget(forget)
+    with serving_link(folder) as link:
+
+        def ask(peer: str, call: AskLog) -> object:
+            if link is None:
+                raise InstanceError("the own instance does not serve, so nobody is asked: icm serve")
+            return link.call(Forward(peer, call))
+
+        tell(f"logs of {settings.name} and of its peers", verify(settings.name, folder, ask), json)
+
+
+def _audit_ledgers(dataset: str, ledger: Path) -> None:
+    if not dataset:
+        raise InputError("icm audit --ledger: which dataset? its name follows, or 'verify'")
     if not ledger.is_dir():
         raise InputError(f"{ledger}: there is no such folder", path=str(ledger))
     files = sorted(ledger.glob("*/*.jsonl"))
@@ -73,9 +140,9 @@ def _table(dataset: str, files: list[Path]) -> Table:
                 key = entry.session, entry.digest
                 times[key] += 1
                 asked.setdefault((*key, times[key]), {})[path.stem] = entry
-    table = Table(title=shown(f"what was asked of {dataset}"))
+    drawn = Table(title=shown(f"what was asked of {dataset}"))
     for head in ("time (UTC)", "ledgers", "to", "rows", "what", "new row sets", "digest"):
-        table.add_column(head, justify="right" if head == "rows" else "left", min_width=_WIDTHS.get(head))
+        drawn.add_column(head, justify="right" if head == "rows" else "left", min_width=_WIDTHS.get(head))
     for found in sorted(asked.values(), key=lambda one: min(entry.time for entry in one.values())):
         entry = min(found.values(), key=lambda one: one.time)
         texts = entry.question.texts if entry.question is not None else ()
@@ -88,5 +155,5 @@ def _table(dataset: str, files: list[Path]) -> Table:
             "; ".join(told.in_words() for told in entry.sets),
             entry.digest[:8],
         )
-        table.add_row(*map(shown, cells))
-    return table
+        drawn.add_row(*map(shown, cells))
+    return drawn

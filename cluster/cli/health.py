@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from icm_ray.instance.status import Status
     from icm_ray.instance.user_link import UserLink
 
-__all__ = ["add_commands", "serving_link"]
+__all__ = ["add_commands", "serving_link", "tell"]
 
 _FAILED: Final = 1
 """The exit status where something is not as it should be."""
@@ -74,7 +74,7 @@ def check(
     key = InstanceKey.load(settings.name, folder)
     with serving_link(folder) as held:
         through = None if held is None else lambda call, timeout: held.call(Forward(peer, call), timeout)
-        _tell(f"the way to {peer}", check_peer(settings, key, peers[peer], through), json)
+        tell(f"the way to {peer}", check_peer(settings, key, peers[peer], through), json)
 
 
 def doctor(home: Home = HOME, json: Json = False) -> None:
@@ -89,7 +89,7 @@ def doctor(home: Home = HOME, json: Json = False) -> None:
     folder = home.expanduser()
     with serving_link(folder) as link:
         serving = link is not None
-    _tell(f"{folder} and this machine", examine(folder, serving), json)
+    tell(f"{folder} and this machine", examine(folder, serving), json)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -176,8 +176,8 @@ def _when(since: float) -> str:
     return f"{began:%Y-%m-%d %H:%M} UTC ({minutes // 60} h {minutes % 60} min)"
 
 
-def _tell(title: str, findings: Iterable[Finding], json: bool) -> None:
-    """Print findings as they come, or all at once as JSON."""
+def tell(title: str, findings: Iterable[Finding], json: bool) -> None:
+    """Print findings as they come, or all at once as JSON; status 1 where one failed."""
     import msgspec
 
     console, held = Console(), []

@@ -1,4 +1,4 @@
-"""One instance for each organisation: `icm init`, `serve`, `invite`, `join`, `peers`, `data`, `log`."""
+"""One instance for each organisation: `icm init`, `serve`, `invite`, `join`, `peers`, `data`."""
 
 from __future__ import annotations
 
@@ -260,30 +260,8 @@ def data(
     table(f"datasets of {settings.name}", _DATASETS, found, json, "nobody")
 
 
-def log(home: Home = HOME, json: Json = False) -> None:
-    """Show what the instance was asked and did; an entry that was changed is an error that names its line.
-
-    Example: icm log
-    """
-    from icm_ray.instance.audit import AuditLog
-    from icm_ray.instance.settings import read_settings
-
-    folder = home.expanduser()
-    settings = read_settings(folder)
-    found = [
-        (
-            entry.time[:19].replace("T", " "),
-            entry.who,
-            entry.what,
-            [f"{fact} {text}" for fact, text in entry.facts.items()],
-        )
-        for entry in AuditLog(folder).entries()
-    ]
-    table(f"log of {settings.name}: the chain holds", ("time (UTC)", "who", "what", "facts"), found, json)
-
-
 def add_commands(app: typer.Typer) -> None:
     """Give the `icm` command those of an instance."""
-    for command in (init, serve, invite, join, peers, data, log):
+    for command in (init, serve, invite, join, peers, data):
         app.command(command.__name__)(command)
     add_model_command(app)

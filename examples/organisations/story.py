@@ -141,7 +141,7 @@ def main() -> None:
         environment = {**os.environ, "ICM_HOME": str(bob)}
         subprocess.run((sys.executable, str(HERE / "ask.py")), check=True, env=environment, timeout=PATIENCE)  # noqa: S603
         print(icm(alice, "model"))
-        print(icm(alice, "log")[-1200:])
+        print(icm(alice, "audit")[-1200:])
 
 
 if __name__ == "__main__":

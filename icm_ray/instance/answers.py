@@ -5,6 +5,7 @@ what the roster, the catalogue and the workers that run here bear out.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from functools import partial
 from time import time
@@ -14,11 +15,12 @@ import msgspec
 from msgspec.structs import replace
 
 from icm_ray.errors import InstanceError, PolicyError
-from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.audit import AuditLog, Head
 from icm_ray.instance.canonical import Canonical, canonical, recipient
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
 from icm_ray.instance.granting import Granting
 from icm_ray.instance.halves import Halves
+from icm_ray.instance.heads import Heads, signed_head
 from icm_ray.instance.jobs import AskRequest, Decided, Outbox, RequestApproval
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import (
@@ -45,6 +47,7 @@ from icm_ray.instance.messages import (
     VouchForDriver,
 )
 from icm_ray.instance.model_answers import ModelAnswers
+from icm_ray.instance.proving import DIGESTS, AskLog, LogPart
 from icm_ray.instance.requests import MOST_LETTERS, Request, Requests
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Roster
@@ -76,8 +79,6 @@ from icm_ray.runtime.orders.lane_plan import LanePlan
 
 __all__ = ["Answers"]
 
-_GOOD_FOR: Final = 600.0
-"""Seconds that a voucher is good for: a lane is assembled in less, or not at all."""
 _WORKING: Final = 120.0
 """Seconds that a peer's instance may take for what a user forwards to it."""
 Ask = Callable[[str, Call, float], Answer]
@@ -99,13 +100,15 @@ class Answers:
         requests: Requests,
         outbox: Outbox,
         models: ModelAnswers,
+        heads: Heads,
         results: Results,
     ) -> None:
         self._settings, self._key, self._roster, self._catalogue = settings, key, roster, catalogue
         self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
         self._requests, self._outbox = requests, outbox
-        self._granting = Granting(settings.name, requests)
+        self._granting, self._heads = Granting(settings.name, requests), heads
         self.rate = QuestionRate(settings.limits.questions)
+        self._proving = threading.Semaphore()
         self._models, self._results, self.name = models, results, settings.name
 
     # --- peers ----------------------------------------------------------------------------------------------------
@@ -114,7 +117,7 @@ class Answers:
         """What a peer's instance asks. Errors: `InstanceError`."""
         try:
             self._roster.approved(asker)  # may have been revoked since it came
-            return self._common(asker, call)
+            return self._log_part(asker, call.head) if isinstance(call, AskLog) else self._common(asker, call)
         except InstanceError as error:
             if "path" not in error.where:
                 raise
@@ -122,16 +125,16 @@ class Answers:
 
     def _common(self, asker: str, call: Call) -> Answer:
         match call:
-            case Ping(version, padding, _):
+            case Ping(version, padding):
                 if version > VERSION:
                     raise InstanceError(f"{self.name} runs an older icm-ray ({self._release}): update it there")
-                return Pong(self.name, VERSION, self._release, time(), padding, self._audit.head())
+                return Pong(self.name, VERSION, self._release, time(), padding)
             case ListDatasets() | ListOffers():
                 return Offers(self._models.models(asker)) if isinstance(call, ListOffers) else self._offers(asker)
             case StartWorker(session, lane):
                 note = partial(self._audit.add, asker, "worker", session=session, lane=str(lane))
                 member = self._halves.start(asker, session, lane, note)
-                return Started(vouched(self._key, session, lane, member, time() + _GOOD_FOR))
+                return Started(vouched(self._key, (session, lane), member, time(), self._audit.head()))
             case JoinLane(plan, vouchers):
                 self._check_plan(asker, plan, vouchers)
                 self._halves.join(asker, plan, frozenset(voucher.organisation for voucher in vouchers))
@@ -186,6 +189,17 @@ class Answers:
                 raise PolicyError(f"{self.name} refuses: {name!r} is described otherwise than it is", party=self.name)
         return question
 
+    def _log_part(self, asker: str, head: Head) -> LogPart:
+        """Errors: `InstanceError` where another proof is being made: each reads all of the log."""
+        if not self._proving.acquire(blocking=False):
+            raise InstanceError(f"{self.name} is showing its log to another; ask again", party=self.name)
+        try:
+            shown = signed_head(self._key, self._audit.head(), time())
+            digests = self._audit.since(head, DIGESTS)  # after that: it may have come further, and not less far
+        finally:
+            self._proving.release()
+        return LogPart(digests or b"", digests is not None, shown, self._heads.of(asker))
+
     def _public(self, item: HeldDataset) -> PublicDataset:
         return replace(item.public, policy=_named(self.name, item))
 
@@ -205,6 +219,10 @@ class Answers:
             self._check_place(voucher.organisation, member[0], asker)
             certificate = self._certificate(voucher.organisation)
             check_voucher(voucher, certificate, plan.session, plan.lane, member, time())
+        for name in (*names, DRIVER):
+            shown = by_member[name].log
+            if (organisation := by_member[name].organisation) != self.name:
+                self._heads.keep(organisation, shown, self._certificate(organisation))
 
     def _check_place(self, organisation: str, member: str, asker: str) -> None:
         """Raise `InstanceError` where an organisation has no business in that place of a lane."""
@@ -236,7 +254,7 @@ class Answers:
             case VouchForDriver(session, lane, member):
                 if member[0] != DRIVER:
                     raise InstanceError("a user's process is a driver, and no member of a lane")
-                return Started(vouched(self._key, session, lane, member, time() + _GOOD_FOR))
+                return Started(vouched(self._key, (session, lane), member, time(), self._audit.head()))
             case SubmitJob(job):
                 return self._outbox.look(self._outbox.jobs.add(job, self.name).id)
             case AskJob(job):

@@ -1,23 +1,27 @@
 """What an instance was asked and what it did: append-only, hash-chained, on disk; it holds no value of anybody's data.
 
-A line is {"entry": ..., "hash": ...}: the hash is SHA-256 over the entry's bytes as they stand there, and each entry
-names the hash of the one before. Heads (number and hash of the last entry) are what peers keep of one another.
+A line is {"entry": ..., "hash": ...}: the hash is SHA-256 over the hash before and the digest of the entry's bytes as
+they stand there; each entry names the hash before, too. Heads (number and hash of the last entry) are what peers keep
+of one another; digests of entries show that one follows from another, and no entry: each has random letters.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from icm_ray.errors import InstanceError
 from icm_ray.instance.files import changing, read_bytes
+from icm_ray.payload import Natural
 
-__all__ = ["AuditLog", "Entry", "Head"]
+__all__ = ["AuditLog", "Entry", "Head", "chained"]
 
 _FILE: Final = "audit.jsonl"
 _START: Final = "0" * 64
@@ -26,7 +30,9 @@ _TAIL: Final = 1 << 16
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """number: from 0 on. time: UTC. who: a peer, or this organisation. what: in a word. facts: public, in words."""
+    """number: from 0 on. time: UTC. who: a peer, or this organisation. what: in a word. facts: public, in words. salt:
+    random letters, so that nobody finds an entry by its digest.
+    """
 
     number: int
     time: str
@@ -34,13 +40,14 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     what: str
     facts: dict[str, str]
     previous: str
+    salt: str
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a log has come. entries: so many. hash: of the last."""
 
-    entries: int = 0
-    hash: str = _START
+    entries: Natural = 0
+    hash: Annotated[str, msgspec.Meta(min_length=64, max_length=64)] = _START
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +57,11 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _LINES: Final = msgspec.json.Decoder(_Line)
 _ENTRIES: Final = msgspec.json.Decoder(Entry)
+
+
+def chained(previous: str, digest: bytes) -> str:
+    """The hash after an entry of this digest."""
+    return hashlib.sha256(bytes.fromhex(previous) + digest).hexdigest()
 
 
 class AuditLog:
@@ -63,8 +75,9 @@ class AuditLog:
         with changing(self._path):
             head = self._head()
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            body = msgspec.json.encode(Entry(head.entries, now, who, what, facts, head.hash))
-            line = msgspec.json.encode(_Line(msgspec.Raw(body), hashlib.sha256(body).hexdigest())) + b"\n"
+            body = msgspec.json.encode(Entry(head.entries, now, who, what, facts, head.hash, secrets.token_hex(16)))
+            after = chained(head.hash, hashlib.sha256(body).digest())
+            line = msgspec.json.encode(_Line(msgspec.Raw(body), after)) + b"\n"
             if len(line) > _TAIL:
                 raise InstanceError(f"{self._path}: an entry of {len(line)} bytes", path=str(self._path))
             try:
@@ -103,7 +116,27 @@ class AuditLog:
 
     def entries(self) -> list[Entry]:
         """All of them, the chain held. Errors: `InstanceError` naming the line where it is broken."""
-        found: list[Entry] = []
+        return [entry for entry, _, _ in self._read()]
+
+    def hashes(self) -> list[str]:
+        """After 0, 1, ... entries. Errors: those of `entries`."""
+        return [_START, *(after for _, _, after in self._read())]
+
+    def since(self, head: Head, most: int) -> bytes | None:
+        """The digests of the entries that follow a head, 32 bytes each, so many at most; None where the log does not
+        contain that. Errors: those of `entries`.
+        """
+        found, at = bytearray(), Head()
+        follows = head == at
+        for entry, digest, after in self._read():
+            if follows and len(found) < most * len(digest):
+                found += digest
+            at = Head(entry.number + 1, after)
+            follows = follows or at == head
+        return bytes(found) if follows else None
+
+    def _read(self) -> Iterator[tuple[Entry, bytes, str]]:
+        """Each entry, its digest, and the hash after it."""
         last = _START
         for number, text in enumerate((read_bytes(self._path) or b"").splitlines()):
             try:
@@ -111,23 +144,13 @@ class AuditLog:
                 entry = _ENTRIES.decode(line.entry)
             except (msgspec.MsgspecError, ValueError):
                 raise self._wrong(f"line {number + 1} is no entry") from None
-            if hashlib.sha256(line.entry).hexdigest() != line.hash:
-                raise self._wrong(f"line {number + 1} was changed")
+            digest = hashlib.sha256(line.entry).digest()
             if (entry.number, entry.previous) != (number, last):
                 raise self._wrong(f"line {number + 1} does not follow from the one before")
-            found.append(entry)
+            if chained(last, digest) != line.hash:
+                raise self._wrong(f"line {number + 1} was changed")
+            yield entry, digest, line.hash
             last = line.hash
-        return found
-
-    def holds(self, head: Head) -> bool:
-        """Whether a head that a peer was shown is still one of this log's. Errors: those of `entries`."""
-        entries = self.entries()
-        if head.entries == 0:
-            return head.hash == _START
-        if head.entries > len(entries):
-            return False
-        after = entries[head.entries].previous if head.entries < len(entries) else self._head().hash
-        return after == head.hash
 
     def _wrong(self, what: str) -> InstanceError:
         return InstanceError(f"{self._path}: {what}", path=str(self._path))

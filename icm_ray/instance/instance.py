@@ -24,6 +24,7 @@ from icm_ray.instance.conversation import Conversation
 from icm_ray.instance.doorkeeper import CHECK, INSTANCE, USER, Doorkeeper
 from icm_ray.instance.files import read_bytes, write
 from icm_ray.instance.halves import Halves
+from icm_ray.instance.heads import Heads
 from icm_ray.instance.jobs import Jobs, Outbox
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
@@ -98,6 +99,7 @@ class Instance:
             self.requests,
             outbox,
             ModelAnswers(settings.name, folder, self.audit, self.requests),
+            Heads(folder),
             self.results,
         )
         self._conversations: dict[str, list[Conversation]] = {}

@@ -6,11 +6,11 @@ from typing import Annotated, Final, Union
 
 import msgspec
 
-from icm_ray.instance.audit import Head
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.jobs import AskRequest, Decided, Job, RequestApproval
 from icm_ray.instance.models import OfferedModel
 from icm_ray.instance.pictures import OfferedPictures
+from icm_ray.instance.proving import AskLog, LogPart
 from icm_ray.instance.status import Status
 from icm_ray.instance.vouchers import Voucher
 from icm_ray.payload import Name, Word32, decode
@@ -52,11 +52,10 @@ _PADDING = Annotated[bytes, msgspec.Meta(max_length=1 << 20)]
 
 
 class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Is anybody there. head: of the caller's audit log, for the other to keep. padding: comes back."""
+    """Is anybody there. padding: comes back."""
 
     version: int = VERSION
     padding: _PADDING = b""
-    head: Head = Head()
 
 
 class ListDatasets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -128,7 +127,7 @@ class AskJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
 
 
 PeerCall = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
-    Ping, ListDatasets, ListOffers, StartWorker, JoinLane, HasEnded, EndWorker, RequestApproval, AskRequest
+    Ping, ListDatasets, ListOffers, StartWorker, JoinLane, HasEnded, EndWorker, RequestApproval, AskRequest, AskLog
 ]
 
 
@@ -149,6 +148,7 @@ Call = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     EndWorker,
     RequestApproval,
     AskRequest,
+    AskLog,
     SubmitJob,
     AskJob,
     ListPeers,
@@ -160,14 +160,13 @@ Call = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
 
 
 class Pong(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """name: who answers. release: of its icm-ray. clock: seconds since 1970. padding: as it came. head: of its log."""
+    """name: who answers. release: of its icm-ray. clock: seconds since 1970. padding: as it came."""
 
     name: Name
     version: int
     release: Name
     clock: float
     padding: _PADDING = b""
-    head: Head = Head()
 
 
 class Datasets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -203,7 +202,7 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     said: str = ""
 
 
-Answer = Union[Pong, Datasets, Offers, Peers, Started, Status, Done, Decided, Job, Failed]  # noqa: UP007
+Answer = Union[Pong, Datasets, Offers, Peers, Started, Status, Done, Decided, Job, LogPart, Failed]  # noqa: UP007
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):

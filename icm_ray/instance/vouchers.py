@@ -6,21 +6,27 @@ least of all, can put another worker in the place of a peer's.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from icm_ray.errors import InstanceError
+from icm_ray.instance.audit import Head
+from icm_ray.instance.heads import SignedHead, signed_head
 from icm_ray.instance.keys import InstanceKey, is_signed
 from icm_ray.payload import Name
 from icm_ray.runtime.orders.lane_plan import Member
 
 __all__ = ["Voucher", "check_voucher", "vouched"]
 
-_PURPOSE = "worker"
+_PURPOSE: Final = "worker"
+_GOOD_FOR: Final = 600.0
+"""Seconds: a lane is assembled in less, or not at all."""
 
 
 class Voucher(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
     """organisation: who vouches. member: the worker, as the plan of its lane names it. expires: seconds since 1970.
-    signature: of all that is before it.
+    log: where the organisation's audit log is, for all in the lane to keep. signature: of all that is before it.
     """
 
     organisation: Name
@@ -28,17 +34,19 @@ class Voucher(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_lik
     lane: int
     member: Member
     expires: int
+    log: SignedHead
     signature: bytes = b""
 
     @property
     def signed(self) -> bytes:
         """What the signature is of."""
-        return msgspec.msgpack.encode((self.organisation, self.session, self.lane, self.member, self.expires))
+        return msgspec.msgpack.encode((self.organisation, self.session, self.lane, self.member, self.expires, self.log))
 
 
-def vouched(key: InstanceKey, session: str, lane: int, member: Member, expires: float) -> Voucher:
-    """A voucher that the holder of `key` signs."""
-    blank = Voucher(key.identity.name, session, lane, member, int(expires))
+def vouched(key: InstanceKey, place: tuple[str, int], member: Member, now: float, log: Head) -> Voucher:
+    """A voucher that the holder of `key` signs, for a session and a lane of it."""
+    head = signed_head(key, log, now)
+    blank = Voucher(key.identity.name, *place, member, int(now + _GOOD_FOR), head)
     return msgspec.structs.replace(blank, signature=key.sign(_PURPOSE, blank.signed))
 
 

@@ -54,9 +54,9 @@ def test_two_organisations_meet_and_offer(typed, tmp_path):
         assert (offered["name"], offered["rows"], offered["columns"]) == ("numbers", 3, 1)
         assert (offered["answered_at_once"], offered["may_request"]) == (["bob"], [])
         assert "numbers" not in typed("alice", "data", "numbers", "--remove")
-        said = typed("alice", "log")
+        said = typed("alice", "audit")
         assert "joined" in said
-        assert "approved" in [entry["what"] for entry in json.loads(typed("alice", "log", "--json"))]
+        assert "approved" in [entry["what"] for entry in json.loads(typed("alice", "audit", "--json"))]
         assert "approved" in said
         assert "revoked" in typed("alice", "peers", "--revoke", "bob")
 
@@ -83,7 +83,7 @@ def test_what_peers_say_commands_no_terminal(typed, tmp_path):
     evil = "\x1b]0;mine\x07\x1b[2J\u202e\x9b1m[bold]"
     typed("alice", "init", "alice")
     AuditLog(tmp_path / "alice").add("bob", "worker", session=evil)
-    said = typed("alice", "log")
+    said = typed("alice", "audit")
     assert not set(evil) & set("\x1b\x07\u202e\x9b") & set(said)
     assert r"\x1b]0;mine\x07\x1b[2J\u202e\x9b1m[bold]" in said
 

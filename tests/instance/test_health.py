@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import icm_ray as icm
 from cluster.cli.main import app
 from icm_ray.instance import doctor
-from icm_ray.instance.audit import AuditLog, Head
+from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.check import check_peer, judge_clock, judge_versions
 from icm_ray.instance.doctor import examine
@@ -228,7 +228,7 @@ def test_what_a_peer_answers_is_judged(checked):
         def through(call, _):
             assert isinstance(call, Ping)
             said = {"clock": time(), "padding": call.padding, "release": version("icm-ray"), "version": 1} | changed
-            return Pong("alice", head=Head(), **said)
+            return Pong("alice", **said)
 
         return checked(through, addresses=())
 

@@ -108,13 +108,13 @@ def test_a_signature_is_good_for_one_purpose(tmp_path):
 
 def test_a_log_that_was_changed_says_where(tmp_path):
     log = AuditLog(tmp_path)
-    assert log.holds(Head())
+    assert log.since(Head(), 9) == b""
     heads = []
     for number in range(4):
         log.add("bob", "question", digest=str(number))
         heads.append(log.head())
     assert [entry.facts["digest"] for entry in log.entries()] == ["0", "1", "2", "3"]
-    assert all(log.holds(head) for head in heads)
+    assert [len(log.since(head, 2)) for head in heads] == [64, 64, 32, 0]
     path = tmp_path / "audit.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     for changed, line in ((lines[:1] + lines[2:], 2), ([lines[0].replace(b'"0"', b'"9"'), *lines[1:]], 1)):
@@ -122,8 +122,8 @@ def test_a_log_that_was_changed_says_where(tmp_path):
         with pytest.raises(icm.InstanceError, match=f"line {line} "):
             log.entries()
     path.write_bytes(b"".join(lines[:2]))  # cut off at its end: whoever was shown the head knows
-    assert log.holds(heads[1])
-    assert not log.holds(heads[3])
+    assert log.since(heads[1], 9) == b""
+    assert log.since(heads[3], 9) is None
 
 
 def test_a_worker_that_cannot_be_started_takes_no_place(tmp_path):

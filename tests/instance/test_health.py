@@ -29,7 +29,7 @@ from icm_ray.instance.requests import Requests
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.settings import Settings
 from icm_ray.instance.status import Taken
-from icm_ray.runtime.orders.house import UseModel
+from icm_ray.runtime.orders.house import PredictionFacts, UseModel
 from icm_ray.transport import Identity
 
 
@@ -84,7 +84,7 @@ def test_status_says_what_is_used_of_quotas_and_who_waits(tmp_path):
     Roster(tmp_path).add(Peer("bob", Identity.create("bob").certificate, state="approved"))
     shelf = ModelShelf(tmp_path)
     held = shelf.offer(OfferedModel("skin", b"", error=0.1), b"weights", {"bob": 100}, ("bob",))
-    shelf.use(held, UseModel("skin", held.weights, "label", "bob", 30), "alice")
+    shelf.use(held, UseModel("skin", held.weights, PredictionFacts("alice", "bob", "label", 30)), "alice")
     Requests(tmp_path).add("bob", "1" * 16, Canonical((), ("alice", "bob"), ()), "")
     given = CliRunner().invoke(app, ["status", "--home", str(tmp_path), "--json"])
     (bob,) = msgspec.json.decode(given.output)["peers"]

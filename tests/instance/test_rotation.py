@@ -184,7 +184,7 @@ def test_revocation_ends_links_and_workers_at_once(served, tmp_path):
     assert isinstance(alice.ask("bob", Ping(), 30), Pong)
     halves = {}
     for lane, (asker, others) in enumerate((("bob", ()), ("alice", ("bob", "carol")), ("alice", ()))):
-        half = halves[lane] = Half(asker, Handle(), (asker, "127.0.0.1", 1, b""))
+        half = halves[lane] = Half(asker, Handle(), (asker, "127.0.0.1", 1, b""), 0.0)
         half.organisations |= set(others)
         alice.halves._halves["0" * 16, lane] = half
     said = CliRunner().invoke(app, ["peers", "--home", str(tmp_path / "alice"), "--revoke", "bob"])

@@ -12,7 +12,6 @@ from icm_ray.errors import (
     FaultError,
     IcmError,
     InputError,
-    LedgerChanged,
     PeerSilent,
     ProgramError,
     SessionError,
@@ -226,5 +225,5 @@ def _kinds(root: type[IcmError]) -> frozenset[str]:
     return frozenset(found)
 
 
-_PRIVATE: Final = (_kinds(InputError) | _kinds(SessionError)) - {LedgerChanged.__name__}
+_PRIVATE: Final = _kinds(InputError) | _kinds(SessionError)
 """Errors whose text may say something of rows, or of the place where these or ledgers lie."""

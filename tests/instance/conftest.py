@@ -57,7 +57,7 @@ def organisations(tmp_path_factory: pytest.TempPathFactory):
         for name in NAMES:
             folder = root / name
             kind = "dealer" if name == "carol" else "organisation"
-            found(folder, Settings(name, kind, "127.0.0.1:0", dial_only=name == "bob"))
+            found(folder, Settings(name, kind, "127.0.0.1:0", dial_only=name == "bob", spare_workers=0))
             serving[name] = folder, Instance(folder)
         alice, bob, carol = (serving[name][1] for name in NAMES)
         meet(alice, bob)

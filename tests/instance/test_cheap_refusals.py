@@ -11,7 +11,6 @@ import pytest
 import icm_ray as icm
 from icm_ray.instance import requests
 from icm_ray.instance.canonical import Canonical
-from icm_ray.instance.engine import Organisation
 from icm_ray.instance.messages import EndWorker, StartWorker
 from icm_ray.instance.requests import Requests
 from icm_ray.runtime.orders.house import Weights
@@ -117,11 +116,3 @@ def test_weights_are_held_once_while_they_are_loaded(tmp_path):
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(icm.SourceError, match="its bytes are others than when it was offered"):
         guard.weights(["w"])
-
-
-def test_a_frame_of_a_peer_takes_one_question_to_its_instance(alice, monkeypatch):
-    def offers(*_):
-        raise AssertionError("its models and pictures are nothing that a frame needs")
-
-    monkeypatch.setattr(Organisation, "offers", offers)
-    assert alice.peer("bob")["visits"]["cost"].count().reveal() == 400

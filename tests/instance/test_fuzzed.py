@@ -65,7 +65,7 @@ def _taken(read, payload):
 def instance(tmp_path_factory):
     """Alice's, which starts no workers, and knows Bob."""
     folder = tmp_path_factory.mktemp("fuzzed")
-    found(folder / "alice", Settings("alice", "organisation", "127.0.0.1:0"))
+    found(folder / "alice", Settings("alice", "organisation", "127.0.0.1:0", spare_workers=0))
     file = folder / "hidden-rows.parquet"
     rows(0).to_parquet(file)
     with Instance(folder / "alice") as serving:

@@ -356,7 +356,7 @@ def test_a_catalogue_of_the_version_before_is_read_and_written_as_it_was(tmp_pat
 
 def test_icm_data_states_them(tmp_path):
     home = tmp_path / "bob"
-    found(home, Settings("bob", "organisation", "127.0.0.1:0"))
+    found(home, Settings("bob", "organisation", "127.0.0.1:0", spare_workers=0))
     rows(3).to_parquet(tmp_path / "rows.parquet")
 
     def data(*words):

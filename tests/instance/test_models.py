@@ -188,7 +188,7 @@ def test_pictures_without_mock_ones_say_how_there_are_some(skin, alice):
 
 def test_icm_data_states_mock_pictures(tmp_path, images):
     home, path = tmp_path / "bob", tmp_path / "lesions.npy"
-    found(home, Settings("bob", "organisation", "127.0.0.1:0"))
+    found(home, Settings("bob", "organisation", "127.0.0.1:0", spare_workers=0))
     np.save(path, images)
     said = CliRunner().invoke(app, ["data", "--home", str(home), "lesions", str(path), "--mock", "16", "--json"])
     assert [(one["name"], one["mock"]) for one in json.loads(said.output)] == [("lesions", 16)]

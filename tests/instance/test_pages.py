@@ -67,7 +67,7 @@ class Browser:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages") / "alice"
-    found(folder, Settings("alice", listen="127.0.0.1:0", web="localhost:0", metrics="127.0.0.1:0"))
+    found(folder, Settings("alice", listen="127.0.0.1:0", web="localhost:0", metrics="127.0.0.1:0", spare_workers=0))
     with Instance(folder) as instance:
         instance.roster.add(Peer("bob", Identity.create("bob").certificate, addresses=(("192.0.2.9", 7800),)))
         instance.roster.add(Peer(MARKUP, Identity.create("x").certificate, "dealer", state="approved"))

@@ -376,7 +376,7 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_result(tmp_path, monkeypatch):
 
 
 def test_an_instance_that_is_started_again_has_them(tmp_path):
-    found(tmp_path, Settings("bob", "organisation", "127.0.0.1:0"))
+    found(tmp_path, Settings("bob", "organisation", "127.0.0.1:0", spare_workers=0))
     kept = []
     for _ in range(2):
         with Instance(tmp_path) as bob:

@@ -46,7 +46,7 @@ def served(tmp_path, monkeypatch):
             text = (folder / "icm.toml").read_text()
             (folder / "icm.toml").write_text(text.replace('"127.0.0.1:0"', f'"127.0.0.1:{port}"'))
         else:
-            found(folder, Settings(name, "organisation", "127.0.0.1:0", dial_only=dial_only))
+            found(folder, Settings(name, "organisation", "127.0.0.1:0", dial_only=dial_only, spare_workers=0))
         living[name] = Instance(folder)
         return living[name]
 
@@ -117,7 +117,7 @@ def test_a_peer_opens_a_few_links_and_no_more(served):
 
 def test_what_serves_takes_a_new_key_by_itself(tmp_path, monkeypatch):
     folder, made, handlers = tmp_path / "alice", SimpleQueue(), []
-    old = found(folder, Settings("alice", listen="127.0.0.1:0"))
+    old = found(folder, Settings("alice", listen="127.0.0.1:0", spare_workers=0))
 
     class Watched(Instance):
         def __init__(self, *arguments):

@@ -42,7 +42,7 @@ def offer(organisations, images, tmp_path_factory):
 @pytest.fixture(scope="module")
 def dave(organisations, tmp_path_factory):
     home = tmp_path_factory.mktemp("organisations") / "dave"
-    found(home, Settings("dave", "organisation", "127.0.0.1:0"))
+    found(home, Settings("dave", "organisation", "127.0.0.1:0", spare_workers=0))
     alice, bob, carol = (organisations[name][1] for name in ("alice", "bob", "carol"))
     with Instance(home) as instance:
         meet(alice, instance)

@@ -21,18 +21,18 @@ ROWS = rows(5)
 
 @pytest.fixture(scope="module")
 def sessions(organisations, alice):
-    """Two of alice, and one of dave; what bob offers all of them, and the folder of his ledgers."""
+    """Two of alice, and one of erin; what bob offers all of them, and the folder of his ledgers."""
     folder, bob = organisations["bob"]
     path = folder.parent / "shared.parquet"
     ROWS.to_parquet(path)
-    home = folder.parent / "dave"
-    found(home, Settings("dave", "organisation", "127.0.0.1:0"))
-    with Instance(home) as dave:
-        meet(dave, bob)
-        meet(organisations["carol"][1], dave)
-        offer(bob.catalogue, "shared", [str(path)], icm.Policy(min_rows=10, row_sets=500), ("alice", "dave"))
+    home = folder.parent / "erin"
+    found(home, Settings("erin", "organisation", "127.0.0.1:0", spare_workers=0))
+    with Instance(home) as erin:
+        meet(erin, bob)
+        meet(organisations["carol"][1], erin)
+        offer(bob.catalogue, "shared", [str(path)], icm.Policy(min_rows=10, row_sets=500), ("alice", "erin"))
         with icm.connect(organisations["alice"][0]) as other, icm.connect(home) as his:
-            yield {"alice": alice, "alice again": other, "dave": his}, folder / "ledger"
+            yield {"alice": alice, "alice again": other, "erin": his}, folder / "ledger"
         bob.catalogue.remove("shared")
 
 

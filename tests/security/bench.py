@@ -71,13 +71,28 @@ class Sent:
         return raw.copy()
 
 
+class Dealing(OperationDealing):
+    """Keeps, by tag, of how many bytes words are that are dealt in fewer than memory has."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.sizes = {}
+
+    def others_narrow(self, tag, count, size, word=np.uint64):
+        self.sizes[tag] = size
+        return super().others_narrow(tag, count, size, word)
+
+
 @dataclass
 class Played:
-    """rounds: for every round {(sender, receiver): parts}. corrections: by tag, at the corrected party."""
+    """rounds: for every round {(sender, receiver): parts}. corrections: by tag, at the corrected party. sizes: by tag,
+    bytes of a word, where it is none of memory's.
+    """
 
     rounds: list
     corrections: dict
     outputs: list
+    sizes: dict
 
     def opened(self, round_index: int, how: str, part: int = 0):
         """What all parties learn in a round of mutual openings: the sum ("+") or XOR ("^") of everyone's message."""
@@ -95,7 +110,7 @@ def play(op, types, shares, streams, operation=0, store=None, dealer_store=None,
     corrected = parties[operation % len(parties)]
     dealer_store = {} if dealer_store is None else dealer_store
     frame, second = Frame(ADDRESS, operation), party_after(parties, corrected)
-    dealing = OperationDealing(parties, streams, operation, corrected, lambda _: sent, frame, dealer_store)
+    dealing = Dealing(parties, streams, operation, corrected, lambda _: sent, frame, dealer_store)
     protocol.deal(op, list(types), dealing, out)
     running = {}
     for name in parties:
@@ -124,7 +139,7 @@ def play(op, types, shares, streams, operation=0, store=None, dealer_store=None,
                     for empty, part in zip(into, parts, strict=True):
                         empty[...] = part.reshape(empty.shape)
             rounds.append(messages)
-    return Played(rounds, sent.corrections, [outputs[name] for name in parties])
+    return Played(rounds, sent.corrections, [outputs[name] for name in parties], dealing.sizes)
 
 
 def planes(bits):

@@ -8,14 +8,7 @@ from typing import Final
 
 import msgspec
 
-from icm_ray.errors import (
-    FaultError,
-    IcmError,
-    InputError,
-    PeerSilent,
-    ProgramError,
-    SessionError,
-)
+from icm_ray.errors import FaultError, IcmError, InputError, PeerSilent, ProgramError, SessionError
 from icm_ray.network.programs import PredictionQuestion
 from icm_ray.policy import Policy
 from icm_ray.query.image_tasks import ImageSource

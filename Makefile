@@ -34,7 +34,7 @@ demo: $(STAMP) ## run the demonstration on this machine
 # pytest ends with 5 where none is chosen: that is a failure where both do.
 test: $(STAMP) ## run the tests that are not slow (MARK= for all, JOBS= processes)
 	@shared=0; alone=0; \
-	$(call bounded,720) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "$(call chosen,not alone)" || shared=$$?; \
+	$(call bounded,600) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "$(call chosen,not alone)" || shared=$$?; \
 	case $$shared in 0|1|5) ;; *) exit $$shared ;; esac; \
 	$(call bounded,600) $(BIN)/python -m pytest -q --alone -m "$(call chosen,alone)" || alone=$$?; \
 	case $$shared,$$alone in 0,0|0,5|5,0) ;; 1,*) exit 1 ;; *) exit $$alone ;; esac

@@ -16,7 +16,7 @@ from icm_ray.errors import InputError, InstanceError, PolicyError, ProgramError
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.jobs import Job
 from icm_ray.instance.messages import AskJob, SubmitJob
-from icm_ray.instance.requests import MOST_LETTERS
+from icm_ray.instance.request import MOST_LETTERS
 from icm_ray.instance.user_link import UserLink
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.question import Asked, Question, decode_asked, encode_asked

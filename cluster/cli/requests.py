@@ -1,4 +1,4 @@
-"""Requests of peers, and those of this organisation: `icm requests`, `show`, `approve`, `deny`, `jobs`."""
+"""Requests of peers, and those of this organisation: `icm requests`, `show`, `approve`, `rules`, `deny`, `jobs`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def requests(home: Home = HOME, json: Json = False) -> None:
 
     Example: icm requests
     """
-    from icm_ray.instance.decisions import in_utc
+    from icm_ray.instance.moments import in_utc
     from icm_ray.instance.requests import Requests
     from icm_ray.instance.settings import read_settings
 
@@ -33,7 +33,7 @@ def requests(home: Home = HOME, json: Json = False) -> None:
             one.number,
             one.asker,
             list(one.datasets),
-            one.condition(now),
+            one.condition(now) + (f", by rule {one.rule}" if one.rule else ""),
             f"{one.used} of {one.times}",
             in_utc(one.until),
             in_utc(one.since),
@@ -51,7 +51,7 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
     Example: icm show 3
     """
     from icm_ray.instance.canonical import in_words
-    from icm_ray.instance.decisions import in_utc
+    from icm_ray.instance.moments import in_utc
     from icm_ray.instance.parameters import parameters
     from icm_ray.instance.requests import Requests
 
@@ -63,6 +63,7 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
         found = {"number": one.number, "asker": one.asker, "datasets": list(one.datasets), "state": state}
         uses = {"times": one.times, "used": one.used, "until": one.until, "reason": one.reason, "said": one.said}
         left = {"parameters": {item.name: item.literal.value for item in asked}, "left_open": one.left_open}
+        left["rule"] = one.rule
         typer.echo(dumps({**found, **uses, **left, "opens": opens.splitlines(), "digest": one.digest}))
         return
     say(f"request {one.number} of {one.asker}, {in_utc(one.since)}: {state}, of {', '.join(one.datasets)}")
@@ -71,8 +72,11 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
         say(line)
     if asked:
         say(f"parameters: {', '.join(f'{item.name} = {item.literal.value!r}' for item in asked)}; icm approve --params")
+    if one.rule:
+        say(f"approved by rule {one.rule}: icm rules")
     if one.left_open:
         say(f"left open: {one.left_open}; {one.used} of {one.times} uses are taken, whatever the values")
+    say(f"digest: {one.digest}")
     say(f"{one.asker}'s reason, in its own words: {one.reason or 'none'}")
 
 
@@ -82,22 +86,56 @@ def approve(
     times: Annotated[int, typer.Option(help="how often it may be asked")] = 1,
     until: Annotated[str, typer.Option(help="the last moment, a date or a time (UTC), such as 2027-01-01")] = "",
     params: Annotated[list[str] | None, typer.Option(help="what is left open: year=2020..2025, 'ward=A|B'")] = None,
+    rule: Annotated[str, typer.Option(help="write it into rules.toml under this name")] = "",
 ) -> None:
     """Approve exactly the question of a request, for its asker, so many times, until then (a month, if not stated).
 
     --params leaves a literal of its filters open, by the column's name as icm show has it, and may be given again:
     numbers and dates from one to another (both included) or texts; --times counts questions with all values together.
+    --rule makes it a rule, which approves the same question by itself whenever it is requested again: icm rules.
 
     Example: icm approve 3 --times 10 --until 2027-01-01 --params year=2020..2025 --params 'region=north|south'
     """
-    from icm_ray.instance.decisions import Decisions, in_utc
+    from icm_ray.instance.decisions import Decisions
+    from icm_ray.instance.moments import in_utc
     from icm_ray.instance.settings import read_settings
 
     folder = home.expanduser()
-    one = Decisions(read_settings(folder).name, folder).approve(number, times, until, params or ())
+    one = Decisions(read_settings(folder).name, folder).approve(number, times, until, params or (), rule)
     say(f"{one.asker} may ask request {number} {times} times until {in_utc(one.until)} UTC")
     if one.left_open:
         say(f"left open: {one.left_open}")
+    if one.rule:
+        say(f"rule {one.rule} approves it whenever it is requested, so often in all: {folder / 'rules.toml'}")
+
+
+def rules(home: Home = HOME, json: Json = False) -> None:
+    """List the rules that approve requests by themselves, as rules.toml has them.
+
+    Example: icm rules
+    """
+    from icm_ray.instance.moments import in_utc
+    from icm_ray.instance.rule_check import check_rules, is_over, offered
+    from icm_ray.instance.rules import Rules
+    from icm_ray.instance.settings import read_settings
+
+    folder = home.expanduser()
+    settings, here, known = read_settings(folder), offered(folder), Rules(folder, time)
+    found = [
+        (
+            one.name,
+            list(one.table.peers),
+            list(one.table.datasets),
+            one.table.question,
+            [part.in_words for part in one.ranges],
+            "offered anew since" if is_over(one, here) else known.condition(one),
+            f"{known.used(one.name)} of {one.table.times}",
+            in_utc(one.until),
+        )
+        for one in check_rules(folder)
+    ]
+    heads = ("name", "peers", "datasets", "question", "left open", "state", "used", "until (UTC)")
+    table(f"rules of {settings.name}", heads, found, json)
 
 
 def deny(
@@ -122,8 +160,8 @@ def jobs(home: Home = HOME, json: Json = False) -> None:
 
     Example: icm jobs
     """
-    from icm_ray.instance.decisions import in_utc
     from icm_ray.instance.jobs import Jobs
+    from icm_ray.instance.moments import in_utc
     from icm_ray.instance.settings import read_settings
 
     folder = home.expanduser()
@@ -143,5 +181,5 @@ def jobs(home: Home = HOME, json: Json = False) -> None:
 
 def add_commands(app: typer.Typer) -> None:
     """Give the `icm` command those of requests."""
-    for command in (requests, show, approve, deny, jobs):
+    for command in (requests, show, approve, rules, deny, jobs):
         app.command(command.__name__)(command)

@@ -11,13 +11,13 @@ from functools import partial
 from time import time
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from icm_ray.errors import InstanceError, PolicyError
 from icm_ray.instance.audit import AuditLog, Head
 from icm_ray.instance.canonical import Canonical, canonical, recipient
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
+from icm_ray.instance.decisions import approval_facts
 from icm_ray.instance.granting import Granting
 from icm_ray.instance.halves import Halves
 from icm_ray.instance.heads import Heads, signed_head
@@ -48,7 +48,8 @@ from icm_ray.instance.messages import (
 )
 from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.proving import DIGESTS, AskLog, LogPart
-from icm_ray.instance.requests import MOST_LETTERS, Request, Requests
+from icm_ray.instance.request import MOST_LETTERS, Request
+from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
@@ -150,7 +151,7 @@ class Answers:
                 found = self._requests.find(number)
                 if found is None or (found.asker, found.job) != (asker, job):
                     raise InstanceError(f"{self.name} has no such request", party=self.name)
-                return _decided(found)
+                return self._by_rules(found)
         raise InstanceError(f"{self.name} answers that to its own users alone")
 
     def _offers(self, asker: str) -> Datasets:
@@ -170,7 +171,14 @@ class Answers:
             return Decided(0, "approved", left=-1)
         found = self._requests.add(asker, call.job, question, call.reason)
         self._audit.add(asker, "requested", number=str(found.number), digest=found.digest)
-        return _decided(found)
+        return self._by_rules(found)
+
+    def _by_rules(self, found: Request) -> Decided:
+        """What became of a request, which a rule may approve now."""
+        ruled = self._requests.settle(found.number) if found.state == "waiting" else None
+        if ruled is not None:
+            self._audit.add(self.name, "approved request", **approval_facts(ruled))
+        return _decided(ruled or found)
 
     def _form(self, asker: str, call: RequestApproval) -> Canonical | None:
         held = {name: self._opens(asker, name) for name in sorted(set(call.names.values()))}
@@ -178,7 +186,7 @@ class Answers:
             raise PolicyError(f"{self.name} refuses: no dataset of it is asked for", party=self.name)
         if all(_stands(one, asker, recipient(call.question, self.name), self.name) for one in held.values()):
             return None
-        versions = {name: _version(one) for name, one in held.items()}
+        versions = {name: one.as_offered for name, one in held.items()}
         question = canonical(call.question, self.name, call.names, call.parties, versions, call.follows)
         if asker not in call.parties or self.name not in call.parties:
             raise PolicyError(f"{self.name} refuses: {asker} and {self.name} both take part", party=self.name)
@@ -281,10 +289,11 @@ class Answers:
                     self._count(asker, call)
                     self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets))
                     return Allowed()
-                taken = self._granting.grant(asker, call, {name: _version(one) for name, one in read.items()})
+                taken = self._granting.grant(asker, call, {name: one.as_offered for name, one in read.items()})
                 if taken is not None:
                     facts = {"digest": digest, "datasets": ", ".join(datasets), "request": str(taken.request.number)}
                     facts |= {"values": taken.values} if taken.values else {}
+                    facts |= {"rule": taken.request.rule} if taken.request.rule else {}
                     self._audit.add(asker, kind, **facts, use=f"{taken.request.used} of {taken.request.times}")
                 return Allowed(counted=True)
             case ExpectResult() | TakeResult():
@@ -338,11 +347,6 @@ def _stands(held: HeldDataset, asker: str, to: str, me: str) -> bool:
     owner, whom nobody has to let hear of its own rows.
     """
     return asker in held.standing and to in ("", asker, me, *held.standing)
-
-
-def _version(held: HeldDataset) -> str:
-    """How a dataset is offered: files, schema, policy, and when it was put there."""
-    return hashlib.sha256(msgspec.msgpack.encode((held.public, held.source, held.version))).hexdigest()
 
 
 def _decided(found: Request) -> Decided:

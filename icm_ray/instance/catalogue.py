@@ -4,6 +4,7 @@ who asks can name a path, nor another policy.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -45,6 +46,11 @@ class HeldDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standing: tuple[Name, ...] = ()
     requests: tuple[Name, ...] = ()
     version: Name = ""
+
+    @property
+    def as_offered(self) -> str:
+        """How it is offered: files, schema, policy, and when it was put there. Approvals are for that."""
+        return hashlib.sha256(msgspec.msgpack.encode((self.public, self.source, self.version))).hexdigest()
 
 
 class Catalogue(Shelf[HeldDataset]):

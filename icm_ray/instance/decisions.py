@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from time import time
-from typing import Final
 
-from icm_ray.errors import InputError
 from icm_ray.instance.audit import AuditLog
-from icm_ray.instance.requests import Request, Requests
+from icm_ray.instance.moments import in_utc, moment
+from icm_ray.instance.request import Request
+from icm_ray.instance.requests import Requests
 
-__all__ = ["Decisions", "in_utc"]
-
-_MONTH: Final = 30 * 86_400.0
-
-
-def in_utc(seconds: float) -> str:
-    """A moment, in seconds since 1970, as people read it; "" for 0."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="seconds")[:19] if seconds else ""
+__all__ = ["Decisions", "approval_facts"]
 
 
-def _moment(text: str) -> float:
-    """Seconds since 1970; a month from now where nothing is said. Errors: `InputError`."""
-    if not text:
-        return time() + _MONTH
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"until {text}: a date or a time, such as 2027-01-01 or 2027-01-01T12:00") from None
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+def approval_facts(one: Request) -> dict[str, str]:
+    """What the log says of a request that was approved, by a person or by a rule."""
+    facts = {"number": str(one.number), "times": str(one.times), "until": in_utc(one.until), "digest": one.digest}
+    facts |= {"left_open": one.left_open} if one.left_open else {}
+    return facts | ({"rule": one.rule} if one.rule else {})
 
 
 class Decisions:
@@ -40,15 +27,17 @@ class Decisions:
         self._me, self._by = me, by
         self._requests, self._log = Requests(folder), AuditLog(folder)
 
-    def approve(self, number: int, times: int, until: str = "", params: Sequence[str] = ()) -> Request:
-        """Let a request be asked so many times, before a date or a time (UTC; a month, if not stated).
+    def approve(self, number: int, times: int, until: str = "", params: Sequence[str] = (), rule: str = "") -> Request:
+        """Let a request be asked so many times, before a date or a time (UTC; a month, if not stated). rule: write that
+        down as a rule of this name; "": approve this one alone.
 
         Errors: `InputError`, `InstanceError`.
         """
-        one = self._requests.approve(number, times, _moment(until), params)
-        facts = {"number": str(number), "times": str(times), "until": in_utc(one.until), "digest": one.digest}
-        facts |= {"left_open": one.left_open} if one.left_open else {}
-        self._log.add(self._me, "approved request", **facts, **self._by)
+        if rule:
+            one = self._requests.approve_by_rule(rule, number, times, moment(until), params)
+        else:
+            one = self._requests.approve(number, times, moment(until), params)
+        self._log.add(self._me, "approved request", **approval_facts(one), **self._by)
         return one
 
     def deny(self, number: int, reason: str) -> Request:

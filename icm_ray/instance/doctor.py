@@ -23,6 +23,7 @@ from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.finding import Finding, failed, ok, skipped, warning
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.roster import Roster
+from icm_ray.instance.rule_check import check_rules, is_over, offered
 from icm_ray.instance.settings import Settings, read_settings
 from icm_ray.private_folder import check_private
 
@@ -54,6 +55,7 @@ def examine(folder: Path, serving: bool) -> Iterator[Finding]:
     if settings is not None:
         yield from _key(folder, settings)
         yield from _contents(folder)
+        yield from _rules(folder)
         try:
             entries = AuditLog(folder).entries()
             yield ok("audit log", f"{len(entries)} entries, the chain holds")
@@ -123,6 +125,21 @@ def _contents(folder: Path) -> Iterator[Finding]:
             yield failed("datasets' files", away, "put them back; or icm data NAME --remove")
     except InstanceError as error:
         yield failed("roster and catalogue", error.message, _RESTORE)
+
+
+def _rules(folder: Path) -> Iterator[Finding]:
+    """What approves requests by itself, and whether it can."""
+    try:
+        found = check_rules(folder)
+        over = [rule.name for rule in found if is_over(rule, offered(folder))] if found else []
+    except InstanceError as error:
+        yield failed("rules", error.message, "correct rules.toml by hand: icm serve does not start with it")
+        return
+    if over:
+        said = f"{', '.join(over)}: what it is about was offered anew, and it approves nothing any more"
+        yield warning("rules", said, "icm approve NUMBER --rule NAME of a new request; remove the old rule")
+    else:
+        yield ok("rules", f"{len(found)} approve requests by themselves")
 
 
 def _there(paths: tuple[str, ...]) -> bool:

@@ -14,7 +14,8 @@ from typing import Final
 from icm_ray.errors import PolicyError
 from icm_ray.instance.canonical import Canonical, canonical
 from icm_ray.instance.parts import Part
-from icm_ray.instance.requests import Form, Request, Requests
+from icm_ray.instance.request import Form, Request
+from icm_ray.instance.requests import Requests
 from icm_ray.query.expressions.tree import Literal
 from icm_ray.runtime.orders.house import MayRun
 

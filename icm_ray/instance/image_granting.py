@@ -8,7 +8,8 @@ from typing import Final
 
 from icm_ray.instance.granting import use_of
 from icm_ray.instance.prediction_form import PredictionForm
-from icm_ray.instance.requests import Request, Requests
+from icm_ray.instance.request import Request
+from icm_ray.instance.requests import Requests
 from icm_ray.runtime.orders.house import PredictionFacts
 
 __all__ = ["ImageGranting"]

@@ -33,6 +33,7 @@ from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, successor
+from icm_ray.instance.rule_check import check_rules
 from icm_ray.instance.settings import WILDCARDS, read_settings
 from icm_ray.instance.status import Status, Taken, status_of
 from icm_ray.instance.tickets import Address
@@ -72,6 +73,7 @@ class Instance:
     def __init__(self, folder: Path) -> None:
         self.settings = settings = read_settings(folder)
         finish(folder)
+        check_rules(folder)
         self.key = InstanceKey.load(settings.name, folder)
         self._folder, self._rotations = folder, Rotations(folder)
         user = InstanceKey.load("user", folder / USERS)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from icm_ray.errors import FaultError, IcmError, InstanceError, PolicyError
 from icm_ray.instance.canonical import LARGEST
 from icm_ray.instance.files import changing, read, write
-from icm_ray.instance.requests import Reason
+from icm_ray.instance.request import Reason
 from icm_ray.payload import Name, Natural
 from icm_ray.runtime.orders.house import Origin
 

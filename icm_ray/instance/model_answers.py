@@ -11,7 +11,8 @@ from icm_ray.instance.jobs import RequestApproval
 from icm_ray.instance.models import HeldModel, ModelShelf, OfferedModel
 from icm_ray.instance.pictures import HeldPictures, OfferedPictures, PictureShelf
 from icm_ray.instance.prediction_form import AskedPrediction, PredictionForm, decode_prediction, form_of
-from icm_ray.instance.requests import Request, Requests
+from icm_ray.instance.request import Request
+from icm_ray.instance.requests import Requests
 from icm_ray.runtime.orders.house import (
     Allowed,
     HouseAnswer,
@@ -157,6 +158,8 @@ class ModelAnswers:
     ) -> None:
         if taken:
             facts["request"] = ", ".join(str(one.number) for one in taken)
+            if rules := ", ".join(dict.fromkeys(one.rule for one in taken if one.rule)):
+                facts["rule"] = rules
             facts["use"] = ", ".join(f"{one.used} of {one.times}" for one in taken)
         self._audit.add(asker, what, output=asked.output, images=str(asked.count), **facts)
 

@@ -1,4 +1,5 @@
-"""Questions of peers that wait for a person, or that a person has decided on: one file each, in an instance's folder.
+"""Questions of peers that wait for a person, or that a person or a rule has decided on: one file each, in an
+instance's folder.
 
 A use of an approval is written before it is granted: whatever fails after that, more than were approved are not
 granted, by however many threads, processes and restarts.
@@ -9,113 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import time
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from icm_ray.errors import Desynchronised, InputError, InstanceError, PolicyError
+from icm_ray.errors import InputError, InstanceError, PolicyError
 from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.files import changing, read, write
 from icm_ray.instance.parameters import parameters
-from icm_ray.instance.parts import Part, part_of
-from icm_ray.instance.prediction_form import PredictionForm
-from icm_ray.instance.ranges import Range, ranges_of
-from icm_ray.payload import Name, Natural, decode
+from icm_ray.instance.parts import Part
+from icm_ray.instance.ranges import ranges_of
+from icm_ray.instance.request import MOST_LETTERS, Form, Request
+from icm_ray.instance.rule_file import MOST_TIMES
+from icm_ray.instance.rules import Rules
 from icm_ray.runtime.orders.house import Origin
 
-__all__ = ["MOST_LETTERS", "Decision", "Form", "Reason", "Request", "Requests"]
+__all__ = ["Requests"]
 
 _WHAT: Final = "request"
 _OPEN: Final = 32
 """Requests of one peer that may wait at a time,"""
 _KEPT: Final = 128
 """and that are kept of it at all: those that are done with go first."""
-MOST_LETTERS: Final = 1000
-"""Of a reason."""
-_MOST_TIMES: Final = 1_000_000
-Form = Canonical | PredictionForm
-"""What an approval is for."""
-_CANONICAL: Final = msgspec.msgpack.Decoder(Canonical)
-_PREDICTION: Final = msgspec.msgpack.Decoder(PredictionForm)
-Decision = Literal["waiting", "approved", "denied"]
-Reason = Annotated[str, msgspec.Meta(max_length=MOST_LETTERS)]
-
-
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """number: from 1 on, in this instance. job: the asker's own name for it. question: its canonical form. digest: of
-    that. reason: of the asker, in its own words. since, until: seconds since 1970. said: why it was denied. times,
-    used: how often it may be asked, and was. datasets: the own ones that it reads. ranges: of what is left open.
-    kind: of what is asked.
-    """
-
-    number: int
-    asker: Name
-    job: Name
-    question: bytes
-    digest: str
-    reason: Reason
-    since: float
-    datasets: tuple[Name, ...]
-    state: Decision = "waiting"
-    said: Reason = ""
-    times: Natural = 0
-    used: Natural = 0
-    until: float = 0.0
-    ranges: tuple[Range, ...] = ()
-    kind: Origin = "question"
-
-    @property
-    def canonical(self) -> Form:
-        """Errors: `InstanceError`."""
-        try:
-            if self.kind == "prediction":
-                return decode(self.question, _PREDICTION, "a prediction", "the file")
-            return decode(self.question, _CANONICAL, "a question", "the file")
-        except Desynchronised:
-            raise InstanceError(f"request {self.number}: its file was damaged") from None
-
-    @property
-    def left_open(self) -> str:
-        """What an approval leaves open, in words; "" for nothing."""
-        return ", ".join(one.in_words for one in self.ranges)
-
-    def part(self, question: Form) -> Part | None:
-        """Which part of this one a question is, whether or not its values are within the ranges; None: of another one.
-
-        Errors: `InstanceError`.
-        """
-        approved = self.canonical
-        if not isinstance(approved, Canonical) or not isinstance(question, Canonical):  # a prediction has no parts
-            return Part(frozenset(), {}) if self.digest == question.digest else None
-        return part_of(question, approved, (one.name for one in self.ranges))
-
-    def allows(self, part: Part) -> bool:
-        """Whether its values are within the ranges."""
-        return all(one.holds(part.values[one.name]) for one in self.ranges)
-
-    def covers(self, question: Form) -> bool:
-        """Whether this is the question, with values within the ranges, or a part of it. Errors: `InstanceError`."""
-        part = self.part(question)
-        return part is not None and self.allows(part)
-
-    def stands(self, now: float) -> bool:
-        """Whether it is approved, used up or not."""
-        return self.state == "approved" and now < self.until
-
-    def left(self, now: float) -> int:
-        """How often it may still be asked."""
-        return max(0, self.times - self.used) if self.stands(now) else 0
-
-    def condition(self, now: float) -> str:
-        """In a word or two: waiting, approved, denied, used up, expired."""
-        if self.state != "approved":
-            return self.state
-        return "expired" if now >= self.until else "approved" if self.left(now) else "used up"
-
-    def done(self, now: float) -> bool:
-        """Whether nothing can follow from it any more."""
-        return self.state != "waiting" and not self.left(now)
 
 
 class _Facts(NamedTuple):
@@ -130,9 +47,12 @@ _Stamp = tuple[int, int]  # of a file: its inode, and when it was written
 
 
 class Requests:
-    """In an instance's folder. For any thread and process of this user. clock: seconds since 1970."""
+    """In an instance's folder. For any thread and process of this user. clock: seconds since 1970. What a rule
+    approved is read as that says it now: a rule that is changed is so for what it approved before, too.
+    """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time) -> None:
+        self.rules = Rules(folder, clock)
         self._folder, self._clock = folder / "requests", clock
         self._lock = self._folder / "all"
         self._known: dict[int, tuple[_Stamp, _Facts]] = {}
@@ -173,7 +93,8 @@ class Requests:
 
     def find(self, number: int) -> Request | None:
         """None where there is none of that number."""
-        return read(self._path(number), Request, _WHAT)
+        found = read(self._path(number), Request, _WHAT)
+        return self.rules.seen(found) if found is not None and found.rule else found
 
     def of(self, number: int) -> Request:
         """Errors: `InstanceError` where there is none of that number."""
@@ -191,13 +112,15 @@ class Requests:
                     raise InstanceError("there is another request of that name")
                 return known
             own = self._where(numbers, lambda facts: facts.asker == asker)
-            if sum(one.state == "waiting" for one in own) >= _OPEN:
+            waiting = sum(one.state == "waiting" for one in own)
+            if waiting >= _OPEN and self.rules.covering(asker, question) is None:
                 raise InstanceError(f"{_OPEN} requests of {asker} wait already, which is the limit")
             now = self._clock()
             if len(own) >= _KEPT:
-                gone = next((one for one in own if one.done(now)), None)
-                if gone is None:
+                over = [one for one in own if one.rule or one.done(now)]  # a rule approves the same again
+                if not over:
                     raise InstanceError(f"{_KEPT} requests of {asker} are here, which is the limit")
+                gone = min(over, key=lambda one: (one.state == "denied", one.number))  # denials hold the longest
                 self._path(gone.number).unlink(missing_ok=True)
             number = max(numbers, default=0) + 1
             datasets = tuple(name for name, _ in question.versions)
@@ -211,18 +134,49 @@ class Requests:
         """Let a request be asked so many times from now on, before a time. params: what is left open, as `ranges_of`
         takes it; for all values of these together, so many times. Errors: `InstanceError`, `InputError`.
         """
-        if not 1 <= times <= _MOST_TIMES:
-            raise InputError(f"{times} times: 1 to {_MOST_TIMES}")
+        self._check_limits(times, until)
+        ranges = ranges_of(params, parameters(self.of(number).canonical)) if params else ()
+        facts = {"times": times, "used": 0, "until": until, "ranges": ranges}
+        return self._decide(number, state="approved", said="", rule="", terms="", **facts)
+
+    def approve_by_rule(self, name: str, number: int, times: int, until: float, params: Sequence[str] = ()) -> Request:
+        """Write a rule of what `approve` would approve, which approves this request and later ones within it, so many
+        times together. Errors: those of `approve`, and of `Rules.add`.
+        """
+        self._check_limits(times, until)
+        rule = self.rules.add(name, self.of(number), times, until, params)
+        return self.rules.seen(self._decide(number, state="approved", said="", rule=name, terms=rule.terms))
+
+    def settle(self, number: int) -> Request | None:
+        """Approve a request that waits where a rule does, and nobody has denied the same question; None: it stays as it
+        is. Errors: `InstanceError`.
+        """
+        if not self.rules.all:
+            return None
+        with changing(self._lock):
+            found = self.find(number)
+            if found is None or found.state != "waiting":
+                return None
+            facts = found.asker, found.digest
+            same = self._where(self._numbers(), lambda one: (one.asker, one.digest) == facts)
+            rule = self.rules.covering(found.asker, found.canonical)
+            if rule is None or any(one.state == "denied" for one in same):
+                return None
+            ruled = replace(found, state="approved", said="", rule=rule.name, terms=rule.terms)
+            write(self._path(number), ruled, _WHAT)
+            return self.rules.seen(ruled)
+
+    def _check_limits(self, times: int, until: float) -> None:
+        if not 1 <= times <= MOST_TIMES:
+            raise InputError(f"{times} times: 1 to {MOST_TIMES}")
         if not until > self._clock():
             raise InputError("until: that is over")
-        ranges = ranges_of(params, parameters(self.of(number).canonical)) if params else ()
-        return self._decide(number, state="approved", times=times, used=0, until=until, said="", ranges=ranges)
 
     def deny(self, number: int, reason: str) -> Request:
         """Refuse a request, also one that was approved. Errors: `InstanceError`, `InputError`."""
         if len(reason) > MOST_LETTERS:
             raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")
-        return self._decide(number, state="denied", said=reason, times=0, until=0.0, ranges=())
+        return self._decide(number, state="denied", said=reason, times=0, until=0.0, ranges=(), rule="", terms="")
 
     def stands(self, used: Request) -> bool:
         """Whether an approval that a use was taken of was neither taken back, nor given anew, nor has expired. Errors:
@@ -256,7 +210,10 @@ class Requests:
             if found is None:
                 raise PolicyError(_why(same or [one for one in own if one.part(question) is not None], now, question))
             used = replace(found, used=found.used + 1)
-            write(self._path(found.number), used, _WHAT)
+            if used.rule:
+                self.rules.take(used.rule)
+            else:
+                write(self._path(found.number), used, _WHAT)
             return used
 
     def standing(self, used: Request, question: Canonical) -> Part | None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import icm_ray as icm
 from icm_ray.instance.canonical import Canonical
-from icm_ray.instance.requests import Request, Requests
+from icm_ray.instance.request import Request
+from icm_ray.instance.requests import Requests
 from icm_ray.query.expressions.tree import apply, literal
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.question import Asked, Question

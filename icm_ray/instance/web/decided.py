@@ -14,7 +14,7 @@ from icm_ray.instance.jobs import Jobs
 from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.parameters import parameters
 from icm_ray.instance.pictures import PictureShelf
-from icm_ray.instance.requests import Request as Asked
+from icm_ray.instance.request import Request as Asked
 from icm_ray.instance.requests import Requests
 from icm_ray.instance.web.request import Refusal, Request
 
@@ -83,7 +83,8 @@ class Decided:
             raise InputError(f"{times!r} is no number of times")
         opened = {name.removeprefix(_OPEN): text for name, text in form.items() if name.startswith(_OPEN)}
         params = [f"{name}={text.strip()}" for name, text in opened.items() if text.strip()]
-        self._decisions.approve(one.number, int(times), form.get("until", "").strip(), params)
+        until, rule = form.get("until", "").strip(), form.get("rule", "").strip()
+        self._decisions.approve(one.number, int(times), until, params, rule)
         return f"/request?number={one.number}"
 
     def deny(self, request: Request) -> str:

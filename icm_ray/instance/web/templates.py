@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from icm_ray.errors import UnsupportedError
-from icm_ray.instance.decisions import in_utc
+from icm_ray.instance.moments import in_utc
 
 __all__ = ["Templates"]
 
@@ -48,7 +48,8 @@ _PAGES: Final = {
 {% for one, condition in requests %}
 <tr><td class="short"><a href="{{ at }}/request?number={{ one.number }}">Request {{ one.number }}</a></td>
 <td data-is="asker">{{ one.asker }}</td><td data-is="datasets">{{ one.datasets | join(", ") }}</td>
-<td><span class="state {{ one.state if condition == one.state }}">{{ condition }}</span></td>
+<td><span class="state {{ one.state if condition == one.state }}">{{ condition }}</span>
+{{- ", by rule " ~ one.rule if one.rule }}</td>
 <td class="short"{% if one.times %} data-is="used">{{ one.used }} of {{ one.times }}{% else %}>{% endif %}</td>
 <td class="short"{% if one.until %} data-is="until">{{ one.until | in_utc }}{% else %}>{% endif %}</td>
 <td class="short" data-is="came">{{ one.since | in_utc }}</td>
@@ -62,6 +63,7 @@ _PAGES: Final = {
 <section><dl>
 <dt>State</dt><dd><span class="state {{ one.state if condition == one.state }}">{{ condition }}</span></dd>
 {% if one.times %}<dt>Used</dt><dd>{{ one.used }} of {{ one.times }}, until {{ one.until | in_utc }} UTC</dd>{% endif %}
+{% if one.rule %}<dt>Approved by</dt><dd>rule {{ one.rule }}, for all that it approves together</dd>{% endif %}
 {% if one.left_open %}<dt>Left open</dt><dd>{{ one.left_open }}</dd>{% endif %}
 {% if one.said %}<dt>Denied because</dt><dd>{{ one.said }}</dd>{% endif %}
 <dt>Datasets</dt><dd>{{ one.datasets | join(", ") }}</dd>
@@ -85,6 +87,8 @@ _PAGES: Final = {
 <label>Left open: {{ parameter }} (empty: {{ value }} alone)
 <input name="open.{{ parameter }}" placeholder="from..to, or one|another" autocomplete="off"></label>
 {% endfor %}
+<label>A rule of this name, which approves it whenever it is requested again (empty: none)
+<input name="rule" maxlength="64" autocomplete="off"></label>
 <button class="first"{{ " disabled" if fault }}>Approve</button>
 <p class="faint">Exactly this question, for {{ one.asker }}{{ ", but for what is left open" if parameters }}.
 Its uses are counted from 0.</p>

@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
 from icm_ray.errors import InstanceError
-from icm_ray.instance.files import changing, read_bytes
+from icm_ray.instance.files import changing
 from icm_ray.payload import Natural
 
 __all__ = ["AuditLog", "Entry", "Head", "chained"]
@@ -27,6 +29,12 @@ _FILE: Final = "audit.jsonl"
 _START: Final = "0" * 64
 _TAIL: Final = 1 << 16
 """An entry is shorter than that."""
+_LONG: Final = 1000
+"""Letters of a fact. Of a longer one an entry has the beginning, and the digest of all of it: what is done is written
+down, however much was said."""
+_BEGINNING: Final = 200
+_KNOWN: Final = 64
+"""Places of the file that are remembered."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +58,13 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hash: Annotated[str, msgspec.Meta(min_length=64, max_length=64)] = _START
 
 
+class _Place(NamedTuple):
+    """Between two lines of the file. head: of the entries before it. offset: bytes."""
+
+    head: Head
+    offset: int
+
+
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entry: msgspec.Raw
     hash: str
@@ -64,18 +79,29 @@ def chained(previous: str, digest: bytes) -> str:
     return hashlib.sha256(bytes.fromhex(previous) + digest).hexdigest()
 
 
+_TOP: Final = _Place(Head(), 0)
+
+
+def _shortened(fact: str) -> str:
+    if len(fact) <= _LONG:
+        return fact
+    digest = hashlib.sha256(fact.encode(errors="surrogatepass")).hexdigest()
+    return f"{fact[:_BEGINNING]}... ({len(fact)} letters, SHA-256 {digest})"
+
+
 class AuditLog:
     """In an instance's folder. For any thread and process of this user."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _FILE
+        self._known: deque[tuple[Head, _Place]] = deque(maxlen=_KNOWN)  # heads, and the place before their last entry
 
     def add(self, who: str, what: str, **facts: str) -> None:
         """Write a line; it is on the disk when this returns. Errors: `InstanceError`."""
         with changing(self._path):
             head = self._head()
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            body = msgspec.json.encode(Entry(head.entries, now, who, what, facts, head.hash, secrets.token_hex(16)))
+            now, said = datetime.now(UTC).isoformat(timespec="seconds"), {key: _shortened(facts[key]) for key in facts}
+            body = msgspec.json.encode(Entry(head.entries, now, who, what, said, head.hash, secrets.token_hex(16)))
             after = chained(head.hash, hashlib.sha256(body).digest())
             line = msgspec.json.encode(_Line(msgspec.Raw(body), after)) + b"\n"
             if len(line) > _TAIL:
@@ -118,39 +144,67 @@ class AuditLog:
         """All of them, the chain held. Errors: `InstanceError` naming the line where it is broken."""
         return [entry for entry, _, _ in self._read()]
 
+    def first(self) -> Entry | None:
+        """Errors: those of `entries`."""
+        return next((entry for entry, _, _ in self._read()), None)
+
     def hashes(self) -> list[str]:
         """After 0, 1, ... entries. Errors: those of `entries`."""
-        return [_START, *(after for _, _, after in self._read())]
+        return [_START, *(place.head.hash for _, _, place in self._read())]
 
     def since(self, head: Head, most: int) -> bytes | None:
         """The digests of the entries that follow a head, 32 bytes each, so many at most; None where the log does not
-        contain that. Errors: those of `entries`.
+        contain that. Whoever asks on from where an answer ended has the log read on from there. Errors: those of
+        `entries`, as far as it is read.
         """
-        found, at = bytearray(), Head()
-        follows = head == at
-        for entry, digest, after in self._read():
-            if follows and len(found) < most * len(digest):
+        for place in [place for known, place in list(self._known) if known == head]:
+            with suppress(InstanceError):  # it is another file now
+                if (found := self._since(head, most, place)) is not None:
+                    return found
+        return self._since(head, most, _TOP)
+
+    def _since(self, head: Head, most: int, start: _Place) -> bytes | None:
+        """The same, of the part of the log behind a place."""
+        found, before = bytearray(), start
+        follows = start.head == head
+        for _, digest, place in self._read(start):
+            if follows:
                 found += digest
-            at = Head(entry.number + 1, after)
-            follows = follows or at == head
+                if len(found) == most * len(digest):
+                    self._known.append((place.head, before))
+                    break
+            before, follows = place, follows or place.head == head
         return bytes(found) if follows else None
 
-    def _read(self) -> Iterator[tuple[Entry, bytes, str]]:
-        """Each entry, its digest, and the hash after it."""
-        last = _START
-        for number, text in enumerate((read_bytes(self._path) or b"").splitlines()):
-            try:
-                line = _LINES.decode(text)
-                entry = _ENTRIES.decode(line.entry)
-            except (msgspec.MsgspecError, ValueError):
-                raise self._wrong(f"line {number + 1} is no entry") from None
-            digest = hashlib.sha256(line.entry).digest()
-            if (entry.number, entry.previous) != (number, last):
-                raise self._wrong(f"line {number + 1} does not follow from the one before")
-            if chained(last, digest) != line.hash:
-                raise self._wrong(f"line {number + 1} was changed")
-            yield entry, digest, line.hash
-            last = line.hash
+    def _read(self, start: _Place = _TOP) -> Iterator[tuple[Entry, bytes, _Place]]:
+        """Each entry behind a place, its digest, and the place behind it."""
+        place = start
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(start.offset)
+                for text in stream:
+                    entry, digest, after = self._held(text, place.head)
+                    place = _Place(Head(entry.number + 1, after), place.offset + len(text))
+                    yield entry, digest, place
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._wrong(f"cannot be read: {error.strerror}") from None
+
+    def _held(self, text: bytes, before: Head) -> tuple[Entry, bytes, str]:
+        """An entry that a line has, its digest, and the hash after it, held against the head before."""
+        number = before.entries
+        try:
+            line = _LINES.decode(text)
+            entry = _ENTRIES.decode(line.entry)
+        except (msgspec.MsgspecError, ValueError):
+            raise self._wrong(f"line {number + 1} is no entry") from None
+        digest = hashlib.sha256(line.entry).digest()
+        if (entry.number, entry.previous) != (number, before.hash):
+            raise self._wrong(f"line {number + 1} does not follow from the one before")
+        if chained(before.hash, digest) != line.hash:
+            raise self._wrong(f"line {number + 1} was changed")
+        return entry, digest, line.hash
 
     def _wrong(self, what: str) -> InstanceError:
         return InstanceError(f"{self._path}: {what}", path=str(self._path))

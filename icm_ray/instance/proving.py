@@ -69,7 +69,8 @@ def verify(me: str, folder: Path, ask: Ask) -> Iterator[Finding]:
     except InstanceError as error:
         yield failed("own log", error.message, "it was changed after it was written: compare with a backup")
         return
-    first = log.entries()[0].time[:19].replace("T", " ") if len(hashes) > 1 else "nothing yet"
+    began = log.first()
+    first = began.time[:19].replace("T", " ") if began is not None else "nothing yet"
     yield ok("own log", f"{len(hashes) - 1} entries, the chain holds from the first one on ({first})")
     own = _own_certificates(me, folder)
     for peer in Roster(folder).peers.values():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 import icm_ray as icm
 from cluster.cli.main import app
+from icm_ray.instance import audit as audit_file
 from icm_ray.instance import heads as heads_file
 from icm_ray.instance.audit import AuditLog, Head, chained
+from icm_ray.instance.decisions import Decisions
 from icm_ray.instance.found import found
 from icm_ray.instance.heads import Heads, Kept, signed_head
 from icm_ray.instance.keys import InstanceKey
@@ -18,6 +22,7 @@ from icm_ray.instance.messages import Forward
 from icm_ray.instance.proving import AskLog, LogPart, verify
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.settings import Settings
+from tests.instance.asked import requested
 
 
 class Two:
@@ -188,6 +193,50 @@ def test_a_digest_tells_nothing_of_an_entry(tmp_path):
     one, two = (AuditLog(tmp_path / name) for name in ("one", "two"))
     assert one.since(Head(), 1) != two.since(Head(), 1)
     assert one.head() == Head(1, chained(Head().hash, one.since(Head(), 1)))
+
+
+def test_a_log_is_shown_in_parts_and_read_once(two, monkeypatch):
+    two.work(40)
+    read, decode = [], audit_file._ENTRIES.decode
+    monkeypatch.setattr(audit_file, "_ENTRIES", SimpleNamespace(decode=lambda line: read.append(1) or decode(line)))
+    at, parts = Head(), []
+    while part := two.theirs.since(at, 4):
+        for place in range(0, len(part), 32):
+            at = Head(at.entries + 1, chained(at.hash, part[place : place + 32]))
+        parts.append(len(part) // 32)
+    assert (at, sum(parts)) == (two.theirs.head(), 43)
+    assert len(read) < 43 + 2 * len(parts), "each part goes on where the one before ended"
+    assert two.theirs.since(Head(2, "0" * 64), 4) is None
+
+
+@pytest.mark.parametrize("kept", [0, 3, 7])
+def test_another_log_in_its_place_is_not_read_on(two, tmp_path, kept):
+    """... from where an answer has ended, whether it is shorter or longer."""
+    two.work(5)
+    part = two.theirs.since(Head(), 4)
+    at = Head()
+    for place in range(0, len(part), 32):
+        at = Head(at.entries + 1, chained(at.hash, part[place : place + 32]))
+    path = tmp_path / "bob" / "audit.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:kept]))
+    assert (two.theirs.since(at, 4) is None) == (kept < 4)
+    two.work(12)
+    assert (two.theirs.since(at, 4) is None) == (kept < 4)
+
+
+def test_what_was_said_at_length_is_written_down_by_its_digest(tmp_path):
+    """An approval and its entry go together, however many values it leaves open."""
+    number = requested(tmp_path, 1, "").number
+    many = "|".join(str(65 + 1_000_000 * one) for one in range(9000))
+    one = Decisions("alice", tmp_path).approve(number, 1, params=[f"age={many}"])
+    (entry,) = AuditLog(tmp_path).entries()
+    assert len(one.left_open) > 1 << 16
+    assert entry.facts["number"] == str(number)
+    assert entry.facts["left_open"].startswith(one.left_open[:100])
+    assert hashlib.sha256(one.left_open.encode()).hexdigest() in entry.facts["left_open"]
+    AuditLog(tmp_path).add("bob", "question", **{f"fact{place}": "\x00" * 1000 for place in range(9)})
+    assert len(AuditLog(tmp_path).entries()) == 2
 
 
 # --- with every lane ----------------------------------------------------------------------------------------------

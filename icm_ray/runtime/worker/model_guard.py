@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -122,12 +123,11 @@ class ModelGuard:
             raise ProgramError(f"{self._name} has no weights to load")
         _, model, found = self._loading
         try:
-            with Path(found.path).open("rb") as file:  # one open file, whatever takes its name; read twice, never held
-                if hashlib.file_digest(file, "sha256").hexdigest() != found.digest:
-                    raise ValueError("its bytes are others than when it was offered")
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as arrays:
-                    return {name: np.ascontiguousarray(arrays[name], np.uint64) for name in names}
+            payload = Path(found.path).read_bytes()  # once: what has that digest is what is loaded
+            if hashlib.sha256(payload).hexdigest() != found.digest:
+                raise ValueError("its bytes are others than when it was offered")
+            with np.load(BytesIO(payload), allow_pickle=False) as arrays:
+                return {name: np.ascontiguousarray(arrays[name], np.uint64) for name in names}
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise SourceError(f"the weights of the model {model!r} cannot be read: {error}", path=found.path) from None
 

@@ -282,6 +282,8 @@ class Answers:
                 held = self._opens(asker, dataset)
                 self._audit.add(asker, "opened", dataset=dataset)
                 return Held(held.source, _named(self.name, held))
+            case MayRun(back=True):
+                self._granting.give_back(asker, call)
             case MayRun(kind=kind, asked=asked, datasets=datasets):
                 read = {name: self._opens(asker, name) for name in datasets}
                 digest = hashlib.sha256(asked).hexdigest()

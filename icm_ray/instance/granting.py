@@ -1,5 +1,9 @@
 """Runs of questions under approvals: each takes one use, however many jobs of however many lanes it is made of, and
 however many parts it is asked in.
+
+A use is on the disk before a job is allowed, and stays there: whatever fails, and whoever ends in between, none is free.
+A job that did not begin leaves its place in its run, for the same part with the same values alone. So nobody prepares
+other ones for nothing, to see which of them an owner's rows refuse.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from icm_ray.errors import PolicyError
 from icm_ray.instance.canonical import Canonical, canonical
@@ -27,8 +33,8 @@ _MOST: Final = 1024
 
 @dataclass
 class _Run:
-    """What one use was taken for. stages: by what was asked to the byte, those that ran. steps: of the statistics, each
-    once. values: of what the approval leaves open.
+    """What one use was taken for. stages: by what was asked to the byte, those that ran. steps: of the statistics that
+    it asks, each once. values: of what the approval leaves open.
     """
 
     asker: str
@@ -36,18 +42,33 @@ class _Run:
     request: Request
     values: Mapping[str, Literal]
     stages: dict[bytes, set[int]] = field(default_factory=dict)
-    steps: set[tuple[int, int]] = field(default_factory=set)
+    steps: dict[bytes, frozenset[tuple[int, int]]] = field(default_factory=dict)
 
     def takes(self, asked: bytes, part: Part, stage: int) -> bool:
         """Whether a job is of this run: a stage that did not run of what it asked, or steps that it did not ask."""
-        if part.values != self.values:
-            return False
-        return stage not in self.stages[asked] if asked in self.stages else self.steps.isdisjoint(part.steps)
+        if asked in self.stages:
+            return stage not in self.stages[asked]
+        return all(part.steps.isdisjoint(steps) for steps in self.steps.values())
 
     def add(self, asked: bytes, part: Part, stage: int) -> None:
         """Count a job as one of this run."""
-        self.steps |= part.steps
+        self.steps[asked] = part.steps
         self.stages.setdefault(asked, set()).add(stage)
+
+    def give_back(self, asked: bytes, stage: int) -> bool:
+        """Whether a job was one of this run, which it is no more."""
+        ran = self.stages.get(asked, set())
+        if stage not in ran:
+            return False
+        ran.remove(stage)
+        if not ran:
+            del self.stages[asked], self.steps[asked]
+        return True
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        """Runs of one approval with the same values have the same parts."""
+        return self.request.number, msgspec.msgpack.encode(dict(self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +116,22 @@ class Granting:
             self._runs.append(run)
             return Taken(request, ", ".join(f"{name} {one.value}" for name, one in part.values.items()))
 
+    def give_back(self, asker: str, call: MayRun) -> None:
+        """A job that was allowed did not begin: its run has room for it again."""
+        asked = hashlib.sha256(call.asked).digest()
+        with self._lock:
+            own = [run for run in self._runs if (run.asker, run.session) == (asker, call.session)]
+            next((run for run in reversed(own) if run.give_back(asked, call.stage)), None)
+
     def _goes_on(self, asker: str, call: MayRun, question: Canonical, asked: bytes) -> bool:
         """Whether a job is of a run that took a use already, of an approval that still stands."""
-        parts: dict[int, Part | None] = {}
+        parts: dict[tuple[int, bytes], Part | None] = {}
         for run in self._runs:
             if (run.asker, run.session) != (asker, call.session):
                 continue
-            number = run.request.number
-            if number not in parts:
-                parts[number] = self._requests.standing(run.request, question)
-            part = parts[number]
+            if run.key not in parts:
+                parts[run.key] = self._requests.standing(run.request, question, run.values)
+            part = parts[run.key]
             if part is not None and run.takes(asked, part, call.stage):
                 run.add(asked, part, call.stage)
                 return True

@@ -22,7 +22,7 @@ from icm_ray.query.merge import Merge
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.selection import Selection
 
-__all__ = ["Parameter", "filled", "parameters", "with_rows"]
+__all__ = ["Parameter", "filled", "parameters", "with_rows", "with_values"]
 
 _MOST: Final = 256
 """Literals of a question; one with more has no parameters."""
@@ -70,12 +70,21 @@ def filled(
     if not left_open:
         return approved, {}
     own = {one.name: one.literal for one in parameters(question) if one.name in left_open}
-    taken = {
-        one.place: replace(one.literal, value=own[one.name].value)  # of the approved kind
-        for one in parameters(approved)
-        if one.name in own
-    }
-    return (_with(approved, taken), own) if len(taken) == len(left_open) else None
+    if left_open - own.keys() or left_open - {one.name for one in parameters(approved)}:
+        return None
+    return with_values(approved, own), own
+
+
+def with_values(approved: Canonical, values: Mapping[str, Literal]) -> Canonical:
+    """An approved question with these values, by name, where it has them."""
+    return _with(
+        approved,
+        {
+            one.place: replace(one.literal, value=values[one.name].value)  # of the approved kind
+            for one in parameters(approved)
+            if one.name in values
+        },
+    )
 
 
 def _compared(condition: Of | None) -> tuple[Compared, ...]:

@@ -15,14 +15,14 @@ import msgspec
 from msgspec.structs import replace
 
 from icm_ray.instance.canonical import Canonical
-from icm_ray.instance.parameters import filled, with_rows
+from icm_ray.instance.parameters import filled, with_rows, with_values
 from icm_ray.query.expressions.tree import Literal
 from icm_ray.query.question import Asked, Question
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.statistics.rank_search import RankSearch
 from icm_ray.query.tasks import GroupKey
 
-__all__ = ["Part", "part_of"]
+__all__ = ["Part", "part_of", "part_with"]
 
 _bytes: Final = msgspec.msgpack.encode
 
@@ -52,6 +52,16 @@ def part_of(question: Canonical, approved: Canonical, names: Iterable[str]) -> P
         return None
     after = len(approved.asked.what.statistics) if isinstance(approved.asked.what, Question) else 0
     return Part(frozenset((after + place, step) for place, step in found.steps), found.values)
+
+
+def part_with(question: Canonical, approved: Canonical, values: Mapping[str, Literal]) -> Part | None:
+    """The same, of an approved question with these values where it is left open: a part need not have all of them."""
+    made = with_values(approved, values)
+    if approved.follows is not None:
+        then = with_values(replace(approved, asked=approved.follows, follows=None), values)
+        made = replace(made, follows=then.asked)
+    found = part_of(question, made, ())
+    return None if found is None else Part(found.steps, values)
 
 
 def _groups(approved: Canonical) -> int:

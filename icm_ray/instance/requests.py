@@ -7,7 +7,7 @@ granted, by however many threads, processes and restarts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import time
 from typing import Final, NamedTuple
@@ -19,11 +19,12 @@ from icm_ray.errors import InputError, InstanceError, PolicyError
 from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.files import changing, read, write
 from icm_ray.instance.parameters import parameters
-from icm_ray.instance.parts import Part
+from icm_ray.instance.parts import Part, part_with
 from icm_ray.instance.ranges import ranges_of
 from icm_ray.instance.request import MOST_LETTERS, Form, Request
 from icm_ray.instance.rule_file import MOST_TIMES
 from icm_ray.instance.rules import Rules
+from icm_ray.query.expressions.tree import Literal
 from icm_ray.runtime.orders.house import Origin
 
 __all__ = ["Requests"]
@@ -216,15 +217,17 @@ class Requests:
                 write(self._path(found.number), used, _WHAT)
             return used
 
-    def standing(self, used: Request, question: Canonical) -> Part | None:
-        """The part of a request that a question is, where a use was taken before: None where that has ended since, or
-        leaves something else open. Errors: `InstanceError`.
+    def standing(self, used: Request, question: Canonical, values: Mapping[str, Literal]) -> Part | None:
+        """The part of a request that a question is, where a use was taken before, with these values: None where that
+        has ended since, or leaves something else open. Errors: `InstanceError`.
         """
         now = self.find(used.number)
         if now is None or now.state != "approved" or now.until <= self._clock() or now.ranges != used.ranges:
             return None
-        part = now.part(question) if now.digest == used.digest else None
-        return part if part is not None and now.allows(part) else None
+        approved = now.canonical
+        if now.digest != used.digest or not isinstance(approved, Canonical):
+            return None
+        return part_with(question, approved, values)
 
 
 def _why(same: list[Request], now: float, question: Form) -> str:

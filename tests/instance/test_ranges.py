@@ -364,6 +364,23 @@ def test_a_lying_driver_changes_nothing_but_the_value(registry):
     assert bob.requests.of(number).used == 1
 
 
+def test_what_did_not_begin_leaves_no_place_for_other_values(registry):
+    """Nobody prepares one value after the other, to see which of them rows refuse."""
+    frame, bob = registry
+    handle = frame[frame["year"] >= 2020]["age"].sum().request()
+    number = number_of(bob, handle)
+    bob.requests.approve(number, 1000, LATER, ["year=2016..2025"])
+    (name,) = handle._job.datasets
+    call = MayRun("question", handle._job.question, ("registry",), {name: "registry"}, handle._job.parties, "v" * 16)
+
+    def used(year, back=False):
+        told(bob, msgspec.structs.replace(changed(call, of_kind(year, "int")), back=back))
+        return bob.requests.of(number).used
+
+    assert [used(2023), used(2023, back=True), used(2022), used(2022, back=True)] == [1, 1, 2, 2]
+    assert [used(2023), used(2022), used(2023)] == [2, 2, 3]
+
+
 def lies_of(call):
     names = ("column", "recipient", "one more", "policy", "unused node", "missing values", "turned", "no filter")
     return [lambda asked, name=name: lies(asked)[name] for name in names]

@@ -19,6 +19,7 @@ from icm_ray.instance.jobs import AskRequest, Decided, Job, Jobs, Outbox, Reques
 from icm_ray.instance.offer import offer
 from icm_ray.instance.requests import Requests
 from icm_ray.query.question import decode_asked, encode_asked
+from icm_ray.query.row_set import Earlier
 from icm_ray.runtime.orders.house import MayRun
 from tests.instance.conftest import rows
 
@@ -184,6 +185,34 @@ def test_a_stage_that_runs_again_is_another_use(approved):
 
     told(bob, changed(msgspec.structs.replace(call, session="s" * 16), in_another_lane))
     assert bob.requests.of(number).used - before == 4
+
+
+def later_told(asked):
+    """Once it is known what others asked."""
+    earlier = (Earlier(asked.facts[0].source, ()),)
+    return msgspec.structs.replace(asked, what=msgspec.structs.replace(asked.what, earlier=earlier))
+
+
+def test_a_job_that_did_not_begin_leaves_its_place_in_the_use(approved):
+    """... for the same question alone, also once it says what others asked meanwhile; what ran leaves none."""
+    bob, number, call = approved
+    call = msgspec.structs.replace(call, session="b" * 16)
+    again, before = changed(call, later_told), bob.requests.of(number).used
+
+    def used(call, **facts):
+        told(bob, msgspec.structs.replace(call, **facts))
+        return bob.requests.of(number).used - before
+
+    assert used(call) == 1
+    for elsewhere in ({"session": "c" * 16}, {"stage": 1}):
+        assert used(call, back=True, **elsewhere) == 1
+    told(bob, msgspec.structs.replace(call, back=True), "mallory")
+    assert used(call) == 2, "nobody gave it back"
+    assert used(call, back=True) == 2
+    assert [used(again), used(again, stage=1)] == [2, 2]
+    assert [used(call, back=True), used(again)] == [2, 2], "and the one before"
+    assert used(again) == 3
+    assert [used(again, back=True), used(again, session="c" * 16)] == [3, 4], "another session has none of it"
 
 
 def test_a_dataset_that_is_offered_anew_ends_approvals(approved, studies):

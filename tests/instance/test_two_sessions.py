@@ -55,6 +55,32 @@ def test_in_turn(sessions):
             asked(session, 40, 98)
 
 
+@pytest.fixture
+def counted(sessions, organisations):
+    """Rows of alice's own, and of bob's, about which she may request questions."""
+    path = organisations["bob"][0].parent / "counted.parquet"
+    ROWS.to_parquet(path)
+    organisations["alice"][1]._answers._outbox._fresh = 0.0
+    for name, requests in (("alice", ()), ("bob", ("alice",))):
+        offer(organisations[name][1].catalogue, "counted", [str(path)], icm.Policy(min_rows=10), (), requests)
+    yield {"alice": "counted", "bob": "counted"}
+    for name in ("alice", "bob"):
+        organisations[name][1].catalogue.remove("counted")
+
+
+def test_a_question_that_came_too_late_takes_one_use(sessions, organisations, counted):
+    """Of bob's approval, where alice's worker has heard of her other session's question: it is asked again."""
+    mine, again = (sessions[0][name] for name in ("alice", "alice again"))
+    requests = organisations["bob"][1].requests
+    frame, elsewhere = mine.frame(counted), again.peer("alice")["counted"]
+    handle = frame[frame["age"] >= 20]["cost"].sum().request()
+    (number,) = [one.number for one in requests.all if one.job == handle.id]
+    requests.approve(number, 1, 4e9)
+    assert elsewhere[elsewhere["age"] >= 60]["cost"].sum().reveal() == wanted(60)
+    assert handle.result() == 2 * wanted(20)
+    assert requests.of(number).used == 1
+
+
 def test_at_the_same_time(sessions):
     """Four questions of each, as soon as they can be asked."""
     edges = {name: range(place, 12, 3) for place, name in enumerate(sessions[0])}

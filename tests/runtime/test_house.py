@@ -74,6 +74,23 @@ def test_what_counts_is_asked_each_time(joined):
     assert [call.stage for call in link.asked] == [0, 0, 1]
 
 
+def test_what_counted_is_given_back_unless_it_began(joined):
+    house, link, _ = joined()
+    house.may("question", b"standing", NAMES)
+    house.give_back()
+    assert not link.asked.pop().back
+    link.answer = Allowed(counted=True)
+    house.may("question", b"one", NAMES, 1, "bob")
+    (allowed,) = link.asked
+    for _ in range(2):
+        house.give_back()
+    assert link.asked[1:] == [msgspec.structs.replace(allowed, back=True)]
+    house.may("question", b"one", NAMES, 2)
+    house.begin()
+    house.give_back()
+    assert len(link.asked) == 3
+
+
 def test_a_late_answer_allows_nothing(joined):
     house, link, gone = joined(patience=0.0)
     link.answer = None

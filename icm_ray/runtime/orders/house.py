@@ -135,6 +135,7 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
 
     names: by the name of a dataset in the question, that of the catalogue. parties: of the lane, in order. session,
     lane, stage: which job it is; a run of a question has each of them once. to: whom results are for; "": the asker.
+    back: the job that was allowed, and counted, did not begin.
     """
 
     kind: Origin
@@ -146,6 +147,7 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     lane: int = 0
     stage: int = 0
     to: Name = ""
+    back: bool = False
 
 
 class ExpectResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

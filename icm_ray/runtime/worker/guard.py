@@ -114,6 +114,16 @@ class Guard:
         else:
             raise self._refusal("a program follows from a question, or from a model")
 
+    def commit(self) -> None:
+        """What was checked last begins."""
+        self._house.begin()
+        self.models.commit()
+
+    def drop(self) -> None:
+        """What was checked last does not begin, where it has not: some member refused, or a ledger was too late."""
+        self._house.give_back()
+        self.models.drop()
+
     def _datasets(self, asked: Asked, policies: Mapping[str, Policy]) -> dict[str, str]:
         """By the name of a dataset in the question, that of the catalogue whose rows it would have from this member.
         Errors: `PolicyError` for rows of which the driver has stated no policy.

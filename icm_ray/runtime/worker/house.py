@@ -63,6 +63,7 @@ class House:
         self._parties: tuple[str, ...] = ()
         self._members: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._allowed: tuple[Origin, bytes] | None = None
+        self._counted: MayRun | None = None
 
     @property
     def asker(self) -> str:
@@ -184,8 +185,20 @@ class House:
         datasets = tuple(sorted(set(names.values())))
         call = MayRun(kind, asked, datasets, dict(names), self._parties, self._session, self._lane, stage, to)
         answer = self._ask(call)
-        if isinstance(answer, Allowed) and not answer.counted:
+        if isinstance(answer, Allowed) and answer.counted:
+            self._counted = call
+        else:
             self._allowed = kind, asked
+
+    def begin(self) -> None:
+        """What was allowed last begins."""
+        self._counted = None
+
+    def give_back(self) -> None:
+        """What was allowed last, and counted, does not begin, where it has not."""
+        call, self._counted = self._counted, None
+        if call is not None:
+            self._ask(msgspec.structs.replace(call, back=True))
 
     def own(self, lane: int, member: Member) -> Member:
         """Where the worker of another lane is reached. Raises `ProgramError`, or what the instance refuses with, where

@@ -67,7 +67,7 @@ class PlanCheck:
         self._quotas.drop()
         self._ledgers.drop()
         if self._guard is not None:
-            self._guard.models.drop()
+            self._guard.drop()
         if isinstance(job.origin, FromQuestion):
             return self._of_question(job, job.origin, program, policies, info)
         tasks = job.tasks.get(self._name, {})
@@ -96,7 +96,7 @@ class PlanCheck:
         self._ledgers.commit()
         self._quotas.commit()
         if self._guard is not None:
-            self._guard.models.commit()
+            self._guard.commit()
 
     @property
     def datasets(self) -> frozenset[str]:

@@ -17,6 +17,7 @@ from analytics.nn.request import PredictionRequest
 from analytics.nn.sources.source import Block
 from analytics.nn.spent import Spent
 from icm_ray.errors import PolicyError
+from icm_ray.instance.models import OfferedModel
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 from icm_ray.ring.prg import derive_key
@@ -41,18 +42,18 @@ class MockImages:
 
 @dataclass(frozen=True, slots=True)
 class MockRequest(PredictionRequest):
-    """outputs: what the model may be asked for; None: anything. names: whose model and which, whose pictures and
-    which: others have other answers.
+    """offer: what the model may be asked for; None: anything. names: whose model and which, whose pictures and which:
+    others have other answers.
     """
 
-    outputs: tuple[str, ...] | None = None
+    offer: OfferedModel | None = None
     names: tuple[str, ...] = ()
 
     def check(self, to: str | None) -> None:
         self.recipient(to)
-        if self.outputs is not None and self.wanted.output not in self.outputs:
+        if self.offer is not None and self.wanted.output not in self.offer.opens:
             owner, model, *_ = self.names
-            allowed = ", ".join(self.outputs)
+            allowed = ", ".join(self.offer.outputs)
             raise PolicyError(f"{owner} refuses: its model {model!r} says {allowed}, and no {self.wanted.output}")
 
     def preprocess(self, batches: int | None, to: str | None) -> None:

@@ -287,7 +287,8 @@ class SecureModel(StaysHere):
                 due.
             owner: The party or owner of the session whose images they are: its worker shares them.
             output: What is opened, and nothing else. "logits": what the network makes. "probabilities": softmax of
-                them (of a single one, sigmoid). "label": the index of the largest. "top_k": the indices of the `k`
+                them (of a single one, sigmoid), or they themselves where the network's last layer is a softmax or a
+                sigmoid. "label": the index of the largest. "top_k": the indices of the `k`
                 largest, in their order. "above": 1 where a logit is `threshold` or more, else 0.
             progress: Called during `reveal` with (images done, images in all or None) after each batch; None: nobody
                 is told.

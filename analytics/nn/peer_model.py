@@ -151,7 +151,7 @@ class PeerModel(StaysHere):
             source = HeldImages(loaded.session, owner, HeldImageSource(images.name, self.input_shape))
         elif isinstance(images, MockPictures):
             source, names = MockImages(images.count), (self.owner, self.name, images.owner, images.name)
-            kind = partial(MockRequest, outputs=None if self.owner == self._own else self.outputs, names=names)
+            kind = partial(MockRequest, offer=None if self.owner == self._own else self._offer, names=names)
         elif is_ray_dataset(images):
             raise UnsupportedError("a ray.data.Dataset is predicted on within one cluster, by an.SecureModel")
         else:

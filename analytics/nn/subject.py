@@ -22,6 +22,9 @@ from analytics.nn.intake import takes_whole
 from analytics.nn.packing import Packed, Packing, packed_of, with_results
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import InputError, UnsupportedError
+from icm_ray.network.graph import Graph
+from icm_ray.network.layers.smooth import Smooth
+from icm_ray.network.layers.softmax import Softmax
 
 __all__ = ["Subject", "subject_of"]
 
@@ -29,7 +32,7 @@ __all__ = ["Subject", "subject_of"]
 class Subject(Protocol):
     """What a model is made of. notes: sentences for its owner. likely: whether its results are probabilities. asks:
     whether inputs are compared with thresholds, so that each of their digits counts. whole: whether these are whole
-    numbers. packing: of several inputs or results, known once it is imported.
+    numbers. packing: of several inputs or results; that and `likely` are known once it is imported.
     """
 
     @property
@@ -74,6 +77,11 @@ class _Module:
         return importer.preflight(self.net, self.example)
 
     def imported(self) -> WeightedGraph:
+        network = self._imported()
+        self.likely = _likely(network.graph)
+        return network
+
+    def _imported(self) -> WeightedGraph:
         try:
             return importer.import_model(self.net, self.example)
         except UnsupportedError as error:
@@ -82,6 +90,14 @@ class _Module:
                 raise
         self.net = with_results(self.net, self.example)
         return importer.import_model(self.net, self.example)
+
+
+def _likely(graph: Graph) -> bool:
+    """Whether the last layer makes probabilities, of one axis of classes."""
+    last = graph.by_name.get(graph.output)
+    if len(graph.output_shape) != 1:
+        return False
+    return (isinstance(last, Softmax) and not last.log) or (isinstance(last, Smooth) and last.function == "sigmoid")
 
 
 @dataclass(frozen=True)

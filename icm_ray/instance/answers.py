@@ -328,7 +328,7 @@ class Answers:
             raise PolicyError(f"{self.name} refuses: what its own users ask, they hear themselves", party=self.name)
         self._roster.approved(asker)
         if isinstance(call, ExpectResult):
-            self._results.expect(self.name, asker, call.size)
+            self._results.expect(self.name, asker, call.size, call.id)
             return Allowed()
         kept = self._results.add(self.name, asker, call)
         self._audit.add(asker, "delivered", result=str(kept.number))

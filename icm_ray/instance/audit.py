@@ -165,15 +165,17 @@ class AuditLog:
 
     def _since(self, head: Head, most: int, start: _Place) -> bytes | None:
         """The same, of the part of the log behind a place."""
-        found, before = bytearray(), start
+        found, before, at = bytearray(), start, start
         follows = start.head == head
         for _, digest, place in self._read(start):
+            before, at = at, place
             if follows:
                 found += digest
                 if len(found) == most * len(digest):
-                    self._known.append((place.head, before))
                     break
-            before, follows = place, follows or place.head == head
+            follows = follows or place.head == head
+        if found:
+            self._known.append((at.head, before))
         return bytes(found) if follows else None
 
     def _read(self, start: _Place = _TOP) -> Iterator[tuple[Entry, bytes, _Place]]:

@@ -1,9 +1,9 @@
 """Runs of questions under approvals: each takes one use, however many jobs of however many lanes it is made of, and
 however many parts it is asked in.
 
-A use is on the disk before a job is allowed, and stays there: whatever fails, and whoever ends in between, none is free.
-A job that did not begin leaves its place in its run, for the same part with the same values alone. So nobody prepares
-other ones for nothing, to see which of them an owner's rows refuse.
+A use is on the disk before a job is allowed, and stays there: whatever fails and whoever ends in between, none is free.
+A job that did not begin leaves its place in its run, for the same part with the same values alone: nobody prepares
+others for nothing, to see which of them an owner's rows refuse.
 """
 
 from __future__ import annotations

@@ -109,6 +109,8 @@ class ModelAnswers:
                 self._give_back(asker, call)
             case UseModel():
                 self._use_model(asker, call)
+            case UsePictures(back=True):
+                self._give_pictures_back(asker, call)
             case UsePictures():
                 self._use_pictures(asker, call)
         return Allowed()
@@ -148,10 +150,18 @@ class ModelAnswers:
         taken: list[Request] = []
         if asker != self.name and not held.stand_open(asker, use.graph, asked.output):
             self._agrees(asker, held, asked.output)
-            named = use.dataset, held.version
-            form = form_of(self.name, "pictures", named, use.graph, asked, asker, asked.parties)
-            taken = self._granting.grant(form, asked)
+            taken = self._granting.grant(self._pictures_form(asker, held, use), asked)
         self._noted(asker, "shared", {"pictures": use.dataset, "graph": use.graph}, asked, taken)
+
+    def _give_pictures_back(self, asker: str, use: UsePictures) -> None:
+        """Images that were not shared; of pictures that are offered no more nothing is counted."""
+        held = self._pictures.pictures.get(use.dataset)
+        if held is not None:
+            self._granting.give_back(self._pictures_form(asker, held, use), use.asked)
+
+    def _pictures_form(self, asker: str, held: HeldPictures, use: UsePictures) -> PredictionForm:
+        named = held.public.name, held.version
+        return form_of(self.name, "pictures", named, use.graph, use.asked, asker, use.asked.parties)
 
     def _noted(
         self, asker: str, what: str, facts: dict[str, str], asked: PredictionFacts, taken: list[Request]
@@ -166,9 +176,9 @@ class ModelAnswers:
     # --- refusals -------------------------------------------------------------------------------------------------
 
     def _says(self, held: HeldModel, output: str) -> None:
-        name, outputs = held.public.name, held.public.outputs
-        if output not in outputs:
-            raise self._refusal(f"its model {name!r} says {', '.join(outputs)}, and no {output}")
+        public = held.public
+        if output not in public.opens:
+            raise self._refusal(f"its model {public.name!r} says {', '.join(public.outputs)}, and no {output}")
 
     def _agrees(self, asker: str, held: HeldPictures, output: str) -> None:
         if asker not in held.requests:

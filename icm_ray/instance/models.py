@@ -53,6 +53,11 @@ class OfferedModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
     error: float = math.inf
     likely: bool = False
 
+    @property
+    def opens(self) -> frozenset[str]:
+        """What programs may open of it: where its results are probabilities, these are opened as they are."""
+        return frozenset(self.outputs) | ({"logits"} if self.likely and "probabilities" in self.outputs else set())
+
     @cached_property
     def model(self) -> PublicModel:
         """Its graph, and numbers that are public. Raises `ProgramError` for what is no network."""

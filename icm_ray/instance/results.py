@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import time
 from typing import Final
@@ -13,7 +13,7 @@ import msgspec
 from icm_ray.errors import InstanceError, PolicyError
 from icm_ray.instance.files import changing, read, read_bytes, write, write_bytes
 from icm_ray.payload import Name, Natural
-from icm_ray.runtime.orders.house import Reasons, ResultTitle, TakeResult
+from icm_ray.runtime.orders.house import Reasons, ResultId, ResultTitle, TakeResult
 
 __all__ = ["Result", "Results"]
 
@@ -24,7 +24,7 @@ _LAST: Final = "number of the last result"
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """number: from 1 on, in this instance, and never used again. asker: whose question it was. title: that in words.
     since: when it came, seconds since 1970. rows: of its table. withheld: why numbers of it are missing. digest: of the
-    Parquet file.
+    Parquet file. id: which result of the asker's it is.
     """
 
     number: int
@@ -34,6 +34,7 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: Natural
     withheld: Reasons
     digest: str
+    id: ResultId = ""
 
 
 class Results:
@@ -70,8 +71,9 @@ class Results:
             raise InstanceError(f"{path}: it is not as it came: icm results {number} --remove", path=str(path))
         return payload
 
-    def expect(self, me: str, asker: str, size: int) -> None:
+    def expect(self, me: str, asker: str, size: int, result: str = "") -> None:
         """Refuse a result, of so many bytes of numbers, before anything is computed for it. me: this organisation.
+        result: its id, of one that may be here already.
 
         Errors: `PolicyError`: it is too large, or too many of this asker are here.
         """
@@ -79,12 +81,17 @@ class Results:
             raise PolicyError(
                 f"{me} refuses: {size} bytes of numbers for it; it takes {self._most_bytes} at once", party=me
             )
-        if sum(one.asker == asker for one in self.all) >= self._most:
+        kept = [one for one in self.all if one.asker == asker]
+        if len(kept) >= self._most and _found(kept, result) is None:
             raise PolicyError(f"{me} refuses: it keeps {self._most} results of {asker}, which is its limit", party=me)
 
     def add(self, me: str, asker: str, result: TakeResult) -> Result:
-        """Keep a result; on the disk when this returns. Errors: those of `expect`, `InstanceError`."""
+        """Keep a result; on the disk when this returns. What came before, and comes again after a fault, is the first
+        one. Errors: those of `expect`, `InstanceError`.
+        """
         with changing(self._lock):
+            if (known := _found([one for one in self.all if one.asker == asker], result.id)) is not None:
+                return known
             self.expect(me, asker, 0)
             counter = self._folder / "last.json"
             number = (read(counter, int, _LAST) or 0) + 1
@@ -93,7 +100,7 @@ class Results:
                 if not path.with_suffix(".json").exists():
                     path.unlink(missing_ok=True)
             digest = hashlib.sha256(result.parquet).hexdigest()
-            found = Result(number, asker, result.title, self._clock(), result.rows, result.withheld, digest)
+            found = Result(number, asker, result.title, self._clock(), result.rows, result.withheld, digest, result.id)
             write_bytes(self._path(number, "parquet"), result.parquet)
             write(self._path(number), found, _WHAT)
             return found
@@ -105,3 +112,8 @@ class Results:
             for ending in ("json", "parquet"):
                 self._path(number, ending).unlink(missing_ok=True)
             return found
+
+
+def _found(kept: Iterable[Result], result: str) -> Result | None:
+    """Of an asker's results, the one of this id; None for "", too."""
+    return next((one for one in kept if result and one.id == result), None)

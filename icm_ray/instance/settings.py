@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     call. job_seconds: of one partition. silence: seconds after which a peer's instance counts as gone. results: of its
     questions that are kept here for this organisation, 0: none. result_bytes: of the numbers in one.
     worker_bytes: of memory, of a worker. worker_hours: of its workers together, a day. questions: an hour, that are
-    answered without a person.
+    answered without a person; what a session asks again, to the byte, is one with what it asked.
     """
 
     workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
@@ -195,8 +195,8 @@ metrics = {quoted(settings.metrics).decode()}
 
 # What one peer may take: workers at a time, calls a second, bytes of one call, seconds of a partition, seconds after
 # which its silent instance counts as gone; bytes of memory of each worker, hours of its workers together in a day (that
-# this instance serves), questions in an hour that are answered without a person. Results: of its questions, and bytes
-# of one, that are kept here for this organisation.
+# this instance serves), questions in an hour that are answered without a person (the same one, asked again in one
+# session, is one). Results: of its questions, and bytes of one, that are kept here for this organisation.
 [limits]
 {limits}
 """

@@ -51,8 +51,8 @@ class WorkerHours:
 
 
 class QuestionRate:
-    """Of what each peer asks in an hour, `most` may be asked; jobs of one question are one. clock: seconds. For any
-    thread.
+    """Of what each peer asks in an hour, `most` may be asked. Jobs of one question are one, and so is the same question
+    again: it tells nothing new, and what it costs is counted in hours of workers. clock: seconds. For any thread.
     """
 
     def __init__(self, most: int, clock: Callable[[], float] = monotonic) -> None:

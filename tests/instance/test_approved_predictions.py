@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from time import time
 
 import msgspec
@@ -18,8 +19,11 @@ from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.pictures import PictureShelf, offer_pictures
 from icm_ray.instance.prediction_form import AskedPrediction, form_of
 from icm_ray.instance.requests import Requests
+from icm_ray.network.model import IMAGES
+from icm_ray.query.held import HeldImageSource
+from icm_ray.query.image_tasks import ImageRows
 from icm_ray.runtime.orders.house import PredictionFacts, UseModel, UsePictures
-from tests.instance.test_models import SHAPE, labels_of, made, net
+from tests.instance.test_models import SHAPE, Lie, labels_of, made, net, ring
 from tests.instance.test_requests import LATER, invoked, number_of
 
 COUNT = 5
@@ -159,8 +163,8 @@ def test_what_cannot_be_requested(offers, organisations, bob):
 ASKED = AskedPrediction("alice", "bob", "", "label", COUNT)
 
 
-def told(organisations, name, asker, asked, names, parties=("bob", "alice")):
-    call = RequestApproval("f" * 16, msgspec.msgpack.encode(asked), names, parties, "", kind="prediction")
+def told(organisations, name, asker, asked, names, parties=("bob", "alice"), job="f"):
+    call = RequestApproval(job * 16, msgspec.msgpack.encode(asked), names, parties, "", kind="prediction")
     return organisations[name][1]._answers.to_peer(asker, call)
 
 
@@ -286,6 +290,38 @@ def test_pictures_are_shared_under_the_graph_that_was_approved(offers, organisat
         answers.to_worker("dora", UsePictures("spots", "a" * 32, asked))
     answers.to_worker("alice", UsePictures("spots", "a" * 32, asked))
     assert requests.of(number).used == 1
+
+
+def test_pictures_that_another_member_refused_are_good_for_the_next_run(offers, organisations, alice, images, tmp_path):
+    """... but not where they were at fault themselves: that is told, and counts."""
+    public, requests = offers[0], held(organisations, "bob")
+    np.save(tmp_path / "six.npy", np.concatenate([images, images[:1] * 1e6]))
+    pictures = PictureShelf(organisations["bob"][0])
+    offer_pictures(pictures, "six", [str(tmp_path / "six.npy")], requests=("alice",))
+    told(organisations, "bob", "alice", replace(ASKED, graph=public.graph), {"pictures": "six"}, ("alice", "bob"), "d")
+    number = next(one.number for one in requests.all if one.job == "d" * 16)
+    requests.approve(number, 9, LATER)
+    engine = alice.model("mole")._weights("bob").session
+    table = engine.open_table("bob", HeldImageSource("six", SHAPE)).name
+    lie, scheme = Lie(engine, public.model, "refused"), public.model.scheme
+    lie.loads("mole")
+    asked = lie.load.prediction(images="bob", count=COUNT, output="label", to="alice")
+
+    def used(*rows, refused=None, **more):
+        task = ImageRows(table, rows, scheme.input_f, scheme.inputs)
+        with pytest.raises(refused) if refused else nullcontext():
+            lie.run(asked, {"bob": {IMAGES: task}}, **more)
+        return requests.of(number).used
+
+    try:
+        used(0, 1, 2, 3, 4, refused=icm.PolicyError, given={"alice": {IMAGES: ring()}})
+        used(0, 1, 2, 3, 9, refused=icm.ProgramError)
+        assert used(0, 1, 2, 3, 4) == 1
+        assert used(0, 1, 2, 3, 5, refused=icm.BoundError) == 2
+        assert used(0, 1, 2, 3, 4) == 3
+    finally:
+        engine.forget([table])
+        pictures.remove("six")
 
 
 def test_uses_are_on_the_disk_before_they_are_granted(tmp_path):

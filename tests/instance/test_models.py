@@ -23,6 +23,7 @@ from icm_ray.network.model import IMAGES
 from icm_ray.network.programs import WeightLoad, bias_name, encode_model_question, program_of
 from icm_ray.query.held import HeldImageSource, HeldWeight
 from icm_ray.query.image_tasks import ImageRows, ImageSource
+from icm_ray.query.tasks import ColumnValues
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.orders import messages as say
@@ -97,6 +98,28 @@ def test_labels_for_the_owner_of_the_model_of_the_graph_that_was_agreed_to(skin,
         alice.model("other").predict(lesions).reveal()
     with pytest.raises(icm.PolicyError, match="has not agreed to 'logits' of this model"):
         alice.model("skin").predict(lesions, output="logits").reveal()
+
+
+def test_a_model_that_ends_in_probabilities_says_them(shelf, skin, bob, images, organisations):
+    network = torch.nn.Sequential(net(8), torch.nn.Softmax(1)).eval()
+    made = offered(
+        "chances", network, outputs=("probabilities",), input_bound=4.0, example_inputs=(torch.zeros(2, *SHAPE),)
+    )
+    shelf.offer(*made, {"bob": 1000}, ("bob",))
+    model, pictures = bob.model("chances"), PictureShelf(organisations["bob"][0])
+    wanted = network(torch.from_numpy(images)).detach().numpy()
+    np.testing.assert_allclose(model.predict(images, output="probabilities").reveal(), wanted, atol=1e-2)
+    for output in ("label", "top_k"):
+        with pytest.raises(icm.PolicyError, match=f"says probabilities, and no {output}"):
+            model.predict(images, output=output, k=2 if output == "top_k" else None).reveal()
+    held = pictures.pictures["lesions"]
+    pictures.put(replace(held, public=replace(held.public, mock=4)))
+    try:
+        mock = bob.peer("bob")["lesions"].mock()
+        assert model.predict(mock, output="probabilities").reveal().shape == (4, 3)
+    finally:
+        pictures.put(held)
+        shelf.remove("chances")
 
 
 def test_what_is_offered_is_public_alone(skin, alice, bob, organisations):
@@ -312,6 +335,32 @@ def test_pictures_are_their_owners_to_name(skin, alice, images):
     (done,) = lie.run(asked, {"bob": {IMAGES: rows}})
     assert len(done.results["label"]) == 5
     engine.forget(["pictures"])
+
+
+def test_no_model_is_asked_about_rows_that_a_policy_guards(skin, alice):
+    """... nor as pictures by their name, nor once they are open as a table, before and after a question about them."""
+    engine = alice.model("skin")._weights("bob").session
+    with pytest.raises(icm.PolicyError, match="offers alice no pictures 'visits'"):
+        engine.open_table("bob", HeldImageSource("visits", SHAPE))
+    lie, scheme = Lie(engine, skin.model, "rows"), skin.model.scheme
+    lie.loads("skin")
+    asked = lie.load.prediction(images="bob", count=5, output="label", to="alice")
+    frame = alice.peer("bob")["visits"]
+    assert frame.meant.dataset.engine is engine
+    (table,) = [one.name for one in frame.meant.dataset.facts.tables]
+    tasks = (
+        ImageRows(table, tuple(range(5)), scheme.input_f, scheme.inputs),
+        ColumnValues(table, "cost", 0, scheme.input_f, scheme.inputs),
+    )
+    for task in tasks:
+        with pytest.raises((icm.PolicyError, icm.ProgramError), match="bob refuses"):
+            lie.run(asked, {"bob": {IMAGES: task}})
+    assert frame["age"].sum().reveal() > 0
+    for task in tasks:
+        with pytest.raises(icm.ProgramError, match="a prediction takes no rows of a dataset"):
+            lie.run(asked, {"bob": {IMAGES: task}})
+    with pytest.raises(icm.InputError):
+        alice.model("skin").predict(frame).reveal()
 
 
 def test_errors_name_rows_to_the_owner_of_the_pictures_alone(skin, alice, bob, organisations, tmp_path):

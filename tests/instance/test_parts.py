@@ -91,6 +91,23 @@ def test_values_that_are_left_open_are_one_runs(wards):
         frame[frame["age"] >= 70]["cost"].median().reveal()
 
 
+def test_row_sets_with_values_of_their_own_are_one_runs(wards):
+    """... also in steps that ask of one of them alone: what is found of groups takes more of these."""
+    frame, bob = wards
+    rows = table()
+
+    def query(young, old):
+        first = frame[frame["age"] < young]["cost"].median()
+        second = frame[frame["age"] >= old].groupby("ward", domain=["A", "B", "C"])["cost"].median()
+        return an.Query((*first._parts, *second._parts), "medians", list)
+
+    _, number = approved(query(50, 60), bob, 1, ["age.1=20..80", "age.2=20..80"])
+    found = query(40, 70).reveal()
+    assert found[0] == rows[rows["age"] < 40]["cost"].median()
+    assert list(found[-1]) == rows[rows["age"] >= 70].groupby("ward")["cost"].median().tolist()
+    assert bob.requests.of(number).used == 1
+
+
 def test_what_follows_in_the_groups_that_open_is_of_the_same_use(wards, organisations):
     frame, bob = wards
     rows = table()

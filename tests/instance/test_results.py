@@ -30,6 +30,7 @@ from icm_ray.instance.settings import Settings
 from icm_ray.names import DRIVER
 from icm_ray.policy import OPERATIONS
 from icm_ray.query.question import decode_asked, encode_asked
+from icm_ray.runtime.driver import run
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.house import Allowed, ExpectResult, MayRun, TakeResult
 from icm_ray.runtime.orders.origins import FromQuestion
@@ -179,6 +180,27 @@ def test_the_same_question_is_delivered_once(both, organisations):
     assert len(receipts) == 1
     assert len(arrived(organisations["bob"][0])) == before + 1
     assert isinstance(both["age"].std().reveal(), float)  # and for the asker it is another question
+
+
+def test_a_result_that_comes_again_after_a_fault_is_there_once(both, organisations, monkeypatch):
+    """The asker's driver has not heard that it came."""
+    before, heard = len(arrived(organisations["bob"][0])), []
+    delivered = run._delivered
+
+    def lost(job, said):
+        heard.append(delivered(job, said))
+        raise icm.Desynchronised("the answer was lost", party="bob", step="result")
+
+    query = both[both["age"] >= 71]["cost"].sum()
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "_delivered", lost)
+        with pytest.raises(icm.Desynchronised):
+            query.reveal(to="bob")
+    assert query.reveal(to="bob") == Receipt("bob", heard[0])
+    assert len(arrived(organisations["bob"][0])) == before + 1
+    others = {both[both["age"] >= age]["cost"].sum().reveal(to="bob") for age in (61, 51)}
+    assert len(others) == 2
+    assert len(arrived(organisations["bob"][0])) == before + 3
 
 
 def test_a_request_names_its_recipient(organisations, alice):
@@ -359,6 +381,25 @@ def test_results_outlast_a_restart_and_numbers_are_never_used_again(tmp_path):
         again.parquet(1)
     with pytest.raises(icm.InstanceError, match="no result 3"):
         again.parquet(3)
+
+
+def test_a_result_of_one_id_is_one(tmp_path):
+    """Of an asker: also where no more are taken of it, and after a restart."""
+    call, other = (TakeResult("sum of cost", 1, (), b"PAR1", name) for name in ("one", "other"))
+    kept = Results(tmp_path, 2, 64)
+    assert [kept.add("bob", "alice", one).number for one in (call, call, other, call)] == [1, 1, 2, 1]
+    again = Results(tmp_path, 2, 64)
+    again.expect("bob", "alice", 8, "one")
+    with pytest.raises(icm.PolicyError, match="its limit"):
+        again.expect("bob", "alice", 8, "third")
+    with pytest.raises(icm.PolicyError, match="its limit"):
+        again.expect("bob", "alice", 8)
+    with pytest.raises(icm.PolicyError, match="bytes of numbers"):
+        again.expect("bob", "alice", 65, "one")
+    assert again.add("bob", "alice", call).number == 1
+    assert again.add("bob", "dora", call).number == 3
+    again.remove(1)
+    assert again.add("bob", "alice", call).number == 4
 
 
 def test_a_disk_that_is_full_leaves_no_half_of_a_result(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """A driver that is not honest: every order is held against what was asked, by every member's own worker."""
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -9,17 +10,20 @@ import pytest
 
 import analytics as an
 from icm_ray.config import EngineConfig
-from icm_ray.errors import InputError, PolicyError, ProgramError
+from icm_ray.errors import InputError, LedgerChanged, PolicyError, ProgramError
 from icm_ray.network.programs import decode_model_question, encode_model_question
 from icm_ray.ops.linear import Load, Reveal
 from icm_ray.policy import Policy
 from icm_ray.program.build import Builder
 from icm_ray.program.stamped import RunSettings
+from icm_ray.query.image_tasks import ImageRows
+from icm_ray.query.lane_build import Members
 from icm_ray.query.tasks import ColumnValues
 from icm_ray.runtime.carriers.processes import ProcessEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.origins import Free, FromPrediction, FromQuestion
+from icm_ray.runtime.worker.plan_check import PlanCheck
 from tests.twins import twin
 
 FRAME = pd.DataFrame({"x": np.arange(40), "y": np.arange(40) / 8})
@@ -176,12 +180,22 @@ def model(engine):
     return an.SecureModel(engine, nn.Sequential(nn.Linear(3, 2)).eval(), "alice", (np.zeros((1, 3), np.float32),))
 
 
-def smuggled(table):
+def values(table, job):
+    return ColumnValues(table, "x", 0, 16, 3)
+
+
+def pictures(table, job):
+    """... as if they were images that the network takes."""
+    asked = decode_model_question(job.origin.asked)
+    return ImageRows(table, (0, 1), asked.model.scheme.input_f, asked.model.scheme.inputs)
+
+
+def smuggled(table, task=values):
     """... with rows of a dataset in the images' place."""
 
     def lie(job):
-        task = ColumnValues(table, "x", 0, 16, 3)
-        tasks = {owner: dict.fromkeys(named, task) for owner, named in job.given.items()}
+        taken = task(table, job)
+        tasks = {owner: dict.fromkeys(names, taken) for owner, names in job.given.items()}
         return altered(job, given={}, tasks=tasks)
 
     return lie
@@ -218,10 +232,39 @@ def test_a_model_is_asked_what_it_is_asked(engine, model, name):
     assert model.predict(images[:2], owner="bob").reveal().shape == (2, 2)
 
 
+def test_what_a_ledger_is_too_late_for_does_not_begin():
+    """Its use of an approval is given back with the next job."""
+    said = []
+
+    def late():
+        raise LedgerChanged("bob: another session came first", party="bob")
+
+    ledgers = SimpleNamespace(commit=late, drop=lambda: None)
+    guard = SimpleNamespace(**{name: lambda *_, name=name: said.append(name) for name in ("commit", "drop", "check")})
+    check = PlanCheck("bob", 0, Members(("alice", "bob")), True, ledgers, guard)
+    with pytest.raises(LedgerChanged):
+        check.commit()
+    check.tasks(Job(1, 0, b"", RunSettings()), None, {}, None)
+    assert said == ["drop", "check"]
+    ledgers.commit = lambda: None
+    check.commit()
+    assert said[2:] == ["commit"]
+
+
 def test_a_model_gets_no_rows_of_datasets(engine, frame, model):
     table = frame._dataset.facts.tables[1].name
     with lying(engine, smuggled(table)), pytest.raises(ProgramError, match="a prediction takes no rows of a dataset"):
         model.predict(np.ones((2, 3)), owner="carol").reveal()
+
+
+@pytest.mark.parametrize("task", [values, pictures])
+@pytest.mark.parametrize("owner", ["alice", "carol"])
+def test_a_model_gets_no_rows_that_a_policy_guards(engine, model, owner, task):
+    """... from their first moment on, also of an owner that is no party, which is not told of policies."""
+    frame = an.from_pandas(engine, {"alice": FRAME, "carol": FRAME}, policy=Policy())
+    (table,) = [one.name for one in frame._dataset.facts.tables if one.owner == owner]
+    with lying(engine, smuggled(table, task)), pytest.raises(ProgramError, match=r"no rows of a dataset|not here any"):
+        model.predict(np.ones((2, 3)), owner=owner).reveal()
 
 
 def other_rows(**changes):

@@ -40,6 +40,7 @@ __all__ = [
     "PredictionFacts",
     "Reasons",
     "Refused",
+    "ResultId",
     "ResultTitle",
     "TakeResult",
     "Taken",
@@ -61,6 +62,7 @@ MOST_LETTERS: Final = 1000
 MOST_REASONS: Final = 100
 """of which there are so many."""
 ResultTitle = Annotated[str, msgspec.Meta(max_length=MOST_LETTERS)]
+ResultId = Annotated[str, msgspec.Meta(max_length=64)]
 Reasons = Annotated[tuple[ResultTitle, ...], msgspec.Meta(max_length=MOST_REASONS)]
 
 
@@ -122,12 +124,13 @@ class UseModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True
 
 class UsePictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """The asker has a model predict on pictures. graph: the digest of the model's public facts, and of what becomes of
-    pictures before it.
+    pictures before it. back: the run did not begin, for no fault of theirs.
     """
 
     dataset: str
     graph: str
     asked: PredictionFacts
+    back: bool = False
 
 
 class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -151,20 +154,23 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
 
 
 class ExpectResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """The asker would have numbers of so many bytes opened for this organisation."""
+    """The asker would have numbers of so many bytes opened for this organisation. id: of the result, as below."""
 
     size: Natural
+    id: ResultId = ""
 
 
 class TakeResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """What a question of the asker's answers, which is for this organisation. title: the question in words, as this
-    worker derived it. rows: of the table. withheld: why numbers of it are missing. parquet: the table.
+    worker derived it. rows: of the table. withheld: why numbers of it are missing. parquet: the table. id: which result
+    of the asker's it is, also where it comes again after a fault; "": another one each time.
     """
 
     title: ResultTitle
     rows: Natural
     withheld: Reasons
     parquet: Annotated[bytes, msgspec.Meta(max_length=MOST_RESULT_BYTES)]
+    id: ResultId = ""
 
 
 class ListensAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

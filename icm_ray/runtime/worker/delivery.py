@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
+
+import msgspec
 
 from icm_ray.errors import PolicyError, ProgramError
 from icm_ray.ops.linear import Reveal
@@ -46,7 +49,7 @@ class Delivery:
             return
         check_deliverable(asked)
         if to == self._name and (size := _size(program, to)):
-            self._house.expect(size)
+            self._house.expect(size, self._id(asked))
             self._due = asked
 
     def deliver(self, words: Mapping[str, RingArray]) -> int:
@@ -61,10 +64,15 @@ class Delivery:
             table = self._table(asked, words)
             title = asked_in_words(asked)[:MOST_LETTERS]
             withheld = tuple(reason[:MOST_LETTERS] for reason in table.withheld[:MOST_REASONS])
-            result = TakeResult(title, table.rows, withheld, parquet_of(table))
+            result = TakeResult(title, table.rows, withheld, parquet_of(table), self._id(asked))
         except (ArithmeticError, ValueError, LookupError, TypeError):
             raise ProgramError(f"{self._name} cannot make a table of what was opened for it") from None
         return self._house.deliver(result)
+
+    def _id(self, asked: Asked) -> str:
+        """Of the result: within a session a question has one, whatever was asked meanwhile, and in whichever words."""
+        what = msgspec.structs.replace(asked.what, earlier=(), texts=())
+        return hashlib.sha256(msgspec.msgpack.encode((self._house.session, what))).hexdigest()
 
     def _table(self, asked: Asked, words: Mapping[str, RingArray]) -> ResultTable:
         try:

@@ -164,9 +164,16 @@ class House:
         """The same: parties, and owners that are none."""
         return self._members
 
-    def expect(self, size: int) -> None:
-        """Raise what the instance refuses with where numbers of so many bytes would be opened for it."""
-        self._ask(ExpectResult(size))
+    @property
+    def session(self) -> str:
+        """As the asker calls it."""
+        return self._session
+
+    def expect(self, size: int, result: str) -> None:
+        """Raise what the instance refuses with where numbers of so many bytes would be opened for it. result: its
+        id.
+        """
+        self._ask(ExpectResult(size, result))
 
     def deliver(self, result: TakeResult) -> int:
         """Hand a result over; the number that it has there."""

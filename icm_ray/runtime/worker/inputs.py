@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import ProgramError, ShapeError
+from icm_ray.errors import InputError, ProgramError, ShapeError
 from icm_ray.ops.linear import Input
 from icm_ray.owner.noise import noise_words
 from icm_ray.owner.tables import Tables
@@ -75,7 +75,12 @@ class OwnRows:
         """
         tasks = self._check.tasks(job, program, policies, self._tables.info)
         own = {name: task for name, task in tasks.items() if not isinstance(task, Given | NoiseDraw | HeldWeight)}
-        given |= self._tables.make_all(own, self.ledgers.secret_of_rows)
+        try:
+            given |= self._tables.make_all(own, self.ledgers.secret_of_rows)
+        except InputError:
+            if self._guard is not None:
+                self._guard.models.spoil()
+            raise
         if held := [name for name, task in tasks.items() if isinstance(task, HeldWeight)]:
             if self._guard is None:
                 raise ProgramError(f"{self._owner} has no catalogue of models: only an instance has one")

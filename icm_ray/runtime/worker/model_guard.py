@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
 
+import msgspec
 import numpy as np
 
 from icm_ray.errors import PolicyError, ProgramError, SourceError
@@ -38,7 +39,7 @@ class ModelGuard:
         self._pictures: dict[str, HeldImageSource] = {}  # by table
         self._loaded: dict[_Version, tuple[str, str]] = {}  # the model of the catalogue, and the digest of its weights
         self._loading: tuple[_Version, str, Weights] | None = None
-        self._reserved: UseModel | None = None
+        self._reserved: list[UseModel | UsePictures] = []
 
     # --- pictures -------------------------------------------------------------------------------------------------
 
@@ -99,9 +100,11 @@ class ModelGuard:
             if not self._house.mine:
                 raise self._refusal("no weights of its catalogue were loaded for this graph and version")
             return
-        use = UseModel(*held, self._house.facts_of(asked))
+        self._use(UseModel(*held, self._house.facts_of(asked)))
+
+    def _use(self, use: UseModel | UsePictures) -> None:
         self._house.use(use)
-        self._reserved = use
+        self._reserved.append(use)
 
     def _check_pictures(self, asked: PredictionQuestion, tasks: Mapping[str, InputTask]) -> None:
         task = tasks.get(IMAGES)
@@ -113,7 +116,7 @@ class ModelGuard:
         if held.shape != asked.model.graph.input_shape or len(tasks) != 1:
             raise self._refusal("the pictures were opened for another network")
         graph = agreed_graph(asked.model.fingerprint, task.scale, task.mean, task.std, task.whole)
-        self._house.use(UsePictures(held.dataset, graph, self._house.facts_of(asked)))
+        self._use(UsePictures(held.dataset, graph, self._house.facts_of(asked)))
 
     def weights(self, names: Iterable[str]) -> dict[str, RingArray]:
         """Of the model whose load was checked last. Errors: `SourceError` for a file that is not what the catalogue
@@ -136,13 +139,17 @@ class ModelGuard:
         if self._loading is not None:
             key, model, found = self._loading
             self._loaded[key] = model, found.digest
-        self._loading = self._reserved = None
+        self._loading, self._reserved = None, []
+
+    def spoil(self) -> None:
+        """Pictures cannot be shared that were asked for last: that was told, so it counts."""
+        self._reserved = [use for use in self._reserved if isinstance(use, UseModel)]
 
     def drop(self) -> None:
         """What was checked last does not begin, where it has not: what it would have used was not used."""
-        use, self._loading, self._reserved = self._reserved, None, None
-        if use is not None:
-            self._house.use(UseModel(use.model, use.weights, use.asked, back=True))
+        uses, self._loading, self._reserved = self._reserved, None, []
+        for use in uses:
+            self._house.use(msgspec.structs.replace(use, back=True))
 
     def _refusal(self, reason: str) -> PolicyError:
         return PolicyError(f"{self._name} refuses: {reason}", party=self._name)

@@ -37,6 +37,24 @@ def test_probabilities(lanes, classes):
     assert f"probabilities differ from real arithmetic by {prediction.error:.3g}" in prediction.explain()
 
 
+@pytest.mark.parametrize(
+    ("last", "classes"), [(torch.nn.Softmax(1), 2), (torch.nn.Softmax(1), 4), (torch.nn.Sigmoid(), 1)]
+)
+def test_probabilities_that_the_network_makes_are_opened_as_they_are(lanes, last, classes):
+    model = SecureModel(lanes, torch.nn.Sequential(passing(classes), last).eval(), "alice", (torch.zeros(1, classes),))
+    x = torch.linspace(-4, 4, 6 * classes).reshape(6, classes)
+    prediction = model.predict(x, owner="bob", output="probabilities")
+    np.testing.assert_allclose(prediction.reveal(), last(x).numpy(), atol=prediction.error)
+    assert prediction.error < 1e-2
+
+
+def test_logarithms_of_probabilities_are_logits(lanes):
+    net = torch.nn.Sequential(passing(3), torch.nn.LogSoftmax(1)).eval()
+    x = torch.linspace(-4, 4, 6).reshape(2, 3)
+    prediction = SecureModel(lanes, net, "alice", (torch.zeros(1, 3),)).predict(x, owner="bob", output="probabilities")
+    np.testing.assert_allclose(prediction.reveal(), torch.softmax(x, 1).numpy(), atol=prediction.error)
+
+
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_top_k(small, lanes, k):
     net, model = small

@@ -224,9 +224,11 @@ class Connection:
     @staticmethod
     def _lives(engine: OrganisationEngine) -> bool:
         """Whether some lane does; one without any is closed, and lanes are assembled anew."""
+        engine.look()
         try:
             return bool(engine.usable_lanes)
-        except SessionError:
+        except (SessionError, FaultError) as error:
+            engine.farewell = f"the lanes of this frame were lost, take it from its peer again: {error.message}"
             engine.close()
             return False
 

@@ -99,7 +99,8 @@ class OrganisationEngine(LaneEngine):
             pool.shutdown()
             station.close()
 
-        super().__init__(parties, (), lanes, settings, start, leave=leave, station=station)
+        of = {DEALER: own.dealer}
+        super().__init__(parties, (), lanes, settings, start, leave=leave, station=station, organisations=of)
 
     @property
     def link(self) -> UserLink:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from icm_ray.errors import InstanceError
 
-__all__ = ["VERSION", "changing", "read", "read_bytes", "write", "write_bytes"]
+__all__ = ["VERSION", "changing", "read", "read_bytes", "sweep", "write", "write_bytes"]
 
 T = TypeVar("T")
 
 _LOCKED: Final = 20.0
 _LOOK: Final = 0.002
+_HALF_WRITTEN: Final = re.compile(r"\..+\.[0-9a-f]{16}")
+_OLD: Final = 60.0
+"""Seconds after which nobody writes a file any more."""
 VERSION: Final = 1
 """Of all files. One that is newer is refused in words."""
 
@@ -98,6 +102,14 @@ def write_bytes(path: Path, payload: bytes) -> None:
             os.close(folder)
     except OSError as error:
         raise InstanceError(f"{path}: cannot be written: {error.strerror}", path=str(path)) from None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed left half written below a folder."""
+    for path in folder.rglob(".*"):
+        with suppress(OSError):
+            if _HALF_WRITTEN.fullmatch(path.name) and time() - path.lstat().st_mtime > _OLD:
+                path.unlink()
 
 
 def _locked(file: int) -> bool:

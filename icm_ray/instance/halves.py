@@ -46,6 +46,7 @@ class Halves:
         self._halves: dict[tuple[str, int], Half] = {}
         self._askers: dict[tuple[str, int], str] = {}  # of those that are being started, too
         self._hours = WorkerHours()
+        self._unwanted: set[tuple[str, int]] = set()  # of these, those that are to end as soon as they have started
         self._lock = threading.Lock()
 
     @property
@@ -86,15 +87,18 @@ class Halves:
             note()
             handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker, memory))
             member: Member = _waited(handle.endpoint(), handle, self._patience)
+            with self._lock:
+                if key in self._unwanted:
+                    raise InstanceError(f"{self._settings.name}'s worker was ended while it started")
+                self._halves[key] = Half(asker, handle, member, since)
         except BaseException:
             if handle is not None:
                 handle.kill()
                 handle.ended(_END)
             with self._lock:
                 del self._askers[key]
+                self._unwanted.discard(key)
             raise
-        with self._lock:
-            self._halves[key] = Half(asker, handle, member, since)
         return member
 
     def join(self, asker: str, plan: LanePlan, organisations: frozenset[str]) -> None:
@@ -133,6 +137,8 @@ class Halves:
         """
         with self._lock:
             half = self._halves.get((session, lane))
+            if half is None and self._askers.get((session, lane)) == asker:
+                self._unwanted.add((session, lane))
         if half is None or half.asker != asker:
             return
         if not half.handle.ended(patience):
@@ -140,6 +146,14 @@ class Halves:
             half.handle.ended(_END)
         with self._lock:
             self._sweep()
+
+    def forsake(self, asker: str) -> None:
+        """Let workers of an asker end that are in no lane yet: it is gone, and nobody else can let them join one."""
+        with self._lock:
+            self._unwanted |= {key for key, one in self._askers.items() if one == asker and key not in self._halves}
+            waiting = [half for half in self._halves.values() if half.asker == asker and not half.joined]
+        for half in waiting:
+            half.handle.kill()
 
     def end_with(self, organisation: str) -> None:
         """End all workers that work for an organisation, or in a lane with it."""

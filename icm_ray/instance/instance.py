@@ -22,13 +22,14 @@ from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.conversation import Conversation
 from icm_ray.instance.doorkeeper import CHECK, INSTANCE, USER, Doorkeeper
-from icm_ray.instance.files import read_bytes, write
+from icm_ray.instance.files import read_bytes, sweep, write
 from icm_ray.instance.halves import Halves
 from icm_ray.instance.heads import Heads
 from icm_ray.instance.jobs import Jobs, Outbox
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
 from icm_ray.instance.model_answers import ModelAnswers
+from icm_ray.instance.one_user import OneUser
 from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer, Roster
@@ -74,6 +75,7 @@ class Instance:
         self.settings = settings = read_settings(folder)
         finish(folder)
         check_rules(folder)
+        sweep(folder)
         self.key = InstanceKey.load(settings.name, folder)
         self._folder, self._rotations = folder, Rotations(folder)
         user = InstanceKey.load("user", folder / USERS)
@@ -82,8 +84,13 @@ class Instance:
         limits = settings.limits
         ledger = folder.resolve() / "ledger"
         ledger.mkdir(mode=0o700, exist_ok=True)
+        usual = EngineConfig()
         config = EngineConfig(
-            ledger=str(ledger), job_timeout=limits.job_seconds, partition_bytes=settings.partition_bytes
+            ledger=str(ledger),
+            job_timeout=limits.job_seconds,
+            partition_bytes=settings.partition_bytes,
+            silence=min(usual.silence, limits.silence),
+            heartbeat=min(usual.heartbeat, limits.silence / 5),
         )
         self.halves = Halves(settings, config, self._member)
         self._stopping = threading.Event()
@@ -167,7 +174,8 @@ class Instance:
             elif link.startswith(CHECK):
                 self._talk(CHECK + peer.name, opened, partial(self._answers.to_peer, peer.name))
             elif link.startswith(USER):
-                self._talk(USER, opened, self._to_user)
+                user = OneUser(self._to_user)
+                self._talk(USER, opened, user.answer, user.left)
             else:
                 half = self.halves.found(link.split("/")[1], int(link.split("/")[2]))
                 if half is None:
@@ -209,9 +217,16 @@ class Instance:
         except Exception as error:  # noqa: BLE001 - whatever it was, the worker must hear of it
             return failed(0, error, self.settings.name)
 
-    def _talk(self, who: str, link: WatchedLink, answer: Callable[[Call], Answer]) -> Conversation:
-        """Converse over a link. answer: what whoever is there is answered."""
-        conversation = Conversation(self.settings.name, who, link, answer, self.settings.limits, self._ended)
+    def _talk(
+        self, who: str, link: WatchedLink, answer: Callable[[Call], Answer], left: Callable[[], None] = lambda: None
+    ) -> Conversation:
+        """Converse over a link. answer: what whoever is there is answered. left: called when it has ended."""
+
+        def ended(conversation: Conversation) -> None:
+            self._ended(conversation)
+            left()
+
+        conversation = Conversation(self.settings.name, who, link, answer, self.settings.limits, ended)
         with self._changing:
             held = self._conversations.setdefault(who, [])
             refused = self._stopping.is_set() or (who != USER and len(held) >= _LINKS)
@@ -228,6 +243,9 @@ class Instance:
             held = self._conversations.get(conversation.peer, [])
             if conversation in held:
                 held.remove(conversation)
+            alone = not self._stopping.is_set() and self._living(conversation.peer) is None
+        if alone and conversation.peer != USER:
+            self.halves.forsake(conversation.peer)
 
     # --- whom it speaks with --------------------------------------------------------------------------------------
 
@@ -310,8 +328,9 @@ class Instance:
 
     def _keep(self) -> None:
         """Whoever can only dial keeps a conversation with each peer open; those who are revoked are hung up on."""
-        announced = -_ANNOUNCE
-        while not self._stopping.wait(_REDIAL):
+        announced, pause = -_ANNOUNCE, 0.0  # peers may be waiting for one who starts again
+        while not self._stopping.wait(pause):
+            pause = _REDIAL
             with suppress(IcmError):
                 self.look_again()
                 self.halves.end_overdrawn()

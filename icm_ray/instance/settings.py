@@ -27,8 +27,9 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one peer may take of this instance at a time. workers: processes. calls: a second. message_bytes: of one
-    call. job_seconds: of one partition. silence: seconds after which a peer's instance counts as gone. results: of its
-    questions that are kept here for this organisation, 0: none. result_bytes: of the numbers in one.
+    call. job_seconds: of one partition. silence: seconds after which a peer's instance counts as gone, and its worker
+    where these are less than 10. results: of its questions that are kept here for this organisation, 0: none.
+    result_bytes: of the numbers in one.
     worker_bytes: of memory, of a worker. worker_hours: of its workers together, a day. questions: an hour, that are
     answered without a person; what a session asks again, to the byte, is one with what it asked.
     """

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from time import monotonic
 
 import pytest
 
@@ -97,6 +98,20 @@ def test_a_worker_that_dies_while_it_is_idle():
         with pytest.raises(PeerLost, match="bob") as caught:
             engine.execute([LaneJob(0, program, given={"bob": {"x": programs.ring(range(ROWS))}})])
         assert caught.value.party == "bob"
+
+
+def test_one_that_is_looked_after_while_nothing_is_asked():
+    with ProcessEngine(lanes=2, config=QUICK) as engine:
+        engine.look()
+        assert engine.usable_lanes == (0, 1)
+        os.kill(engine.handles[4].process.pid, signal.SIGKILL)  # the second lane's bob
+        until = monotonic() + 10
+        while engine.usable_lanes != (0,):
+            assert monotonic() < until
+            engine.look()
+        for kind in (PeerLost, SessionError):  # whoever asks first hears what happened
+            with pytest.raises(kind, match="bob"):
+                engine.execute([LaneJob(1, programs.compared(engine, ROWS, "alice"))])
 
 
 def test_a_worker_that_dies_at_its_start(monkeypatch):

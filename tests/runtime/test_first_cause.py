@@ -3,7 +3,7 @@
 import pytest
 
 from icm_ray.errors import Desynchronised, FaultError, PeerLost, PeerSilent
-from icm_ray.names import DRIVER
+from icm_ray.names import DEALER, DRIVER
 from icm_ray.runtime.driver.first_cause import Evidence, first_cause
 
 
@@ -52,3 +52,10 @@ def test_why_a_worker_ended_is_said_once():
 def test_other_faults_keep_their_type(kind):
     error = first_cause([Evidence("alice", kind("bad frame", party="bob", step="2"))], DRIVER, 5, "run")
     assert (type(error), error.party, error.partition, error.step) == (kind, "bob", 5, "run")
+
+
+def test_the_organisation_is_named_whose_worker_bears_another_name():
+    lost = PeerLost("dealer: the connection ended", party=DEALER)
+    error = first_cause([Evidence(DRIVER, lost)], DRIVER, 1, "run", {}, {DEALER: "carol"})
+    assert (error.party, error.where["organisation"]) == (DEALER, "carol")
+    assert str(error) == "carol (dealer): dealer: the connection ended"

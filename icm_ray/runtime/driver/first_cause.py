@@ -19,7 +19,12 @@ class Evidence:
 
 
 def first_cause(
-    evidence: Sequence[Evidence], driver: str, partition: int | None, step: str, ended: Mapping[str, str] | None = None
+    evidence: Sequence[Evidence],
+    driver: str,
+    partition: int | None,
+    step: str,
+    ended: Mapping[str, str] | None = None,
+    organisations: Mapping[str, str] | None = None,
 ) -> FaultError:
     """The one error to raise, from evidence in the order of arrival.
 
@@ -27,6 +32,7 @@ def first_cause(
     and step are those of a member that was waiting for the lost one, if there is such.
 
     ended: why workers are known to be gone, by member, for those that are: a broken link alone does not say it.
+    organisations: whose a member is, where its name does not say so.
     """
     seen = [item.error for item in evidence if item.observer == driver]
     error = (seen or [item.error for item in evidence])[0]
@@ -36,8 +42,11 @@ def first_cause(
     told = next((item.error for item in evidence if item.observer != driver and item.error.party == error.party), error)
     where = {key: value for key, value in error.where.items() if key not in {"party", "partition", "step"}}
     why = (ended or {}).get(error.party, "")
+    message = told.message if why in told.message else f"{told.message}: {why}"
+    if whose := (organisations or {}).get(error.party):
+        message, where["organisation"] = f"{whose} ({error.party}): {message}", whose
     return type(error)(
-        told.message if why in told.message else f"{told.message}: {why}",
+        message,
         party=error.party,
         partition=told.partition if told.partition is not None else partition,
         step=told.step if told.partition is not None else step,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty
 from time import monotonic, sleep
+from types import MappingProxyType
 from typing import Any, Final
 
 from icm_ray.config import EngineConfig
@@ -29,7 +30,9 @@ from icm_ray.errors import (
 from icm_ray.names import DRIVER
 from icm_ray.runtime.driver.first_cause import Evidence, first_cause
 from icm_ray.runtime.driver.handle import Handle, Pending
+from icm_ray.runtime.driver.interrupted import Interrupted, go_on
 from icm_ray.runtime.driver.mailbox import Mailbox
+from icm_ray.runtime.driver.not_joined import why_not_joined
 from icm_ray.runtime.driver.patience import Patience
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import ResultMessage
@@ -53,12 +56,11 @@ _FAREWELL: Final = 300
 """Characters of what a worker says of its own end."""
 
 
-class Interrupted(SessionError):
-    """Another lane failed, or the user asked to stop; never leaves the engine."""
-
-
 class Lane:
-    """One worker of every party and owner, and the dealer's. `handles`: by name. One call at a time."""
+    """One worker of every party and owner, and the dealer's. `handles`: by name. One call at a time.
+
+    organisations: whose worker a member is that does not bear its organisation's name.
+    """
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Lane:
         handles: Mapping[str, Handle],
         station: Station,
         config: EngineConfig,
+        organisations: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.index, self.parties, self.owners, self.config = index, parties, owners, config
         self.handles = dict(handles)
@@ -77,17 +80,19 @@ class Lane:
         self.control: dict[str, WatchedLink] = {}
         self._linked: dict[int, tuple[int, int]] = {}  # generations, its own and the other's, by lane
         self.one_ledger: set[str] = set()  # members that are known to keep theirs where they do in the first lane
-        self._session, self._station = session, station
+        self._session, self._station, self._organisations = session, station, organisations
         self._heard = Mailbox()
         self._calls, self._generation, self._lane_links = 0, 0, 0
         self._farewells: dict[str, str] = {}  # why members ended themselves
         self._ended: set[str] = set()  # who has answered the present call for good
         self._busy = threading.Lock()
         self._forgotten: deque[str] = deque()
+        self._forgetting = False  # the lane is busy with that, and nobody hears what comes of it
         self._stopping = threading.Event()  # no call goes on: the session ends
         self._stop: threading.Event | None = None  # the present call alone does not
         self._look_at = 0.0
         self._broken: str = ""
+        self._untold: FaultError | None = None  # what ended it, until somebody hears that
         self._closed = False
 
     # --- assembly -------------------------------------------------------------------------------------------------
@@ -118,34 +123,15 @@ class Lane:
                 self.control[name] = self._dial(plan, "control", name)
             self._all(joins, patience, "join")
         except FaultError as error:
-            refusal = self._refusal(joins)
+            cause = why_not_joined(error, joins, self._organisations, _GRACE)
             self.kill()
-            if refusal is not None:
-                raise refusal from error
-            raise
+            raise cause from error
         except BaseException:
             self.kill()
             raise
         self.plan, self._stop = plan, None
         for name in self.handles:
             self._listen(name)
-
-    @staticmethod
-    def _refusal(joins: Mapping[str, Pending]) -> SessionError | None:
-        """Why a member would not join, where one says so: others see no more than that it is gone."""
-        left, deadline = list(joins.values()), monotonic() + _GRACE
-        while left and monotonic() < deadline:
-            for pending in [item for item in left if item.done()]:
-                left.remove(pending)
-                try:
-                    pending.result()
-                except SessionError as error:
-                    return error
-                except FaultError:
-                    continue
-            if left:
-                sleep(0.005)
-        return None
 
     def _dial(self, plan: LanePlan, which: str, name: str) -> WatchedLink:
         link = plan.driver_link(which, name)
@@ -197,21 +183,29 @@ class Lane:
         stop: is set by whoever wants this call, and no other, to end soon. Raises `Interrupted` then.
         """
         while not self._busy.acquire(timeout=_POLL):
-            _go_on(stop)
+            go_on(stop)
         try:
-            _go_on(stop)
+            go_on(stop)
             self.usable()
             self._send_forgotten()
             self._stop = stop
             yield
+        except FaultError:
+            self._untold = None  # whoever asked hears it now
+            raise
         finally:
             self._stop = None
             self._busy.release()
 
     def usable(self) -> None:
-        """Raise `SessionClosed` or `SessionError` where the lane cannot be used any more."""
+        """Raise `SessionClosed` or `SessionError` where the lane cannot be used any more; once the fault that ended it,
+        where that was found while nobody asked anything.
+        """
         if self._closed:
             raise SessionClosed("the session was closed")
+        if self._untold is not None:
+            error, self._untold = self._untold, None
+            raise error
         if self._broken:
             raise SessionError(f"the session cannot be used any more, open a new one: {self._broken}")
 
@@ -325,7 +319,7 @@ class Lane:
                         step=step,
                     )
                     if step in _RESUMED:  # every member lives: whoever runs it aborts, and makes the links anew
-                        raise error from None
+                        raise self._cause([Evidence(DRIVER, error)], partition, step) from None
                     raise self.fail(Evidence(DRIVER, error), partition, step) from None
                 continue
             if isinstance(heard, FaultError):
@@ -343,7 +337,7 @@ class Lane:
 
     def _check_stop(self, what: str) -> None:
         for stop in (self._stopping, self._stop):
-            _go_on(stop, what)
+            go_on(stop, what)
 
     def abort(self, names: Sequence[str], call: int, busy: float = 0.0) -> None:
         """End a call that did not end well though every member lives, and make the links anew. busy: seconds that a
@@ -380,13 +374,18 @@ class Lane:
         self._linked[home.index] = (self._generation, home._generation)
 
     def forget(self, keys: Sequence[str]) -> None:
-        """Drop keys now if the lane is idle, else before its next call: this may be called by a garbage collector."""
+        """Drop keys now if the lane is idle, else before its next call: this may be called by a garbage collector.
+        A fault that ends the lane by that is raised by the next call.
+        """
         self._forgotten.extend(keys)
         if self._busy.acquire(blocking=False):
+            self._forgetting = True
             try:
                 if not self._broken and not self._closed:
-                    self._send_forgotten()
+                    with suppress(FaultError):  # it is untold
+                        self._send_forgotten()
             finally:
+                self._forgetting = False
                 self._busy.release()
 
     def _send_forgotten(self) -> None:
@@ -431,9 +430,29 @@ class Lane:
                 evidence.append(Evidence(name, error))
         ended = {name: lost for name, handle in self.handles.items() if (lost := handle.lost())}
         evidence += [Evidence(DRIVER, PeerLost(f"{name}: {lost}", party=name)) for name, lost in ended.items()]
-        error = first_cause(evidence, DRIVER, partition, step, {**ended, **self._farewells})
+        error = self._cause(evidence, partition, step, {**ended, **self._farewells})
         self.kill(str(error))
+        self._untold = error
         return error
+
+    def _cause(
+        self, evidence: Sequence[Evidence], partition: int | None, step: str, ended: Mapping[str, str] | None = None
+    ) -> FaultError:
+        return first_cause(evidence, DRIVER, partition, step, ended, self._organisations)
+
+    def look(self) -> None:
+        """End the lane where a member was lost while nothing was asked of it; whoever asks something finds that out."""
+        if not self._busy.acquire(timeout=_LOOK if self._forgetting else 0.0):
+            return  # whoever is asking finds it out
+        try:
+            while not self._broken:
+                _, heard = self._heard.get(timeout=0.0)
+                if isinstance(heard, FaultError):
+                    self.fail(Evidence(DRIVER, heard), None, "wait")
+        except Empty:
+            return
+        finally:
+            self._busy.release()
 
     def _told(self, first: Evidence, partition: int | None, step: str) -> FaultError:
         """The error to raise where a member says that a run failed. Where every member lives (a connection between two
@@ -449,7 +468,7 @@ class Lane:
                 evidence.append(Evidence(name, error))
         if step not in _RESUMED or any(handle.lost() for handle in self.handles.values()):
             return self.fail(first, partition, step)
-        return first_cause(evidence, DRIVER, partition, step)
+        return self._cause(evidence, partition, step)
 
     def kill(self, why: str = "it was ended") -> None:
         """End every worker at once; the lane is broken from then on. For any thread."""
@@ -479,8 +498,3 @@ class Lane:
             link.abort()
         for handle in self.handles.values():
             handle.ended(_EXIT)
-
-
-def _go_on(stop: threading.Event | None, what: str = "call") -> None:
-    if stop is not None and stop.is_set():
-        raise Interrupted(f"the {what} was interrupted")

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -52,10 +53,12 @@ class LaneEngine(StaysHere):
     """`lanes` lanes of workers that `start` makes. Raises what assembling them raises, with no worker left.
 
     threads: that each worker was given. leave: called when all have ended. station: where the driver opens its links;
-    over TCP where it is not told.
+    over TCP where it is not told. organisations: whose a member's worker is, where its name does not say so.
     """
 
     mock = False
+    farewell = "the session was closed"
+    """What whoever asks of a closed one is told."""
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class LaneEngine(StaysHere):
         threads: int = 1,
         leave: Callable[[], None] | None = None,
         station: Station | None = None,
+        organisations: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.parties, self.owners, self.lanes, self.config = parties, owners, lanes, config
         self.settings = RunSettings(config.in_flight, threads)
@@ -85,7 +89,7 @@ class LaneEngine(StaysHere):
         try:
             for index in range(lanes):
                 handles: dict[str, Handle] = {}
-                lane = Lane(self._session, index, parties, owners, handles, here, config)
+                lane = Lane(self._session, index, parties, owners, handles, here, config, organisations)
                 self._lanes.append(lane)
                 for name in (*parties, *owners, DEALER):
                     lane.handles[name] = start(name)
@@ -107,13 +111,21 @@ class LaneEngine(StaysHere):
     @property
     def usable_lanes(self) -> tuple[int, ...]:
         """The lanes that live, in order: one that lost a worker takes no more part. Raises where none is left."""
-        self._ending.check_here()
-        if self._ending.closed:
-            raise SessionClosed("the session was closed")
+        self._check_open()
         living = tuple(lane.index for lane in self._lanes if not lane.broken)
         if not living:
             self._lanes[0].usable()
         return living
+
+    def _check_open(self) -> None:
+        self._ending.check_here()
+        if self._ending.closed:
+            raise SessionClosed(self.farewell)
+
+    def look(self) -> None:
+        """Find out which lanes have lost a member while nothing was asked of them."""
+        for lane in self._lanes:
+            lane.look()
 
     def _open(self, lanes: Iterable[int] = ()) -> list[Lane]:
         """The lanes that live; raises where none does, or one of `lanes` does not."""
@@ -306,8 +318,11 @@ class LaneEngine(StaysHere):
                 gather(self._lanes[index], self._lanes[home], next(self._jobs), tuple(held.items()))
 
     def forget(self, keys: Sequence[str]) -> None:
-        """Drop kept shares, weights or tables in every lane, now or before its next call."""
-        self._open()
+        """Drop kept shares, weights or tables in every lane, now or before its next call; one that was lost has none.
+
+        No fault is raised here, where others are being raised: whoever asks next hears it.
+        """
+        self._check_open()
         for lane in self._lanes:
             lane.forget(keys)
 

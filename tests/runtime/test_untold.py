@@ -1,0 +1,82 @@
+"""What ended a lane is told to whoever asks next, once, also where it was found by what raises its errors to nobody."""
+
+from time import monotonic
+
+import pandas as pd
+import pytest
+
+import analytics as an
+from icm_ray.config import EngineConfig
+from icm_ray.errors import PeerLost, SessionError
+from icm_ray.names import DEALER, DRIVER
+from icm_ray.policy import Policy
+from icm_ray.query.tasks import PushedSource
+from icm_ray.runtime.carriers.threads import ThreadEngine, ThreadHandle
+from icm_ray.runtime.driver.lane_engine import LaneEngine
+from icm_ray.runtime.orders.limits import transport_config
+from icm_ray.transport import Switchboard
+
+
+@pytest.fixture
+def engine():
+    with ThreadEngine() as made:
+        yield made
+
+
+def lose(engine, name):
+    engine._lanes[0].handles[name].kill()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_found_by_forgetting(engine, times):
+    lose(engine, "bob")
+    for _ in range(times):
+        engine.forget(["x"])
+    with pytest.raises(PeerLost, match="bob") as raised:
+        engine.set_policy("visits", Policy())
+    assert (raised.value.party, bool(raised.value.step)) == ("bob", True)
+    with pytest.raises(SessionError, match="bob"):
+        engine.set_policy("visits", Policy())
+    engine.forget(["x"])
+
+
+def test_found_by_looking(engine):
+    engine.look()
+    assert engine.usable_lanes == (0,)
+    lose(engine, "alice")
+    engine.look()
+    with pytest.raises(PeerLost, match="alice"):
+        engine.open_table("alice", PushedSource(1), [b""])
+
+
+def test_found_while_a_frame_is_made(engine):
+    """... whose rows are forgotten then: that raises nothing else."""
+    lose(engine, "bob")
+    rows = pd.DataFrame({"age": [1, 2, 3]})
+    with pytest.raises(PeerLost, match="bob"):
+        an.from_pandas(engine, {"alice": rows, "bob": rows})
+
+
+def test_nobody_waits_for_a_question_of_others_to_look(engine):
+    with engine._lanes[0].using():
+        began = monotonic()
+        engine.look()
+        assert monotonic() - began < 0.5
+    assert engine.usable_lanes == (0,)
+
+
+def test_whose_worker_is_lost_before_there_is_a_lane():
+    config = EngineConfig()
+    board = Switchboard(transport_config(config))
+
+    def start(name):
+        handle = ThreadHandle(name, config, board, 1)
+        if name == DEALER:
+            handle.kill()
+        return handle
+
+    here = board.station(DRIVER)
+    with pytest.raises(PeerLost, match="carol") as raised:
+        LaneEngine(("alice", "bob"), (), 1, config, start, station=here, organisations={DEALER: "carol"})
+    assert (raised.value.where["organisation"], raised.value.party) == ("carol", DEALER)
+    assert raised.value.step

@@ -12,6 +12,7 @@ from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.halves import Halves
 from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.requests import Requests
+from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Kind, Roster, State
 from icm_ray.instance.settings import Limits, Settings
 from icm_ray.payload import Name
@@ -39,7 +40,8 @@ class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class PeerStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """linked: whether a conversation is open. workers: that run for it now. hours: of those, today. taken: besides.
-    waiting: requests that nobody has decided on. quotas: of its images.
+    waiting: requests that nobody has decided on. quotas: of its images. results: of its questions that are kept here,
+    result_rows: of their tables, last_result: when the last one came, seconds since 1970, 0 for none.
     """
 
     name: Name
@@ -51,6 +53,9 @@ class PeerStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     taken: Taken = Taken()
     waiting: int = 0
     quotas: tuple[QuotaStatus, ...] = ()
+    results: int = 0
+    result_rows: int = 0
+    last_result: float = 0.0
 
 
 class LaneStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,7 +107,8 @@ def status_of(
     running = halves.running() if halves is not None else []
     lanes = tuple(LaneStatus(half.asker, session, lane, half.joined) for (session, lane), half in running)
     waiting = Counter(one.asker for one in Requests(catalogue.folder).all if one.state == "waiting")
-    quotas = _quotas(ModelShelf(catalogue.folder))
+    quotas, results = _quotas(ModelShelf(catalogue.folder)), Results(catalogue.folder).all
+    kept = {peer: [one for one in results if one.asker == peer] for peer in roster.peers}
     peers = tuple(
         PeerStatus(
             peer.name,
@@ -114,6 +120,9 @@ def status_of(
             taken(peer.name),
             waiting[peer.name],
             tuple(quotas.get(peer.name, ())),
+            len(kept[peer.name]),
+            sum(one.rows for one in kept[peer.name]),
+            max((one.since for one in kept[peer.name]), default=0.0),
         )
         for peer in roster.peers.values()
     )

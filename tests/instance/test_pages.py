@@ -17,11 +17,13 @@ from icm_ray.instance.found import found
 from icm_ray.instance.instance import Instance
 from icm_ray.instance.jobs import Job, Jobs
 from icm_ray.instance.pictures import HeldPictures, OfferedPictures, PictureShelf
+from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer
 from icm_ray.instance.settings import Settings, read_settings
 from icm_ray.instance.web.gate import COOKIE, TOKEN_FILE, page_token
 from icm_ray.owner.mock_rows import MockRows
 from icm_ray.query.tasks import ParquetSource
+from icm_ray.runtime.orders.house import TakeResult
 from icm_ray.transport import Identity
 from tests.instance.asked import requested
 
@@ -98,7 +100,9 @@ def officer(served, browser):
 # --- who is let in ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/requests", "/request?number=1", "/datasets", "/peers", "/audit", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/", "/requests", "/request?number=1", "/datasets", "/peers", "/results", "/audit", "/nowhere"]
+)
 def test_without_the_token_nothing_is_shown(browser, path):
     answer = browser.ask(path)
     assert answer.status == 401
@@ -327,6 +331,31 @@ def test_a_long_log_has_pages(served, officer, monkeypatch):
     first = officer.page
     assert officer.ask(earlier).status == 200
     assert officer.page != first
+
+
+def test_results_are_listed_without_their_values(served, officer):
+    kept = Results(served[1], most=10, most_bytes=100)
+    told = TakeResult(f"sum of {MARKUP}", 3, ("fewer than 17 rows are in SECRET",), b"PAR1 SECRET")
+    kept.add("alice", "bob", told)
+    served[0].roster.set_state("bob", "approved")
+    try:
+        for path in ("/results", "/metrics"):
+            assert officer.ask(path).status == 200
+            assert "SECRET" not in officer.page
+        lines = officer.page.splitlines()
+        assert {'icm_results{peer="bob"} 1', "icm_results_limit 100", 'icm_result_rows{peer="bob"} 3'} <= set(lines)
+        (came,) = [line for line in lines if line.startswith('icm_last_result_time_seconds{peer="bob"} ')]
+        assert float(came.rpartition(" ")[2]) == kept.all[0].since
+        assert "sum of" not in officer.page
+        officer.ask("/results")
+        assert MARKUP not in officer.page
+        for words in ("Result 1", "bob", f"sum of {MARKUP}", ">3<", "some numbers"):
+            assert words in unescape(officer.page)
+    finally:
+        kept.remove(1)
+        served[0].roster.set_state("bob", "joined")
+    officer.ask("/results")
+    assert 'query.reveal(to="alice")' in unescape(officer.page)
 
 
 # --- health and metrics -------------------------------------------------------------------------------------------

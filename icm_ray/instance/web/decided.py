@@ -16,6 +16,7 @@ from icm_ray.instance.parameters import parameters
 from icm_ray.instance.pictures import PictureShelf
 from icm_ray.instance.request import Request as Asked
 from icm_ray.instance.requests import Requests
+from icm_ray.instance.results import Results
 from icm_ray.instance.web.request import Refusal, Request
 
 __all__ = ["Decided"]
@@ -31,6 +32,7 @@ class Decided:
 
     def __init__(self, name: str, folder: Path) -> None:
         self._requests, self._jobs = Requests(folder), Jobs(folder)
+        self._results = Results(folder)
         self._models, self._pictures = ModelShelf(folder), PictureShelf(folder)
         self._decisions = Decisions(name, folder, by="page")
 
@@ -59,6 +61,10 @@ class Decided:
     def jobs(self) -> dict[str, Any]:
         """What this organisation requested of others, the newest first."""
         return {"jobs": self._jobs.all[::-1]}
+
+    def results(self) -> dict[str, Any]:
+        """What peers' questions answered for this organisation, the newest first: what each is, and no value of it."""
+        return {"results": self._results.all[::-1]}
 
     def models(self) -> dict[str, Any]:
         """Models with what was used of their quotas, and pictures."""

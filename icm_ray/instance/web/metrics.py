@@ -72,12 +72,16 @@ def _limits(peers: list[PeerStatus], limits: Limits) -> Iterator[str]:
         ("calls_open", "Calls of a peer that are not answered yet.", lambda peer: peer.taken.working, None),
         ("questions", "Questions of a peer in an hour.", lambda peer: peer.taken.questions, limits.questions),
         ("requests_waiting", "Requests of a peer that nobody has decided on.", lambda peer: peer.waiting, None),
+        ("results", "Results of a peer's questions that are kept here.", lambda peer: peer.results, limits.results),
+        ("result_rows", "Rows of these results.", lambda peer: peer.result_rows, None),
     ]
     for name, says, value, most in measures:
         rows: Rows = [({"peer": peer.name}, value(peer)) for peer in peers]
         yield from _metric(f"icm_{name}", says, rows)
         if most is not None:
             yield from _metric(f"icm_{name}_limit", f"{says.removesuffix('.')}, at most.", [({}, most)])
+    came: Rows = [({"peer": peer.name}, peer.last_result) for peer in peers if peer.last_result]
+    yield from _metric("icm_last_result_time_seconds", "When a peer's last result came, since 1970.", came)
     quotas = [({"peer": peer.name, "model": one.model}, one) for peer in peers for one in peer.quotas]
     yield from _metric("icm_predictions", "Images of a peer predicted on.", [(of, one.used) for of, one in quotas])
     yield from _metric("icm_predictions_limit", "... at most.", [(of, one.quota) for of, one in quotas])
@@ -87,7 +91,13 @@ def _metric(name: str, says: str, rows: Rows, kind: str = "gauge") -> Iterator[s
     yield f"# HELP {name} {says}\n# TYPE {name} {kind}\n"
     for labels, value in rows:
         said = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        yield f"{name}{{{said}}} {float(value):g}\n" if said else f"{name} {float(value):.17g}\n"
+        yield f"{name}{{{said}}} {_number(float(value))}\n" if said else f"{name} {float(value):.17g}\n"
+
+
+def _number(value: float) -> str:
+    """Short, where that is the same number."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _escaped(text: str) -> str:

@@ -32,6 +32,7 @@ _PLACES: Final = (
     ("/models", "Models"),
     ("/peers", "Peers"),
     ("/jobs", "Jobs"),
+    ("/results", "Results"),
     ("/audit", "Audit log"),
 )
 
@@ -71,6 +72,7 @@ class OfficerPage:
             "/request": self._request,
             "/models": lambda _: _Shown("models", "Models and pictures", self._decided.models()),
             "/jobs": lambda _: _Shown("jobs", "Jobs", self._decided.jobs()),
+            "/results": lambda _: _Shown("results", "Results", self._decided.results()),
             "/datasets": self._datasets,
             "/peers": self._peers,
             "/audit": self._audit,

@@ -115,6 +115,21 @@ Its uses are counted from 0.</p>
 {% endfor %}</table>
 {% else %}<p class="faint">There is none: <code>query.request(reason=...)</code> makes one.</p>{% endif %}
 {% endblock %}""",
+    "results": """\
+{% extends "base" %}{% block body %}
+<p>What peers' questions answered for this organisation; <code>icm results NUMBER</code> shows one.</p>
+{% if results %}
+<table><tr class="heads"><th>result</th><th>from</th><th>what</th><th>since (UTC)</th><th>rows</th>
+<th>withheld</th></tr>
+{% for one in results %}
+<tr><td class="short">Result {{ one.number }}</td><td data-is="from">{{ one.asker }}</td>
+<td data-is="what">{{ one.title }}</td><td class="short" data-is="since">{{ one.since | in_utc }}</td>
+<td class="short" data-is="rows">{{ one.rows }}</td>
+<td{% if one.withheld %} data-is="withheld">some numbers{% else %}>{% endif %}</td></tr>
+{% endfor %}</table>
+{% else %}<p class="faint">There is none: a peer's <code>query.reveal(to="{{ name }}")</code> brings one.</p>
+{% endif %}
+{% endblock %}""",
     "models": """\
 {% extends "base" %}{% block body %}
 {% for held, shape, uses in models %}

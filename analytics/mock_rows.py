@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from msgspec import structs
 
 from analytics.arrow_streams import ArrowRows, streams
 from analytics.dataset import Dataset, pool_of
 from analytics.meant import Meant
+from analytics.offered import OfferedMeant
 from analytics.source_checks import frame_of
 from icm_ray.errors import InputError, OwnerError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.mock_engine import MockEngine
 from icm_ray.owner.mock_rows import MockRows, mock_table
+from icm_ray.query.expressions.tree import Of
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.tasks import PushedSource, TableInfo
 
@@ -27,6 +29,9 @@ def mocked(meant: Meant) -> Meant:
 
     Errors: `InputError` (rows of no organisation's catalogue, or shares), `OwnerError` (an organisation offers none).
     """
+    if isinstance(meant, OfferedMeant):  # no worker has opened it yet, and none needs to
+        stated = [_mock(owner, public) for owner, public in meant.offered.items()]
+        return _all_of([_drawn(meant.mocks(), *one) for one in stated], meant.where)
     dataset = meant.dataset
     engine = dataset.engine
     if engine.mock:
@@ -34,16 +39,23 @@ def mocked(meant: Meant) -> Meant:
     if not isinstance(engine, OrganisationEngine):
         raise InputError("mock rows are in the place of other organisations': icm.connect(); here are real ones")
     stated = [_stated(engine, base) for base in dataset.bases]
-    local = engine.kept("mock rows", partial(MockEngine, engine.parties, engine.recipient, engine.config))
-    drawn = [_drawn(local, *one) for one in stated]
-    return Meant(pool_of(drawn) if dataset.parts else drawn[0], meant.where)
+    local = engine.mocks.of(engine.parties)
+    return _all_of([_drawn(local, *one) for one in stated], meant.where)
+
+
+def _all_of(drawn: Sequence[Dataset], where: Of | None) -> Meant:
+    return Meant(pool_of(drawn) if len(drawn) > 1 else drawn[0], where)
 
 
 def _stated(engine: OrganisationEngine, base: Dataset) -> tuple[str, PublicDataset, MockRows]:
     facts = base.facts
     if not isinstance(facts, OwnerRows):
         raise InputError("shares have no mock rows: take frame.mock(), and share that")
-    owner, public = engine.held[facts.tables[0].name]
+    return _mock(*engine.held[facts.tables[0].name])
+
+
+def _mock(owner: str, public: PublicDataset) -> tuple[str, PublicDataset, MockRows]:
+    """Errors: `OwnerError`."""
     if public.mock is None:
         raise OwnerError(
             f"{owner} offers no mock rows of {public.name!r}; there: icm data {public.name} FILES --mock 1000"

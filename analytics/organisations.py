@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from analytics.arrived import Arrived, arrived
 from analytics.frame import SecureFrame
+from analytics.offered import offered_frame
 from analytics.pictures import Pictures
 from analytics.pooling import concat
 from analytics.requests import Requested, again
 from analytics.source_checks import frame_of
-from icm_ray.config import EngineConfig
+from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import FaultError, IcmError, InputError, InstanceError, OwnerError, SessionClosed, SessionError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
 from icm_ray.instance.jobs import Job
 from icm_ray.instance.messages import AskJob, Datasets
+from icm_ray.instance.mock_engine import MockEngines
 from icm_ray.instance.prediction_form import decode_prediction
 from icm_ray.query.tasks import HeldSource
 
@@ -46,6 +48,8 @@ class Connection:
     def __init__(self, folder: Path, lanes: int, config: EngineConfig | None) -> None:
         self._own, self._folder = Organisation(folder), folder
         self._lanes, self._config = lanes, config
+        self._mocks = MockEngines(self._own.name, config or from_environment())
+        self._seen: dict[str, Datasets] = {}
         self._engines: dict[tuple[str, ...], OrganisationEngine] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -104,8 +108,25 @@ class Connection:
         return self._frame({owner: self._public(owner, name) for owner, name in datasets.items()})
 
     def _frame(self, offered: Mapping[str, PublicDataset]) -> SecureFrame:
-        engine = self._engine(tuple(owner for owner in offered if owner != self.name))
-        return concat([_held(engine, owner, public) for owner, public in offered.items()])
+        members = self._members(tuple(owner for owner in offered if owner != self.name))
+
+        def opened() -> SecureFrame:
+            engine = self._engine(members)
+            return concat([_held(engine, owner, public) for owner, public in offered.items()])
+
+        return offered_frame(offered, opened, lambda: self._mocks.of((self.name, *members)))
+
+    def _catalogue(self, owner: str) -> Datasets:
+        """What an organisation offers to this one; of one who is away what it did when it was last asked: mock rows are
+        drawn from that, and workers open nothing but what is offered now.
+        """
+        try:
+            found = self._seen[owner] = self._own.catalogue(owner)
+        except FaultError:
+            if owner not in self._seen:
+                raise
+            found = self._seen[owner]
+        return found
 
     def job(self, name: str) -> Requested:
         """What was requested before, in whatever process of this organisation.
@@ -200,7 +221,7 @@ class Connection:
             raise OwnerError(f"{name!r} is not approved here; there are {', '.join((self.name, *self.peers))}")
 
     def _public(self, owner: str, name: str) -> PublicDataset:
-        return self._dataset(owner, name, self._own.catalogue(owner))
+        return self._dataset(owner, name, self._catalogue(owner))
 
     def _dataset(self, owner: str, name: str, catalogue: Datasets) -> PublicDataset:
         found = next((item for item in catalogue.datasets if item.name == name), None)
@@ -209,16 +230,21 @@ class Connection:
             raise OwnerError(f"{owner} offers no dataset {name!r} to {self.name}; it offers {known}")
         return found
 
-    def _engine(self, others: tuple[str, ...]) -> OrganisationEngine:
-        """Lanes with these organisations; for rows of the own one alone with the first peer, who computes with it."""
+    def _members(self, others: tuple[str, ...]) -> tuple[str, ...]:
+        """The others in lanes with these organisations."""
         wanted = tuple(sorted(others)) or self.peers[:1]
         if not wanted:
             raise OwnerError(f"{self.name} has no peer to compute with: icm invite NAME")
+        return wanted
+
+    def _engine(self, others: tuple[str, ...]) -> OrganisationEngine:
+        """Lanes with these organisations; for rows of the own one alone with the first peer, who computes with it."""
+        wanted = self._members(others)
         with self._lock:
             if self._closed:
                 raise SessionClosed("the connection was closed")
             if wanted not in self._engines or not self._lives(self._engines[wanted]):
-                self._engines[wanted] = OrganisationEngine(self._own, wanted, self._lanes, self._config)
+                self._engines[wanted] = OrganisationEngine(self._own, wanted, self._lanes, self._config, self._mocks)
             return self._engines[wanted]
 
     @staticmethod
@@ -238,7 +264,7 @@ class Connection:
 
     def item(self, owner: str, name: str) -> SecureFrame | Pictures:
         """The dataset, or the pictures, of a name that an organisation offers to this one."""
-        catalogue = self._own.catalogue(owner)
+        catalogue = self._catalogue(owner)
         for item in catalogue.pictures:
             if item.name == name:
                 return Pictures(owner, name, item.images, item.mock)
@@ -259,6 +285,7 @@ class Connection:
             engines, self._engines = list(self._engines.values()), {}
         for engine in engines:
             engine.close()
+        self._mocks.close()
         self._own.close()
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import Desynchronised, InstanceError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.messages import Datasets, Forward, ListDatasets, ListOffers, ListPeers, Offers, Peers
+from icm_ray.instance.mock_engine import MockEngines
 from icm_ray.instance.models import OfferedModel
 from icm_ray.instance.peer_handle import PeerHandle
 from icm_ray.instance.user_link import UserLink
@@ -60,12 +61,19 @@ class OrganisationEngine(LaneEngine):
     """
 
     def __init__(
-        self, own: Organisation, others: Sequence[str], lanes: int = 1, config: EngineConfig | None = None
+        self,
+        own: Organisation,
+        others: Sequence[str],
+        lanes: int = 1,
+        config: EngineConfig | None = None,
+        mocks: MockEngines | None = None,
     ) -> None:
         if not own.dealer:
             raise InstanceError(f"{own.name} knows no dealer: invite one (icm serve --dealer), and approve it")
         parties, _ = checked_names((own.name, *others), ())
         settings = config or from_environment()
+        self.mocks = mocks or MockEngines(own.name, settings)
+        """Lanes in this process, for mock rows."""
         self.local = False
         self.held: dict[str, tuple[str, PublicDataset]] = {}
         """By table: the owner, and what its catalogue says of the dataset."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import icm_ray as icm
+from analytics.meant import Meant
 from icm_ray.instance.messages import Forward, JoinLane, Started, StartWorker, VouchForDriver
 from icm_ray.instance.roster import Peer
 from icm_ray.names import DRIVER
@@ -89,7 +90,7 @@ def test_no_other_policy_takes_the_place_of_the_catalogues(engine, visits):
 def test_rows_are_not_read_under_another_policy(visits, policy):
     facts = msgspec.structs.replace(visits.meant.dataset.facts, policy=policy)
     lying = replaced(visits.meant.dataset, facts=facts)
-    frame = type(visits)(type(visits.meant)(lying))
+    frame = type(visits)(Meant(lying))
     with pytest.raises((icm.PolicyError, icm.ProgramError)):
         frame["age"].max().reveal()
 

@@ -53,6 +53,33 @@ def real(alice, offered):
     return alice.peer("bob")["tried"]
 
 
+@pytest.mark.parametrize("absence", ["no dealer", "no worker of bob's", "bob's instance"])
+def test_mock_rows_need_no_lanes(offered, organisations, monkeypatch, absence):
+    with icm.connect(organisations["alice"][0]) as session:
+        visits = session.peer("bob")["tried"]
+        if absence == "no dealer":
+            monkeypatch.setattr(session._own, "dealer", "")
+        elif absence == "no worker of bob's":
+            monkeypatch.setattr(session, "_engine", gone)
+        else:
+            monkeypatch.setattr(session._own, "catalogue", gone)
+            visits = session.peer("bob")["tried"]  # as it was when bob was there
+        assert visits.columns == ("age", "cost", "ward")
+        assert visits.mock()["age"].sum().reveal() == drawn()["age"].sum()
+        both = session.frame({"alice": "tried", "bob": "tried"}).mock() if absence == "no dealer" else None
+        assert both is None or both["age"].sum().reveal() == drawn()["age"].sum() + drawn("alice")["age"].sum()
+        assert session._engines == {}
+        if absence != "bob's instance":
+            with pytest.raises(icm.IcmError, match=r"knows no dealer|is gone"):
+                visits["age"].sum().reveal()
+    with pytest.raises(icm.SessionClosed):
+        visits.mock()
+
+
+def gone(*_):
+    raise icm.FaultError("bob's instance is gone", party="bob")
+
+
 def drawn(owner="bob", dataset="tried", mock=MOCK):
     columns = (
         ColumnInfo("age", "int", nullable=False),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from analytics.nn.torch_ops.activations import ACTIVATIONS
+from analytics.nn.torch_ops.angles import ANGLES
 from analytics.nn.torch_ops.comparisons import COMPARISONS
 from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
 from analytics.nn.torch_ops.embeddings import EMBEDDINGS
@@ -25,7 +26,10 @@ from analytics.nn.torch_ops.pools_of_depth import POOLS_OF_DEPTH
 from analytics.nn.torch_ops.recurrent import RECURRENT
 from analytics.nn.torch_ops.resampling import RESAMPLING
 from analytics.nn.torch_ops.roundings import ROUNDINGS
+from analytics.nn.torch_ops.running import RUNNING
+from analytics.nn.torch_ops.scattered import ADDED, SCATTERED
 from analytics.nn.torch_ops.sums_of_products import SUMS_OF_PRODUCTS
+from analytics.nn.torch_ops.warps import WARPS
 
 PAGE = Path(__file__).with_name("models.md")
 BEGIN, END = "<!-- operations -->\n", "<!-- /operations -->\n"
@@ -34,16 +38,20 @@ FAMILIES = {
     "linear layers, matrix products, attention": {**MATRICES, **SUMS_OF_PRODUCTS},
     "normalisation": NORMS,
     "activations": ACTIVATIONS,
+    "angles, hyperbolic functions": ANGLES,
     "arithmetic": POINTWISE,
     "quotients, powers, exponentials, logarithms, norms of vectors": FUNCTIONS,
     "comparisons, logic": COMPARISONS,
     "places of extremes, order": ORDERS,
+    "running extremes, products, sums": RUNNING,
     "pools, sums, means, extremes": {**POOLS, **POOLS_OF_DEPTH},
     "shapes, slices, padding, joining": {**LAYOUT, **MOVED},
     "repeats, indices, shuffles, windows, parts": {**MOVEMENT, **PARTS},
+    "values written to places": {**SCATTERED, **ADDED},
     "recurrent layers": RECURRENT,
     "embeddings of private tokens": EMBEDDINGS,
     "upsampling": RESAMPLING,
+    "images at the places of a grid": WARPS,
     "rounding, remainders": ROUNDINGS,
 }
 

@@ -22,7 +22,10 @@ from analytics.nn.findings import Finding, hint_for, unsupported
 from analytics.nn.folding import fold_affines
 from analytics.nn.packing import Packed, own_path
 from analytics.nn.places import module_path, source_of
+from analytics.nn.sharing import share_repeated
 from analytics.nn.torch_ops.activations import ACTIVATIONS
+from analytics.nn.torch_ops.angles import ANGLES
+from analytics.nn.torch_ops.anywhere import ANYWHERE, back, in_front
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.comparisons import COMPARISONS
 from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
@@ -41,7 +44,10 @@ from analytics.nn.torch_ops.pools_of_depth import POOLS_OF_DEPTH
 from analytics.nn.torch_ops.recurrent import RECURRENT
 from analytics.nn.torch_ops.resampling import RESAMPLING
 from analytics.nn.torch_ops.roundings import ROUNDINGS
+from analytics.nn.torch_ops.running import RUNNING
+from analytics.nn.torch_ops.scattered import ADDED, SCATTERED
 from analytics.nn.torch_ops.sums_of_products import SUMS_OF_PRODUCTS
+from analytics.nn.torch_ops.warps import WARPS
 from analytics.nn.tracing import Export, Traced, trace
 from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import NullError
@@ -66,6 +72,11 @@ TRANSLATIONS: Mapping[Any, Translation] = MappingProxyType(
         **COMPARISONS,
         **ORDERS,
         **ACTIVATIONS,
+        **ANGLES,
+        **RUNNING,
+        **SCATTERED,
+        **ADDED,
+        **WARPS,
         **LAYOUT,
         **MOVEMENT,
         **PARTS,
@@ -101,7 +112,7 @@ def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Weigh
         output=output.name,
     )
     network = WeightedGraph(graph, walk.build.weights)
-    return fold_affines(network.simplified(drop_unused).simplified(merge_reshapes))
+    return share_repeated(fold_affines(network.simplified(drop_unused).simplified(merge_reshapes)))
 
 
 def preflight(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> tuple[Finding, ...]:
@@ -142,15 +153,21 @@ def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:
 
 
 aten = torch.ops.aten
-_MOVES = {*MOVED, *RECURRENT}
+_FILLED = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}  # constants, of its shape alone
+_MOVES = {*MOVED, *RECURRENT, *_FILLED}
 _CLOSED = {torch.ops.aten.softmax.int, torch.ops.aten._softmax.default}
-_PLACES = {*LAYOUT, *MOVEMENT, *PARTS, *MOVED}  # what moves values, or chooses among them
+_PLACES = {*LAYOUT, *MOVEMENT, *PARTS, *SCATTERED, *MOVED}  # what moves values, or chooses among them
 _TOKENS = {*EMBEDDINGS, *COMPARISONS, *_PLACES}
 _SHUT = {
     *_CLOSED,
     *(aten.add.Tensor, aten.sub.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.where.self),
     aten.scaled_dot_product_attention.default,
 }
+_NAMING = {
+    *(aten.index.Tensor, aten.index_select.default, aten.gather.default, aten.take_along_dim.default),
+    *(*SCATTERED, *ADDED),
+}
+"""What takes constants for places."""
 _TRUTH = {*COMPARISONS, *_PLACES, aten.mul.Tensor}
 """What may make truth values: others are not what arithmetic makes of zeros and ones."""
 
@@ -164,12 +181,14 @@ class _Walk:
     findings: list[Finding] = field(default_factory=list)
     build: GraphBuilder = field(init=False)
     _values: dict[fx.Node, Any] = field(init=False, default_factory=dict, repr=False)
+    _learned: set[fx.Node] = field(init=False, default_factory=set, repr=False)  # constants that follow from weights
 
     def __post_init__(self) -> None:
         shape = self.traced.shape(self.traced.input)
         self.build = GraphBuilder(batch=shape[0])
         whole = not self.traced.input.meta["val"].is_floating_point()
         self._values[self.traced.input] = Wire(INPUT, shape[1:], whole=whole, tokens=whole)
+        self._learned.update(self.traced.learned)
         self._values.update({node: tensor for node, (_, tensor) in self.traced.constants.items()})
 
     def run(self) -> Wire | None:
@@ -231,12 +250,17 @@ class _Walk:
         self.build.module, self.build.source = self._path(node), source_of(node)
         self.build.unpacks = self.packed and not module_path(node)
         try:
-            if node.target not in _TOKENS and any(wire.tokens for wire in wires):
+            if not _counts(node, wires) and any(wire.tokens for wire in wires):
                 raise Refused("its input holds whole numbers, which torch.nn.Embedding looks up; give floats")
             if node.target not in _CLOSED and any(wire.closed for wire in wires):
                 raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
-            if node.target not in _MOVES and any(wire.at for wire in wires):
+            if node.target not in _MOVES | ANYWHERE and any(wire.at for wire in wires):
                 raise Refused("it takes values whose batch dimension was moved; it must stay in front")
+            if node.target in _NAMING and any(_is_index(self._values[source]) for source in self._from_weights(node)):
+                raise Refused(
+                    "it names places that are computed from weights, and places are public; keep them in a buffer of"
+                    " whole numbers or truth values"
+                )
             if node.target not in _TRUTH and _dtype(node) == torch.bool:
                 raise Refused("it makes truth values of truth values; use & and |")
             value = _as_torch_has_it(node, self._translated(node, translation, call, wires), wires)
@@ -246,8 +270,12 @@ class _Walk:
             return self._find(node, str(refusal))
         return _marked(value) if broken else value
 
-    def _translated(self, node: fx.Node, translation: Translation, call: Call, wires: Sequence[Wire]) -> Any:
+    def _translated(self, node: fx.Node, translation: Translation, call: Call, wires: list[Wire]) -> Any:
         """What is moved takes its mask of minus infinity along."""
+        if node.target in ANYWHERE and any(wire.at for wire in wires):
+            moved = in_front(self.build, node.target, call)
+            made = self._translated(node, translation, moved, list(moved.wires()))
+            return back(made, call, wires, node.target)
         masked = [wire for wire in wires if wire.shut is not None]
         if not masked or node.target in _SHUT:
             return translation(self.build, call)
@@ -263,6 +291,8 @@ class _Walk:
 
     def _item(self, node: fx.Node) -> Any:
         source, index = node.args
+        if source in self._learned:
+            self._learned.add(node)
         values = self._values[source] if isinstance(source, fx.Node) else source
         if isinstance(values, Wire):  # several outputs of an unsupported operation
             return self._broken(node)
@@ -276,6 +306,8 @@ class _Walk:
             return self._find(node, hint_for(str(node.target)))
         if torch.Tag.nondeterministic_seeded in node.target.tags:
             return self._find(node, "it draws random numbers; a prediction must not")
+        if node.target not in _FILLED and not self._learned.isdisjoint(node.all_input_nodes):
+            self._learned.add(node)
         args = fx.node.map_arg(node.args, self._values.__getitem__)
         kwargs = fx.node.map_arg(node.kwargs, self._values.__getitem__)
         with torch.no_grad():
@@ -303,6 +335,9 @@ class _Walk:
         """Whether every example input and output of a node still has the batch in front."""
         return all(self.traced.shape(item)[:1] == (self.build.batch,) for item in [node, *self._wired(node)])
 
+    def _from_weights(self, node: fx.Node) -> list[fx.Node]:
+        return [source for source in node.all_input_nodes if source in self._learned]
+
     def _wired(self, node: fx.Node) -> list[fx.Node]:
         return [source for source in node.all_input_nodes if _depends(self._values[source])]
 
@@ -325,11 +360,29 @@ def _as_torch_has_it(node: fx.Node, value: Any, wires: Sequence[Wire], place: in
     dtype = _dtype(node, place)
     if not isinstance(value, Wire) or dtype is None:
         return value
-    truth, moved = dtype == torch.bool, node.target in _PLACES
+    truth, moved = dtype == torch.bool, node.target in _PLACES and not _adds(node)
     whole = not truth and not dtype.is_floating_point
     bit = value.bit or truth or (moved and all(wire.bit for wire in wires))
     tokens = whole and moved and any(wire.tokens for wire in wires)
     return replace(value, truth=truth, whole=whole, tokens=tokens, bit=bit)
+
+
+def _counts(node: fx.Node, wires: Sequence[Wire]) -> bool:
+    """Whether it is for whole numbers: look-ups, comparisons, what moves them, or adds a whole number to them."""
+    if node.target in {aten.add.Tensor, aten.sub.Tensor}:
+        dtype = _dtype(node)
+        return len(wires) == 1 and dtype is not None and not dtype.is_floating_point
+    return node.target in _TOKENS
+
+
+def _adds(node: fx.Node) -> bool:
+    """Whether it adds to what stands at the places that it writes to, so that zeros and ones become other numbers."""
+    accumulates = node.target is aten.index_put.default and True in {*node.args[3:], node.kwargs.get("accumulate")}
+    return accumulates or node.target is aten.scatter.reduce
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and not value.is_floating_point()
 
 
 def _depends(value: Any) -> bool:

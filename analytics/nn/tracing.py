@@ -27,6 +27,7 @@ from analytics.nn.attention import attention
 from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
 from analytics.nn.in_place import without_writes
+from analytics.nn.masks import places_of_masks
 from analytics.nn.packing import Packed
 from analytics.nn.places import place_of_error
 from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
@@ -39,6 +40,7 @@ from icm_ray.network.layer import Shape
 __all__ = ["Export", "Traced", "trace"]
 
 _MUTATIONS = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
+_STORED = (InputKind.PARAMETER, InputKind.BUFFER)
 _SIZES = (23, 29)  # numbers of images in a batch that a network is read for: hardly those of any other axis
 _FEW = 3  # where torch takes no symbol, one of them is small: networks that depend on it tell few from many
 _DEPTH = 4  # times that what an operation is made of may be taken apart again
@@ -63,7 +65,8 @@ class Traced:
     """torch's graph without in-place operations, for batches of `size` images; `nodes` are the ones that the output
     needs, in order.
 
-    `constants` maps the placeholders of parameters, buffers and literal tensors to (name, tensor).
+    `constants` maps the placeholders of parameters, buffers and literal tensors to (name, tensor); `learned`: those
+    of parameters and of buffers of real numbers.
     """
 
     nodes: tuple[fx.Node, ...]
@@ -71,6 +74,7 @@ class Traced:
     output: fx.Node
     constants: Mapping[fx.Node, tuple[str, torch.Tensor]] = field(repr=False)
     size: int
+    learned: frozenset[fx.Node] = frozenset()
 
     def shape(self, node: fx.Node) -> Shape:
         """The shape of a node's (first) output, the batch in it; () where torch does not know it."""
@@ -152,7 +156,7 @@ def _of_two_sizes(
 def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Container[Any]) -> ExportedProgram:
     dynamic = None if batch is None else ({0: batch},)
     with (
-        ReplacedFunctions(_REPLACED),
+        ReplacedFunctions({**_REPLACED, **places_of_masks(net)}),
         torch.no_grad(),
         warnings.catch_warnings(),
         silence(),
@@ -298,6 +302,7 @@ def _collect(exported: ExportedProgram) -> Traced | tuple[Finding, ...]:
         pending.extend(fresh)
     constants: dict[fx.Node, tuple[str, torch.Tensor]] = {}
     inputs: list[fx.Node] = []
+    learned: set[fx.Node] = set()
     for spec in signature.input_specs:
         node = by_name.get(getattr(spec.arg, "name", ""))
         if node is None:
@@ -308,8 +313,10 @@ def _collect(exported: ExportedProgram) -> Traced | tuple[Finding, ...]:
             stored = exported.state_dict.get(spec.target, exported.constants.get(spec.target))
             if isinstance(stored, torch.Tensor):
                 constants[node] = (spec.target, _wide(stored))
+                if spec.kind in _STORED and stored.is_floating_point():
+                    learned.add(node)
     nodes = tuple(node for node in exported.graph.nodes if node in needed)
-    return Traced(nodes, inputs[0], output, constants, _SIZES[0])
+    return Traced(nodes, inputs[0], output, constants, _SIZES[0], frozenset(learned))
 
 
 def _wide(tensor: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,12 +12,12 @@ from typing import Any
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from analytics.nn.torch_ops.constants import affine, lifted, of_sample, scaled, spread
+from analytics.nn.torch_ops.constants import affine, held, lifted, of_sample, scaled, spread
 from analytics.nn.torch_ops.pointwise import multiplied
 from icm_ray.network.layers import Add, Bent, Elu, Maximum, Relu, Smooth, Softmax
 from icm_ray.network.layers.bent import LARGEST
 
-__all__ = ["ACTIVATIONS", "softmax"]
+__all__ = ["ACTIVATIONS", "larger_exponential", "rectified", "smooth", "softmax"]
 
 aten = torch.ops.aten
 _SELU = {"alpha": 1.6732632423543772848170429916717, "scale": 1.0507009873554804934193349852946}
@@ -30,10 +31,11 @@ def _bent(build: GraphBuilder, wire: Wire, offset: float, slope: float, *bends: 
 
 
 def _relu(build: GraphBuilder, call: Call) -> Wire:
-    return _rectified(build, call.wire("self"))
+    return rectified(build, call.wire("self"))
 
 
-def _rectified(build: GraphBuilder, wire: Wire) -> Wire:
+def rectified(build: GraphBuilder, wire: Wire) -> Wire:
+    """max(x, 0)."""
     return build.emit(Relu, wire, shape=wire.shape)
 
 
@@ -43,7 +45,7 @@ def _clamped(build: GraphBuilder, wire: Wire, low: Any, high: Any) -> Wire:
     if low is None and high is None:
         return wire
     if low == 0:  # a ReLU is finished with the product before it
-        wire, low = _rectified(build, wire), None
+        wire, low = rectified(build, wire), None
         if high is None:
             return wire
     if low is None:
@@ -94,7 +96,7 @@ def _gated(build: GraphBuilder, call: Call) -> Wire:
     axis = call.axis(call["dim"], len(wire.shape) + 1)
     half = wire.shape[axis] // 2
     first, second = (build.cut(wire, axis, start, start + half) for start in (0, half))
-    return multiplied(build, first, _smooth(build, second, "sigmoid"))
+    return multiplied(build, first, smooth(build, second, "sigmoid"))
 
 
 def _prelu(build: GraphBuilder, call: Call) -> Wire:
@@ -103,7 +105,7 @@ def _prelu(build: GraphBuilder, call: Call) -> Wire:
     rank = len(wire.shape)
     if slopes.ndim <= 1:
         slopes = slopes.reshape(-1, *[1] * (rank - 1)) if rank else slopes.reshape(())
-    above = _rectified(build, wire)
+    above = rectified(build, wire)
     below = build.emit(Add, wire, scaled(build, above, -1.0), shape=wire.shape)
     return build.emit(Add, above, affine(build, below, scale=of_sample(slopes, rank)), shape=wire.shape)
 
@@ -139,32 +141,25 @@ def _extreme(build: GraphBuilder, call: Call, left: Any, right: Any) -> Wire:
         return build.emit(Maximum, *(spread(build, wire, call.shape) for wire in (left, right)), shape=call.shape)
     wire, constant = (left, right) if isinstance(left, Wire) else (right, left)
     edge = of_sample(constant, len(call.shape))  # max(x, c) = c + max(x - c, 0)
-    above = _rectified(build, affine(build, spread(build, wire, call.shape), shift=-edge))
+    above = rectified(build, affine(build, spread(build, wire, call.shape), shift=-edge))
     return affine(build, above, shift=edge)
 
 
-def _smooth(build: GraphBuilder, wire: Wire, function: str) -> Wire:
+def smooth(build: GraphBuilder, wire: Wire, function: str) -> Wire:
+    """One of the functions that `Smooth` knows."""
     return build.emit(Smooth, wire, shape=wire.shape, function=function)
 
 
 def _sigmoid(build: GraphBuilder, call: Call) -> Wire:
-    return _smooth(build, call.wire("self"), "sigmoid")
+    return smooth(build, call.wire("self"), "sigmoid")
 
 
 def _tanh(build: GraphBuilder, call: Call) -> Wire:
-    return _smooth(build, call.wire("self"), "tanh")
-
-
-def _sine(build: GraphBuilder, call: Call) -> Wire:
-    return _smooth(build, call.wire("self"), "sin")
-
-
-def _cosine(build: GraphBuilder, call: Call) -> Wire:
-    return _smooth(build, call.wire("self"), "cos")
+    return smooth(build, call.wire("self"), "tanh")
 
 
 def _erf(build: GraphBuilder, call: Call) -> Wire:
-    return _smooth(build, call.wire("self"), "erf")
+    return smooth(build, call.wire("self"), "erf")
 
 
 def _erfc(build: GraphBuilder, call: Call) -> Wire:
@@ -172,7 +167,7 @@ def _erfc(build: GraphBuilder, call: Call) -> Wire:
 
 
 def _gelu(build: GraphBuilder, call: Call) -> Wire:
-    return _smooth(build, call.wire("self"), "gelu_tanh" if call["approximate"] == "tanh" else "gelu")
+    return smooth(build, call.wire("self"), "gelu_tanh" if call["approximate"] == "tanh" else "gelu")
 
 
 def _silu(build: GraphBuilder, call: Call) -> Wire:
@@ -183,16 +178,36 @@ def _softplus(build: GraphBuilder, call: Call) -> Wire:
     beta = float(call["beta"])
     if beta <= 0:
         raise Refused(f"a softplus with beta {beta} is not supported; it must be positive")
-    return scaled(build, _smooth(build, scaled(build, call.wire("self"), beta), "softplus"), 1 / beta)
+    return scaled(build, smooth(build, scaled(build, call.wire("self"), beta), "softplus"), 1 / beta)
 
 
 def _log_sigmoid(build: GraphBuilder, call: Call) -> Wire:
-    return scaled(build, _smooth(build, scaled(build, call.wire("self"), -1.0), "softplus"), -1.0)
+    return scaled(build, smooth(build, scaled(build, call.wire("self"), -1.0), "softplus"), -1.0)
+
+
+def larger_exponential(build: GraphBuilder, left: Wire, right: Wire, base: float = math.e) -> Wire:
+    """log(e^a + e^b) = a + softplus(b - a), or that of another base."""
+    away = build.emit(Add, right, scaled(build, left, -1.0), shape=left.shape)
+    more = scaled(build, smooth(build, scaled(build, away, math.log(base)), "softplus"), 1 / math.log(base))
+    return build.emit(Add, left, more, shape=left.shape)
+
+
+def _log_add_exp(base: float) -> Translation:
+    def translate(build: GraphBuilder, call: Call) -> Wire:
+        given = (call["self"], call["other"])
+        like = spread(build, next(item for item in given if isinstance(item, Wire)), call.shape)
+        left, right = (
+            spread(build, item, call.shape) if isinstance(item, Wire) else held(build, like, item, call.shape)
+            for item in given
+        )
+        return larger_exponential(build, left, right, base)
+
+    return translate
 
 
 def _mish(build: GraphBuilder, call: Call) -> Wire:
     wire = call.wire("self")
-    return multiplied(build, wire, _smooth(build, _smooth(build, wire, "softplus"), "tanh"))
+    return multiplied(build, wire, smooth(build, smooth(build, wire, "softplus"), "tanh"))
 
 
 def _elu(build: GraphBuilder, call: Call) -> Wire:
@@ -280,8 +295,6 @@ ACTIVATIONS: Mapping[Any, Translation] = MappingProxyType(
         aten.min.other: _smaller,
         aten.sigmoid.default: _sigmoid,
         aten.tanh.default: _tanh,
-        aten.sin.default: _sine,
-        aten.cos.default: _cosine,
         aten.erf.default: _erf,
         aten.special_erf.default: _erf,
         aten.erfc.default: _erfc,
@@ -291,6 +304,8 @@ ACTIVATIONS: Mapping[Any, Translation] = MappingProxyType(
         aten.mish.default: _mish,
         aten.softplus.default: _softplus,
         aten.log_sigmoid.default: _log_sigmoid,
+        aten.logaddexp.default: _log_add_exp(math.e),
+        aten.logaddexp2.default: _log_add_exp(2.0),
         aten.elu.default: _elu,
         aten.celu.default: _celu,
         aten.selu.default: _selu,

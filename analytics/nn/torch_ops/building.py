@@ -57,6 +57,7 @@ class GraphBuilder:
     weights: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
     sources: dict[str, str] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
+    _arrays: dict[Any, tuple[torch.Tensor, npt.NDArray[np.float64]]] = field(default_factory=dict, repr=False)
 
     def emit(self, kind: type[AnyLayer], *inputs: Wire, shape: Shape, **facts: Any) -> Wire:
         """Append a node. A fact that is a tensor becomes a weight, and the node gets its key."""
@@ -66,11 +67,18 @@ class GraphBuilder:
         for fact, value in facts.items():
             if isinstance(value, torch.Tensor):
                 facts[fact] = f"{name}.{fact}"
-                self.weights[facts[fact]] = value.to(torch.float64).numpy().copy()
+                self.weights[facts[fact]] = self._array(value)
         self.sources[name] = self.source
         sources = tuple(wire.name for wire in inputs)
         self.nodes.append(kind(name=name, module=self.module, inputs=sources, shape=shape, **facts))
         return Wire(name, shape)
+
+    def _array(self, tensor: torch.Tensor) -> npt.NDArray[np.float64]:
+        """Its numbers: one array for one tensor, however many layers have it."""
+        one = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+        if one not in self._arrays:  # which keeps the tensor, so that no other has its place in memory
+            self._arrays[one] = tensor, tensor.to(torch.float64).numpy().copy()
+        return self._arrays[one][1]
 
     def reshape(self, wire: Wire, shape: Shape) -> Wire:
         """The wire in another shape; nothing is emitted when it has that shape already."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from analytics.nn.torch_ops.constants import affine, lifted, of_sample, scaled, spread
+from analytics.nn.torch_ops.constants import affine, held, of_sample, scaled, spread
 from analytics.nn.torch_ops.pools import reduced_axes, summed_over
 from icm_ray.network.layers import Add, AtLeast, Bent, Choose, Multiply
 
@@ -145,14 +145,6 @@ def _counted(build: GraphBuilder, call: Call, *, every: bool) -> Wire:
     return _bit(build.reshape(made, call.shape))
 
 
-def _constant(build: GraphBuilder, like: Wire, value: Any, shape: tuple[int, ...]) -> Wire:
-    """A wire that holds a constant."""
-    nothing = scaled(build, like, 0.0)
-    if isinstance(value, torch.Tensor) and (value.numel() > 1 or value.ndim):
-        return affine(build, nothing, shift=of_sample(value, len(shape)))
-    return lifted(build, nothing, float(value))
-
-
 def chosen(build: GraphBuilder, condition: Wire, left: Any, right: Any, shape: tuple[int, ...]) -> Wire:
     """left where a private condition is 1, right where it is 0; numbers as good as minus infinity shut places."""
     condition = spread(build, condition, shape)
@@ -161,12 +153,10 @@ def chosen(build: GraphBuilder, condition: Wire, left: Any, right: Any, shape: t
     if _shuts(right) and isinstance(left, Wire):
         return _shutting(build, spread(build, left, shape), opposite(build, condition))
     if _shuts(left) or _shuts(right):
-        base = _constant(
-            build, condition, 0.0 if _shuts(left) and _shuts(right) else right if _shuts(left) else left, shape
-        )
+        base = held(build, condition, 0.0 if _shuts(left) and _shuts(right) else right if _shuts(left) else left, shape)
         return _shutting(build, base, condition if _shuts(left) else opposite(build, condition))
     branches = [
-        spread(build, x, shape) if isinstance(x, Wire) else _constant(build, condition, x, shape) for x in (left, right)
+        spread(build, x, shape) if isinstance(x, Wire) else held(build, condition, x, shape) for x in (left, right)
     ]
     return build.emit(Choose, condition, *branches, shape=shape)
 

@@ -12,7 +12,7 @@ from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Affine, Bent, Scale
 from icm_ray.network.layers.bent import LARGEST
 
-__all__ = ["affine", "lifted", "of_sample", "scaled", "spread"]
+__all__ = ["affine", "held", "lifted", "of_sample", "scaled", "spread"]
 
 
 def of_sample(constant: Any, rank: int) -> torch.Tensor:
@@ -45,6 +45,14 @@ def lifted(build: GraphBuilder, wire: Wire, offset: float) -> Wire:
     if not abs(offset) < LARGEST:
         raise Refused(f"it adds {offset}; finite numbers below 2^20 are supported")
     return build.emit(Bent, wire, shape=wire.shape, offset=float(offset), slope=1.0, bends=())
+
+
+def held(build: GraphBuilder, like: Wire, value: Any, shape: Shape) -> Wire:
+    """A wire that holds a constant; `like` is any wire of that shape."""
+    nothing = scaled(build, like, 0.0)
+    if isinstance(value, torch.Tensor) and (value.numel() > 1 or value.ndim):
+        return affine(build, nothing, shift=of_sample(value, len(shape)))
+    return lifted(build, nothing, float(value))
 
 
 def affine(

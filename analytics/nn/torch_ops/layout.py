@@ -16,7 +16,7 @@ from analytics.nn.torch_ops.movement import padded, taken
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Add, Concat
 
-__all__ = ["LAYOUT", "joined"]
+__all__ = ["LAYOUT", "filled", "joined"]
 
 aten = torch.ops.aten
 _IMAGES = 1 << 32  # a batch has fewer
@@ -138,15 +138,6 @@ def _concat(build: GraphBuilder, call: Call) -> Wire:
     return joined(build, list(call["tensors"]), call.axis(call["dim"], len(call.full_shape)), call.shape)
 
 
-def _stack(build: GraphBuilder, call: Call) -> Wire:
-    axis = call.axis(call["dim"], len(call.full_shape))
-    shape = (*call.shape[:axis], 1, *call.shape[axis + 1 :])
-    parts = [
-        build.reshape(part, shape) if isinstance(part, Wire) else part.unsqueeze(axis + 1) for part in call["tensors"]
-    ]
-    return joined(build, parts, axis, call.shape)
-
-
 def joined(build: GraphBuilder, parts: list[Any], axis: int, shape: Shape) -> Wire:
     """Parts side by side: constants are added where zeros were put between the wires."""
     if all(isinstance(part, Wire) for part in parts):
@@ -176,7 +167,7 @@ def _masked_fill(build: GraphBuilder, call: Call) -> Wire:
     if isinstance(call["mask"], Wire):
         return chosen(build, call["mask"], call["value"], call["self"], call.shape)
     mask = of_sample(call.constant("mask"), len(call.shape))
-    return _filled(build, spread(build, call.wire("self"), call.shape), mask, float(call["value"]))
+    return filled(build, spread(build, call.wire("self"), call.shape), mask, float(call["value"]))
 
 
 def _where(build: GraphBuilder, call: Call) -> Wire:
@@ -191,32 +182,13 @@ def _where(build: GraphBuilder, call: Call) -> Wire:
         return build.emit(Add, *parts, shape=call.shape)
     wire, constant, mask = (left, right, 1 - mask) if isinstance(left, Wire) else (right, left, mask)
     values = of_sample(constant, len(call.shape))
-    filled = spread(build, wire, call.shape)
+    wide = spread(build, wire, call.shape)
     if values.numel() == 1:
-        return _filled(build, filled, mask, float(values))
-    return affine(build, filled, scale=1 - mask, shift=mask * values)
+        return filled(build, wide, mask, float(values))
+    return affine(build, wide, scale=1 - mask, shift=mask * values)
 
 
-def _put(build: GraphBuilder, call: Call) -> Wire:
-    """x with one number in the places of a mask: `x[x < 0] = 0`."""
-    *before, mask = call["indices"]
-    value, wire = call["values"], call["self"]
-    refused = Refused("it writes other than one number into the places of one mask; torch.where(mask, value, x) does")
-    if any(one is not None for one in before) or call["accumulate"] or not isinstance(wire, Wire):
-        raise refused
-    if isinstance(value, Wire) or value.numel() != 1:
-        raise refused
-    if isinstance(mask, Wire):
-        if not mask.truth or mask.shape != wire.shape:
-            raise refused
-        return chosen(build, mask, value, wire, call.shape)
-    if mask.dtype != torch.bool or not before:
-        raise refused
-    spread_mask = mask.reshape(*mask.shape, *(1,) * (1 + len(wire.shape) - len(before) - mask.ndim))
-    return _filled(build, wire, of_sample(spread_mask, len(call.shape)), float(value))
-
-
-def _filled(build: GraphBuilder, wire: Wire, mask: torch.Tensor, value: float) -> Wire:
+def filled(build: GraphBuilder, wire: Wire, mask: torch.Tensor, value: float) -> Wire:
     """A number in the places of a mask; one that is as good as minus infinity closes them for a softmax."""
     if -_MOST < value < _MOST:
         return affine(build, wire, scale=1 - mask, shift=mask * value)
@@ -251,9 +223,6 @@ LAYOUT: Mapping[Any, Translation] = MappingProxyType(
         aten.unflatten.int: _reshape,
         aten.view_as.default: _reshape,
         aten.squeeze.default: _reshape,
-        aten.squeeze.dim: _reshape,
-        aten.squeeze.dims: _reshape,
-        aten.unsqueeze.default: _reshape,
         aten.slice.Tensor: _slice,
         aten.narrow.default: _narrow,
         aten.split.Tensor: _split,
@@ -266,10 +235,8 @@ LAYOUT: Mapping[Any, Translation] = MappingProxyType(
         aten.replication_pad1d.default: _replicated,
         aten.replication_pad2d.default: _replicated,
         aten.cat.default: _concat,
-        aten.stack.default: _stack,
         aten.masked_fill.Scalar: _masked_fill,
         aten.masked_fill.Tensor: _masked_fill,
-        aten.index_put.default: _put,
         aten.where.self: _where,
         aten.where.ScalarSelf: _where,
         aten.where.ScalarOther: _where,

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.layout import joined
 
 __all__ = ["MOVED"]
 
@@ -59,6 +60,46 @@ def _unbind(build: GraphBuilder, call: Call) -> tuple[Wire, ...]:
     return tuple(_place(build, wire, dim, axis, place) for place in range(wire.shape[axis]))
 
 
+def _stack(build: GraphBuilder, call: Call) -> Wire:
+    """A new axis, before or behind the batch."""
+    parts = list(call["tensors"])
+    at = {part.at for part in parts if isinstance(part, Wire)}
+    if len(at) > 1:
+        raise Refused("it takes values whose batch dimension was moved, and others; it must be in one place")
+    (place,) = at
+    axis, behind = _new(place, call["dim"], len(call.full_shape))
+    shape = tuple(size for k, size in enumerate(call.full_shape) if k != behind)
+    one = (*shape[:axis], 1, *shape[axis + 1 :])
+    singles = [
+        build.reshape(replace(part, at=0), one)
+        if isinstance(part, Wire)
+        else part.movedim(place, 0).unsqueeze(axis + 1)
+        for part in parts
+    ]
+    return replace(joined(build, singles, axis, shape), at=behind)
+
+
+def _unsqueeze(build: GraphBuilder, call: Call) -> Wire:
+    wire = call.wire("self")
+    axis, behind = _new(wire.at, call["dim"], _rank(wire) + 1)
+    return replace(build.reshape(wire, (*wire.shape[:axis], 1, *wire.shape[axis:])), at=behind)
+
+
+def _squeeze(build: GraphBuilder, call: Call) -> Wire:
+    wire = call.wire("self")
+    dims = {dim % _rank(wire) for dim in ([call["dim"]] if isinstance(call["dim"], int) else call["dim"])} - {wire.at}
+    gone = {dim for dim in dims if wire.shape[dim - (dim > wire.at)] == 1}
+    shape = tuple(size for axis, size in enumerate(wire.shape) if axis + (axis >= wire.at) not in gone)
+    return replace(build.reshape(wire, shape), at=wire.at - sum(dim < wire.at for dim in gone))
+
+
+def _new(place: int, dim: int, rank: int) -> tuple[int, int]:
+    """The axis of a sample that a new dimension of torch's result is, and where the batch is then."""
+    dim %= rank
+    behind = place + (dim <= place)
+    return dim - (dim > behind), behind
+
+
 def _rank(wire: Wire) -> int:
     return len(wire.shape) + 1
 
@@ -94,6 +135,10 @@ MOVED: Mapping[Any, Translation] = MappingProxyType(
         aten.movedim.int: _movedim,
         aten.movedim.intlist: _movedim,
         aten.select.int: _select,
+        aten.stack.default: _stack,
+        aten.unsqueeze.default: _unsqueeze,
+        aten.squeeze.dim: _squeeze,
+        aten.squeeze.dims: _squeeze,
         aten.unbind.int: _unbind,
     }
 )

@@ -16,7 +16,7 @@ from icm_ray.network.layer import Pair
 from icm_ray.network.layers import Pad, Take
 from icm_ray.network.layers.windows import windows
 
-__all__ = ["MOVEMENT", "padded", "taken"]
+__all__ = ["MOVEMENT", "named_axes", "padded", "taken"]
 
 aten = torch.ops.aten
 _MOST = 1 << 17  # places that one indexing may name
@@ -98,22 +98,36 @@ def _index_select(build: GraphBuilder, call: Call) -> Wire:
     return taken(build, wire, axis, index.reshape(-1).tolist())
 
 
+def named_axes(given: Sequence[torch.Tensor | None]) -> tuple[list[int], tuple[torch.Tensor, ...]]:
+    """Of x[:, i, j, ...] with constants: axes of a sample, next to one another, and the places on each,
+    of one shape. A mask names the places where it is true.
+    """
+    indices: list[torch.Tensor | None] = []
+    for index in given:
+        of_mask = index is not None and index.dtype == torch.bool
+        indices += index.nonzero(as_tuple=True) if index is not None and of_mask else (index,)
+    named = [dim for dim, index in enumerate(indices) if index is not None]
+    if 0 in named:
+        raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
+    axes = [dim - 1 for dim in named]
+    if axes != list(range(axes[0], axes[-1] + 1)):  # torch puts their places in front, before the batch
+        raise Refused("it indexes axes that are not next to one another")
+    places: tuple[torch.Tensor, ...] = tuple(
+        torch.broadcast_tensors(*(index for index in indices if index is not None))  # type: ignore[no-untyped-call]
+    )
+    if places[0].numel() > _MOST:
+        raise Refused(f"it names {places[0].numel()} places; {_MOST} at most are supported")
+    return axes, places
+
+
 def _index(build: GraphBuilder, call: Call) -> Wire:
     """x[:, i, j, ...] with constants: the named axes as one, of which places are taken."""
     wire = call.wire("self")
     given = list(call["indices"])
     if any(isinstance(index, Wire) for index in given):
         raise Refused("it indexes by private values; look up with torch.nn.Embedding")
-    named = [dim for dim, index in enumerate(given) if index is not None]
-    if 0 in named:
-        raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
-    axes = [dim - 1 for dim in named]
-    chosen = tuple(torch.broadcast_tensors(*(given[dim] for dim in named)))  # type: ignore[no-untyped-call]
-    if chosen[0].numel() > _MOST:
-        raise Refused(f"it takes {chosen[0].numel()} places; {_MOST} at most are supported")
+    axes, chosen = named_axes(given)
     first = axes[0]
-    if axes != list(range(first, axes[-1] + 1)):  # torch puts their places in front, before the batch
-        raise Refused("it indexes axes that are not next to one another")
     sizes = [wire.shape[axis] for axis in axes]
     places = torch.arange(math.prod(sizes)).reshape(sizes)[chosen]
     flat = build.reshape(wire, (*wire.shape[:first], math.prod(sizes), *wire.shape[first + len(axes) :]))

@@ -11,7 +11,7 @@ import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.constants import scaled
-from icm_ray.network.layers import Concat, Maximum, MaxPool, Order
+from icm_ray.network.layers import MaxPool, Order
 from icm_ray.network.layers.order import MOST_ORDERED
 
 __all__ = ["ORDERS"]
@@ -117,24 +117,6 @@ def _median(build: GraphBuilder, call: Call) -> tuple[Wire, Wire]:
     return _kth(build, Call({**call.arguments, "k": k}, call.full_shape))
 
 
-def _running(*, largest: bool) -> Translation:
-    """The largest value so far along an axis: of 2, 4, 8, ... places, so that few comparisons follow one another."""
-
-    def translate(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
-        wire = call.wire("self")
-        axis = call.axis(call["dim"], len(wire.shape) + 1)
-        size, step = wire.shape[axis], 1
-        made = wire if largest else scaled(build, wire, -1.0)
-        while step < size:
-            before, behind = build.cut(made, axis, 0, size - step), build.cut(made, axis, step, size)
-            larger = build.emit(Maximum, before, behind, shape=before.shape)
-            made = build.emit(Concat, build.cut(made, axis, 0, step), larger, shape=wire.shape, axis=axis)
-            step *= 2
-        return made if largest else scaled(build, made, -1.0), None
-
-    return translate
-
-
 ORDERS: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.argmax.default: _arg(largest=True),
@@ -146,8 +128,6 @@ ORDERS: Mapping[Any, Translation] = MappingProxyType(
         aten.sort.stable: _sort,
         aten.argsort.default: _arg_sort,
         aten.argsort.stable: _arg_sort,
-        aten.cummax.default: _running(largest=True),
-        aten.cummin.default: _running(largest=False),
         aten.kthvalue.default: _kth,
         aten.median.dim: _median,
     }

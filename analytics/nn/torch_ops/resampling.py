@@ -12,14 +12,13 @@ from typing import Any
 
 import torch
 
-from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.building import Call, GraphBuilder, Translation, Wire
 from analytics.nn.torch_ops.movement import taken
 from icm_ray.network.layers import AnyLayer, MaxPool, Resample
 
 __all__ = ["RESAMPLING", "adaptive", "adaptive_maximum", "along", "pooled_along"]
 
 aten = torch.ops.aten
-_MOST_SUMMED = 256
 Interpolate = Callable[..., torch.Tensor]
 
 
@@ -94,15 +93,6 @@ def adaptive_maximum(build: GraphBuilder, wire: Wire, wanted: tuple[int, ...]) -
     return wire
 
 
-def _running_sums(build: GraphBuilder, call: Call) -> Wire:
-    wire = call.wire("self")
-    axis = call.axis(call["dim"], len(wire.shape) + 1)
-    size = wire.shape[axis]
-    if size > _MOST_SUMMED:
-        raise Refused(f"it adds up along {size} places; {_MOST_SUMMED} at most are supported")
-    return along(build, wire, axis, torch.ones(size, size, dtype=torch.float64).tril())
-
-
 RESAMPLING: Mapping[Any, Translation] = MappingProxyType(
     {
         aten.upsample_nearest1d.vec: _upsample(aten.upsample_nearest1d.vec),
@@ -115,6 +105,5 @@ RESAMPLING: Mapping[Any, Translation] = MappingProxyType(
         aten.upsample_nearest3d.vec: _upsample(aten.upsample_nearest3d.vec),
         aten._upsample_nearest_exact3d.vec: _upsample(aten._upsample_nearest_exact3d.vec),
         aten.upsample_trilinear3d.vec: _upsample(aten.upsample_trilinear3d.vec, "align_corners"),
-        aten.cumsum.default: _running_sums,
     }
 )

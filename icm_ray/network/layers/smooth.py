@@ -1,4 +1,4 @@
-"""Smooth functions of one value: sigmoid, tanh, erf, GELU, softplus, sine, cosine."""
+"""Smooth functions of one value: sigmoid, tanh, erf, GELU, softplus, sine, cosine, arctangent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from icm_ray.functions.activations import erf, gelu, sigmoid, softplus, tanh
+from icm_ray.functions.arctangent import arctangent
 from icm_ray.functions.waves import cosine, sine
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import linear
@@ -14,7 +15,7 @@ from icm_ray.program.build import Builder, Value
 
 __all__ = ["FUNCTION_BITS", "Function", "Smooth", "exact"]
 
-Function: TypeAlias = Literal["sigmoid", "tanh", "erf", "gelu", "gelu_tanh", "softplus", "sin", "cos"]
+Function: TypeAlias = Literal["sigmoid", "tanh", "erf", "gelu", "gelu_tanh", "softplus", "sin", "cos", "atan"]
 
 FUNCTION_BITS: Final = 24
 """The most fractional bits that functions take."""
@@ -30,6 +31,7 @@ _FUNCTIONS: Mapping[str, Callable[[Builder, Value], Value]] = MappingProxyType(
         "softplus": softplus,
         "sin": sine,
         "cos": cosine,
+        "atan": arctangent,
     }
 )
 

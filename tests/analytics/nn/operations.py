@@ -2,81 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - as torch's own documentation has it
 
-Forward = Callable[..., torch.Tensor]
+from tests.analytics.nn.operation import (
+    IMAGES,
+    ROWS,
+    SERIES,
+    STEPS,
+    TOKENS,
+    VOLUMES,
+    Fn,
+    Operation,
+    fn,
+    made,
+    plain,
+    seeded,
+    with_parameter,
+)
+from tests.analytics.nn.operations_places import MASKS, MOVED, SCATTERED, WARPS
 
-
-class Fn(nn.Module):
-    """A function as a module; it is given `parts`."""
-
-    def __init__(self, function: Forward, *parts: nn.Module) -> None:
-        super().__init__()
-        self.function, self.parts = function, nn.ModuleList(parts)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.function(x, *self.parts)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """module: made anew for a shape. shapes: of one sample. bound: of its numbers. error: the most that is stated."""
-
-    module: Callable[[tuple[int, ...]], nn.Module]
-    shapes: tuple[tuple[int, ...], ...]
-    bound: float = 4.0
-    error: float = 0.01
-
-
-IMAGES, ROWS, SERIES = ((4, 6, 5), (8, 4, 6)), ((6,), (9,)), ((4, 7), (2, 9))
-VOLUMES = ((2, 3, 4, 3), (4, 2, 3, 5))
-TOKENS = ((5, 8), (3, 4))
-STEPS = ((3, 4), (5, 8))
-
-
-def fn(function: Forward, shapes: tuple[tuple[int, ...], ...] = IMAGES, **facts: float) -> Operation:
-    """A function without weights."""
-    return Operation(lambda _: Fn(function), shapes, **facts)
-
-
-def made(
-    module: Callable[..., nn.Module], *sizes: int, shapes: tuple[tuple[int, ...], ...] = IMAGES, **options
-) -> Operation:
-    """A module whose first size is that of axis 0."""
-    facts = {key: options.pop(key) for key in ("bound", "error") if key in options}
-    return Operation(lambda shape: module(shape[0], *sizes, **options), shapes, **facts)
-
-
-def seeded(*shape: int) -> torch.Tensor:
-    """A constant."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
-
-
-def plain(module: nn.Module, shapes: tuple[tuple[int, ...], ...] = IMAGES, **facts: float) -> Operation:
-    """A module that takes any shape."""
-    return Operation(lambda _: module, shapes, **facts)
-
-
-class Parameter(nn.Module):
-    """A function of x and of a parameter."""
-
-    def __init__(self, value: torch.Tensor, function: Forward) -> None:
-        super().__init__()
-        self.value, self.function = nn.Parameter(value), function
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.function(x, self.value)
-
-
-def with_parameter(
-    function: Forward, size: Callable[[tuple[int, ...]], tuple[int, ...]], shapes=IMAGES, **facts
-) -> Operation:
-    return Operation(lambda shape: Parameter(seeded(*size(shape)), function), shapes, **facts)
+__all__ = ["FAMILIES", "OPERATIONS", "RARE", "Fn", "Operation", "Several", "groups", "seeded"]
 
 
 def written(x: torch.Tensor) -> torch.Tensor:
@@ -180,7 +129,6 @@ ARITHMETIC = {
         lambda x, p: torch.baddbmm(p, x, x.transpose(1, 2), beta=0.5, alpha=2), lambda s: (1, s[0], s[0]), TOKENS
     ),
     "product": fn(lambda x: x.prod(2), ((2, 3, 4), (3, 2, 5)), bound=2.0),
-    "running sums": fn(lambda x: x.cumsum(1)),
     "bmm": fn(lambda x: torch.bmm(x, x.transpose(1, 2)), TOKENS),
     "product and relu": fn(lambda x: F.relu(x * x.flip(1))),
     "mean over channels": fn(lambda x: x.mean(1)),
@@ -266,10 +214,32 @@ FUNCTIONS = {
     ),
 }
 
+ANGLES = {
+    "tangent": fn(lambda x: torch.tan(0.3 * x.clamp(-3, 3)), error=0.1),
+    "arctangent": fn(lambda x: torch.atan(x) + torch.atan(0.2 * x), bound=16.0),
+    "arcsine and arccosine": fn(lambda x: torch.asin(0.9 * torch.sin(x)) - torch.acos(0.2 * x), error=4.0),
+    "hyperbolic functions": fn(lambda x: torch.sinh(x) - torch.cosh(0.5 * x), error=0.1),
+    "areas": fn(lambda x: torch.asinh(x) + torch.acosh(x.abs() + 1.25) - torch.atanh(0.2 * x), error=8.0),
+    "angle": fn(lambda x: torch.atan2(x, x.abs() + 0.5) + torch.atan2(x.flip(1).abs() + 0.5, x), error=32.0),
+    "angle to constants": fn(
+        lambda x: torch.atan2(torch.tensor(0.5), x) + torch.atan2(x, -torch.ones(x.shape[-1])), error=32.0
+    ),
+}
+
+RUNNING = {
+    "running sums and products": fn(
+        lambda x: x.cumsum(1) + x.cumprod(-1), ((2, 3, 4), (3, 2, 5)), bound=2.0, error=0.1
+    ),
+    "running extremes": fn(lambda x: x.cummax(1).values - x.cummin(-1).values),
+    "sums of exponentials": fn(
+        lambda x: x.logcumsumexp(-1) + torch.logaddexp(x, x.flip(1)) - torch.logaddexp2(x, 2 * torch.ones(x.shape[-1])),
+        error=0.02,
+    ),
+}
+
 ORDER = {
     "top values": fn(lambda x: x.topk(2, 1).values + x.sort(1, descending=True).values[:, 1:3]),
     "smallest": fn(lambda x: x.topk(3, -1, largest=False).values + x.sort(-1).values[..., :3]),
-    "running extremes": fn(lambda x: x.cummax(1).values - x.cummin(-1).values),
     "median": fn(lambda x: x.median(-1).values + x.min(-1).values),
     "places of the largest": fn(lambda x: x.argmax(1).float() - x.max(1).indices, error=16.0),
     "places of the smallest": fn(lambda x: x.flatten(1).argmin(1, keepdim=True).double(), error=256.0),
@@ -450,6 +420,12 @@ FAMILIES = {
     "piecewise": PIECEWISE,
     "smooth": SMOOTH,
     "functions": FUNCTIONS,
+    "angles": ANGLES,
+    "running": RUNNING,
+    "scattered": SCATTERED,
+    "masks": MASKS,
+    "warps": WARPS,
+    "moved": MOVED,
     "order": ORDER,
     "choices": CHOICES,
     "maps": MAPS,
@@ -457,6 +433,8 @@ FAMILIES = {
     "attention": ATTENTION,
     "recurrent": RECURRENT,
 }
+RARE = {"angles", "running", "masks", "warps"}
+"""Families that `make test` imports, and does not compute on shares."""
 OPERATIONS = {name: case for cases in FAMILIES.values() for name, case in cases.items()}
 
 
@@ -471,10 +449,11 @@ class Several(nn.Module):
         return torch.cat([member(x).reshape(x.shape[0], -1) for member in self.members], 1)
 
 
-def groups() -> dict[str, tuple[str, ...]]:
+def groups(families: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Operations of a family that take the same samples and are about as exact: quicker together."""
     found: dict[str, list[str]] = {}
-    for family, cases in FAMILIES.items():
+    for family in families:
+        cases = FAMILIES[family]
         for name, case in cases.items():
             shape = "x".join(map(str, case.shapes[0]))
             found.setdefault(f"{family} of {shape} to {case.bound:g}, {case.error:g}", []).append(name)

@@ -31,13 +31,13 @@ X = torch.ones(2, 4, 6, 6)
 
 def test_every_finding_has_its_module_path() -> None:
     net = nn.Sequential()
-    net.add_module("stem", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.tan)))
-    net.add_module("body", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.erfinv), Fn(torch.cosh)))
-    net.add_module("head", nn.Sequential(nn.Flatten(), nn.Linear(16, 3), Fn(torch.sinh)))
+    net.add_module("stem", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.lgamma)))
+    net.add_module("body", nn.Sequential(nn.Conv2d(4, 4, 3), Fn(torch.erfinv), Fn(torch.digamma)))
+    net.add_module("head", nn.Sequential(nn.Flatten(), nn.Linear(16, 3), Fn(torch.special.i1)))
     net.eval()
     findings = preflight(net, (X,))
     assert [finding.module for finding in findings] == ["stem.1", "body.1", "body.2", "head.2"]
-    assert [finding.op.split(".")[1] for finding in findings] == ["tan", "erfinv", "cosh", "sinh"]
+    assert [finding.op.split(".")[1] for finding in findings] == ["lgamma", "erfinv", "digamma", "special_i1"]
     with pytest.raises(UnsupportedError) as caught:
         import_model(net, (X,))
     message = str(caught.value)
@@ -51,13 +51,14 @@ def test_findings_after_a_moved_batch_are_the_unknown_operations_alone() -> None
     class Moved(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.act, self.last = nn.ReLU(), Fn(torch.tan)
+            self.pool, self.last = nn.MaxPool1d(2), Fn(torch.lgamma)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.last((self.act(x.transpose(0, 1)) + 1).transpose(0, 1))
+            return self.last((self.pool(x.transpose(0, 1)) + 1).transpose(0, 1))
 
     findings = preflight(Moved().eval(), (torch.ones(2, 3, 8),))
-    assert [(finding.module, finding.op.split(".")[1]) for finding in findings] == [("act", "relu"), ("last", "tan")]
+    found = [(finding.module, finding.op.split(".")[1]) for finding in findings]
+    assert found == [("pool", "max_pool1d"), ("last", "lgamma")]
 
 
 REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
@@ -104,6 +105,15 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "other masks for others": (lambda x: x.masked_fill(torch.ones(4, 6, 6).cumsum(0) > 2, -1e9).softmax(-1), "heads"),
     "repeated batch": (lambda x: x.repeat(2, 1, 1, 1), "batch"),
     "a moved result": (lambda x: functional.relu(x.movedim(0, 1)), "batch dimension"),
+    "places of the input's": (lambda x: x.scatter(1, x.argmax(1, keepdim=True), 1.0), "private input"),
+    "several values to one place": (
+        lambda x: x.index_copy(1, torch.tensor([0, 0]), x[:, :2]),
+        "several values to one place",
+    ),
+    "a grid of the input's": (
+        lambda x: functional.grid_sample(x, x[:, :2].permute(0, 2, 3, 1), align_corners=False),
+        "grid depends on the private input",
+    ),
     "places apart": (lambda x: x[:, torch.tensor([0]), :, torch.tensor([1])], "next to one another"),
     "a letter twice": (lambda x: torch.einsum("bcii->bci", x), "twice"),
     "zero": (lambda x: x / 0, "divides by zero"),
@@ -126,6 +136,27 @@ def test_refused(name: str) -> None:
     assert hint in findings[0].hint
     with pytest.raises(UnsupportedError, match="does not support"):
         import_model(net, (X,))
+
+
+def test_places_are_no_function_of_weights() -> None:
+    """They are public, as an index or a mask of a buffer is; `test_operation[masks of buffers]` takes these."""
+
+    class Largest(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scores = nn.Parameter(torch.tensor([0.3, -1.0, 2.0, 0.5, -0.1, 0.0]))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[..., self.scores.topk(3).indices]
+
+    class Positive(Largest):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[..., self.scores > 0] * 2
+
+    (finding,) = preflight(nn.Sequential(Largest()).eval(), (X,))
+    assert finding.module == "0"
+    assert "computed from weights" in finding.hint
+    assert preflight(Positive().eval(), (X,))
 
 
 def test_state() -> None:

@@ -18,7 +18,7 @@ from icm_ray.network.programs import WeightLoad, program_of
 from icm_ray.network.scheme import Scheme
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.analytics.nn.import_checks import same, settle
-from tests.analytics.nn.operations import OPERATIONS, Fn, Operation, Several, groups
+from tests.analytics.nn.operations import FAMILIES, OPERATIONS, RARE, Fn, Operation, Several, groups
 from tests.analytics.nn.secure_checks import plain
 
 torch.set_num_threads(1)
@@ -42,7 +42,7 @@ def agrees(session: ThreadEngine, net: nn.Module, shape: tuple[int, ...], case: 
     assert difference <= prediction.error <= case.error
 
 
-GROUPS = groups()
+GROUPS = groups(family for family in FAMILIES if family not in RARE)
 
 
 @pytest.mark.parametrize("name", GROUPS)
@@ -51,6 +51,18 @@ def test_operations(session: ThreadEngine, name: str) -> None:
     cases = [OPERATIONS[each] for each in GROUPS[name]]
     shape = cases[0].shapes[0]
     agrees(session, Several(*(case.module(shape) for case in cases)), shape, cases[0])
+
+
+def test_rare_operations_are_imported() -> None:
+    by_shape: dict[tuple[int, ...], list[Operation]] = {}
+    for family in sorted(RARE):
+        for case in FAMILIES[family].values():
+            by_shape.setdefault(case.shapes[0], []).append(case)
+    for shape, cases in by_shape.items():
+        torch.manual_seed(len(cases))
+        x = torch.randn(3, *shape, generator=torch.Generator().manual_seed(5))
+        net = settle(Several(*(case.module(shape) for case in cases)))
+        same(import_model(net, (x[:2],)), net, x)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
-"""The shape of the 4-to-1 comparison tree: which bits are opened and which mask products are dealt.
+"""The shape of the comparison tree, 4-to-1 but for few values: which bits are opened and which mask products are dealt.
 
-A comparison of L-bit numbers cuts them into chunks of four bits, the top one shorter. Each chunk gives a pair
+A comparison of L-bit numbers cuts them into chunks of four bits; where L is no multiple of it, the upper ones have
+three, and the top one what is left. Each chunk gives a pair
 (p, g) = (equal, greater); nodes of up to four pairs reduce them:
     G = g3 + p3 g2 + p3 p2 g1 + p3 p2 p1 g0,    P = p3 p2 p1 p0      (XOR and AND; index 3 is the most significant)
 A node opens p_(m-1)..p_1 and g_(m-2)..g_0 under masks, and p_0 only if its own P is wanted: it is wanted by every node
@@ -12,10 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-__all__ = ["CHUNK_BITS", "Level", "TreeShape", "tree_shape"]
+__all__ = ["CHUNK_BITS", "Level", "TreeShape", "tree_of", "tree_shape"]
 
 CHUNK_BITS = 4
+_NARROW_BITS = 3
 _ARITY = 4
+_LARGEST = 8
+"""The most pairs that one node reduces."""
+_ROUND = 640 << 10
+"""Bytes more that may be dealt for a round less."""
 
 
 def _opened(m: int, with_p: bool) -> int:
@@ -55,19 +61,30 @@ class TreeShape:
     levels: tuple[Level, ...]
 
     @cached_property
-    def top_bits(self) -> int:
-        """Bits of the most significant chunk, 1 to 4."""
-        return self.bits - CHUNK_BITS * (self.chunks - 1)
+    def narrow_chunks(self) -> int:
+        """Chunks of three bits or fewer, the upper ones, whose one-hot words take 8 bits."""
+        return min(CHUNK_BITS * self.chunks - self.bits, self.chunks)
 
     @cached_property
     def wide_chunks(self) -> int:
-        """Chunks whose one-hot word takes 16 bits; the top one takes 8 where it has at most three bits."""
-        return self.chunks - (1 if self.top_bits < CHUNK_BITS else 0)
+        """Chunks of four bits, whose one-hot words take 16."""
+        return self.chunks - self.narrow_chunks
+
+    @cached_property
+    def top_bits(self) -> int:
+        """Bits of the most significant chunk, 1 to 4."""
+        return self.bits - self.starts[-1]
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """The lowest bit of each chunk."""
+        wide = self.wide_chunks
+        return tuple(CHUNK_BITS * min(j, wide) + _NARROW_BITS * max(j - wide, 0) for j in range(self.chunks))
 
     @cached_property
     def one_hot_bytes(self) -> int:
         """Bytes of the one-hot words of one value."""
-        return 2 * self.wide_chunks + (self.chunks - self.wide_chunks)
+        return 2 * self.wide_chunks + self.narrow_chunks
 
     @cached_property
     def opened(self) -> int:
@@ -76,6 +93,18 @@ class TreeShape:
     @cached_property
     def products(self) -> int:
         return sum(level.products for level in self.levels)
+
+
+@cache
+def tree_of(bits: int, count: int) -> TreeShape:
+    """The tree that compares `count` numbers of `bits` bits, 1 to 63: all pairs in one node, where the round that it
+    saves is worth the products that it needs.
+    """
+    deep = tree_shape(bits)
+    if len(deep.levels) < 2 or deep.chunks > _LARGEST:
+        return deep
+    flat = TreeShape(bits, deep.chunks, (Level((deep.chunks,)),))
+    return flat if (flat.products - deep.products) * count <= 8 * _ROUND else deep
 
 
 @cache

@@ -23,11 +23,12 @@ from icm_ray.ops.seams import Correlations, Words
 from icm_ray.ops.values import ValueType
 from icm_ray.profile import Part, spends
 from icm_ray.ring.array import RingArray
+from icm_ray.ring.narrow import add_narrow, bytes_of, narrowed
 from icm_ray.ring.prg import Key
 
 __all__ = [
     "Coins", "Context", "Dealing", "Exchange", "ProtocolKernel", "Round", "Share", "Threads",
-    "alone", "mask", "open_sum", "open_xor",
+    "alone", "mask", "open_low", "open_sum", "open_xor",
 ]  # fmt: skip
 
 Coins = Mapping[str, NDArray[np.uint64]]
@@ -181,6 +182,25 @@ def open_sum(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[
     """Open additively shared (masked) arrays to every party, all in one round; returns the sums."""
     theirs = yield from _swap(context, mine)
     return _combined(np.add, mine, theirs)
+
+
+def open_low(context: Context, width: int, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:
+    """As `open_sum` of arrays that are this function's own, of whose sums the low `width` bits are read: as many bytes
+    of each word travel, and higher bits of the sums may be anything.
+    """
+    size = bytes_of(width)
+    if all(words.itemsize == size for words in mine):
+        return (yield from open_sum(context, *mine))
+    with spends(Part.KERNELS):
+        sums = tuple([words.reshape(-1) for words in mine])
+        cut = tuple([narrowed(words, size).view(np.uint8) for words in sums])
+    theirs = yield from _swap(context, cut)
+    del cut
+    with spends(Part.KERNELS):
+        for parts in theirs:
+            for total, part in zip(sums, parts, strict=True):
+                add_narrow(total, part.view(np.uint8), size)
+    return tuple([total.reshape(words.shape) for total, words in zip(sums, mine, strict=True)])
 
 
 def open_xor(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:

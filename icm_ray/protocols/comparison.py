@@ -67,10 +67,10 @@ def deal_chunks(dealing: Dealing, tag: int, r: RingArray, shape: TreeShape) -> N
     bits.deal_one_hot(low, wide)
     if shape.wide_chunks:
         dealing.send(tag, wide.reshape(-1))
-    if shape.wide_chunks < shape.chunks:
-        top = dealing.others_xor(tag + 1, low.size, np.uint8)
-        bits.top_chunk_one_hot(low, 4 * shape.wide_chunks, shape.top_bits, top)
-        dealing.send(tag + 1, top)
+    if rows := shape.narrow_chunks:
+        narrow = dealing.others_xor(tag + 1, low.size * rows, np.uint8).reshape(rows, low.size)
+        bits.narrow_one_hot(low, shape.starts[shape.wide_chunks], shape.top_bits, narrow)
+        dealing.send(tag + 1, narrow.reshape(-1))
 
 
 def public_words(x_hat: Words, width: int) -> RingArray:
@@ -89,10 +89,10 @@ def take_chunks(correlations: Correlations, tag: int, count: int, shape: TreeSha
     wide = np.empty((0, size), np.uint16)
     if shape.wide_chunks:
         wide = correlations.dealt(tag, size * shape.wide_chunks, np.uint16).reshape(shape.wide_chunks, size)
-    top = np.empty(0, np.uint8)
-    if shape.wide_chunks < shape.chunks:
-        top = correlations.dealt(tag + 1, size, np.uint8)
-    return wide, top
+    narrow = np.empty((0, size), np.uint8)
+    if rows := shape.narrow_chunks:
+        narrow = correlations.dealt(tag + 1, size * rows, np.uint8).reshape(rows, size)
+    return wide, narrow
 
 
 def deal_tree(dealing: Dealing, tag: int, count: int, shape: TreeShape, trees: int = 1) -> None:
@@ -125,7 +125,7 @@ def compare(
     words = take_chunks(context.correlations, chunks_tag, x.size, shape)
     for index, offset in enumerate(offsets):
         rows = slice(index * blocks, (index + 1) * blocks)
-        bits.look_up(x, np.uint64(offset % 2**64), drop, *words, shape.chunks, shape.top_bits, p[rows], g[rows])
+        bits.look_up(x, np.uint64(offset % 2**64), drop, *words, shape.top_bits, p[rows], g[rows])
     del words  # what the parties hold is bounded, and this is the larger part of it
     for depth, level in enumerate(shape.levels):
         nodes = _nodes(level)

@@ -23,7 +23,7 @@ import numpy as np
 from icm_ray.ops.cost import Cost
 from icm_ray.ops.products import Epilogue
 from icm_ray.ops.seams import SECOND, Words
-from icm_ray.ops.tree import TreeShape, tree_shape
+from icm_ray.ops.tree import TreeShape, tree_of
 from icm_ray.ops.values import FULL_WIDTH, container
 from icm_ray.profile import Part, spends
 from icm_ray.protocols import comparison
@@ -62,8 +62,8 @@ def _full(op: Epilogue, own_mask: bool) -> bool:
     return own_mask and op.shift == 0 and op.width == FULL_WIDTH
 
 
-def _tree(op: Epilogue) -> TreeShape:
-    return tree_shape(op.width - op.shift - 1)
+def _tree(op: Epilogue, count: int) -> TreeShape:
+    return tree_of(op.width - op.shift - 1, count)
 
 
 def _high(x: Words, f: int, w: int) -> RingArray:
@@ -88,7 +88,7 @@ def deal_finish(dealing: Dealing, tag: int, r: Words, op: Epilogue, own_mask: bo
         dealing.send(tag + _RHO, narrowed(parts, size))
         dealing.send(tag + _T, narrowed(top, carried))
         return
-    nbits, shape = w - f - 1, _tree(op)
+    nbits, shape = w - f - 1, _tree(op, count)
     high = _high(r, f, w)
     comparison.deal_chunks(dealing, tag + _CHUNKS, high, shape)
     comparison.deal_tree(dealing, tag + _TREE, count, shape)
@@ -121,7 +121,7 @@ def run_finish(context: Context, tag: int, x_hat: Words, op: Epilogue, own_mask:
         rho, t = words(_RHO, size), words(_T, carried, word_of(carried))
         epilogue.truncated(x_hat, rho, t, f, w, context.first, out)
         return out
-    nbits, shape = w - f - 1, _tree(op)
+    nbits, shape = w - f - 1, _tree(op, count)
     high = _high(x_hat, f, w)
     (plane,) = yield from comparison.compare(context, tag + _CHUNKS, tag + _TREE, high, shape)
     # d^ = [z >= 0] xor r_d with r_d = s xor t, so that t cancels: G xor s xor m xor 1
@@ -145,7 +145,7 @@ def finish_cost(op: Epilogue, count: int, parties: int, own_mask: bool) -> Cost:
     if not op.relu:
         dealt = count * sum(_sizes(op)) if op.shift else 0
         return Cost(0, (0,) * parties, dealt)
-    shape, (size, carry) = _tree(op), _sizes(op)
+    shape, (size, carry) = _tree(op, count), _sizes(op)
     levels, products = comparison.tree_bytes(shape, count)
     full = _full(op, own_mask)
     second = count * (16 if full else 3 * size)

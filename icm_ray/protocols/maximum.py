@@ -18,10 +18,11 @@ from icm_ray.ops.tree import tree_shape
 from icm_ray.ops.values import ValueType
 from icm_ray.profile import Part, spends
 from icm_ray.protocols import comparison
-from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, mask, open_sum, open_xor
+from icm_ray.protocols.base import Coins, Context, Dealing, Round, Share, mask, open_low, open_sum, open_xor
 from icm_ray.protocols.epilogue import FINISH_TAGS, deal_finish, finish_cost, run_finish, word_type
 from icm_ray.ring import bits, epilogue
 from icm_ray.ring.array import RingArray
+from icm_ray.ring.narrow import bytes_of
 
 __all__ = ["ArgMaximum", "Maxima"]
 
@@ -75,7 +76,7 @@ class Maxima:
             with spends(Part.KERNELS):
                 difference = a - b
             r = context.correlations.words(tag + _R, difference.size, dtype)
-            (x_hat,) = yield from open_sum(context, mask(difference, r))
+            (x_hat,) = yield from open_low(context, op.width, mask(difference, r))
             winners = yield from run_finish(context, tag, x_hat, relu, r)
             with spends(Part.KERNELS):
                 row = _join(b + winners.reshape(b.shape), row[:, 2 * pairs :])
@@ -85,7 +86,7 @@ class Maxima:
         total = Cost.free(len(parties))
         for pairs in _halves(types[0].shape[-1]):
             count = _rows(types[0]) * pairs
-            opening = Cost.opening(len(parties), np.dtype(word_type(op.width)).itemsize * count)
+            opening = Cost.opening(len(parties), bytes_of(op.width) * count)
             total = total.then(opening)
             total = total.then(finish_cost(Epilogue(relu=True, width=op.width), count, len(parties), own_mask=True))
         return total

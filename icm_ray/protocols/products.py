@@ -22,13 +22,14 @@ from icm_ray.ops.cost import Cost
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.products import Epilogue
 from icm_ray.ops.seams import Words
-from icm_ray.ops.values import ValueType
+from icm_ray.ops.values import FULL_WIDTH, ValueType
 from icm_ray.profile import Part, spends
-from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, mask, open_sum
+from icm_ray.protocols.base import Coins, Context, Dealing, Exchange, Round, Share, mask, open_low, open_sum
 from icm_ray.protocols.epilogue import deal_finish, finish_cost, finish_reference, run_finish, word_type
 from icm_ray.ring import epilogue as kernels
 from icm_ray.ring.array import RingArray
 from icm_ray.ring.gemm import SHORT
+from icm_ray.ring.narrow import add_narrow, bytes_of, narrowed
 
 __all__ = ["Finisher", "FixedWeight", "Products", "Squares", "WeightLoading"]
 
@@ -40,14 +41,15 @@ def _short(epilogue: Epilogue | None) -> bool:
     return epilogue is not None and epilogue.width <= SHORT
 
 
-def _opened(context: Context, masked: Words) -> Round:
-    (x_hat,) = yield from open_sum(context, masked)
+def _width(epilogue: Epilogue | None) -> int:
+    """How many low bits of a product are read."""
+    return FULL_WIDTH if epilogue is None else epilogue.width
+
+
+def _opened(context: Context, masked: Words, width: int) -> Round:
+    (x_hat,) = yield from open_low(context, width, masked)
     context.opened("x_hat", x_hat)
     return x_hat
-
-
-def _opening_bytes(width: int, count: int) -> int:
-    return np.dtype(word_type(width)).itemsize * count
 
 
 class Finisher:
@@ -77,14 +79,14 @@ class Finisher:
     ) -> Round:
         dtype = word_type(op.epilogue.width)
         r = context.correlations.words(_Q, out.count, dtype)
-        x_hat = yield from _opened(context, mask(inputs[0].words, r))
+        x_hat = yield from _opened(context, mask(inputs[0].words, r), op.epilogue.width)
         words = yield from run_finish(context, _FINISH, x_hat, op.epilogue, r)
         return Share(words.reshape(out.shape))
 
     def cost(
         self, op: ops.Truncate | ops.Relu, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType
     ) -> Cost:
-        opening = Cost.opening(len(parties), _opening_bytes(op.epilogue.width, out.count))
+        opening = Cost.opening(len(parties), bytes_of(op.epilogue.width) * out.count)
         return opening.then(finish_cost(op.epilogue, out.count, len(parties), own_mask=True))
 
 
@@ -124,7 +126,7 @@ def _absorbed_run(
 def _finished(context: Context, masked: Words, epilogue: Epilogue | None, out: ValueType) -> Round:
     if epilogue is None:
         return Share(masked.view(np.uint64).reshape(out.shape))
-    x_hat = yield from _opened(context, masked)
+    x_hat = yield from _opened(context, masked, epilogue.width)
     del masked
     words = yield from run_finish(context, _FINISH, x_hat, epilogue, None)
     return Share(words.reshape(out.shape))
@@ -133,7 +135,7 @@ def _finished(context: Context, masked: Words, epilogue: Epilogue | None, out: V
 def _absorbed_cost(epilogue: Epilogue | None, count: int, parties: int) -> Cost:
     if epilogue is None:
         return Cost(0, (0,) * parties, 8 * count)
-    opening = Cost.opening(parties, _opening_bytes(epilogue.width, count))
+    opening = Cost.opening(parties, bytes_of(epilogue.width) * count)
     return opening.then(finish_cost(epilogue, count, parties, own_mask=False))
 
 
@@ -162,7 +164,7 @@ class Products:
         )
         with spends(Part.KERNELS):
             masked = x - a, y - b
-        e, f = yield from open_sum(context, *masked)
+        e, f = yield from open_low(context, _width(op.epilogue), *masked)
         del masked  # the larger arrays go as soon as they were used: what a party holds is bounded
         if isinstance(op.form, Elementwise) and e.shape == f.shape:
             words = np.empty(out.count, np.uint64 if op.epilogue is None else word_type(op.epilogue.width))
@@ -180,7 +182,8 @@ class Products:
         return (yield from _absorbed_run(context, share, op.epilogue, out))
 
     def cost(self, op: ops.Product, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
-        opening = Cost.opening(len(parties), 8 * (types[0].count + types[1].count))
+        size = bytes_of(_width(op.epilogue))
+        opening = Cost.opening(len(parties), size * (types[0].count + types[1].count))
         return opening.then(_absorbed_cost(op.epilogue, out.count, len(parties)))
 
 
@@ -273,16 +276,17 @@ class FixedWeight:
         weight, bias = loaded
         if weight.shape != op.weight.shape:
             raise ShapeError(f"weight {op.key} was loaded with shape {weight.shape}, the program has {op.weight.shape}")
-        short = _short(op.epilogue)
+        short, size = _short(op.epilogue), bytes_of(_width(op.epilogue))
         if context.me == op.owner:
-            parts = {name: (np.empty(x.shape, np.uint64),) for name in context.others}
+            parts = {name: (np.empty(x.size * size, np.uint8),) for name in context.others}
             yield Exchange({}, dict(parts))
             q = self._mask(op, context, out)
             with spends(Part.KERNELS):
-                (total,), *others = parts.values()
-                total += x
-                for (part,) in others:
-                    total += part
+                total: RingArray = x.flatten()
+                for (part,) in parts.values():
+                    add_narrow(total, part, size)
+                del parts, part
+                total = total.reshape(x.shape)
                 with context.threads() as threads:
                     share = op.form.apply(total, weight, out=q, threads=threads, short=short)
                 if bias is not None:
@@ -290,7 +294,7 @@ class FixedWeight:
         else:
             a = context.correlations.words(_A, x.size).reshape(x.shape)
             with spends(Part.KERNELS):
-                masked = np.subtract(x, a, order="C")
+                masked = narrowed((x - a).reshape(-1), size).view(np.uint8)
             yield Exchange({op.owner: (masked,)})
             q = self._mask(op, context, out)
             with context.threads() as threads:
@@ -305,7 +309,8 @@ class FixedWeight:
         return None if op.epilogue is None else _last_words(context, out.count, op.epilogue).reshape(out.shape)
 
     def cost(self, op: ops.OwnedProduct, types: Sequence[ValueType], parties: tuple[str, ...], out: ValueType) -> Cost:
-        sent = tuple(0 if name == op.owner else 8 * types[0].count for name in parties)
+        size = bytes_of(_width(op.epilogue))
+        sent = tuple(0 if name == op.owner else size * types[0].count for name in parties)
         return Cost(1, sent, 0).then(_absorbed_cost(op.epilogue, out.count, len(parties)))
 
 

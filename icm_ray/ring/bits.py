@@ -22,9 +22,9 @@ __all__ = [
     "deal_products",
     "look_up",
     "mask_level",
+    "narrow_one_hot",
     "padded",
     "reduce_level",
-    "top_chunk_one_hot",
     "unpack",
 ]
 
@@ -53,15 +53,17 @@ def padded(x: U64) -> U64:
 
 
 @kernel
-def look_up(x, offset, drop, wide, top, chunks, top_bits, p, g):  # type: ignore[no-untyped-def]
+def look_up(x, offset, drop, wide, narrow, top_bits, p, g):  # type: ignore[no-untyped-def]
     """Shares of [r_j == c_j] and [r_j > c_j] for every chunk c_j of the public numbers: no communication.
 
     The public numbers are (x - offset) >> drop, x: (n,) uint64; wide: (wide chunks, n) uint16 shares of one-hot words;
-    top: (n or 0,) uint8; p, g: planes out, contiguous (`ring.lookup` goes by addresses).
+    narrow: (narrow chunks, n) uint8, of three bits each above those, the last one of `top_bits`; p, g: planes out,
+    contiguous (`ring.lookup` goes by addresses).
     """
-    halves = np.empty((4, 64), np.uint16)
-    hot, low, planes, above = wide.ctypes.data, top.ctypes.data, p.ctypes.data, g.ctypes.data
-    row = 2 * x.size
+    halves = np.empty((5, 64), np.uint16)
+    hot, low, planes, above = wide.ctypes.data, narrow.ctypes.data, p.ctypes.data, g.ctypes.data
+    row, chunks = x.size, wide.shape[0] + narrow.shape[0]
+    upper = np.uint64(4 * wide.shape[0] if narrow.shape[0] else 0)
     for block in range(p.shape[0]):
         for lane in range(8):
             start = block * 512 + lane * 64
@@ -69,14 +71,16 @@ def look_up(x, offset, drop, wide, top, chunks, top_bits, p, g):  # type: ignore
                 public = (x[start + e] - offset) >> np.uint64(drop)
                 for quarter in range(4):
                     halves[quarter, e] = np.uint16(public >> np.uint64(16 * quarter))
+                halves[4, e] = np.uint16(public >> upper)
             at = ((block * p.shape[1]) * 8 + lane) * 8
             for j in range(chunks):
-                public = halves.ctypes.data + 128 * (j >> 2)
-                shift = 4 * (j & 3)
                 if j < wide.shape[0]:
-                    look_up_wide(hot + row * j + 2 * start, public, shift, planes + at, above + at)
+                    chunk = halves.ctypes.data + 128 * (j >> 2)
+                    look_up_wide(hot + 2 * (row * j + start), chunk, 4 * (j & 3), planes + at, above + at)
                 else:
-                    look_up_narrow(low + start, public, shift, planes + at, above + at, (1 << top_bits) - 1)
+                    chunk, i = halves.ctypes.data + 512, j - wide.shape[0]
+                    mask = (1 << top_bits) - 1 if j == chunks - 1 else 7
+                    look_up_narrow(low + row * i + start, chunk, 3 * i, planes + at, above + at, mask)
                 at += 64
 
 
@@ -91,11 +95,12 @@ def deal_one_hot(r, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def top_chunk_one_hot(r, shift, bits, out):  # type: ignore[no-untyped-def]
-    """XOR 2^(`bits` <= 3 bits of r from `shift` on) into out (uint8)."""
-    mask = np.uint64((1 << bits) - 1)
-    for e in range(out.size):
-        out[e] ^= np.uint8(1) << np.uint8((r[e] >> np.uint64(shift)) & mask)
+def narrow_one_hot(r, shift, top_bits, out):  # type: ignore[no-untyped-def]
+    """XOR 2^(three bits of r, from `shift` on) into out (chunks, n) uint8; the last chunk has `top_bits` of them."""
+    for i in range(out.shape[0]):
+        mask, at = np.uint64((1 << top_bits) - 1 if i == out.shape[0] - 1 else 7), np.uint64(shift + 3 * i)
+        for e in range(out.shape[1]):
+            out[i, e] ^= np.uint8(1) << np.uint8((r[e] >> at) & mask)
 
 
 @kernel
@@ -186,10 +191,11 @@ def reduce_level(p, g, nodes, hats, masks, dealt, first_party, new_p, new_g):  #
     A product of opened-and-masked bits is multilinear: prod (h_i ^ a_i) = XOR over subsets S of h_(not S) [a_S].
     """
     one = np.full(8, ones_if(first_party))
-    table = np.empty((8, 8), np.uint64)
-    part = np.empty((8, 8), np.uint64)
-    scratch = np.empty((8, 8), np.uint64)
-    hat = np.empty((3, 8), np.uint64)
+    subsets = 1 << (nodes.max() - 1)
+    table = np.empty((subsets, 8), np.uint64)
+    part = np.empty((subsets, 8), np.uint64)
+    scratch = np.empty((subsets, 8), np.uint64)
+    hat = np.empty((nodes.max(), 8), np.uint64)
     for block in range(p.shape[0]):
         first = 0
         at = 0
@@ -264,7 +270,7 @@ def reduce_level(p, g, nodes, hats, masks, dealt, first_party, new_p, new_g):  #
 @kernel
 def deal_products(nodes, masks, out):  # type: ignore[no-untyped-def]
     """XOR the products of masks that `reduce_level` needs into `out`, in its order; `masks` are the true masks."""
-    table = np.empty((8, 8), np.uint64)
+    table = np.empty((1 << (nodes.max() - 1), 8), np.uint64)
     for block in range(out.shape[0]):
         at = 0
         deal = 0

@@ -1,4 +1,4 @@
-"""Words of any number of bytes, 1 to 8, as they are dealt: streams and corrections that have no byte too many.
+"""Words of any number of bytes, 1 to 8, as they are dealt and opened: nothing that travels has a byte too many.
 
 Where memory has no such word it is cut into pieces, of 4, 2 and 1 bytes, the lowest first; n words are n lowest pieces,
 then n of the next ones. In memory they are words of 4 or 8 bytes.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from icm_ray.ring.kernel import kernel
 
-__all__ = ["bytes_of", "narrowed", "widened", "word_of"]
+__all__ = ["add_narrow", "bytes_of", "narrowed", "widened", "word_of"]
 
 Words = NDArray[np.unsignedinteger]
 
@@ -53,6 +53,12 @@ def widened(raw: NDArray[np.uint8], size: int, word: type[np.unsignedinteger]) -
     return words
 
 
+def add_narrow(words: Words, raw: NDArray[np.uint8], size: int) -> None:
+    """words += the words of `size` bytes, in their place."""
+    for shift, piece in _pieces(raw, size):
+        add_piece(piece, shift, words)
+
+
 def narrowed(words: Words, size: int) -> Words:
     """The low `size` bytes of each word: a fresh array of bytes, or the very words where they have no more."""
     if words.itemsize == size:
@@ -72,9 +78,9 @@ def join(low, high, shift, words):  # type: ignore[no-untyped-def]
 
 @kernel
 def add_piece(piece, shift, words):  # type: ignore[no-untyped-def]
-    """words += 2^shift piece, where there are zeros."""
+    """words += 2^shift piece."""
     for e in range(words.size):
-        words[e] |= np.uint64(piece[e]) << np.uint64(shift)
+        words[e] += np.uint64(piece[e]) << np.uint64(shift)
 
 
 @kernel

@@ -29,11 +29,11 @@ def warm() -> None:
     n = bits.BLOCK
     r, plane = np.zeros(n, np.uint64), np.zeros(n // 64, np.uint64)
     nodes = np.array((4, 3))
-    wide, top = np.zeros((2, n), np.uint16), np.zeros(n, np.uint8)
+    wide, narrow_hot = np.zeros((2, n), np.uint16), np.zeros((1, n), np.uint8)
     p, g = (np.zeros((1, 7, 8), np.uint64) for _ in range(2))
-    bits.look_up(r, np.uint64(0), 0, wide, top, 3, 3, p[:, :3].copy(), g[:, :3].copy())
+    bits.look_up(r, np.uint64(0), 0, wide, narrow_hot, 3, p[:, :3].copy(), g[:, :3].copy())
     bits.deal_one_hot(r, wide)
-    bits.top_chunk_one_hot(r, 0, 3, top)
+    bits.narrow_one_hot(r, 0, 3, narrow_hot)
     masks, dealt = np.zeros((1, 11, 8), np.uint64), np.zeros((1, 40, 8), np.uint64)
     bits.mask_level(p, g, nodes, masks)
     out = np.zeros((1, 2, 8), np.uint64)
@@ -55,7 +55,9 @@ def warm() -> None:
                 epilogue.truncated(np.zeros(n, opened), r, np.zeros(n, dtype), 3, 8, first, r.copy())
     for size in range(1, 9):
         for word in {narrow.word_of(size), np.uint64}:
-            narrow.narrowed(narrow.widened(np.zeros(n * size, np.uint8), size, word), size)
+            raw = np.zeros(n * size, np.uint8)
+            narrow.narrowed(narrow.widened(raw, size, word), size)
+            narrow.add_narrow(np.zeros(n, word), raw, size)
     epilogue.deal_full(r, plane, r.copy(), r.copy())
     for first in (True, False):
         for dtype in words:

@@ -1,11 +1,13 @@
 """The bit-sliced kernels against plain Python, for every width that a comparison can have."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icm_ray.ops.tree import tree_shape
+from icm_ray.ops.tree import tree_of, tree_shape
 from icm_ray.ring import bits, epilogue
 
 WIDTHS = range(1, 64)
@@ -23,10 +25,9 @@ def one_hot_words(r, shape):
     size = r.size
     wide = np.zeros((shape.wide_chunks, size), np.uint16)
     bits.deal_one_hot(r, wide)
-    top = np.zeros(size if shape.wide_chunks < shape.chunks else 0, np.uint8)
-    if top.size:
-        bits.top_chunk_one_hot(r, 4 * shape.wide_chunks, shape.top_bits, top)
-    return wide, top
+    narrow = np.zeros((shape.narrow_chunks, size), np.uint8)
+    bits.narrow_one_hot(r, 4 * shape.wide_chunks, shape.top_bits, narrow)
+    return wide, narrow
 
 
 def plane_bits(plane):
@@ -39,12 +40,11 @@ def test_chunks_are_looked_up(nbits):
     rng, shape = np.random.default_rng(nbits), tree_shape(nbits)
     r, public = numbers(rng, nbits), numbers(rng, nbits)
     public[10:200] = r[10:200]  # many equal chunks
-    wide, top = one_hot_words(r, shape)
+    wide, narrow = one_hot_words(r, shape)
     p, g = (np.empty((1, shape.chunks, 8), np.uint64) for _ in range(2))
-    bits.look_up(public, ZERO, 0, wide, top, shape.chunks, shape.top_bits, p, g)
-    for j in range(shape.chunks):
-        size = 4 if j < shape.chunks - 1 else shape.top_bits
-        a, b = ((x >> np.uint64(4 * j)) & np.uint64((1 << size) - 1) for x in (r, public))
+    bits.look_up(public, ZERO, 0, wide, narrow, shape.top_bits, p, g)
+    for j, (start, stop) in enumerate(pairwise((*shape.starts, nbits))):
+        a, b = ((x >> np.uint64(start)) & np.uint64((1 << (stop - start)) - 1) for x in (r, public))
         np.testing.assert_array_equal(plane_bits(p[0, j]), a == b)
         np.testing.assert_array_equal(plane_bits(g[0, j]), a > b)
 
@@ -54,9 +54,9 @@ def packed(x, shift):
     return np.packbits((x >> np.uint64(shift)).astype(np.uint8) & 1, bitorder="little").view(np.uint64)
 
 
-def compare_shared(r, public, nbits, parties, rng):
+def compare_shared(r, public, nbits, parties, rng, shape=None):
     """The whole tree on XOR shares, exchanged in the open: [low(r) > low(public)] as bits."""
-    shape, blocks = tree_shape(nbits), r.size // 512
+    shape, blocks = shape or tree_shape(nbits), r.size // 512
 
     def shared(secret):
         shares = [
@@ -68,11 +68,11 @@ def compare_shared(r, public, nbits, parties, rng):
             rest ^= share
         return [*shares, rest]
 
-    wide, top = one_hot_words(r, shape)
+    wide, narrow = one_hot_words(r, shape)
     state = []
-    for wide_share, top_share in zip(shared(wide), shared(top), strict=True):
+    for wide_share, narrow_share in zip(shared(wide), shared(narrow), strict=True):
         p, g = (np.empty((blocks, shape.chunks, 8), np.uint64) for _ in range(2))
-        bits.look_up(public, ZERO, 0, wide_share, top_share, shape.chunks, shape.top_bits, p, g)
+        bits.look_up(public, ZERO, 0, wide_share, narrow_share, shape.top_bits, p, g)
         state.append((p, g))
     for level in shape.levels:
         nodes = np.array(level.nodes)
@@ -108,6 +108,23 @@ def test_the_tree_compares(nbits):
     np.testing.assert_array_equal(found, (r & mask) > (public & mask))
 
 
+@pytest.mark.parametrize("nbits", range(17, 33))
+def test_few_values_are_compared_in_one_node(nbits):
+    rng, shape = np.random.default_rng(nbits), tree_of(nbits, 1024)
+    assert [len(level.nodes) for level in shape.levels] == [1]
+    r, public = numbers(rng, nbits, 1024), numbers(rng, nbits, 1024)
+    near = rng.integers(0, 1024, 500)
+    public[near] = r[near] + rng.integers(-1, 2, 500).astype(np.uint64)
+    mask = np.uint64((1 << nbits) - 1)
+    found = compare_shared(r, public, nbits, 2 + nbits % 3, rng, shape)
+    np.testing.assert_array_equal(found, (r & mask) > (public & mask))
+
+
+def test_rounds_are_saved_where_they_cost_less_than_their_products():
+    assert tree_of(26, 30_000) != tree_shape(26) == tree_of(26, 40_000)
+    assert all(tree_of(nbits, 1) == tree_shape(nbits) for nbits in (1, 16, 33, 63))
+
+
 @given(st.integers(1, 63), st.data())
 @settings(max_examples=25)
 def test_the_tree_compares_any_numbers(nbits, data):
@@ -138,8 +155,10 @@ def test_the_tree_compares_all_pairs_of_small_numbers():
 @pytest.mark.parametrize("nbits", WIDTHS)
 def test_the_shape_is_consistent(nbits):
     shape = tree_shape(nbits)
+    sizes = [stop - start for start, stop in pairwise((*shape.starts, nbits))]
+    assert sizes == [4] * shape.wide_chunks + [3] * (shape.narrow_chunks - 1) + [shape.top_bits] * (nbits % 4 > 0)
     assert 1 <= shape.top_bits <= 4
-    assert 4 * (shape.chunks - 1) + shape.top_bits == nbits
+    assert sum(sizes) == nbits
     width = shape.chunks
     for level in shape.levels:
         assert sum(level.nodes) == width

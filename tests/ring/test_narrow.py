@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from icm_ray.ring.narrow import bytes_of, narrowed, widened, word_of
+from icm_ray.ring.narrow import add_narrow, bytes_of, narrowed, widened, word_of
 
 SIZES = range(1, 9)
 
@@ -27,6 +27,8 @@ def test_sums_of_shares_are_right_in_so_many_bytes(size):
     value, other = rng.integers(0, 2**64, (2, 100), dtype=np.uint64)
     share = widened(narrowed(value - other, size).view(np.uint8), size, np.uint64)
     np.testing.assert_array_equal(narrowed(share + other, size), narrowed(value, size))
+    add_narrow(other, narrowed(value - other, size).view(np.uint8), size)
+    np.testing.assert_array_equal(narrowed(other, size), narrowed(value, size))
 
 
 @pytest.mark.parametrize(

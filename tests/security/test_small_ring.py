@@ -32,7 +32,7 @@ from icm_ray.ops.compare import AtLeast, CountAtLeast, Maximum, Select
 from icm_ray.ops.forms import Elementwise
 from icm_ray.ops.groups import GroupCount, GroupSum, GroupTable
 from icm_ray.ops.products import Epilogue, OwnedProduct, Product, Relu, SumOfSquares, Truncate
-from icm_ray.ops.tree import tree_shape
+from icm_ray.ops.tree import tree_of, tree_shape
 from icm_ray.ops.values import ValueType
 from icm_ray.protocols.table import TABLE
 from tests.security.bench import Sent, Streams, element_bits, planes, play, split
@@ -231,6 +231,22 @@ def test_openings_of_larger_trees_for_any_mask(n, honest, corrected, width):
     played = elementwise(AtLeast(0, width), [kind], [e.values], n, honest, corrected, chosen, bits)
     x_hat = played.opened(0, "+").reshape(e.inputs, e.combos)
     assert (x_hat == x_hat[:, :1]).all(), "x^ depends on a mask of the tree"
+    e.assert_uniform(seen_of_tree(played, shape, e.count, 1))
+
+
+@pytest.mark.parametrize(("n", "honest", "corrected"), [(2, 0, 0), (2, 1, 0), (3, 2, 0)])
+def test_openings_of_a_tree_of_one_large_node(n, honest, corrected):
+    """The same for a ReLU of few values: all values of the masks of its one node and of s."""
+    width, rng = 22, np.random.default_rng(1)
+    top = 1 << (width - 1)
+    e = Enumeration([*rng.integers(-top, top, 8).tolist(), 0, -1, -top, top - 1], 11)
+    shape = tree_of(width - 1, e.count)
+    assert (shape.opened, len(shape.levels)) == (10, 1)
+    kind = ValueType(shape=(e.count,), width=width)
+    r = np.repeat(rng.integers(0, 2**32, e.inputs).astype(np.uint32), e.combos)
+    chosen = {2: r, **tree_masks(e, shape, 24), 21: planes(e.bits(1))}
+    op, bits = Relu(Epilogue(relu=True, width=width)), tree_tags(shape, 24) | {21}
+    played = elementwise(op, [kind], [e.values], n, honest, corrected, chosen, bits)
     e.assert_uniform(seen_of_tree(played, shape, e.count, 1))
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import defaultdict
 
 # Ray reads these when it is imported: no runtime environment derived from uv, no usage reports.
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
@@ -23,7 +24,7 @@ settings.register_profile("local", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if IN_CI else "local")
 # Where slow tests are left out, a test that does not say how many draws fewer each time.
-settings.register_profile("quick", settings.get_profile("ci" if IN_CI else "local"), max_examples=30)
+settings.register_profile("quick", settings.get_profile("ci" if IN_CI else "local"), max_examples=15)
 
 # Tests in these folders and files kill processes, hold the interpreter, count threads, or measure how soon something is
 # noticed: no other test runs beside them. So do tests that need Ray.
@@ -60,12 +61,27 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+def _leave_few(items):
+    """Of the cases of a test marked `few(n)`, n are quick, evenly spread over them all, and the others slow."""
+    cases = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("few") and not item.get_closest_marker("slow"):
+            cases[item.path, item.cls, item.originalname].append(item)
+    for of_one in cases.values():
+        (count,) = of_one[0].get_closest_marker("few").args
+        quick = {place * len(of_one) // count for place in range(count)}
+        for place, item in enumerate(of_one):
+            if place not in quick:
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
     paths = {item.path for item in items}
     alone, with_ray, with_own_ray = (
         {path for path in paths if _within(path, places)} for places in (ALONE, WITH_RAY, WITH_OWN_RAY)
     )
+    _leave_few(items)
     for item in items:
         if item.get_closest_marker("ray") and item.path not in with_ray:
             raise pytest.UsageError(f"{item.nodeid} needs Ray: let tests/conftest.py say so of its file")

@@ -78,6 +78,7 @@ def hold_all(engine, values):
 
 @given(doubles | signed | unsigned)
 @settings(max_examples=12)
+@pytest.mark.few(1)
 def test_every_number_is_taken(engine, values):
     hold_all(engine, values)
 

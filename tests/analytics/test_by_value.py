@@ -42,6 +42,7 @@ STATED = {"ward": {"domain": [*WARDS, "none has it"]}, "n": {"range": (-3, 3)}, 
 @pytest.mark.parametrize("name", STATED)
 @given(one=some, other=some)
 @settings(max_examples=3)
+@pytest.mark.few(2)
 def test_of_one_column(engine, name, one, other):
     held, plain = two(engine, one, other)
     column, expected, stated = held[name], plain[name], STATED[name]
@@ -141,6 +142,7 @@ def test_histograms(engine, one, other):
 
 @given(one=some, other=some)
 @settings(max_examples=4)
+@pytest.mark.slow
 def test_tables_of_two_columns(engine, one, other):
     held, plain = two(engine, one, other)
     domain = {"ward": WARDS}

@@ -119,12 +119,14 @@ def hold_chosen(place, name, one, other):
 @pytest.mark.parametrize("name", CONDITIONS)
 @given(one=some, other=some)
 @settings(max_examples=3)
+@pytest.mark.few(7)
 def test_of_chosen_rows(small, name, one, other):
     hold_chosen(small, name, one, other)
 
 
 @given(name=st.sampled_from(sorted(CONDITIONS)), one=some, other=some)
 @settings(max_examples=6)
+@pytest.mark.few(2)
 def test_of_rows_chosen_anywhere(place, name, one, other):
     hold_chosen(place, name, one, other)
 
@@ -154,6 +156,7 @@ def hold_expression(place, name, one, other):
 @pytest.mark.parametrize("name", EXPRESSIONS)
 @given(one=some, other=some)
 @settings(max_examples=4)
+@pytest.mark.few(6)
 def test_of_expressions(small, name, one, other):
     hold_expression(small, name, one, other)
 

@@ -29,6 +29,7 @@ def pieces(engine, *rows):
 
 @given(one=some, other=some)
 @settings(max_examples=2)
+@pytest.mark.few(1)
 def test_statistics_of_all_rows(engine, one, other):
     held, plain = pieces(engine, one, other)
     frame = an.concat(held)
@@ -89,6 +90,7 @@ def test_the_same_computed_columns_and_chosen_rows_stay(fresh):
     assert made["z"].sum().reveal() == (plain["n"] + 1)[plain["b"]].sum()
 
 
+@pytest.mark.slow
 def test_rows_live_as_long_as_a_frame_of_them(fresh):
     held, plain = pieces(fresh, [], [])
     frame = an.concat(held)
@@ -179,6 +181,7 @@ KNOWN = pd.DataFrame({"x": np.arange(60.0), "k": np.repeat([0, 2, 3], 20), "n": 
 
 
 @pytest.mark.parametrize("how", ["held", "shared", "shared together"])
+@pytest.mark.few(1)
 def test_each_policy_holds_for_its_own_rows(fresh, how):
     """Who knows the others' rows learns of one frame what its policy shows of it alone."""
 

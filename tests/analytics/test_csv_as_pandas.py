@@ -101,6 +101,7 @@ columns = st.one_of(
 
 @given(st.lists(columns, min_size=1, max_size=3))
 @settings(max_examples=150)
+@pytest.mark.slow
 def test_cells_of_all_sorts(tmp_path_factory, cells):
     rows = min(map(len, cells))
     lines = [",".join(["row", *(f"c{number}" for number in range(len(cells)))])]

@@ -16,6 +16,7 @@ PERCENTILES = [0.9, 0.001, 0.5, 1 / 3]
 
 @given(one=some, other=some, percentiles=st.sampled_from([None, [], [0.5], PERCENTILES]))
 @settings(max_examples=2)
+@pytest.mark.few(1)
 def test_of_numbers(engine, one, other, percentiles):
     held, plain = two(engine, one, other)
     every, floats, x = icm.reveal(
@@ -180,6 +181,7 @@ def test_of_groups_by_two_private_keys_and_of_none(fresh):
     assert none.shape == (0, 2)
 
 
+@pytest.mark.slow
 def test_of_groups_what_a_policy_leaves(fresh):
     frame = pd.DataFrame({"k": np.repeat([0, 1, 2], [30, 40, 4]), "x": np.arange(74.0)})
     held = an.from_pandas(fresh, {"alice": frame[:20], "bob": frame[20:]}, policy=icm.Policy())

@@ -63,6 +63,7 @@ def test_a_histogram_names_its_edges_and_its_rounding(fresh):
 
 @pytest.mark.parametrize("setup", ["two parties", "three parties, an owner outside, two lanes"])
 @pytest.mark.parametrize("verb", ["sum", "var", "max", "histogram"])
+@pytest.mark.few(4)
 def test_rounds_and_bytes_are_what_is_then_counted(setup, verb):
     with engine_of(setup) as engine:
         frame = an.from_pandas(engine, {owner: pd.concat([FRAME] * 20) for owner in engine.everyone})

@@ -11,6 +11,7 @@ from tests.analytics.conftest import booleans, both, close, doubles, integers
 
 @given(integers | booleans, st.sampled_from(["min", "max"]))
 @settings(max_examples=6)
+@pytest.mark.few(1)
 def test_whole_numbers_are_exact(engine, values, which):
     for column in both(engine, values):
         result = getattr(column, which)().reveal()

@@ -61,6 +61,7 @@ FORMS = {
 
 @given(one=some, other=some)
 @settings(max_examples=4)
+@pytest.mark.few(1)
 def test_every_statistic(engine, one, other):
     held, plain = two(engine, one, other)
     for form, found in zip(FORMS, icm.reveal(*(ask(held, {}) for ask in FORMS.values())), strict=True):
@@ -83,6 +84,7 @@ def close(found, expected):
 
 @given(one=some, other=some)
 @settings(max_examples=4)
+@pytest.mark.slow
 def test_tables_of_pairs(engine, one, other):
     held, plain = two(engine, [(0.5, 5, 1.25, True, "b"), *one], other)
     found, of_all = icm.reveal(held[NUMBERS].cov(), held[NUMBERS].cov(ddof=0))
@@ -93,6 +95,7 @@ def test_tables_of_pairs(engine, one, other):
     assert np.array_equal(corr, corr.T, equal_nan=True)
 
 
+@pytest.mark.slow
 def test_correlations_are_those_of_pandas(engine):
     rng = np.random.default_rng(5)
     base = rng.standard_normal((60, 4)) @ rng.standard_normal((4, 4))

@@ -185,6 +185,7 @@ def held(engine):
 @pytest.mark.parametrize("name", TABLE)
 @given(rows=st.lists(ROWS, max_size=30))
 @settings(max_examples=6)
+@pytest.mark.few(30)
 def test_each_row(held, name, rows):
     plain = frame(rows)
     with np.errstate(all="ignore"):

@@ -36,6 +36,7 @@ def given_back(engine, monkeypatch, drop) -> set[str]:
     return told
 
 
+@pytest.mark.slow
 def test_a_dropped_frame_is_forgotten(engine, monkeypatch):
     frames = [an.from_pandas(engine, X)]
     kept = set(frames[0]._dataset.facts.kept)

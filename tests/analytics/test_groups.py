@@ -91,12 +91,14 @@ def hold(engine, key, one, other):
 @pytest.mark.parametrize("key", KEYS)
 @given(one=some, other=some)
 @settings(max_examples=3)
+@pytest.mark.few(4)
 def test_every_form_by_every_key(pair, key, one, other):
     hold(pair, key, one, other)
 
 
 @given(key=st.sampled_from(sorted(KEYS)), one=some, other=some)
 @settings(max_examples=3)
+@pytest.mark.few(1)
 def test_every_form_of_more_owners_and_lanes(engine, key, one, other):
     hold(engine, key, one, other)
 

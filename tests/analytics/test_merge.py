@@ -104,12 +104,14 @@ def hold(engine, on, how, one, other):
 @pytest.mark.parametrize("on", KEYS)
 @given(one=left_rows, other=right_rows)
 @settings(max_examples=3)
+@pytest.mark.few(3)
 def test_statistics_are_those_of_pandas(pair, on, how, one, other):
     hold(pair, on, how, one, other)
 
 
 @given(on=st.sampled_from(sorted(KEYS)), how=st.sampled_from(["inner", "left"]), one=left_rows, other=right_rows)
 @settings(max_examples=4)
+@pytest.mark.few(1)
 def test_statistics_of_more_owners_and_lanes(engine, on, how, one, other):
     hold(engine, on, how, one, other)
 
@@ -178,6 +180,7 @@ def test_two_keys_of_one_hash_end_a_merge_with_several_right_rows(fresh, monkeyp
 @pytest.mark.parametrize("how", ["inner", "left"])
 @given(on=st.sampled_from(sorted(KEYS)), one=left_rows, other=right_rows)
 @settings(max_examples=2, phases=(Phase.explicit, Phase.generate))
+@pytest.mark.few(1)
 def test_several_rows_of_a_key_on_either_side(pair, how, on, one, other):
     one, other = [(5, "a", 0, 1.5, 1), *one], [(2**40, "b", 1, 0.5, 1), *other]  # columns of numbers
     left, right = table(one, ("big", "word", "small", "x", "n")), table(other, ("big", "word", "small", "y", "m"))
@@ -350,6 +353,7 @@ SEEN = {
 @pytest.mark.parametrize(
     ("name", "sorted_by"), [*((name, "one word") for name in SEEN), ("groups of merged rows", "two words")]
 )
+@pytest.mark.few(2)
 def test_nothing_that_is_seen_depends_on_which_rows_match(name, sorted_by, monkeypatch):
     """Sizes, order and number of all frames, where all match, none, or some; and no numbers by key are opened."""
     monkeypatch.setattr(merge_layout, "_CHANCE", 20 if sorted_by == "one word" else 60)

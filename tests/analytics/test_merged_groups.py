@@ -78,6 +78,7 @@ def both(engine, one, other, on, how):
     by=st.sampled_from([["kind"], ["segment"], ["segment", "kind"]]),
 )
 @settings(max_examples=3, phases=(Phase.explicit, Phase.generate, Phase.shrink))
+@pytest.mark.few(2)
 def test_groups_and_conditions(engine, how, one, other, condition, on, by):
     merged, plain = both(engine, one, other, on, how)
     chosen, meant = merged[condition(merged)], plain[condition(plain)]
@@ -155,6 +156,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
 @pytest.mark.parametrize("how", ["inner", "left"])
 @given(one=left_rows, other=right_rows, on=st.sampled_from([["word"], ["word", "small"]]))
 @settings(max_examples=2)
+@pytest.mark.few(1)
 def test_groups_of_private_values(pair, how, one, other, on):
     """Of the right frame's columns, missing ones in none."""
     merged, plain = both(pair, one, other, on, how)

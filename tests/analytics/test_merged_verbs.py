@@ -239,6 +239,7 @@ def test_no_verb_is_forgotten(of):
 
 @pytest.mark.parametrize("kind", ["held", "shared"])
 @pytest.mark.parametrize("of", VERBS, ids=lambda of: of.__name__)
+@pytest.mark.few(3)
 def test_every_verb_is_answered_or_says_what_to_ask(merged, of, kind):
     frame, rows, asked = merged[kind], LEFT.merge(RIGHT, on="k"), {}
     for name, (ask, want, refused) in VERBS[of].items():

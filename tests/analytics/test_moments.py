@@ -137,6 +137,7 @@ def hold_pair(engine, names, one, other):
 @pytest.mark.parametrize("names", PAIRS, ids="-".join)
 @given(one=rows, other=rows)
 @settings(max_examples=4)
+@pytest.mark.few(3)
 def test_pairs_are_exact(pair, names, one, other):
     hold_pair(pair, names, one, other)
 
@@ -186,6 +187,7 @@ def test_of_chosen_rows_and_of_few_of_them(fresh):
     old=st.booleans(),
 )
 @settings(max_examples=4)
+@pytest.mark.slow
 def test_of_shares(pair, one, other, bounds, old):
     """Of whole numbers exact, else within what is stated."""
     held, plain = two_owners(pair, one, other, bounds=bounds)
@@ -198,6 +200,7 @@ def test_of_shares(pair, one, other, bounds, old):
         )
 
 
+@pytest.mark.slow
 def test_of_shares_beside_pandas(pair):
     rng = np.random.default_rng(3)
     parts = [pd.DataFrame({"x": rng.gamma(2.0, size=n), "n": rng.integers(-(2**30), 2**30, n)}) for n in (300, 211)]

@@ -17,6 +17,7 @@ from tests.analytics.conftest import numbers, split
 
 @given(numbers, st.integers(1, 6))
 @settings(max_examples=8)
+@pytest.mark.few(1)
 def test_of_all_rows(engine, values, n):
     column = split(engine, values)["x"]
     largest, smallest = icm.reveal(column.nlargest(n), column.nsmallest(n))
@@ -28,6 +29,7 @@ def test_of_all_rows(engine, values, n):
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=12), st.integers(-4, 4))
 @settings(max_examples=8)
+@pytest.mark.slow
 def test_of_chosen_rows(engine, values, least):
     frame = split(engine, np.array(values))
     chosen = frame[frame["x"] > least]["x"]

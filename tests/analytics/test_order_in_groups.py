@@ -52,6 +52,7 @@ def hold(frame, plain, how, asked=tuple(ASKED)):
 @pytest.mark.parametrize("how", GROUPS)
 @given(one=some, other=some)
 @settings(max_examples=1)
+@pytest.mark.few(3)
 def test_of_shared_rows(pair, how, one, other):
     frame, plain = shared(pair, one, other)
     hold(frame, plain, how, ["quantiles", "ends", "different values"] if how == "many public" else [*ASKED])
@@ -59,6 +60,7 @@ def test_of_shared_rows(pair, how, one, other):
 
 @given(one=some, other=some, how=st.sampled_from(["few public", "stated", "private"]), name=st.sampled_from([*ASKED]))
 @settings(max_examples=3)
+@pytest.mark.few(1)
 def test_of_chosen_shared_rows_of_more_owners_and_lanes(engine, one, other, how, name):
     frame, plain = shared(engine, one, other)
     chosen = plain["ill"] | (plain["near"] < 2)

@@ -120,6 +120,7 @@ def test_without_matplotlib_it_is_said_what_is_missing(frame, monkeypatch):
     assert found.plot(Axes()).of("stairs"), "axes of one's own need none"
 
 
+@pytest.mark.slow
 def test_every_result_is_drawn_by_matplotlib(frame, fresh, pyplot, tmp_path):
     few = an.from_pandas(fresh, {"alice": PLAIN}, policy=icm.Policy(min_rows=10, rows_per_bin=1))
     results = icm.reveal(

@@ -213,6 +213,7 @@ OPEN = Policy(min_rows=3, residual_df=1, rows_per_bin=1)
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn, st.integers(0, 99))
+@pytest.mark.slow
 def test_owners_values_of_any_scale(running, lists, seed):
     rows = [(group, value) for group, values in enumerate(lists) for value in values]
     table = shuffled(pd.DataFrame(rows, columns=["g", "x"]), seed)
@@ -267,6 +268,7 @@ TOTALS = {
 
 
 @pytest.mark.parametrize("name", TOTALS)
+@pytest.mark.few(3)
 def test_what_a_total_leaves_of_the_sums_that_are_shown_is_no_sum_of_few(fresh, name):
     """1000 and 20 or 60 ones would be left, once the least group is withheld beside the one that 1000 is in."""
     table = shuffled(pd.DataFrame([(group, x) for group, values in CELLS.items() for x in values], columns=["g", "x"]))

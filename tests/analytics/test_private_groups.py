@@ -64,12 +64,14 @@ def hold(engine, keys, one, other):
 @pytest.mark.parametrize("keys", KEYS, ids=str)
 @given(one=some, other=some)
 @settings(max_examples=4)
+@pytest.mark.few(3)
 def test_groups_are_those_of_pandas(pair, keys, one, other):
     hold(pair, keys, one, other)
 
 
 @given(keys=st.sampled_from(KEYS), one=some, other=some)
 @settings(max_examples=5)
+@pytest.mark.few(1)
 def test_groups_of_more_owners_and_lanes(engine, keys, one, other):
     hold(engine, keys, one, other)
 

@@ -100,6 +100,7 @@ def lesions(engine, shared_data, tmp_path_factory):
 
 
 @pytest.mark.parametrize("question", LESIONS)
+@pytest.mark.few(5)
 def test_lesions(lesions, question):
     same(*asked(LESIONS[question], *lesions))
 
@@ -199,6 +200,7 @@ def flights(engine, tmp_path_factory):
 
 
 @pytest.mark.parametrize("question", FLIGHTS)
+@pytest.mark.few(6)
 def test_flights(flights, question):
     same(*asked(FLIGHTS[question], *flights))
 
@@ -315,6 +317,7 @@ def penguins(engine):
 
 
 @pytest.mark.parametrize("question", PENGUINS)
+@pytest.mark.few(8)
 def test_penguins(penguins, question):
     same(*asked(PENGUINS[question], *penguins))
 

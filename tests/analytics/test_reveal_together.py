@@ -8,6 +8,7 @@ from icm_ray.program.stamped import Stamped
 from tests.analytics.conftest import both, engine_of, split
 
 
+@pytest.mark.few(1)
 def test_results_in_order_in_shared_rounds(engine):
     values = np.arange(-10, 50)
     for column in both(engine, values):

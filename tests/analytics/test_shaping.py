@@ -88,6 +88,7 @@ def test_queries(held):
         ("not " * 3000 + "age > 3", "no condition|nested too deeply"),
     ],
 )
+@pytest.mark.few(13)
 def test_what_is_no_condition_is_refused(held, fresh, text, says):
     fresh.jobs.clear()
     with pytest.raises(InputError, match=says):
@@ -108,6 +109,7 @@ def test_columns_of_conditions_are_those_of_the_frame(held):
 
 @pytest.mark.parametrize("how", ["any", "all"])
 @pytest.mark.parametrize("subset", [None, "cost", ["cost", "ward"], ["age"], ["age", "cost"]])
+@pytest.mark.few(5)
 def test_rows_without_missing_values(held, how, subset):
     wanted = [subset] if isinstance(subset, str) else subset
     expected = BOTH.dropna(subset=wanted, how=how)
@@ -153,6 +155,7 @@ def test_what_cannot_be_is_refused(held):
 
 @given(rows=st.lists(st.tuples(st.integers(-5, 5), st.sampled_from((None, 0.5, 1.5))), min_size=1, max_size=10))
 @settings(max_examples=10)
+@pytest.mark.few(1)
 def test_of_any_rows(engine, rows):
     plain = pd.DataFrame({"n": [n for n, _ in rows], "x": np.array([x for _, x in rows], float)})
     held = an.from_pandas(engine, {"alice": plain[:3], "bob": plain[3:]})

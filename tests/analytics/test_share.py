@@ -106,6 +106,7 @@ def test_digits_that_do_not_fit_are_told(bound):
 @pytest.mark.parametrize("lanes", ["two parties", "two parties, two lanes"])
 @pytest.mark.parametrize("sizes", [(5, 5), (17, 1), (33, 40)])
 @pytest.mark.parametrize("bound", [2**52, 2**53, 2**54])
+@pytest.mark.few(8)
 def test_sums_that_no_word_holds(lanes, sizes, bound):
     """At the bound, in partitions of 16 rows: 60 bits of f, bound and a partition's rows are what may be shared."""
     with engine_of(lanes, partition_bytes=128) as engine:

@@ -48,12 +48,14 @@ def hold(engine, keys, one, other):
 @pytest.mark.parametrize("keys", KEYS, ids=str)
 @given(one=some, other=some)
 @settings(max_examples=3)
+@pytest.mark.few(2)
 def test_groups_are_those_of_pandas(pair, keys, one, other):
     hold(pair, keys, one, other)
 
 
 @given(keys=st.sampled_from(KEYS), one=some, other=some)
 @settings(max_examples=4)
+@pytest.mark.few(1)
 def test_groups_of_more_owners_and_lanes(engine, keys, one, other):
     hold(engine, keys, one, other)
 
@@ -95,15 +97,18 @@ def hold_many(engine, by, domain):
 
 
 @pytest.mark.parametrize("at", range(len(MANY_GROUPS)))
+@pytest.mark.few(1)
 def test_many_public_groups(pair, at):
     hold_many(pair, *MANY_GROUPS[at])
 
 
+@pytest.mark.slow
 def test_many_public_groups_of_more_owners_and_lanes(engine):
     hold_many(engine, *MANY_GROUPS[0])
 
 
 @pytest.mark.parametrize("domain", [["s00"], ["s00", "s02"], SITES[:17], SITES[20:23], ["s39", "none has it"]], ids=len)
+@pytest.mark.few(2)
 def test_rows_of_groups_that_are_not_asked_for_are_in_none(pair, domain):
     frame = an.from_pandas(pair, {"alice": MANY[:50], "bob": MANY[50:]}).share(domain={"site": SITES})
     small = frame["n"] > 40

@@ -51,6 +51,7 @@ def hold(shared, asked, expected):
     ],
     ids=["any", "dates", "seconds of UTC", "nanoseconds", "days"],
 )
+@pytest.mark.few(2)
 def test_parts(engine, times, bounds, names):
     shared = share(engine, times, bounds=bounds and {"t": bounds})
     plain = pd.to_datetime(times).dt
@@ -59,6 +60,7 @@ def test_parts(engine, times, bounds, names):
     )
 
 
+@pytest.mark.slow
 def test_days_and_rounded_times(engine):
     shared = share(engine, NARROW, bounds={"t": ("2019-12-01", "2022-02-01")})
     lengths = pd.Series(pd.to_timedelta(["-1s", "1D", None, "-24h", "47h"]))
@@ -92,6 +94,7 @@ def test_rows_are_grouped_by_parts(engine):
 
 
 @pytest.mark.parametrize("divisor", [7, -7, 1, 64])
+@pytest.mark.few(2)
 def test_whole_numbers_that_are_divided(engine, divisor):
     plain = pd.DataFrame({"a": [-64, -8, -7, -1, 0, 1, 6, 7, 100, 2**31 - 1], "b": [None, *range(-4, 5)]})
     frame = an.from_pandas(engine, {"bob": plain.astype({"b": "Int64"})}).share()

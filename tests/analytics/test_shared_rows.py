@@ -156,6 +156,7 @@ _OPTIONS = {
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - LOWERINGS.keys()))
+@pytest.mark.few(10)
 def test_functions_that_shares_lack_say_so(frame, name):
     of = apply(name, ("n",) * FUNCTIONS[name].arguments, _OPTIONS.get(name, ()))
     with pytest.raises(ColumnError, match=r"not computed on shares: do that before .share\(\)"):
@@ -182,6 +183,7 @@ few = st.lists(st.tuples(st.floats(-100, 100), st.integers(-9, 9)), min_size=1, 
 @pytest.mark.parametrize("name", ROUNDED)
 @given(rows=few)
 @settings(max_examples=4)
+@pytest.mark.few(4)
 def test_results_are_within_the_stated_error(calm, name, rows):
     plain = pd.DataFrame(rows, columns=["x", "n"])
     shared = an.from_pandas(calm, {"alice": plain}, bounds={"x": 100, "n": 10}).share()

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def shared(engine, values, bound):
 
 @given(bounded())
 @settings(max_examples=10)
+@pytest.mark.slow
 def test_stated_bounds_hold(engine, drawn):
     bound, values = drawn
     column, plain = shared(engine, values, bound), [Fraction(value) for value in values.tolist()]

@@ -88,6 +88,7 @@ STATISTICS = {
 
 
 @pytest.mark.parametrize(("name", "verb"), [(name, verb) for name, verbs in STATISTICS.items() for verb in verbs])
+@pytest.mark.few(12)
 def test_statistics(shared, pooled, name, verb):
     expected = getattr(pooled[name], verb)()
     if name == "p" and verb in {"median", "var", "std", "sem"}:

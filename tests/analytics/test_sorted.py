@@ -52,6 +52,7 @@ ASKED = (
 
 @given(one=some, other=some, n=st.integers(1, 7))
 @settings(max_examples=2)
+@pytest.mark.few(1)
 def test_of_all_rows(engine, one, other, n):
     held, plain = two(engine, one, other)
     queries, expected = [], []
@@ -156,6 +157,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
 TEXTS = ["", "a", "a\0", "aa", "abcdefg", "abcdefgh", "abcdefghijklmnop", "zé", "é", None, "abcdefg", "abcdefghijklmno"]
 
 
+@pytest.mark.slow
 def test_by_private_text(fresh):
     plain = pd.DataFrame({"word": TEXTS, "n": np.arange(len(TEXTS)) % 3})
     held = an.from_pandas(fresh, {"alice": plain[::2], "carol": plain[1::2]})

@@ -17,6 +17,7 @@ def root(value):
 
 @given(numbers, st.integers(0, 2))
 @settings(max_examples=15)
+@pytest.mark.few(1)
 def test_is_within_the_stated_bound(engine, values, ddof):
     for column in both(engine, values):
         query = column.std(ddof)

@@ -185,6 +185,7 @@ def held(engine):
 @pytest.mark.parametrize("name", TIMES | DECIMALS)
 @given(rows=st.lists(MOMENTS, max_size=20))
 @settings(max_examples=8)
+@pytest.mark.few(20)
 def test_each_row(held, name, rows):
     plain = moments(rows)
     make = (TIMES | DECIMALS)[name]
@@ -193,6 +194,7 @@ def test_each_row(held, name, rows):
 
 @given(one=st.lists(MOMENTS, max_size=6), other=st.lists(MOMENTS, max_size=6))
 @settings(max_examples=10)
+@pytest.mark.slow
 def test_statistics(engine, one, other):
     held = an.from_pandas(engine, {"alice": moments(one), "bob": moments(other)})
     plain = pd.concat([moments(one), moments(other)], ignore_index=True)

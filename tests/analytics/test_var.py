@@ -13,6 +13,7 @@ from tests.analytics.conftest import both, close, numbers, split, variance
 
 @given(numbers, st.integers(0, 3))
 @settings(max_examples=15)
+@pytest.mark.few(1)
 def test_is_within_the_stated_bound(engine, values, ddof):
     for column in both(engine, values):
         if len(values) <= ddof:
@@ -23,6 +24,7 @@ def test_is_within_the_stated_bound(engine, values, ddof):
 
 @pytest.mark.parametrize("values", [[3], [3, 3], [1.5, 1.5, 1.5], [0.1, 0.1], [True, False, True]])
 @pytest.mark.parametrize("ddof", [0, 1, 2])
+@pytest.mark.few(7)
 def test_is_that_of_pandas(fresh, values, ddof):
     for column in both(fresh, values):
         np.testing.assert_allclose(column.var(ddof).reveal(), pd.Series(values).var(ddof=ddof), rtol=1e-4, atol=1e-12)

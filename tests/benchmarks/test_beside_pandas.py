@@ -33,18 +33,21 @@ def all_asked(script, once, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(records)
 
 
+@pytest.mark.slow
 def test_of_owners_rows(script, engine, tmp_path, capsys):
     owner_rows = script("owner_rows")
     owner_rows.write(tmp_path, 9000)
     all_asked(owner_rows, lambda name: owner_rows.once(engine, tmp_path, name), capsys)
 
 
+@pytest.mark.slow
 def test_of_merged_rows(script, engine, tmp_path, capsys):
     merged_rows = script("merged_rows")
     merged_rows.write(tmp_path, 400, 200)
     all_asked(merged_rows, lambda name: merged_rows.once(engine, tmp_path, name), capsys)
 
 
+@pytest.mark.slow
 def test_of_shared_rows(script, engine, capsys):
     shared_rows = script("shared_rows")
     pooled = shared_rows.columns(2000)

@@ -20,6 +20,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("name", SMALL)
+@pytest.mark.slow
 def test_what_is_computed_on_shares(name):
     network = SMALL[name]
     assert type(network) is type(NETWORKS[name])

@@ -33,6 +33,7 @@ def test_every_run_is_as_it_says(preprocessed):
     assert record.max_abs_error == 0
 
 
+@pytest.mark.slow
 def test_what_a_network_keeps_is_checked_too():
     """Its output is made of weights, whose labels it bears."""
     with ThreadEngine(config=EngineConfig(free_programs=True)) as engine:
@@ -53,6 +54,7 @@ def test_a_run_that_fell_back_fails():
         measure(engine, small(), 2, False, preprocessed=True)
 
 
+@pytest.mark.slow
 def test_the_command_says_so_in_its_report(tmp_path):
     bench(["mean_1m"], repeats=1, preprocessed=True, json=tmp_path / "records.json")
     (record,) = json.loads((tmp_path / "records.json").read_text())

@@ -89,6 +89,7 @@ def test_what_peers_say_commands_no_terminal(typed, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["alice", "dealer", "driver", "a/b", "\x1b[2J", "instance/x", ""])
+@pytest.mark.few(3)
 def test_nobody_is_met_under_a_name_that_is_taken_or_none(typed, tmp_path, name):
     typed("alice", "init", "alice")
     with pytest.raises(icm.OwnerError):

@@ -96,6 +96,7 @@ def test_probabilities_as_columns(monkeypatch, capsys, session, folder):
         ({"--mean": "a"}, "--mean is one number"),
     ],
 )
+@pytest.mark.few(4)
 def test_what_cannot_be_is_one_line(monkeypatch, capsys, session, folder, changed, says):
     folder, _ = folder
     options = {"--model": "model.pt2", "--data": "0.png", "--out": "other.csv", "--mean": ""} | changed

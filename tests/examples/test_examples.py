@@ -68,6 +68,7 @@ def test_notebook_runs(notebook):
 
 @pytest.mark.usefixtures("derived_once")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_cells_run_in_a_session_of_threads(notebook, monkeypatch, capsys):
     monkeypatch.setattr(icm_ray, "Session", ThreadEngine)
     exec(compile(code_of(notebook), notebook.name, "exec"), {"__name__": "__main__"})

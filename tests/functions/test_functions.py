@@ -69,6 +69,7 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize(("f", "width"), [(16, 31), (16, 63), (10, 31), (20, 40), (24, 60), (4, 20)])
 @pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.few(12)
 def test_error_bound_beyond_the_fit(name, f, width):
     function, plain, promised = FUNCTIONS[name]
     x = whole_domain(f, width)
@@ -122,6 +123,7 @@ def test_no_comparison_where_none_is_needed():
 @pytest.mark.parametrize("f", [16, 20])
 @pytest.mark.parametrize(("low", "high"), [(0, 6), (-8, 10), (-3, 0), (0, 2), (-2, 14)])
 @pytest.mark.parametrize("power", [-1.0, -0.5])
+@pytest.mark.few(8)
 def test_powers_over_their_range(power, low, high, f):
     rng = np.random.default_rng(0)
     edges = around(2.0 ** np.arange(low, high + 1), f)

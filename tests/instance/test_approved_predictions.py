@@ -94,6 +94,7 @@ def test_the_owner_of_the_model_approves(offers, organisations, bob, images):
     assert log[-1].facts["use"] == "2 of 2"
 
 
+@pytest.mark.slow
 def test_the_owner_of_the_pictures_approves(offers, organisations, alice, images):
     home, requests = organisations["bob"][0], held(organisations, "bob")
     prediction = alice.model("mole").predict(alice.peer("bob")["spots"])

@@ -31,6 +31,7 @@ def instance(tmp_path):
         yield serving
 
 
+@pytest.mark.slow
 def test_an_officer_approves_a_peer(instance, tmp_path):
     place = f"http://localhost:{instance.pages[0]}"
     with Chromium(tmp_path / "profile") as browser:

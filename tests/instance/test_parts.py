@@ -81,6 +81,7 @@ def test_batches_take_one_use(wards, monkeypatch):
     assert bob.requests.of(number).used == 1
 
 
+@pytest.mark.slow
 def test_values_that_are_left_open_are_one_runs(wards):
     frame, bob = wards
     rows = table()
@@ -108,6 +109,7 @@ def test_row_sets_with_values_of_their_own_are_one_runs(wards):
     assert bob.requests.of(number).used == 1
 
 
+@pytest.mark.slow
 def test_what_follows_in_the_groups_that_open_is_of_the_same_use(wards, organisations):
     frame, bob = wards
     rows = table()

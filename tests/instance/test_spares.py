@@ -64,6 +64,7 @@ def test_one_stands_by_serves_once_and_another_takes_its_place(made):
     end(other)
 
 
+@pytest.mark.slow
 def test_one_that_died_meanwhile_is_not_used(made):
     gone = standing(made)
     gone.kill()
@@ -82,6 +83,7 @@ def test_they_end_with_their_instance(made):
     assert not made._spares, "none is started after that"
 
 
+@pytest.mark.slow
 def test_one_whose_instance_was_killed_ends_by_itself():
     handle = ProcessHandle("bob", None)
     handle.pipe.close()
@@ -95,6 +97,7 @@ def test_none_is_started_where_none_is_wanted():
     assert not workers._timer.is_alive()
 
 
+@pytest.mark.slow
 def test_they_count_once_they_serve(monkeypatch):
     monkeypatch.setattr(house_workers, "_QUIET", 0.05)
     halves = Halves(Settings("bob", limits=Limits(workers=1)), EngineConfig(), lambda: ("bob", "127.0.0.1", 1, b""))
@@ -109,6 +112,7 @@ def test_they_count_once_they_serve(monkeypatch):
         halves.close()
 
 
+@pytest.mark.slow
 def test_what_the_first_order_would_wait_for_is_loaded():
     """A kernel is run, and what Arrow loads with its first array is there."""
     lines = (

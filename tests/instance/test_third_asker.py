@@ -57,6 +57,7 @@ def asked(dave):
     return dave.peer("alice").model("third").predict(dave.peer("bob")["shown"])
 
 
+@pytest.mark.slow
 def test_labels_for_a_third_organisation_that_both_owners_let_ask(offer, dave, organisations, images):
     offer(("dave",), ("dave",))
     assert asked(dave).reveal().tolist() == labels_of(net(8), images).tolist()

@@ -16,6 +16,8 @@ from icm_ray.instance.settings import Settings
 from icm_ray.runtime.worker.answer_ledger import read_entries
 from tests.instance.conftest import meet, rows
 
+pytestmark = pytest.mark.slow
+
 ROWS = rows(5)
 
 

@@ -64,6 +64,7 @@ def test_a_weight_counts_too() -> None:
         program_of(question, PARTIES)
 
 
+@pytest.mark.slow
 def test_a_few_bytes_do_not_become_millions_of_numbers() -> None:
     chain = Chain((4096, 4096))
     for _ in range(3):

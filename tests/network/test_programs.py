@@ -41,6 +41,7 @@ def test_the_network_has_every_kind_of_layer() -> None:
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
+@pytest.mark.few(1)
 def test_another_process_derives_the_same_bytes(seed) -> None:
     asked = (load(), prediction(), prediction(output="logits"))
     here = [hashlib.sha256(encode_program(program_of(each, PARTIES, ("dora",)))).hexdigest() for each in asked]
@@ -117,6 +118,7 @@ def test_a_layer_that_does_not_fit_is_named() -> None:
     assert caught.value.where["node"] == "conv_0"
 
 
+@pytest.mark.slow
 def test_a_few_bytes_do_not_become_millions_of_operations() -> None:
     chain = Chain((1, 1000, 1000))
     window = {"kernel": (999, 999), "stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import sys
@@ -14,6 +16,7 @@ print(Tables().open("t", CsvSource((sys.argv[1],))).columns[0].kind)
 """
 
 
+@pytest.mark.slow
 def test_a_type_that_widens_late_is_read_by_one_thread(tmp_path):
     path = tmp_path / "wide.csv"
     path.write_text("age\n" + "1\n" * 1_000_000 + "2.5\n")

@@ -78,6 +78,7 @@ def test_every_power_of_two_is_in_its_place(power):
 
 
 @pytest.mark.parametrize("low", [-1074, -30, 0])
+@pytest.mark.few(1)
 def test_many_rows_of_mixed_scale_are_exact(low):
     rng = np.random.default_rng(abs(low))
     values = np.ldexp(rng.uniform(-1, 1, 20_017), rng.integers(low, 1, 20_017))

@@ -85,6 +85,7 @@ def test_folds_of_doubles(blocks):
 
 @pytest.mark.parametrize("kind", ["count", "sum", "squares", "min", "max"])
 @given(values=doubles.filter(len) | integers.filter(len))
+@pytest.mark.few(3)
 def test_one_cell_with_cells_and_without(kind, values):
     floats = values.dtype.kind == "f"
     words = aggregate(kind, (), [[values[:7], values[7:]]], "x", floats)

@@ -70,6 +70,7 @@ rows = st.lists(
 
 
 @given(rows, rows)
+@pytest.mark.slow
 def test_words_are_the_sums_of_groups(one, other):
     columns = {"k": "int64", "t": "object", "n": "int64", "x": "float64"}
     parts = [pd.DataFrame(part, columns=list(columns)).astype(columns) for part in (one, other)]

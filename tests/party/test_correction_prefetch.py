@@ -44,6 +44,7 @@ def test_the_thread_ends_with_the_run():
 
 
 @pytest.mark.parametrize("in_flight", [0, pytest.param(1 << 40, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_chain_and_one_beside_it_get_through_bounded_lines(in_flight):
     rows = 500_000
     builder, kind = Builder(("alice", "bob")), ValueType(shape=(rows,), width=40)

@@ -104,6 +104,7 @@ def play(program, draw, threads, in_flight):
     ],
 )
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.few(70)
 def test_no_operation_is_refused_what_it_needs(sources, case, in_flight, threads):
     """From a dealer that runs ahead as far as it can; nothing is left at the end."""
     play(program_of(case, PARTIES), case.draw, threads, in_flight)

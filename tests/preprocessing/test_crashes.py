@@ -70,6 +70,7 @@ def run(root, handed_out, named, disks=(None, None)):
 
 @pytest.mark.parametrize("how", ["before", "after", "torn"])
 @pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.few(3)
 def test_no_slot_is_used_twice_whenever_the_power_fails(tmp_path, who, how):
     for last in count(1):
         root, handed_out, named = tmp_path / str(last), [], []

@@ -104,6 +104,7 @@ def compare_blocks(drawn):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.few(20)
 def test_blocks_compute_what_whole_operations_do(seed):
     compare_blocks(random_program(seed))
 
@@ -183,6 +184,7 @@ def test_functions_in_blocks_are_within_their_errors(name):
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 9, 17, 33, 65, 129, 1025])
+@pytest.mark.few(3)
 def test_the_maximum_of_a_long_row_at_the_edges(count):
     """A row alone is unrolled into levels; all differences are of the full width."""
     top, kind = (1 << 62) - 1, ValueType(shape=(count,), width=63)

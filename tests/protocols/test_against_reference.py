@@ -32,6 +32,7 @@ def program_of(case: Case, parties: tuple[str, ...]) -> Program:
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.few(105)
 def test_protocol_is_its_reference(case: Case, count: int) -> None:
     parties, rng = NAMES[:count], np.random.default_rng(count)
     program, types = program_of(case, parties), program_of(case, parties).types()

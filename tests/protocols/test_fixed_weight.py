@@ -66,6 +66,7 @@ def product_program(names, owner, op, kind, x_owner):
 @pytest.mark.parametrize("epilogue", FINISHES)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("n", "owner", "x_owner"), [(2, 0, 1), (2, 1, 1), (3, 2, 0), (5, 1, 4)])
+@pytest.mark.few(20)
 def test_a_weight_serves_several_batches(form, epilogue, n, owner, x_owner):
     shape_of, x_shape, w_shape, axis = FORMS[form]
     names, rng, gain = NAMES[:n], np.random.default_rng(n), 2
@@ -103,6 +104,7 @@ def test_a_weight_serves_several_batches(form, epilogue, n, owner, x_owner):
 @pytest.mark.parametrize("epilogue", FINISHES)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("n", "owner", "x_owner"), [(2, 0, 1), (3, 2, 0)])
+@pytest.mark.few(12)
 def test_a_value_is_added_before_the_opening(form, epilogue, n, owner, x_owner):
     shape_of, x_shape, w_shape, axis = FORMS[form]
     names, rng = NAMES[:n], np.random.default_rng(n)

@@ -96,6 +96,7 @@ def test_comparison(sizes, n):
 
 @given(st.integers(1, 40), parties)
 @few
+@pytest.mark.slow
 def test_comparison_with_neighbours(width, n):
     """x one below, at and one above the threshold, at the edges of the range."""
     top = 2 ** (width - 1)
@@ -156,6 +157,7 @@ def factors(draw, forms=("elementwise", "matrix", "transposed", "convolution")):
 
 @given(factors(), st.data(), parties)
 @settings(max_examples=30)
+@pytest.mark.slow
 def test_products(made, data, n):
     form, epilogue, (x_shape, x_width), (y_shape, y_width) = made
     kinds = [ValueType(shape=x_shape, width=x_width), ValueType(shape=y_shape, width=y_width)]

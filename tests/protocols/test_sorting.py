@@ -44,6 +44,7 @@ HOW = ("uniform", "few", "equal", "sorted", "reversed", "extremes")
 
 @pytest.mark.parametrize("n", [1, 2, 3, 64, 1000])
 @pytest.mark.parametrize("parties", [2, 3, 5])
+@pytest.mark.few(8)
 def test_every_operation_is_numpys(parties, n):
     """hold compares with the references, which are numpy.sort and a stable numpy.argsort."""
     kind, table = ValueType(shape=(n,), width=WIDTH), ValueType(shape=(n, 3), width=64)
@@ -93,6 +94,7 @@ def test_a_shuffle_keeps_rows_whole(shape, parties):
 @pytest.mark.parametrize("parties", [2, 3, 5])
 @pytest.mark.parametrize("op", [Shuffle(), Sort(), ArgSort(), SortBy(), SortBy(distinct=True), Arrange()], ids=str)
 @pytest.mark.parametrize("n", [3, 700])
+@pytest.mark.few(12)
 def test_counters_are_the_declared_cost(op, parties, n):
     names = NAMES[:parties]
     builder = Builder(names)

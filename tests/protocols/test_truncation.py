@@ -31,6 +31,7 @@ def inputs(how, width):
 @pytest.mark.parametrize("how", ["one value", "edge", "any"])
 @pytest.mark.parametrize(("f", "width", "parties"), [(1, 64, 2), (4, 32, 3), (8, 20, 2), (16, 64, 3), (13, 40, 5)])
 @pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.few(12)
 def test_the_result_is_that_of_the_published_coin(f, width, parties, how, relu):
     x = inputs(how, width - 1)
     op = (Relu if relu else Truncate)(Epilogue(shift=f, relu=relu, width=width))

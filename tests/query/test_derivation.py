@@ -21,6 +21,7 @@ def test_a_question_travels(name):
     assert again.digest == asked.digest
 
 
+@pytest.mark.slow
 def test_another_process_derives_the_same_programs_from_it_without_heavy_modules(tmp_path):
     """... and neither ray, torch, pandas, pyarrow nor a channel is loaded for it."""
     asked = list(QUESTIONS.values())

@@ -15,6 +15,7 @@ change = msgspec.structs.replace
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.few(10)
 def test_programs_are_those_of_lowering(name):
     asked, known = QUESTIONS[name], Derivations(MEMBERS)
     wanted = lower(asked, MEMBERS).programs

@@ -58,6 +58,7 @@ def of_keys(keys, values, wanted):
 @pytest.mark.parametrize("width", [5, 55], ids=["key and value in one word", "value, then key"])
 @pytest.mark.parametrize("wanted", WANTED, ids=str)
 @pytest.mark.parametrize("how", ["few", "some beyond"])
+@pytest.mark.few(6)
 def test_order_statistics_of_keys(how, wanted, width):
     keys, low = KEYS[how], -(1 << (width - 1))
     groups = of_keys(keys, VALUES, wanted)

@@ -45,6 +45,7 @@ def by_key(keys, values):
 
 @pytest.mark.parametrize("parties", [2, 3])
 @pytest.mark.parametrize("how", KEYS)
+@pytest.mark.few(6)
 def test_sums_by_key(how, parties):
     keys = KEYS[how]
     wanted = by_key(keys, VALUES)
@@ -63,6 +64,7 @@ def test_more_keys_than_there_is_room_for_are_told_and_nothing_else():
 
 @pytest.mark.parametrize("how", KEYS)
 @pytest.mark.parametrize("wanted", [(0, 1, 2), (7, 99, 3), (50,), (None, 0, None), (None,)], ids=str)
+@pytest.mark.few(10)
 def test_sums_at_stated_keys(how, wanted):
     keys = KEYS[how]
     found = run(lambda *given: sums_at(*given, wanted), keys, VALUES)

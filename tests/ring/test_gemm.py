@@ -91,6 +91,7 @@ def test_geometry_that_cannot_be_is_refused(wrong):
         ConvShape(**{**good, **wrong})
 
 
+@pytest.mark.slow
 def test_workers_of_products_need_no_torch():
     code = (
         "import sys, numpy as np; from icm_ray.ring.gemm import matmul; assert 'numba' not in sys.modules; "

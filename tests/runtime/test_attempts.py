@@ -35,6 +35,7 @@ def shares(lane, number: int, job: LaneJob):
     return found, {name: answer.report.attempt for name, answer in done.items()}
 
 
+@pytest.mark.few(1)
 def test_the_same_run_twice(lanes):
     lane = lanes._lanes[0]
     words = np.arange(64, dtype=np.uint64)
@@ -53,6 +54,7 @@ def test_the_same_run_twice(lanes):
     assert set(latest.values()) == {attempts["dealer"] + 3}
 
 
+@pytest.mark.few(1)
 def test_attempts_go_on_growing_after_a_run_that_ended_early(lanes):
     lane = lanes._lanes[1]
     words = np.arange(8, dtype=np.uint64)

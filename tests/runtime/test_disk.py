@@ -34,6 +34,7 @@ def compared(engine):
     return done.preprocessed
 
 
+@pytest.mark.slow
 def test_a_full_disk_refuses_a_preparation_and_nothing_else(tmp_path):
     stock, who = tmp_path / "stock", "alice"  # who gets the corrections
     with engine_with_limit(EngineConfig(stock=str(stock), free_programs=True), who, 16 << 10) as engine:

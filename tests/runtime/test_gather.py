@@ -57,6 +57,7 @@ def cut_between_lanes(monkeypatch, name, frames):
 
 @pytest.mark.parametrize("name", ["alice", "bob"])
 @pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.few(2)
 def test_a_cut_link_between_lanes_costs_neither_lane_nor_shares(engine, monkeypatch, name, frames):
     keep(engine, 0, "stays")
     keep(engine, 2, "a", "b")
@@ -110,6 +111,7 @@ def test_shares_move_to_any_lane(engine):
         assert total(engine, home, f"from {lane}") == [780]
 
 
+@pytest.mark.slow
 def test_without_the_first_lane_questions_go_on_over_the_others(engine):
     table = pd.DataFrame({"x": np.arange(300)})
     lost = an.from_pandas(engine, {"alice": table})

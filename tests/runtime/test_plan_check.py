@@ -114,6 +114,7 @@ LIES = {
 
 @pytest.mark.parametrize("name", LIES)
 @pytest.mark.parametrize("verb", ["sum", "share"])
+@pytest.mark.few(4)
 def test_a_lie_is_refused_before_anything_is_shared(engine, frame, name, verb):
     lie, error, says = LIES[name]
     ask = frame["x"].sum().reveal if verb == "sum" else frame[["x"]].share
@@ -224,6 +225,7 @@ MODEL_LIES = {
 
 
 @pytest.mark.parametrize("name", MODEL_LIES)
+@pytest.mark.slow
 def test_a_model_is_asked_what_it_is_asked(engine, model, name):
     images = np.ones((70, 3))
     lie, error, says = MODEL_LIES[name]
@@ -316,6 +318,7 @@ def test_members_are_told_their_own_tasks_alone(engine, model, tmp_path):
     assert job.for_member("alice").tasks == {}
 
 
+@pytest.mark.slow
 def test_what_was_derived_is_kept(engine, frame):
     """Asked again, a question is the same bytes: nobody derives it anew (`tests/query/test_derivations.py`)."""
     seen = []

@@ -28,6 +28,7 @@ def compared(engine, partition=0, lane=0):
     return done.preprocessed
 
 
+@pytest.mark.few(1)
 def test_prepared_runs_then_live_ones(engine):
     program = programs.compared(engine, ROWS, "alice", 2)
     engine.preprocess(program, 3)  # two for lane 0, one for lane 1

@@ -38,7 +38,7 @@ rows = st.lists(
 few = settings(max_examples=3, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.too_slow])
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[pytest.param("threads", marks=pytest.mark.slow), *KINDS[1:]])
 def carrier(request):
     """Two lanes of alice, bob, the outside owner carol and a dealer: those of the other tests.
 
@@ -75,6 +75,7 @@ def same(found, expected):
 
 @given(one=rows, other=rows)
 @few
+@pytest.mark.slow
 def test_groups_of_private_keys_and_of_public_ones(carrier, one, other):
     frame, plain = held(carrier, one, other)
     chosen, expected = frame[frame["n"] >= 0], plain[plain["n"] >= 0]
@@ -122,6 +123,7 @@ def test_merged_rows(carrier, one, other):
 
 @given(one=rows, other=rows)
 @few
+@pytest.mark.slow
 def test_groups_and_joins_of_merged_rows(carrier, one, other):
     frame, plain = held(carrier, one, other)
     right = pd.DataFrame({"word": ["a", "zebra", "a"], "y": [1.5, None, 4.0], "z": ["p", "q", "q"]})

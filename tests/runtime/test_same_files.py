@@ -41,6 +41,7 @@ def write(home, rows, name="visits.csv"):
     return path
 
 
+@pytest.mark.slow
 def test_the_same_files_on_all_nodes(lanes, homes):
     shutil.copy2(write(homes[0], 40), homes[1])
     frame = an.read_csv(lanes, {"alice": "~/visits.csv"})
@@ -72,6 +73,7 @@ def test_a_file_that_one_node_lacks(lanes, homes):
         lanes.open_table("bob", CsvSource(("~/some-*.csv",)))
 
 
+@pytest.mark.slow
 def test_settings_travel_to_the_workers(lanes, homes):
     (homes[0] / "odd.csv").write_text("zip;cost\n01234;1.000,5\n99999;-1\n#\n00001;2,5\n", encoding="utf-8")
     shutil.copy2(homes[0] / "odd.csv", homes[1])

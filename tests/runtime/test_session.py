@@ -85,6 +85,7 @@ def test_everything_exported_is_there():
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001"])
+@pytest.mark.slow
 def test_ray_client_is_refused(address):
     code = f"import icm_ray; icm_ray.Session(address={address!r})"
     for done in (run(code), run("import icm_ray; icm_ray.Session()", RAY_ADDRESS=address)):
@@ -103,6 +104,7 @@ def test_a_cluster_that_is_not_there():
     assert "RAY_AUTH_MODE=token" in done.stdout
 
 
+@pytest.mark.slow
 def test_after_an_interrupted_run_the_lane_is_usable_until_it_is_closed():
     engine = ProcessEngine(config=EngineConfig(free_programs=True))
     handles = [handle.process.pid for handle in engine.handles]

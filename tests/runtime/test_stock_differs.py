@@ -60,6 +60,7 @@ def test_two_lanes_have_their_own(tmp_path):
 @pytest.mark.parametrize(
     "back", [("alice",), ("bob",), ("dealer",), ("bob", "charlie", "dealer"), ("alice", "dealer"), THREE]
 )
+@pytest.mark.few(3)
 def test_members_that_were_rolled_back_are_found(tmp_path, back):
     """Before the others' next use; afterwards the same run is live, and can be prepared anew."""
     root = tmp_path / "stock"
@@ -99,6 +100,7 @@ def test_nothing_is_shared_where_members_differ(tmp_path):
     assert not [item for item in transcript.of("alice", "bob") if item.frame is not None], "bob said nothing at all"
 
 
+@pytest.mark.slow
 def test_the_session_goes_on_after_a_difference(tmp_path):
     """Of processes, with the stock of others: the driver tells those who noticed nothing, and the next run is live."""
     root = tmp_path / "stock"

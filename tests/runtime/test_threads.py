@@ -151,6 +151,7 @@ def agreed(link, first):
 
 
 @pytest.mark.parametrize("runs", RUNS.values(), ids=RUNS)
+@pytest.mark.few(2)
 def test_the_same_bytes_whatever_the_threads(monkeypatch, runs):
     monkeypatch.setattr(lanes, "derive_pair_secret", agreed)
     if runs is not RUNS["products"]:
@@ -387,6 +388,7 @@ def test_a_correction_of_another_size_is_refused():
         SharedCorrections(links["alice"]["dealer"], address, Allowance({5: 40}, 40, 40)).take(5, 3, 40)
 
 
+@pytest.mark.slow
 def test_processes_with_two_threads():
     """Large enough to be cut for two threads by itself: the workers' own limits are those of the library."""
     values = np.resize(X, 700_000)

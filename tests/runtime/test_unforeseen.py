@@ -65,6 +65,7 @@ PLACES += [(OperationDealing, "send")]
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(("place", "name"), PLACES, ids=[name for _, name in PLACES])
 @pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.few(7)
 def test_in_a_run(monkeypatch, threads, place, name, number):
     with ThreadEngine(NAMES, config=EngineConfig(free_programs=True, in_flight=IN_FLIGHT), threads=threads) as engine:
         failing(monkeypatch, place, name, number)

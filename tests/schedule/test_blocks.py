@@ -98,6 +98,7 @@ CASES = {
 
 @pytest.mark.parametrize("parties", [2, 3])
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.few(10)
 def test_results_and_costs_of_blocks(name, parties):
     build, plain = CASES[name]
     x = np.random.default_rng(1).integers(-(2**17), 2**17, ROWS)

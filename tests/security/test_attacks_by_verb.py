@@ -60,6 +60,7 @@ def shown(result):
 
 
 @pytest.mark.parametrize("name", WITHHELD)
+@pytest.mark.few(7)
 def test_it_is_withheld(engine, name):
     assert shown(WITHHELD[name](framed(engine)).reveal()) == 0
 
@@ -137,6 +138,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.few(6)
 def test_it_is_refused(engine, name):
     first, second = REFUSED[name]
     table = TABLE.assign(day=START + pd.to_timedelta(TABLE["id"], "D"))
@@ -163,6 +165,7 @@ PARTS = {
 
 
 @pytest.mark.parametrize("name", PARTS)
+@pytest.mark.few(4)
 def test_nothing_is_told_of_a_sum_that_one_value_makes_up_by_what_is_added_to_it_or_by_moments(engine, name):
     frame = an.from_pandas(engine, {"alice": RICH[:40], "carol": RICH[40:]}, policy=Policy())
     result = PARTS[name](frame).reveal()
@@ -171,6 +174,7 @@ def test_nothing_is_told_of_a_sum_that_one_value_makes_up_by_what_is_added_to_it
 
 
 @pytest.mark.parametrize("share", [False, True])
+@pytest.mark.few(1)
 def test_nor_by_what_a_condition_in_a_column_leaves_of_the_total(engine, share):
     """One of 1e6 and twenty ones would be left: of a filter that is not shown, so it is not of a column."""
     table = TABLE.assign(cost=np.where(TABLE["id"] >= 50, 1e6, 1.0))

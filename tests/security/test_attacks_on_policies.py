@@ -20,7 +20,7 @@ from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.worker.answer_ledger import read_entries
 from tests.twins import twin
 
-pytestmark = pytest.mark.usefixtures("derived_once")
+pytestmark = [pytest.mark.usefixtures("derived_once"), pytest.mark.few(1)]
 
 change = msgspec.structs.replace
 N = 90
@@ -112,6 +112,7 @@ CLOSE = {
 
 
 @pytest.mark.parametrize("name", CLOSE)
+@pytest.mark.few(3)
 def test_how_many_values_a_column_has_is_a_row_set(engine, name):
     """... that nothing is subtracted from, whichever is asked first; columns are not held against one another."""
     ask = CLOSE[name]
@@ -167,6 +168,7 @@ def test_private_groups_of_almost_the_same_rows(engine, frame):
 
 
 @pytest.mark.parametrize("share", [False, True])
+@pytest.mark.few(1)
 def test_edges_77_and_78(frame, share):
     rows = frame[["age"]].share() if share else frame
     counts, _ = rows["age"].histogram([0, 40, 77, 100]).reveal()
@@ -221,6 +223,7 @@ def test_values_that_nobody_has_are_hidden_in_numbers_of_values(engine):
         framed(engine, Policy(hide_zeros=True))["ward"].nunique(domain=["z"]).reveal()
 
 
+@pytest.mark.few(1)
 def test_row_by_row(frame):
     for row in (0, 50, 89):
         result = frame[frame["id"] == row]["cost"].sum().reveal()
@@ -357,6 +360,7 @@ def test_two_sessions_have_one_ledger(folder):
 # --- what is kept -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 def test_the_same_question_gets_the_stored_answer(engine, frame, monkeypatch):
     query = frame[frame["age"] >= 40]["cost"].sum()
     first, edges = query.reveal(), frame["age"].histogram([0, 50, 100]).reveal()
@@ -372,6 +376,7 @@ def test_the_same_question_gets_the_stored_answer(engine, frame, monkeypatch):
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.few(2)
 def test_a_ledger_outlives_the_session(folder, lanes):
     policy = Policy(name="visits")
     with session(folder, lanes) as engine:

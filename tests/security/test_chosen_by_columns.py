@@ -47,6 +47,7 @@ def framed(engine, **rules):
 
 
 @pytest.mark.parametrize("share", [False, True])
+@pytest.mark.few(1)
 def test_a_sum_of_a_condition_is_a_count(engine, share):
     def rows_of(frame):
         return frame[["id", "age", "ill"]].share() if share else frame
@@ -60,6 +61,7 @@ def test_a_sum_of_a_condition_is_a_count(engine, share):
     assert rows["ill"].count().reveal() == N, "how many values there are says nothing of which"
 
 
+@pytest.mark.slow
 def test_a_condition_is_a_count_in_each_group(frame):
     for domain in (WARDS, None):
         assert frame.groupby("ward", domain=domain)["ill"].agg("sum").reveal().isna().all()
@@ -68,6 +70,7 @@ def test_a_condition_is_a_count_in_each_group(frame):
 
 
 @pytest.mark.parametrize("share", [False, True])
+@pytest.mark.few(1)
 def test_a_group_in_which_few_are_chosen_is_not_told_by_the_others(engine, share):
     """5 rows of ward a are chosen, 20 of each other one: the sum of all chosen, minus the others, would be theirs."""
     for domain in (WARDS,) if share else (WARDS, None):
@@ -83,6 +86,7 @@ def test_zeros_that_are_hidden_are_hidden_in_sums_of_conditions(engine):
 
 
 @pytest.mark.parametrize("share", [False, True])
+@pytest.mark.few(1)
 def test_a_column_that_leaves_one_out_or_picks_one(frame, share):
     rows = frame[["id", "cost"]].share() if share else frame
     one = rows["id"] == 50
@@ -102,6 +106,7 @@ def test_other_statistics_of_a_column_that_picks_one(frame):
 
 
 @pytest.mark.parametrize("share", [False, True])
+@pytest.mark.few(1)
 def test_what_columns_choose_is_in_the_ledger(frame, share):
     rows = frame[["id", "age", "cost"]].share() if share else frame
     old = rows["age"] >= 40
@@ -140,6 +145,7 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.few(3)
 def test_a_row_that_lacks_a_value_is_not_told_by_another_column(engine, name):
     """Of row 50 the sums of costs with and without it would tell the cost."""
     frame = an.from_pandas(engine, {"alice": LACKING[:40], "carol": LACKING[40:]}, policy=Policy())

@@ -60,6 +60,7 @@ def shown(result):
 
 
 @pytest.mark.parametrize("name", WITHHELD)
+@pytest.mark.few(5)
 def test_a_row_is_not_told_by_its_time(frame, name):
     try:
         result = WITHHELD[name](frame).reveal()
@@ -68,6 +69,7 @@ def test_a_row_is_not_told_by_its_time(frame, name):
     assert not shown(result)
 
 
+@pytest.mark.slow
 def test_groups_of_parts_withhold_small_ones_and_one_more(frame):
     """59 of 60 rows in one private group would tell that one row is in another."""
     months = frame.groupby(frame["t"].dt.month)["cost"].sum().reveal()

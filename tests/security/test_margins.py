@@ -44,6 +44,7 @@ EDGES = {
 
 
 @pytest.mark.parametrize("name", EDGES)
+@pytest.mark.few(2)
 def test_edges_77_and_78_within_groups(engine, name):
     """Whichever is asked first: added up over the wards, one row would be the difference."""
     for first in (0, 1):
@@ -53,6 +54,7 @@ def test_edges_77_and_78_within_groups(engine, name):
             EDGES[name][1 - first](frame).reveal()
 
 
+@pytest.mark.slow
 def test_tables_that_have_a_key_in_common_are_answered(engine):
     frame = framed(engine)
     found = [nested(frame, age, key).reveal().count() for age, key in ((40, "ward"), (40, "odd"), (60, "odd"))]

@@ -149,6 +149,7 @@ def test_each_statistic_says_how_noisy_it_is(engine):
 
 
 @pytest.mark.parametrize("share", [False, True])
+@pytest.mark.few(1)
 def test_tables_means_and_conditions_are_noised(engine, share):
     scale = 1e6  # so that no noise is 0 by chance
     frame = framed(engine, policy(scale=scale))

@@ -97,6 +97,7 @@ def narrow_difference(x, y, size):
 
 @pytest.mark.parametrize("n", [2, 3])
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+@pytest.mark.few(100)
 def test_dealt_words_are_one_time_pads(case, n):
     parties, rng = NAMES[:n], np.random.default_rng(n)
     shares = shared(words_of(case, rng), parties, rng)
@@ -134,6 +135,7 @@ def test_dealt_words_are_one_time_pads(case, n):
 
 @pytest.mark.parametrize("n", [2, 3])
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+@pytest.mark.few(100)
 def test_every_message_moves_with_the_honest_masks(case, n):
     """With fresh streams of the honest party alone, all that it sends is fresh: no word of a message stays as it was,
     beyond the chance of 2^-(bits of the message)."""

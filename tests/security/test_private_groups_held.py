@@ -62,6 +62,7 @@ OFTEN = {"groups of a filter", "a filter in two groups", "bins", "finer groups"}
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in CLOSE]
 )
+@pytest.mark.few(2)
 def test_what_is_close_to_private_groups_is_refused(engine, name):
     """... whichever is asked first."""
     for first in (True, False):
@@ -89,6 +90,7 @@ def test_and_of_one_question(engine):
         icm.reveal(private(frame), frame[frame["id"] < 57]["cost"].sum())
 
 
+@pytest.mark.slow
 def test_what_is_far_from_them_is_answered(engine):
     frame, expected = framed(engine), TABLE.groupby("ward")["cost"].sum()
     far = frame[frame["id"] < 45]["cost"].sum()

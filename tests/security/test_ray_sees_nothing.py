@@ -182,6 +182,7 @@ def watched(tmp_path, planted):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_planted_values_are_nowhere_that_ray_sees(watched, planted, tmp_path):
     watched.wait()
     processes = {pid: name for name, pid in json.loads((tmp_path / "workers.json").read_text()).items()}

@@ -83,6 +83,7 @@ def test_one_order_for_all_runs():
 
 @pytest.mark.parametrize("name", MEMBERS)
 @pytest.mark.parametrize("what", ["in flight", "threads"])
+@pytest.mark.few(4)
 def test_other_settings_are_another_run(name, what):
     """The same error as for another program, whoever was lied to: it hears that the dealer deals for another run."""
     lied, other = (outcome(run, name, OTHERWISE[one]) for one in (what, "program"))
@@ -92,6 +93,7 @@ def test_other_settings_are_another_run(name, what):
 
 
 @pytest.mark.parametrize("name", ["bob", DEALER])
+@pytest.mark.few(1)
 def test_other_settings_are_other_slots(name):
     lied, other = (outcome(preprocess, name, OTHERWISE[one]) for one in ("in flight", "program"))
     assert isinstance(lied, Desynchronised)

@@ -136,6 +136,7 @@ def test_openings_of_a_truncation(n, honest, corrected, shift):
 
 @every_coalition
 @pytest.mark.parametrize("shift", [0, 1, 3, 6])
+@pytest.mark.few(24)
 def test_openings_of_a_relu(n, honest, corrected, shift):
     shape = tree_shape(8 - shift - 1)
     width = 8 if shift == 0 else 7
@@ -151,6 +152,7 @@ def test_openings_of_a_relu(n, honest, corrected, shift):
 
 @every_coalition
 @pytest.mark.parametrize(("threshold", "width"), [(0, 8), (5, 7), (-64, 7)])
+@pytest.mark.few(20)
 def test_openings_of_a_comparison(n, honest, corrected, threshold, width):
     shape, top = tree_shape(7), 1 << (width - 1)
     e = Enumeration(range(-top, top), 8 + shape.opened + 1)
@@ -162,6 +164,7 @@ def test_openings_of_a_comparison(n, honest, corrected, threshold, width):
 
 
 @every_coalition
+@pytest.mark.few(5)
 def test_openings_of_several_thresholds(n, honest, corrected):
     shape = tree_shape(7)
     e = Enumeration(range(-64, 64), 8 + 2 * (shape.opened + 1))

@@ -72,6 +72,7 @@ def chi_square(raw):
 
 @pytest.mark.parametrize("n", [2, 3])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.few(60)
 def test_outline_and_bytes_do_not_depend_on_inputs(case, n):
     parties, rng = NAMES[:n], np.random.default_rng(n)
     first = None

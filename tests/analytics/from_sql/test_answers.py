@@ -82,6 +82,7 @@ def _number(value):
 
 @given(one=some, other=some, names=st.lists(st.sampled_from([*ANSWERED, *ORDERED]), min_size=4, max_size=4))
 @settings(max_examples=8)
+@pytest.mark.slow
 def test_of_the_pooled_rows(engine, one, other, names):
     held, pooled = split(engine, one, other)
     texts = {name: {**ANSWERED, **ORDERED}[name] for name in names}
@@ -96,6 +97,7 @@ def test_of_the_pooled_rows(engine, one, other, names):
 
 
 @pytest.mark.parametrize("name", [*ANSWERED, *ORDERED])
+@pytest.mark.few(16)
 def test_of_a_few_rows(fresh, name):
     held, pooled = split(
         fresh,

@@ -102,11 +102,13 @@ BOUGHT = [
     names=st.lists(st.sampled_from(sorted(JOINED)), min_size=3, max_size=3, unique=True),
 )
 @settings(max_examples=3, phases=(Phase.explicit, Phase.generate))
+@pytest.mark.slow
 def test_of_the_pooled_rows(pair, bank, shop, names):
     asked(pair, [BANKED[0], *bank], [BOUGHT[0], *shop], names)
 
 
 @pytest.mark.parametrize("name", JOINED)
+@pytest.mark.few(5)
 def test_of_a_few_rows(fresh, name):
     asked(fresh, BANKED, BOUGHT, [name])
 
@@ -168,6 +170,7 @@ PRIVATE = {
 
 
 @pytest.mark.parametrize("name", PRIVATE)
+@pytest.mark.few(2)
 def test_groups_of_values_that_nobody_states(fresh, name, monkeypatch):
     """NULL is one of them; the table that they are of has a key once, whichever it is in the text."""
     monkeypatch.setitem(JOINED, "private", PRIVATE[name])
@@ -205,6 +208,7 @@ OF_SHARES = {
 }
 
 
+@pytest.mark.slow
 def test_joins_of_shared_frames(fresh):
     bank = [
         (number, *row) for number, row in enumerate([("u", 40, "a", "p"), ("v", 30, None, "q"), (None, 2, "b", "p")])

@@ -45,6 +45,7 @@ SHARED = {
 }
 
 
+@pytest.mark.slow
 def test_groups_of_shared_rows_are_those_of_owners(fresh):
     held, pooled = split(fresh, *ROWS)
     shared = held.share(domain={"ward": ["a", "b", "c"]})
@@ -70,6 +71,7 @@ SECOND = {
 
 
 @pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.few(1)
 def test_what_is_not_added_up_is_asked_of_the_groups_that_are_opened(fresh, shared):
     held, pooled = split(fresh, *ROWS)
     frame = held.share(domain={"ward": ["a", "b", "c"]}) if shared else held
@@ -85,6 +87,7 @@ def test_what_is_not_added_up_is_asked_of_the_groups_that_are_opened(fresh, shar
         check(sort(plain(table)), sort(answer.fetchall()))
 
 
+@pytest.mark.slow
 def test_dates_are_keys_and_values_of_both_questions(fresh):
     day = pd.to_datetime(["2024-02-29", None, "2024-02-29", "2024-03-01", "2024-03-01", None])
     rows = pd.DataFrame({"day": day, "n": [4, 8, -2, 5, 5, 7], "other": day[::-1]})
@@ -101,7 +104,7 @@ POLICY = icm.Policy(min_rows=3, operations=ALLOWED, largest=100, two_largest=100
 SIZES = {1: 8, 2: 7, 3: 6, 4: 2}
 
 
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shared", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_policy_judges_each_question_as_those_of_frames(fresh, shared):
     """Groups of too few rows are opened by neither question, and what it does not allow is not even begun."""
     rows = pd.DataFrame({"k": [key for key, count in SIZES.items() for _ in range(count)], "n": range(23)})

@@ -105,6 +105,7 @@ def visits(fresh):
 
 
 @pytest.mark.parametrize("text", REFUSED)
+@pytest.mark.few(24)
 def test_what_is_not_answered(visits, text):
     with pytest.raises(UnsupportedError) as found:
         an.sql(text, visits=visits)
@@ -115,6 +116,7 @@ def test_what_is_not_answered(visits, text):
 
 
 @pytest.mark.parametrize("text", WRONG)
+@pytest.mark.few(6)
 def test_columns_that_cannot_be(visits, text):
     if WRONG[text] is None:
         with pytest.raises(InputError, match="the values of 'x' are not public"):

@@ -72,6 +72,7 @@ def visits(fresh):
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres", "snowflake", "mysql", "trino"])
+@pytest.mark.few(2)
 def test_ibis(visits, pooled, dialect):
     for name, expression in IBIS.items():
         text = str(ibis.to_sql(expression, dialect=dialect))
@@ -83,6 +84,7 @@ def test_ibis(visits, pooled, dialect):
 
 
 @pytest.mark.parametrize("name", NARWHALS)
+@pytest.mark.few(2)
 def test_narwhals(visits, pooled, name):
     relation = NARWHALS[name](nw.from_native(pooled.table("visits"))).to_native()
     found = an.sql(relation.sql_query(), visits=visits, domain=DOMAIN).reveal()

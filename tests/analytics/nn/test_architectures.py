@@ -45,6 +45,7 @@ def right(net: nn.Module, size: int) -> SecureModel:
 @pytest.mark.parametrize(
     "name", ["densenet", "resnet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("googlenet", "regnet"))]
 )
+@pytest.mark.slow
 def test_small(name: str) -> None:
     right(SMALL[name](), 24)
 

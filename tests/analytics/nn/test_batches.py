@@ -44,6 +44,7 @@ DEPENDING: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", DEPENDING)
+@pytest.mark.few(3)
 def test_what_depends_on_the_batch_is_refused(name: str) -> None:
     net = outer(DEPENDING[name])
     findings = preflight(net, (X,))
@@ -68,6 +69,7 @@ NOT_DEPENDING: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", NOT_DEPENDING)
+@pytest.mark.few(2)
 def test_what_keeps_the_batch_in_front_is_taken(name: str) -> None:
     net = outer(NOT_DEPENDING[name])
     network = import_model(net, (X,))

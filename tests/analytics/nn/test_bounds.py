@@ -56,6 +56,7 @@ def graph_of(net: nn.Sequential) -> WeightedGraph:
 
 
 @pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.few(1)
 def test_deep_networks_need_no_declared_number(relu: bool) -> None:
     net, x = rotations(26, relu, size=64), images(64, batch=3).clamp(-1, 1)
     with pytest.raises(BoundError, match="sound bounds"):
@@ -77,6 +78,7 @@ def test_three_products_in_a_row_fit() -> None:
     assert compile_graph(graph_of(net), 16, 3, bound=6).model.scheme.bounds == {}
 
 
+@pytest.mark.slow
 def test_checks_of_any_number_are_one_flag() -> None:
     network = graph_of(rotations(130, relu=True, size=2))
     model = compile_graph(network, 16, 2, gain=8, bound=6).model
@@ -115,6 +117,7 @@ BETWEEN = {
 
 
 @pytest.mark.parametrize("name", BETWEEN)
+@pytest.mark.few(2)
 def test_any_layers_value_is_held_to_its_bound_exactly(name: str, lanes: ThreadEngine) -> None:
     net = Between(*BETWEEN[name]).eval()
     model = SecureModel(lanes, net, "alice", (torch.zeros(1, 2),), input_bound=1024.0)

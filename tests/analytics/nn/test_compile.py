@@ -83,6 +83,7 @@ def test_conv_norm_is_above_the_operator(seed: int) -> None:
     assert exact <= schur_norm(weight, groups)
 
 
+@pytest.mark.slow
 def test_conv_norm_is_sharp() -> None:
     weight = np.random.default_rng(1).normal(size=(8, 8, 3, 3))
     node = Conv(
@@ -111,6 +112,7 @@ def test_norms_within_a_limit_of_work_are_above(shape: tuple[int, int], limit: s
     assert exact <= matrix_norm(weight) <= min(schur_norm(weight), np.linalg.norm(weight) * (1 + 1e-5))
 
 
+@pytest.mark.slow
 def test_no_spectrum_of_a_large_matrix() -> None:
     weight = np.ones((1, 1)).repeat(5000, axis=0).repeat(5000, axis=1)  # a decomposition would take a minute
     assert 5000 <= matrix_norm(weight) <= 5001
@@ -119,6 +121,7 @@ def test_no_spectrum_of_a_large_matrix() -> None:
 @pytest.mark.parametrize(
     ("net", "shape"), [(CifarResNet(1), (3, 32, 32)), (SkinNet(), (3, 28, 28)), (minionn(), (3, 32, 32))]
 )
+@pytest.mark.few(1)
 def test_ranges_hold(net: nn.Module, shape: tuple[int, ...]) -> None:
     network = network_of(net, *shape)
     graph = network.graph
@@ -130,6 +133,7 @@ def test_ranges_hold(net: nn.Module, shape: tuple[int, ...]) -> None:
         assert (values <= found[node.name].high.numpy()).all()
 
 
+@pytest.mark.slow
 def test_products_and_relus_share_an_opening() -> None:
     program = predicting(minionn_compiled(8, None))
     assert len(ops_of(program, OwnedProduct)) == 8
@@ -142,6 +146,7 @@ def test_products_and_relus_share_an_opening() -> None:
     assert widths[0] <= 24
 
 
+@pytest.mark.slow
 def test_residual_sums_are_truncated_and_rectified_with_their_product() -> None:
     net = CifarResNet(1)
     program = predicting(compile_graph(network_of(net, 3, 32, 32), 16, 2, bound=6))
@@ -150,6 +155,7 @@ def test_residual_sums_are_truncated_and_rectified_with_their_product() -> None:
     assert [op.epilogue is None for op in ops_of(program, OwnedProduct)] == [False] * 7 + [True]
 
 
+@pytest.mark.slow
 def test_checks_are_made_where_ranges_would_not_fit() -> None:
     shallow = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
     compiled = compile_graph(network_of(shallow, 3, 8, 8), 16, 2, 6, 3)
@@ -175,6 +181,7 @@ def test_nothing_but_the_result_and_the_flag_is_opened(output: str) -> None:
     assert decode_program(encode_program(program)) == program
 
 
+@pytest.mark.slow
 def test_calibrated_programs_do_not_depend_on_weights() -> None:
     def program(seed: int):
         torch.manual_seed(seed)

@@ -91,6 +91,7 @@ def right(model: Any, x: np.ndarray, scores: np.ndarray, likely: bool, off: floa
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.few(8)
 def test_graph(name: str) -> None:
     model, x = fitted(name)
     read = graph_of(model)

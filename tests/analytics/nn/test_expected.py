@@ -38,6 +38,7 @@ NETS = {
 
 
 @pytest.mark.parametrize("name", NETS)
+@pytest.mark.few(2)
 def test_measured_errors_stay_below_what_is_expected(name: str) -> None:
     net, shape, settings = NETS[name]
     settle(net)
@@ -54,6 +55,7 @@ def test_measured_errors_stay_below_what_is_expected(name: str) -> None:
 
 def test_what_random_samples_say_is_not_taken_for_all_that_is_expected() -> None:
     net, shape, _ = NETS["products"]
+    settle(net)
     with ThreadEngine() as session:
         strange = SecureModel(session, net, "alice", (images(*shape),), input_bound=4.0)
         given = random_samples(shape, 2, 16)

@@ -18,6 +18,7 @@ def beyond(*rows):
 
 
 @pytest.mark.parametrize("rows", [[5], [0, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4, 5]])
+@pytest.mark.few(2)
 def test_the_others_are_kept(checked, rows):
     prediction = checked.predict(beyond(*rows), owner="bob", errors="mask")
     result, expected = prediction.reveal(to="bob"), GOOD.copy()

@@ -47,6 +47,7 @@ def test_convolution(name: str) -> None:
     assert kinds(imported(CONVOLUTIONS[name], *IMAGE)) == ["conv"]
 
 
+@pytest.mark.slow
 def test_convolution_of_one_dimension() -> None:
     net = nn.Sequential(
         nn.Conv1d(3, 5, 3, stride=2, padding=1), nn.BatchNorm1d(5), nn.ReLU(), nn.Conv1d(5, 2, 2, dilation=2)
@@ -75,6 +76,7 @@ def test_linear_and_matrices() -> None:
     assert kinds(imported(Matrices(), 7)) == ["linear"] * 3
 
 
+@pytest.mark.slow
 def test_batch_norm_folds_into_the_product_before_it() -> None:
     assert kinds(imported(nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6)), *IMAGE)) == ["conv"]
     assert kinds(imported(nn.Sequential(nn.Linear(7, 3, bias=False), nn.BatchNorm1d(3)), 7)) == ["linear"]
@@ -135,6 +137,7 @@ POOLS = {
 
 
 @pytest.mark.parametrize("name", POOLS)
+@pytest.mark.few(8)
 def test_pool(name: str) -> None:
     graph = imported(POOLS[name], *IMAGE)
     assert kinds(graph)[0] == ("max_pool" if "max" in name else "avg_pool")
@@ -188,6 +191,7 @@ POINTWISE: dict[str, tuple[Forward, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", POINTWISE)
+@pytest.mark.few(8)
 def test_pointwise(name: str) -> None:
     function, expected = POINTWISE[name]
     assert kinds(imported(Fn(function), *IMAGE)) == expected
@@ -238,6 +242,7 @@ OF_ONE = ("view", "reshape", "back", "squeeze", "select", "chunk", "shuffle")
 
 
 @pytest.mark.parametrize(("name", "batch"), [*((name, 3) for name in LAYOUT), *((name, 1) for name in OF_ONE)])
+@pytest.mark.few(10)
 def test_layout(name: str, batch: int) -> None:
     function, expected = LAYOUT[name]
     assert kinds(imported(Fn(function), *IMAGE, batch=batch)) == expected
@@ -310,5 +315,6 @@ def changed_result(x):
 
 
 @pytest.mark.parametrize("function", [changed_view, changed_copy, changed_result])
+@pytest.mark.few(1)
 def test_a_tensor_that_is_changed_is_what_it_was_changed_to(function):
     imported(Fn(function), 4)

@@ -37,6 +37,7 @@ def _lesions(shared_data: Path, count: int) -> torch.Tensor:
     ("name", "blocks", "relus"),
     [("resnet20", 3, 188_416), pytest.param("resnet32", 5, 303_104, marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_resnet(shared_data: Path, name: str, blocks: int, relus: int) -> None:
     net = loaded(CifarResNet(blocks), load_file(shared_data / f"cifar10_{name}.safetensors"))
     images = _cifar(shared_data, 4)

@@ -42,6 +42,7 @@ def test_writes_that_nobody_sees_need_no_decomposition(name: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("name", SEEN)
+@pytest.mark.few(2)
 def test_writes_that_somebody_sees_are_seen(name: str) -> None:
     function: Callable[[torch.Tensor], torch.Tensor] = SEEN[name]
     agrees(Fn(function))

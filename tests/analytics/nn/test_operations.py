@@ -46,6 +46,7 @@ GROUPS = groups(family for family in FAMILIES if family not in RARE)
 
 
 @pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.few(15)
 def test_operations(session: ThreadEngine, name: str) -> None:
     torch.manual_seed(len(name))
     cases = [OPERATIONS[each] for each in GROUPS[name]]
@@ -155,6 +156,7 @@ def test_samples_say_where_functions_are_computed(session: ThreadEngine, name: s
         model.predict(np.full((1, 3), beyond), owner="bob").reveal(to="bob")
 
 
+@pytest.mark.slow
 def test_functions_follow_values_that_samples_bound(session: ThreadEngine) -> None:
     """Ranges grow beyond the ring before them, and again behind them."""
     torch.manual_seed(2)

@@ -102,6 +102,7 @@ OF_THREE = {
         *(pytest.param(name, 3, marks=() if name in OF_THREE else pytest.mark.slow) for name in LAYERS),
     ],
 )
+@pytest.mark.few(20)
 def test_layer(name: str, parties: int) -> None:
     net, shape = LAYERS[name]
     _, _, error = secure(net, images(*shape), parties)

@@ -43,6 +43,7 @@ def leads(logits: np.ndarray) -> np.ndarray:
     ],
     ids=["sound", "declared"],
 )
+@pytest.mark.few(1)
 def test_skinnet_on_32_images(shared_data: Path, settings: dict, stated: float, decided: int) -> None:
     net = loaded(SkinNet(), load_file(shared_data / "ham10000_28_skinnet.safetensors"))
     x = lesions(shared_data, 32)
@@ -64,6 +65,7 @@ def test_skinnet_on_32_images(shared_data: Path, settings: dict, stated: float, 
     np.testing.assert_array_equal(labels[likely], expected.argmax(axis=1)[likely])
 
 
+@pytest.mark.slow
 def test_minionn(shared_data: Path) -> None:
     torch.manual_seed(1)
     actual, expected, error = secure(minionn(), cifar(shared_data, 1))
@@ -72,6 +74,7 @@ def test_minionn(shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize("parties", [pytest.param(2, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
 def test_resnet20_with_a_declared_bound(shared_data: Path, parties: int) -> None:
     net = loaded(CifarResNet(3), load_file(shared_data / "cifar10_resnet20.safetensors"))
     x = cifar(shared_data, 2)
@@ -94,6 +97,7 @@ def test_resnet20_has_no_sound_bound(shared_data: Path) -> None:
     assert caught.value.where["module"].startswith("layer3")
 
 
+@pytest.mark.slow
 def test_a_bound_that_is_too_small_withholds_the_result(shared_data: Path) -> None:
     net = loaded(CifarResNet(3), load_file(shared_data / "cifar10_resnet20.safetensors"))
     x = cifar(shared_data, 2)

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
 from icm_ray.errors import PeerLost
@@ -26,6 +26,8 @@ _SMALL: Final = 64 << 10
 """What a caller that runs ahead still writes itself."""
 _ROOM_CHECK: Final = 0.01
 """How often a sender that waits for room looks whether it can take in what the peer sends meanwhile."""
+_NO_MEMORY: Final = 0.1
+"""Seconds until a sender looks again that could not even wait, since the process has no memory."""
 
 
 @dataclass(slots=True)
@@ -113,7 +115,14 @@ class Sender:
         self._changed.notify_all()
 
     def _run(self) -> None:
-        while (item := self._next()) is not None:
+        while True:
+            try:
+                item = self._next()
+            except MemoryError:  # others have it, and give it back; without a heartbeat this looks like a dead peer
+                sleep(_NO_MEMORY)
+                continue
+            if item is None:
+                return
             try:
                 failure = self._write(item)
             except OSError as error:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import resource
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 import icm_ray as icm
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError
 from icm_ray.instance.halves import Half, Halves
+from icm_ray.instance.offer import offer
 from icm_ray.instance.settings import Limits, Settings, read_settings, write_settings
 from icm_ray.instance.usage import QuestionRate, WorkerHours
 from icm_ray.runtime.orders.house import HouseFacts
@@ -138,6 +146,29 @@ def test_what_a_worker_is_refused_names_the_limit():
     assert outgrown(error, "bob", 0) is error
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemError("<built-in function copyto> returned NULL without setting an exception"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        pa.ArrowException("Unknown error: Failed to launch worker thread: Resource temporarily unavailable"),
+        RuntimeError("can't start new thread"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_lacks_memory_names_the_limit(error):
+    """... also in the middle of reading a file."""
+    read = icm.SourceError("row group 0 cannot be read")
+    read.__context__ = error
+    for one in (error, read):
+        told = outgrown(one, "bob", GIB)
+        assert isinstance(told, FaultError)
+        assert "worker_bytes" in told.message
+        assert outgrown(one, "bob", 0) is one
+    column = icm.ColumnError("there is no column 'Cannot allocate memory'")
+    assert outgrown(column, "bob", GIB) is column
+
+
 def test_the_kernel_refuses_a_worker_what_is_beyond():
     lines = (
         "import numpy as np, pyarrow as pa",
@@ -154,6 +185,28 @@ def test_the_kernel_refuses_a_worker_what_is_beyond():
         "np.ones(1 << 20, np.uint64)",
     )
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_squeezed_names_the_limit_to_the_asker(organisations, tmp_path):
+    """A real one, between instances: whatever it was that got no memory."""
+    bob = organisations["bob"][1]
+    numbers = np.random.default_rng(0).normal(size=1 << 21)
+    pd.DataFrame({"x": numbers, "y": -numbers}).to_parquet(tmp_path / "large.parquet", row_group_size=numbers.size)
+    offer(bob.catalogue, "large", [str(tmp_path / "large.parquet")], icm.Policy(min_rows=5), ("alice",))
+    before = {name for name, _ in bob.halves.running()}
+    try:
+        with icm.connect(organisations["alice"][0]) as session:
+            frame = session.peer("bob")["large"]
+            (worker,) = [half.handle.process.pid for name, half in bob.halves.running() if name not in before]
+            (held,) = re.findall(r"VmData:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
+            _, hard = resource.prlimit(worker, resource.RLIMIT_DATA)
+            resource.prlimit(worker, resource.RLIMIT_DATA, ((int(held) << 10) + (1 << 20), hard))
+            with pytest.raises(FaultError, match=r"worker_bytes in the limits of its icm\.toml") as told:
+                icm.reveal(frame["x"].mean(), frame["y"].mean())
+            assert told.value.party == "bob"
+    finally:
+        bob.catalogue.remove("large")
 
 
 def test_workers_of_peers_are_given_it_and_own_ones_are_not(monkeypatch):

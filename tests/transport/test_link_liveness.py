@@ -244,6 +244,25 @@ def test_an_idle_link_beats(raw_peer, quick):
     assert reads.recv(1) == b""
 
 
+def test_an_idle_link_beats_on_once_there_is_memory_again(raw_peer, quick, monkeypatch):
+    """What takes all of it is another thread, which is told so, and says so over this link."""
+    link, _, reads = raw_peer(replace(quick, heartbeat=0.05))
+    changed, without = link._sender._changed, []
+    wait = changed.wait
+
+    def short(timeout):
+        if len(without) < 2:
+            without.append(True)
+            raise MemoryError
+        return wait(timeout)
+
+    monkeypatch.setattr(changed, "wait", short)
+    reads.settimeout(2)
+    for _ in range(3):
+        assert reads.recv(HEADER_BYTES, socket.MSG_WAITALL) == HEARTBEAT
+    assert without == [True, True]
+
+
 def test_a_link_that_nobody_reads_for_long_still_works(raw_peer, quick, at):
     link, _, reads = raw_peer(replace(quick, heartbeat=0.001, silence=0.1))
     reads.settimeout(2)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import resource
+from typing import Final
 
-from icm_ray.errors import FaultError
+from icm_ray.errors import FaultError, IcmError
 
 __all__ = ["limit_memory", "outgrown"]
+
+
+_REFUSED: Final = ("cannot allocate memory", "resource temporarily unavailable", "can't start new thread")
+"""How Arrow, the system and Python say that there is no memory, also for the stack of a thread."""
 
 
 def limit_memory(most: int) -> None:
@@ -20,7 +25,7 @@ def limit_memory(most: int) -> None:
 def outgrown(error: Exception, name: str, most: int) -> Exception:
     """What is told of an error of the worker `name`: the limit, where it came of that, which is public."""
     found: BaseException | None = error
-    while found is not None and not isinstance(found, MemoryError):
+    while found is not None and not _of_memory(found):
         found = found.__cause__ or found.__context__  # Arrow's is told as an error of the file that was read
     if not most or found is None:
         return error
@@ -31,3 +36,10 @@ def outgrown(error: Exception, name: str, most: int) -> Exception:
         step="memory",
         limit=most,
     )
+
+
+def _of_memory(error: BaseException) -> bool:
+    """Whether memory was refused. SystemError is what is left of that where the interpreter was in the middle of it."""
+    if isinstance(error, MemoryError | SystemError):
+        return True
+    return not isinstance(error, IcmError) and any(words in str(error).lower() for words in _REFUSED)

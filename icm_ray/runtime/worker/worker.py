@@ -33,6 +33,7 @@ from icm_ray.runtime.orders.house import HouseFacts
 from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.orders.lane_plan import LanePlan, Place, member_of
 from icm_ray.runtime.orders.limits import ORDER_BYTES, transport_config
+from icm_ray.runtime.worker.ahead import load_kernels
 from icm_ray.runtime.worker.dealer import DealerRole
 from icm_ray.runtime.worker.driver_link import DriverLink
 from icm_ray.runtime.worker.guard import Guard
@@ -98,7 +99,8 @@ class Worker:
         """A worker that listens at a place, under an identity made here and now; its process is its own, and has the
         memory that its instance gives it.
         """
-        if house is not None:
+        if house is not None and house.memory:
+            load_kernels()
             limit_memory(house.memory)
         station = TcpStation(
             Identity.create(name),

@@ -169,7 +169,7 @@ class Connection:
         found = self.item(*job.datasets["pictures"])
         more: dict[str, Any] = {"k": asked.k} if asked.output == "top_k" else {}
         more |= {"threshold": asked.threshold} if asked.output == "above" else {}
-        return self.model_of(*job.datasets["model"]).predict(found, asked.output, **more).reveal()
+        return self.model_of(*job.datasets["model"]).predict(found, asked.output, **more).reveal(to=asked.to or None)
 
     def results(self) -> tuple[Arrived, ...]:
         """What peers' questions have answered for this organisation, by number: `query.reveal(to=...)` of theirs.
@@ -240,6 +240,8 @@ class Connection:
     def _engine(self, others: tuple[str, ...]) -> OrganisationEngine:
         """Lanes with these organisations; for rows of the own one alone with the first peer, who computes with it."""
         wanted = self._members(others)
+        for owner in wanted:
+            self._check(owner)
         with self._lock:
             if self._closed:
                 raise SessionClosed("the connection was closed")

@@ -108,7 +108,7 @@ class PeerModel(StaysHere):
         errors: Literal["raise", "mask"] = "raise",
         skip: Iterable[Any] = (),
     ) -> PeerPrediction:
-        """Prepare a prediction; nothing is shared before its `reveal`, whose result this organisation alone hears.
+        """Prepare a prediction; nothing is shared before its `reveal`, whose recipient alone hears the result.
 
         Args:
             images: Pictures of a catalogue, such as `session.peer("bob")["lesions"]`, which their owner's worker reads,
@@ -144,55 +144,79 @@ class PeerModel(StaysHere):
         public = self._offer.model
         wanted = Wanted.of(public, output, k, threshold, likely=self._offer.likely)
         owner = images.owner if isinstance(images, Pictures | MockPictures) else self._own
-        loaded = self._mock_weights(owner) if isinstance(images, MockPictures) else self._weights(owner)
-        source: Any
+        given = source_of(images, self.input_shape) if _are_given(images) else None
+        masked, skipped = errors == "mask", frozenset(skip)
+
+        def made(*beside: str) -> PredictionRequest:
+            """In lanes that these take part in, too."""
+            return self._request(images, given, owner, beside, wanted, progress, masked, skipped)
+
+        request = made()
+        request.look()
+        pictures = images.name if isinstance(images, Pictures | MockPictures) else None
+        return PeerPrediction(request, self.graph, self.name, pictures, made)
+
+    def _request(
+        self,
+        images: Any,
+        given: Any,
+        owner: str,
+        beside: tuple[str, ...],
+        wanted: Wanted,
+        progress: Progress | None,
+        masked: bool,
+        skip: frozenset[Any],
+    ) -> PredictionRequest:
+        """given: the source of images that are of no catalogue. beside: who else takes part."""
+        weights = self._mock_weights if isinstance(images, MockPictures) else self._weights
+        loaded, source = weights(owner, beside), given
         kind: Callable[..., PredictionRequest] = PredictionRequest
         if isinstance(images, Pictures):
             source = HeldImages(loaded.session, owner, HeldImageSource(images.name, self.input_shape))
         elif isinstance(images, MockPictures):
             source, names = MockImages(images.count), (self.owner, self.name, images.owner, images.name)
             kind = partial(MockRequest, offer=None if self.owner == self._own else self._offer, names=names)
-        elif is_ray_dataset(images):
-            raise UnsupportedError("a ray.data.Dataset is predicted on within one cluster, by an.SecureModel")
-        else:
-            source = source_of(images, self.input_shape)
-        request = kind(
+        return kind(
             loaded=loaded,
-            model=public,
+            model=self._offer.model,
             source=source,
             intake=self._intake,
             wanted=wanted,
             owner=owner,
             expectation=_Published(self._offer.error),
             size=self._offer.batch,
-            masked=errors == "mask",
-            skip=frozenset(skip),
+            masked=masked,
+            skip=skip,
             id_name=None,
             handle=_no_handle,
             progress=progress,
         )
-        request.look()
-        pictures = images.name if isinstance(images, Pictures | MockPictures) else None
-        return PeerPrediction(request, self.graph, self.name, pictures)
 
-    def _mock_weights(self, images: str) -> LoadedWeights:
+    def _mock_weights(self, images: str, beside: tuple[str, ...]) -> LoadedWeights:
         """None: what a prediction on mock pictures is explained by."""
-        parties = (self._own, *sorted({self.owner, images} - {self._own}))
+        parties = (self._own, *sorted({self.owner, images, *beside} - {self._own}))
         if parties not in self._mocks:
             engine = MockEngine(parties, self._own, from_environment())
             weights = _InCatalogue(self._offer.model, self.name)
             self._mocks[parties] = LoadedWeights(engine, weights, self.owner, Quota(None, parties, 1))
         return self._mocks[parties]
 
-    def _weights(self, images: str) -> LoadedWeights:
-        """The weights in lanes with the owner of images."""
-        members = tuple(sorted({self.owner, images} - {self._own}))
+    def _weights(self, images: str, beside: tuple[str, ...]) -> LoadedWeights:
+        """The weights in lanes with the owner of images, and with others."""
+        members = tuple(sorted({self.owner, images, *beside} - {self._own}))
         engine = self._engine(members)
         if members not in self._loaded or self._loaded[members][0] is not engine:
             weights = _InCatalogue(self._offer.model, self.name)
             quota = Quota(None, engine.parties, engine.lanes)  # its owner's instance counts
             self._loaded[members] = engine, LoadedWeights(engine, weights, self.owner, quota)
         return self._loaded[members][1]
+
+
+def _are_given(images: Any) -> bool:
+    """Whether images are of no catalogue. Errors: `UnsupportedError` for those of a cluster."""
+    if is_ray_dataset(images):
+        raise UnsupportedError("a ray.data.Dataset is predicted on within one cluster, by an.SecureModel")
+    return not isinstance(images, Pictures | MockPictures)
 
 
 def _channels(numbers: tuple[float, ...], shape: tuple[int, ...]) -> NDArray[np.float64] | None:

@@ -11,9 +11,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
+from secrets import token_hex
 from typing import Any, Final
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from analytics.nn.batches import Batch, Batches
@@ -33,11 +35,14 @@ _WINDOW: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A batch and what was opened of it: words (n, *shape), those of images that failed without meaning."""
+    """A batch and what was opened of it: words (n, *shape), those of images that failed without meaning. delivered:
+    where they are another organisation's, and no words are here, the number that the result has there.
+    """
 
     batch: Batch
     words: RingArray
     failed: NDArray[np.bool_]
+    delivered: int = 0
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class _Pending:
     words: RingArray
     failed: NDArray[np.bool_]
     left: int
+    delivered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class PredictionRun:
     _due: int = 0  # the batch that is handed over next
     _read: bool = False  # whether the source has no more
     _name: object = field(default_factory=object)  # who loads weights
+    _called: str = field(default_factory=partial(token_hex, 8))  # by whom the results are for, where that is another
 
     def answers(self) -> Iterator[Answered]:
         """Of every batch, in order. What others predict meanwhile goes on, however this ends."""
@@ -106,7 +113,7 @@ class PredictionRun:
         while (first := self._pending.get(self._due)) is not None and not first.left:
             del self._pending[self._due]
             self._due += 1
-            yield Answered(first.batch, first.words, first.failed)
+            yield Answered(first.batch, first.words, first.failed, first.delivered)
 
     # --- what is to be computed -----------------------------------------------------------------------------------
 
@@ -121,8 +128,21 @@ class PredictionRun:
         self.loaded.quota.use(lane, self.owner, count)
         version, loads = self.loaded.loading([lane], by=self._name)
         program, origin = version.program(count, self.owner, self.wanted, self.to)
+        elsewhere = "" if self.loaded.session.hears(self.to) else self.to
+        if elsewhere:
+            first = int(self._pending[piece.number].batch.rows[piece.places[0]])
+            origin = structs.replace(origin, run=self._called, first=first)
         inputs, done = self.bringing.inputs(piece.images), partial(self.ended, count)
-        job = LaneJob(lane, program, piece.number, given=inputs.given, tasks=inputs.tasks, origin=origin, done=done)
+        job = LaneJob(
+            lane,
+            program,
+            piece.number,
+            given=inputs.given,
+            tasks=inputs.tasks,
+            origin=origin,
+            done=done,
+            elsewhere=elsewhere,
+        )
         self._under_way[id(job)] = piece, version
         return *loads, job
 
@@ -178,8 +198,11 @@ class PredictionRun:
             return
         self.tally.add(item)
         self.loaded.pace.note(item.done[-1])
-        words = item.done[-1].results[self.wanted.output]
-        pending.words[piece.places] = words.reshape(len(piece.places), *self.wanted.words_shape)
+        if item.jobs[-1].elsewhere:
+            pending.delivered = item.done[-1].delivered
+        else:
+            words = item.done[-1].results[self.wanted.output]
+            pending.words[piece.places] = words.reshape(len(piece.places), *self.wanted.words_shape)
         pending.left -= len(piece.places)
 
     def _leave_out(self, piece: _Piece, pending: _Pending, error: InputError) -> None:

@@ -34,18 +34,18 @@ class ImageGranting:
         self._rooms: dict[tuple[str, str, str, str], _Room] = {}
         self._lock = threading.Lock()
 
-    def grant(self, form: PredictionForm, asked: PredictionFacts) -> list[Request]:
+    def grant(self, asker: str, form: PredictionForm, asked: PredictionFacts) -> list[Request]:
         """Let a prediction run under an approval of this form: the uses that it takes, none where those of its run have
         room for these images. Errors: `PolicyError`, `InstanceError`.
         """
-        key = _run(form, asked)
+        key = _run(asker, form, asked)
         with self._lock:
             room = self._rooms.pop(key, None)
             if room is not None and not self._requests.stands(room.request):
                 room = None
             left, taken = room.left if room is not None else 0, []
             while left < asked.count:
-                used = use_of(self._requests, self._me, form.to, form)
+                used = use_of(self._requests, self._me, asker, form)
                 taken.append(used)
                 left += _images(used)
                 room = self._rooms[key] = _Room(used, left)  # kept, also where the next use is refused
@@ -56,16 +56,16 @@ class ImageGranting:
                 self._rooms.pop(next(iter(self._rooms)))
             return taken
 
-    def give_back(self, form: PredictionForm, asked: PredictionFacts) -> None:
+    def give_back(self, asker: str, form: PredictionForm, asked: PredictionFacts) -> None:
         """A prediction did not begin: its run has room for these images again. The use stays taken."""
         with self._lock:
-            room = self._rooms.get(_run(form, asked))
+            room = self._rooms.get(_run(asker, form, asked))
             if room is not None:
                 room.left += asked.count
 
 
-def _run(form: PredictionForm, asked: PredictionFacts) -> tuple[str, str, str, str]:
-    return form.to, asked.session, asked.run, form.digest
+def _run(asker: str, form: PredictionForm, asked: PredictionFacts) -> tuple[str, str, str, str]:
+    return asker, asked.session, asked.run, form.digest
 
 
 def _images(request: Request) -> int:

@@ -58,8 +58,10 @@ class ModelAnswers:
         asked = decode_prediction(call.question, self.name)
         if not call.names or not call.names.keys() <= {"model", "pictures"}:
             raise self._refusal("neither a model of it is asked for, nor pictures")
-        if sorted(call.parties) != sorted({asker, asked.model_owner, asked.images_owner}):
-            raise self._refusal("whoever asks, and the owners of model and pictures take part, and nobody else")
+        if sorted(call.parties) != sorted({asker, asked.model_owner, asked.images_owner, asked.to or asker}):
+            raise self._refusal(
+                "whoever asks, who hears the results, and the owners of model and pictures take part, and nobody else"
+            )
         forms = []
         if (model := call.names.get("model")) is not None:
             forms.append(self._requested_model(asker, model, asked, call.parties))
@@ -77,7 +79,7 @@ class ModelAnswers:
         if asked.model_owner != self.name or asked.graph != held.public.graph:
             raise self._refusal(f"the model {name!r} is described otherwise than it is")
         self._says(held, asked.output)
-        if asker in held.standing:
+        if asker in held.standing and self._may_hear(asker, asked.to, held):
             return None
         return form_of(self.name, "model", (name, held.version), asked.graph, asked, asker, parties)
 
@@ -87,7 +89,7 @@ class ModelAnswers:
         held = self._images(asker, name)
         if asked.images_owner != self.name or asked.images > held.public.images:
             raise self._refusal(f"the pictures {name!r} are described otherwise than they are")
-        if held.stand_open(asker, asked.graph, asked.output):
+        if held.stand_open(asker, asked.graph, asked.output) and self._may_hear(asker, asked.to, held):
             return None
         self._agrees(asker, held, asked.output)
         return form_of(self.name, "pictures", (name, held.version), asked.graph, asked, asker, parties)
@@ -117,7 +119,8 @@ class ModelAnswers:
 
     def _use_model(self, asker: str, use: UseModel) -> None:
         held, asked = self._model(asker, use.model), use.asked
-        form = None if asker in (self.name, *held.standing) else self._model_form(asker, held, asked)
+        stands = asker == self.name or (asker in held.standing and self._may_hear(asker, asked.to, held))
+        form = None if stands else self._model_form(asker, held, asked)
         if held.weights != use.weights:
             raise self._refusal(
                 f"the model {use.model!r} is another now than the one that was loaded: ask for it again"
@@ -127,7 +130,7 @@ class ModelAnswers:
         self._models.use(held, use, self.name, approved=asker == self.name or form is not None)
         taken: list[Request] = []
         try:
-            taken = self._granting.grant(form, asked) if form is not None else []
+            taken = self._granting.grant(asker, form, asked) if form is not None else []
         except BaseException:
             self._models.use(held, UseModel(use.model, use.weights, asked, back=True), self.name)
             raise
@@ -139,7 +142,7 @@ class ModelAnswers:
         held = self._models.models.get(use.model)
         if held is not None:
             self._models.use(held, use, self.name)
-            self._granting.give_back(self._model_form(asker, held, use.asked), use.asked)
+            self._granting.give_back(asker, self._model_form(asker, held, use.asked), use.asked)
 
     def _model_form(self, asker: str, held: HeldModel, asked: PredictionFacts) -> PredictionForm:
         public = held.public
@@ -148,16 +151,17 @@ class ModelAnswers:
     def _use_pictures(self, asker: str, use: UsePictures) -> None:
         held, asked = self._images(asker, use.dataset), use.asked
         taken: list[Request] = []
-        if asker != self.name and not held.stand_open(asker, use.graph, asked.output):
+        stands = held.stand_open(asker, use.graph, asked.output) and self._may_hear(asker, asked.to, held)
+        if asker != self.name and not stands:
             self._agrees(asker, held, asked.output)
-            taken = self._granting.grant(self._pictures_form(asker, held, use), asked)
+            taken = self._granting.grant(asker, self._pictures_form(asker, held, use), asked)
         self._noted(asker, "shared", {"pictures": use.dataset, "graph": use.graph}, asked, taken)
 
     def _give_pictures_back(self, asker: str, use: UsePictures) -> None:
         """Images that were not shared; of pictures that are offered no more nothing is counted."""
         held = self._pictures.pictures.get(use.dataset)
         if held is not None:
-            self._granting.give_back(self._pictures_form(asker, held, use), use.asked)
+            self._granting.give_back(asker, self._pictures_form(asker, held, use), use.asked)
 
     def _pictures_form(self, asker: str, held: HeldPictures, use: UsePictures) -> PredictionForm:
         named = held.public.name, held.version
@@ -171,6 +175,8 @@ class ModelAnswers:
             if rules := ", ".join(dict.fromkeys(one.rule for one in taken if one.rule)):
                 facts["rule"] = rules
             facts["use"] = ", ".join(f"{one.used} of {one.times}" for one in taken)
+        if asked.to not in ("", asker):
+            facts["to"] = asked.to
         self._audit.add(asker, what, output=asked.output, images=str(asked.count), **facts)
 
     # --- refusals -------------------------------------------------------------------------------------------------
@@ -179,6 +185,12 @@ class ModelAnswers:
         public = held.public
         if output not in public.opens:
             raise self._refusal(f"its model {public.name!r} says {', '.join(public.outputs)}, and no {output}")
+
+    def _may_hear(self, asker: str, to: str, held: HeldModel | HeldPictures) -> bool:
+        """Whether what stands open for an asker stands open where `to` hears the results; "": the asker. Nobody has to
+        let an owner hear of its own.
+        """
+        return to in ("", asker, self.name, *held.standing)
 
     def _agrees(self, asker: str, held: HeldPictures, output: str) -> None:
         if asker not in held.requests:

@@ -25,9 +25,9 @@ Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Part = Literal["model", "pictures"]
 
 
-class AskedPrediction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AskedPrediction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What an asker requests. graph: of the model, as owners of pictures agree to it. images: on how many at most, of
-    `images_owner`'s. k: of "top_k"; threshold: of "above".
+    `images_owner`'s. k: of "top_k"; threshold: of "above". to: who hears the output; "": the asker.
     """
 
     model_owner: Name
@@ -37,6 +37,7 @@ class AskedPrediction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: Annotated[int, msgspec.Meta(ge=1, lt=_MOST)]
     k: Natural = 0
     threshold: float = 0.0
+    to: Name = ""
 
 
 _ASKED: Final = msgspec.msgpack.Decoder(AskedPrediction)
@@ -128,7 +129,7 @@ def form_of(
         asked.output,
         asked.k,
         asked.threshold,
-        asker,
+        asked.to or asker,
         parties,
         images,
     )

@@ -9,9 +9,11 @@ from time import time
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from icm_ray.errors import InstanceError, PolicyError
 from icm_ray.instance.files import changing, read, read_bytes, write, write_bytes
+from icm_ray.owner.result_parquet import with_rows
 from icm_ray.payload import Name, Natural
 from icm_ray.runtime.orders.house import Reasons, ResultId, ResultTitle, TakeResult
 
@@ -24,7 +26,7 @@ _LAST: Final = "number of the last result"
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """number: from 1 on, in this instance, and never used again. asker: whose question it was. title: that in words.
     since: when it came, seconds since 1970. rows: of its table. withheld: why numbers of it are missing. digest: of the
-    Parquet file. id: which result of the asker's it is.
+    Parquet file. id: which result of the asker's it is. size: bytes of the numbers of one that comes in parts.
     """
 
     number: int
@@ -35,6 +37,7 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     withheld: Reasons
     digest: str
     id: ResultId = ""
+    size: Natural = 0
 
 
 class Results:
@@ -73,16 +76,18 @@ class Results:
 
     def expect(self, me: str, asker: str, size: int, result: str = "") -> None:
         """Refuse a result, of so many bytes of numbers, before anything is computed for it. me: this organisation.
-        result: its id, of one that may be here already.
+        result: its id, of one that may be here already, or of which parts are.
 
         Errors: `PolicyError`: it is too large, or too many of this asker are here.
         """
+        kept = [one for one in self.all if one.asker == asker]
+        known = _found(kept, result)
+        size += known.size if known is not None else 0
         if size > self._most_bytes:
             raise PolicyError(
                 f"{me} refuses: {size} bytes of numbers for it; it takes {self._most_bytes} at once", party=me
             )
-        kept = [one for one in self.all if one.asker == asker]
-        if len(kept) >= self._most and _found(kept, result) is None:
+        if known is None and len(kept) >= self._most:
             raise PolicyError(f"{me} refuses: it keeps {self._most} results of {asker}, which is its limit", party=me)
 
     def add(self, me: str, asker: str, result: TakeResult) -> Result:
@@ -91,7 +96,7 @@ class Results:
         """
         with changing(self._lock):
             if (known := _found([one for one in self.all if one.asker == asker], result.id)) is not None:
-                return known
+                return self._more(me, known, result) if result.part else known
             self.expect(me, asker, 0)
             counter = self._folder / "last.json"
             number = (read(counter, int, _LAST) or 0) + 1
@@ -100,10 +105,23 @@ class Results:
                 if not path.with_suffix(".json").exists():
                     path.unlink(missing_ok=True)
             digest = hashlib.sha256(result.parquet).hexdigest()
-            found = Result(number, asker, result.title, self._clock(), result.rows, result.withheld, digest, result.id)
+            told = result.title, self._clock(), result.rows, result.withheld, digest, result.id
+            found = Result(number, asker, *told, size=result.size)
             write_bytes(self._path(number, "parquet"), result.parquet)
             write(self._path(number), found, _WHAT)
             return found
+
+    def _more(self, me: str, begun: Result, result: TakeResult) -> Result:
+        """Put further rows to those of a result: of the same place they are in the place of what was there. Errors:
+        `PolicyError`, `ProgramError` for those of another one.
+        """
+        if begun.title != result.title:
+            raise PolicyError(f"{me} refuses: rows of another question than the result that is here", party=me)
+        rows, parquet = with_rows(self.parquet(begun.number), result.parquet)
+        found = replace(begun, rows=rows, digest=hashlib.sha256(parquet).hexdigest(), size=begun.size + result.size)
+        write_bytes(self._path(begun.number, "parquet"), parquet)
+        write(self._path(begun.number), found, _WHAT)
+        return found
 
     def remove(self, number: int) -> Result:
         """Keep it no more. Errors: `InstanceError` where there is none of that number."""

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from icm_ray.errors import ProgramError
 from icm_ray.query.result_table import ResultTable
 from icm_ray.query.result_units import Unit
 
-__all__ = ["parquet_of"]
+__all__ = ["parquet_of", "with_rows"]
 
 _SIGNED, _UNSIGNED = 1 << 63, 1 << 64
 _DIGITS: Final = 76
@@ -34,6 +36,22 @@ def parquet_of(table: ResultTable) -> bytes:
     out = io.BytesIO()
     pq.write_table(made.replace_schema_metadata(told), out)
     return out.getvalue()
+
+
+def with_rows(before: bytes, more: bytes) -> tuple[int, bytes]:
+    """The rows of two files of one table, by their first column, and how many they are: of equal ones the latter's.
+
+    Errors: `ProgramError` for files of two tables.
+    """
+    one, two = (pq.read_table(io.BytesIO(payload)) for payload in (before, more))
+    if not one.schema.equals(two.schema) or not two.num_columns:
+        raise ProgramError("these rows are of another table than those that were there")
+    key = two.column_names[0]
+    kept = one.filter(pc.invert(pc.is_in(one[key], value_set=two[key].combine_chunks())))
+    made = pa.concat_tables([kept, two]).sort_by(key).replace_schema_metadata(one.schema.metadata)
+    out = io.BytesIO()
+    pq.write_table(made, out)
+    return made.num_rows, out.getvalue()
 
 
 def _of_unit(values: Sequence[Any], unit: Unit) -> Any:

@@ -332,11 +332,11 @@ def test_uses_are_on_the_disk_before_they_are_granted(tmp_path):
     number = requests.add("bob", "1" * 16, form, "").number
     requests.approve(number, 2, time() + 60)
     run = form_of("alice", "model", ("mole", "1"), "g", facts(), "bob", ("bob", "alice"))
-    assert [one.used for one in ImageGranting("alice", requests).grant(run, facts(count=1))] == [1]
+    assert [one.used for one in ImageGranting("alice", requests).grant("bob", run, facts(count=1))] == [1]
     again = ImageGranting("alice", Requests(tmp_path))
-    assert [one.used for one in again.grant(run, facts(count=1))] == [2]
-    assert again.grant(run, facts(count=COUNT - 1)) == []
+    assert [one.used for one in again.grant("bob", run, facts(count=1))] == [2]
+    assert again.grant("bob", run, facts(count=COUNT - 1)) == []
     with pytest.raises(icm.PolicyError, match="alice refuses: this question was approved 2 times"):
-        again.grant(run, facts(count=1))
+        again.grant("bob", run, facts(count=1))
     with pytest.raises(icm.InputError):
         requests.approve(number, 1, time() + 60, ["x=1..2"])

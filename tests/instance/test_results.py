@@ -28,8 +28,10 @@ from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer
 from icm_ray.instance.settings import Settings
 from icm_ray.names import DRIVER
+from icm_ray.owner.result_parquet import parquet_of
 from icm_ray.policy import OPERATIONS
 from icm_ray.query.question import decode_asked, encode_asked
+from icm_ray.query.result_table import ResultColumn, ResultTable
 from icm_ray.runtime.driver import run
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.house import Allowed, ExpectResult, MayRun, TakeResult
@@ -90,7 +92,7 @@ def test_a_number_is_the_recipients_alone(both, joined, organisations, monkeypat
         assert not any(mark in path.read_bytes() for mark in marks), path
     kept = organisations["bob"][0] / "results"
     assert {path.stat().st_mode & 0o777 for path in kept.iterdir()} == {0o600}
-    assert not (organisations["alice"][0] / "results").exists()
+    assert not list(organisations["alice"][0].glob("results/*.parquet"))
     assert organisations["bob"][1].audit.entries()[-1].what == "delivered"
 
 
@@ -425,3 +427,31 @@ def test_an_instance_that_is_started_again_has_them(tmp_path):
             kept.append(bob._answers.to_worker("alice", TakeResult("sum of cost", 1, (), b"PAR1")).number)
             assert [one.number for one in bob.results.all] == kept
     assert kept == [1, 2]
+
+
+def part(first, labels, run="r" * 16, name="label"):
+    columns = (ResultColumn("row", list(range(first, first + len(labels)))), ResultColumn(name, labels))
+    return TakeResult("labels", len(labels), (), parquet_of(ResultTable(columns, 1)), run, True, 8 * len(labels))
+
+
+def test_parts_of_a_run_are_one_result(tmp_path):
+    kept = Results(tmp_path, most=2, most_bytes=64)
+    assert kept.add("bob", "alice", part(2, [7, 8])).number == 1
+    assert kept.add("bob", "alice", part(0, [5, 6])).number == 1  # another lane was slower
+    assert kept.add("bob", "alice", part(2, [7, 9])).rows == 4  # once more, after a fault
+    (one,) = arrived(tmp_path)
+    assert one.to_pandas()["label"].to_dict() == {0: 5, 1: 6, 2: 7, 3: 9}
+    with pytest.raises(icm.PolicyError, match="another question"):
+        kept.add("bob", "alice", msgspec.structs.replace(part(4, [1]), title="labels of another model"))
+    with pytest.raises(icm.ProgramError, match="another table"):
+        kept.add("bob", "alice", part(4, [1], name="logits"))
+    for more in (part(0, [1], run="s" * 16), part(0, [1], run="")):
+        kept._most += 1
+        assert kept.add("bob", "alice", more).rows == 1
+    assert kept.add("bob", "dora", part(0, [1])).number == 4  # of another asker, whatever it calls it
+    kept.expect("bob", "alice", 16, "r" * 16)  # of a result that is there, however many there are
+    kept._most = 3
+    with pytest.raises(icm.PolicyError, match="which is its limit"):
+        kept.expect("bob", "alice", 8, "t" * 16)
+    with pytest.raises(icm.PolicyError, match="72 bytes of numbers"):
+        kept.expect("bob", "alice", 24, "r" * 16)

@@ -97,7 +97,8 @@ class OpenWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=T
 
 class PredictionFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A prediction on `count` images of `images_owner`'s, before this worker contributes. k: of "top_k"; threshold: of
-    "above". parties: of the lane, in order. session, run: what the asker calls them.
+    "above". parties: of the lane, in order. session, run: what the asker calls them. to: who hears the output; "": the
+    asker.
     """
 
     model_owner: Name
@@ -109,6 +110,7 @@ class PredictionFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parties: tuple[str, ...] = ()
     session: str = ""
     run: str = ""
+    to: Name = ""
 
 
 class UseModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -163,7 +165,8 @@ class ExpectResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
 class TakeResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """What a question of the asker's answers, which is for this organisation. title: the question in words, as this
     worker derived it. rows: of the table. withheld: why numbers of it are missing. parquet: the table. id: which result
-    of the asker's it is, also where it comes again after a fault; "": another one each time.
+    of the asker's it is, also where it comes again after a fault; "": another one each time. part: whether these rows
+    are some of the result's, of which size is the bytes of the numbers.
     """
 
     title: ResultTitle
@@ -171,6 +174,8 @@ class TakeResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tr
     withheld: Reasons
     parquet: Annotated[bytes, msgspec.Meta(max_length=MOST_RESULT_BYTES)]
     id: ResultId = ""
+    part: bool = False
+    size: Natural = 0
 
 
 class ListensAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

@@ -6,7 +6,7 @@ from typing import Union
 
 import msgspec
 
-from icm_ray.payload import Natural
+from icm_ray.payload import Name, Natural, Word32
 
 __all__ = ["Free", "FromPrediction", "FromQuestion", "Origin"]
 
@@ -18,12 +18,17 @@ class FromQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
     stage: Natural
 
 
-class FromPrediction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="prediction"):
+class FromPrediction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="prediction"):
     """The program of a question to a model (`icm_ray.network.programs.encode_model_question`): it takes what the driver
     brings, and no rows of any dataset.
+
+    Of what is for another organisation, as the asker states it: run: a name that all of its jobs have; first: the place
+    of the job's first image.
     """
 
     asked: bytes
+    run: Name = ""
+    first: Word32 = 0
 
 
 class Free(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="free"):

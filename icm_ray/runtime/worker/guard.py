@@ -103,7 +103,8 @@ class Guard:
         """Raise `PolicyError`, or what the instance refuses with, for a job that this member has no part in. asked:
         what it follows from, where that is a question about tables.
         """
-        self.results.check(asked, program)
+        if not isinstance(job.origin, FromPrediction):  # of that, once it was derived
+            self.results.check(asked, program)
         if not self._house.mine and any(isinstance(task, Given) for task in tasks.values()):
             raise self._refusal("what it brings is its own, and not the asker's to state")
         if isinstance(job.origin, FromQuestion) and asked is not None:

@@ -148,6 +148,7 @@ class House:
             self._parties,
             self._session,
             asked.version,
+            asked.to,
         )
 
     def use(self, what: UseModel | UsePictures) -> None:

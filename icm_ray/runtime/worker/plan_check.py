@@ -81,6 +81,7 @@ class PlanCheck:
                 if not isinstance(task, Given | HeldWeight):
                     self._check_images(asked, name, task)
             if self._guard is not None:
+                self._guard.results.check_prediction(asked, derived, job.origin)
                 self._guard.models.check(asked, tasks)
         elif not self._free:
             reason = "no question and no model implies this program; a session for such says free_programs=True"

@@ -10,7 +10,8 @@ from functools import partial
 
 from analytics.answered import Answered
 from icm_ray.query.pool import Pool, pooled
-from icm_ray.query.question import DatasetFacts
+from icm_ray.query.question import Asked, DatasetFacts, Sharing
+from icm_ray.query.sharing import secret_rows
 from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine
 
@@ -75,6 +76,10 @@ class Dataset:
     answered: Answered = field(default_factory=Answered)
     parts: tuple[Dataset, ...] = ()
     """Of a pool, those whose rows it has: they keep them."""
+    made_by: Asked | None = None
+    """Of shares, the sharing."""
+    waits_for: Dataset | None = None
+    """Of shares that are made anew for each question, once it was approved: the rows that they are made of."""
 
     @property
     def bases(self) -> tuple[Dataset, ...]:
@@ -96,9 +101,19 @@ class Dataset:
         """Whether rows were forgotten."""
         return self.forgotten.is_set() or any(part.forgotten.is_set() for part in self.parts)
 
-    def made(self, facts: DatasetFacts) -> Dataset:
-        """A dataset made of the rows of this one: what may be revealed of it, the same policy says."""
-        return Dataset(self.engine, facts, holders=self.holders.join(), answered=self.answered)
+    def made(self, sharing: Sharing, *, waits: bool = False) -> Dataset:
+        """The shares that a sharing makes of the rows of this one: what may be revealed of them, the same policy says.
+        waits: they are made later. Errors: those of `secret_rows`.
+        """
+        facts = secret_rows(sharing, self.facts)
+        return Dataset(
+            self.engine,
+            facts,
+            holders=self.holders.join(),
+            answered=self.answered,
+            made_by=Asked(sharing, (self.facts,)),
+            waits_for=self if waits else None,
+        )
 
     def __post_init__(self) -> None:
         if not self.parts:

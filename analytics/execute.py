@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace as replace_fields
@@ -16,30 +14,23 @@ from analytics.batches import batches
 from analytics.dataset import Dataset, pool_of
 from analytics.progress import Progress
 from analytics.receipt import Receipt
+from analytics.sharing import NOTHING, jobs_of, lowered_of, made_anew, make, members_of, sharings
 from icm_ray.errors import IcmError, InputError
 from icm_ray.query.answer import answers
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain as explain_asked
-from icm_ray.query.expressions.casts import TARGETS
-from icm_ray.query.expressions.tree import Of, apply
-from icm_ray.query.lane_build import Members
-from icm_ray.query.lower import Lowered, lower
 from icm_ray.query.merge import Merge
 from icm_ray.query.merged_shares import rows_of_merge
-from icm_ray.query.pool import Pool, PooledRows, pooled
-from icm_ray.query.question import Asked, DatasetFacts, Question, SharedColumn, Sharing, encode_asked
+from icm_ray.query.question import Asked, Question, encode_asked
 from icm_ray.query.result_table import check_deliverable
 from icm_ray.query.row_set import Earlier, RowSet
-from icm_ray.query.rows import Rows, column_of
-from icm_ray.query.secret_rows import SecretRows
+from icm_ray.query.rows import Rows
 from icm_ray.query.selection import SelectedRows, Selection
-from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.told_rows import asked_of
 from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
-from icm_ray.runtime.orders.origins import FromQuestion
 
-__all__ = ["Part", "check", "explain", "run", "share"]
+__all__ = ["Part", "bare", "check", "explain", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +49,25 @@ class Part:
     def datasets(self) -> tuple[Dataset, ...]:
         """Those that are asked."""
         return (self.dataset,) if self.merge is None else (self.dataset, self.merge[1])
+
+    def named(self) -> Part:
+        """The same, in the names of its datasets."""
+        name, selection, merge = self.dataset.facts.name, self.selection, self.merge
+        if merge is not None:
+            joined, other = merge
+            left = replace_fields(joined.left, dataset=name)
+            joined = replace_fields(joined, left=left, right=replace_fields(joined.right, dataset=other.facts.name))
+            name, merge = joined.name, (joined, other)
+        elif selection is not None:
+            selection = replace_fields(selection, dataset=name)
+            name = selection.name
+        statistic = replace_fields(self.statistic, dataset=name)
+        return replace(self, statistic=statistic, selection=selection, merge=merge)
+
+    def of(self, known: Mapping[str, Dataset]) -> Part:
+        """The same, asked of others. known: the datasets in the place of this one's, by the names of these."""
+        merge = None if self.merge is None else (self.merge[0], known[self.merge[1].facts.name])
+        return replace(self, dataset=known[self.dataset.facts.name], merge=merge).named()
 
     @property
     def rows(self) -> Rows:
@@ -96,7 +106,7 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
         told = {name: own for name in guarded if (own := asked_of(asked, name))}
         earlier = tuple(Earlier(name, _earlier(engine, guarded[name], own)) for name, own in told.items())
         asked = Asked(replace_fields(question, earlier=earlier), asked.facts)
-    check_disclosure(asked, _members(engine))
+    check_disclosure(asked, members_of(engine))
     if not engine.hears(question.to):
         check_deliverable(asked)
         if len(batches(parts)) > 1:
@@ -107,19 +117,55 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
 def explain(parts: Sequence[Part], to: str | None) -> str:
     """What `run` opens and to whom, public sizes, cost and error bounds. Errors: those that are raised beforehand."""
     engine, asked = check(parts, to)
-    return explain_asked(asked, _lowered(engine, asked), engine.settings)
+    return explain_asked(asked, lowered_of(engine, asked), engine.settings)
 
 
 def run(parts: Sequence[Part], to: str | None) -> list[Any]:
     """The results, in order; of those that are found in several questions, the first is asked with all others. What is
-    for another organisation, a receipt stands for.
+    for another organisation, a receipt stands for. Shares that wait for approvals are made for these questions alone.
 
     Errors: those of `check` and of lowering before anything is shared; those of owners' workers; `FaultError` in the
     middle.
     """
+    waiting = [base for base in _bases(parts).values() if base.waits_for is not None]
+    if not waiting:
+        return _found(parts, to, {})
+    with ExitStack() as made:
+        fresh = {base.facts.name: made_anew(base, made) for base in waiting}
+        parts = [part.of(_with(part, fresh)) for part in parts]
+        _, asked = check(parts, to)
+        shared = sharings(asked, _bases(parts))
+        purpose = replace_fields(NOTHING, shared=tuple(shared.values()), purpose=encode_asked(bare(asked)))
+        for dataset in fresh.values():
+            make(dataset, purpose)
+        return _found(parts, to, shared)
+
+
+def _with(part: Part, fresh: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """The datasets of a part, those of others in the place of those that wait."""
+    found: dict[str, Dataset] = {}
+    for dataset in part.datasets:
+        bases = [fresh.get(base.facts.name, base) for base in dataset.bases]
+        found[dataset.facts.name] = pool_of(bases) if dataset.parts else bases[0]
+    return found
+
+
+def _bases(parts: Sequence[Part]) -> dict[str, Dataset]:
+    """The datasets that workers know, by name."""
+    return {base.facts.name: base for part in parts for dataset in part.datasets for base in dataset.bases}
+
+
+def bare(asked: Asked) -> Asked:
+    """Without what a ledger has of earlier questions, which an approval does not depend on."""
+    what = asked.what
+    return Asked(replace_fields(what, earlier=(), texts=()), asked.facts) if isinstance(what, Question) else asked
+
+
+def _found(parts: Sequence[Part], to: str | None, shared: Mapping[str, bytes]) -> list[Any]:
+    """As `run`. shared: what made shares that wait for approvals, and what is asked about beside them."""
     engine = parts[0].dataset.engine if parts else None
     if engine is not None and not engine.hears(to or engine.recipient):
-        return _answers(parts, to)
+        return _answers(parts, to, shared or sharings(check(parts, to)[1], _bases(parts)))
     results: list[Any] = [None] * len(parts)
     going = dict(enumerate(parts))
     while True:
@@ -129,7 +175,7 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
         if len(found := batches(together)) > 1:
             check(together, to)  # what one part is refused for, no other is asked for
         for batch in found:
-            answered += _answers([together[place] for place in batch], to)
+            answered += _answers([together[place] for place in batch], to, shared)
         for (place, part), answer in zip(asked.items(), answered, strict=True):
             further, results[place] = part.statistic.follow(answer, part.rows)
             if further is not None:
@@ -138,19 +184,21 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
             return results
 
 
-def _answers(parts: Sequence[Part], to: str | None) -> list[Any]:
+def _answers(parts: Sequence[Part], to: str | None, shared: Mapping[str, bytes]) -> list[Any]:
     """What one question answers. Errors: those of `run`."""
     datasets = [dataset for part in parts for dataset in part.datasets]
     guarded = {id(base.answered): base for dataset in datasets for base in dataset.guarded}
     if not guarded:
-        return _run(parts, *check(parts, to))
+        return _run(parts, *check(parts, to), shared)
     with ExitStack() as locks:  # one question at a time: the next one names this one's row sets
         for number in sorted(guarded):
             locks.enter_context(guarded[number].answered.lock)
-        return among_others(lambda: _answers_under_policies(parts, to, guarded))
+        return among_others(lambda: _answers_under_policies(parts, to, guarded, shared))
 
 
-def _answers_under_policies(parts: Sequence[Part], to: str | None, guarded: Mapping[int, Dataset]) -> list[Any]:
+def _answers_under_policies(
+    parts: Sequence[Part], to: str | None, guarded: Mapping[int, Dataset], shared: Mapping[str, bytes]
+) -> list[Any]:
     """The same, of datasets with a policy, whose locks are held. Errors: `LedgerChanged`, too."""
     engine, asked = check(parts, to)
     answered = guarded[min(guarded)].answered
@@ -158,7 +206,7 @@ def _answers_under_policies(parts: Sequence[Part], to: str | None, guarded: Mapp
     if (results := answered.result(same)) is not None:
         return results
     try:
-        results = _run(parts, engine, asked)
+        results = _run(parts, engine, asked, shared)
     except BaseException:
         for dataset in guarded.values():
             dataset.answered.stale = True
@@ -181,15 +229,16 @@ def _earlier(engine: Engine, dataset: Dataset, own: tuple[RowSet, ...]) -> tuple
     return answered.stated(own)
 
 
-def _run(parts: Sequence[Part], engine: Engine, asked: Asked) -> list[Any]:
-    lowered = _lowered(engine, asked)
+def _run(parts: Sequence[Part], engine: Engine, asked: Asked, shared: Mapping[str, bytes]) -> list[Any]:
+    lowered = lowered_of(engine, asked)
     elsewhere = "" if not isinstance(asked.what, Question) or engine.hears(asked.what.to) else asked.what.to
     if lowered.last is None:
         if elsewhere:
             raise InputError(f"{parts[0].statistic.title}: it is public, and opened for nobody")
         return answers(asked, lowered, {})
     away = "" if engine.mock else elsewhere  # mock results are nobody's: they go nowhere
-    *first, last = [replace(job, elsewhere=away) for job in _jobs(asked, lowered)]
+    made = replace_fields(NOTHING, shared=tuple(shared[one.name] for one in asked.facts if one.name in shared))
+    *first, last = [replace(job, elsewhere=away) for job in jobs_of(asked, lowered, made)]
     if not first:
         (opened,) = engine.execute([last])
     else:
@@ -198,86 +247,6 @@ def _run(parts: Sequence[Part], engine: Engine, asked: Asked) -> list[Any]:
     if elsewhere:
         return [Receipt(elsewhere, opened.delivered)] * len(parts)
     return answers(asked, lowered, opened.results)
-
-
-def share(dataset: Dataset, columns: tuple[SharedColumn, ...], where: Of | None = None) -> Dataset:
-    """Columns of all rows as shares, zeros in those that are not meant: one job for each partition, kept by the
-    parties of its lane.
-
-    Errors: `ColumnError` for columns without numbers and `BoundError` for bounds that do not fit, before anything is
-    shared; `BoundError` and `NullError` of the owner's worker.
-    """
-    engine, config, whole = dataset.engine, dataset.engine.config, dataset.facts
-    if dataset.gone:
-        raise InputError("the frame's rows were forgotten; read them again")
-    most = max(count for table in whole.tables for count in table.rows) if isinstance(whole, PooledRows) else 0
-    sharings = [
-        Sharing(
-            part.facts.name,
-            engine.new_name("shares"),
-            tuple(_of_part(column, part.facts, whole, config.default_bound) for column in columns),
-            config.fraction_bits,
-            config.default_bound,
-            where,
-            most,
-        )
-        for part in dataset.bases
-    ]
-    made = [secret_rows(sharing, part.facts) for sharing, part in zip(sharings, dataset.bases, strict=True)]
-    if dataset.parts:
-        pooled(Pool(tuple(facts.name for facts in made)), made)  # refuses what cannot be, before any is shared
-    shares = [_share(*of_part) for of_part in zip(dataset.bases, sharings, made, strict=True)]
-    return pool_of(shares) if dataset.parts else shares[0]
-
-
-def _of_part(column: SharedColumn, part: DatasetFacts, whole: DatasetFacts, default: int) -> SharedColumn:
-    """A column of one dataset as it is of all of a pool. default: log2 of the largest magnitude of floats."""
-    if not isinstance(whole, PooledRows):
-        return column
-    of, kind = column.of, column_of(whole, column.of).kind
-    stated = [dict(facts.log2_bounds).get(str(of)) for facts in whole.parts]
-    bounds = [default if bound is None else bound for bound in stated]
-    if column_of(part, of).kind != kind and kind in TARGETS:
-        of = apply("cast", (of,), (kind,))
-    alike = kind == "float" and any(bound is not None for bound in stated)
-    return replace_fields(column, of=of, log2_bound=max(bounds) if alike else None)
-
-
-def _share(dataset: Dataset, sharing: Sharing, facts: SecretRows) -> Dataset:
-    engine, config = dataset.engine, dataset.engine.config
-    asked = Asked(sharing, (dataset.facts,))
-    shares = dataset.made(facts)
-    jobs = _jobs(asked, _lowered(engine, asked))
-    for info, encoding in zip(facts.columns, facts.encodings, strict=True):
-        if loss := encoding.loss(config.fraction_bits):
-            warnings.warn(f"column {info.name!r}: {loss}", UserWarning, stacklevel=4)
-    rows = [partition.rows for partition in facts.partitions]
-    with Progress("sharing", len(jobs), "partitions", sum(rows)) as steps:
-        told = [replace(job, done=partial(steps.done, count)) for job, count in zip(jobs, rows, strict=True)]
-        try:
-            engine.execute(told)
-        except BaseException:
-            with suppress(IcmError):  # the first cause is the one to report
-                shares.forget()
-            raise
-    return shares
-
-
-def _members(engine: Engine) -> Members:
-    return Members(engine.parties, engine.owners)
-
-
-def _lowered(engine: Engine, asked: Asked) -> Lowered:
-    return lower(asked, _members(engine))
-
-
-def _jobs(asked: Asked, lowered: Lowered) -> list[LaneJob]:
-    """The programs as jobs: each says what it follows from, for the workers to derive it themselves."""
-    payload = encode_asked(asked)
-    return [
-        LaneJob(part.lane, part.program, part.partition, part.tasks, origin=FromQuestion(payload, stage))
-        for stage, part in enumerate(lowered.programs)
-    ]
 
 
 def _over_lanes(

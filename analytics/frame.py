@@ -9,7 +9,6 @@ from typing import Any, Self, overload
 from analytics.column import SecureColumn
 from analytics.dataset import Dataset
 from analytics.describing import DescribedFrame
-from analytics.execute import share
 from analytics.frame_elementwise import FrameElementwise
 from analytics.frame_statistics import FrameStatistics
 from analytics.group_keys import TEXT
@@ -19,6 +18,7 @@ from analytics.no_arrays import NoArrays
 from analytics.public_values import plain
 from analytics.query import Query
 from analytics.shaping import Shaping
+from analytics.sharing import share
 from analytics.sorting import SortsFrame
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
@@ -245,6 +245,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
         make room. Text is shared as the place of each value among public ones. Where a
         value may be missing, a bit that says so is shared beside it. Columns that are computed, and the condition that
         chooses rows, are computed by the owners before: rows that are not meant stay, as zeros beside a bit.
+        Where people of other organisations approve each question, rows are shared for one at a time, when it is asked.
 
         Args:
             domain: By the name of a text column all values that it may have: public.

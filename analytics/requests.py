@@ -10,8 +10,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from analytics.dataset import Dataset, pool_of
-from analytics.execute import Part, check, run
+from analytics.execute import Part, bare, check, run
 from analytics.receipt import Receipt
+from analytics.sharing import lowered_of, sharings
 from icm_ray.errors import InputError, InstanceError, PolicyError, ProgramError
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.jobs import Job
@@ -19,7 +20,7 @@ from icm_ray.instance.messages import AskJob, SubmitJob
 from icm_ray.instance.request import MOST_LETTERS
 from icm_ray.instance.user_link import UserLink
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.question import Asked, Question, decode_asked, encode_asked
+from icm_ray.query.question import Question, Sharing, decode_asked, encode_asked
 from icm_ray.runtime.driver.engine import Engine
 
 __all__ = ["Requested", "again", "request", "submitted"]
@@ -109,18 +110,21 @@ def request(
         raise InputError(f"{title} is asked of mock rows: ask the same of the frame that mock() was taken of")
     engine = _organisations(session, reason)
     _, asked = check(parts, to)
-    if not all(isinstance(facts, OwnerRows) for facts in asked.facts):
-        raise InputError("rows that were shared cannot be requested: request a question about the owners' rows")
+    lowered_of(session, asked)  # refuses what nobody could be shown
+    bases = {base.facts.name: base for part in parts for dataset in part.datasets for base in dataset.bases}
+    made_by = [base.made_by for base in bases.values() if base.made_by is not None]
     datasets = {
         facts.name: (owner, public.name)
-        for facts in asked.facts
+        for one in (asked, *made_by)
+        for facts in one.facts
         if isinstance(facts, OwnerRows)
         for table in facts.tables
         for owner, public in [engine.held[table.name]]
     }
-    first, follows = encode_asked(_bare(asked)), encode_asked(_bare(check(then, to)[1])) if then else b""
+    first, follows = encode_asked(bare(asked)), encode_asked(bare(check(then, to)[1])) if then else b""
+    shared = tuple(sharings(asked, bases).values())
     title = title[:MOST_LETTERS]
-    job = Job("0" * 16, title, first, datasets, session.parties, reason, whole, follows=follows)
+    job = Job("0" * 16, title, first, datasets, session.parties, reason, whole, follows=follows, shared=shared)
     return submitted(session, job, ask)
 
 
@@ -143,12 +147,6 @@ def _organisations(session: Engine, reason: str) -> OrganisationEngine:
     return session
 
 
-def _bare(asked: Asked) -> Asked:
-    """Without what a ledger has of earlier questions, which an approval does not depend on."""
-    what = asked.what
-    return Asked(replace(what, earlier=(), texts=()), asked.facts) if isinstance(what, Question) else asked
-
-
 def _parts_of(job: Job, datasets: Mapping[str, Dataset]) -> list[Part]:
     """The parts of a job's question, asked of the same datasets in another session. datasets: by the name in it.
 
@@ -157,7 +155,7 @@ def _parts_of(job: Job, datasets: Mapping[str, Dataset]) -> list[Part]:
     asked = decode_asked(job.question)
     if not isinstance(what := asked.what, Question):
         raise ProgramError(f"job {job.id} is no question")
-    known = dict(datasets)
+    known = {**datasets, **_shares_of(job, datasets)}
     for pool in what.pools:
         known[pool.name] = pool_of([known[name] for name in pool.datasets])
     selections = {one.name: one for one in what.selections}
@@ -166,17 +164,29 @@ def _parts_of(job: Job, datasets: Mapping[str, Dataset]) -> list[Part]:
     for statistic in what.statistics:
         name = statistic.dataset
         if name in merges:
-            sides = merges[name].left, merges[name].right
-            left, right = (replace(side, dataset=known[side.dataset].facts.name) for side in sides)
-            merge = replace(merges[name], left=left, right=right)
-            one, other = (known[side.dataset] for side in sides)
-            found.append(Part(one, replace(statistic, dataset=merge.name), None, (merge, other)))
+            left, right = (known[side.dataset] for side in (merges[name].left, merges[name].right))
+            found.append(Part(left, statistic, None, (merges[name], right)).named())
         elif name in selections:
-            dataset = known[selections[name].dataset]
-            selection = replace(selections[name], dataset=dataset.facts.name)
-            found.append(Part(dataset, replace(statistic, dataset=selection.name), selection))
+            found.append(Part(known[selections[name].dataset], statistic, selections[name]).named())
         else:
-            found.append(Part(known[name], replace(statistic, dataset=known[name].facts.name)))
+            found.append(Part(known[name], statistic).named())
+    return found
+
+
+def _shares_of(job: Job, datasets: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """By the names that shares have in a job's question, those that wait for it to be asked. datasets: whose rows they
+    are made of, by name. Errors: `ProgramError` for a damaged job, those of `secret_rows`.
+    """
+    made_by = [what for one in job.shared if isinstance(what := decode_asked(one).what, Sharing)]
+    found: dict[str, Dataset] = {}
+    for what in made_by:
+        source = datasets[what.dataset]
+        alike = [datasets[one.dataset].facts for one in made_by if one.most == what.most]
+        counts = [n for facts in alike if isinstance(facts, OwnerRows) for table in facts.tables for n in table.rows]
+        most = max(counts, default=0) if what.most else 0
+        into = source.engine.new_name("shares")
+        sharing = replace(what, dataset=source.facts.name, into=into, most=most)
+        found[what.into] = source.made(sharing, waits=True)
     return found
 
 

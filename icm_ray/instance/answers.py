@@ -155,7 +155,10 @@ class Answers:
         raise InstanceError(f"{self.name} answers that to its own users alone")
 
     def _offers(self, asker: str) -> Datasets:
-        return Datasets(tuple(self._public(item) for item in self._offered(asker)), self._models.pictures(asker))
+        offered = tuple(
+            replace(self._public(item), waits=asker not in (self.name, *item.standing)) for item in self._offered(asker)
+        )
+        return Datasets(offered, self._models.pictures(asker))
 
     def _offered(self, asker: str) -> list[HeldDataset]:
         held = self._catalogue.datasets.values()
@@ -187,7 +190,8 @@ class Answers:
         if all(_stands(one, asker, recipient(call.question, self.name), self.name) for one in held.values()):
             return None
         versions = {name: one.as_offered for name, one in held.items()}
-        question = canonical(call.question, self.name, call.names, call.parties, versions, call.follows)
+        what = call.parties, versions, call.follows, call.shared
+        question = canonical(call.question, self.name, call.names, *what)
         if asker not in call.parties or self.name not in call.parties:
             raise PolicyError(f"{self.name} refuses: {asker} and {self.name} both take part", party=self.name)
         stated = question.facts_of(self.name)

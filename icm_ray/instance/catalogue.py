@@ -25,7 +25,8 @@ Rows = ParquetSource | CsvSource
 
 class PublicDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What peers see of a dataset. columns: names and kinds. policy: in force, whoever asks. rows: how many. mock: what
-    to try questions on first; without any it is written as it was before there were mock rows.
+    to try questions on first; without any it is written as it was before there were mock rows. waits: whether a person
+    approves what the peer who sees this asks.
     """
 
     name: Name
@@ -33,6 +34,7 @@ class PublicDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     rows: int
     policy: Policy
     mock: MockRows | None = None
+    waits: bool = False
 
 
 class HeldDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -123,3 +123,7 @@ class OrganisationEngine(LaneEngine):
     def hears(self, recipient: str) -> bool:
         """What is for this organisation."""
         return recipient in {self._own.name, DRIVER}
+
+    def waits(self, table: str) -> bool:
+        """As the owner's catalogue said when the table was opened."""
+        return table in self.held and self.held[table][1].waits

@@ -36,7 +36,7 @@ Bytes = Annotated[bytes, msgspec.Meta(max_length=LARGEST)]
 class RequestApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """A question that the caller would ask. job: the caller's name for it. names: by the name of a dataset in it, that
     of the catalogue. parties: whose workers would take part. follows: what it would ask then, in the groups that this
-    opens. The same job again is the same request.
+    opens. shared: the sharings that make the shares that it is about. The same job again is the same request.
 
     kind: of a prediction the question is an `icm_ray.instance.prediction_form.AskedPrediction`, with the names of what
     is the catalogue's: "model", "pictures".
@@ -49,6 +49,7 @@ class RequestApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
     reason: Reason
     follows: Bytes = b""
     kind: Origin = "question"
+    shared: tuple[Bytes, ...] = ()
 
 
 class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -82,7 +83,7 @@ class OwnerState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """id: 16 hexadecimal digits. title: what is asked, in words. question, parties, follows, kind: as in
+    """id: 16 hexadecimal digits. title: what is asked, in words. question, parties, follows, kind, shared: as in
     `RequestApproval`.
     datasets: by the name of a dataset in it, owner and name in the owner's catalogue. whole: whether the result is that
     of its only statistic.
@@ -99,6 +100,7 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     owners: tuple[OwnerState, ...] = ()
     follows: Bytes = b""
     kind: Origin = "question"
+    shared: tuple[Bytes, ...] = ()
 
     @property
     def state(self) -> State:
@@ -194,7 +196,8 @@ class Outbox:
         names = {name: dataset for name, (owner, dataset) in job.datasets.items() if owner == one.owner}
         call: RequestApproval | AskRequest = AskRequest(job.id, one.number)
         if one.state == "queued" or one.left < 0:  # what stands open has no number
-            call = RequestApproval(job.id, job.question, names, job.parties, job.reason, job.follows, job.kind)
+            what = job.parties, job.reason, job.follows, job.kind, job.shared
+            call = RequestApproval(job.id, job.question, names, *what)
         try:
             found = self._ask(one.owner, call, _PATIENCE)
         except FaultError:

@@ -98,6 +98,8 @@ def _part(question: Canonical, approved: Canonical, names: Iterable[str]) -> Par
     """Which part of what is asked first."""
     if (question.versions, question.parties) != (approved.versions, approved.parties):
         return None
+    if _bytes(question.sharings) != _bytes(approved.sharings):
+        return None
     found = filled(question, approved, names)
     if found is None:
         return None

@@ -194,9 +194,9 @@ class Requests:
             write(self._path(number), found, _WHAT)
             return found
 
-    def use(self, asker: str, question: Form) -> Request:
+    def use(self, asker: str, question: Form, number: int = 0) -> Request:
         """Count one use of an approval of this question of this peer, or of one that it is a part of: on the disk when
-        this returns. What was decided of exactly this question comes first.
+        this returns. What was decided of exactly this question comes first. number: of the only one that will do.
 
         Errors: `PolicyError` where there is none that can be used, `InstanceError`.
         """
@@ -204,10 +204,11 @@ class Requests:
             now = self._clock()
             numbers, digest = self._numbers(), question.digest
             own = same = self._where(numbers, lambda facts: (facts.asker, facts.digest) == (asker, digest))
-            found = next((one for one in same if one.left(now)), None)
+            found = next((one for one in same if one.left(now) and number in (0, one.number)), None)
             if found is None and not any(one.state == "denied" for one in same):
                 own = self._where(numbers, lambda facts: facts.asker == asker)
-                found = next((one for one in own if one.left(now) and one.covers(question)), None)
+                usable = (one for one in own if one.left(now) and number in (0, one.number))
+                found = next((one for one in usable if one.covers(question)), None)
             if found is None:
                 raise PolicyError(_why(same or [one for one in own if one.part(question) is not None], now, question))
             used = replace(found, used=found.used + 1)

@@ -287,11 +287,11 @@ def test_a_step_that_claims_other_digits_tells_no_more_than_the_result():
 
 
 def _digit(engine, asked, members):
-    from analytics.execute import _jobs
+    from analytics.sharing import NOTHING, jobs_of
     from icm_ray.query.answer import answers
 
     lowered = lower(asked, members)
-    (job,) = _jobs(asked, lowered)
+    (job,) = jobs_of(asked, lowered, NOTHING)
     (execution,) = engine.execute([job])
     return answers(asked, lowered, execution.results)[0].digits
 

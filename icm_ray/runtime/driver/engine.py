@@ -147,6 +147,9 @@ class Engine(Protocol):
     def hears(self, recipient: str) -> bool:
         """Whether results for a recipient come to this process; those of others go to their own organisation."""
 
+    def waits(self, table: str) -> bool:
+        """Whether a person of another organisation approves each question about the rows of a table."""
+
     @property
     def usable_lanes(self) -> tuple[int, ...]:
         """The lanes that live: one that lost a worker takes no more part, the others go on."""

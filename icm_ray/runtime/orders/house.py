@@ -141,6 +141,7 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     names: by the name of a dataset in the question, that of the catalogue. parties: of the lane, in order. session,
     lane, stage: which job it is; a run of a question has each of them once. to: whom results are for; "": the asker.
     back: the job that was allowed, and counted, did not begin.
+    shared, purpose: as in `icm_ray.runtime.orders.origins.FromQuestion`; names and datasets have theirs, too.
     """
 
     kind: Origin
@@ -153,6 +154,8 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     stage: int = 0
     to: Name = ""
     back: bool = False
+    shared: tuple[bytes, ...] = ()
+    purpose: bytes = b""
 
 
 class ExpectResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

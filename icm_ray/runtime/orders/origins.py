@@ -12,10 +12,16 @@ __all__ = ["Free", "FromPrediction", "FromQuestion", "Origin"]
 
 
 class FromQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="question"):
-    """Program number `stage` of what is asked (`icm_ray.query.question.encode_asked`)."""
+    """Program number `stage` of what is asked (`icm_ray.query.question.encode_asked`).
+
+    For organisations whose people approve: purpose: of a sharing, the question that it is for. shared: the sharings
+    that make all shares that this question, or the one that is asked, is about.
+    """
 
     asked: bytes
     stage: Natural
+    shared: tuple[bytes, ...] = ()
+    purpose: bytes = b""
 
 
 class FromPrediction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="prediction"):

@@ -13,7 +13,7 @@ from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.query.held import HeldImageSource
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.question import Asked, Question
+from icm_ray.query.question import Asked, Question, decode_asked
 from icm_ray.query.tasks import Given, HeldSource, InputTask, PushedSource, Source, TableInfo
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.lane_plan import Member
@@ -108,8 +108,13 @@ class Guard:
         if not self._house.mine and any(isinstance(task, Given) for task in tasks.values()):
             raise self._refusal("what it brings is its own, and not the asker's to state")
         if isinstance(job.origin, FromQuestion) and asked is not None:
-            to = asked.what.to if isinstance(asked.what, Question) else ""
-            self._house.may("question", job.origin.asked, self._datasets(asked, policies), job.origin.stage, to)
+            origin = job.origin
+            purpose, shared = _meant(origin, asked)
+            to = purpose.what.to if isinstance(purpose.what, Question) else ""
+            names: dict[str, str] = {}
+            for one in (asked, purpose, *shared):
+                names |= self._datasets(one, policies)
+            self._house.may("question", origin.asked, names, origin.stage, to, origin.shared, origin.purpose)
         elif isinstance(job.origin, FromPrediction):
             self._house.may("prediction", job.origin.asked, {})  # `models` checks what it takes of this member
         else:
@@ -150,3 +155,9 @@ class Guard:
 
     def _refusal(self, reason: str) -> PolicyError:
         return PolicyError(f"{self._name} refuses: {reason}", party=self._name)
+
+
+def _meant(origin: FromQuestion, asked: Asked) -> tuple[Asked, list[Asked]]:
+    """The question that a job is for, and the sharings of what that is about. Errors: `ProgramError`."""
+    purpose = decode_asked(origin.purpose) if origin.purpose else asked
+    return purpose, [decode_asked(one) for one in origin.shared]

@@ -183,15 +183,25 @@ class House:
             raise ProgramError(f"{self._name}'s instance has not taken a result")
         return found.number
 
-    def may(self, kind: Origin, asked: bytes, names: Mapping[str, str], stage: int = 0, to: str = "") -> None:
+    def may(
+        self,
+        kind: Origin,
+        asked: bytes,
+        names: Mapping[str, str],
+        stage: int = 0,
+        to: str = "",
+        shared: tuple[bytes, ...] = (),
+        purpose: bytes = b"",
+    ) -> None:
         """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so, unless
         each time counts. names: by the name of a dataset in what is asked, that of the catalogue whose rows it reads.
-        to: whom results are for; "": the asker.
+        to: whom results are for; "": the asker. shared, purpose: as in `FromQuestion`.
         """
         if (kind, asked) == self._allowed:
             return
         datasets = tuple(sorted(set(names.values())))
-        call = MayRun(kind, asked, datasets, dict(names), self._parties, self._session, self._lane, stage, to)
+        place = self._session, self._lane, stage
+        call = MayRun(kind, asked, datasets, dict(names), self._parties, *place, to, shared=shared, purpose=purpose)
         answer = self._ask(call)
         if isinstance(answer, Allowed) and answer.counted:
             self._counted = call

@@ -9,7 +9,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
-from icm_ray.errors import Desynchronised, IcmError
+from icm_ray.errors import Desynchronised, IcmError, InstanceError, PeerLost
 from icm_ray.instance.messages import (
     Answer,
     Done,
@@ -86,9 +86,18 @@ class PeerHandle:
             mine = self._link.call(VouchForDriver(plan.session, plan.lane, plan.driver))
             if not isinstance(mine, Started):
                 raise Desynchronised("the own instance vouches for nobody", party=self.name)
-            return self._say(JoinLane(plan, (*self._vouchers.values(), mine.voucher))).result()
+            answer = self._say(JoinLane(plan, (*self._vouchers.values(), mine.voucher))).result()
+            if isinstance(answer, Failed) and isinstance(refusal := answer.error(), InstanceError):
+                self._check_there(refusal)
+            return answer
 
         return _Answer(self._pool.submit(joined), lambda _: None)
+
+    def _check_there(self, refusal: InstanceError) -> None:
+        """Raise `PeerLost` where an instance refuses since it has no such worker any more: it began anew meanwhile."""
+        found = self._say(HasEnded(self._session, self._lane)).result()
+        if isinstance(found, Done) and found.said:
+            raise PeerLost(f"{self._organisation}: {found.said}: {refusal.message}", party=self.name, step="join")
 
     def lost(self) -> str:
         if self._link.gone:

@@ -30,7 +30,7 @@ LOADED = 20.0
 ends after that.
 """
 ENDING = 20.0
-QUICK = EngineConfig(heartbeat=0.5, silence=SILENCE, lease=6.0)
+QUICK = EngineConfig(heartbeat=0.5, silence=SILENCE, lease=6.0, start_timeout=15.0)
 NAMES = ("alice", "bob", "carol")
 ROWS = rows(7, 20_000)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -65,6 +66,7 @@ class ProcessHandle:
     ) -> None:
         self.name, self._threads = name, threads
         self.pipe, theirs = Pipe()
+        self._closing = threading.Lock()  # several threads may see that it has ended
         environment = dict(os.environ) | dict.fromkeys(_THREADS, str(threads))
         paths = [str(_ROOT), *filter(None, [environment.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
@@ -123,7 +125,8 @@ class ProcessHandle:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             return False
-        self.pipe.close()
+        with self._closing:
+            self.pipe.close()
         return True
 
 

@@ -214,7 +214,7 @@ class Connection:
     def _model(self, owner: str, offer: OfferedModel) -> PeerModel:
         from analytics.nn.peer_model import PeerModel  # torch, for those who have models alone
 
-        return PeerModel(owner, offer, self.name, self._engine)
+        return PeerModel(owner, offer, self.name, self._engine, self._check)
 
     def _check(self, name: str) -> None:
         if name != self.name and name not in self.peers:

@@ -66,6 +66,7 @@ class PeerModel(StaysHere):
         offer: What its instance says of it.
         name: The own organisation.
         engine: Lanes with these organisations.
+        check: Raises `OwnerError` for an organisation that is not approved here.
 
     Attributes:
         owner (str): The organisation whose model it is.
@@ -75,10 +76,17 @@ class PeerModel(StaysHere):
         graph (str): A digest of all that is public of it, which owners of pictures agree to.
     """
 
-    def __init__(self, owner: str, offer: OfferedModel, name: str, engine: Callable[[tuple[str, ...]], Engine]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        offer: OfferedModel,
+        name: str,
+        engine: Callable[[tuple[str, ...]], Engine],
+        check: Callable[[str], None],
+    ) -> None:
         self.owner, self.name, self.outputs, self.graph = owner, offer.name, offer.outputs, offer.graph
         self.input_shape = offer.model.graph.input_shape
-        self._offer, self._own, self._engine = offer, name, engine
+        self._offer, self._own, self._engine, self._check = offer, name, engine, check
         mean, std = (_channels(part, self.input_shape) for part in (offer.mean, offer.std))
         self._intake = Intake(offer.scale, mean, std, offer.whole)
         self._loaded: dict[tuple[str, ...], tuple[Engine, LoadedWeights]] = {}
@@ -196,6 +204,8 @@ class PeerModel(StaysHere):
         """None: what a prediction on mock pictures is explained by."""
         parties = (self._own, *sorted({self.owner, images, *beside} - {self._own}))
         if parties not in self._mocks:
+            for other in beside:
+                self._check(other)
             engine = MockEngine(parties, self._own, from_environment())
             weights = _InCatalogue(self._offer.model, self.name)
             self._mocks[parties] = LoadedWeights(engine, weights, self.owner, Quota(None, parties, 1))

@@ -176,7 +176,7 @@ def test_predictions_on_mock_pictures_are_invented_and_ask_nobody(offered_mock, 
     assert np.concatenate(batches).tolist() == found.tolist()
     assert [len(batch) for batch in batches] == [32, 8]
     assert prediction.explain().startswith("of mock rows: nobody is asked")
-    with pytest.raises(icm.OwnerError, match="not in the session"):
+    with pytest.raises(icm.OwnerError, match="'mallory' is not approved here"):
         prediction.reveal(to="mallory")
     with pytest.raises(icm.PolicyError, match="its model 'skin' says label, and no logits"):
         model.predict(tried.mock(), output="logits").reveal()
@@ -289,7 +289,7 @@ def test_predictions_take_weights_that_were_loaded_and_outputs_that_are_allowed(
     for output, more in (("logits", {}), ("probabilities", {}), ("top_k", {"k": 2}), ("above", {"threshold": 0.5})):
         with pytest.raises(icm.PolicyError, match=f"says label, and no {output}"):
             lie.predicts(output, given={"bob": {IMAGES: ring()}}, **more)
-    with pytest.raises(icm.PolicyError, match="results go to whoever asks"):
+    with pytest.raises(icm.PolicyError, match="results for alice have a name of their run"):
         lie.predicts(to="alice", given={"bob": {IMAGES: ring()}})
     with pytest.raises(icm.PolicyError):  # another's images
         lie.predicts(images="alice", given={"alice": {IMAGES: ring()}})
@@ -303,7 +303,7 @@ def test_predictions_take_weights_that_were_loaded_and_outputs_that_are_allowed(
 
 def test_pictures_are_their_owners_to_name(skin, alice, images):
     model = alice.model("skin")
-    loaded = model._weights("bob")
+    loaded = model._weights("bob", ())
     engine = loaded.session
 
     def tell(source):
@@ -339,7 +339,7 @@ def test_pictures_are_their_owners_to_name(skin, alice, images):
 
 def test_no_model_is_asked_about_rows_that_a_policy_guards(skin, alice):
     """... nor as pictures by their name, nor once they are open as a table, before and after a question about them."""
-    engine = alice.model("skin")._weights("bob").session
+    engine = alice.model("skin")._weights("bob", ()).session
     with pytest.raises(icm.PolicyError, match="offers alice no pictures 'visits'"):
         engine.open_table("bob", HeldImageSource("visits", SHAPE))
     lie, scheme = Lie(engine, skin.model, "rows"), skin.model.scheme

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, Final
 from zipfile import BadZipFile
 
 import msgspec
@@ -26,6 +27,8 @@ from icm_ray.runtime.worker.house import House
 
 __all__ = ["ModelGuard"]
 
+_BLOCK: Final = 1 << 20
+"""Bytes of a file that are read at once."""
 _Version = tuple[str, str]  # the fingerprint of a model, and the version that keys of its weights are derived from
 
 
@@ -126,11 +129,11 @@ class ModelGuard:
             raise ProgramError(f"{self._name} has no weights to load")
         _, model, found = self._loading
         try:
-            payload = Path(found.path).read_bytes()  # once: what has that digest is what is loaded
-            if hashlib.sha256(payload).hexdigest() != found.digest:
-                raise ValueError("its bytes are others than when it was offered")
-            with np.load(BytesIO(payload), allow_pickle=False) as arrays:
-                return {name: np.ascontiguousarray(arrays[name], np.uint64) for name in names}
+            with TemporaryFile(dir=Path(found.path).parent) as own:  # a copy that nobody else can change
+                if _copied(Path(found.path), own) != found.digest:
+                    raise ValueError("its bytes are others than when it was offered")
+                with np.load(own, allow_pickle=False) as arrays:
+                    return {name: np.ascontiguousarray(arrays[name], np.uint64) for name in names}
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise SourceError(f"the weights of the model {model!r} cannot be read: {error}", path=found.path) from None
 
@@ -160,3 +163,14 @@ def _names(asked: WeightLoad) -> list[str]:
     graph = asked.model.graph
     products = [name for name in asked.model.lowered.weights if graph.loaders[name] == name]
     return products + [bias_name(name) for name in products if graph.product(name).bias_key is not None]
+
+
+def _copied(path: Path, own: BinaryIO) -> str:
+    """The digest of what was copied: the file is read once, and never held."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            own.write(block)
+    own.seek(0)
+    return digest.hexdigest()

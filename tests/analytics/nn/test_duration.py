@@ -46,12 +46,12 @@ def test_it_is_told_before_anything_is_shared(small):
 
 
 def test_a_network_that_does_not_import_has_findings_and_no_duration(lanes):
-    class Rounding(torch.nn.Module):
+    class Gamma(torch.nn.Module):
         def forward(self, x):
-            return torch.sinh(x)
+            return torch.lgamma(x)
 
-    found = SecureModel(lanes, Rounding().eval(), "alice", (torch.zeros(1, 4),)).preflight()
-    assert [finding.op for finding in found] == ["aten.sinh.default"]
+    found = SecureModel(lanes, Gamma().eval(), "alice", (torch.zeros(1, 4),)).preflight()
+    assert [finding.op for finding in found] == ["aten.lgamma.default"]
     assert math.isnan(found.seconds)
 
 

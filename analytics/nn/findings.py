@@ -30,6 +30,11 @@ class Finding:
 
 _RANDOM = "dropout is on although the network is in eval mode; pass training=self.training"
 
+_SHAPED = "the shape of its result depends on private values; torch.where(mask, x, 0) keeps it"
+_DECOMPOSED = (
+    "matrices of activations are not inverted or decomposed; do it with constants, or with the revealed result"
+)
+_COMPLEX = "complex numbers are not supported; a Fourier transform is a product with constant cosines and sines"
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
         "_native_batch_norm_legit": (
@@ -38,6 +43,12 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         ),
         "cond": "a branch on private values is not supported",
         "slice_scatter": "writing into a part of a tensor is not supported; build it with torch.cat or F.pad",
+        **dict.fromkeys(("nonzero", "nonzero_numpy", "argwhere", "masked_select", "_unique2", "unique_dim"), _SHAPED),
+        **dict.fromkeys(
+            ("view_as_complex", "complex", "polar", "_fft_r2c", "_fft_c2c", "fft_rfft", "fft_fft"), _COMPLEX
+        ),
+        **dict.fromkeys(("linalg_det", "linalg_inv", "linalg_solve", "linalg_qr", "linalg_svd"), _DECOMPOSED),
+        **dict.fromkeys(("linalg_svdvals", "linalg_cholesky", "linalg_eigh", "matrix_exp", "inverse"), _DECOMPOSED),
         "bernoulli": _RANDOM,
         "native_dropout": _RANDOM,
     }
@@ -48,7 +59,9 @@ def hint_for(op: str) -> str:
     """What to do about an operation, by torch's name for it ('aten.gelu.default' or 'gelu')."""
     parts = op.split(".")
     name = parts[1] if len(parts) > 1 and parts[0] == "aten" else parts[0]
-    return _HINTS.get(name, "the engine does not have it; docs/models.md lists what it has")
+    return _HINTS.get(
+        name, "the engine does not have it; write it with what docs/models.md lists, or compute it from the result"
+    )
 
 
 def unsupported(findings: Sequence[Finding]) -> UnsupportedError:

@@ -10,6 +10,7 @@ import pytest
 
 from icm_ray.errors import BoundError, ProgramError, ShapeError
 from icm_ray.functions.activations import erf, exp_negative, gelu, sigmoid, softplus, tanh
+from icm_ray.functions.arctangent import arctangent
 from icm_ray.functions.reciprocal import logarithm, reciprocal, rsqrt
 from icm_ray.functions.row_functions import layer_norm, log_softmax, softmax
 from icm_ray.functions.waves import cosine, sine
@@ -97,6 +98,14 @@ def test_sine_and_cosine_of_many_turns(f, width):
     for function, plain in ((sine, np.sin), (cosine, np.cos)):
         y, bound = computed(function, x, f, width)
         assert np.max(np.abs(y - plain(x))) <= bound <= 1e-4 + 2.0**-f
+
+
+@pytest.mark.parametrize(("f", "width"), [(16, 31), (16, 17), (24, 60), (4, 20), (20, 23)])
+def test_arctangent_of_any_size(f, width):
+    x = whole_domain(f, width)
+    y, bound = computed(arctangent, x, f, width)
+    far = 2.0**-14 if width - f > 15 else 0.0
+    assert np.max(np.abs(y - np.arctan(x))) <= bound <= 8.5e-5 + far + 2.0 ** (4 - max(f, 16))
 
 
 def test_a_sine_of_what_is_too_large_for_it():

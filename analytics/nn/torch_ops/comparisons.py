@@ -6,6 +6,7 @@ What a comparison says is private, as what it compares: 0 or 1 on shares.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -42,7 +43,7 @@ def _reached(build: GraphBuilder, wire: Wire, at: float, *, strict: bool, whole:
 
 
 def _compared(name: str) -> Translation:
-    def translate(build: GraphBuilder, call: Call) -> Wire:
+    def translate(build: GraphBuilder, call: Call) -> Any:
         left, right, word = call["self"], call["other"], name
         if not isinstance(left, Wire):
             left, right, word = right, left, _TURNED[name]
@@ -57,8 +58,8 @@ def _compared(name: str) -> Translation:
             wire = affine(build, wire, shift=-constant)
         else:
             at = float(right)
-            if not math.isfinite(at):
-                raise Refused(f"it compares with {at}; finite numbers are supported")
+            if not math.isfinite(at):  # all values are, so that it is known
+                return torch.full(call.full_shape, bool(_PLAIN[word](0.0, at)))
         return _of_difference(build, wire, at, word, whole)
 
     return translate
@@ -78,6 +79,9 @@ def _of_difference(build: GraphBuilder, wire: Wire, at: float, word: str, whole:
     return equal if word == "eq" else opposite(build, equal)
 
 
+_PLAIN: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
+    {name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
+)
 _TURNED = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq", "ne": "ne"}
 
 
@@ -189,6 +193,15 @@ def _sign(build: GraphBuilder, call: Call) -> Wire:
     return build.emit(Add, above, below, shape=wire.shape)
 
 
+def _below_zero(build: GraphBuilder, call: Call) -> Wire:
+    wire = call.wire("self")
+    return _of_difference(build, wire, 0.0, "lt", _whole(wire))
+
+
+def _never(_build: GraphBuilder, call: Call) -> torch.Tensor:
+    return torch.zeros(call.full_shape, dtype=torch.bool)  # all numbers are finite
+
+
 def _step(build: GraphBuilder, call: Call) -> Wire:
     """1 above zero, 0 below, a constant at zero."""
     wire, values = call.wire("self"), call.constant("values")
@@ -230,6 +243,9 @@ COMPARISONS: Mapping[Any, Translation] = MappingProxyType(
         aten.all.dim: _all,
         aten.all.dims: _all,
         aten.sign.default: _sign,
+        aten.signbit.default: _below_zero,
+        aten.isnan.default: _never,
+        aten.isinf.default: _never,
         aten.heaviside.default: _step,
         aten.threshold.default: _threshold,
         aten.hardshrink.default: _hard_shrink,

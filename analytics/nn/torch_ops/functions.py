@@ -12,7 +12,7 @@ import torch
 
 from analytics.nn.torch_ops.activations import softmax
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from analytics.nn.torch_ops.constants import lifted, scaled, spread
+from analytics.nn.torch_ops.constants import affine, lifted, of_sample, scaled, spread
 from analytics.nn.torch_ops.pointwise import by, multiplied
 from analytics.nn.torch_ops.pools import averaged, reduced_axes, summed_over
 from icm_ray.network.layers import Add, Bent, Exponential, Logarithm, Normalise, Power, Quotient
@@ -192,10 +192,16 @@ def _norm(build: GraphBuilder, call: Call) -> Wire:
 
 def _cosine(build: GraphBuilder, call: Call) -> Wire:
     """The sum of products of rows of length 1."""
-    if not isinstance(call["x1"], Wire) or not isinstance(call["x2"], Wire):
-        raise Refused("one of its inputs is a constant; divide that by its length, and multiply")
-    rank = len(call["x1"].shape) + 1
+    rank = max(len(x.shape) + isinstance(x, Wire) for x in (call["x1"], call["x2"]))
     axis = call.axis(call["dim"], rank)
+    constants = [x for x in (call["x1"], call["x2"]) if isinstance(x, torch.Tensor)]
+    if constants:
+        (wire,) = call.wires()
+        whole = of_sample(constants[0], rank - 1)
+        unit = whole / whole.norm(dim=axis, keepdim=True).clamp(min=call["eps"])
+        shape = np.broadcast_shapes(wire.shape, tuple(unit.shape))
+        made = affine(build, spread(build, _unit(build, wire, axis, call["eps"]), shape), scale=unit)
+        return build.reshape(summed_over(build, made, (axis,)), call.shape)
     rows = [_unit(build, wire, axis, call["eps"]) for wire in (call["x1"], call["x2"])]
     return build.reshape(summed_over(build, multiplied(build, *rows), (axis,)), call.shape)
 
@@ -220,7 +226,9 @@ def _distances(build: GraphBuilder, call: Call) -> Wire:
     if order not in {1, 2}:
         raise Refused(f"of distances, those of order 1 and 2 are supported, not {order}")
     if not isinstance(left, Wire) or not isinstance(right, Wire) or min(len(left.shape), len(right.shape)) < 2:
-        raise Refused("one of its inputs is a constant, or has no rows; subtract, and take torch.linalg.vector_norm")
+        raise Refused(
+            "one of its inputs is a constant, or has no rows; x.unsqueeze(1) - c, and its norm along -1, are taken"
+        )
     if left.shape[:-2] != right.shape[:-2]:
         raise Refused(f"it broadcasts {left.shape} and {right.shape}; expand them before")
     front, (rows, size), columns = left.shape[:-2], left.shape[-2:], right.shape[-2]

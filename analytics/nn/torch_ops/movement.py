@@ -111,7 +111,7 @@ def named_axes(given: Sequence[torch.Tensor | None]) -> tuple[list[int], tuple[t
         raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
     axes = [dim - 1 for dim in named]
     if axes != list(range(axes[0], axes[-1] + 1)):  # torch puts their places in front, before the batch
-        raise Refused("it indexes axes that are not next to one another")
+        raise Refused("it indexes axes that are not next to one another; move them together before, as movedim does")
     places: tuple[torch.Tensor, ...] = tuple(
         torch.broadcast_tensors(*(index for index in indices if index is not None))  # type: ignore[no-untyped-call]
     )
@@ -124,8 +124,12 @@ def _index(build: GraphBuilder, call: Call) -> Wire:
     """x[:, i, j, ...] with constants: the named axes as one, of which places are taken."""
     wire = call.wire("self")
     given = list(call["indices"])
+    if any(isinstance(index, Wire) and index.truth for index in given):
+        raise Refused("it takes the places of a private mask, on which a shape would depend; torch.where keeps it")
     if any(isinstance(index, Wire) for index in given):
         raise Refused("it indexes by private values; look up with torch.nn.Embedding")
+    if any(index is not None and index.dtype == torch.bool for index in given):
+        raise Refused("it takes the places of a mask that is made in its code; keep the mask in a buffer")
     axes, chosen = named_axes(given)
     first = axes[0]
     sizes = [wire.shape[axis] for axis in axes]

@@ -276,6 +276,13 @@ CHOICES = {
     ),
 }
 
+OTHERS = {
+    "cosine to constants": with_parameter(
+        lambda x, p: F.cosine_similarity(x.unsqueeze(1), p, dim=-1), lambda s: (3, s[0]), ROWS, error=256.0
+    ),
+    "numbers that are": fn(lambda x: torch.where(x.isfinite() & ~x.isnan() & ~torch.signbit(x), x, 2 * x), error=16.0),
+}
+
 MAPS = {
     "conv_transpose2d of patches": made(nn.ConvTranspose2d, 3, 2, 2),
     "conv_transpose2d": made(nn.ConvTranspose2d, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
@@ -428,12 +435,13 @@ FAMILIES = {
     "moved": MOVED,
     "order": ORDER,
     "choices": CHOICES,
+    "others": OTHERS,
     "maps": MAPS,
     "norms": NORMS,
     "attention": ATTENTION,
     "recurrent": RECURRENT,
 }
-RARE = {"angles", "running", "masks", "warps"}
+RARE = {"angles", "running", "masks", "others", "warps"}
 """Families that `make test` imports, and does not compute on shares."""
 OPERATIONS = {name: case for cases in FAMILIES.values() for name, case in cases.items()}
 

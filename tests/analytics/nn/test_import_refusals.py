@@ -105,6 +105,10 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "other masks for others": (lambda x: x.masked_fill(torch.ones(4, 6, 6).cumsum(0) > 2, -1e9).softmax(-1), "heads"),
     "repeated batch": (lambda x: x.repeat(2, 1, 1, 1), "batch"),
     "a moved result": (lambda x: functional.relu(x.movedim(0, 1)), "batch dimension"),
+    "a mask of the code": (lambda x: x[:, :, :, torch.tensor([True] * 3 + [False] * 3)], "keep the mask in a buffer"),
+    "places of a private mask": (lambda x: x[x > 0], "torch.where"),
+    "a shape by values": (lambda x: x.nonzero(), "torch.where"),
+    "an inverse": (torch.linalg.inv, "revealed result"),
     "places of the input's": (lambda x: x.scatter(1, x.argmax(1, keepdim=True), 1.0), "private input"),
     "several values to one place": (
         lambda x: x.index_copy(1, torch.tensor([0, 0]), x[:, :2]),

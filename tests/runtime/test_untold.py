@@ -1,5 +1,6 @@
 """What ended a lane is told to whoever asks next, once, also where it was found by what raises its errors to nobody."""
 
+import threading
 from time import monotonic
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 
 import analytics as an
 from icm_ray.config import EngineConfig
-from icm_ray.errors import PeerLost, SessionError
+from icm_ray.errors import PeerLost, PeerSilent, SessionError
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.policy import Policy
 from icm_ray.query.tasks import PushedSource
@@ -80,3 +81,42 @@ def test_whose_worker_is_lost_before_there_is_a_lane():
         LaneEngine(("alice", "bob"), (), 1, config, start, station=here, organisations={DEALER: "carol"})
     assert (raised.value.where["organisation"], raised.value.party) == ("carol", DEALER)
     assert raised.value.step
+
+
+class Deaf:
+    """A station that one member's links never reach: its worker ends instead of opening them."""
+
+    def __init__(self, station, name, started):
+        self._station, self._name, self._started = station, name, started
+        self.over = threading.Event()
+
+    @property
+    def endpoint(self):
+        return self._station.endpoint
+
+    def open(self, peer, *link):
+        if peer.name != self._name:
+            return self._station.open(peer, *link)
+        self._started[self._name].kill()
+        self.over.wait(20)
+        raise PeerSilent(f"{self._name} has opened no link", party=self._name)
+
+    def close(self):
+        self._station.close()
+
+
+def test_whose_worker_ends_instead_of_opening_its_links():
+    """... is found at once, and not when the links are overdue."""
+    config = EngineConfig()
+    board, started = Switchboard(transport_config(config)), {}
+
+    def start(name):
+        return started.setdefault(name, ThreadHandle(name, config, board, 1))
+
+    here = Deaf(board.station(DRIVER), "bob", started)
+    began = monotonic()
+    with pytest.raises(PeerLost, match="bob") as raised:
+        LaneEngine(("alice", "bob"), (), 1, config, start, station=here)
+    here.over.set()
+    assert monotonic() - began < 10
+    assert (raised.value.party, raised.value.step) == ("bob", "join")

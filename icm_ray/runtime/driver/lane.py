@@ -28,6 +28,7 @@ from icm_ray.errors import (
     StockMismatch,
 )
 from icm_ray.names import DRIVER
+from icm_ray.runtime.driver.dialling import Dialling
 from icm_ray.runtime.driver.first_cause import Evidence, first_cause
 from icm_ray.runtime.driver.handle import Handle, Pending
 from icm_ray.runtime.driver.interrupted import Interrupted, go_on
@@ -78,6 +79,7 @@ class Lane:
         self.plan: LanePlan | None = None
         self.data: dict[str, WatchedLink] = {}
         self.control: dict[str, WatchedLink] = {}
+        self._dials: dict[str, Dialling] = {}  # what has opened them
         self._linked: dict[int, tuple[int, int]] = {}  # generations, its own and the other's, by lane
         self.one_ledger: set[str] = set()  # members that are known to keep theirs where they do in the first lane
         self._session, self._station, self._organisations = session, station, organisations
@@ -118,9 +120,10 @@ class Lane:
                 driver,
             )
             joins.update({name: handle.join(plan) for name, handle in self.handles.items()})
+            self._dials = {name: Dialling(self._station, plan, name) for name in self.handles}
+            links = self._all(self._dials, patience, "join")
             for name in self.handles:
-                self.data[name] = self._dial(plan, "data", name)
-                self.control[name] = self._dial(plan, "control", name)
+                self.data[name], self.control[name] = links[name]
             self._all(joins, patience, "join")
         except FaultError as error:
             cause = why_not_joined(error, joins, self._organisations, _GRACE)
@@ -132,10 +135,6 @@ class Lane:
         self.plan, self._stop = plan, None
         for name in self.handles:
             self._listen(name)
-
-    def _dial(self, plan: LanePlan, which: str, name: str) -> WatchedLink:
-        link = plan.driver_link(which, name)
-        return self._station.open(plan.endpoint(name), link, plan.dials(DRIVER, name))
 
     def _listen(self, name: str) -> None:
         def answered(payload: bytes) -> None:
@@ -477,8 +476,8 @@ class Lane:
         self._broken = self._broken or why
         for handle in self.handles.values():
             handle.kill()
-        for link in [*self.data.values(), *self.control.values()]:
-            link.abort()
+        for dial in self._dials.values():
+            dial.drop()
 
     def close(self) -> None:
         """Let the workers end, and see to it that they do. Bounded; idempotent."""
@@ -494,7 +493,7 @@ class Lane:
         for handle in self.handles.values():
             if self._broken or self.plan is None or not handle.ended(max(0.0, deadline - monotonic())):
                 handle.kill()
-        for link in (*self.data.values(), *self.control.values()):
-            link.abort()
+        for dial in self._dials.values():
+            dial.drop()
         for handle in self.handles.values():
             handle.ended(_EXIT)

@@ -146,6 +146,7 @@ def test_every_type_on_a_wire_is_exact():
     assert not [info for info in found if isinstance(info, msgspec.inspect.AnyType | msgspec.inspect.RawType)]
 
 
+@pytest.mark.slow
 def test_payloads_are_decoded_in_one_place():
     allowed = {"icm_ray/payload.py"}
     for path in sorted((ROOT / "icm_ray").rglob("*.py")):

@@ -40,7 +40,7 @@ def _near(f: int) -> Piecewise:
 def arctangent(builder: Builder, x: Value) -> Value:
     """arctan x for any x of up to 24 fractional bits; the result has as many, or 16.
 
-    Error: below 8.5e-5 + 2^(4 - f), 2^-14 more where |x| may be beyond 2^14. Rounds: 15 and those of the comparisons'
+    Error: below 9e-5 + 2^(4 - f), 2^-14 more where |x| may be beyond 2^14. Rounds: 15 and those of the comparisons'
     trees; a comparison for each power of two from 1 to the largest |x| is dealt, and two more.
     Errors: `BoundError` for more fractional bits.
     """

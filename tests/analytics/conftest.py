@@ -29,14 +29,14 @@ BETWEEN = {"two parties, two lanes", "three parties, an owner outside"}
 
 
 MOST = "three parties, an owner outside, two lanes"
-ONE_OF = 8
+ONE_OF = 12
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
-    """Of the tests of each file every eighth runs in the largest setup, the first one among them; the others, and cases
-    of a test that has a `few` quick ones, where slow tests run: nothing depends on a verb and a setup together that
-    does not show in one of them.
+    """Of the tests of each file every twelfth runs in the largest setup, the first one among them; the others, and
+    cases of a test that has a `few` quick ones, where slow tests run: nothing depends on a verb and a setup together
+    that does not show in one of them.
     """
     here, seen = Path(__file__).parent, defaultdict(dict)
     for item in items:

@@ -119,7 +119,7 @@ def hold_chosen(place, name, one, other):
 @pytest.mark.parametrize("name", CONDITIONS)
 @given(one=some, other=some)
 @settings(max_examples=3)
-@pytest.mark.few(7)
+@pytest.mark.few(4)
 def test_of_chosen_rows(small, name, one, other):
     hold_chosen(small, name, one, other)
 

@@ -29,7 +29,7 @@ def pieces(engine, *rows):
 
 @given(one=some, other=some)
 @settings(max_examples=2)
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_statistics_of_all_rows(engine, one, other):
     held, plain = pieces(engine, one, other)
     frame = an.concat(held)

@@ -91,7 +91,7 @@ def hold(engine, key, one, other):
 @pytest.mark.parametrize("key", KEYS)
 @given(one=some, other=some)
 @settings(max_examples=3)
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 def test_every_form_by_every_key(pair, key, one, other):
     hold(pair, key, one, other)
 

@@ -353,7 +353,7 @@ SEEN = {
 @pytest.mark.parametrize(
     ("name", "sorted_by"), [*((name, "one word") for name in SEEN), ("groups of merged rows", "two words")]
 )
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_nothing_that_is_seen_depends_on_which_rows_match(name, sorted_by, monkeypatch):
     """Sizes, order and number of all frames, where all match, none, or some; and no numbers by key are opened."""
     monkeypatch.setattr(merge_layout, "_CHANCE", 20 if sorted_by == "one word" else 60)

@@ -78,7 +78,7 @@ def both(engine, one, other, on, how):
     by=st.sampled_from([["kind"], ["segment"], ["segment", "kind"]]),
 )
 @settings(max_examples=3, phases=(Phase.explicit, Phase.generate, Phase.shrink))
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_groups_and_conditions(engine, how, one, other, condition, on, by):
     merged, plain = both(engine, one, other, on, how)
     chosen, meant = merged[condition(merged)], plain[condition(plain)]

@@ -99,7 +99,7 @@ def hold(engine, on, how, one, other):
 @pytest.mark.parametrize("on", KEYS)
 @given(how=st.sampled_from(["inner", "left"]), one=left_rows, other=right_rows)
 @settings(max_examples=2, phases=(Phase.explicit, Phase.generate))
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 def test_statistics_are_those_of_pandas(pair, on, how, one, other):
     hold(pair, on, how, one, other)
 

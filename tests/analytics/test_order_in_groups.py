@@ -104,6 +104,7 @@ def test_extremes_of_merged_rows_in_private_groups(pair):
     assert "merged rows have" in described.attrs["withheld"][0]
 
 
+@pytest.mark.slow
 def test_policies_hold_in_groups_of_shared_rows(fresh):
     sizes = {1: 12, 2: 9, 3: 11, -1: 3}
     rows = [(float(n * n), 0, key, "a", True) for key, count in sizes.items() for n in range(count)]

@@ -50,6 +50,7 @@ many = st.lists(st.integers(0, 9), min_size=6, max_size=6).filter(lambda counts:
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(many, st.booleans(), st.booleans())
+@pytest.mark.slow
 def test_a_single_withheld_group_takes_a_second_one_with_it(running, counts, share, zeros):
     table = grouped(counts)
     frame = an.from_pandas(running, cut(table), policy=Policy(min_rows=K, hide_zeros=not zeros, **FREE))
@@ -118,6 +119,7 @@ def wards():
 FINE, COARSE = {"ward": ["a", "b"], "sex": ["x", "y", "z"]}, {"ward": ["a", "b"]}
 
 
+@pytest.mark.slow
 def test_the_total_of_a_row_of_a_table_is_refused(fresh):
     frame = an.from_pandas(fresh, cut(wards()), policy=Policy())
     found = frame.groupby(["ward", "sex"], domain=FINE).size().reveal()
@@ -237,6 +239,7 @@ small = st.lists(
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(small, st.integers(0, 99))
+@pytest.mark.slow
 def test_shares_and_groups_of_private_keys(running, lists, seed):
     rows = [(group, value) for group, values in enumerate(lists) for value in values]
     table = shuffled(pd.DataFrame(rows, columns=["g", "x"]), seed)

@@ -132,6 +132,7 @@ def test_groups_that_are_too_small_are_not_there(fresh):
     assert rest.groupby("near").size().reveal().empty, "12 rows of 1, and 4 of 2, which are the others"
 
 
+@pytest.mark.slow
 def test_no_number_of_a_group_that_is_too_small_is_opened(fresh, monkeypatch):
     """... and none of a place without a group."""
     first, second = table([(7.0, 7, 7, 1, "b", True)] * 3), table([(7.0, 7, 7, 2, "c", True)] * 4)

@@ -122,7 +122,7 @@ def quick():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_every_place_of_few_values_is_that_of_pandas(quick, count):
     """Missing values make their number secret; where it is public ranks are plain numbers."""
     values, wanted = np.arange(10.0) ** 2, [0, 0.1, 0.125, 0.25, 0.5, 0.75, 1]

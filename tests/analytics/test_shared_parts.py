@@ -51,7 +51,7 @@ def hold(shared, asked, expected):
     ],
     ids=["any", "dates", "seconds of UTC", "nanoseconds", "days"],
 )
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_parts(engine, times, bounds, names):
     shared = share(engine, times, bounds=bounds and {"t": bounds})
     plain = pd.to_datetime(times).dt

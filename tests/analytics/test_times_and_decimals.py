@@ -185,7 +185,7 @@ def held(engine):
 @pytest.mark.parametrize("name", TIMES | DECIMALS)
 @given(rows=st.lists(MOMENTS, max_size=20))
 @settings(max_examples=8)
-@pytest.mark.few(20)
+@pytest.mark.few(10)
 def test_each_row(held, name, rows):
     plain = moments(rows)
     make = (TIMES | DECIMALS)[name]

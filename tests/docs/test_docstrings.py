@@ -58,7 +58,7 @@ def names(engine, model, closed):
 
 
 @pytest.mark.parametrize("name", SHOWN)
-@pytest.mark.few(128)
+@pytest.mark.few(85)
 def test_examples_run(name, names):
     text = inspect.getdoc(SHOWN[name]) or ""
     example = doctest.DocTestParser().get_doctest(text, dict(names), name, None, None)

@@ -293,6 +293,7 @@ def test_pictures_are_shared_under_the_graph_that_was_approved(offers, organisat
     assert requests.of(number).used == 1
 
 
+@pytest.mark.slow
 def test_pictures_that_another_member_refused_are_good_for_the_next_run(offers, organisations, alice, images, tmp_path):
     """... but not where they were at fault themselves: that is told, and counts."""
     public, requests = offers[0], held(organisations, "bob")
@@ -302,7 +303,7 @@ def test_pictures_that_another_member_refused_are_good_for_the_next_run(offers, 
     told(organisations, "bob", "alice", replace(ASKED, graph=public.graph), {"pictures": "six"}, ("alice", "bob"), "d")
     number = next(one.number for one in requests.all if one.job == "d" * 16)
     requests.approve(number, 9, LATER)
-    engine = alice.model("mole")._weights("bob").session
+    engine = alice.model("mole")._weights("bob", ()).session
     table = engine.open_table("bob", HeldImageSource("six", SHAPE)).name
     lie, scheme = Lie(engine, public.model, "refused"), public.model.scheme
     lie.loads("mole")

@@ -214,7 +214,7 @@ def test_a_crowd_of_false_guests_is_one_line_of_the_log(organisations):
 
 
 @pytest.mark.parametrize("link", ["instance/1", "house/0123456789abcdef/0/alice", "house/1/²/alice", "user", "x/y"])
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_strangers_are_expected_by_nobody(organisations, link):
     door = organisations["alice"][1]._station._listener._door
     assert door.whom(Hello(link, "mallory", Direction.FORTH, True)) is None

@@ -19,6 +19,7 @@ from icm_ray.runtime.worker.model_guard import ModelGuard
 SESSION = "0123456789abcdef"
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_refused_is_no_entry_of_the_log(organisations):
     bob = organisations["bob"][1]
     call = StartWorker(SESSION, 0)

@@ -45,6 +45,7 @@ def test_the_process_that_asked_is_gone(organisations, started):
         assert gone(organisations[name][1], session), name
 
 
+@pytest.mark.slow
 def test_the_askers_instance_is_gone(organisations, started):
     _, session = started
     for conversation in list(organisations["alice"][1]._conversations["bob"]):
@@ -62,6 +63,7 @@ def test_what_was_ended_is_not_ended_again():
     assert len(heard) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_ended_while_it_starts(organisations):
     """... does not stay: nobody waits for it any more."""
     halves, session = organisations["bob"][1].halves, secrets.token_hex(8)

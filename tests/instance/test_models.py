@@ -441,6 +441,7 @@ def test_only_named_owners_have_their_images_predicted_on(shelf, skin, alice, bo
 # --- commands -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_commands_offer_models_and_pictures(organisations, tmp_path):
     def icm_says(*words):
         found = CliRunner().invoke(app, [words[0], "--home", str(organisations["alice"][0]), *words[1:]])

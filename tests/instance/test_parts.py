@@ -46,6 +46,7 @@ def approved(query, bob, times=1, params=()):
     return handle, number
 
 
+@pytest.mark.slow
 def test_a_quantile_is_searched_for_in_one_use(wards):
     frame, bob = wards
     handle, number = approved(frame["cost"].median(), bob, 2)
@@ -72,6 +73,7 @@ def test_several_statistics_take_one_use(wards):
     assert bob.requests.of(number).used == 1
 
 
+@pytest.mark.slow
 def test_batches_take_one_use(wards, monkeypatch):
     frame, bob = wards
     monkeypatch.setattr("analytics.batches._MOST_WORDS", 40)
@@ -92,6 +94,7 @@ def test_values_that_are_left_open_are_one_runs(wards):
         frame[frame["age"] >= 70]["cost"].median().reveal()
 
 
+@pytest.mark.slow
 def test_row_sets_with_values_of_their_own_are_one_runs(wards):
     """... also in steps that ask of one of them alone: what is found of groups takes more of these."""
     frame, bob = wards

@@ -109,6 +109,7 @@ def test_groups_are_rows_under_their_keys(both, joined, organisations):
     assert "by ward where age >= 40" in found.title
 
 
+@pytest.mark.slow
 def test_several_numbers_are_one_row(both, joined, organisations):
     receipts = icm.reveal(both["age"].sum(), both[both["age"] < 50]["cost"].mean(), both["cost"].std(), to="bob")
     assert len(set(receipts)) == 1
@@ -169,6 +170,7 @@ def test_what_is_withheld_is_told_to_the_recipient_alone(both, organisations):
     assert "fewer than" not in repr(receipt)
 
 
+@pytest.mark.slow
 def test_private_keys_are_the_recipients(alice, organisations):
     frame = alice.peer("bob")["visits"]
     table = of_bob(organisations, frame.groupby("ward")["age"].sum().reveal(to="bob")).to_pandas()
@@ -184,6 +186,7 @@ def test_the_same_question_is_delivered_once(both, organisations):
     assert isinstance(both["age"].std().reveal(), float)  # and for the asker it is another question
 
 
+@pytest.mark.slow
 def test_a_result_that_comes_again_after_a_fault_is_there_once(both, organisations, monkeypatch):
     """The asker's driver has not heard that it came."""
     before, heard = len(arrived(organisations["bob"][0])), []

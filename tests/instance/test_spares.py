@@ -49,6 +49,7 @@ def end(handle):
     assert handle.ended(_SOON)
 
 
+@pytest.mark.slow
 def test_one_stands_by_serves_once_and_another_takes_its_place(made):
     first = standing(made)
     handle = made.start("bob", HERE, ALICES)

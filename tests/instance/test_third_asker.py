@@ -98,6 +98,7 @@ def test_images_of_whom_the_owner_of_the_model_allows(offer, dave):
         asked(dave).reveal()
 
 
+@pytest.mark.slow
 def test_both_owners_approve(offer, dave, organisations, images):
     offer(requests=("dave",), quota={})
     job = asked(dave).request(reason="a review")

@@ -104,7 +104,7 @@ def compare_blocks(drawn):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.few(20)
+@pytest.mark.few(10)
 def test_blocks_compute_what_whole_operations_do(seed):
     compare_blocks(random_program(seed))
 

@@ -67,14 +67,14 @@ def test_a_shuffle_is_uniform(parties):
 
 @pytest.mark.parametrize("values", [(1, 2, 3, 4), (4, 3, 2, 1), (5, 5, 5, 5), (1, 1, 2, 2)], ids=str)
 @pytest.mark.parametrize("op", [Sort(), ArgSort()], ids=lambda op: type(op).__name__)
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 def test_the_opened_order_is_uniform_whatever_the_keys(op, values):
     """480 sorts of four keys; a false alarm once in 10^7 for each of the eight."""
     assert chi_square(orders_of(op, np.array(values, np.uint64), 2)) < LIMIT_23
 
 
 @pytest.mark.parametrize("values", ORDERS[::5], ids=str)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_the_opened_order_of_distinct_keys_is_uniform(values):
     """Without tags, whatever the order in which distinct keys come; a false alarm once in 10^7 for each of the five."""
     assert chi_square(orders_of(SortBy(distinct=True), np.array(values, np.uint64), 2)) < LIMIT_23

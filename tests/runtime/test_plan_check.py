@@ -114,7 +114,7 @@ LIES = {
 
 @pytest.mark.parametrize("name", LIES)
 @pytest.mark.parametrize("verb", ["sum", "share"])
-@pytest.mark.few(4)
+@pytest.mark.few(3)
 def test_a_lie_is_refused_before_anything_is_shared(engine, frame, name, verb):
     lie, error, says = LIES[name]
     ask = frame["x"].sum().reveal if verb == "sum" else frame[["x"]].share

@@ -92,6 +92,7 @@ def test_groups_of_private_keys_and_of_public_ones(carrier, one, other):
 
 @given(one=rows, other=rows)
 @few
+@pytest.mark.slow
 def test_quantiles_and_sql(carrier, one, other):
     frame, plain = held(carrier, one, other)
     ask = an.sql(
@@ -168,6 +169,7 @@ def test_shared_rows_are_filtered_and_grouped(carrier, one, other):
     shared.forget()
 
 
+@pytest.mark.slow
 def test_policies_hold(carrier):
     """What is too small is withheld, what is not allowed refused, and a merge of unequal keys ends alone."""
     plain = pd.DataFrame({"x": np.arange(40.0), "ward": [*"ab"] * 14 + [*"cd"] * 6})

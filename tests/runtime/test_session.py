@@ -93,6 +93,7 @@ def test_ray_client_is_refused(address):
         assert "Ray Client address" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there():
     code = (
         "import icm_ray, time; start = time.monotonic()\n"

@@ -138,7 +138,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.few(6)
+@pytest.mark.few(4)
 def test_it_is_refused(engine, name):
     first, second = REFUSED[name]
     table = TABLE.assign(day=START + pd.to_timedelta(TABLE["id"], "D"))

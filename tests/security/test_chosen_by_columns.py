@@ -145,7 +145,7 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("name", BESIDE)
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 def test_a_row_that_lacks_a_value_is_not_told_by_another_column(engine, name):
     """Of row 50 the sums of costs with and without it would tell the cost."""
     frame = an.from_pandas(engine, {"alice": LACKING[:40], "carol": LACKING[40:]}, policy=Policy())

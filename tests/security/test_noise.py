@@ -192,6 +192,7 @@ def test_small_cells_are_withheld_as_before_and_empty_ones_are_noised(engine):
 # --- averaging ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_number_has_the_same_noise_in_every_question(engine):
     frame = framed(engine)
     old = frame[frame["age"] >= 30]

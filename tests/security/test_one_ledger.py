@@ -96,6 +96,7 @@ def test_what_another_session_asked_meanwhile_is_held_against_the_next_question(
         assert far.reveal() == TABLE[AGES >= 20]["cost"].sum()
 
 
+@pytest.mark.slow
 def test_a_party_that_could_not_write_down_what_another_did(tmp_path, monkeypatch):
     """... while a third asks: two ledgers have two orders, and each session is answered, and held against the other."""
     record, fails = AnswerLedger.record, ["bob"]

@@ -62,7 +62,7 @@ OFTEN = {"groups of a filter", "a filter in two groups", "bins", "finer groups"}
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in CLOSE]
 )
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_what_is_close_to_private_groups_is_refused(engine, name):
     """... whichever is asked first."""
     for first in (True, False):

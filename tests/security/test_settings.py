@@ -93,7 +93,7 @@ def test_other_settings_are_another_run(name, what):
 
 
 @pytest.mark.parametrize("name", ["bob", DEALER])
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_other_settings_are_other_slots(name):
     lied, other = (outcome(preprocess, name, OTHERWISE[one]) for one in ("in flight", "program"))
     assert isinstance(lied, Desynchronised)

@@ -136,7 +136,7 @@ def test_openings_of_a_truncation(n, honest, corrected, shift):
 
 @every_coalition
 @pytest.mark.parametrize("shift", [0, 1, 3, 6])
-@pytest.mark.few(24)
+@pytest.mark.few(12)
 def test_openings_of_a_relu(n, honest, corrected, shift):
     shape = tree_shape(8 - shift - 1)
     width = 8 if shift == 0 else 7
@@ -152,7 +152,7 @@ def test_openings_of_a_relu(n, honest, corrected, shift):
 
 @every_coalition
 @pytest.mark.parametrize(("threshold", "width"), [(0, 8), (5, 7), (-64, 7)])
-@pytest.mark.few(20)
+@pytest.mark.few(10)
 def test_openings_of_a_comparison(n, honest, corrected, threshold, width):
     shape, top = tree_shape(7), 1 << (width - 1)
     e = Enumeration(range(-top, top), 8 + shape.opened + 1)
@@ -181,6 +181,7 @@ def test_openings_of_several_thresholds(n, honest, corrected):
 
 
 @every_coalition
+@pytest.mark.few(4)
 def test_openings_of_a_selection(n, honest, corrected):
     """x^ in 8 bits and y^ modulo 2^3, with the selected value a function of x and not one."""
     shape = tree_shape(7)
@@ -333,6 +334,7 @@ def test_openings_of_groups(n, honest, corrected):
 
 
 @every_coalition
+@pytest.mark.few(4)
 def test_openings_of_a_table_of_groups(n, honest, corrected):
     """Eight keys of two digits: k^ in 8 bits with values modulo 2^4; then the upper digit, in 8 bits, beside F."""
     op, masks, low = GroupTable(8), 12, 1 << GroupTable(8).low_bits(1)

@@ -71,7 +71,7 @@ SECOND = {
 
 
 @pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_what_is_not_added_up_is_asked_of_the_groups_that_are_opened(fresh, shared):
     held, pooled = split(fresh, *ROWS)
     frame = held.share(domain={"ward": ["a", "b", "c"]}) if shared else held

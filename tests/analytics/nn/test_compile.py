@@ -121,7 +121,7 @@ def test_no_spectrum_of_a_large_matrix() -> None:
 @pytest.mark.parametrize(
     ("net", "shape"), [(CifarResNet(1), (3, 32, 32)), (SkinNet(), (3, 28, 28)), (minionn(), (3, 32, 32))]
 )
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_ranges_hold(net: nn.Module, shape: tuple[int, ...]) -> None:
     network = network_of(net, *shape)
     graph = network.graph

@@ -38,7 +38,7 @@ NETS = {
 
 
 @pytest.mark.parametrize("name", NETS)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_measured_errors_stay_below_what_is_expected(name: str) -> None:
     net, shape, settings = NETS[name]
     settle(net)

@@ -137,7 +137,7 @@ POOLS = {
 
 
 @pytest.mark.parametrize("name", POOLS)
-@pytest.mark.few(8)
+@pytest.mark.few(5)
 def test_pool(name: str) -> None:
     graph = imported(POOLS[name], *IMAGE)
     assert kinds(graph)[0] == ("max_pool" if "max" in name else "avg_pool")
@@ -191,7 +191,7 @@ POINTWISE: dict[str, tuple[Forward, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", POINTWISE)
-@pytest.mark.few(8)
+@pytest.mark.few(5)
 def test_pointwise(name: str) -> None:
     function, expected = POINTWISE[name]
     assert kinds(imported(Fn(function), *IMAGE)) == expected
@@ -242,12 +242,13 @@ OF_ONE = ("view", "reshape", "back", "squeeze", "select", "chunk", "shuffle")
 
 
 @pytest.mark.parametrize(("name", "batch"), [*((name, 3) for name in LAYOUT), *((name, 1) for name in OF_ONE)])
-@pytest.mark.few(10)
+@pytest.mark.few(5)
 def test_layout(name: str, batch: int) -> None:
     function, expected = LAYOUT[name]
     assert kinds(imported(Fn(function), *IMAGE, batch=batch)) == expected
 
 
+@pytest.mark.slow
 def test_in_place_operations_change_what_reads_the_tensor_later() -> None:
     def forward(x: torch.Tensor) -> torch.Tensor:
         y = x * 3

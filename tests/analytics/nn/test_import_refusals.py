@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.few(14)
+@pytest.mark.few(8)
 def test_refused(name: str) -> None:
     function, hint = REFUSED[name]
     net = Fn(function).eval()

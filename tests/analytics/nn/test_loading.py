@@ -87,6 +87,7 @@ WRAPPED: dict[str, Callable[[nn.Sequential], Any]] = {
 }
 
 
+@pytest.mark.slow
 def test_all_at_once() -> None:
     """Normed, pruned, wrapped and of doubles; the example is of single floats."""
 

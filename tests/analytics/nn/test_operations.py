@@ -46,7 +46,7 @@ GROUPS = groups(family for family in FAMILIES if family not in RARE)
 
 
 @pytest.mark.parametrize("name", GROUPS)
-@pytest.mark.few(15)
+@pytest.mark.few(9)
 def test_operations(session: ThreadEngine, name: str) -> None:
     torch.manual_seed(len(name))
     cases = [OPERATIONS[each] for each in GROUPS[name]]
@@ -54,6 +54,7 @@ def test_operations(session: ThreadEngine, name: str) -> None:
     agrees(session, Several(*(case.module(shape) for case in cases)), shape, cases[0])
 
 
+@pytest.mark.slow
 def test_rare_operations_are_imported() -> None:
     by_shape: dict[tuple[int, ...], list[Operation]] = {}
     for family in sorted(RARE):

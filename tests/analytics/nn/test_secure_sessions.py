@@ -275,6 +275,7 @@ def test_an_input_bound_beyond_the_ring_is_refused(net: nn.Module) -> None:
         model_of(session, net, input_bound=2.0**40)
 
 
+@pytest.mark.slow
 def test_unsupported_layers_are_named(net: nn.Module) -> None:
     net.append(nn.BatchNorm1d(5, track_running_stats=False).eval())
     with Watched() as session:

@@ -53,7 +53,7 @@ from analytics.nn.weighted import WeightedGraph
 from icm_ray.errors import NullError
 from icm_ray.network.graph import Graph
 from icm_ray.network.layer import INPUT
-from icm_ray.network.layers import kind_of
+from icm_ray.network.layers import AnyLayer, kind_of
 from icm_ray.network.passes import drop_unused, merge_reshapes
 
 __all__ = ["TRANSLATIONS", "import_model", "preflight"]
@@ -263,7 +263,13 @@ class _Walk:
                 )
             if node.target not in _TRUTH and _dtype(node) == torch.bool:
                 raise Refused("it makes truth values of truth values; use & and |")
+            before = len(self.build.nodes)
             value = _as_torch_has_it(node, self._translated(node, translation, call, wires), wires)
+            if self._from_weights(node) and _closes(node, value, wires, self.build.nodes[before:]):
+                raise Refused(
+                    "it closes places of a softmax that are computed from weights, and places are public; keep the mask"
+                    " in a buffer"
+                )
             if not self._in_place(node, value):
                 raise Refused("it mixes or drops the batch dimension, which must stay in front")
         except Refused as refusal:
@@ -340,6 +346,14 @@ class _Walk:
 
     def _wired(self, node: fx.Node) -> list[fx.Node]:
         return [source for source in node.all_input_nodes if _depends(self._values[source])]
+
+
+def _closes(node: fx.Node, value: Any, wires: list[Wire], made: list[AnyLayer]) -> bool:
+    """Whether an operation says which places take no part in a softmax, where what it was given does not."""
+    closed = value.closed if isinstance(value, Wire) else ()
+    if closed and all(closed != wire.closed for wire in wires):
+        return True
+    return node.target not in _CLOSED and any(getattr(layer, "closed", ()) for layer in made)
 
 
 def _replaced(arguments: Mapping[str, Any], wire: Wire, other: Wire) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def places_of_masks(net: torch.nn.Module) -> Replacements:
     known = {
         name: [axis.tolist() for axis in buffer.nonzero(as_tuple=True)]
         for name, buffer in net.named_buffers()
-        if buffer.dtype == torch.bool
+        if buffer.dtype == torch.bool and buffer.ndim
     }
     if not known:
         return {}
@@ -30,7 +30,7 @@ def places_of_masks(net: torch.nn.Module) -> Replacements:
         if not isinstance(item, torch.Tensor) or item.dtype != torch.bool:
             return None
         name = next((name for name, buffer in net.named_buffers() if buffer is item), "")
-        return tuple(map(torch.tensor, known[name])) if name in known else None
+        return tuple(torch.tensor(axis, dtype=torch.long) for axis in known[name]) if name in known else None
 
     def named(index: Any) -> tuple[Any, ...] | None:
         """An index with the places of its masks; None where it has none."""

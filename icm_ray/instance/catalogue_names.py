@@ -37,6 +37,8 @@ def in_catalogue_names(
     what = asked.what
     if not isinstance(what, Question):
         raise _refusal(me, "rows are shared under a standing approval, or for a question that was approved")
+    if len({one.name for one in asked.facts}) < len(asked.facts):
+        raise _refusal(me, "two datasets have one name")
     made_by = _made_by(asked, sharings, me)
     new: dict[str, str] = {}
     sources: dict[str, OwnerRows] = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -29,7 +29,7 @@ from icm_ray.runtime.orders.house import MayRun
 __all__ = ["Granting", "Taken", "use_of"]
 
 _MOST: Final = 1024
-"""Runs that are remembered; a job of one that is not takes another use."""
+"""Runs of one peer that are remembered; a job of one that is not takes another use."""
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Granting:
 
     def __init__(self, me: str, requests: Requests) -> None:
         self._me, self._requests = me, requests
-        self._runs: deque[_Run] = deque(maxlen=_MOST)
+        self._runs: defaultdict[str, deque[_Run]] = defaultdict(lambda: deque(maxlen=_MOST))  # by asker
         self._lock = threading.Lock()
 
     def grant(self, asker: str, call: MayRun, versions: dict[str, str]) -> Taken | None:
@@ -123,6 +123,8 @@ class Granting:
             run = self._made(asker, call.session, made.values())
             if run is not None:
                 return self._about_shares(run, call, question, asked)
+            if made:
+                raise self._refusal("its rows were not shared for a question that was approved, or too long ago")
             if self._goes_on(asker, call, question, asked):
                 return None
             run, part, taken = self._begun(asker, call, question)
@@ -136,7 +138,7 @@ class Granting:
         if part is None:
             raise self._refusal("this is no part of what was approved")
         run = _Run(asker, call.session, request, part.values)
-        self._runs.append(run)
+        self._runs[asker].append(run)
         return run, part, Taken(request, ", ".join(f"{name} {one.value}" for name, one in part.values.items()))
 
     def _share(self, asker: str, call: MayRun, question: Canonical, asked: bytes) -> Taken | None:
@@ -182,7 +184,7 @@ class Granting:
         return next(iter(found.values()), None)
 
     def _of(self, asker: str, session: str) -> list[_Run]:
-        return [run for run in self._runs if (run.asker, run.session) == (asker, session)]
+        return [run for run in self._runs[asker] if run.session == session]
 
     def _refusal(self, reason: str) -> PolicyError:
         return PolicyError(f"{self._me} refuses: {reason}", party=self._me)

@@ -31,6 +31,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     that. reason: of the asker, in its own words. since, until: seconds since 1970. said: why it was denied. times,
     used: how often it may be asked, and was. datasets: the own ones that it reads. ranges: of what is left open.
     kind: of what is asked. rule: by which it was approved, "" for a person; terms: of that rule (`Rule.terms`).
+    decided: when a person last did, seconds since 1970; 0: nobody has.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Origin = "question"
     rule: str = ""
     terms: str = ""
+    decided: float = 0.0
 
     @property
     def canonical(self) -> Form:

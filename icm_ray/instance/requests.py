@@ -114,11 +114,12 @@ class Requests:
                 return known
             own = self._where(numbers, lambda facts: facts.asker == asker)
             waiting = sum(one.state == "waiting" for one in own)
-            if waiting >= _OPEN and self.rules.covering(asker, question) is None:
+            ruled = not _denied([one for one in own if one.digest == question.digest])
+            if waiting >= _OPEN and not (ruled and self.rules.covering(asker, question)):
                 raise InstanceError(f"{_OPEN} requests of {asker} wait already, which is the limit")
             now = self._clock()
             if len(own) >= _KEPT:
-                over = [one for one in own if one.rule or one.done(now)]  # a rule approves the same again
+                over = [one for one in own if self._may_go(one, now)]
                 if not over:
                     raise InstanceError(f"{_KEPT} requests of {asker} are here, which is the limit")
                 gone = min(over, key=lambda one: (one.state == "denied", one.number))  # denials hold the longest
@@ -130,6 +131,14 @@ class Requests:
             found = Request(number, asker, job, packed, question.digest, reason, now, datasets, kind=kind)
             write(self._path(number), found, _WHAT)
             return found
+
+    def _may_go(self, request: Request, now: float) -> bool:
+        """Whether a request is done with: what a rule approved it approves again, and of what it would approve a denial
+        is needed.
+        """
+        if request.state == "denied":
+            return not any(rule.covers(request.asker, request.canonical) for rule in self.rules.all)
+        return bool(request.rule) or request.done(now)
 
     def approve(self, number: int, times: int, until: float, params: Sequence[str] = ()) -> Request:
         """Let a request be asked so many times from now on, before a time. params: what is left open, as `ranges_of`
@@ -158,14 +167,19 @@ class Requests:
             found = self.find(number)
             if found is None or found.state != "waiting":
                 return None
-            facts = found.asker, found.digest
-            same = self._where(self._numbers(), lambda one: (one.asker, one.digest) == facts)
             rule = self.rules.covering(found.asker, found.canonical)
-            if rule is None or any(one.state == "denied" for one in same):
+            if rule is None or self._overruled(found):
                 return None
             ruled = replace(found, state="approved", said="", rule=rule.name, terms=rule.terms)
             write(self._path(number), ruled, _WHAT)
             return self.rules.seen(ruled)
+
+    def _overruled(self, request: Request) -> bool:
+        """Whether a person has denied the same question to the same peer, and not approved it since: no rule approves
+        it then. Errors: `InstanceError`.
+        """
+        facts = request.asker, request.digest
+        return _denied(self._where(self._numbers(), lambda one: (one.asker, one.digest) == facts))
 
     def _check_limits(self, times: int, until: float) -> None:
         if not 1 <= times <= MOST_TIMES:
@@ -186,11 +200,13 @@ class Requests:
         found = self.find(used.number)
         if found is None or (found.digest, found.times, found.until) != (used.digest, used.times, used.until):
             return False
+        if found.rule and self._overruled(found):
+            return False
         return found.stands(self._clock()) and found.used >= used.used
 
     def _decide(self, number: int, **facts: object) -> Request:
         with changing(self._lock):
-            found = replace(self.of(number), **facts)
+            found = replace(self.of(number), decided=self._clock(), **facts)
             write(self._path(number), found, _WHAT)
             return found
 
@@ -204,7 +220,9 @@ class Requests:
             now = self._clock()
             numbers, digest = self._numbers(), question.digest
             own = same = self._where(numbers, lambda facts: (facts.asker, facts.digest) == (asker, digest))
-            found = next((one for one in same if one.left(now) and number in (0, one.number)), None)
+            ruled = not _denied(same)
+            usable = (one for one in same if one.left(now) and number in (0, one.number))
+            found = next((one for one in usable if ruled or not one.rule), None)
             if found is None and not any(one.state == "denied" for one in same):
                 own = self._where(numbers, lambda facts: facts.asker == asker)
                 usable = (one for one in own if one.left(now) and number in (0, one.number))
@@ -223,12 +241,20 @@ class Requests:
         has ended since, or leaves something else open. Errors: `InstanceError`.
         """
         now = self.find(used.number)
+        if now is not None and now.rule and self._overruled(now):
+            return None
         if now is None or now.state != "approved" or now.until <= self._clock() or now.ranges != used.ranges:
             return None
         approved = now.canonical
         if now.digest != used.digest or not isinstance(approved, Canonical):
             return None
         return part_with(question, approved, values)
+
+
+def _denied(same: Sequence[Request]) -> bool:
+    """Whether the last that a person decided of equal requests was to deny one."""
+    last = max((one.decided for one in same), default=0.0)
+    return any(one.state == "denied" and one.decided == last for one in same)
 
 
 def _why(same: list[Request], now: float, question: Form) -> str:

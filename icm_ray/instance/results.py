@@ -49,8 +49,11 @@ class Results:
         self._folder, self._most, self._most_bytes, self._clock = folder / "results", most, most_bytes, clock
         self._lock = self._folder / "all"
 
-    def _path(self, number: int, ending: str = "json") -> Path:
-        return self._folder / f"{number}.{ending}"
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number}.json"
+
+    def _rows(self, result: Result) -> Path:
+        return self._folder / f"{result.number}.{result.digest[:16]}.parquet"
 
     @property
     def all(self) -> list[Result]:
@@ -68,10 +71,14 @@ class Results:
 
     def parquet(self, number: int) -> bytes:
         """The file. Errors: `InstanceError` where there is none of that number, or it was damaged."""
-        found, path = self.of(number), self._path(number, "parquet")
+        with changing(self._lock):
+            return self._parquet(self.of(number))
+
+    def _parquet(self, result: Result) -> bytes:
+        path = self._rows(result)
         payload = read_bytes(path) or b""
-        if hashlib.sha256(payload).hexdigest() != found.digest:
-            raise InstanceError(f"{path}: it is not as it came: icm results {number} --remove", path=str(path))
+        if hashlib.sha256(payload).hexdigest() != result.digest:
+            raise InstanceError(f"{path}: it is not as it came: icm results {result.number} --remove", path=str(path))
         return payload
 
     def expect(self, me: str, asker: str, size: int, result: str = "") -> None:
@@ -82,13 +89,15 @@ class Results:
         """
         kept = [one for one in self.all if one.asker == asker]
         known = _found(kept, result)
-        size += known.size if known is not None else 0
+        self._check_size(me, size + (known.size if known is not None else 0))
+        if known is None and len(kept) >= self._most:
+            raise PolicyError(f"{me} refuses: it keeps {self._most} results of {asker}, which is its limit", party=me)
+
+    def _check_size(self, me: str, size: int) -> None:
         if size > self._most_bytes:
             raise PolicyError(
                 f"{me} refuses: {size} bytes of numbers for it; it takes {self._most_bytes} at once", party=me
             )
-        if known is None and len(kept) >= self._most:
-            raise PolicyError(f"{me} refuses: it keeps {self._most} results of {asker}, which is its limit", party=me)
 
     def add(self, me: str, asker: str, result: TakeResult) -> Result:
         """Keep a result; on the disk when this returns. What came before, and comes again after a fault, is the first
@@ -101,14 +110,10 @@ class Results:
             counter = self._folder / "last.json"
             number = (read(counter, int, _LAST) or 0) + 1
             write(counter, number, _LAST)  # first: a number that nothing came of is left out
-            for path in self._folder.glob("[0-9]*.parquet"):
-                if not path.with_suffix(".json").exists():
-                    path.unlink(missing_ok=True)
             digest = hashlib.sha256(result.parquet).hexdigest()
             told = result.title, self._clock(), result.rows, result.withheld, digest, result.id
             found = Result(number, asker, *told, size=result.size)
-            write_bytes(self._path(number, "parquet"), result.parquet)
-            write(self._path(number), found, _WHAT)
+            self._write(found, result.parquet)
             return found
 
     def _more(self, me: str, begun: Result, result: TakeResult) -> Result:
@@ -117,18 +122,31 @@ class Results:
         """
         if begun.title != result.title:
             raise PolicyError(f"{me} refuses: rows of another question than the result that is here", party=me)
-        rows, parquet = with_rows(self.parquet(begun.number), result.parquet)
-        found = replace(begun, rows=rows, digest=hashlib.sha256(parquet).hexdigest(), size=begun.size + result.size)
-        write_bytes(self._path(begun.number, "parquet"), parquet)
-        write(self._path(begun.number), found, _WHAT)
+        rows, parquet = with_rows(self._parquet(begun), result.parquet)
+        size = rows * (result.size // max(result.rows, 1))
+        self._check_size(me, size)
+        found = replace(begun, rows=rows, digest=hashlib.sha256(parquet).hexdigest(), size=size)
+        self._write(found, parquet)
         return found
+
+    def _write(self, result: Result, parquet: bytes) -> None:
+        """Rows first, in a file of their own: whoever reads, and whatever fails in between, the result is whole."""
+        write_bytes(self._rows(result), parquet)
+        write(self._path(result.number), result, _WHAT)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove rows that no result names."""
+        wanted = {self._rows(one) for one in self.all}
+        for path in set(self._folder.glob("[0-9]*.parquet")) - wanted:
+            path.unlink(missing_ok=True)
 
     def remove(self, number: int) -> Result:
         """Keep it no more. Errors: `InstanceError` where there is none of that number."""
         with changing(self._lock):
             found = self.of(number)
-            for ending in ("json", "parquet"):
-                self._path(number, ending).unlink(missing_ok=True)
+            self._path(number).unlink(missing_ok=True)
+            self._sweep()
             return found
 
 

@@ -69,6 +69,11 @@ class Rule:
         return all(one.holds(found[1][one.name]) for one in self.ranges)
 
 
+def _differ(one: Request, other: Request) -> bool:
+    """Whether requests of one digest would approve different things: it is of neither the asker nor the images."""
+    return (one.asker, one.question) != (other.asker, other.question)
+
+
 def _of_asker(form: Form, asker: str, other: str) -> Form:
     """The same question as another peer asks it: with its worker, and for it."""
     if asker == other:
@@ -185,6 +190,7 @@ class Rules:
                 table = msgspec.convert({**facts, "times": times, "until": "-", "params": tuple(params)}, RuleTable)
             except msgspec.ValidationError as error:
                 raise InputError(f"--rule {name}: {error}") from None
+            self._check_form(request)
             self._keep(request)
             with changing(self._counts):
                 self._count(name, 0)
@@ -220,13 +226,30 @@ class Rules:
         found = read(path, Request, _FORM)
         if found is None:
             here = (read(one, Request, "request") for one in (self._folder / "requests").glob("[0-9]*.json"))
-            found = next((one for one in here if one is not None and one.digest == digest), None)
-            if found is None:
+            alike = [one for one in here if one is not None and one.digest == digest]
+            if not alike:
                 raise InstanceError("no request of that question is known here: icm show NUMBER has the digest of each")
+            found = alike[0]
+            if any(_differ(one, found) for one in alike):
+                raise InstanceError(
+                    "requests of that digest are of several peers, or for other numbers of images: icm approve NUMBER "
+                    "--rule NAME says which one is meant"
+                )
             self._keep(found)
         if found.canonical.digest != digest:
             raise InstanceError(f"{path}: it is not as it was written: remove the rule, and write it anew")
         return found
+
+    def _check_form(self, request: Request) -> None:
+        """Errors: `InputError` where a rule is about a question of the same digest that is of another peer, or for
+        another number of images: one form is kept of both.
+        """
+        for rule in self.all:
+            if rule.table.question == request.digest and _differ(rule.kept, request):
+                raise InputError(
+                    f"rule {rule.name!r} is about the same question of {rule.kept.asker}, or for another number of "
+                    "images: remove it first, or change its times and params"
+                )
 
     def _keep(self, request: Request) -> None:
         """Requests go, in time; what a rule is about stays."""

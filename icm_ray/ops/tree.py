@@ -95,7 +95,6 @@ class TreeShape:
         return sum(level.products for level in self.levels)
 
 
-@cache
 def tree_of(bits: int, count: int) -> TreeShape:
     """The tree that compares `count` numbers of `bits` bits, 1 to 63: all pairs in one node, where the round that it
     saves is worth the products that it needs.
@@ -103,8 +102,15 @@ def tree_of(bits: int, count: int) -> TreeShape:
     deep = tree_shape(bits)
     if len(deep.levels) < 2 or deep.chunks > _LARGEST:
         return deep
-    flat = TreeShape(bits, deep.chunks, (Level((deep.chunks,)),))
+    flat = _flat(bits)
     return flat if (flat.products - deep.products) * count <= 8 * _ROUND else deep
+
+
+@cache
+def _flat(bits: int) -> TreeShape:
+    """All pairs in one node."""
+    chunks = tree_shape(bits).chunks
+    return TreeShape(bits, chunks, (Level((chunks,)),))
 
 
 @cache

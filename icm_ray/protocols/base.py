@@ -185,11 +185,11 @@ def open_sum(context: Context, *mine: Words) -> Generator[Exchange, None, tuple[
 
 
 def open_low(context: Context, width: int, *mine: Words) -> Generator[Exchange, None, tuple[Words, ...]]:
-    """As `open_sum` of arrays that are this function's own, of whose sums the low `width` bits are read: as many bytes
-    of each word travel, and higher bits of the sums may be anything.
+    """As `open_sum` of arrays that are this function's own, all of one word, of whose sums the low `width` bits are
+    read: as many bytes of each word travel, and higher bits of the sums may be anything.
     """
     size = bytes_of(width)
-    if all(words.itemsize == size for words in mine):
+    if mine[0].itemsize == size:
         return (yield from open_sum(context, *mine))
     with spends(Part.KERNELS):
         sums = tuple([words.reshape(-1) for words in mine])

@@ -125,7 +125,7 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
     there is a policy, the columns that were computed of several.
 
     Beside a column whose values may be missing there are bits that say where one is; the value is 0 where none is. Keys
-    under which parties keep shares follow from name, partition, column and encoding.
+    under which parties keep shares follow from name, space, partition, column and encoding.
     """
 
     name: str
@@ -203,11 +203,15 @@ class SecretRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="s
 
     def key(self, partition: SecretPartition, column: str) -> str:
         """The name under which every party keeps its share of a partition's column."""
-        return derived_name("share", self.name, partition.owner, partition.number, column, self.encoding(column))
+        return derived_name("share", *self._place(partition), column, self.encoding(column))
 
     def key_of_presence(self, partition: SecretPartition, column: str) -> str:
         """The same of the bits that say where the column has a value."""
-        return derived_name("there", self.name, partition.owner, partition.number, column)
+        return derived_name("there", *self._place(partition), column)
+
+    def _place(self, partition: SecretPartition) -> tuple[str, str, str, int]:
+        """What other rows, or columns that are computed otherwise, under the same name have another one of."""
+        return self.name, self.space, partition.owner, partition.number
 
     def loaded(self, builder: Builder, partition: SecretPartition, column: str) -> Secret:
         """A column of a partition."""

@@ -76,6 +76,19 @@ def test_what_is_shared_and_what_is_asked_of_it_are_one_use(kept):
         granting.grant("alice", share, VERSIONS)
 
 
+def test_nothing_is_asked_of_what_was_not_shared_for_it(kept):
+    """... also where so many other runs were begun since that it is not known any more."""
+    granting = Granting("bob", kept)
+    share, ask = calls("age")
+    with pytest.raises(icm.PolicyError, match="were not shared"):
+        granting.grant("alice", ask, VERSIONS)
+    granting.grant("alice", share, VERSIONS)
+    granting._runs["alice"].clear()
+    with pytest.raises(icm.PolicyError, match="were not shared"):
+        granting.grant("alice", ask, VERSIONS)
+    assert used(kept) == [1, 0]
+
+
 def test_a_job_that_did_not_begin_leaves_its_place(kept):
     granting = Granting("bob", kept)
     share, ask = calls("age")
@@ -120,8 +133,8 @@ def test_who_did_not_ask_shares_nothing(kept):
     granting = Granting("bob", kept)
     share, ask = calls("age")
     granting.grant("alice", share, VERSIONS)
-    for call in (share, ask):
-        with pytest.raises(icm.PolicyError, match="nobody approved"):
+    for call, refusal in ((share, "nobody approved"), (ask, "were not shared")):
+        with pytest.raises(icm.PolicyError, match=refusal):
             granting.grant("mallory", call, VERSIONS)
 
 

@@ -381,7 +381,8 @@ def test_results_outlast_a_restart_and_numbers_are_never_used_again(tmp_path):
     assert [(one.number, one.since) for one in again.all] == [(1, 1000.0)]
     assert again.add("bob", "alice", call).number == 4
     assert again.parquet(1) == parquet.getvalue()
-    (tmp_path / "results" / "1.parquet").write_bytes(b"PAR1")
+    (path,) = (tmp_path / "results").glob("1.*.parquet")
+    path.write_bytes(b"PAR1")
     with pytest.raises(icm.InstanceError, match="not as it came"):
         again.parquet(1)
     with pytest.raises(icm.InstanceError, match="no result 3"):
@@ -456,5 +457,8 @@ def test_parts_of_a_run_are_one_result(tmp_path):
     kept._most = 3
     with pytest.raises(icm.PolicyError, match="which is its limit"):
         kept.expect("bob", "alice", 8, "t" * 16)
-    with pytest.raises(icm.PolicyError, match="72 bytes of numbers"):
-        kept.expect("bob", "alice", 24, "r" * 16)
+    with pytest.raises(icm.PolicyError, match="72 bytes of numbers"):  # rows that came twice count once
+        kept.expect("bob", "alice", 40, "r" * 16)
+    with pytest.raises(icm.PolicyError, match="72 bytes of numbers"):  # lanes that were all let begin
+        kept.add("bob", "alice", part(4, [0] * 5))
+    assert [len(list((tmp_path / "results").glob(f"{one.number}.*.parquet"))) for one in kept.all] == [1] * 4

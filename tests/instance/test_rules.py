@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from time import time
 
 import pytest
@@ -185,6 +186,44 @@ def test_what_a_person_denied_no_rule_approves(kept, monkeypatch):
     assert len(kept.all) == 5
 
 
+def test_nobody_pushes_a_denial_out(kept, monkeypatch):
+    monkeypatch.setattr("icm_ray.instance.requests._KEPT", 5)
+    monkeypatch.setattr("icm_ray.instance.requests._OPEN", 9)
+    denied = with_age(form(kept), literal(66))
+    number = asks(kept, denied).number
+    kept.deny(number, "not that one")
+    for job in range(20):
+        with suppress(icm.InstanceError):  # more than are kept
+            asks(kept, denied, job=f"{job + 100:016d}")
+    assert len(kept.all) == 5
+    monkeypatch.setattr("icm_ray.instance.requests._OPEN", 2)
+    with pytest.raises(icm.InstanceError, match="wait already"):
+        asks(kept, denied, job="b" * 16)
+    assert kept.of(number).state == "denied"
+    with pytest.raises(icm.PolicyError, match="not approved yet"):
+        kept.use("bob", denied)
+
+
+def test_the_last_that_a_person_decided_counts(kept, monkeypatch):
+    """... of equal requests: a denial ends what a rule approved, a rule that is written later approves again."""
+    moments = iter(range(1, 100))
+    monkeypatch.setattr(kept, "_clock", lambda: time() + next(moments))
+    question = with_age(form(kept), literal(66))
+    first, second = asks(kept, question), asks(kept, question, job="e" * 16)
+    assert second.rule == "old"
+    taken = kept.use("bob", question)
+    kept.deny(first.number, "not that one")
+    assert not kept.stands(taken)
+    assert kept.standing(taken, question, {}) is None
+    with pytest.raises(icm.PolicyError):
+        kept.use("bob", question)
+    third = asks(kept, question, job="d" * 16)
+    assert third.state == "waiting"
+    kept.approve_by_rule("now", third.number, 2, LATER)
+    assert asks(kept, question, job="c" * 16).state == "approved"
+    assert kept.use("bob", question).rule in ("old", "now")
+
+
 def test_many_waiting_ones_hinder_no_rule(kept, monkeypatch):
     monkeypatch.setattr("icm_ray.instance.requests._OPEN", 1)
     asks(kept, LIES["no filter"](form(kept)))
@@ -210,6 +249,13 @@ def test_images_are_part_of_a_rule(tmp_path):
         )
     ):
         assert asks(kept, replace(question, **changed), job=f"{number:016d}").state == state
+    more = asks(kept, replace(question, images=900), job="e" * 16)
+    with pytest.raises(icm.InputError, match="another number of images"):
+        kept.approve_by_rule("many", more.number, 2, LATER)
+    assert kept.rules.find("labels").kept.canonical.images == 5
+    (tmp_path / "rules" / f"{question.digest}.json").unlink()  # as where the rule was written by hand
+    with pytest.raises(icm.InstanceError, match="other numbers of images"):
+        Requests(tmp_path).rules.find("labels")
 
 
 # --- the file -----------------------------------------------------------------------------------------------------

@@ -39,7 +39,6 @@ def test_other_processes_may_be_read():
         process.stdin.close()
 
 
-@pytest.mark.slow
 def test_workers_may_not():
     def start(name):
         return ProcessHandle(name, EngineConfig(), launcher=("prlimit", "--core=1000:unlimited", *PLAIN))

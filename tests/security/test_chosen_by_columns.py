@@ -46,7 +46,7 @@ def framed(engine, **rules):
     return an.from_pandas(engine, {"alice": TABLE[:40], "carol": TABLE[40:]}, policy=Policy(**rules))
 
 
-@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("share", [True, False])  # the first is quick
 @pytest.mark.few(1)
 def test_a_sum_of_a_condition_is_a_count(engine, share):
     def rows_of(frame):
@@ -69,7 +69,7 @@ def test_a_condition_is_a_count_in_each_group(frame):
         assert ages.tolist() == (TABLE["age"] >= 40).groupby(TABLE["ward"]).sum().tolist()
 
 
-@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("share", [True, False])  # the first is quick
 @pytest.mark.few(1)
 def test_a_group_in_which_few_are_chosen_is_not_told_by_the_others(engine, share):
     """5 rows of ward a are chosen, 20 of each other one: the sum of all chosen, minus the others, would be theirs."""
@@ -85,7 +85,7 @@ def test_zeros_that_are_hidden_are_hidden_in_sums_of_conditions(engine):
     assert isinstance((framed(engine, hide_zeros=True)["age"] >= 200).sum().reveal(), Withheld)
 
 
-@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("share", [True, False])  # the first is quick
 @pytest.mark.few(1)
 def test_a_column_that_leaves_one_out_or_picks_one(frame, share):
     rows = frame[["id", "cost"]].share() if share else frame
@@ -105,7 +105,7 @@ def test_other_statistics_of_a_column_that_picks_one(frame):
     assert isinstance(undefined.sum().reveal(), Withheld), "it lacks a value where nothing that it is made of does"
 
 
-@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("share", [True, False])  # the first is quick
 @pytest.mark.few(1)
 def test_what_columns_choose_is_in_the_ledger(frame, share):
     rows = frame[["id", "age", "cost"]].share() if share else frame

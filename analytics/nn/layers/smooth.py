@@ -48,7 +48,7 @@ _FACTS: Mapping[str, _Facts] = MappingProxyType(
         "softplus": _Facts(lambda x: torch.logaddexp(x, torch.zeros_like(x)), 1.0, 3e-4),
         "sin": _Facts(torch.sin, 1.0, 2e-4, 2.0, waves=True),
         "cos": _Facts(torch.cos, 1.0, 2e-4, 2.0, waves=True),
-        "atan": _Facts(torch.atan, 1.0, 2e-4, math.pi),
+        "atan": _Facts(torch.atan, 1.0, 3e-4, math.pi),
     }
 )
 

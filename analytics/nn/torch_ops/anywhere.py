@@ -27,8 +27,8 @@ _ALONG = {
     *(aten.cat.default, aten.flip.default, aten.slice.Tensor, aten.narrow.default, aten.chunk.default),
     *(aten.split.Tensor, aten.split_with_sizes.default, aten.topk.default, aten.sort.default, *RUNNING),
     *(aten.mean.dim, aten.sum.dim_IntList, aten.amax.default, aten.amin.default, aten.max.dim, aten.min.dim),
-    *(aten.any.dim, aten.all.dim, aten.var.correction, aten.std.correction, aten.linalg_vector_norm.default),
-    *(aten.argmax.default, aten.argmin.default),
+    *(aten.any.dim, aten.all.dim, aten.any.dims, aten.all.dims, aten.var.correction, aten.std.correction),
+    *(aten.linalg_vector_norm.default, aten.argmax.default, aten.argmin.default),
 }
 """Which name axes by `dim`."""
 _LAST = {aten.linear.default, aten.matmul.default, aten.layer_norm.default, aten.rms_norm.default}

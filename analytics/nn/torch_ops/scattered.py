@@ -199,7 +199,7 @@ def _reduced(build: GraphBuilder, call: Call, values: Any, target: _Target, how:
         return build.reshape(_extremes(build, moved, whole, largest=how == "amax"), call.shape)
     made = _sums(build, moved, whole)
     if how == "mean":
-        weights = tuple((1.0 / whole.counts().clamp(min=1)).tolist())
+        weights = tuple((1.0 / whole.counts().clamp(min=1).double()).tolist())
         taps = ((tuple(range(target.size)), weights),)
         made = build.emit(Resample, made, shape=made.shape, axis=0, taps=taps)
     return build.reshape(made, call.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from time import monotonic, sleep
 
-from icm_ray.errors import FaultError, IcmError, SessionError
+from icm_ray.errors import FaultError, IcmError
 from icm_ray.names import DRIVER
 from icm_ray.runtime.driver.first_cause import Evidence, first_cause
 from icm_ray.runtime.driver.handle import Pending
@@ -26,10 +26,10 @@ def why_not_joined(
         for name in [name for name, pending in left.items() if pending.done()]:
             try:
                 left.pop(name).result()
-            except SessionError as refusal:
-                return refusal
             except FaultError as error:
                 said[name] = error
+            except IcmError as refusal:
+                return refusal
         if left:
             sleep(0.005)
     cause = first

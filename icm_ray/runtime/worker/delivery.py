@@ -77,7 +77,8 @@ class Delivery:
         if to == asker or not isinstance(asked, PredictionQuestion):
             return
         if not _LEAST <= len(origin.run) <= _MOST:
-            raise PolicyError(f"{self._name} refuses: results for {to} have a name of their run", party=self._name)
+            reason = f"results for {to} have a name of their run, of {_LEAST} to {_MOST} letters"
+            raise PolicyError(f"{self._name} refuses: {reason}", party=self._name)
         (kind,) = _kinds_for(program, to)
         count, *cells = array_shape(kind)
         if math.prod(cells) > MOST_CELLS:

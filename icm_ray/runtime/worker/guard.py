@@ -13,7 +13,7 @@ from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.query.held import HeldImageSource
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.question import Asked, Question, decode_asked
+from icm_ray.query.question import Asked, Question, Sharing, decode_asked
 from icm_ray.query.tasks import Given, HeldSource, InputTask, PushedSource, Source, TableInfo
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.lane_plan import Member
@@ -109,11 +109,8 @@ class Guard:
             raise self._refusal("what it brings is its own, and not the asker's to state")
         if isinstance(job.origin, FromQuestion) and asked is not None:
             origin = job.origin
-            purpose, shared = _meant(origin, asked)
+            purpose, names = self._meant(origin, asked, policies)
             to = purpose.what.to if isinstance(purpose.what, Question) else ""
-            names: dict[str, str] = {}
-            for one in (asked, purpose, *shared):
-                names |= self._datasets(one, policies)
             self._house.may("question", origin.asked, names, origin.stage, to, origin.shared, origin.purpose)
         elif isinstance(job.origin, FromPrediction):
             self._house.may("prediction", job.origin.asked, {})  # `models` checks what it takes of this member
@@ -145,6 +142,26 @@ class Guard:
                 found[facts.name] = source
         return found
 
+    def _meant(
+        self, origin: FromQuestion, asked: Asked, policies: Mapping[str, Policy]
+    ) -> tuple[Asked, dict[str, str]]:
+        """The question that a job is for, and the datasets that it, the job and the sharings of what it is about read.
+
+        What is asked is derived here. Purpose and sharings are the asker's words: they change neither who hears what is
+        asked, nor which rows it reads. Errors: `PolicyError`, `ProgramError`.
+        """
+        purpose = asked
+        if origin.purpose:
+            if not isinstance(asked.what, Sharing) or origin.asked not in origin.shared:
+                raise self._refusal("rows that are shared alone are for another question, of which they are a part")
+            purpose = decode_asked(origin.purpose)
+        names = self._datasets(asked, policies)
+        for one in (purpose, *map(decode_asked, origin.shared)):
+            for name, held in self._datasets(one, policies).items():
+                if names.setdefault(name, held) != held:
+                    raise self._refusal("one name stands for two datasets of its catalogue")
+        return purpose, names
+
     def own(self, lane: int, member: Member) -> Member:
         """Where the worker of another lane is reached. Raises where shares would be moved to a worker that is not this
         organisation's own.
@@ -155,9 +172,3 @@ class Guard:
 
     def _refusal(self, reason: str) -> PolicyError:
         return PolicyError(f"{self._name} refuses: {reason}", party=self._name)
-
-
-def _meant(origin: FromQuestion, asked: Asked) -> tuple[Asked, list[Asked]]:
-    """The question that a job is for, and the sharings of what that is about. Errors: `ProgramError`."""
-    purpose = decode_asked(origin.purpose) if origin.purpose else asked
-    return purpose, [decode_asked(one) for one in origin.shared]

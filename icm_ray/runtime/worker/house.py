@@ -62,7 +62,7 @@ class House:
         self._session, self._lane = "", 0
         self._parties: tuple[str, ...] = ()
         self._members: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        self._allowed: tuple[Origin, bytes] | None = None
+        self._allowed: MayRun | None = None  # of any stage
         self._counted: MayRun | None = None
 
     @property
@@ -197,16 +197,16 @@ class House:
         each time counts. names: by the name of a dataset in what is asked, that of the catalogue whose rows it reads.
         to: whom results are for; "": the asker. shared, purpose: as in `FromQuestion`.
         """
-        if (kind, asked) == self._allowed:
-            return
         datasets = tuple(sorted(set(names.values())))
         place = self._session, self._lane, stage
         call = MayRun(kind, asked, datasets, dict(names), self._parties, *place, to, shared=shared, purpose=purpose)
+        if msgspec.structs.replace(call, stage=0) == self._allowed:
+            return
         answer = self._ask(call)
         if isinstance(answer, Allowed) and answer.counted:
             self._counted = call
         else:
-            self._allowed = kind, asked
+            self._allowed = msgspec.structs.replace(call, stage=0)
 
     def begin(self) -> None:
         """What was allowed last begins."""

@@ -39,7 +39,9 @@ def outgrown(error: Exception, name: str, most: int) -> Exception:
 
 
 def _of_memory(error: BaseException) -> bool:
-    """Whether memory was refused. SystemError is what is left of that where the interpreter was in the middle of it."""
+    """Whether memory was refused. SystemError is what is left of that where the interpreter was in the middle of it; a
+    lock that another process has (`BlockingIOError`) is told in the same words as a thread without room.
+    """
     if isinstance(error, MemoryError | SystemError):
         return True
-    return not isinstance(error, IcmError) and any(words in str(error).lower() for words in _REFUSED)
+    return not isinstance(error, IcmError | BlockingIOError) and any(words in str(error).lower() for words in _REFUSED)

@@ -122,8 +122,8 @@ class ModelGuard:
         self._use(UsePictures(held.dataset, graph, self._house.facts_of(asked)))
 
     def weights(self, names: Iterable[str]) -> dict[str, RingArray]:
-        """Of the model whose load was checked last. Errors: `SourceError` for a file that is not what the catalogue
-        says.
+        """Of the model whose load was checked last. The file's folder has room for a copy of it meanwhile. Errors:
+        `SourceError` for a file that is not what the catalogue says, and where there is no such room.
         """
         if self._loading is None:
             raise ProgramError(f"{self._name} has no weights to load")

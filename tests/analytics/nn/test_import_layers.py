@@ -10,9 +10,9 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.nn import functional
 
-from analytics.nn.importer import import_model
+from analytics.nn.importer import import_model, preflight
 from icm_ray.network.layers import AvgPool, Conv, Scale
-from tests.analytics.nn.import_checks import imported, kinds
+from tests.analytics.nn.import_checks import imported, kinds, same
 
 torch.set_num_threads(1)
 
@@ -319,3 +319,29 @@ def changed_result(x):
 @pytest.mark.few(1)
 def test_a_tensor_that_is_changed_is_what_it_was_changed_to(function):
     imported(Fn(function), 4)
+
+
+@pytest.mark.parametrize("operation", [torch.any, torch.all])
+def test_truth_along_several_axes_where_the_batch_is_last(operation) -> None:
+    net = Fn(lambda x: operation(x.permute(1, 2, 0) > 0.8, dim=(1,), keepdim=True).permute(2, 0, 1).float()).eval()
+    x = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(3))
+    same(import_model(net, (x,)), net, x)
+
+
+def test_a_flag_and_a_mask_of_nothing() -> None:
+    """One truth value names no places; a mask may name none."""
+
+    class Flagged(torch.nn.Module):
+        def __init__(self, flag: torch.Tensor) -> None:
+            super().__init__()
+            self.flag = torch.nn.Buffer(flag)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, x[:, self.flag].flatten(1)], 1)
+
+    x = torch.rand(3, 4, generator=torch.Generator().manual_seed(4))
+    assert preflight(Flagged(torch.tensor(True)).eval(), (x,))
+    net = Flagged(torch.tensor([True, False, True, True])).eval()
+    same(import_model(net, (x,)), net, x)
+    net = Flagged(torch.zeros(4, dtype=torch.bool)).eval()
+    assert preflight(net, (x,)) or same(import_model(net, (x,)), net, x) is None

@@ -158,9 +158,22 @@ def test_places_are_no_function_of_weights() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x[..., self.scores > 0] * 2
 
-    (finding,) = preflight(nn.Sequential(Largest()).eval(), (X,))
-    assert finding.module == "0"
-    assert "computed from weights" in finding.hint
+    class Masked(Largest):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.masked_fill(self.scores > 0, -torch.inf).softmax(-1)
+
+    class Chosen(Largest):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.where(self.scores > 0, -1e9, x).softmax(-1)
+
+    class Attending(Largest):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functional.scaled_dot_product_attention(x, x, x, attn_mask=(self.scores > 0).expand(6, 6))
+
+    for net in (Largest, Masked, Chosen, Attending):
+        (finding,) = preflight(nn.Sequential(net()).eval(), (X,))
+        assert finding.module == "0"
+        assert "computed from weights" in finding.hint
     assert preflight(Positive().eval(), (X,))
 
 

@@ -54,7 +54,6 @@ def test_operations(session: ThreadEngine, name: str) -> None:
     agrees(session, Several(*(case.module(shape) for case in cases)), shape, cases[0])
 
 
-@pytest.mark.slow
 def test_rare_operations_are_imported() -> None:
     by_shape: dict[tuple[int, ...], list[Operation]] = {}
     for family in sorted(RARE):

@@ -1,0 +1,75 @@
+"""What a worker of an instance is told beside a question changes neither whose rows it reads nor who hears it."""
+
+from types import SimpleNamespace
+
+import pytest
+from msgspec.structs import replace
+
+import icm_ray as icm
+from icm_ray.query.question import decode_asked, encode_asked
+from icm_ray.query.secret_rows import SecretRows
+from icm_ray.runtime.orders.origins import FromQuestion
+from icm_ray.runtime.worker.guard import Guard
+from tests.instance.test_granting_of_shares import asked
+
+POLICY = icm.Policy(name="bob.people", min_rows=5)
+QUESTION, SHARING = asked("age")
+
+
+class House:
+    asker, parties, members, mine, session = "alice", ("alice", "bob"), (("alice", "bob"), ()), False, "s" * 16
+
+    def __init__(self):
+        self.said = None
+
+    def may(self, kind, asked, names, stage, to, shared, purpose):
+        self.said = names, to
+
+
+@pytest.fixture
+def guard():
+    """Of bob, who has opened "people", which a person approves, and "open", which stands open."""
+    made = Guard("bob", House())
+    made._held = {"table-1": ("people", POLICY), "table-2": ("open", POLICY)}
+    made._sources = {"table-1": "people", "table-2": "open"}
+    return made
+
+
+def checked(guard, what, shared=(), purpose=b""):
+    """Names and recipient, as bob's instance hears them."""
+    job = SimpleNamespace(origin=FromQuestion(what, 0, shared, purpose))
+    program = SimpleNamespace(nodes=(), types=list)
+    guard.check(job, program, {}, decode_asked(what), {"table-1": POLICY, "table-2": POLICY})
+    return guard._house.said
+
+
+def to_bob(payload):
+    found = decode_asked(payload)
+    return encode_asked(replace(found, what=replace(found.what, to="bob")))
+
+
+def renamed(payload):
+    """A dataset that stands open under the name of the one that does not."""
+    found = decode_asked(payload)
+    (facts,) = (one for one in found.facts if isinstance(one, SecretRows))
+    return encode_asked(replace(found, facts=(replace(facts, name="table-1", source="table-2"),)))
+
+
+def test_what_is_shared_is_for_its_question(guard):
+    names = {"table-1": "people", "shares-1": "people"}
+    assert checked(guard, SHARING, (SHARING,), QUESTION) == (names, "alice")
+    assert checked(guard, QUESTION, (SHARING,)) == (names, "alice")
+
+
+def test_a_purpose_is_of_sharings_that_it_has(guard):
+    for what, shared in ((to_bob(QUESTION), (SHARING,)), (SHARING, ())):
+        with pytest.raises(icm.PolicyError, match="for another question"):
+            checked(guard, what, shared, QUESTION)
+    assert guard._house.said is None
+
+
+def test_no_dataset_takes_the_name_of_another(guard):
+    for shared, purpose in (((SHARING, renamed(QUESTION)), QUESTION), ((SHARING,), renamed(QUESTION))):
+        with pytest.raises(icm.PolicyError, match="one name stands for two"):
+            checked(guard, SHARING, shared, purpose)
+    assert guard._house.said is None

@@ -26,13 +26,13 @@ _LEAVING: Final = 2.0
 
 class Half:
     """One worker. asker: the organisation whose driver it works for. member: where it listens, as others are told;
-    inside: where workers of this organisation reach it. organisations: whose workers are in its lane, once it was
-    joined. since: when it began, by the clock of its hours.
+    inside: where workers of this organisation reach it. organisations: whose workers are in its lane, once it was told
+    to join one; joined: once all its links are there. since: when it began, by the clock of its hours.
     """
 
     def __init__(self, asker: str, handle: Handle, member: Member, since: float) -> None:
         self.asker, self.handle, self.member, self.since = asker, handle, member, since
-        self.joined, self.inside = False, member
+        self.joining, self.joined, self.inside = False, False, member
         self.organisations: frozenset[str] = frozenset({asker})
 
 
@@ -104,10 +104,11 @@ class Halves:
     def join(self, asker: str, plan: LanePlan, organisations: frozenset[str]) -> None:
         """Let the worker of a lane of these organisations join. Errors: `InstanceError`, what joining raises."""
         half = self.of(asker, plan.session, plan.lane)
-        if half.joined:
+        if half.joining:
             raise InstanceError(f"{self._settings.name}'s worker has joined this lane already")
-        half.joined, half.organisations = True, organisations | {asker}
+        half.joining, half.organisations = True, organisations | {asker}
         _waited(half.handle.join(plan), half.handle, self._patience)
+        half.joined = True
 
     def of(self, asker: str, session: str, lane: int) -> Half:
         """The worker of a lane that this asker had started. Errors: `InstanceError`."""
@@ -148,7 +149,9 @@ class Halves:
             self._sweep()
 
     def forsake(self, asker: str) -> None:
-        """Let workers of an asker end that are in no lane yet: it is gone, and nobody else can let them join one."""
+        """Let workers of an asker end that are in no lane yet: it is gone, and hears no more whether they have joined.
+        Those that have end by themselves where the driver is gone, too.
+        """
         with self._lock:
             self._unwanted |= {key for key, one in self._askers.items() if one == asker and key not in self._halves}
             waiting = [half for half in self._halves.values() if half.asker == asker and not half.joined]

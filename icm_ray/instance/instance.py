@@ -27,7 +27,7 @@ from icm_ray.instance.halves import Halves
 from icm_ray.instance.heads import Heads
 from icm_ray.instance.jobs import Jobs, Outbox
 from icm_ray.instance.keys import InstanceKey
-from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain
+from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain, StartWorker
 from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.one_user import OneUser
 from icm_ray.instance.requests import Requests
@@ -170,9 +170,9 @@ class Instance:
         with suppress(IcmError):  # it is gone before it was here
             opened = self._station.open(peer, link, False)
             if link.startswith(INSTANCE):
-                self._talk(peer.name, opened, partial(self._answers.to_peer, peer.name))
+                self._talk(peer.name, opened, partial(self._to_peer, peer.name, peer.name))
             elif link.startswith(CHECK):
-                self._talk(CHECK + peer.name, opened, partial(self._answers.to_peer, peer.name))
+                self._talk(CHECK + peer.name, opened, partial(self._to_peer, CHECK + peer.name, peer.name))
             elif link.startswith(USER):
                 user = OneUser(self._to_user)
                 self._talk(USER, opened, user.answer, user.left)
@@ -189,6 +189,13 @@ class Instance:
                     None,
                     lambda _: opened.close(),
                 )
+
+    def _to_peer(self, who: str, name: str, call: Call) -> Answer:
+        """who: of the conversation. A worker that was started for one who has left meanwhile is ended."""
+        answer = self._answers.to_peer(name, call)
+        if isinstance(call, StartWorker) and not self.connected(who):
+            self.halves.forsake(name)
+        return answer
 
     def _to_user(self, call: Call) -> Answer:
         match call:
@@ -279,7 +286,7 @@ class Instance:
             except FaultError as error:
                 lost = error
                 continue
-            return self._talk(peer.name, link, partial(self._answers.to_peer, peer.name))
+            return self._talk(peer.name, link, partial(self._to_peer, peer.name, peer.name))
         reason = lost.message if lost is not None else "it has no address"
         raise PeerLost(f"{peer.name}'s instance cannot be reached: {reason}", party=peer.name, step="ask")
 

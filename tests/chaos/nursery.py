@@ -18,12 +18,14 @@ import traceback
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import NoReturn, Self
 
 _LOADED = 60.0
 _ENDED = 20.0
 _ANSWERED = 20.0
+_LOOK = 0.01
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _STATUS = struct.Struct("!i")
 
@@ -38,21 +40,23 @@ class Forked:
         self._reading = threading.Lock()
 
     def poll(self) -> int | None:
-        with suppress(subprocess.TimeoutExpired):
-            self.wait(0.0)
+        with self._reading:
+            if self.returncode is None:
+                self._news.setblocking(False)
+                with suppress(BlockingIOError):
+                    news = self._news.recv(_STATUS.size)
+                    self.returncode = _STATUS.unpack(news)[0] if news else -signal.SIGKILL
+                    self._news.close()
         return self.returncode
 
     def wait(self, timeout: float) -> int:
-        with self._reading:
-            if self.returncode is None:
-                self._news.settimeout(timeout)
-                try:
-                    news = self._news.recv(_STATUS.size)
-                except (BlockingIOError, TimeoutError):
-                    raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
-                self.returncode = _STATUS.unpack(news)[0] if news else -signal.SIGKILL
-                self._news.close()
-        return self.returncode
+        """Others may ask meanwhile, and are answered at once."""
+        deadline = monotonic() + timeout
+        while (status := self.poll()) is None:
+            if monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            sleep(_LOOK)
+        return status
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -67,10 +71,10 @@ class Nursery:
     """As long as its block: whatever was forked ends with it."""
 
     def __init__(self, folder: Path) -> None:
-        self._door = str(folder / "nursery")
+        self.door = str(folder / "nursery")
         self._lifeline, theirs = socket.socketpair()
         environment = dict(os.environ) | dict.fromkeys(_THREADS, "1")
-        command = [sys.executable, "-m", "tests.chaos.nursery", self._door, str(theirs.fileno())]
+        command = [sys.executable, "-m", "tests.chaos.nursery", self.door, str(theirs.fileno())]
         self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], start_new_session=True)
         theirs.close()
 
@@ -86,11 +90,11 @@ class Nursery:
     def instance(self, home: Path) -> Forked:
         """Of the organisation whose folder this is, as `await_serving` waits for it."""
         (home / "serving.json").unlink(missing_ok=True)
-        return Forked(self._door, ("instance", str(home)))
+        return Forked(self.door, ("instance", str(home)))
 
     def workers(self, instance: Forked) -> list[int]:
         """The processes that it has started, and that have not ended."""
-        news, found = _said(self._door, ("workers", str(instance.pid)), ())
+        news, found = _said(self.door, ("workers", str(instance.pid)), ())
         news.close()
         return found
 
@@ -125,12 +129,22 @@ class _Forking:
                 if key.fileobj is self._lifeline:
                     return
                 if key.fileobj is self._listener:
-                    self._asked(self._listener.accept()[0])
+                    self._ready.register(self._listener.accept()[0], selectors.EVENT_READ)
+                elif isinstance(key.fileobj, socket.socket):
+                    self._ready.unregister(key.fileobj)
+                    self._asked(key.fileobj)
                 else:
                     self._ended(key.fd, key.data)
 
     def _asked(self, news: socket.socket) -> None:
-        payload, descriptors, _, _ = socket.recv_fds(news, 1 << 16, 4)
+        """Whoever has come says something, or was killed before."""
+        try:
+            payload, descriptors, _, _ = socket.recv_fds(news, 1 << 16, 4)
+        except ConnectionError:
+            payload = b""
+        if not payload:
+            news.close()
+            return
         (asker, _, _) = struct.unpack("3i", news.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         kind, name = json.loads(payload)
         if kind == "workers":
@@ -160,7 +174,7 @@ class _Forking:
         status: object = 1
         try:
             for key in list(self._ready.get_map().values()):
-                os.close(key.fd)
+                key.fileobj.close() if isinstance(key.fileobj, socket.socket) else os.close(key.fd)
             self._ready.close()
             for _, other in self._living.values():
                 other.close()

@@ -97,6 +97,11 @@ class Organisations:
         """The instances that were started and not ended since."""
         return tuple(self._serving)
 
+    @property
+    def door(self) -> str:
+        """Where processes are asked for."""
+        return self._nursery.door
+
     def litter(self) -> list[Path]:
         """What was left half written in their folders."""
         return [path for home in self.homes.values() for path in home.rglob(".*") if not path.name.endswith(".lock")]
@@ -148,7 +153,7 @@ def strike(pids: list[int], how: int) -> None:
             os.kill(pid, how)
         except ProcessLookupError:
             continue
-    if how != signal.SIGSTOP:
+    if how in (signal.SIGKILL, signal.SIGTERM):
         assert gone(pids, 5.0) == []
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import random
 import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
@@ -132,6 +133,17 @@ def test_a_blow(organisations, seed, pool):
     LOG.info("%d %s: %s after %.1f s: %s", seed, blow, kind, took, failed or "")
     assert ask(organisations, "standing", next(numbers))
     awaited(lambda: all(len(organisations.workers(name)) <= 1 for name in NAMES))
+
+
+def test_who_is_killed_while_it_asks_for_a_process(organisations):
+    """... or is stopped then, holds up nobody else who asks for one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stopped:
+        for one in (stopped, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)):
+            one.connect(organisations.door)
+        one.close()
+        began = monotonic()
+        assert organisations.workers("bob") == organisations.workers("bob")
+        assert monotonic() - began < 5
 
 
 def test_those_of_every_run_are_of_every_kind():

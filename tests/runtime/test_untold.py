@@ -1,6 +1,7 @@
 """What ended a lane is told to whoever asks next, once, also where it was found by what raises its errors to nobody."""
 
 import threading
+from concurrent.futures import Future
 from time import monotonic
 
 import pandas as pd
@@ -84,10 +85,10 @@ def test_whose_worker_is_lost_before_there_is_a_lane():
 
 
 class Deaf:
-    """A station that one member's links never reach: its worker ends instead of opening them."""
+    """A station that one member's links never reach: its worker, if it was started, ends instead of opening them."""
 
-    def __init__(self, station, name, started):
-        self._station, self._name, self._started = station, name, started
+    def __init__(self, station, name, started=None):
+        self._station, self._name, self._started = station, name, {} if started is None else started
         self.over = threading.Event()
 
     @property
@@ -97,7 +98,8 @@ class Deaf:
     def open(self, peer, *link):
         if peer.name != self._name:
             return self._station.open(peer, *link)
-        self._started[self._name].kill()
+        if self._name in self._started:
+            self._started[self._name].kill()
         self.over.wait(20)
         raise PeerSilent(f"{self._name} has opened no link", party=self._name)
 
@@ -120,3 +122,27 @@ def test_whose_worker_ends_instead_of_opening_its_links():
     here.over.set()
     assert monotonic() - began < 10
     assert (raised.value.party, raised.value.step) == ("bob", "join")
+
+
+class CutOff(ThreadHandle):
+    """Of a worker that lives, but that nobody can tell to join."""
+
+    def join(self, plan):
+        told = Future()
+        told.set_exception(PeerLost(f"{self.name}'s instance is gone", party=self.name, step="ask"))
+        return told
+
+
+def test_who_cannot_be_told_to_join():
+    """... is found at once, and not when the links to its worker are overdue."""
+    config = EngineConfig()
+    board, began = Switchboard(transport_config(config)), monotonic()
+    here = Deaf(board.station(DRIVER), "bob")
+
+    def start(name):
+        return (CutOff if name == "bob" else ThreadHandle)(name, config, board, 1)
+
+    with pytest.raises(PeerLost, match="bob's instance is gone"):
+        LaneEngine(("alice", "bob"), (), 1, config, start, station=here)
+    here.over.set()
+    assert monotonic() - began < 10

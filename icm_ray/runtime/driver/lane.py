@@ -108,7 +108,7 @@ class Lane:
         patience = Patience(self.config.start_timeout, _LOOK)
         joins: dict[str, Pending] = {}
         try:
-            found = self._all({name: handle.endpoint() for name, handle in self.handles.items()}, patience, "start")
+            (found,) = self._all(patience, "start", {name: one.endpoint() for name, one in self.handles.items()})
             here = self._station.endpoint
             driver = (here.name, here.host, here.port, here.certificate)
             plan = LanePlan(
@@ -121,10 +121,9 @@ class Lane:
             )
             joins.update({name: handle.join(plan) for name, handle in self.handles.items()})
             self._dials = {name: Dialling(self._station, plan, name) for name in self.handles}
-            links = self._all(self._dials, patience, "join")
+            links, _ = self._all(patience, "join", self._dials, joins)  # whoever does not join opens no links either
             for name in self.handles:
                 self.data[name], self.control[name] = links[name]
-            self._all(joins, patience, "join")
         except FaultError as error:
             cause = why_not_joined(error, joins, self._organisations, _GRACE)
             self.kill()
@@ -151,18 +150,20 @@ class Lane:
         self.data[name].start_listening(answered, None, lambda error: self._heard.fail(name, error))
         self.control[name].start_listening(answered, None, lambda error: self._heard.fail(name, error))
 
-    def _all(self, pending: Mapping[str, Pending], patience: Patience, step: str) -> dict[str, Any]:
+    def _all(self, patience: Patience, step: str, *pending: Mapping[str, Pending]) -> list[dict[str, Any]]:
         """What every worker answered; raises the first error, or `PeerSilent` naming one that did not in time."""
-        left, results = dict(pending), {}
+        left = {(place, name): item for place, items in enumerate(pending) for name, item in items.items()}
+        results: list[dict[str, Any]] = [{} for _ in pending]
         while left:
-            for name in [name for name, item in left.items() if item.done()]:
-                results[name] = left.pop(name).result()
-            for name in left:
+            done = [key for key, item in left.items() if item.done()]
+            for _, name in [key for key in left if key not in done]:
                 if lost := self.handles[name].lost():
                     raise PeerLost(f"{name}: {lost} (at {step})", party=name, step=step)
+            for place, name in done:
+                results[place][name] = left.pop((place, name)).result()
             self._check_stop("start")
             if left and patience.over():
-                name, limit = next(iter(left)), patience.limit
+                (_, name), limit = next(iter(left)), patience.limit
                 raise PeerSilent(f"{name} did not {step} within {limit:g} s", party=name, step=step)
             if left:
                 sleep(0.005)

@@ -75,7 +75,7 @@ class SecureColumn(
         return type(self)(self.meant, of)
 
     def __repr__(self) -> str:
-        rows = self.meant.dataset.facts
+        rows = self.meant.dataset_facts
         held = "shares" if rows.shared else "held by"
         some = "" if self.meant.where is None else f" where {words(self.meant.where)}"
         return f"<SecureColumn {self.name!r}: {self.kind}, {rows.count} rows{some}, {held} {', '.join(rows.owners)}>"
@@ -134,7 +134,7 @@ class SecureColumn(
             >>> len(visits["age"])
             5
         """
-        return self.meant.dataset.facts.count
+        return self.meant.dataset_facts.count
 
     def _numbers(self) -> tuple[str, Of]:
         """Of which rows and of what a statistic of numbers is."""

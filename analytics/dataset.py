@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from analytics.answered import Answered
 from icm_ray.query.pool import Pool, pooled
@@ -80,6 +81,10 @@ class Dataset:
     """Of shares, the sharing."""
     waits_for: Dataset | None = None
     """Of shares that are made anew for each question, once it was approved: the rows that they are made of."""
+    opened: Callable[[Any], Dataset] | None = None
+    """Of rows in a catalogue, and of what is made of them: opens the rows in other lanes."""
+    elsewhere: dict[Engine, Dataset] = field(default_factory=dict)
+    """By whose lanes they are, the same rows in others."""
 
     @property
     def bases(self) -> tuple[Dataset, ...]:
@@ -113,6 +118,7 @@ class Dataset:
             answered=self.answered,
             made_by=Asked(sharing, (self.facts,)),
             waits_for=self if waits else None,
+            opened=self.opened,
         )
 
     def __post_init__(self) -> None:
@@ -121,6 +127,8 @@ class Dataset:
 
     def forget(self) -> None:
         """Let the workers drop the rows, and the policy once nothing made of them is left."""
+        while self.elsewhere:
+            self.elsewhere.popitem()[1].forget()
         if self.parts:
             self.forgotten.set()
             return

@@ -12,10 +12,11 @@ from msgspec.structs import replace as replace_fields
 from analytics.among_others import among_others
 from analytics.batches import batches
 from analytics.dataset import Dataset, pool_of
+from analytics.other_lanes import in_lanes
 from analytics.progress import Progress
 from analytics.receipt import Receipt
 from analytics.sharing import NOTHING, jobs_of, lowered_of, made_anew, make, members_of, sharings
-from icm_ray.errors import IcmError, InputError
+from icm_ray.errors import IcmError, InputError, OwnerError
 from icm_ray.query.answer import answers
 from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain as explain_asked
@@ -30,7 +31,7 @@ from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.told_rows import asked_of
 from icm_ray.runtime.driver.engine import Engine, Execution, LaneJob
 
-__all__ = ["Part", "bare", "check", "explain", "run"]
+__all__ = ["Part", "bare", "check", "explain", "heard_by", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,20 @@ class Part:
         return facts if self.selection is None else SelectedRows(self.selection, facts)
 
 
+def heard_by(parts: Sequence[Part], to: str | None) -> Sequence[Part]:
+    """The same, in lanes that an organisation which is to hear the result takes part in; where it is none, who checks
+    the question says so. Errors: those of `in_lanes`.
+    """
+    engine = parts[0].dataset.engine if parts else None
+    if engine is None or to is None or to in engine.parties or engine.hears(to):
+        return parts
+    try:
+        wide = engine.among((*engine.parties, to))
+    except OwnerError:  # nobody whom this organisation knows
+        return parts
+    return [part.of({dataset.facts.name: in_lanes(dataset, wide) for dataset in part.datasets}) for part in parts]
+
+
 def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     """What is asked, and of which engine; refuses what need not reach a worker to be refused.
 
@@ -116,7 +131,7 @@ def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
 
 def explain(parts: Sequence[Part], to: str | None) -> str:
     """What `run` opens and to whom, public sizes, cost and error bounds. Errors: those that are raised beforehand."""
-    engine, asked = check(parts, to)
+    engine, asked = check(heard_by(parts, to), to)
     return explain_asked(asked, lowered_of(engine, asked), engine.settings)
 
 
@@ -127,6 +142,7 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
     Errors: those of `check` and of lowering before anything is shared; those of owners' workers; `FaultError` in the
     middle.
     """
+    parts = heard_by(parts, to)
     waiting = [base for base in _bases(parts).values() if base.waits_for is not None]
     if not waiting:
         return _found(parts, to, {})

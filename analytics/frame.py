@@ -53,7 +53,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
     def __init__(self, meant: Meant, columns: Mapping[str, Of] | None = None) -> None:
         self._meant = meant
         if columns is None:
-            columns = {info.name: info.name for info in meant.dataset.facts.columns if info.kind}
+            columns = {info.name: info.name for info in meant.dataset_facts.columns if info.kind}
         self._columns = dict(columns)
 
     @property
@@ -105,7 +105,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             >>> visits.owners
             {'alice': 3, 'bob': 2}
         """
-        return dict(self._dataset.facts.owners)
+        return dict(self._meant.dataset_facts.owners)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -125,7 +125,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             >>> visits.shared
             False
         """
-        return self._dataset.facts.shared
+        return self._meant.dataset_facts.shared
 
     def __len__(self) -> int:
         """Count the rows of all owners together: a public number.
@@ -135,7 +135,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             5
         """
         self._all("how many rows are meant")
-        return self._dataset.facts.count
+        return self._meant.dataset_facts.count
 
     def _all(self, what: str) -> None:
         if self._meant.where is not None:
@@ -160,14 +160,14 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
         raise TypeError("a frame is neither true nor false; compare len(frame)")
 
     def __repr__(self) -> str:
-        brought = ", ".join(f"{owner}: {count}" for owner, count in self._dataset.facts.owners.items())
-        how = "shares of the parties" if self._dataset.facts.shared else "held by their owners"
-        rows = "mock rows" if self._dataset.engine.mock else "rows"
+        brought = ", ".join(f"{owner}: {count}" for owner, count in self._meant.dataset_facts.owners.items())
+        how = "shares of the parties" if self._meant.dataset_facts.shared else "held by their owners"
+        rows = "mock rows" if self._meant.mock else "rows"
         where = "" if self._meant.where is None else f" where {words(self._meant.where)}"
-        lines = [f"<SecureFrame: {self._dataset.facts.count} {rows}{where}, {how} ({brought})"]
+        lines = [f"<SecureFrame: {self._meant.dataset_facts.count} {rows}{where}, {how} ({brought})"]
         width = max((len(name) for name in self._names), default=0)
         lines += [f"  {name:<{width}}  {kind}" for name, kind in self.dtypes.items()]
-        lines += [f"  ({info.name}: {info.fault})" for info in self._dataset.facts.columns if not info.kind]
+        lines += [f"  ({info.name}: {info.fault})" for info in self._meant.dataset_facts.columns if not info.kind]
         return "\n".join(lines) + ">"
 
     @overload
@@ -232,7 +232,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
 
     def _fault(self, name: str) -> str:
         """What keeps a column from being used; "" where nothing does."""
-        return next((info.fault for info in self._dataset.facts.columns if info.name == name), "")
+        return next((info.fault for info in self._meant.dataset_facts.columns if info.name == name), "")
 
     def share(self, *, domain: Mapping[str, Sequence[str]] | None = None) -> SecureFrame:
         """Share every value secretly among the parties; statistics are computed on shares from then on.
@@ -421,7 +421,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             >>> frame = an.from_pandas(session, {"alice": north, "bob": south})
             >>> frame.forget()
         """
-        self._dataset.forget()
+        self._meant.forget()
 
 
 def _words(name: str, values: Sequence[str]) -> tuple[str, ...]:

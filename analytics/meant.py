@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analytics.dataset import Dataset
+from analytics.dataset import Dataset, pool_of
 from analytics.execute import Part
+from analytics.other_lanes import in_lanes
+from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import PrivateKeys
@@ -18,7 +20,7 @@ from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.statistics.catalogue import Statistic
 from icm_ray.query.tasks import ColumnInfo, GroupKey
 
-__all__ = ["Groups", "Meant"]
+__all__ = ["Groups", "Meant", "same_lanes"]
 
 Groups = Sequence[GroupKey] | PrivateKeys
 """What rows are grouped by: public values, or private ones."""
@@ -37,9 +39,40 @@ class Meant:
         return self.dataset
 
     @property
+    def dataset_facts(self) -> OwnerRows | SecretRows:
+        """The public facts of the dataset."""
+        return self.dataset.facts
+
+    @property
     def facts(self) -> OwnerRows | SecretRows:
         """The public facts of the rows whose columns these are."""
-        return self.dataset.facts
+        return self.dataset_facts
+
+    @property
+    def mock(self) -> bool:
+        """Whether rows are invented ones."""
+        return self.dataset.engine.mock
+
+    @property
+    def home(self) -> object:
+        """What rows of one session, or of one connection, have in common."""
+        return self.dataset.engine.home
+
+    def among(self, others: Iterable[str]) -> Meant:
+        """The same rows in lanes with these organisations, if the session has such. Errors: those of `in_lanes`."""
+        return Meant(in_lanes(self.dataset, self.dataset.engine.among(others)), self.where)
+
+    def above(self, others: Sequence[Meant]) -> Meant:
+        """All of these rows, the others' below them, in lanes of all of their owners. Errors: `InputError` for those of
+        different sessions, and those of `in_lanes` and `pool_of`.
+        """
+        if (found := same_lanes([self, *others])) is None:
+            raise InputError("frames of different sessions cannot be concatenated")
+        return Meant(pool_of([part for meant in found for part in meant.dataset.bases]), self.where)
+
+    def forget(self) -> None:
+        """Let the workers drop the rows of the dataset."""
+        self.dataset.forget()
 
     def aligned(self, other: Meant) -> bool:
         """Whether a column of other rows has a value for each of these: they are the same, or all."""
@@ -59,7 +92,7 @@ class Meant:
 
     def info(self, of: Of) -> ColumnInfo:
         """The name, the kind of an expression, and whether values may be missing. Errors: `ColumnError`."""
-        return column_of(self.dataset.facts, of)
+        return column_of(self.dataset_facts, of)
 
     def ticks(self, of: Of, *, from_zero: bool = False) -> Ticks:
         """What a column of dates, times, durations or decimals is as whole numbers. from_zero: whether 0 stands for 0,
@@ -95,3 +128,17 @@ class Meant:
     def part(self, statistic: Statistic, by: Groups = ()) -> Part:
         """A statistic of these rows, which it names."""
         return Part(self.dataset, statistic, self.selection(by))
+
+
+def same_lanes(meants: Sequence[Meant]) -> list[Meant] | None:
+    """The rows of all of them in lanes of all of their owners; None: of different sessions. Shares beside rows that are
+    none stay where they are: whoever takes both refuses them.
+
+    Errors: `InputError` (rows that were forgotten), those of assembling lanes, and of opening rows in them.
+    """
+    if len({meant.dataset_facts.shared for meant in meants}) > 1:
+        return list(meants)
+    if any(meant.home is not meants[0].home for meant in meants):
+        return None
+    owners = {owner for meant in meants for owner in meant.dataset_facts.owners}
+    return [meant.among(owners) for meant in meants]

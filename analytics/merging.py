@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from msgspec import structs
 
 from analytics.group_keys import private_keys
-from analytics.meant import Meant
+from analytics.meant import Meant, same_lanes
 from analytics.merged_meant import MergedMeant
 from icm_ray.errors import InputError
 from icm_ray.query.arrow_kinds import unit_kind
@@ -46,8 +46,9 @@ def merged_rows(
 
     Errors: those of `MergedRows`; `InputError` for frames of different sessions.
     """
-    if left.meant.dataset.engine is not right.meant.dataset.engine:
+    if (meants := same_lanes([left.meant, right.meant])) is None:
         raise InputError("frames of different sessions cannot be merged")
+    left, right = (replace(side, meant=meant) for side, meant in zip((left, right), meants, strict=True))
     asked = Merge(*_selections(left, right, max_bytes), how, columns, many=many)
     rows_of_merge(asked, left.meant.dataset.facts, right.meant.dataset.facts)  # refuses what cannot be
     return MergedMeant(dataset=left.meant.dataset, right=right.meant.dataset, merge=asked)

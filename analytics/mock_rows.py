@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from msgspec import structs
 
@@ -30,8 +31,8 @@ def mocked(meant: Meant) -> Meant:
     Errors: `InputError` (rows of no organisation's catalogue, or shares), `OwnerError` (an organisation offers none).
     """
     if isinstance(meant, OfferedMeant):  # no worker has opened it yet, and none needs to
-        stated = [_mock(owner, public) for owner, public in meant.offered.items()]
-        return _all_of([_drawn(meant.mocks(), *one) for one in stated], meant.where)
+        stated = [_mock(owner, public) for owner, public in meant.rows.held]
+        return _all_of([_drawn(meant.rows.mock_lanes(), *one) for one in stated], meant.where)
     dataset = meant.dataset
     engine = dataset.engine
     if engine.mock:
@@ -70,4 +71,5 @@ def _drawn(local: MockEngine, owner: str, public: PublicDataset, mock: MockRows)
     opened = local.open_table(owner, PushedSource(partitions), payloads)
     opened = replace(opened, info=TableInfo(public.columns, opened.info.rows))
     policy = structs.replace(public.policy, name=local.new_name("mock"))
-    return frame_of(local, {owner: opened}, None, policy).meant.dataset
+    again = partial(_drawn, owner=owner, public=public, mock=mock)
+    return frame_of(local, {owner: opened}, None, policy, again).meant.dataset

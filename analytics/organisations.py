@@ -8,23 +8,22 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
+from weakref import WeakMethod
 
 from analytics.arrived import Arrived, arrived
 from analytics.frame import SecureFrame
-from analytics.offered import offered_frame
+from analytics.offered import Lanes, offered_frame, opened_in
 from analytics.pictures import Pictures
 from analytics.pooling import concat
 from analytics.requests import Requested, again
-from analytics.source_checks import frame_of
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import FaultError, IcmError, InputError, InstanceError, OwnerError, SessionClosed, SessionError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
 from icm_ray.instance.jobs import Job
 from icm_ray.instance.messages import AskJob, Datasets
-from icm_ray.instance.mock_engine import MockEngines
+from icm_ray.instance.mock_engine import MockEngine, MockEngines
 from icm_ray.instance.prediction_form import decode_prediction
-from icm_ray.query.tasks import HeldSource
 
 if TYPE_CHECKING:
     from analytics.nn.peer_model import PeerModel
@@ -48,11 +47,11 @@ class Connection:
     def __init__(self, folder: Path, lanes: int, config: EngineConfig | None) -> None:
         self._own, self._folder = Organisation(folder), folder
         self._lanes, self._config = lanes, config
-        self._mocks = MockEngines(self._own.name, config or from_environment())
+        self._mocks = MockEngines(self._own.name, self._own.peers, config or from_environment())
         self._seen: dict[str, Datasets] = {}
         self._engines: dict[tuple[str, ...], OrganisationEngine] = {}
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed, self._wider = False, WeakMethod(self._engine)
 
     @property
     def name(self) -> str:
@@ -105,16 +104,16 @@ class Connection:
             raise OwnerError("no organisation is named")
         for owner in datasets:
             self._check(owner)
-        return self._frame({owner: self._public(owner, name) for owner, name in datasets.items()})
+        return concat([self._frame(owner, self._public(owner, name)) for owner, name in datasets.items()])
 
-    def _frame(self, offered: Mapping[str, PublicDataset]) -> SecureFrame:
-        members = self._members(tuple(owner for owner in offered if owner != self.name))
+    def _frame(self, owner: str, public: PublicDataset) -> SecureFrame:
+        def lanes(others: tuple[str, ...]) -> OrganisationEngine:
+            return self._engine(others)
 
-        def opened() -> SecureFrame:
-            engine = self._engine(members)
-            return concat([_held(engine, owner, public) for owner, public in offered.items()])
+        def mocks(others: tuple[str, ...]) -> MockEngine:
+            return self._mocks.of((self.name, *self._members(others)))
 
-        return offered_frame(offered, opened, lambda: self._mocks.of((self.name, *members)))
+        return offered_frame(owner, public, Lanes(self._own, self.name, lanes, mocks))
 
     def _catalogue(self, owner: str) -> Datasets:
         """What an organisation offers to this one; of one who is away what it did when it was last asked: mock rows are
@@ -155,10 +154,8 @@ class Connection:
         if job.kind == "prediction":
             return self._predict_again(job)
         engine = self._engine(tuple(party for party in job.parties if party != self.name))
-        frames = {
-            name: _held(engine, owner, self._public(owner, dataset)) for name, (owner, dataset) in job.datasets.items()
-        }
-        return again(job, {name: frame.meant.dataset for name, frame in frames.items()})
+        named = job.datasets.items()
+        return again(job, {key: opened_in(engine, owner, self._public(owner, name)) for key, (owner, name) in named})
 
     def _predict_again(self, job: Job) -> Any:
         if "pictures" not in job.datasets:
@@ -246,7 +243,8 @@ class Connection:
             if self._closed:
                 raise SessionClosed("the connection was closed")
             if wanted not in self._engines or not self._lives(self._engines[wanted]):
-                self._engines[wanted] = OrganisationEngine(self._own, wanted, self._lanes, self._config, self._mocks)
+                made = OrganisationEngine(self._own, wanted, self._lanes, self._config, self._mocks, self._wider)
+                self._engines[wanted] = made
             return self._engines[wanted]
 
     @staticmethod
@@ -270,7 +268,7 @@ class Connection:
         for item in catalogue.pictures:
             if item.name == name:
                 return Pictures(owner, name, item.images, item.mock)
-        return self._frame({owner: self._dataset(owner, name, catalogue)})
+        return self._frame(owner, self._dataset(owner, name, catalogue))
 
     def model_of(self, owner: str, name: str) -> PeerModel:
         """A model that an organisation offers to this one. Raises `OwnerError` where it offers none of that name."""
@@ -364,14 +362,3 @@ def connect(
 
 def _names(catalogue: Datasets) -> tuple[str, ...]:
     return (*(item.name for item in catalogue.datasets), *(item.name for item in catalogue.pictures))
-
-
-def _held(engine: OrganisationEngine, owner: str, public: PublicDataset) -> SecureFrame:
-    table = engine.open_table(owner, HeldSource(public.name))
-    engine.held[table.name] = owner, public
-    try:
-        return frame_of(engine, {owner: table}, None, public.policy)
-    except IcmError:
-        engine.forget([table.name])
-        del engine.held[table.name]
-        raise

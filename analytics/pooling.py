@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from analytics.dataset import pool_of
 from analytics.frame import SecureFrame
-from analytics.meant import Meant
 from analytics.merge import MergedFrame
 from icm_ray.errors import ColumnError, InputError, UnsupportedError
 
@@ -47,12 +45,9 @@ def concat(frames: Iterable[SecureFrame]) -> SecureFrame:
     first = given[0]
     if len(given) == 1:
         return first
-    if any(frame.meant.dataset.engine is not first.meant.dataset.engine for frame in given):
-        raise InputError("frames of different sessions cannot be concatenated")
     for number, frame in enumerate(given, 1):
         _check_same(first, frame, number)
-    parts = tuple(part for frame in given for part in frame.meant.dataset.bases)
-    return SecureFrame(Meant(pool_of(parts), first.meant.where), first._columns)
+    return SecureFrame(first.meant.above([frame.meant for frame in given[1:]]), first._columns)
 
 
 def _frames(given: Any) -> list[SecureFrame]:

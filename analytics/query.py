@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from analytics.execute import Part, check, explain, run
+from analytics.execute import Part, check, explain, heard_by, run
 from analytics.mock_results import SAID, of_mock
 from analytics.receipt import Receipt
 from analytics.rows_stay import RowsStayError
@@ -304,7 +304,7 @@ class Query(Uncompared):
             >>> visits["age"].mean().check(to="bob")
         """
         self._check_recipient(to)
-        check(self._parts, to)
+        check(heard_by(self._parts, to), to)
 
     def _check_recipient(self, to: str | None) -> None:
         """Raise `InputError` where what follows would have to be asked by who does not hear the first answer."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from analytics.dataset import Dataset, pool_of
-from analytics.execute import Part, bare, check, run
+from analytics.execute import Part, bare, check, heard_by, run
 from analytics.receipt import Receipt
 from analytics.sharing import lowered_of, sharings
 from icm_ray.errors import InputError, InstanceError, PolicyError, ProgramError
@@ -108,6 +108,8 @@ def request(
     """
     if session.mock:
         raise InputError(f"{title} is asked of mock rows: ask the same of the frame that mock() was taken of")
+    parts, then = heard_by(parts, to), heard_by(then, to)
+    session = parts[0].dataset.engine if parts else session
     engine = _organisations(session, reason)
     _, asked = check(parts, to)
     lowered_of(session, asked)  # refuses what nobody could be shown

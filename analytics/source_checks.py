@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,9 +93,13 @@ def _log2(name: str, bound: Any) -> int:
 
 
 def frame_of(
-    session: Engine, tables: Mapping[str, Table], bounds: Mapping[str, Any] | None, policy: Policy | None
+    session: Engine,
+    tables: Mapping[str, Table],
+    bounds: Mapping[str, Any] | None,
+    policy: Policy | None,
+    opened: Callable[[Any], Dataset] | None = None,
 ) -> SecureFrame:
-    """The frame over opened tables; drops them again where they do not fit together.
+    """The frame over opened tables; drops them again where they do not fit together. opened: opens them elsewhere.
 
     Errors: those of `log2_bounds`, `OwnerError` (no owner has rows).
     """
@@ -115,4 +119,4 @@ def frame_of(
         before = session.set_policy(dataset, policy, names, asked_before(session, policy))
     held = tuple(OwnerTable(table.name, owner, table.info.rows, table.lanes) for owner, table in tables.items())
     facts = OwnerRows(dataset, columns, held, tuple(declared.items()), policy, ranges)
-    return SecureFrame(Meant(Dataset(session, facts, answered=answered_in(session, policy, before))))
+    return SecureFrame(Meant(Dataset(session, facts, answered=answered_in(session, policy, before), opened=opened)))

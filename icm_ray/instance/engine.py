@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from icm_ray.config import EngineConfig, from_environment
-from icm_ray.errors import Desynchronised, InstanceError
+from icm_ray.errors import Desynchronised, InstanceError, SessionClosed
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.messages import Datasets, Forward, ListDatasets, ListOffers, ListPeers, Offers, Peers
 from icm_ray.instance.mock_engine import MockEngines
@@ -57,6 +57,8 @@ class Organisation:
 class OrganisationEngine(LaneEngine):
     """`Engine` whose parties are organisations: this one and `others`, and a dealer whom all have pinned.
 
+    wider: of whoever opened it, the lanes with others; None once that is gone.
+
     Errors: `InstanceError` (no dealer, unknown peers), what assembling the lanes raises.
     """
 
@@ -67,17 +69,18 @@ class OrganisationEngine(LaneEngine):
         lanes: int = 1,
         config: EngineConfig | None = None,
         mocks: MockEngines | None = None,
+        wider: Callable[[], Callable[[tuple[str, ...]], OrganisationEngine] | None] = lambda: None,
     ) -> None:
         if not own.dealer:
             raise InstanceError(f"{own.name} knows no dealer: invite one (icm serve --dealer), and approve it")
         parties, _ = checked_names((own.name, *others), ())
         settings = config or from_environment()
-        self.mocks = mocks or MockEngines(own.name, settings)
+        self.mocks = mocks or MockEngines(own.name, own.peers, settings)
         """Lanes in this process, for mock rows."""
         self.local = False
         self.held: dict[str, tuple[str, PublicDataset]] = {}
         """By table: the owner, and what its catalogue says of the dataset."""
-        self._own = own
+        self._own, self._wider = own, wider
         places = own.link.settings
         vouchers: list[dict[str, Voucher]] = []
         pool = ThreadPoolExecutor((len(parties) + 1) * lanes, "icm-join")  # all wait for all others
@@ -123,6 +126,20 @@ class OrganisationEngine(LaneEngine):
     def hears(self, recipient: str) -> bool:
         """What is for this organisation."""
         return recipient in {self._own.name, DRIVER}
+
+    @property
+    def home(self) -> object:
+        """The connection's organisation."""
+        return self._own
+
+    def among(self, others: Iterable[str]) -> OrganisationEngine:
+        """The lanes of the same connection with these others. Errors: `SessionClosed` where nobody has that any more,
+        those of assembling them.
+        """
+        wanted = tuple(sorted({*others} - {self._own.name}))
+        if (open_lanes := self._wider()) is None:
+            raise SessionClosed("the connection that this frame was taken from is gone: keep it as long as its frames")
+        return open_lanes(wanted)
 
     def waits(self, table: str) -> bool:
         """As the owner's catalogue said when the table was opened."""

@@ -79,3 +79,23 @@ def organisations(tmp_path_factory: pytest.TempPathFactory):
 def alice(organisations):
     with icm.connect(organisations["alice"][0]) as session:
         yield session
+
+
+@pytest.fixture(scope="package")
+def dave_there(organisations, tmp_path_factory):
+    """A third organisation with data: folder and instance. Connections of before do not know it."""
+    home = tmp_path_factory.mktemp("dave") / "dave"
+    found(home, Settings("dave", "organisation", "127.0.0.1:0", spare_workers=0))
+    alice, bob, carol = (organisations[name][1] for name in NAMES)
+    with Instance(home) as instance:
+        meet(alice, instance)
+        meet(instance, bob)
+        meet(carol, instance)
+        instance._answers._outbox._fresh = 0.0
+        yield home, instance
+
+
+@pytest.fixture(scope="package")
+def dave(dave_there):
+    with icm.connect(dave_there[0]) as session:
+        yield session

@@ -66,6 +66,11 @@ def test_mock_rows_need_no_lanes(offered, organisations, monkeypatch, absence):
             visits = session.peer("bob")["tried"]  # as it was when bob was there
         assert visits.columns == ("age", "cost", "ward")
         assert visits.mock()["age"].sum().reveal() == drawn()["age"].sum()
+        wanted = drawn()
+        old = visits[visits["cost"] >= 50].assign(old=visits["age"] + 1)[["old"]]
+        assert visits[["age"]].mock()["age"].sum().reveal() == wanted["age"].sum()
+        assert old.mock()["old"].sum().reveal() == (wanted[wanted["cost"] >= 50]["age"] + 1).sum()
+        assert old.owners == {"bob": 400}
         both = session.frame({"alice": "tried", "bob": "tried"}).mock() if absence == "no dealer" else None
         assert both is None or both["age"].sum().reveal() == drawn()["age"].sum() + drawn("alice")["age"].sum()
         assert session._engines == {}

@@ -12,13 +12,9 @@ from msgspec.structs import replace
 import icm_ray as icm
 from analytics.arrived import arrived
 from analytics.nn.prediction_run import PredictionRun
-from icm_ray.instance.found import found
-from icm_ray.instance.instance import Instance
 from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.pictures import PictureShelf, offer_pictures
-from icm_ray.instance.settings import Settings
 from icm_ray.network.programs import decode_model_question, encode_model_question
-from tests.instance.conftest import meet
 from tests.instance.test_models import SHAPE, labels_of, made, net
 from tests.instance.test_requests import LATER, number_of
 
@@ -50,20 +46,6 @@ def offer(organisations, images, tmp_path_factory):
         for one in kept.all:
             if one.asker == "dave":
                 kept.remove(one.number)
-
-
-@pytest.fixture(scope="module")
-def dave(organisations, tmp_path_factory):
-    home = tmp_path_factory.mktemp("organisations") / "dave"
-    found(home, Settings("dave", "organisation", "127.0.0.1:0", spare_workers=0))
-    alice, bob, carol = (organisations[name][1] for name in ("alice", "bob", "carol"))
-    with Instance(home) as instance:
-        meet(alice, instance)
-        meet(instance, bob)
-        meet(carol, instance)
-        instance._answers._outbox._fresh = 0.0
-        with icm.connect(home) as session:
-            yield session
 
 
 def asked(dave):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError
@@ -149,6 +149,13 @@ class Engine(Protocol):
 
     def waits(self, table: str) -> bool:
         """Whether a person of another organisation approves each question about the rows of a table."""
+
+    @property
+    def home(self) -> object:
+        """What engines of one connection with an organisation's instance have in common; of others nothing is."""
+
+    def among(self, others: Iterable[str]) -> Self:
+        """The lanes of the same connection with these other organisations. Errors: those of assembling them."""
 
     @property
     def usable_lanes(self) -> tuple[int, ...]:

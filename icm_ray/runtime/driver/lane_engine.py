@@ -114,6 +114,16 @@ class LaneEngine(StaysHere):
         return False
 
     @property
+    def home(self) -> object:
+        """Lanes of a session are one engine's."""
+        return self
+
+    def among(self, others: Iterable[str]) -> Self:
+        """A session has the parties that it was opened with."""
+        del others
+        return self
+
+    @property
     def usable_lanes(self) -> tuple[int, ...]:
         """The lanes that live, in order: one that lost a worker takes no more part. Raises where none is left."""
         self._check_open()

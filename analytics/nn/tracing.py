@@ -34,6 +34,7 @@ from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
 from analytics.nn.sources.plain import check_tensor
 from analytics.nn.torch_logs import silence
 from analytics.nn.unit_rows import unit_rows
+from analytics.nn.written_unit_rows import read_unit_rows
 from icm_ray.errors import InputError, ShapeError, UnsupportedError
 from icm_ray.network.layer import Shape
 
@@ -165,6 +166,7 @@ def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Co
         warnings.simplefilter("ignore")  # torch's own notices about its exporter, which the user cannot act on
         exported = torch.export.export(net, (example,), dynamic_shapes=dynamic)
         without_writes(exported.graph, known)
+        read_unit_rows(exported)
         if not all(_functional(node, known) for node in exported.graph.nodes):  # else it takes time for nothing
             # An empty table decomposes next to nothing, but makes every in-place operation functional.
             exported = exported.run_decompositions({})

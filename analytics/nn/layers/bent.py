@@ -23,6 +23,9 @@ class BentRules(LayerRules[Bent]):
     def evaluate(self, layer: Bent, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
         return _at(layer, inputs[0])
 
+    def simulate(self, layer: Bent, inputs: Sequence[Tensor], weights: Tensors, lowered: Lowered) -> Tensor:
+        return _at(layer, inputs[0]) + _at(_slopes_off(layer), inputs[0])
+
     def interval(self, layer: Bent, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs
         values = torch.stack([_at(layer, point) for point in _points(layer, x)])
@@ -52,11 +55,16 @@ def _points(layer: Bent, x: Range) -> list[Tensor]:
 
 def _rounded(layer: Bent, x: Range) -> Tensor:
     """How far the function with slopes in fixed point is from the exact one, which is largest at ends and bends."""
+    difference = _slopes_off(layer)
+    if difference.slope == 0 and not difference.turns > 1:
+        return torch.zeros_like(x.low)
+    return torch.stack([_at(difference, point).abs() for point in _points(layer, x)]).amax(0)
+
+
+def _slopes_off(layer: Bent) -> Bent:
+    """What the function with slopes in fixed point is more than the exact one."""
     bits = layer.bits
     slopes = [layer.slope, *(change for _, change in layer.bends)]
     first, *rest = (math.ldexp(coded(slope, bits), -bits) - slope for slope in slopes)
-    if first == 0 and not any(rest):
-        return torch.zeros_like(x.low)
     bends = tuple((at, off) for (at, _), off in zip(layer.bends, rest, strict=True))
-    difference = replace(layer, offset=0.0, slope=first, bends=bends)
-    return torch.stack([_at(difference, point).abs() for point in _points(layer, x)]).amax(0)
+    return replace(layer, offset=0.0, slope=first, bends=bends)

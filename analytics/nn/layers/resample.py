@@ -22,11 +22,15 @@ class ResampleRules(LayerRules[Resample]):
     def evaluate(self, layer: Resample, inputs: Sequence[Tensor], weights: Tensors) -> Tensor:
         return _along(layer, _matrix(layer, inputs[0].shape[layer.axis + 1]), inputs[0])
 
+    def simulate(self, layer: Resample, inputs: Sequence[Tensor], weights: Tensors, lowered: Lowered) -> Tensor:
+        matrix = _matrix(layer, inputs[0].shape[layer.axis + 1])
+        return _along(layer, matrix + _rounding(layer, matrix), inputs[0])
+
     def interval(self, layer: Resample, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs
         matrix = _matrix(layer, x.low.shape[layer.axis + 1])
         up, down = matrix.clamp(min=0), matrix.clamp(max=0)
-        rounding = _along(layer, _rounding(layer, matrix), x.magnitude)
+        rounding = _along(layer, _rounding(layer, matrix).abs(), x.magnitude)
         low = _along(layer, up, x.low) + _along(layer, down, x.high) - rounding
         return Range(low, _along(layer, up, x.high) + _along(layer, down, x.low) + rounding)
 
@@ -35,7 +39,7 @@ class ResampleRules(LayerRules[Resample]):
     ) -> tuple[Deviation, float]:
         (x,) = inputs
         d, matrix = x.deviation, _matrix(layer, x.range.low.shape[layer.axis + 1])
-        rounding = _rounding(layer, matrix)
+        rounding = _rounding(layer, matrix).abs()
         norm, off = _schur(matrix), _schur(rounding)
         cells = _along(layer, matrix.abs(), d.cells) + _along(layer, rounding, x.range.magnitude)
         return Deviation(cells, norm * d.length + off * x.length), (norm + off) * x.length
@@ -49,11 +53,11 @@ def _matrix(layer: Resample, size: int) -> Tensor:
 
 
 def _rounding(layer: Resample, matrix: Tensor) -> Tensor:
-    """How far each number of the matrix can be from what fixed point makes of it."""
+    """What fixed point makes of each number of the matrix, less that number."""
     off = torch.zeros_like(matrix)
     for indices, weights in layer.taps:
         plain = np.array(weights)
-        rounded = np.abs(np.ldexp(np.rint(np.ldexp(plain, layer.bits)), -layer.bits) - plain)
+        rounded = np.ldexp(np.rint(np.ldexp(plain, layer.bits)), -layer.bits) - plain
         off[torch.arange(len(indices)), torch.tensor(indices)] += torch.from_numpy(rounded)
     return off
 

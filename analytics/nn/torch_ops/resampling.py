@@ -60,6 +60,23 @@ def _upsample(op: Interpolate, *extra: str) -> Translation:
     return translate
 
 
+def _antialiased(op: Interpolate) -> Translation:
+    """Of rows and columns, each as if it were the last axis: before one of size 1, torch's kernel repeats a value."""
+
+    def translate(build: GraphBuilder, call: Call) -> Wire:
+        wire, size, factors = call.wire("input"), call["output_size"], call["scale_factors"]
+        for axis in (1, 2):
+            count = wire.shape[axis]
+            unit = torch.eye(count, dtype=torch.float64).reshape(count, 1, 1, count)
+            sizes = None if size is None else [1, size[axis - 1]]
+            scales = None if factors is None else [1.0, factors[axis - 1]]
+            made = op(unit, sizes, call["align_corners"], scales)
+            wire = along(build, wire, axis, made.reshape(count, -1).T)
+        return wire
+
+    return translate
+
+
 def adaptive(build: GraphBuilder, wire: Wire, wanted: tuple[int, ...]) -> Wire:
     """Averages of windows that differ in size, along the axes after the channels."""
     for axis, count in enumerate(wanted, start=1):
@@ -102,6 +119,8 @@ RESAMPLING: Mapping[Any, Translation] = MappingProxyType(
         aten.upsample_linear1d.vec: _upsample(aten.upsample_linear1d.vec, "align_corners"),
         aten.upsample_bilinear2d.vec: _upsample(aten.upsample_bilinear2d.vec, "align_corners"),
         aten.upsample_bicubic2d.vec: _upsample(aten.upsample_bicubic2d.vec, "align_corners"),
+        aten._upsample_bilinear2d_aa.vec: _antialiased(aten._upsample_bilinear2d_aa.vec),
+        aten._upsample_bicubic2d_aa.vec: _antialiased(aten._upsample_bicubic2d_aa.vec),
         aten.upsample_nearest3d.vec: _upsample(aten.upsample_nearest3d.vec),
         aten._upsample_nearest_exact3d.vec: _upsample(aten._upsample_nearest_exact3d.vec),
         aten.upsample_trilinear3d.vec: _upsample(aten.upsample_trilinear3d.vec, "align_corners"),

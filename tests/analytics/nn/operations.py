@@ -200,6 +200,7 @@ FUNCTIONS = {
         lambda x: torch.cdist(x, x[:, :, 1:] + 1) + torch.cdist(x, x[:, :, :2], p=1).mean(-1, True), error=0.5
     ),
     "cosine": fn(lambda x: F.cosine_similarity(x, x.flip(1), dim=1), error=256.0),
+    "written unit rows": fn(lambda x: x * torch.rsqrt(x.square().sum(1, keepdim=True)).clamp(max=1e6), error=256.0),
     "written norm": fn(lambda x: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-3), error=256.0),
     "written softmax": fn(lambda x: x.exp() / x.exp().sum(-1, keepdim=True), error=16.0),
     "softsign": plain(nn.Softsign()),
@@ -303,6 +304,8 @@ MAPS = {
     "adaptive maximum of a series": fn(lambda x: F.adaptive_max_pool1d(x, 3), SERIES),
     "bilinear": plain(nn.Upsample(scale_factor=2, mode="bilinear")),
     "bilinear corners": plain(nn.Upsample(size=(7, 4), mode="bilinear", align_corners=True)),
+    "bilinear antialiased": fn(lambda x: F.interpolate(x, size=(3, 8), mode="bilinear", antialias=True)),
+    "bicubic antialiased": fn(lambda x: F.interpolate(x, scale_factor=(0.5, 1.5), mode="bicubic", antialias=True)),
     "bicubic": plain(nn.Upsample(scale_factor=2, mode="bicubic")),
     "linear upsampling": plain(nn.Upsample(scale_factor=3, mode="linear"), SERIES),
     "adaptive average": plain(nn.AdaptiveAvgPool2d((4, 3))),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cluster.cli.options import HOME, Home, Json
-from cluster.cli.tables import table
+from cluster.cli.tables import Cell, table
 from cluster.cli.terminal import say
 
 __all__ = ["add_commands"]
@@ -110,32 +110,42 @@ def approve(
 
 
 def rules(home: Home = HOME, json: Json = False) -> None:
-    """List the rules that approve requests by themselves, as rules.toml has them.
+    """List the rules that approve requests by themselves, as rules.toml has them, and say what each approves.
 
     Example: icm rules
     """
     from icm_ray.instance.moments import in_utc
-    from icm_ray.instance.rule_check import check_rules, is_over, offered
+    from icm_ray.instance.rule_check import check_rules, offered, state
     from icm_ray.instance.rules import Rules
     from icm_ray.instance.settings import read_settings
 
     folder = home.expanduser()
     settings, here, known = read_settings(folder), offered(folder), Rules(folder, time)
-    found = [
+    there = check_rules(folder)
+    found: list[tuple[Cell, ...]] = [
         (
             one.name,
             list(one.table.peers),
             list(one.table.datasets),
-            one.table.question,
-            [part.in_words for part in one.ranges],
-            "offered anew since" if is_over(one, here) else known.condition(one),
+            state(one, here, known),
             f"{known.used(one.name)} of {one.table.times}",
             in_utc(one.until),
         )
-        for one in check_rules(folder)
+        for one in there
     ]
-    heads = ("name", "peers", "datasets", "question", "left open", "state", "used", "until (UTC)")
-    table(f"rules of {settings.name}", heads, found, json)
+    more: list[tuple[Cell, ...]] = [
+        (one.table.question, [part.in_words for part in one.ranges], one.in_words) for one in there
+    ]
+    heads = ("name", "peers", "datasets", "state", "used", "until (UTC)")
+    if json:
+        table("", (*heads, "question", "left open", "what"), [a + b for a, b in zip(found, more, strict=True)], json)
+        return
+    table(f"rules of {settings.name}", heads, found)
+    for one in there:
+        say(f"{one.name}: {one.in_words}")
+        if one.ranges:
+            say(f"  left open: {', '.join(part.in_words for part in one.ranges)}")
+        say(f"  question: {one.table.question}")
 
 
 def deny(

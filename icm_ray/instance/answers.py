@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from icm_ray.errors import InstanceError, PolicyError
 from icm_ray.instance.audit import AuditLog, Head
-from icm_ray.instance.canonical import Canonical, canonical, recipient
+from icm_ray.instance.canonical import Canonical, canonical, logged_as, recipient
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
 from icm_ray.instance.decisions import approval_facts
 from icm_ray.instance.granting import Granting
@@ -290,17 +290,17 @@ class Answers:
                 self._granting.give_back(asker, call)
             case MayRun(kind=kind, asked=asked, datasets=datasets):
                 read = {name: self._opens(asker, name) for name in datasets}
-                digest = hashlib.sha256(asked).hexdigest()
+                digest, logged = hashlib.sha256(asked).hexdigest(), logged_as(kind, asked)
                 if asker == self.name or all(_stands(one, asker, call.to, self.name) for one in read.values()):
                     self._count(asker, call)
-                    self._audit.add(asker, kind, digest=digest, datasets=", ".join(datasets))
+                    self._audit.add(asker, logged, digest=digest, datasets=", ".join(datasets))
                     return Allowed()
                 taken = self._granting.grant(asker, call, {name: one.as_offered for name, one in read.items()})
                 if taken is not None:
                     facts = {"digest": digest, "datasets": ", ".join(datasets), "request": str(taken.request.number)}
                     facts |= {"values": taken.values} if taken.values else {}
                     facts |= {"rule": taken.request.rule} if taken.request.rule else {}
-                    self._audit.add(asker, kind, **facts, use=f"{taken.request.used} of {taken.request.times}")
+                    self._audit.add(asker, logged, **facts, use=f"{taken.request.used} of {taken.request.times}")
                 return Allowed(counted=True)
             case ExpectResult() | TakeResult():
                 return self._received(asker, call)

@@ -22,9 +22,11 @@ from icm_ray.query.disclosure import check_disclosure
 from icm_ray.query.explain import explain
 from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import lower
-from icm_ray.query.question import Asked, DatasetFacts, Question, decode_asked
+from icm_ray.query.question import Asked, DatasetFacts, Question, Sharing, decode_asked
+from icm_ray.query.result_table import asked_in_words
+from icm_ray.runtime.orders.house import Origin
 
-__all__ = ["LARGEST", "Canonical", "canonical", "in_words", "recipient"]
+__all__ = ["LARGEST", "Canonical", "canonical", "heard_by", "in_one_line", "in_words", "logged_as", "recipient"]
 
 LARGEST: Final = 1 << 16
 """Bytes of a question that a person is asked to approve."""
@@ -102,6 +104,29 @@ def recipient(payload: bytes, me: str) -> str:
     except IcmError:
         raise PolicyError(f"{me} refuses: this is no question that can be approved", party=me) from None
     return what.to if isinstance(what, Question) else ""
+
+
+def logged_as(kind: Origin, payload: bytes) -> str:
+    """What the log calls a job that was allowed: a question, a prediction, or a sharing of rows for one."""
+    try:
+        return "sharing" if kind == "question" and isinstance(decode_asked(payload).what, Sharing) else kind
+    except IcmError:
+        return kind
+
+
+def in_one_line(found: Canonical | PredictionForm) -> str:
+    """What is asked, of whose rows or images: for lists."""
+    if isinstance(found, PredictionForm):
+        return found.in_one_line
+    told = asked_in_words(found.asked) + (", as shares" if found.sharings else "")
+    return told if found.follows is None else f"{told}; and then {asked_in_words(found.follows)}"
+
+
+def heard_by(found: Canonical | PredictionForm) -> str:
+    """Who hears the result; "" for a form that is for nobody."""
+    if isinstance(found, PredictionForm):
+        return found.to
+    return found.asked.what.to if isinstance(found.asked.what, Question) else ""
 
 
 def in_words(found: Canonical | PredictionForm) -> str:

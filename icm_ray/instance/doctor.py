@@ -23,7 +23,7 @@ from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.finding import Finding, failed, ok, skipped, warning
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.roster import Roster
-from icm_ray.instance.rule_check import check_rules, is_over, offered
+from icm_ray.instance.rule_check import asleep, check_rules, offered
 from icm_ray.instance.settings import Settings, read_settings
 from icm_ray.private_folder import check_private
 
@@ -131,12 +131,13 @@ def _rules(folder: Path) -> Iterator[Finding]:
     """What approves requests by itself, and whether it can."""
     try:
         found = check_rules(folder)
-        over = [rule.name for rule in found if is_over(rule, offered(folder))] if found else []
+        here = offered(folder) if found else None
+        over = [f"{rule.name} ({why})" for rule in found if here and (why := asleep(rule, here))]
     except InstanceError as error:
         yield failed("rules", error.message, "correct rules.toml by hand: icm serve does not start with it")
         return
     if over:
-        said = f"{', '.join(over)}: what it is about was offered anew, and it approves nothing any more"
+        said = f"{', '.join(over)}: of what is not offered as it was then; it approves nothing"
         yield warning("rules", said, "icm approve NUMBER --rule NAME of a new request; remove the old rule")
     else:
         yield ok("rules", f"{len(found)} approve requests by themselves")

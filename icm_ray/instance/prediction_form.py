@@ -75,15 +75,20 @@ class PredictionForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(msgspec.msgpack.encode(replace(self, images=0))).hexdigest()
 
     @property
-    def in_words(self) -> str:
-        """What would be opened, to whom: lines of text."""
+    def in_one_line(self) -> str:
+        """Which output, of which model, on which and how many images."""
         ((name, _),) = self.versions
         more = {"top_k": f" (k={self.k})", "above": f" (threshold {self.threshold:g})"}.get(self.output, "")
         model = f"{self.model_owner}'s model {name}" if self.part == "model" else f"a model of {self.model_owner}'s"
         pictures = f"{self.me}'s pictures {name}" if self.part == "pictures" else f"images of {self.images_owner}'s"
+        return f"prediction of {self.output}{more} by {model} on {pictures}, {self.images} at most with each use"
+
+    @property
+    def in_words(self) -> str:
+        """What would be opened, to whom: lines of text."""
         return "\n".join(
             (
-                f"prediction of {self.output}{more} by {model} on {pictures}, {self.images} at most with each use",
+                self.in_one_line,
                 f"  graph of the model, and what becomes of images before it: {self.graph}",
                 f"  to: {self.to} alone, of each image {_OPENED[self.output]}; weights and images stay shares",
                 *_guarded(self.part, self.model_owner),

@@ -1,4 +1,8 @@
-"""Whether rules are about what this organisation has, and for peers whom it knows."""
+"""Whether rules are about what this organisation has, and for peers whom it knows.
+
+A rule that is about something else sleeps: approvals are for the version that was offered, so that it approves nothing.
+One that names nobody whom the roster has is at fault: who gets that name later is not who was meant.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from icm_ray.instance.prediction_form import PredictionForm
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.rules import Rule, Rules
 
-__all__ = ["Offered", "check_rules", "is_over", "offered"]
+__all__ = ["Offered", "asleep", "check_rules", "offered", "state"]
 
 
 class Offered(NamedTuple):
@@ -40,28 +44,32 @@ def offered(folder: Path) -> Offered:
 
 
 def check_rules(folder: Path) -> tuple[Rule, ...]:
-    """The rules of an instance. Errors: `InstanceError` naming the one that names peers, datasets, models or pictures
-    that are not there, or cannot be.
+    """The rules of an instance. Errors: `InstanceError` naming the one that names peers that are not there, or that
+    cannot be.
     """
     rules = Rules(folder, time)
     if not rules.all:
         return ()
-    here, peers = offered(folder), Roster(folder).peers
+    peers = Roster(folder).peers
     for rule in rules.all:
-        unknown = [
-            f"{name!r} is not offered here (icm data, icm model)"
-            for name in rule.table.datasets
-            if name not in here.of(rule)
-        ]
-        unknown += [f"{name!r} is no peer (icm peers)" for name in rule.table.peers if name not in peers]
-        if unknown:
+        if unknown := [name for name in rule.table.peers if name not in peers]:
             raise InstanceError(
-                f"{rules.path}: rule {rule.name!r}: {unknown[0]}; correct it there, or remove its lines",
+                f"{rules.path}: rule {rule.name!r}: {unknown[0]!r} is no peer (icm peers); correct it there, or remove "
+                "its lines",
                 path=str(rules.path),
             )
     return rules.all
 
 
-def is_over(rule: Rule, here: Offered) -> bool:
-    """Whether what a rule is about was offered anew since, so that it approves nothing any more."""
-    return any(here.of(rule).get(name) != version for name, version in rule.kept.canonical.versions)
+def asleep(rule: Rule, here: Offered) -> str:
+    """Why a rule approves nothing, whatever is requested: what it is about is not there as it was; "" where it is."""
+    versions = here.of(rule)
+    if gone := [name for name in rule.table.datasets if name not in versions]:
+        return f"asleep: {gone[0]!r} is not offered here"
+    over = any(versions[name] != version for name, version in rule.kept.canonical.versions)
+    return "offered anew since" if over else ""
+
+
+def state(rule: Rule, here: Offered, rules: Rules) -> str:
+    """In a few words: why it sleeps, else whether it approves, has expired, or is used up."""
+    return asleep(rule, here) or rules.condition(rule)

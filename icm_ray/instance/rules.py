@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from icm_ray.errors import IcmError, InputError, InstanceError
-from icm_ray.instance.canonical import in_words
+from icm_ray.instance.canonical import heard_by, in_one_line, in_words
 from icm_ray.instance.files import changing, read, write
 from icm_ray.instance.moments import moment
 from icm_ray.instance.parameters import filled, parameters
@@ -51,6 +51,14 @@ class Rule:
     def terms(self) -> str:
         """Which questions it approves: with others, it is none that approved what it did before."""
         return hashlib.sha256(msgspec.msgpack.encode((self.table.question, self.ranges))).hexdigest()
+
+    @property
+    def in_words(self) -> str:
+        """What it approves and who hears it, in one line. Errors: `InstanceError`."""
+        form = self.kept.canonical
+        to = heard_by(form)
+        own = to == self.kept.asker and self.table.peers != (to,)
+        return f"{in_one_line(form)}; to: {'each of its peers what that asks' if own else f'{to} alone'}"
 
     def covers(self, asker: str, question: Form) -> bool:
         """Whether this is its question, whole, of a peer that it is for, with values within its ranges. Errors:

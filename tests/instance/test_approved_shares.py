@@ -102,6 +102,7 @@ def test_a_question_about_shares_waits_for_a_person_and_takes_one_use(shared, bo
     assert used(bob, number) == 2
     entries = [entry.facts for entry in bob.audit.entries() if entry.facts.get("request") == str(number)]
     assert [facts["use"] for facts in entries if "use" in facts] == ["1 of 3", "2 of 3"]
+    assert [entry.what for entry in bob.audit.entries() if "use" in entry.facts][-2:] == ["sharing", "sharing"]
 
 
 def test_a_driver_comes_back(alice, shared, bob):

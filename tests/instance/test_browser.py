@@ -72,14 +72,24 @@ def test_an_officer_reads_a_request_and_decides(instance, tmp_path):
     """On a wide window and on a narrow, dark one: nothing is cut off, whatever the asker wrote."""
     reason = "Costs of the old, by <img src=x id=mark onerror=alert(1)> " + "w" * 300
     number = requested(tmp_path / "alice", 1, reason).number
-    requested(tmp_path / "alice", 2, "", age=80)
+    other = requested(tmp_path / "alice", 2, "", age=80).number
+    instance.requests.approve_by_rule("costs " + "w" * 50, other, 9, 4e9, ["age=60..80"])
     place = f"http://localhost:{instance.pages[0]}"
     with Chromium(tmp_path / "profile") as browser:
         browser.open(place)
         token = page_token(tmp_path / "alice")
         browser.submit(f"document.querySelector('[name=token]').value = '{token}'; document.forms[0].submit()")
         own = place + browser.run("location.pathname").removesuffix("/requests")
-        paths = ("/requests", f"/request?number={number}", "/datasets", "/models", "/peers", "/jobs", "/audit")
+        paths = (
+            "/requests",
+            f"/request?number={number}",
+            "/datasets",
+            "/models",
+            "/peers",
+            "/jobs",
+            "/rules",
+            "/audit",
+        )
         for width, scheme in ((1280, "light"), (390, "dark")):
             browser.look(width, scheme)
             for path in paths:

@@ -17,6 +17,7 @@ from icm_ray.instance.found import found
 from icm_ray.instance.instance import Instance
 from icm_ray.instance.jobs import Job, Jobs
 from icm_ray.instance.pictures import HeldPictures, OfferedPictures, PictureShelf
+from icm_ray.instance.prediction_form import AskedPrediction, form_of
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer
 from icm_ray.instance.settings import Settings, read_settings
@@ -299,6 +300,34 @@ def test_pages_show_what_is_there_and_nothing_as_markup(officer, path, words):
     assert answer.getheader("X-Frame-Options") == "DENY"
     assert officer.ask(path, method="HEAD").status == 200
     assert officer.page == ""
+
+
+def test_rules_are_in_words(served, officer):
+    instance, folder = served
+    officer.ask("/rules")
+    assert "There is none" in officer.page
+    asked = AskedPrediction("alice", "bob", "a" * 32, "label", 5)
+    form = form_of("alice", "model", ("mole", "1"), "a" * 32, asked, "bob", ("bob", "alice"))
+    labels = instance.requests.add("bob", "d" * 16, form, "").number
+    costs = requested(folder, 5, "monthly", age=70).number
+    try:
+        instance.requests.approve_by_rule("labels", labels, 9, 4e9)
+        instance.requests.approve_by_rule("costs", costs, 3, 4e9, ["age=60..80"])
+        assert officer.ask("/rules").status == 200
+        told = " ".join(unescape(officer.page).split())
+        for words in (
+            "prediction of label by alice's model mole on images of bob's, 5 at most with each use; to: bob alone",
+            "asleep: 'mole' is not offered here",
+            "mean of cost where age >= 70, of 1200 rows of alice; to: bob alone",
+            "age from 60 to 80",
+            "0 of 3",
+        ):
+            assert words in told
+        assert "<script" not in officer.page
+    finally:
+        for number in (labels, costs):
+            (folder / "requests" / f"{number}.json").unlink()
+        (folder / "rules.toml").unlink()
 
 
 def test_a_cookie_is_not_for_scripts_and_no_other_site(served, browser):

@@ -21,9 +21,11 @@ from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.rule_check import check_rules
 from icm_ray.instance.settings import Settings
 from icm_ray.query.expressions.tree import apply, literal
+from icm_ray.query.question import encode_asked
 from icm_ray.query.selection import Selection
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.tasks import ColumnInfo, ParquetSource
+from icm_ray.runtime.orders.house import MayRun
 from icm_ray.transport import Identity
 from tests.instance.asked import NAME, requested
 from tests.instance.test_ranges import registry, table  # noqa: F401 - a fixture
@@ -252,7 +254,10 @@ def test_images_are_part_of_a_rule(tmp_path):
     more = asks(kept, replace(question, images=900), job="e" * 16)
     with pytest.raises(icm.InputError, match="another number of images"):
         kept.approve_by_rule("many", more.number, 2, LATER)
-    assert kept.rules.find("labels").kept.canonical.images == 5
+    rule = kept.rules.find("labels")
+    assert rule.kept.canonical.images == 5
+    told = "prediction of label by alice's model mole on images of bob's, 5 at most with each use; to: bob alone"
+    assert rule.in_words == told
     (tmp_path / "rules" / f"{question.digest}.json").unlink()  # as where the rule was written by hand
     with pytest.raises(icm.InstanceError, match="other numbers of images"):
         Requests(tmp_path).rules.find("labels")
@@ -344,7 +349,7 @@ def test_by_hand_from_a_request_that_is_here(tmp_path):
     assert kept.use("bob", with_age(form(kept), literal(66))).used == 1
 
 
-def test_an_instance_does_not_start_with_a_rule_about_nothing(tmp_path):
+def test_a_rule_about_nothing_sleeps_and_one_for_nobody_keeps_an_instance_from_starting(tmp_path):
     folder = tmp_path / "alice"
     found(folder, Settings("alice", listen="127.0.0.1:0", spare_workers=0))
     one = requested(folder, 1, "")
@@ -353,17 +358,26 @@ def test_an_instance_does_not_start_with_a_rule_about_nothing(tmp_path):
     def told():
         return next(one for one in examine(folder, True) if one.what == "rules")
 
-    for reason in ("'visits' is not offered here", "'bob' is no peer"):
-        with pytest.raises(icm.InstanceError, match=f"rule 'old': {reason}"):
-            Instance(folder)
-        assert told().outcome == "failed"
-        assert reason in told().said
-        public = PublicDataset("visits", (), 1200, icm.Policy(name="visits"))
-        Catalogue(folder).put(HeldDataset(public, ParquetSource(("/rows.parquet",)), version="1"))
+    with pytest.raises(icm.InstanceError, match="rule 'old': 'bob' is no peer"):
+        Instance(folder)
+    assert told().outcome == "failed"
+    assert "'bob' is no peer" in told().said
     Roster(folder).add(Peer("bob", Identity.create("bob").certificate))
+    with Instance(folder) as instance:  # of what was removed it approves nothing
+        asked = encode_asked(one.canonical.asked)
+        with pytest.raises(icm.PolicyError, match="offers bob no dataset 'visits'"):
+            instance._answers.to_worker(
+                "bob", MayRun("question", asked, ("visits",), {NAME: "visits"}, ("bob", "alice"))
+            )
+    assert (told().outcome, "old (asleep: 'visits' is not offered here)" in told().said) == ("warning", True)
+    (listed,) = json.loads(invoked(folder, "rules", "--json"))
+    assert listed["state"] == "asleep: 'visits' is not offered here"
+    public = PublicDataset("visits", (), 1200, icm.Policy(name="visits"))
+    Catalogue(folder).put(HeldDataset(public, ParquetSource(("/rows.parquet",)), version="1"))
     assert told().outcome == "warning"  # the dataset is another one than that of the request
     with Instance(folder):
         pass
+    assert "old: mean of cost where age >= 65, of 1200 rows of alice; to: bob alone" in invoked(folder, "rules")
     (listed,) = json.loads(invoked(folder, "rules", "--json"))
     assert (listed["question"], listed["state"], listed["used"]) == (one.digest, "offered anew since", "0 of 3")
 

@@ -290,6 +290,10 @@ def test_mock_rows_of_two_peers(session, owners):
     assert merged.count_rows().reveal() == 100  # persons are counted on both sides
     assert an.concat([bobs[["person"]].mock(), daves[["person"]].mock()])["person"].sum().reveal() == 2 * 5050
     assert session._engines == before
+    receipt = bobs.mock()["cost"].sum().reveal(to="dave")
+    assert repr(receipt) == "<it would be delivered to dave (of mock rows)>"
+    with pytest.raises(icm.OwnerError, match="recipient"):
+        bobs.mock()["cost"].sum().reveal(to="dora")
     with pytest.raises(icm.InputError, match="session"):
         an.merge(bobs.mock(), daves, on="person")
 
@@ -304,6 +308,19 @@ def test_who_owns_none_of_the_rows_hears_the_result(session, owners, dave):
     assert "sum of cost" in found.title
     for name in ("alice", "bob"):
         assert not [one for one in arrived(owners[name][0]) if one.asker == "alice" and one.title == found.title]
+    number = str(receipt.number)
+    assert f"{more(1)['cost'].sum():g}"[:5] in invoked(owners["dave"][0], "results", number)
+    before = len(arrived(owners["bob"][0]))
+    with pytest.raises(icm.PolicyError, match="nobody approved this question"):  # of dave's for bob: for alice alone
+        session.peer("dave")["open"]["cost"].sum().reveal(to="bob")
+    for nobody in ("carol", "dora"):
+        with pytest.raises(icm.OwnerError, match="recipient"):
+            frame["cost"].sum().reveal(to=nobody)
+    assert len(arrived(owners["bob"][0])) == before
+    groups = an.concat([frame, session.peer("alice")["open"]]).groupby("person", domain=range(3))["age"]
+    receipt = groups.count().reveal(to="dave")
+    (found,) = [one for one in arrived(owners["dave"][0]) if one.number == receipt.number]
+    assert list(found.to_pandas().index) == [0, 1, 2]
     shared = frame[["age"]].share()
     receipt = shared["age"].sum().reveal(to="dave")
     (found,) = [one for one in arrived(owners["dave"][0]) if one.number == receipt.number]

@@ -17,6 +17,7 @@ from icm_ray.instance.pictures import PictureShelf
 from icm_ray.instance.request import Request as Asked
 from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
+from icm_ray.instance.rule_check import offered, state
 from icm_ray.instance.web.request import Refusal, Request
 
 __all__ = ["Decided"]
@@ -31,6 +32,7 @@ class Decided:
     """Of the organisation `name`, whose instance's folder this is: the facts of pages, and what forms do."""
 
     def __init__(self, name: str, folder: Path) -> None:
+        self._folder = folder
         self._requests, self._jobs = Requests(folder), Jobs(folder)
         self._results = Results(folder)
         self._models, self._pictures = ModelShelf(folder), PictureShelf(folder)
@@ -57,6 +59,13 @@ class Decided:
             opens, fault, asked, parties = "", f"{error.message} [{error.code}]", [], ()
         facts = {"opens": opens, "fault": fault, "parties": parties, "condition": one.condition(time())}
         return {"one": one, **facts, "parameters": asked if len(asked) <= _MOST_OPEN else []}
+
+    def rules(self) -> dict[str, Any]:
+        """Rules that approve requests by themselves, as the file has them now."""
+        kept = self._requests.rules
+        here = offered(self._folder) if kept.all else None
+        found = [(one, state(one, here, kept), kept.used(one.name)) for one in kept.all] if here else []
+        return {"rules": found, "file": str(kept.path)}
 
     def jobs(self) -> dict[str, Any]:
         """What this organisation requested of others, the newest first."""

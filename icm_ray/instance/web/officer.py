@@ -28,6 +28,7 @@ _SHOWN: Final = 200
 """Entries of the log on one page."""
 _PLACES: Final = (
     ("/requests", "Requests"),
+    ("/rules", "Rules"),
     ("/datasets", "Datasets"),
     ("/models", "Models"),
     ("/peers", "Peers"),
@@ -70,6 +71,7 @@ class OfficerPage:
         self._pages: dict[str, Callable[[Request], _Shown]] = {
             "/requests": lambda _: _Shown("requests", "Requests", self._decided.requests()),
             "/request": self._request,
+            "/rules": lambda _: _Shown("rules", "Rules", self._decided.rules()),
             "/models": lambda _: _Shown("models", "Models and pictures", self._decided.models()),
             "/jobs": lambda _: _Shown("jobs", "Jobs", self._decided.jobs()),
             "/results": lambda _: _Shown("results", "Results", self._decided.results()),

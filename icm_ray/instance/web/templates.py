@@ -101,6 +101,24 @@ Its uses are counted from 0.</p>
 <p class="faint">Takes an approval back, too.</p>
 </form></section></div>
 {% endblock %}""",
+    "rules": """\
+{% extends "base" %}{% block body %}
+<p>What each approves is approved whenever it is requested; they stand in <code>{{ file }}</code>, and may be changed
+there.</p>
+{% if rules %}
+<table><tr class="heads"><th>rule</th><th>peers</th><th>what</th><th>left open</th><th>state</th><th>used</th>
+<th>until (UTC)</th></tr>
+{% for one, state, used in rules %}
+<tr><td><b>{{ one.name }}</b></td><td data-is="peers">{{ one.table.peers | join(", ") }}</td>
+<td data-is="what">{{ one.in_words }}</td>
+<td{% if one.ranges %} data-is="left open"{% endif %}>
+{{- one.ranges | map(attribute="in_words") | join(", ") }}</td>
+<td><span class="state {{ "approved" if state == "approves" }}">{{ state }}</span></td>
+<td class="short" data-is="used">{{ used }} of {{ one.table.times }}</td>
+<td class="short" data-is="until">{{ one.until | in_utc }}</td></tr>
+{% endfor %}</table>
+{% else %}<p class="faint">There is none: a request that is approved with the name of a rule makes one.</p>{% endif %}
+{% endblock %}""",
     "jobs": """\
 {% extends "base" %}{% block body %}
 <p>What this organisation requested of others, and what each of them said.</p>

@@ -145,8 +145,9 @@ def sharing_in_words(sharing: Asked, parties: Sequence[str]) -> str:
     chosen = "" if what.where is None else f", of the rows where {words(what.where)}, zeros of the others"
     owners = ", ".join(f"{count} rows of {owner}" for owner, count in rows.owners.items())
     name = rows.name.rpartition(".")[0]
+    known = "" if name.endswith(".?") else f" ({name})"  # of others the asker's words
     return (
-        f"shared for this question alone: {columns}{chosen}; {owners} ({name}), as shares of {', '.join(parties)}, "
+        f"shared for this question alone: {columns}{chosen}; {owners}{known}, as shares of {', '.join(parties)}, "
         "which forget them when it is answered"
     )
 

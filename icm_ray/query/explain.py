@@ -54,7 +54,8 @@ def _statistic(asked: Asked, question: Question, index: int, lowered: Lowered) -
     lines += [f"  groups: {words(key.of)}, {key.size} public {'bins' if key.edges else 'values'}" for key in rows.by]
     if isinstance(rows, MergedRows):
         met = ", ".join(words(key.of) for key in rows.keys_of(right=True))
-        lines.append(f"  merged: {rows.merge.how}, with {rows.right.count} rows on {met}; which rows match is secret")
+        others = " and ".join(f"{count} rows of {owner}" for owner, count in rows.right.owners.items())
+        lines.append(f"  merged: {rows.merge.how}, with {others}, on {met}; which rows match is secret")
     private = rows.merge.private if isinstance(rows, MergedRows) else rows.private
     if private is not None:
         keys = ", ".join(words(key.of) for key in private.keys)

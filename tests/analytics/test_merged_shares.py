@@ -225,7 +225,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(fresh):
 def test_what_is_asked_is_explained(fresh):
     one, other, *_ = frames(fresh)
     says = an.merge(one, other, on="k", how="left")["y"].mean().explain()
-    assert "merged: left, with 4 rows on k; which rows match is secret" in says
+    assert "merged: left, with 4 rows of bob, on k; which rows match is secret" in says
     assert "sort both sides' rows by key" in says
     assert math.isclose(an.merge(one, other, on="k")["y"].mean().reveal(), 1.5)
 

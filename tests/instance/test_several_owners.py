@@ -11,11 +11,15 @@ import analytics as an
 import icm_ray as icm
 from analytics.arrived import arrived
 from icm_ray.instance.canonical import in_words
+from icm_ray.instance.found import found
+from icm_ray.instance.instance import Instance
 from icm_ray.instance.offer import offer
+from icm_ray.instance.settings import Settings
 from icm_ray.owner.mock_rows import MockColumn, MockRows
 from icm_ray.policy import OPERATIONS
 from icm_ray.runtime.driver.lane import Lane
 from icm_ray.runtime.orders import messages as say
+from tests.instance.conftest import meet
 from tests.instance.test_requests import LATER, invoked, number_of
 
 POLICY = icm.Policy(min_rows=5, operations=OPERATIONS, largest=100, two_largest=100)
@@ -112,7 +116,7 @@ def test_rows_of_two_peers_are_merged_once_both_approve(session, merged, joined,
             "person",
             "to: alice alone",
             "300 of bob",
-            "150 rows",
+            "with 150 rows of dave, on person",
             "alice, bob, dave, and a dealer",
         ):
             assert words in told, (name, words)
@@ -337,7 +341,7 @@ def test_a_third_recipient_is_a_part_of_what_is_approved(session, owners):
         job = query.request(reason="for dave", to="dave")
         requests, number = decided(owners, "bob", job)
         assert "to: dave" in in_words(requests.of(number).canonical)
-        requests.approve(number, 1, LATER)
+        requests.approve(number, 2, LATER)
         before = len(arrived(owners["dave"][0]))
         with pytest.raises(icm.PolicyError, match=r"nobody approved|not approved yet"):
             query.reveal()
@@ -347,3 +351,44 @@ def test_a_third_recipient_is_a_part_of_what_is_approved(session, owners):
         assert found[-1].number == receipt.number
         assert found[-1].value() == pytest.approx(visits()["cost"].sum(), abs=tolerance)
         assert requests.of(number).used == 1
+        assert session.job(job.id).result().number == receipt.number + 1  # as another process asks it
+
+
+@pytest.mark.slow
+def test_a_fourth_organisation_asks_about_three(organisations, owners, tmp_path):
+    """Alice owns none of the rows; each of the three owners approves, and erin changes her mind."""
+    home = tmp_path / "erin"
+    found(home, Settings("erin", "organisation", "127.0.0.1:0", spare_workers=0))
+    there = ("bob", "stays", visits()), ("dave", "daves", more(2)), ("erin", "erins", more(4))
+    with Instance(home) as erin:
+        instances = {"erin": erin} | {name: owners[name][1] for name in ("bob", "dave")}
+        for other in (*instances.values(), owners["alice"][1], owners["carol"][1]):
+            if other is not erin:
+                meet(*((erin, other) if other.settings.dial_only else (other, erin)))
+        erin._answers._outbox._fresh = 0.0
+        for owner, name, rows in there[1:]:
+            path = tmp_path / f"{name}.parquet"
+            rows.to_parquet(path)
+            offer(instances[owner].catalogue, name, [str(path)], POLICY, (), ("alice",))
+        with icm.connect(owners["alice"][0]) as session:
+            both = an.concat([session.peer(owner)[name] for owner, name, _ in there])
+            job = both["cost"].mean().request(reason="costs of all three")
+            numbers = {name: number_of(instance, job) for name, instance in instances.items()}
+            for name, instance in instances.items():
+                with pytest.raises(icm.InstanceError, match=rf"not approved yet by .*{name}"):
+                    job.result(timeout=0)
+                instance.requests.approve(numbers[name], 3, LATER)
+            rows = pd.concat([rows for *_, rows in there])
+            assert job.result() == pytest.approx(rows["cost"].mean(), rel=1e-12)
+            assert [list(engine) for engine in session._engines] == [["bob", "dave", "erin"]]
+            erin.requests.deny(numbers["erin"], "no more")
+            with pytest.raises(icm.PolicyError, match="erin denied the request: no more"):
+                job.result()
+            receipt = both["age"].sum().request(to="erin")
+            for instance in instances.values():
+                instance.requests.approve(number_of(instance, receipt), 1, LATER)
+            assert receipt.result().recipient == "erin"
+            assert arrived(home)[-1].value() == rows["age"].sum()
+    owners["dave"][1].catalogue.remove("daves")
+    for name in ("alice", "bob", "dave", "carol"):
+        owners[name][1].roster.set_state("erin", "revoked")

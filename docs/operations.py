@@ -23,6 +23,7 @@ from analytics.nn.torch_ops.parts import PARTS
 from analytics.nn.torch_ops.pointwise import POINTWISE
 from analytics.nn.torch_ops.pools import POOLS
 from analytics.nn.torch_ops.pools_of_depth import POOLS_OF_DEPTH
+from analytics.nn.torch_ops.private_places import PRIVATE_PLACES
 from analytics.nn.torch_ops.recurrent import RECURRENT
 from analytics.nn.torch_ops.resampling import RESAMPLING
 from analytics.nn.torch_ops.roundings import ROUNDINGS
@@ -47,6 +48,7 @@ FAMILIES = {
     "pools, sums, means, extremes": {**POOLS, **POOLS_OF_DEPTH},
     "shapes, slices, padding, joining": {**LAYOUT, **MOVED},
     "repeats, indices, shuffles, windows, parts": {**MOVEMENT, **PARTS},
+    "tables at private places, boundaries": PRIVATE_PLACES,
     "values written to places": {**SCATTERED, **ADDED},
     "recurrent layers": RECURRENT,
     "embeddings of private tokens": EMBEDDINGS,

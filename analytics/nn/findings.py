@@ -35,6 +35,9 @@ _DECOMPOSED = (
     "matrices of activations are not inverted or decomposed; do it with constants, or with the revealed result"
 )
 _COMPLEX = "complex numbers are not supported; a Fourier transform is a product with constant cosines and sines"
+_SPECIAL = "the engine computes no gamma, Bessel or inverse error functions; compute it from the revealed result"
+_COUNTED = "it counts equal values; compare with each value that counts, as in (x.unsqueeze(-1) == values).sum(1)"
+_ROWS = "it compares the rows of a batch, which may not be mixed; torch.cdist compares those of a sample"
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
         "_native_batch_norm_legit": (
@@ -49,6 +52,12 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         ),
         **dict.fromkeys(("linalg_det", "linalg_inv", "linalg_solve", "linalg_qr", "linalg_svd"), _DECOMPOSED),
         **dict.fromkeys(("linalg_svdvals", "linalg_cholesky", "linalg_eigh", "matrix_exp", "inverse"), _DECOMPOSED),
+        **dict.fromkeys(("det", "linalg_slogdet", "linalg_matrix_norm"), _DECOMPOSED),
+        **dict.fromkeys(("lgamma", "mvlgamma", "digamma", "polygamma", "erfinv", "i0", "special_log_ndtr"), _SPECIAL),
+        **dict.fromkeys(("histc", "bincount", "mode"), _COUNTED),
+        **dict.fromkeys(("pdist", "_pdist_forward", "cov", "corrcoef"), _ROWS),
+        "as_strided": "it names places by steps in memory; slices, unfold and index_select name them by axes",
+        "masked_scatter": _SHAPED,
         "bernoulli": _RANDOM,
         "native_dropout": _RANDOM,
     }

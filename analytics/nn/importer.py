@@ -41,6 +41,7 @@ from analytics.nn.torch_ops.parts import PARTS
 from analytics.nn.torch_ops.pointwise import POINTWISE
 from analytics.nn.torch_ops.pools import POOLS
 from analytics.nn.torch_ops.pools_of_depth import POOLS_OF_DEPTH
+from analytics.nn.torch_ops.private_places import PRIVATE_PLACES
 from analytics.nn.torch_ops.recurrent import RECURRENT
 from analytics.nn.torch_ops.resampling import RESAMPLING
 from analytics.nn.torch_ops.roundings import ROUNDINGS
@@ -80,6 +81,7 @@ TRANSLATIONS: Mapping[Any, Translation] = MappingProxyType(
         **LAYOUT,
         **MOVEMENT,
         **PARTS,
+        **PRIVATE_PLACES,
         **RESAMPLING,
         **ROUNDINGS,
         **MOVED,
@@ -157,7 +159,7 @@ _FILLED = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.defau
 _MOVES = {*MOVED, *RECURRENT, *_FILLED}
 _CLOSED = {torch.ops.aten.softmax.int, torch.ops.aten._softmax.default}
 _PLACES = {*LAYOUT, *MOVEMENT, *PARTS, *SCATTERED, *MOVED}  # what moves values, or chooses among them
-_TOKENS = {*EMBEDDINGS, *COMPARISONS, *_PLACES}
+_TOKENS = {*EMBEDDINGS, *COMPARISONS, *PRIVATE_PLACES, *_PLACES}
 _SHUT = {
     *_CLOSED,
     *(aten.add.Tensor, aten.sub.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.where.self),

@@ -1,7 +1,9 @@
-"""Masks that a network's buffers hold, as the places that they name, for export: shapes may depend on these.
+"""Masks that a network's buffers hold, or that its code makes, as the places that they name, for export: shapes may
+depend on these.
 
-Truth values of a buffer are structure, as indices are: they say which places count, in every row of every batch. What
-is computed from weights is not: its values are not there while a network is exported, and stay private.
+Truth values of a buffer are structure, as indices are: they say which places count, in every row of every batch. So is
+what code makes of numbers alone. What is computed from weights is not: its values are not there while a network is
+exported, and stay private.
 """
 
 from __future__ import annotations
@@ -10,27 +12,32 @@ from typing import Any
 
 import torch
 
+from analytics.nn.code_constants import CodeConstants
 from analytics.nn.replaced_functions import Replacements
 
 __all__ = ["places_of_masks"]
 
 
-def places_of_masks(net: torch.nn.Module) -> Replacements:
-    """What stands for x[mask], x[mask] = y and mask.nonzero() while `net` is exported; its buffers have values now."""
+def places_of_masks(net: torch.nn.Module, constants: CodeConstants) -> Replacements:
+    """What stands for x[mask], x[mask] = y and mask.nonzero() while `net` is exported; its buffers have values now.
+
+    constants: those of its code.
+    """
     known = {
         name: [axis.tolist() for axis in buffer.nonzero(as_tuple=True)]
         for name, buffer in net.named_buffers()
         if buffer.dtype == torch.bool and buffer.ndim
     }
-    if not known:
-        return {}
 
     def places(item: Any) -> tuple[torch.Tensor, ...] | None:
         """Of a mask, by axis; None for anything else."""
+        if isinstance(item, list) and item and all(isinstance(part, bool) for part in item):
+            return (torch.tensor([place for place, part in enumerate(item) if part], dtype=torch.long),)
         if not isinstance(item, torch.Tensor) or item.dtype != torch.bool:
             return None
         name = next((name for name, buffer in net.named_buffers() if buffer is item), "")
-        return tuple(torch.tensor(axis, dtype=torch.long) for axis in known[name]) if name in known else None
+        axes = known.get(name) or constants.places(item)
+        return None if axes is None else tuple(torch.tensor(axis, dtype=torch.long) for axis in axes)
 
     def named(index: Any) -> tuple[Any, ...] | None:
         """An index with the places of its masks; None where it has none."""
@@ -57,7 +64,11 @@ def places_of_masks(net: torch.nn.Module) -> Replacements:
             return None
         return axes if as_tuple else torch.stack(axes, 1)
 
+    def where(mask: torch.Tensor, *branches: Any, **others: Any) -> Any:
+        return None if branches or others else places(mask)
+
     return {
+        torch.where: where,
         torch.Tensor.__getitem__: read,
         torch.Tensor.__setitem__: write,
         torch.Tensor.nonzero: nonzero,

@@ -15,12 +15,13 @@ Replacements: TypeAlias = Mapping[Callable[..., Any], Callable[..., Any]]
 class ReplacedFunctions(TorchFunctionMode):
     """While it is entered, some of torch's functions are computed by others.
 
-    by: by function what takes its arguments in its place, and returns None for what is left to torch.
+    by: by function what takes its arguments in its place, and returns None for what is left to torch. seen: what is
+    told of every call that is left to torch, and of its result.
     """
 
-    def __init__(self, by: Replacements) -> None:
+    def __init__(self, by: Replacements, seen: Callable[..., None]) -> None:
         super().__init__()
-        self._by = by
+        self._by, self._seen = by, seen
 
     def __torch_function__(
         self,
@@ -31,4 +32,8 @@ class ReplacedFunctions(TorchFunctionMode):
     ) -> Any:
         given = kwargs or {}
         made = self._by[func](*args, **given) if func in self._by else None
-        return func(*args, **given) if made is None else made
+        if made is not None:
+            return made
+        result = func(*args, **given)
+        self._seen(func, args, given, result)
+        return result

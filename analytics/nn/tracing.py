@@ -24,6 +24,8 @@ from torch.fx.experimental.symbolic_shapes import ConstraintViolationError, Guar
 from torch.nn import functional
 
 from analytics.nn.attention import attention
+from analytics.nn.bags import bags
+from analytics.nn.code_constants import CodeConstants
 from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
 from analytics.nn.in_place import without_writes
@@ -54,7 +56,11 @@ _SHAPING = {
 }
 """Operations that take the size of the batch to keep it in front."""
 _REPLACED: Replacements = MappingProxyType(
-    {functional.multi_head_attention_forward: attention, functional.normalize: unit_rows}
+    {
+        functional.multi_head_attention_forward: attention,
+        functional.normalize: unit_rows,
+        functional.embedding_bag: bags,
+    }
 )
 
 _CHANGING = ("train", "training", "use_input_stats")
@@ -156,8 +162,9 @@ def _of_two_sizes(
 
 def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Container[Any]) -> ExportedProgram:
     dynamic = None if batch is None else ({0: batch},)
+    constants = CodeConstants()
     with (
-        ReplacedFunctions({**_REPLACED, **places_of_masks(net)}),
+        ReplacedFunctions({**_REPLACED, **places_of_masks(net, constants)}, constants.seen),
         torch.no_grad(),
         warnings.catch_warnings(),
         silence(),

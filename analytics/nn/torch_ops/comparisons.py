@@ -198,6 +198,17 @@ def _below_zero(build: GraphBuilder, call: Call) -> Wire:
     return _of_difference(build, wire, 0.0, "lt", _whole(wire))
 
 
+def _with_the_sign(build: GraphBuilder, call: Call) -> Wire:
+    """The size of one, the sign of the other: of zero it is plus."""
+    wire = spread(build, call.wire("self"), call.shape)
+    size = build.emit(Bent, wire, shape=wire.shape, offset=0.0, slope=-1.0, bends=((0.0, 2.0),))
+    if not isinstance(call["other"], Wire):
+        signs = torch.copysign(torch.ones(1, dtype=torch.float64), torch.as_tensor(call["other"]).double())
+        return affine(build, size, scale=of_sample(signs, len(call.shape)))
+    below = _of_difference(build, spread(build, call["other"], call.shape), 0.0, "lt", whole=False)
+    return build.emit(Choose, below, scaled(build, size, -1.0), size, shape=call.shape)
+
+
 def _never(_build: GraphBuilder, call: Call) -> torch.Tensor:
     return torch.zeros(call.full_shape, dtype=torch.bool)  # all numbers are finite
 
@@ -244,6 +255,8 @@ COMPARISONS: Mapping[Any, Translation] = MappingProxyType(
         aten.all.dims: _all,
         aten.sign.default: _sign,
         aten.signbit.default: _below_zero,
+        aten.copysign.Tensor: _with_the_sign,
+        aten.copysign.Scalar: _with_the_sign,
         aten.isnan.default: _never,
         aten.isinf.default: _never,
         aten.heaviside.default: _step,

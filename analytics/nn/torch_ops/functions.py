@@ -12,9 +12,10 @@ import torch
 
 from analytics.nn.torch_ops.activations import softmax
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.comparisons import nonzero
 from analytics.nn.torch_ops.constants import affine, lifted, of_sample, scaled, spread
 from analytics.nn.torch_ops.pointwise import by, multiplied
-from analytics.nn.torch_ops.pools import averaged, reduced_axes, summed_over
+from analytics.nn.torch_ops.pools import amax, amin, averaged, reduced_axes, summed_over
 from icm_ray.network.layers import Add, Bent, Exponential, Logarithm, Normalise, Power, Quotient
 from icm_ray.network.layers.normalise import LEAST_EPSILON
 
@@ -181,13 +182,34 @@ def _deviation_and_mean(build: GraphBuilder, call: Call) -> tuple[Wire, Wire]:
 def _norm(build: GraphBuilder, call: Call) -> Wire:
     wire, order = call.wire("self" if "self" in call.arguments else "x"), call.get("ord", call.get("p", 2))
     _, named = reduced_axes(call, wire)
-    if order not in {1, 2}:
-        raise Refused(f"of norms, those of order 1 and 2 are supported, not {order}")
-    if order == 1:
-        sizes = build.emit(Bent, wire, shape=wire.shape, offset=0.0, slope=-1.0, bends=((0.0, 2.0),))
-        return build.reshape(summed_over(build, sizes, named), call.shape)
-    squares = summed_over(build, multiplied(build, wire, wire), named)
-    return build.reshape(powered(build, squares, 0.5), call.shape)
+    if order == 2:
+        squares = summed_over(build, multiplied(build, wire, wire), named)
+        return build.reshape(powered(build, squares, 0.5), call.shape)
+    if order == 0:
+        return build.reshape(summed_over(build, nonzero(build, wire), named), call.shape)
+    if order < 1 and not math.isinf(order):
+        raise Refused(f"of norms, those of order 0, of 1 and above, and of minus infinity are supported, not {order}")
+    sizes = _size(build, wire)
+    if math.isinf(order):
+        extreme = amax if order > 0 else amin
+        return extreme(build, Call({**call.arguments, "self": sizes}, call.full_shape))
+    made = summed_over(build, powered(build, sizes, order), named)
+    return build.reshape(powered(build, made, 1 / order), call.shape)
+
+
+def _size(build: GraphBuilder, wire: Wire) -> Wire:
+    """|x|."""
+    return build.emit(Bent, wire, shape=wire.shape, offset=0.0, slope=-1.0, bends=((0.0, 2.0),))
+
+
+def _hypotenuse(build: GraphBuilder, call: Call) -> Wire:
+    sides = [spread(build, call.wire(name), call.shape) for name in ("self", "other")]
+    squares = build.emit(Add, *(multiplied(build, side, side) for side in sides), shape=call.shape)
+    return powered(build, squares, 0.5)
+
+
+def _times_power_of_two(build: GraphBuilder, call: Call) -> Wire:
+    return by(build, call, call.wire("self"), torch.exp2(call.constant("other").double()))
 
 
 def _cosine(build: GraphBuilder, call: Call) -> Wire:
@@ -237,7 +259,7 @@ def _distances(build: GraphBuilder, call: Call) -> Wire:
     other = build.expand(build.reshape(right, (*front, 1, columns, size)), whole)
     away = build.emit(Add, one, scaled(build, other, -1.0), shape=whole)
     if order == 1:
-        sizes = build.emit(Bent, away, shape=whole, offset=0.0, slope=-1.0, bends=((0.0, 2.0),))
+        sizes = _size(build, away)
         return build.reshape(summed_over(build, sizes, (len(whole) - 1,)), call.shape)
     squares = summed_over(build, multiplied(build, away, away), (len(whole) - 1,))
     return build.reshape(powered(build, squares, 0.5), call.shape)
@@ -280,5 +302,7 @@ FUNCTIONS: Mapping[Any, Translation] = MappingProxyType(
         aten.norm.ScalarOpt_dim: _norm,
         aten.cosine_similarity.default: _cosine,
         aten.cdist.default: _distances,
+        aten.hypot.default: _hypotenuse,
+        aten.ldexp.Tensor: _times_power_of_two,
     }
 )

@@ -127,7 +127,7 @@ def _index(build: GraphBuilder, call: Call) -> Wire:
     if any(isinstance(index, Wire) and index.truth for index in given):
         raise Refused("it takes the places of a private mask, on which a shape would depend; torch.where keeps it")
     if any(isinstance(index, Wire) for index in given):
-        raise Refused("it indexes by private values; look up with torch.nn.Embedding")
+        raise Refused("it indexes by private values; use torch.gather, or look up with torch.nn.Embedding")
     if any(index is not None and index.dtype == torch.bool for index in given):
         raise Refused("it takes the places of a mask that is made in its code; keep the mask in a buffer")
     axes, chosen = named_axes(given)

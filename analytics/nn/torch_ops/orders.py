@@ -130,5 +130,6 @@ ORDERS: Mapping[Any, Translation] = MappingProxyType(
         aten.argsort.stable: _arg_sort,
         aten.kthvalue.default: _kth,
         aten.median.dim: _median,
+        aten.nanmedian.dim: _median,
     }
 )

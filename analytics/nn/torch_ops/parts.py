@@ -14,6 +14,7 @@ from analytics.nn.torch_ops.constants import affine, of_sample
 from analytics.nn.torch_ops.layout import joined
 from analytics.nn.torch_ops.movement import padded, taken
 from analytics.nn.torch_ops.pointwise import multiplied
+from analytics.nn.torch_ops.private_places import gathered
 from analytics.nn.torch_ops.sizes import pair
 from icm_ray.network.layers import Add
 from icm_ray.network.layers.windows import windows
@@ -114,13 +115,13 @@ def _side_by_side(build: GraphBuilder, call: Call) -> Wire:
 
 
 def _gather(build: GraphBuilder, call: Call) -> Wire:
-    """Constant places along an axis, others for each place of the others; the same for every row of the batch."""
+    """Places along an axis, others for each place of the others; constants are the same for every row of the batch."""
     wire, index = call.wire("self"), call["index" if "index" in call.arguments else "indices"]
-    if isinstance(index, Wire):
-        raise Refused("it indexes by private values; look up with torch.nn.Embedding")
     if call["dim"] is None:
         raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
     axis = call.axis(call["dim"], len(wire.shape) + 1)
+    if isinstance(index, Wire):
+        return gathered(build, wire, index, axis)
     chosen = of_sample(index, len(wire.shape)).long() % wire.shape[axis]
     chosen = chosen.expand(call.shape)
     every = torch.arange(math.prod(wire.shape)).reshape(wire.shape)

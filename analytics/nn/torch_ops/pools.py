@@ -17,7 +17,7 @@ from icm_ray.network.layer import Pair, Pairs, Shape
 from icm_ray.network.layers import AvgPool, MaxPool
 from icm_ray.network.layers.windows import ceil_padding, windows
 
-__all__ = ["POOLS", "averaged", "reduced_axes", "summed_over", "window_counts"]
+__all__ = ["POOLS", "amax", "amin", "averaged", "reduced_axes", "summed_over", "window_counts"]
 
 aten = torch.ops.aten
 
@@ -202,19 +202,21 @@ def _sum(build: GraphBuilder, call: Call) -> Wire:
     return _average(build, call, source, kernel, kernel, _NONE, divisor=1.0)
 
 
-def _amax(build: GraphBuilder, call: Call) -> Wire:
+def amax(build: GraphBuilder, call: Call) -> Wire:
+    """The largest value over the axes that a call names."""
     source, kernel = _reduced(build, call)
     return _maximum(build, call, source, kernel, kernel, _NONE, (1, 1))
 
 
-def _amin(build: GraphBuilder, call: Call) -> Wire:
+def amin(build: GraphBuilder, call: Call) -> Wire:
+    """The smallest value over the axes that a call names."""
     source, kernel = _reduced(build, call)
     negated = scaled(build, source, -1.0)
     return scaled(build, _maximum(build, call, negated, kernel, kernel, _NONE, (1, 1)), -1.0)
 
 
 def _both_extremes(build: GraphBuilder, call: Call) -> tuple[Wire, Wire]:
-    return _amin(build, call), _amax(build, call)
+    return amin(build, call), amax(build, call)
 
 
 def _over_all(_build: GraphBuilder, _call: Call) -> Wire:
@@ -237,8 +239,8 @@ POOLS: Mapping[Any, Translation] = MappingProxyType(
         aten.mean.default: _over_all,
         aten.sum.dim_IntList: _sum,
         aten.sum.default: _over_all,
-        aten.amax.default: _amax,
-        aten.amin.default: _amin,
+        aten.amax.default: amax,
+        aten.amin.default: amin,
         aten.aminmax.default: _both_extremes,
         aten.max.default: _over_all,
         aten.min.default: _over_all,

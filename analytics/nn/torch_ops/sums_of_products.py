@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.constants import affine, of_sample
 from analytics.nn.torch_ops.matrices import by_constant, paired
 from analytics.nn.torch_ops.pools import summed_over
 
@@ -139,6 +140,13 @@ def _tensordot(build: GraphBuilder, call: Call) -> Wire:
     return _einsum(build, Call({"equation": equation, "tensors": operands}, call.full_shape))
 
 
+def _bilinear(build: GraphBuilder, call: Call) -> Wire:
+    operands = [call["input1"], call.constant("weight"), call["input2"]]
+    made = _einsum(build, Call({"equation": "...i,oij,...j->...o", "tensors": operands}, call.full_shape))
+    bias = call.optional("bias")
+    return made if bias is None else affine(build, made, shift=of_sample(bias, len(made.shape)))
+
+
 SUMS_OF_PRODUCTS: Mapping[Any, Translation] = MappingProxyType(
-    {aten.einsum.default: _einsum, aten.tensordot.default: _tensordot}
+    {aten.einsum.default: _einsum, aten.tensordot.default: _tensordot, aten.bilinear.default: _bilinear}
 )

@@ -23,7 +23,7 @@ from tests.analytics.nn.operation import (
     seeded,
     with_parameter,
 )
-from tests.analytics.nn.operations_places import MASKS, MOVED, SCATTERED, WARPS
+from tests.analytics.nn.operations_places import MASKS, MOVED, PRIVATE, SCATTERED, WARPS
 
 __all__ = ["FAMILIES", "OPERATIONS", "RARE", "Fn", "Operation", "Several", "groups", "seeded"]
 
@@ -129,6 +129,8 @@ ARITHMETIC = {
         lambda x, p: torch.baddbmm(p, x, x.transpose(1, 2), beta=0.5, alpha=2), lambda s: (1, s[0], s[0]), TOKENS
     ),
     "product": fn(lambda x: x.prod(2), ((2, 3, 4), (3, 2, 5)), bound=2.0),
+    "bilinear form": Operation(lambda s: Fn(lambda x, layer: layer(x, x.flip(1)), nn.Bilinear(s[1], s[1], 3)), TOKENS),
+    "power of two": fn(lambda x: torch.ldexp(x, torch.arange(x.shape[1])[:, None, None] % 4 - 2)),
     "bmm": fn(lambda x: torch.bmm(x, x.transpose(1, 2)), TOKENS),
     "product and relu": fn(lambda x: F.relu(x * x.flip(1))),
     "mean over channels": fn(lambda x: x.mean(1)),
@@ -153,6 +155,7 @@ PIECEWISE = {
     "hardsigmoid": plain(nn.Hardsigmoid()),
     "hardswish": plain(nn.Hardswish()),
     "maximum": fn(lambda x: torch.maximum(x, x.flip(1))),
+    "fmax and fmin": fn(lambda x: torch.fmax(x, x.flip(1)) - torch.fmin(x, x.flip(2))),
     "minimum": fn(lambda x: torch.minimum(x, x.flip(1))),
     "maximum with constants": with_parameter(torch.maximum, lambda s: (s[0], 1, 1)),
     "minimum with constants": with_parameter(torch.minimum, lambda s: s[1:]),
@@ -196,6 +199,11 @@ FUNCTIONS = {
     "logsumexp": fn(lambda x: x.logsumexp((1, 3))),
     "variance": fn(lambda x: x.var(-1, unbiased=False) + x.std((2, 3), keepdim=True).flatten(2), error=0.5),
     "length": fn(lambda x: x.norm(dim=1) + torch.linalg.vector_norm(x, 1, dim=1), error=0.1),
+    "lengths of other orders": fn(
+        lambda x: torch.linalg.norm(x, 3, dim=1) + x.norm(float("inf"), dim=1) - x.norm(-float("inf"), dim=1),
+        error=0.5,
+    ),
+    "hypotenuse": fn(lambda x: torch.hypot(x, x.flip(1) + 1), error=0.1),
     "distances": fn(
         lambda x: torch.cdist(x, x[:, :, 1:] + 1) + torch.cdist(x, x[:, :, :2], p=1).mean(-1, True), error=0.5
     ),
@@ -241,6 +249,7 @@ RUNNING = {
 ORDER = {
     "top values": fn(lambda x: x.topk(2, 1).values + x.sort(1, descending=True).values[:, 1:3]),
     "smallest": fn(lambda x: x.topk(3, -1, largest=False).values + x.sort(-1).values[..., :3]),
+    "median without NaN": fn(lambda x: x.nanmedian(1).values),
     "median": fn(lambda x: x.median(-1).values + x.min(-1).values),
     "places of the largest": fn(lambda x: x.argmax(1).float() - x.max(1).indices, error=16.0),
     "places of the smallest": fn(lambda x: x.flatten(1).argmin(1, keepdim=True).double(), error=256.0),
@@ -258,6 +267,8 @@ CHOICES = {
     "chosen by a condition": fn(lambda x: torch.where(x > 0.5, x, x.flip(1) - 2), error=16.0),
     "a number by a condition": fn(lambda x: torch.where(x > 1, 0.3, x) + x.masked_fill(x < 0, 0.25), error=16.0),
     "constants by a condition": with_parameter(lambda x, p: torch.where(x > 1, p, -p), lambda s: s[1:], error=16.0),
+    "the sign of another": fn(lambda x: torch.copysign(x, x.flip(1)) + x.copysign(-2.0), error=32.0),
+    "how many": fn(lambda x: x.relu().norm(0, dim=1), error=32.0),
     "rounded": fn(lambda x: x.floor() + x.ceil() + x.round() + x.trunc(), error=16.0),
     "left over": fn(lambda x: x % 0.75 + torch.fmod(x, 1.5) - x.frac() + x.remainder(-2), error=16.0),
     "divided and rounded": fn(
@@ -434,6 +445,7 @@ FAMILIES = {
     "running": RUNNING,
     "scattered": SCATTERED,
     "masks": MASKS,
+    "private places": PRIVATE,
     "warps": WARPS,
     "moved": MOVED,
     "order": ORDER,
@@ -444,7 +456,7 @@ FAMILIES = {
     "attention": ATTENTION,
     "recurrent": RECURRENT,
 }
-RARE = {"angles", "running", "masks", "others", "warps"}
+RARE = {"angles", "running", "masks", "others", "private places", "warps"}
 """Families that `make test` imports, and does not compute on shares."""
 OPERATIONS = {name: case for cases in FAMILIES.values() for name, case in cases.items()}
 

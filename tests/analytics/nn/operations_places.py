@@ -76,7 +76,44 @@ class Masked(nn.Module):
         return torch.cat([y, y[..., self.mask.nonzero().squeeze(1)]], -1)
 
 
-MASKS = {"masks of buffers": Operation(lambda s: Masked(s[-1]), TOKENS)}
+def masked(x: torch.Tensor) -> torch.Tensor:
+    """Places of masks that the code makes of numbers, read and written."""
+    rows, columns = x.shape[1:]
+    y = x.clone()
+    y[:, torch.arange(rows) % 2 == 0] = 2 * x[:, ::2]
+    above = torch.ones(rows, columns).triu(1).to(torch.bool)
+    return torch.cat([x[:, above], x[:, ~above], y[:, (torch.arange(rows) > 1).nonzero()[:, 0]].flatten(1)], 1)
+
+
+class Kept(nn.Module):
+    """A mask that is neither a buffer nor made in forward()."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.mask = torch.arange(size) > 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :, self.mask] + x[:, :, torch.where(self.mask)[0]]
+
+
+MASKS = {
+    "masks of buffers": Operation(lambda s: Masked(s[-1]), TOKENS),
+    "masks of code": fn(masked, TOKENS),
+    "masks of attributes": Operation(lambda s: Kept(s[-1]), TOKENS),
+    "lists of truth values": fn(lambda x: x[:, [True, False] + [True] * (x.shape[1] - 2)], TOKENS),
+}
+
+PRIVATE = {
+    "among boundaries": fn(
+        lambda x: (
+            torch.bucketize(x, torch.tensor([-1.0, 0, 2])) / 2
+            + torch.searchsorted(torch.tensor([0.5, 1]), x, right=True)
+        ),
+        error=8.0,
+    ),
+    "gathered": fn(lambda x: x.gather(1, x.argmax(1, keepdim=True)) + x.gather(1, x.topk(2, 1).indices), error=128.0),
+    "looked up": fn(lambda x: torch.tensor([0.5, 1.5, -1, 2, 3, 5, 1, 1], dtype=x.dtype)[x.argmax(1)], error=64.0),
+}
 
 
 class Warped(nn.Module):

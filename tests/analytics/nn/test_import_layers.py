@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch.export import ExportedProgram
 from torch.nn import functional
 
 from analytics.nn.importer import import_model, preflight
+from analytics.nn.reference import run_reference
 from icm_ray.network.layers import AvgPool, Conv, Scale
 from tests.analytics.nn.import_checks import imported, kinds, same
 
@@ -345,3 +347,13 @@ def test_a_flag_and_a_mask_of_nothing() -> None:
     same(import_model(net, (x,)), net, x)
     net = Flagged(torch.zeros(4, dtype=torch.bool)).eval()
     assert preflight(net, (x,)) or same(import_model(net, (x,)), net, x) is None
+
+
+@pytest.mark.parametrize("options", [{"mode": mode} for mode in ("sum", "mean", "max")] + [{"padding_idx": 0}])
+@pytest.mark.few(1)
+def test_bags_of_embeddings(options) -> None:
+    torch.manual_seed(6)
+    net, tokens = torch.nn.EmbeddingBag(5, 3, **options).eval(), torch.tensor([[0, 4, 2, 2], [0, 0, 0, 0]])
+    graph = import_model(net, (tokens,))
+    with torch.no_grad():
+        np.testing.assert_allclose(run_reference(graph, tokens.double().numpy()), net.double()(tokens), atol=1e-9)

@@ -61,6 +61,13 @@ def test_findings_after_a_moved_batch_are_the_unknown_operations_alone() -> None
     assert found == [("pool", "max_pool1d"), ("last", "lgamma")]
 
 
+def written_mask(x: torch.Tensor) -> torch.Tensor:
+    """What it is written into may be a view of any other."""
+    mask = torch.zeros(6, dtype=torch.bool)
+    mask.view(2, 3)[0] = True
+    return x[..., mask]
+
+
 REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "transposed batch": (lambda x: x.transpose(0, 1), "batch dimension"),
     "mean over the batch": (lambda x: x.mean(0), "batch dimension"),
@@ -105,7 +112,12 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "other masks for others": (lambda x: x.masked_fill(torch.ones(4, 6, 6).cumsum(0) > 2, -1e9).softmax(-1), "heads"),
     "repeated batch": (lambda x: x.repeat(2, 1, 1, 1), "batch"),
     "a moved result": (lambda x: functional.relu(x.movedim(0, 1)), "batch dimension"),
-    "a mask of the code": (lambda x: x[:, :, :, torch.tensor([True] * 3 + [False] * 3)], "keep the mask in a buffer"),
+    "a mask that is written into": (written_mask, "keep the mask in a buffer"),
+    "a mask that is drawn": (lambda x: x[:, torch.ones(4).bernoulli(0.5).bool()], "random numbers"),
+    "a mask of the batch": (lambda x: x[torch.ones(x.shape[0]).bool()], "keep the mask in a buffer"),
+    "rows with one another": (lambda x: functional.pdist(x.flatten(1)), "may not be mixed"),
+    "a determinant": (torch.linalg.det, "revealed result"),
+    "a gamma function": (lambda x: torch.lgamma(x.abs() + 1), "revealed result"),
     "places of a private mask": (lambda x: x[x > 0], "torch.where"),
     "a shape by values": (lambda x: x.nonzero(), "torch.where"),
     "an inverse": (torch.linalg.inv, "revealed result"),

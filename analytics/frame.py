@@ -18,7 +18,6 @@ from analytics.no_arrays import NoArrays
 from analytics.public_values import plain
 from analytics.query import Query
 from analytics.shaping import Shaping
-from analytics.sharing import share
 from analytics.sorting import SortsFrame
 from analytics.uncompared import Uncompared
 from icm_ray.errors import ColumnError, InputError
@@ -280,8 +279,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             self._known(name)
         stated = {self._known(name): _words(name, values) for name, values in (domain or {}).items()}
         columns = tuple(SharedColumn(name, of, stated.get(name, ())) for name, of in self._columns.items())
-        dataset = share(self._dataset, columns, self._meant.where)
-        return SecureFrame(Meant(dataset, dataset.facts.where), {name: name for name in self._names})
+        return SecureFrame(self._meant.shares(columns), {name: name for name in self._names})
 
     def assign(self, **columns: Any) -> Self:
         """Add columns that are computed from others, row by row, by whoever holds the rows.

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from analytics.dataset import Dataset, pool_of
 from analytics.execute import Part
 from analytics.other_lanes import in_lanes
+from analytics.sharing import share
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.owner_rows import OwnerRows
 from icm_ray.query.private_keys import PrivateKeys
+from icm_ray.query.question import SharedColumn
 from icm_ray.query.result_units import Ticks
 from icm_ray.query.rows import column_of
 from icm_ray.query.secret_rows import SecretRows
@@ -69,6 +71,11 @@ class Meant:
         if (found := same_lanes([self, *others])) is None:
             raise InputError("frames of different sessions cannot be concatenated")
         return Meant(pool_of([part for meant in found for part in meant.dataset.bases]), self.where)
+
+    def shares(self, columns: tuple[SharedColumn, ...]) -> Meant:
+        """Columns of these rows as shares. Errors: those of `share`."""
+        made = share(self.dataset, columns, self.where)
+        return Meant(made, made.facts.where)
 
     def forget(self) -> None:
         """Let the workers drop the rows of the dataset."""

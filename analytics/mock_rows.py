@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from msgspec import structs
 
 from analytics.arrow_streams import ArrowRows, streams
 from analytics.dataset import Dataset, pool_of
 from analytics.meant import Meant
-from analytics.offered import OfferedMeant
+from analytics.offered import OfferedMeant, OfferedShares
 from analytics.source_checks import frame_of
 from icm_ray.errors import InputError, OwnerError
 from icm_ray.instance.catalogue import PublicDataset
@@ -24,15 +25,20 @@ from icm_ray.query.tasks import PushedSource, TableInfo
 
 __all__ = ["mocked"]
 
+_SHARES: Final = "shares have no mock rows: take frame.mock(), and share that"
+
 
 def mocked(meant: Meant) -> Meant:
     """The same rows of a dataset of mock rows: its own condition on those of each organisation's.
 
     Errors: `InputError` (rows of no organisation's catalogue, or shares), `OwnerError` (an organisation offers none).
     """
-    if isinstance(meant, OfferedMeant):  # no worker has opened it yet, and none needs to
-        stated = [_mock(owner, public) for owner, public in meant.rows.held]
-        return _all_of([_drawn(meant.rows.mock_lanes(), *one) for one in stated], meant.where)
+    offered = meant.rows if isinstance(meant, OfferedMeant) else None
+    if isinstance(offered, OfferedShares):
+        raise InputError(_SHARES)
+    if offered is not None:  # no worker has opened it yet, and none needs to
+        stated = [_mock(owner, public) for owner, public in offered.held]
+        return _all_of([_drawn(offered.mock_lanes(), *one) for one in stated], meant.where)
     dataset = meant.dataset
     engine = dataset.engine
     if engine.mock:
@@ -51,7 +57,7 @@ def _all_of(drawn: Sequence[Dataset], where: Of | None) -> Meant:
 def _stated(engine: OrganisationEngine, base: Dataset) -> tuple[str, PublicDataset, MockRows]:
     facts = base.facts
     if not isinstance(facts, OwnerRows):
-        raise InputError("shares have no mock rows: take frame.mock(), and share that")
+        raise InputError(_SHARES)
     return _mock(*engine.held[facts.tables[0].name])
 
 

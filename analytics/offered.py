@@ -3,55 +3,57 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from itertools import count
+from typing import Self, cast
 
 from analytics.dataset import Dataset, pool_of
 from analytics.frame import SecureFrame
 from analytics.meant import Meant
+from analytics.sharing import share, sharings_of
 from analytics.source_checks import check_columns, frame_of
+from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError, InputError
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.mock_engine import MockEngine
 from icm_ray.query.expressions.tree import Of, apply
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
-from icm_ray.query.pool import Pool, pooled
+from icm_ray.query.pool import Pool, PooledRows, pooled
+from icm_ray.query.question import SharedColumn
+from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
+from icm_ray.query.sharing import secret_rows
 from icm_ray.query.tasks import HeldSource
 
-__all__ = ["Lanes", "OfferedMeant", "OfferedRows", "offered_frame", "opened_in"]
+__all__ = ["Lanes", "OfferedMeant", "OfferedRows", "OfferedShares", "offered_frame", "opened_in"]
 
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
     """Of a connection, which is `home`: the lanes with other organisations, and those in this process with the same
-    parties, for mock rows, for which nobody is asked. me: the own organisation.
+    parties, for mock rows, for which nobody is asked. me: the own organisation. config: of these lanes.
     """
 
     home: object
     me: str
+    config: EngineConfig
     open: Callable[[tuple[str, ...]], OrganisationEngine]
     mocks: Callable[[tuple[str, ...]], MockEngine]
 
 
-class OfferedRows:
-    """Rows of one or several datasets in catalogues, one below the other. held: of each the owner, and what its
-    catalogue says. others: who takes part beside the own organisation; None: their owners.
+class _Offered(ABC):
+    """What follows from catalogues alone until it is asked about: its dataset is opened then."""
 
-    Errors: those of `pooled`.
-    """
+    facts: OwnerRows | SecretRows
 
-    def __init__(
-        self, held: Sequence[tuple[str, PublicDataset]], lanes: Lanes, others: tuple[str, ...] | None = None
-    ) -> None:
-        self.held, self.lanes = tuple(held), lanes
-        self._others = self._besides(owner for owner, _ in held) if others is None else others
-        self._stated = _stated(self.held)
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
         self._there: Dataset | None = None
-        self._elsewhere: dict[tuple[str, ...], OfferedRows] = {}
+        self._elsewhere: dict[object, Self] = {}
         self._lock, self._forgotten = threading.Lock(), False
 
     @property
@@ -60,32 +62,25 @@ class OfferedRows:
         return self.lanes.home
 
     @property
-    def facts(self) -> OwnerRows:
-        """What the catalogues say, in names that no question has."""
-        return self._stated
-
-    @property
     def dataset(self) -> Dataset:
         """As workers have opened it. Errors: what lanes and workers raise; the next time they are asked again."""
         with self._lock:
             if self._forgotten:
                 raise InputError("the frame's rows were forgotten; read (or share) them again")
             if self._there is None:
-                engine = self.lanes.open(self._others)
-                found = [opened_in(engine, owner, public) for owner, public in self.held]
-                self._there = found[0] if len(found) == 1 else pool_of(found)
+                self._there = self._open()
             return self._there
 
-    def among(self, organisations: Iterable[str]) -> OfferedRows:
-        """The same rows in the lanes of these."""
-        others = self._besides(organisations)
-        if others == self._others:
-            return self
-        with self._lock:
-            return self._elsewhere.setdefault(others, OfferedRows(self.held, self.lanes, others))
+    @abstractmethod
+    def _open(self) -> Dataset:
+        """Ask the workers."""
 
-    def _besides(self, organisations: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted({*organisations} - {self.lanes.me}))
+    def _in(self, place: object, make: Callable[[], Self]) -> Self:
+        """The same in other lanes."""
+        with self._lock:
+            if place not in self._elsewhere:
+                self._elsewhere[place] = make()
+            return self._elsewhere[place]
 
     def forget(self) -> None:
         """Let workers drop the rows, where they have opened them."""
@@ -95,21 +90,78 @@ class OfferedRows:
         if opened is not None:
             for one in opened.bases:
                 one.forget()
-        for rows in elsewhere:
-            rows.forget()
+        for other in elsewhere:
+            other.forget()
+
+
+class OfferedRows(_Offered):
+    """Rows of one or several datasets in catalogues, one below the other. held: of each the owner, and what its
+    catalogue says. others: who takes part beside the own organisation; None: their owners. facts: what the catalogues
+    say, in names that no question has.
+
+    Errors: those of `pooled`.
+    """
+
+    facts: OwnerRows
+
+    def __init__(
+        self, held: Sequence[tuple[str, PublicDataset]], lanes: Lanes, others: tuple[str, ...] | None = None
+    ) -> None:
+        super().__init__(lanes)
+        self.held = tuple(held)
+        self._others = self._besides(owner for owner, _ in held) if others is None else others
+        self.facts = _stated(self.held)
+
+    def _open(self) -> Dataset:
+        engine = self.lanes.open(self._others)
+        found = [opened_in(engine, owner, public) for owner, public in self.held]
+        return found[0] if len(found) == 1 else pool_of(found)
+
+    def among(self, organisations: Iterable[str]) -> OfferedRows:
+        """The same rows in the lanes of these."""
+        others = self._besides(organisations)
+        if others == self._others:
+            return self
+        return self._in(others, lambda: OfferedRows(self.held, self.lanes, others))
+
+    def _besides(self, organisations: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted({*organisations} - {self.lanes.me}))
 
     def mock_lanes(self) -> MockEngine:
         """Those in this process."""
         return self.lanes.mocks(self._others)
 
 
+class OfferedShares(_Offered):
+    """Shares of rows in catalogues that are made for one question at a time, once it was approved: until one is asked,
+    no worker has opened the rows. Errors: those of `secret_rows` and `pooled`.
+    """
+
+    facts: SecretRows
+
+    def __init__(self, rows: OfferedRows, columns: tuple[SharedColumn, ...], where: Of | None) -> None:
+        super().__init__(rows.lanes)
+        self._rows, self._columns, self._where = rows, columns, where
+        self.facts = _shares_stated(rows, columns, where)
+
+    def _open(self) -> Dataset:
+        return share(self._rows.dataset, self._columns, self._where)
+
+    def among(self, organisations: Iterable[str]) -> OfferedShares:
+        """The same in the lanes of these."""
+        rows = self._rows.among(organisations)
+        if rows is self._rows:
+            return self
+        return self._in(rows, lambda: OfferedShares(rows, self._columns, self._where))
+
+
 class OfferedMeant(Meant):
-    """Rows of datasets in catalogues that no worker has opened yet, or those of them that are meant."""
+    """Rows of datasets in catalogues that no worker has opened yet, or shares of them; or those that are meant."""
 
     __slots__ = ("rows",)
-    rows: OfferedRows
+    rows: OfferedRows | OfferedShares
 
-    def __init__(self, rows: OfferedRows, where: Of | None = None) -> None:
+    def __init__(self, rows: OfferedRows | OfferedShares, where: Of | None = None) -> None:
         object.__setattr__(self, "where", where)
         object.__setattr__(self, "rows", rows)
 
@@ -119,7 +171,7 @@ class OfferedMeant(Meant):
         return self.rows.dataset
 
     @property
-    def dataset_facts(self) -> OwnerRows:
+    def dataset_facts(self) -> OwnerRows | SecretRows:
         """What the catalogues say of it."""
         return self.rows.facts
 
@@ -150,11 +202,18 @@ class OfferedMeant(Meant):
 
     def above(self, others: Sequence[Meant]) -> Meant:
         """As of other rows; where no worker has to be asked, none is."""
-        below = [meant.rows for meant in others if isinstance(meant, OfferedMeant)]
-        if len(below) < len(others) or any(rows.home is not self.home for rows in below):
+        sources = [meant.rows for meant in (self, *others) if isinstance(meant, OfferedMeant)]
+        rows = [one for one in sources if isinstance(one, OfferedRows)]
+        if len(rows) <= len(others) or any(one.home is not self.home for one in rows):
             return super().above(others)
-        held = [one for rows in (self.rows, *below) for one in rows.held]
-        return OfferedMeant(OfferedRows(held, self.rows.lanes), self.where)
+        return OfferedMeant(OfferedRows([held for one in rows for held in one.held], rows[0].lanes), self.where)
+
+    def shares(self, columns: tuple[SharedColumn, ...]) -> Meant:
+        """As of other rows; where nothing is shared before a question is asked, no worker has to be asked, either."""
+        if not isinstance(self.rows, OfferedRows) or not any(public.waits for _, public in self.rows.held):
+            return super().shares(columns)
+        shares = OfferedShares(self.rows, columns, self.where)
+        return OfferedMeant(shares, shares.facts.where)
 
     def forget(self) -> None:
         """Let workers drop the rows, where they have opened them."""
@@ -189,3 +248,14 @@ def _stated(held: Sequence[tuple[str, PublicDataset]]) -> OwnerRows:
     if len(found) == 1:
         return found[0]
     return cast("OwnerRows", pooled(Pool(tuple(one.name for one in found)), found))
+
+
+def _shares_stated(rows: OfferedRows, columns: tuple[SharedColumn, ...], where: Of | None) -> SecretRows:
+    """The facts of shares of them. Errors: those of `secret_rows` and `pooled`."""
+    whole, numbers = rows.facts, count(1)
+    parts = {part.name: part for part in (whole.parts if isinstance(whole, PooledRows) else (whole,))}
+    made = sharings_of(whole, columns, where, rows.lanes.config, lambda: f"shares {next(numbers)} of {whole.name}")
+    found = [secret_rows(sharing, parts[sharing.dataset]) for sharing in made]
+    if len(found) == 1:
+        return found[0]
+    return cast("SecretRows", pooled(Pool(tuple(one.name for one in found)), found))

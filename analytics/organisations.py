@@ -46,8 +46,8 @@ class Connection:
 
     def __init__(self, folder: Path, lanes: int, config: EngineConfig | None) -> None:
         self._own, self._folder = Organisation(folder), folder
-        self._lanes, self._config = lanes, config
-        self._mocks = MockEngines(self._own.name, self._own.peers, config or from_environment())
+        self._lanes, self._settings = lanes, config or from_environment()
+        self._mocks = MockEngines(self._own.name, self._own.peers, self._settings)
         self._seen: dict[str, Datasets] = {}
         self._engines: dict[tuple[str, ...], OrganisationEngine] = {}
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class Connection:
         def mocks(others: tuple[str, ...]) -> MockEngine:
             return self._mocks.of((self.name, *self._members(others)))
 
-        return offered_frame(owner, public, Lanes(self._own, self.name, lanes, mocks))
+        return offered_frame(owner, public, Lanes(self._own, self.name, self._settings, lanes, mocks))
 
     def _catalogue(self, owner: str) -> Datasets:
         """What an organisation offers to this one; of one who is away what it did when it was last asked: mock rows are
@@ -243,7 +243,7 @@ class Connection:
             if self._closed:
                 raise SessionClosed("the connection was closed")
             if wanted not in self._engines or not self._lives(self._engines[wanted]):
-                made = OrganisationEngine(self._own, wanted, self._lanes, self._config, self._mocks, self._wider)
+                made = OrganisationEngine(self._own, wanted, self._lanes, self._settings, self._mocks, self._wider)
                 self._engines[wanted] = made
             return self._engines[wanted]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from msgspec.structs import replace as replace_fields
 
 from analytics.dataset import Dataset, pool_of
 from analytics.progress import Progress
+from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError, InputError
 from icm_ray.query.expressions.casts import TARGETS
 from icm_ray.query.expressions.tree import Of, apply
@@ -26,7 +27,7 @@ from icm_ray.query.secret_rows import SecretRows
 from icm_ray.runtime.driver.engine import Engine, LaneJob
 from icm_ray.runtime.orders.origins import FromQuestion
 
-__all__ = ["NOTHING", "jobs_of", "lowered_of", "made_anew", "make", "members_of", "share", "sharings"]
+__all__ = ["NOTHING", "jobs_of", "lowered_of", "made_anew", "make", "members_of", "share", "sharings", "sharings_of"]
 
 NOTHING: Final = FromQuestion(b"", 0)
 """That a job is for, beyond what it follows from."""
@@ -60,30 +61,41 @@ def share(dataset: Dataset, columns: tuple[SharedColumn, ...], where: Of | None 
     Errors: `ColumnError` for columns without numbers and `BoundError` for bounds that do not fit, before anything is
     shared; `BoundError` and `NullError` of the owner's worker.
     """
-    engine, config, whole = dataset.engine, dataset.engine.config, dataset.facts
+    engine, whole = dataset.engine, dataset.facts
     if dataset.gone:
         raise InputError("the frame's rows were forgotten; read them again")
+    sharings = sharings_of(whole, columns, where, engine.config, lambda: engine.new_name("shares"))
+    waits = any(engine.waits(table.name) for table in whole.tables) if isinstance(whole, OwnerRows) else False
+    made = [part.made(sharing, waits=waits) for sharing, part in zip(sharings, dataset.bases, strict=True)]
+    whole_of = pool_of(made) if dataset.parts else made[0]  # refuses what cannot be, before any is shared
+    for shares in made:
+        _warn_of_losses(shares.facts, engine.config.fraction_bits)
+        if not waits:
+            make(shares, NOTHING)
+    return whole_of
+
+
+def sharings_of(
+    whole: DatasetFacts,
+    columns: tuple[SharedColumn, ...],
+    where: Of | None,
+    config: EngineConfig,
+    new_name: Callable[[], str],
+) -> list[Sharing]:
+    """What makes shares of rows, of each dataset that they are of: alike, so that one can be made of all."""
     most = max(count for table in whole.tables for count in table.rows) if isinstance(whole, PooledRows) else 0
-    sharings = [
+    return [
         Sharing(
-            part.facts.name,
-            engine.new_name("shares"),
-            tuple(_of_part(column, part.facts, whole, config.default_bound) for column in columns),
+            part.name,
+            new_name(),
+            tuple(_of_part(column, part, whole, config.default_bound) for column in columns),
             config.fraction_bits,
             config.default_bound,
             where,
             most,
         )
-        for part in dataset.bases
+        for part in (whole.parts if isinstance(whole, PooledRows) else (whole,))
     ]
-    waits = any(engine.waits(table.name) for table in whole.tables) if isinstance(whole, OwnerRows) else False
-    made = [part.made(sharing, waits=waits) for sharing, part in zip(sharings, dataset.bases, strict=True)]
-    whole_of = pool_of(made) if dataset.parts else made[0]  # refuses what cannot be, before any is shared
-    for shares in made:
-        _warn_of_losses(shares.facts, config.fraction_bits)
-        if not waits:
-            make(shares, NOTHING)
-    return whole_of
 
 
 def _warn_of_losses(facts: DatasetFacts, f: int) -> None:
@@ -92,7 +104,7 @@ def _warn_of_losses(facts: DatasetFacts, f: int) -> None:
         return
     for info in facts.columns:
         if loss := facts.encoding(info.name).loss(f):
-            warnings.warn(f"column {info.name!r}: {loss}", UserWarning, stacklevel=4)
+            warnings.warn(f"column {info.name!r}: {loss}", UserWarning, stacklevel=5)
 
 
 def _of_part(column: SharedColumn, part: DatasetFacts, whole: DatasetFacts, default: int) -> SharedColumn:

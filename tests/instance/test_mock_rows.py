@@ -71,6 +71,8 @@ def test_mock_rows_need_no_lanes(offered, organisations, monkeypatch, absence):
         assert visits[["age"]].mock()["age"].sum().reveal() == wanted["age"].sum()
         assert old.mock()["old"].sum().reveal() == (wanted[wanted["cost"] >= 50]["age"] + 1).sum()
         assert old.owners == {"bob": 400}
+        shared = visits[visits["cost"] >= 50][["age"]].share()  # for one question at a time: none is asked yet
+        assert "shares of the parties (bob: 400)" in repr(shared[shared["age"] >= 50])
         both = session.frame({"alice": "tried", "bob": "tried"}).mock() if absence == "no dealer" else None
         assert both is None or both["age"].sum().reveal() == drawn()["age"].sum() + drawn("alice")["age"].sum()
         assert session._engines == {}

@@ -210,9 +210,12 @@ def test_values_that_one_owner_leaves_open(session, owners):
 
 @pytest.mark.slow
 def test_shares_of_two_peers_wait_for_both(session, joined, owners):
+    before = set(session._engines)
     shared = session.peer("bob")["sharing"].share()
     known = session.peer("dave")["sharing"].share(domain={"floor": ["A", "B"]})
+    assert set(session._engines) == before  # nothing is shared yet
     query = an.merge(shared, known, on="person")["cost"].sum()
+    assert set(session._engines) == before | {("bob", "dave")}
     with pytest.raises(icm.PolicyError, match=r"nobody approved|not approved yet"):
         query.reveal()
     job = approved(owners, query.request(reason="on shares"))

@@ -33,6 +33,7 @@ from analytics.nn.masks import places_of_masks
 from analytics.nn.packing import Packed
 from analytics.nn.places import place_of_error
 from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
+from analytics.nn.row_distances import row_distances
 from analytics.nn.sources.plain import check_tensor
 from analytics.nn.torch_logs import silence
 from analytics.nn.unit_rows import unit_rows
@@ -60,6 +61,7 @@ _REPLACED: Replacements = MappingProxyType(
         functional.multi_head_attention_forward: attention,
         functional.normalize: unit_rows,
         functional.embedding_bag: bags,
+        torch.cdist: row_distances,
     }
 )
 

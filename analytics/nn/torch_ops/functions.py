@@ -247,10 +247,12 @@ def _distances(build: GraphBuilder, call: Call) -> Wire:
     left, right, order = call["x1"], call["x2"], call["p"]
     if order not in {1, 2}:
         raise Refused(f"of distances, those of order 1 and 2 are supported, not {order}")
-    if not isinstance(left, Wire) or not isinstance(right, Wire) or min(len(left.shape), len(right.shape)) < 2:
-        raise Refused(
-            "one of its inputs is a constant, or has no rows; x.unsqueeze(1) - c, and its norm along -1, are taken"
-        )
+    if isinstance(left, Wire) and isinstance(right, torch.Tensor):
+        return build.reshape(_length(build, _from_constants(build, left, right), order), call.shape)
+    if not isinstance(left, Wire) or not isinstance(right, Wire):
+        raise Refused("its first input is a constant; give the constant as the second, and transpose what is made")
+    if min(len(left.shape), len(right.shape)) < 2:
+        raise Refused("it compares the rows of a batch, which may not be mixed; rows of a sample need an axis more")
     if left.shape[:-2] != right.shape[:-2]:
         raise Refused(f"it broadcasts {left.shape} and {right.shape}; expand them before")
     front, (rows, size), columns = left.shape[:-2], left.shape[-2:], right.shape[-2]
@@ -258,11 +260,26 @@ def _distances(build: GraphBuilder, call: Call) -> Wire:
     one = build.expand(build.reshape(left, (*front, rows, 1, size)), whole)
     other = build.expand(build.reshape(right, (*front, 1, columns, size)), whole)
     away = build.emit(Add, one, scaled(build, other, -1.0), shape=whole)
+    return build.reshape(_length(build, away, order), call.shape)
+
+
+def _from_constants(build: GraphBuilder, wire: Wire, constant: torch.Tensor) -> Wire:
+    """Each row less each row of a constant, along the last axis; a sample of one axis is a row."""
+    *front, size = wire.shape
+    rows = constant.double() if not front else of_sample(constant, len(wire.shape))
+    if rows.ndim != max(len(wire.shape), 2) or rows.shape[-1] != size or (not front and constant.ndim != 2):
+        raise Refused(f"it has {tuple(constant.shape)} constants for activations {wire.shape}")
+    count = rows.shape[-2]
+    wide = build.expand(build.reshape(wire, (*front, 1, size)), (*front, count, size))
+    return affine(build, wide, shift=-rows.reshape(*rows.shape[:-2], *((1,) if front else ()), count, size))
+
+
+def _length(build: GraphBuilder, wire: Wire, order: float) -> Wire:
+    """Of order 1 or 2, along the last axis."""
+    last = (len(wire.shape) - 1,)
     if order == 1:
-        sizes = _size(build, away)
-        return build.reshape(summed_over(build, sizes, (len(whole) - 1,)), call.shape)
-    squares = summed_over(build, multiplied(build, away, away), (len(whole) - 1,))
-    return build.reshape(powered(build, squares, 0.5), call.shape)
+        return summed_over(build, _size(build, wire), last)
+    return powered(build, summed_over(build, multiplied(build, wire, wire), last), 0.5)
 
 
 def _plus_quotient(build: GraphBuilder, call: Call) -> Wire:

@@ -207,6 +207,10 @@ FUNCTIONS = {
     "distances": fn(
         lambda x: torch.cdist(x, x[:, :, 1:] + 1) + torch.cdist(x, x[:, :, :2], p=1).mean(-1, True), error=0.5
     ),
+    "distances to constants": with_parameter(
+        lambda x, p: torch.cdist(x, p) - torch.cdist(x, p, p=1), lambda s: (3, *s), ROWS, error=0.5
+    ),
+    "distances of rows to constants": with_parameter(torch.cdist, lambda s: (3, s[1]), TOKENS, error=0.5),
     "cosine": fn(lambda x: F.cosine_similarity(x, x.flip(1), dim=1), error=256.0),
     "written unit rows": fn(lambda x: x * torch.rsqrt(x.square().sum(1, keepdim=True)).clamp(max=1e6), error=256.0),
     "written norm": fn(lambda x: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-3), error=256.0),

@@ -35,13 +35,14 @@ __all__ = ["Lanes", "OfferedMeant", "OfferedRows", "OfferedShares", "offered_fra
 @dataclass(frozen=True, slots=True)
 class Lanes:
     """Of a connection, which is `home`: the lanes with other organisations, and those in this process with the same
-    parties, for mock rows, for which nobody is asked. me: the own organisation. config: of these lanes.
+    parties, for mock rows, for which nobody is asked. me: the own organisation. config: of these lanes. open: what is
+    opened in lanes with others, which are assembled anew where they turn out to be lost.
     """
 
     home: object
     me: str
     config: EngineConfig
-    open: Callable[[tuple[str, ...]], OrganisationEngine]
+    open: Callable[[tuple[str, ...], Callable[[OrganisationEngine], list[Dataset]]], list[Dataset]]
     mocks: Callable[[tuple[str, ...]], MockEngine]
 
 
@@ -113,8 +114,10 @@ class OfferedRows(_Offered):
         self.facts = _stated(self.held)
 
     def _open(self) -> Dataset:
-        engine = self.lanes.open(self._others)
-        found = [opened_in(engine, owner, public) for owner, public in self.held]
+        def opens(engine: OrganisationEngine) -> list[Dataset]:
+            return [opened_in(engine, owner, public) for owner, public in self.held]
+
+        found = self.lanes.open(self._others, opens)
         return found[0] if len(found) == 1 else pool_of(found)
 
     def among(self, organisations: Iterable[str]) -> OfferedRows:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakMethod
 
 from analytics.arrived import Arrived, arrived
+from analytics.dataset import Dataset
 from analytics.frame import SecureFrame
 from analytics.offered import Lanes, offered_frame, opened_in
 from analytics.pictures import Pictures
@@ -107,8 +108,8 @@ class Connection:
         return concat([self._frame(owner, self._public(owner, name)) for owner, name in datasets.items()])
 
     def _frame(self, owner: str, public: PublicDataset) -> SecureFrame:
-        def lanes(others: tuple[str, ...]) -> OrganisationEngine:
-            return self._engine(others)
+        def lanes(others: tuple[str, ...], opens: Callable[[OrganisationEngine], list[Dataset]]) -> list[Dataset]:
+            return self._opened(others, opens)
 
         def mocks(others: tuple[str, ...]) -> MockEngine:
             return self._mocks.of((self.name, *self._members(others)))
@@ -153,9 +154,13 @@ class Connection:
         """Ask what a job asks, of the same datasets, or of the same model and pictures."""
         if job.kind == "prediction":
             return self._predict_again(job)
-        engine = self._engine(tuple(party for party in job.parties if party != self.name))
-        named = job.datasets.items()
-        return again(job, {key: opened_in(engine, owner, self._public(owner, name)) for key, (owner, name) in named})
+        offered = {name: (owner, self._public(owner, dataset)) for name, (owner, dataset) in job.datasets.items()}
+
+        def opened(engine: OrganisationEngine) -> list[Dataset]:
+            return [opened_in(engine, owner, public) for owner, public in offered.values()]
+
+        datasets = self._opened(tuple(party for party in job.parties if party != self.name), opened)
+        return again(job, dict(zip(offered, datasets, strict=True)))
 
     def _predict_again(self, job: Job) -> Any:
         if "pictures" not in job.datasets:
@@ -246,6 +251,18 @@ class Connection:
                 made = OrganisationEngine(self._own, wanted, self._lanes, self._settings, self._mocks, self._wider)
                 self._engines[wanted] = made
             return self._engines[wanted]
+
+    def _opened(self, others: tuple[str, ...], opens: Callable[[OrganisationEngine], list[Dataset]]) -> list[Dataset]:
+        """What is opened in lanes with these organisations. Where they turn out to be lost, nothing was asked of rows
+        yet: it is opened in others, once.
+        """
+        engine = self._engine(others)
+        try:
+            return opens(engine)
+        except (FaultError, SessionError):
+            if self._lives(engine):
+                raise
+        return opens(self._engine(others))
 
     @staticmethod
     def _lives(engine: OrganisationEngine) -> bool:

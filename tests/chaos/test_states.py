@@ -140,12 +140,23 @@ def test_ends_and_starts_again(organisations, side, state, how, monkeypatch):
     assert organisations.litter() == []
 
 
+def test_what_was_lost_is_assembled_anew_also_where_nobody_has_noticed(organisations, monkeypatch):
+    """Looking at the lanes finds nothing yet: opening rows does, and nothing of them was asked before."""
+    organisations.start(*NAMES)
+    wanted = pytest.approx(ROWS["cost"].sum(), rel=1e-12)
+    assert organisations.session.peer("bob")["visits"]["cost"].sum().reveal() == wanted
+    strike(organisations.workers("bob"), KILLED)
+    monkeypatch.setattr(Lane, "look", lambda _: None)
+    assert organisations.session.peer("bob")["visits"]["cost"].sum().reveal() == wanted
+
+
 def requested(organisations: Organisations, state: str, number: int, blow: Blow) -> str:
     """The id of a job of alice's that bob has approved, unless it is in an earlier state in which the blow falls."""
-    studies = organisations.session.peer("bob")["studies"]
+    asked = (organisations.session.peer("bob")["studies"]["cost"] + number).sum()
     if state == "queued":
+        asked.check()  # his rows are opened while he is there
         organisations.stop("bob")
-    job = (studies["cost"] + number).sum().request(reason=state)
+    job = asked.request(reason=state)
     if state == "queued":
         assert job.status == "queued"
         blow()

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any
 
 from icm_ray.config import EngineConfig, from_environment
-from icm_ray.errors import IcmError, SessionError
+from icm_ray.errors import IcmError, PeerLost, SessionError
 from icm_ray.names import DRIVER
 from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
@@ -60,8 +60,9 @@ class ThreadHandle:
             if self._plan is None:
                 raise SessionError(f"{self.name} has no lane to join")
             self._worker.join(self._plan)
-        except IcmError as error:
-            self._joined.set_exception(error)
+        except IcmError as error:  # one that was ended says nothing more, as no process does
+            ended = PeerLost(f"{self.name}: it was ended", party=self.name, step="join")
+            self._joined.set_exception(ended if self._killed else error)
         except Exception as error:  # noqa: BLE001 - whatever it was, the driver waits for an answer
             self._joined.set_exception(say.failed(0, error, self.name).error())
         else:

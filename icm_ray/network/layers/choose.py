@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.ops import linear
 from icm_ray.ops.forms import Elementwise
@@ -27,6 +29,11 @@ class Choose(Layer, frozen=True, kw_only=True, tag="choose"):
             program.settled(name)
         a, b = program.aligned(branches)
         away = program.add(linear.Subtract(), a, b)
-        chosen = program.add(Product(Elementwise()), program.values[condition], away)
+        op, truth = Product(Elementwise()), program.values[condition]
+        raw = op.infer(truth.type, away.type)
+        if raw.f > b.type.f:  # zeros and ones that a constant has multiplied
+            op = replace(op, epilogue=program.epilogue(raw, relu=False, f=b.type.f))
+            program.round(self.name, b.type.f)
+        chosen = program.add(op, truth, away)
         width = max(a.type.width, b.type.width)
         return program.add(linear.AssumeWidth(width), program.add(linear.Add(), b, chosen))

@@ -268,6 +268,9 @@ CHOICES = {
     "above another": fn(lambda x: (x >= x.flip(1)).to(x.dtype) + (x < -x).double(), error=4.0),
     "above a constant": with_parameter(lambda x, p: x * (x <= p), lambda s: (s[0], 1, 1), error=16.0),
     "equal": fn(lambda x: (x.relu() == 0).float() - (x.relu() != 0).float(), error=8.0),
+    "chosen where code allows it": fn(
+        lambda x: torch.where((x > 0) & (torch.arange(x.shape[-1]) > 1), x, 0.5 - x), error=16.0
+    ),
     "chosen by a condition": fn(lambda x: torch.where(x > 0.5, x, x.flip(1) - 2), error=16.0),
     "a number by a condition": fn(lambda x: torch.where(x > 1, 0.3, x) + x.masked_fill(x < 0, 0.25), error=16.0),
     "constants by a condition": with_parameter(lambda x, p: torch.where(x > 1, p, -p), lambda s: s[1:], error=16.0),

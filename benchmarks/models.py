@@ -1,4 +1,4 @@
-"""Private predictions of real networks beside plain PyTorch: how exact, how fast, how much is sent.
+"""Private predictions beside plain PyTorch and scikit-learn: how exact, how fast, how much is sent.
 
     python benchmarks/models.py [NAME ...] [--json FILE] [--page] [--count N]
 
@@ -23,18 +23,33 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from zoo import CASES
+from zoo import CASES, ESTIMATORS, NETWORKS
 
 import analytics as an
 from icm_ray.runtime.carriers.threads import ThreadEngine
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
-BEGIN, END = "<!-- models -->\n", "<!-- /models -->\n"
+TABLES = {"models": NETWORKS, "estimators": ESTIMATORS}
 LIMIT = 1200  # seconds for each network
 
 
+def scores(case):
+    """What logits are of an estimator (docs/models.md), by scikit-learn, and how many seconds it takes."""
+    ways = ("decision_function", "predict_proba", "predict")
+    asked = next(getattr(case.net, way) for way in ways if hasattr(case.net, way))
+    asked(case.inputs[:1])
+    began = perf_counter()
+    found = asked(case.inputs)
+    took = perf_counter() - began
+    if asked.__name__ == "decision_function" and found.ndim == 1:
+        found = np.stack([np.zeros_like(found), found], 1)
+    return found, took
+
+
 def exact(case):
-    """What PyTorch computes in float64, and how many seconds it takes in float32."""
+    """What PyTorch computes in float64, and its seconds in float32; of an estimator, what scikit-learn says."""
+    if not isinstance(case.net, torch.nn.Module):
+        return scores(case)
     x = torch.from_numpy(case.inputs)
     settings = case.settings
     if "scale" in settings:
@@ -51,19 +66,26 @@ def exact(case):
     return wanted.numpy(), perf_counter() - began
 
 
+def classes(values):
+    """The first of the largest values of a row, or of each pixel of it."""
+    return values.reshape(*values.shape[:2], -1).argmax(1)
+
+
 def measure(name, count):
     """One row, as a dict."""
     torch.set_num_threads(2)
     make, usual = CASES[name]
     case = make(count or usual)
     wanted, plain = exact(case)
-    parameters = sum(tensor.numel() for tensor in case.net.parameters())
+    is_network = isinstance(case.net, torch.nn.Module)
+    parameters = sum(tensor.numel() for tensor in case.net.parameters()) if is_network else 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with ThreadEngine() as session:
         began = perf_counter()
         one = torch.from_numpy(case.inputs[:1])
         one = one.float() if one.dtype == torch.uint8 else one  # pixels, which `scale` and `normalize` make floats
-        model = an.SecureModel(session, case.net, owner="alice", example_inputs=(one,), **case.settings)
+        example = {"example_inputs": (one,)} if is_network else {}
+        model = an.SecureModel(session, case.net, owner="alice", **example, **case.settings)
         made = perf_counter() - began
         model.batch_size = min(model.batch_size, len(case.inputs))
         model.predict(case.inputs[: model.batch_size], owner="bob").reveal(to="bob")
@@ -78,8 +100,7 @@ def measure(name, count):
         norms = np.linalg.norm(flat, axis=1) * np.linalg.norm(right, axis=1)
         agreement = f"cosine {((flat * right).sum(1) / norms).min():.6f}"
     else:
-        ways = [values.reshape(*values.shape[:2], -1).argmax(1) for values in (found, wanted)]
-        agreement = f"{100 * np.mean(ways[0] == ways[1]):.2f} %"
+        agreement = f"{100 * np.mean(classes(found) == classes(wanted)):.2f} %" if right.shape[1] > 1 else "numbers"
     n = len(case.inputs)
     return {
         "name": name,
@@ -89,7 +110,7 @@ def measure(name, count):
         "batch": model.batch_size,
         "agreement": agreement,
         "largest": float(np.abs(wanted).max()),
-        "measured": float(np.abs(found - wanted).max()),
+        "measured": float(np.abs(flat - right).max()),
         "expected": expected,
         "stated": model.error,
         "seconds": took / n,
@@ -103,35 +124,47 @@ def measure(name, count):
     }
 
 
+def megabytes(number):
+    return f"{number / 1e6:.1f}" if number >= 1e5 else f"{number / 1e6:.1g}"
+
+
 def table(rows):
     """The rows in Markdown."""
     columns = ("network", "input", "predictions", "agreement", "error measured", "expected", "stated", "seconds each")
-    columns += ("plain PyTorch", "MB sent, dealt each", "rounds", "memory")
+    columns += ("plain", "MB sent, dealt each", "rounds", "memory")
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for row in rows:
-        where = f"{row['name']} ({row['parameters'] / 1e6:.2g} M)"
+        where = f"{row['name']} ({row['parameters'] / 1e6:.2g} M)" if row["parameters"] else row["name"]
         lines.append(
             f"| {where} | {row['what']} | {row['count']} | {row['agreement']} | {row['measured']:.1e}"
             f" of {row['largest']:.2g} | {row['expected']:.1e} | {row['stated']:.1e} | {row['seconds']:.3g} |"
-            f" {row['plain']:.2g} | {row['sent'] / 1e6:.1f}, {row['dealt'] / 1e6:.1f} | {row['rounds']} |"
+            f" {row['plain']:.2g} | {megabytes(row['sent'])}, {megabytes(row['dealt'])} | {row['rounds']} |"
             f" {row['memory'] / 2**30:.1f} GiB |"
         )
     return "\n".join(lines) + "\n"
 
 
 def page(report):
-    """Put the rows into the table of docs/models.md; those of other networks stay, where they are of this machine."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    there, _, after = rest.partition(END)
-    said = f"Measured on {report['machine']}, by `benchmarks/models.py`.\n\n"
-    head = table([])
-    found = {row["name"]: table([row]).splitlines(keepends=True)[-1] for row in report["rows"]}
+    """Put the rows into the tables of docs/models.md; those of others stay, where they are of this machine."""
+    text = PAGE.read_text()
+    for mark, names in TABLES.items():
+        rows = {row["name"]: row for row in report["rows"] if row["name"] in names}
+        if rows:
+            text = placed(text, mark, names, rows, f"Measured on {report['machine']}, by `benchmarks/models.py`.\n\n")
+    PAGE.write_text(text)
+
+
+def placed(text, mark, names, rows, said):
+    """The page with the rows in the table between these marks."""
+    before, begin, rest = text.partition(f"<!-- {mark} -->\n")
+    there, end, after = rest.partition(f"<!-- /{mark} -->\n")
+    found = {name: table([row]).splitlines(keepends=True)[-1] for name, row in rows.items()}
     for line in there.splitlines(keepends=True) if there.startswith(said) else ():
-        name = line.removeprefix("| ").partition(" (")[0]
-        if name in CASES:
+        name = line.removeprefix("| ").partition(" |")[0].partition(" (")[0]
+        if name in names:
             found.setdefault(name, line)
-    lines = [found[name] for name in CASES if name in found]
-    PAGE.write_text(before + BEGIN + said + head + "".join(lines) + END + after)
+    lines = [found[name] for name in names if name in found]
+    return before + begin + said + table([]) + "".join(lines) + end + after
 
 
 def machine():

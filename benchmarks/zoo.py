@@ -25,9 +25,9 @@ DATA = Path(os.environ.get("ICM_TEST_DATA", "shared/data"))
 
 @dataclass
 class Case:
-    """A network, what it is given (n, ...), what else `an.SecureModel` is told; `what`: weights and input, in words."""
+    """A network or an estimator, what it is given (n, ...), what else `an.SecureModel` is told; `what`: in words."""
 
-    net: nn.Module
+    net: Any
     inputs: np.ndarray
     what: str
     settings: dict[str, Any] = field(default_factory=dict)
@@ -152,6 +152,24 @@ class BertLayer(nn.Module):
         taken = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         x = self.after(x + self.o(taken))
         return self.last(x + self.down(functional.gelu(self.up(x))))
+
+
+def fitted(estimator, table, **arguments):
+    """An estimator of scikit-learn's, fitted to all rows of one of its tables but those that are predicted."""
+
+    def make(count):
+        from sklearn import datasets, ensemble, linear_model, neural_network
+
+        rows, answers = getattr(datasets, f"load_{table}")(return_X_y=True)
+        rows = (rows - rows.mean(0)) / np.maximum(rows.std(0), 1e-9)
+        places = np.random.default_rng(0).permutation(len(rows))
+        rows, answers = rows[places].clip(-8, 8), answers[places]
+        found = [getattr(module, estimator, None) for module in (ensemble, linear_model, neural_network)]
+        model = next(kind for kind in found if kind)(**arguments).fit(rows[count:], answers[count:])
+        what = f"scikit-learn's {table}, rows of {rows.shape[1]} columns"
+        return Case(model, rows[:count].astype(np.float32), what, {"input_bound": 8.0})
+
+    return make
 
 
 def linear(weights, name):
@@ -298,7 +316,7 @@ def lstm(count):
     return Case(Readings().eval(), x, "random, series of 32 steps of 8 numbers", {"input_bound": 4.0})
 
 
-CASES: dict[str, tuple[Callable[[int], Case], int]] = {
+NETWORKS: dict[str, tuple[Callable[[int], Case], int]] = {
     "ResNet-20": (lambda count: resnet(3, count), 1000),
     "ResNet-32": (lambda count: resnet(5, count), 1000),
     "SkinNet": (skinnet, 1000),
@@ -317,3 +335,13 @@ CASES: dict[str, tuple[Callable[[int], Case], int]] = {
     "LSTM": (lstm, 16),
 }
 """By name: what makes a case of so many inputs, and how many a run has."""
+
+ESTIMATORS: dict[str, tuple[Callable[[int], Case], int]] = {
+    "LogisticRegression": (fitted("LogisticRegression", "breast_cancer"), 200),
+    "MLPRegressor": (fitted("MLPRegressor", "diabetes", hidden_layer_sizes=(64,), random_state=0, max_iter=500), 200),
+    "RandomForestClassifier": (fitted("RandomForestClassifier", "wine", n_estimators=30, random_state=0), 60),
+    "GradientBoostingClassifier": (fitted("GradientBoostingClassifier", "breast_cancer", random_state=0), 200),
+    "HistGradientBoostingRegressor": (fitted("HistGradientBoostingRegressor", "diabetes", random_state=0), 200),
+}
+
+CASES = NETWORKS | ESTIMATORS

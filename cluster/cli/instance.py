@@ -13,7 +13,7 @@ import typer
 
 from cluster.cli.health import serving_link
 from cluster.cli.mock_rows import stated
-from cluster.cli.models import add_model_command, put_pictures
+from cluster.cli.models import AddCommand, add_model_command, check_peers, put_pictures
 from cluster.cli.options import HOME, Home, Json
 from cluster.cli.tables import Cell, table
 from cluster.cli.terminal import say
@@ -48,14 +48,22 @@ def init(
     say("next: icm serve, and icm invite NAME or icm join TICKET")
 
 
-def serve(home: Home = HOME) -> None:
-    """Serve until Ctrl-C or SIGTERM.
+def serve(
+    home: Home = HOME,
+    dealer: Annotated[bool, typer.Option("--dealer", help="refuse where the instance is no dealer's")] = False,
+) -> None:
+    """Serve until Ctrl-C or SIGTERM: as an organisation or as a dealer, as `icm init` made it.
 
     Example: icm serve
     """
+    from icm_ray.errors import InstanceError
     from icm_ray.instance.instance import Instance
+    from icm_ray.instance.settings import read_settings
     from icm_ray.instance.web.gate import TOKEN_FILE
 
+    settings = read_settings(home.expanduser())
+    if dealer and settings.kind != "dealer":
+        raise InstanceError(f"{settings.name} is no dealer: icm init NAME --dealer --home FOLDER makes one")
     stop = threading.Event()
 
     def ends_by_signals() -> None:
@@ -225,12 +233,16 @@ def data(
     folder = home.expanduser()
     settings, catalogue, shelf = read_settings(folder), Catalogue(folder), PictureShelf(folder)
     if remove:
+        if not name:
+            raise InputError("icm data --remove: which dataset? icm data NAME --remove")
         (shelf if name in shelf.pictures else catalogue).remove(name)
     elif name:
         if settings.kind == "dealer":
             raise InputError(f"{settings.name} is a dealer, and owns no data")
         if not files:
             raise InputError(f"icm data {name}: which files? paths of Parquet or CSV files follow")
+        check_peers(folder, "--standing", standing or ())
+        check_peers(folder, "--request", requests or ())
         invented = stated(mock, mock_values or ())
         if images or are_pictures(files):
             if policy is not None:
@@ -262,6 +274,7 @@ def data(
 
 def add_commands(app: typer.Typer) -> None:
     """Give the `icm` command those of an instance."""
-    for command in (init, serve, invite, join, peers, data):
+    for command in (init, serve, invite, join, peers):
         app.command(command.__name__)(command)
+    app.command("data", cls=AddCommand)(data)
     add_model_command(app)

@@ -18,7 +18,7 @@ def stated(rows: int, values: Sequence[str]) -> MockRows | None:
     from icm_ray.owner.mock_rows import MOST_MOCK_ROWS, MockRows
 
     if not 0 <= rows <= MOST_MOCK_ROWS:
-        raise InputError(f"--mock {rows}: {MOST_MOCK_ROWS} rows at most")
+        raise InputError(f"--mock {rows}: 0 (none) to {MOST_MOCK_ROWS} rows")
     if not rows and values:
         raise InputError("--mock-values is of mock rows: --mock 1000 says how many")
     columns = tuple(map(_column, values))

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from cluster.cli.options import HOME, Home, Json
 from cluster.cli.tables import Cell, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from typer._click.core import Context
 
     from icm_ray.instance.pictures import HeldPictures
 
-__all__ = ["add_model_command", "put_pictures"]
+__all__ = ["AddCommand", "add_model_command", "check_peers", "put_pictures"]
 
 
 def model(
@@ -47,12 +50,17 @@ def model(
     folder = home.expanduser()
     settings, shelf = read_settings(folder), ModelShelf(folder)
     if remove:
+        if not name:
+            raise InputError("icm model --remove: which model? icm model NAME --remove")
         shelf.remove(name)
     elif name:
         if settings.kind == "dealer":
             raise InputError(f"{settings.name} is a dealer, and owns no models")
         if file is None:
             raise InputError(f"icm model {name}: which file? what torch.export.save wrote follows")
+        quotas = dict(map(_quota, quota or ()))
+        for option, names in (("--standing", standing), ("--request", requests), ("--quota", quotas)):
+            check_peers(folder, option, names or ())
         from analytics.nn.offering import offered
 
         offer, weights = offered(
@@ -64,7 +72,7 @@ def model(
             normalize=_pair(normalize) if normalize else None,
             samples=_array(samples) if samples is not None else None,
         )
-        shelf.offer(offer, weights, dict(map(_quota, quota or ())), tuple(standing or ()), tuple(requests or ()))
+        shelf.offer(offer, weights, quotas, tuple(standing or ()), tuple(requests or ()))
     found: list[tuple[Cell, ...]] = []
     for held in shelf.models.values():
         public, used = held.public, shelf.used(held.public.name)
@@ -95,7 +103,27 @@ def put_pictures(
 
 def add_model_command(app: typer.Typer) -> None:
     """Give the `icm` command that of models."""
-    app.command("model")(model)
+    app.command("model", cls=AddCommand)(model)
+
+
+class AddCommand(TyperCommand):
+    """One that takes the word add before a name, and means the same with it: icm data add visits visits.parquet."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Leave that word out."""
+        return super().parse_args(ctx, args[1:] if args[:1] == ["add"] and len(args) > 1 else args)
+
+
+def check_peers(folder: Path, option: str, names: Iterable[str]) -> None:
+    """Raise `InputError` for a name that the roster does not have, or has revoked: it would never be answered."""
+    from icm_ray.errors import InputError
+    from icm_ray.instance.roster import Roster
+
+    known = [peer.name for peer in Roster(folder).peers.values() if peer.state != "revoked"]
+    for name in names:
+        if name not in known:
+            there = ", ".join(known) or "nobody yet"
+            raise InputError(f"{option} {name}: not a peer (the roster has {there}): icm invite {name} first")
 
 
 def _quota(text: str) -> tuple[str, int]:

@@ -54,8 +54,11 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
     from icm_ray.instance.moments import in_utc
     from icm_ray.instance.parameters import parameters
     from icm_ray.instance.requests import Requests
+    from icm_ray.instance.settings import read_settings
 
-    one = Requests(home.expanduser()).of(number)
+    folder = home.expanduser()
+    read_settings(folder)  # raises where there is no instance
+    one = Requests(folder).of(number)
     question = one.canonical
     opens, asked = in_words(question), parameters(question)
     state = one.condition(time())
@@ -63,7 +66,7 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
         found = {"number": one.number, "asker": one.asker, "datasets": list(one.datasets), "state": state}
         uses = {"times": one.times, "used": one.used, "until": one.until, "reason": one.reason, "said": one.said}
         left = {"parameters": {item.name: item.literal.value for item in asked}, "left_open": one.left_open}
-        left["rule"] = one.rule
+        left |= {"rule": one.rule, "parties": list(question.parties)}
         typer.echo(dumps({**found, **uses, **left, "opens": opens.splitlines(), "digest": one.digest}))
         return
     say(f"request {one.number} of {one.asker}, {in_utc(one.since)}: {state}, of {', '.join(one.datasets)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from json import dumps
+from typing import Final
 
 import typer
 from rich.console import Console
@@ -14,6 +15,8 @@ from cluster.cli.terminal import shown
 __all__ = ["Cell", "table"]
 
 Cell = str | int | list[str]
+_WHOLE: Final = ("id", "digest", "rows", "number")
+"""Columns whose cells are copied, or read at a glance: never broken over lines."""
 
 
 def table(
@@ -26,7 +29,7 @@ def table(
         return
     drawn = Table(title=shown(title))
     for head in heads:
-        drawn.add_column(head, overflow="fold")
+        drawn.add_column(head, overflow="fold", no_wrap=head in _WHOLE)
     for row in found:
         drawn.add_row(*(shown(", ".join(cell) or none if isinstance(cell, list) else str(cell)) for cell in row))
     Console().print(drawn)

@@ -21,7 +21,7 @@ from icm_ray.errors import IcmError, InstanceError
 from icm_ray.instance.audit import AuditLog, Entry
 from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.finding import Finding, failed, ok, skipped, warning
-from icm_ray.instance.keys import InstanceKey
+from icm_ray.instance.keys import STOLEN, InstanceKey
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.rule_check import asleep, check_rules, offered
 from icm_ray.instance.settings import Settings, read_settings
@@ -80,7 +80,7 @@ def _files(folder: Path) -> Iterator[Finding]:
     if open_ones:
         names = ", ".join(str(path.relative_to(folder)) for path in open_ones[:5])
         more = f" and {len(open_ones) - 5} more" if len(open_ones) > 5 else ""
-        key = " Others may have read the key: icm peers --rotate" if any(p.name == "key.pem" for p in open_ones) else ""
+        key = f" {STOLEN}" if any(path.name == "key.pem" for path in open_ones) else ""
         yield failed("file modes", f"others may read or write {names}{more}", f"chmod -R go= {folder}.{key}")
     else:
         yield ok("file modes", "0600, and 0700 of folders")

@@ -15,11 +15,12 @@ __all__ = ["found"]
 
 def found(folder: Path, settings: Settings) -> InstanceKey:
     """Make an instance in a folder that is this user's own, or new. Errors: `InstanceError` (there is one already; the
-    folder is open to others), `OwnerError` for what is no name.
+    folder is open to others; an address that is none), `OwnerError` for what is no name.
     """
     from icm_ray.runtime.driver.checked_names import checked_names
 
     checked_names((settings.name, "other" if settings.name != "other" else "another"), ())
+    _ = settings.bind, settings.addresses  # raise what icm serve would raise
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -24,10 +24,15 @@ from icm_ray.errors import InstanceError
 from icm_ray.instance.files import read_bytes, write_bytes
 from icm_ray.transport import Identity
 
-__all__ = ["InstanceKey", "is_signed"]
+__all__ = ["STOLEN", "InstanceKey", "is_signed"]
 
 _KEY: Final = "key.pem"
 _CERTIFICATE: Final = "certificate.der"
+STOLEN: Final = (
+    "If somebody else may have read the key, do not rotate it: tell peers to icm peers --revoke it, make an instance "
+    "anew (icm init, in another folder), and meet again"
+)
+"""What to do about a key that was open to others: its thief could sign the next one."""
 
 
 class InstanceKey:
@@ -61,7 +66,7 @@ class InstanceKey:
         if pem is None or certificate is None:
             raise InstanceError(f"{folder}: there is no key; icm init makes one", path=str(folder))
         if path.stat().st_mode & 0o077:
-            raise InstanceError(f"{path}: others may read the key; chmod 600, and rotate it", path=str(path))
+            raise InstanceError(f"{path}: others may read the key: chmod 600. {STOLEN}", path=str(path))
         try:
             key = load_pem_private_key(pem, None)
             public = x509.load_der_x509_certificate(certificate).public_key()

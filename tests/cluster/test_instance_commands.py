@@ -12,7 +12,11 @@ import icm_ray as icm
 from cluster.cli.main import app
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.instance import Instance
+from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.tickets import Ticket
+from icm_ray.query.question import Question
+from icm_ray.query.statistics.mean import Mean
+from icm_ray.runtime.worker.answer_ledger import AnswerLedger
 
 
 @pytest.fixture
@@ -75,7 +79,13 @@ def test_what_cannot_be_is_said(typed, tmp_path):
         typed("carol", "join", "hello")
     with pytest.raises(icm.OwnerError):
         typed("other", "init", "no name")
+    for address in ("nonsense", ":7800", "127.0.0.1:99999"):
+        with pytest.raises(icm.InstanceError, match="host:port"):
+            typed("other", "init", "other", "--listen", address)
     assert not (tmp_path / "other").exists()
+    for words in (("show", "1"), ("serve",)):
+        with pytest.raises(icm.InstanceError, match="icm init makes one"):
+            typed("other", *words)
 
 
 def test_what_peers_say_commands_no_terminal(typed, tmp_path):
@@ -97,3 +107,84 @@ def test_nobody_is_met_under_a_name_that_is_taken_or_none(typed, tmp_path, name)
     ticket = Ticket.made(name, "alice", (("127.0.0.1", 1),), b"certificate", 4e9)
     with pytest.raises(icm.OwnerError):
         typed("alice", "join", ticket.as_text(), "--yes")
+
+
+def test_names_of_peers_are_held_against_the_roster(typed, tmp_path):
+    typed("alice", "init", "alice")
+    Roster(tmp_path / "alice").add(Peer("bob", b"certificate", state="joined"))
+    Roster(tmp_path / "alice").add(Peer("dave", b"other", state="revoked"))
+    path = str(tmp_path / "x.parquet")
+    pd.DataFrame({"x": [1, 2, 3]}).to_parquet(path)
+    for option in ("--standing", "--request"):
+        for name in ("bobb", "dave"):
+            with pytest.raises(icm.InputError, match=f"{option} {name}: not a peer .the roster has bob."):
+                typed("alice", "data", "numbers", path, option, name)
+    assert json.loads(typed("alice", "data", "--json")) == []
+    assert "bob" in typed("alice", "data", "numbers", path, "--standing", "bob")
+    for option, name in (("--standing", "bobb"), ("--request", "dave"), ("--quota", "bobb=10")):
+        with pytest.raises(icm.InputError, match="not a peer"):
+            typed("alice", "model", "skin", path, option, name)
+
+
+def test_what_is_removed_and_invented_is_said(typed, tmp_path):
+    typed("alice", "init", "alice")
+    for command in ("data", "model"):
+        with pytest.raises(icm.InputError, match="which"):
+            typed("alice", command, "--remove")
+    with pytest.raises(icm.InputError, match="--mock -3: 0"):
+        typed("alice", "data", "x", "x.parquet", "--mock", "-3")
+
+
+def test_the_word_add_may_be_said(typed, tmp_path):
+    typed("alice", "init", "alice")
+    path, home = str(tmp_path / "x.parquet"), ("--home", str(tmp_path / "alice"))
+    pd.DataFrame({"x": [1, 2, 3]}).to_parquet(path)
+    given = CliRunner().invoke(app, ["data", "add", "numbers", path, *home, "--json"])
+    assert [one["name"] for one in json.loads(given.output)] == ["numbers"]
+    given = CliRunner().invoke(app, ["model", "add", "skin", *home])
+    assert isinstance(given.exception, icm.InputError)
+    assert "icm model skin: which file" in str(given.exception)
+
+
+def test_an_organisation_does_not_serve_as_a_dealer(typed):
+    typed("alice", "init", "alice")
+    with pytest.raises(icm.InstanceError, match="no dealer"):
+        typed("alice", "serve", "--dealer")
+
+
+@pytest.fixture
+def asked(typed, tmp_path):
+    """The ledger of Alice's numbers, in which one question is."""
+    typed("alice", "init", "alice")
+    folder = tmp_path / "alice" / "ledger" / "alice.numbers"
+    AnswerLedger("alice.numbers", folder, "alice", "s").record(
+        b"d" * 32, Question((Mean("alice.numbers", "x"),), "bob"), 3, ()
+    )
+    return folder / "alice.jsonl"
+
+
+def test_what_was_asked_of_an_own_dataset(typed, asked):
+    for name in ("numbers", "alice.numbers"):
+        assert "what was asked of alice.numbers" in typed("alice", "audit", name)
+        (one,) = json.loads(typed("alice", "audit", name, "--json"))
+        assert (one["ledgers"], one["rows"], one["digest"]) == (["alice"], 3, "64646464")
+
+
+def test_ledgers_are_verified_with_the_log(typed, asked, tmp_path):
+    typed_verify = ["audit", "--home", str(tmp_path / "alice"), "verify", "--json"]
+    given = CliRunner().invoke(app, typed_verify)
+    first = json.loads(given.output)[0]
+    assert (first["what"], first["outcome"]) == ("ledger of alice.numbers", "ok")
+    assert given.exit_code == 0
+    asked.write_bytes(asked.read_bytes().replace(b'"rows":3', b'"rows":4'))
+    given = CliRunner().invoke(app, typed_verify)
+    assert json.loads(given.output)[0]["outcome"] == "failed"
+    assert given.exit_code == 1
+
+
+def test_only_a_peers_heads_are_forgotten(typed):
+    typed("alice", "init", "alice")
+    with pytest.raises(icm.InputError, match="--forget nobody"):
+        typed("alice", "audit", "verify", "--forget", "nobody")
+    with pytest.raises(icm.InputError, match="--forget is of icm audit verify"):
+        typed("alice", "audit", "--forget", "bob")

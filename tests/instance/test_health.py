@@ -290,7 +290,9 @@ def test_files_that_others_may_read(copy):
     (copy / "key.pem").chmod(0o644)
     copy.chmod(0o755)
     found = by_what(examine(copy, False))
-    assert "rotate" in found["file modes"].remedy
+    assert "do not rotate" in found["file modes"].remedy
+    assert "--revoke" in found["file modes"].remedy
+    assert "do not rotate" in found["key"].said
     assert found["folder"].outcome == "failed"
     assert found["key"].outcome == "failed"
 

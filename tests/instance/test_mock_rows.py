@@ -21,6 +21,7 @@ from cluster.cli.main import app
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
 from icm_ray.instance.found import found
 from icm_ray.instance.offer import offer
+from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.settings import Settings
 from icm_ray.owner.mock_rows import MOST_MOCK_ROWS, MockColumn, MockRows, check_mock, mock_table
 from icm_ray.query.tasks import ColumnInfo
@@ -391,6 +392,7 @@ def test_a_catalogue_of_the_version_before_is_read_and_written_as_it_was(tmp_pat
 def test_icm_data_states_them(tmp_path):
     home = tmp_path / "bob"
     found(home, Settings("bob", "organisation", "127.0.0.1:0", spare_workers=0))
+    Roster(home).add(Peer("alice", b"certificate", state="approved"))
     rows(3).to_parquet(tmp_path / "rows.parquet")
 
     def data(*words):

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.nn.modules import module as modules
 
 from analytics.nn.findings import Finding
 
 __all__ = ["hooked", "hooks_that_change", "without_hooks"]
 
+_OF_ALL_MODULES = (modules._global_forward_hooks, modules._global_forward_pre_hooks)
 _KINDS = ("_forward_hooks", "_forward_pre_hooks")
 
 
@@ -23,9 +25,12 @@ def hooked(net: torch.nn.Module) -> list[str]:
 
 @contextmanager
 def without_hooks(net: torch.nn.Module) -> Iterator[None]:
-    """The user's forward hooks are not called within; afterwards they are where they were."""
+    """The user's forward hooks, also those of all modules, are not called within; afterwards they are there again."""
     kept: list[tuple[dict[str, Any], str, Any]] = []
+    everywhere = [(hooks, dict(hooks)) for hooks in _OF_ALL_MODULES]
     try:
+        for hooks, _ in everywhere:
+            hooks.clear()
         for module in net.modules():
             for kind in _KINDS:
                 users = _users(module, kind)
@@ -37,6 +42,8 @@ def without_hooks(net: torch.nn.Module) -> Iterator[None]:
     finally:
         for facts, kind, hooks in kept:
             facts[kind] = hooks
+        for theirs, before in everywhere:
+            theirs.update(before)
 
 
 def hooks_that_change(net: torch.nn.Module, example: torch.Tensor) -> tuple[Finding, ...]:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import fx
 
+from analytics.nn.batch_sizes import finding_of_few
 from analytics.nn.findings import Finding, hint_for, unsupported
 from analytics.nn.folding import fold_affines
 from analytics.nn.packing import Packed, own_path
@@ -101,7 +102,7 @@ def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Weigh
     export = _traced(net, example_inputs)
     if not isinstance(export, Export):
         raise unsupported(export)
-    findings, walk, output = _read(export, packed=isinstance(net, Packed))
+    findings, walk, output = _read(export, net)
     if findings or output is None:
         raise unsupported(findings)
     traced = walk.traced
@@ -123,7 +124,7 @@ def preflight(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> tuple[Fi
     Raises as `import_model` does for training mode and unfit example inputs; it does not look at weight values.
     """
     export = _traced(net, example_inputs)
-    return tuple(_read(export, packed=isinstance(net, Packed))[0]) if isinstance(export, Export) else export
+    return tuple(_read(export, net)[0]) if isinstance(export, Export) else export
 
 
 def _traced(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Export | tuple[Finding, ...]:
@@ -133,9 +134,9 @@ def _traced(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Export | t
     return tuple(replace(finding, module=own_path(finding.module)) for finding in export)
 
 
-def _read(export: Export, *, packed: bool) -> tuple[list[Finding], _Walk, Wire | None]:
+def _read(export: Export, net: torch.nn.Module) -> tuple[list[Finding], _Walk, Wire | None]:
     """Findings, the graph for one size of a batch, its output: for another size it must be the same graph."""
-    first, *others = (_Walk(view, packed) for view in export.views)
+    first, *others = (_Walk(view, isinstance(net, Packed)) for view in export.views)
     output = first.run()
     if first.findings:
         return first.findings, first, output
@@ -146,7 +147,14 @@ def _read(export: Export, *, packed: bool) -> tuple[list[Finding], _Walk, Wire |
         differing = first.differs(other)
         if differing is not None:
             return [differing], first, output
-    return [] if export.doubt is None else [export.doubt], first, output
+    doubt = export.doubt or _of_few(net, first.traced)
+    return [] if doubt is None else [doubt], first, output
+
+
+def _of_few(net: torch.nn.Module, traced: Traced) -> Finding | None:
+    """Of sizes for which no graph was read: none is for one image alone."""
+    found = finding_of_few(net, traced.shape(traced.input)[1:], traced.input.meta["val"].dtype)
+    return replace(found, module=own_path(found.module)) if found and isinstance(net, Packed) else found
 
 
 def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:

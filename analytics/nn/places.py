@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import fx
 
-__all__ = ["module_path", "place_of_error", "source_of"]
+__all__ = ["module_path", "place_of_error", "source_of", "source_of_module"]
 
 _TORCH = str(Path(torch.__file__).parent)
 _PYTHON = sysconfig.get_path("stdlib")
@@ -32,6 +32,12 @@ def source_of(node: fx.Node) -> str:
     """The line of the network's own code that an operation came from, as 'net.py:12'; '' where torch does not know."""
     frames = _FRAME.findall(str(node.meta.get("stack_trace", "")))
     return next((_line(file, number) for file, number in reversed(frames) if _is_users(file)), "")
+
+
+def source_of_module(module: torch.nn.Module) -> str:
+    """The line where its own `forward` begins; '' for one of torch's."""
+    code = getattr(type(module).forward, "__code__", None)
+    return _line(code.co_filename, code.co_firstlineno) if code and _is_users(code.co_filename) else ""
 
 
 def place_of_error(error: BaseException, net: torch.nn.Module) -> tuple[str, str]:

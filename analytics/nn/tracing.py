@@ -7,6 +7,7 @@ the size of the batch) is refused. Where torch cannot export with a symbol, two 
 
 from __future__ import annotations
 
+import inspect
 import operator
 import warnings
 from collections.abc import Container, Mapping
@@ -163,7 +164,9 @@ def _of_two_sizes(
 
 
 def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Container[Any]) -> ExportedProgram:
-    dynamic = None if batch is None else ({0: batch},)
+    dynamic: Any = None if batch is None else ({0: batch},)
+    if dynamic and _takes_any_number(net):
+        dynamic = (dynamic,)
     constants = CodeConstants()
     with (
         ReplacedFunctions({**_REPLACED, **places_of_masks(net, constants)}, constants.seen),
@@ -180,6 +183,12 @@ def _exported(net: torch.nn.Module, example: torch.Tensor, batch: Any, known: Co
             # An empty table decomposes next to nothing, but makes every in-place operation functional.
             exported = exported.run_decompositions({})
         return _of_known(exported, known)
+
+
+def _takes_any_number(net: torch.nn.Module) -> bool:
+    """Whether its first argument is `*x`: torch counts the tensors of that as one argument."""
+    first = next(iter(inspect.signature(net.forward).parameters.values()), None)
+    return first is not None and first.kind is inspect.Parameter.VAR_POSITIONAL
 
 
 def _of_known(exported: ExportedProgram, known: Container[Any]) -> ExportedProgram:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from analytics.nn.importer import import_model, preflight
 from analytics.nn.reference import run_reference
@@ -40,6 +41,8 @@ DEPENDING: dict[str, Callable[..., Any]] = {
     "for few": lambda h, x: h if x.shape[0] <= 4 else 2 * h,
     "for exactly three": lambda h, x: h if x.shape[0] == 3 else 2 * h,
     "of one size": lambda h, x: h.reshape(1, 4, 6),
+    "for one alone": lambda h, x: h if x.size(0) == 1 else h - 0.5,
+    "for less than two": lambda h, x: h if x.shape[0] < 2 else h - 0.5,
 }
 
 
@@ -52,6 +55,21 @@ def test_what_depends_on_the_batch_is_refused(name: str) -> None:
     assert all(finding.module == "1" for finding in findings), findings
     assert findings[0].source.startswith("test_batches.py:")
     assert "batch" in findings[0].hint or name == "numbered"
+
+
+@pytest.mark.parametrize("least", [1, 2])
+def test_what_depends_on_the_batch_of_any_number_of_inputs_is_refused(least: int) -> None:
+    class Several(nn.Module):
+        def forward(self, *x: torch.Tensor) -> torch.Tensor:
+            return x[0] * 2 if x[0].shape[0] > least else x[0]
+
+    (finding,) = preflight(Several().eval(), (X,))
+    assert "number of images in a batch" in finding.hint
+
+
+def test_a_network_may_squeeze_the_only_image() -> None:
+    net = outer(lambda h, x: h.mean(-1, keepdim=True).squeeze())
+    same(import_model(net, (X,)), net, torch.rand(3, 4, 6))
 
 
 def test_a_refusal_names_module_and_line() -> None:
@@ -93,6 +111,19 @@ def test_values_decide() -> None:
     (finding,) = preflight(outer(lambda h, x: h if h.sum() > 0 else -h), (X,))
     assert (finding.module, "values of its input" in finding.hint) == ("1", True)
     assert finding.source.startswith("test_batches.py:")
+
+
+def test_hooks_of_all_modules_are_never_called_without_values() -> None:
+    seen: list[float] = []
+    handle = register_module_forward_hook(lambda _module, inputs, _result: seen.append(inputs[0].sum().item()))
+    try:
+        net = outer(lambda h, x: h)
+        assert preflight(net, (X,)) == ()
+        count = len(seen)
+        net(X)
+        assert len(seen) == count + 4
+    finally:
+        handle.remove()
 
 
 @pytest.mark.parametrize("pre", [False, True])

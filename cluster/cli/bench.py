@@ -47,6 +47,8 @@ def bench(
     for --preprocessed. The links are plain TCP unless --tls is given, as other engines' benchmarks have it; with
     --session they are what every user gets, TLS, and the workers are Ray actors. Settings that have no option are
     those of the environment, ICM_SILENCE and so on, as for any session.
+
+    Example: icm bench --parties 3 --rtt-ms 40
     """
     from cluster.bench.profile import HEADS, rows
     from cluster.bench.run import Record, measure, names, workload

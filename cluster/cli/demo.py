@@ -32,7 +32,10 @@ _NOTE = "One Ray cluster under one administrator simulates the parties' isolatio
 
 
 def demo() -> None:
-    """Show the main uses on real data, every secure result beside the plain one. About a minute."""
+    """Show the main uses on real data, every secure result beside the plain one. About a minute.
+
+    Example: icm demo
+    """
     from cluster.cli.demo_digits import Digits, digits_table
     from cluster.cli.demo_hospitals import Hospitals, histogram_bars, statistics_table
     from cluster.cli.demo_organisations import story_table, told

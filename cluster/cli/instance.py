@@ -16,7 +16,7 @@ from cluster.cli.mock_rows import stated
 from cluster.cli.models import AddCommand, add_model_command, check_peers, put_pictures
 from cluster.cli.options import HOME, Home, Json
 from cluster.cli.tables import Cell, table
-from cluster.cli.terminal import say
+from cluster.cli.terminal import outcome, say
 
 if TYPE_CHECKING:
     from icm_ray.instance.roster import Kind, State
@@ -33,6 +33,7 @@ def init(
     listen: Annotated[str, typer.Option(help="where the instance listens, host:port")] = "127.0.0.1:7800",
     dealer: Annotated[bool, typer.Option(help="deal randomness for others, and own no data")] = False,
     dial_only: Annotated[bool, typer.Option(help="nobody can reach this organisation: it dials")] = False,
+    json: Json = False,
 ) -> None:
     """Make an instance: a key, and icm.toml, which says nothing to anybody yet.
 
@@ -44,8 +45,13 @@ def init(
     kind: Kind = "dealer" if dealer else "organisation"
     folder = home.expanduser()
     key = found(folder, Settings(name, kind, listen, dial_only=dial_only))
-    say(f"{name}'s instance is in {folder}; its certificate is {key.identity.fingerprint[:16]}...")
-    say("next: icm serve, and icm invite NAME or icm join TICKET")
+    fingerprint = key.identity.fingerprint
+    outcome(
+        {"name": name, "kind": kind, "folder": str(folder), "fingerprint": fingerprint},
+        json,
+        f"{name}'s instance is in {folder}; its certificate is {fingerprint[:16]}...",
+        "next: icm serve, and icm invite NAME or icm join TICKET",
+    )
 
 
 def serve(
@@ -86,6 +92,7 @@ def invite(
     name: Annotated[str, typer.Argument(help="the guest's name")],
     home: Home = HOME,
     hours: Annotated[float, typer.Option(help="how long the ticket is good")] = 24.0,
+    json: Json = False,
 ) -> None:
     """Print a ticket by which one organisation may join, once. Send it by a way that nobody else reads.
 
@@ -106,15 +113,18 @@ def invite(
     checked_names((settings.name, name), ())
     ticket = Ticket.made(settings.name, name, settings.addresses, key.certificate, time() + hours * _HOUR)
     Roster(folder).invite(ticket)
-    typer.echo(ticket.as_text())
+    outcome({"guest": name, "ticket": ticket.as_text(), "expires": ticket.expires}, json, ticket.as_text())
 
 
 def join(
     ticket: Annotated[str, typer.Argument(help="the line that icm invite printed")],
     home: Home = HOME,
     yes: Annotated[bool, typer.Option("--yes", help="the words were compared: do not ask")] = False,
+    json: Json = False,
 ) -> None:
     """Join another organisation's roster by its ticket. Both then compare six words, by telephone.
+
+    --json asks nothing: without --yes the peer is joined, and approved by icm peers --approve.
 
     Example: icm join icm1-...
     """
@@ -133,11 +143,13 @@ def join(
     key = InstanceKey.load(settings.name, folder)
     certificate, kind = joined(key, settings.kind, settings.addresses, found)
     words = six_words(key.certificate, certificate)
-    say(f"the six words of {settings.name} and {found.inviter}: {words}")
-    same = yes or typer.confirm(f"does {found.inviter} read the same (icm peers)?")
+    if not json:
+        say(f"the six words of {settings.name} and {found.inviter}: {words}")
+    same = yes or (not json and typer.confirm(f"does {found.inviter} read the same (icm peers)?"))
     state: State = "approved" if same else "joined"
     Roster(folder).add(Peer(found.inviter, certificate, kind, found.addresses, state))
-    say(f"{found.inviter} is {state}; it approves with: icm peers --approve {settings.name}")
+    facts = {"name": found.inviter, "state": state, "six_words": words}
+    outcome(facts, json, f"{found.inviter} is {state}; it approves with: icm peers --approve {settings.name}")
 
 
 def peers(

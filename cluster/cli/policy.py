@@ -22,7 +22,10 @@ def policy() -> None:
 
 @app.command("check")
 def check(file: Annotated[Path, typer.Argument(help="a policy as TOML")]) -> None:
-    """Say in words what a policy file asks for; where it has a fault, name the line and what is allowed."""
+    """Say in words what a policy file asks for; where it has a fault, name the line and what is allowed.
+
+    Example: icm policy check visits.toml
+    """
     from icm_ray.policy import Policy
 
     found = Policy.from_toml(file)

@@ -39,7 +39,10 @@ def predict(
     keep_going: Annotated[bool, typer.Option(help="leave out pictures beyond a bound, rather than stop")] = False,
     lanes: Annotated[int | None, typer.Option(help="how many batches at a time")] = None,
 ) -> None:
-    """Let a network predict on pictures that its owner never sees; nobody sees the network."""
+    """Let a network predict on pictures that its owner never sees; nobody sees the network.
+
+    Example: icm predict --model skin.pt2 --data 'images/*.png' --out labels.csv
+    """
     import analytics as an
     from analytics.nn.exported import load_exported
     from analytics.nn.written import writing

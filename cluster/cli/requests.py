@@ -10,7 +10,7 @@ import typer
 
 from cluster.cli.options import HOME, Home, Json
 from cluster.cli.tables import Cell, table
-from cluster.cli.terminal import say
+from cluster.cli.terminal import outcome, say
 
 __all__ = ["add_commands"]
 
@@ -90,6 +90,7 @@ def approve(
     until: Annotated[str, typer.Option(help="the last moment, a date or a time (UTC), such as 2027-01-01")] = "",
     params: Annotated[list[str] | None, typer.Option(help="what is left open: year=2020..2025, 'ward=A|B'")] = None,
     rule: Annotated[str, typer.Option(help="write it into rules.toml under this name")] = "",
+    json: Json = False,
 ) -> None:
     """Approve exactly the question of a request, for its asker, so many times, until then (a month, if not stated).
 
@@ -105,11 +106,13 @@ def approve(
 
     folder = home.expanduser()
     one = Decisions(read_settings(folder).name, folder).approve(number, times, until, params or (), rule)
-    say(f"{one.asker} may ask request {number} {times} times until {in_utc(one.until)} UTC")
+    lines = [f"{one.asker} may ask request {number} {times} times until {in_utc(one.until)} UTC"]
     if one.left_open:
-        say(f"left open: {one.left_open}")
+        lines.append(f"left open: {one.left_open}")
     if one.rule:
-        say(f"rule {one.rule} approves it whenever it is requested, so often in all: {folder / 'rules.toml'}")
+        lines.append(f"rule {one.rule} approves it whenever it is requested, so often in all: {folder / 'rules.toml'}")
+    facts = {"number": one.number, "asker": one.asker, "state": one.condition(time()), "times": times}
+    outcome({**facts, "until": one.until, "left_open": one.left_open, "rule": one.rule}, json, *lines)
 
 
 def rules(home: Home = HOME, json: Json = False) -> None:
@@ -155,6 +158,7 @@ def deny(
     number: Number,
     reason: Annotated[str, typer.Argument(help="why: the asker reads it")] = "",
     home: Home = HOME,
+    json: Json = False,
 ) -> None:
     """Deny a request, or take an approval back.
 
@@ -165,7 +169,8 @@ def deny(
 
     folder = home.expanduser()
     one = Decisions(read_settings(folder).name, folder).deny(number, reason)
-    say(f"request {number} of {one.asker} is denied")
+    facts = {"number": one.number, "asker": one.asker, "state": one.condition(time()), "said": one.said}
+    outcome(facts, json, f"request {number} of {one.asker} is denied")
 
 
 def jobs(home: Home = HOME, json: Json = False) -> None:

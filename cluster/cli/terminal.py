@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from json import dumps
+
+import typer
 from rich.console import Console
 from rich.markup import escape
 
-__all__ = ["printable", "say", "shown"]
+__all__ = ["outcome", "printable", "say", "shown"]
 
 
 def printable(text: str) -> str:
@@ -23,3 +27,12 @@ def shown(text: str) -> str:
 def say(text: str) -> None:
     """A line, as it is."""
     Console().print(printable(text), soft_wrap=True, markup=False, highlight=False)
+
+
+def outcome(facts: Mapping[str, object], json: bool, *lines: str) -> None:
+    """What a command did: facts as JSON for machines, lines for people."""
+    if json:
+        typer.echo(dumps(facts))
+        return
+    for line in lines:
+        say(line)

@@ -188,3 +188,25 @@ def test_only_a_peers_heads_are_forgotten(typed):
         typed("alice", "audit", "verify", "--forget", "nobody")
     with pytest.raises(icm.InputError, match="--forget is of icm audit verify"):
         typed("alice", "audit", "--forget", "bob")
+
+
+def test_what_was_done_is_said_to_machines(typed, tmp_path):
+    made = json.loads(typed("alice", "init", "alice", "--listen", "127.0.0.1:0", "--json"))
+    assert (made["name"], made["kind"], len(made["fingerprint"])) == ("alice", "organisation", 64)
+    typed("bob", "init", "bob", "--dial-only")
+    with Instance(tmp_path / "alice") as alice:
+        file = tmp_path / "alice" / "icm.toml"
+        file.write_text(file.read_text().replace('"127.0.0.1:0"', f'"127.0.0.1:{alice.port}"'))
+        out = json.loads(typed("alice", "invite", "bob", "--json"))
+        joined = json.loads(typed("bob", "join", out["ticket"], "--json"))
+        assert out["guest"] == "bob"
+        assert (joined["name"], joined["state"]) == ("alice", "joined")
+        assert joined["six_words"] in typed("alice", "peers")
+
+
+@pytest.mark.parametrize(
+    "words", ["demo", "bench", "predict", "policy check", "init", "serve", "audit", "data", "approve"]
+)
+def test_help_has_an_example(words):
+    given = CliRunner().invoke(app, [*words.split(), "--help"], env={"COLUMNS": "200"})
+    assert f"Example: icm {words}" in given.output

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from itertools import count
-from time import monotonic
-from typing import Final
 
 import msgspec
 
 from icm_ray.errors import FaultError, InstanceError, PeerLost, PeerSilent
+from icm_ray.instance.call_rate import WORKING, CallRate
 from icm_ray.instance.messages import Answer, Call, Envelope, decode_envelope
 from icm_ray.instance.settings import Limits
 from icm_ray.runtime.orders.messages import Failed, failed
@@ -21,15 +19,11 @@ from icm_ray.transport import WatchedLink
 
 __all__ = ["Conversation"]
 
-_WORKING: Final = 8
-"""Calls of one peer that are worked on at a time."""
-_WAITING: Final = 64
-"""... and that may wait for it."""
-
 
 class Conversation:
     """With `peer`. me: this side's name, for errors. answer: what a call is answered with, in a thread of its own; what
-    it raises is told. limits: of what the other side may take. on_end: called once when the link is gone.
+    it raises is told. limits: of what the other side may take. on_end: called once when the link is gone. rate: that
+    of all links with the peer; None: this is the only one.
     """
 
     def __init__(
@@ -40,6 +34,7 @@ class Conversation:
         answer: Callable[[Call], Answer],
         limits: Limits,
         on_end: Callable[[Conversation], None] | None = None,
+        rate: CallRate | None = None,
     ) -> None:
         self.peer = peer
         self._me, self._link, self._answer, self._limits, self._on_end = me, link, answer, limits, on_end
@@ -47,8 +42,8 @@ class Conversation:
         self._lock = threading.Lock()
         self._waiting: dict[int, Future[Answer]] = {}
         self._gone: FaultError | None = None
-        self._open, self._tokens, self._since = 0, float(limits.calls), monotonic()
-        self._pool = ThreadPoolExecutor(_WORKING, f"icm-calls-{peer}")
+        self._rate = rate or CallRate(limits.calls)
+        self._pool = ThreadPoolExecutor(WORKING, f"icm-calls-{peer}")
         link.set_receive_limits(0, 0)
         link.set_message_limit(limits.message_bytes)
         link.start_listening(self._heard, None, self._lost)
@@ -87,19 +82,6 @@ class Conversation:
         """Whether nothing can be asked any more."""
         return self._gone is not None
 
-    @property
-    def taken(self) -> tuple[int, int]:
-        """The other side's calls in the last second, about, and those that are not answered yet."""
-        with self._lock:
-            self._refill()
-            return math.ceil(self._limits.calls - self._tokens), self._open
-
-    def _refill(self) -> None:
-        """The lock is held."""
-        now = monotonic()
-        self._tokens = min(self._limits.calls, self._tokens + (now - self._since) * self._limits.calls)
-        self._since = now
-
     def _say(self, envelope: Envelope) -> None:
         payload = msgspec.msgpack.encode(envelope)
         if len(payload) > self._limits.message_bytes:
@@ -121,33 +103,23 @@ class Conversation:
             return
         if envelope.call is None:
             return
-        refusal = self._too_much()
+        refusal = self._rate.begin()
         if refusal:
             error = InstanceError(f"{self._me} refuses: {refusal}", party=self._me)
             self._tell(envelope.number, failed(envelope.number, error, self._me))
             return
-        self._pool.submit(self._work, envelope.number, envelope.call)
-
-    def _too_much(self) -> str:
-        """Why one call more is not taken; "" where it is."""
-        with self._lock:
-            self._refill()
-            if self._tokens < 1:
-                return f"more than {self._limits.calls} calls a second"
-            if self._open >= _WORKING + _WAITING:
-                return f"{self._open} calls are being worked on"
-            self._tokens -= 1
-            self._open += 1
-            return ""
+        try:
+            working = self._pool.submit(self._work, envelope.number, envelope.call)
+        except RuntimeError:  # the link has ended meanwhile
+            self._rate.end()
+            return
+        working.add_done_callback(lambda _: self._rate.end())
 
     def _work(self, number: int, call: Call) -> None:
         try:
             answer = self._answer(call)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller must hear of it
             answer = failed(number, error, self._me)
-        finally:
-            with self._lock:
-                self._open -= 1
         self._tell(number, answer)
 
     def _tell(self, number: int, answer: Answer) -> None:

@@ -19,6 +19,7 @@ from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError, IcmError, InstanceError, PeerLost, PeerRefused
 from icm_ray.instance.answers import Answers
 from icm_ray.instance.audit import AuditLog
+from icm_ray.instance.call_rate import CallRate
 from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.conversation import Conversation
 from icm_ray.instance.doorkeeper import CHECK, INSTANCE, USER, Doorkeeper
@@ -112,6 +113,7 @@ class Instance:
             self.results,
         )
         self._conversations: dict[str, list[Conversation]] = {}
+        self._rates: dict[str, CallRate] = {}  # by name, as long as this serves: a new link is no new allowance
         self._changing = threading.RLock()
         self._changed = threading.Condition(self._changing)
         self._looking = threading.Lock()
@@ -214,8 +216,8 @@ class Instance:
     def _taken(self, name: str) -> Taken:
         """What a peer takes of it now."""
         with self._changing:
-            held = [one.taken for who in (name, CHECK + name) for one in self._conversations.get(who, ())]
-        calls, working = (sum(numbers) for numbers in zip(*held, strict=True)) if held else (0, 0)
+            rate = self._rates.get(name)
+        calls, working = rate.taken if rate else (0, 0)
         return Taken(calls, working, self._answers.rate.count(name))
 
     def _to_worker(self, asker: str, payload: bytes) -> object:
@@ -233,7 +235,10 @@ class Instance:
             self._ended(conversation)
             left()
 
-        conversation = Conversation(self.settings.name, who, link, answer, self.settings.limits, ended)
+        limits = self.settings.limits
+        with self._changing:
+            rate = self._rates.setdefault(who.removeprefix(CHECK), CallRate(limits.calls))
+        conversation = Conversation(self.settings.name, who, link, answer, limits, ended, rate)
         with self._changing:
             held = self._conversations.setdefault(who, [])
             refused = self._stopping.is_set() or (who != USER and len(held) >= _LINKS)

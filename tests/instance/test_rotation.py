@@ -8,6 +8,7 @@ import signal
 import socket
 from queue import SimpleQueue
 from threading import Event, Thread
+from time import monotonic
 
 import pytest
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from icm_ray.instance import instance as instances
 from icm_ray.instance import rotation
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.conversation import Conversation
-from icm_ray.instance.doorkeeper import INSTANCE
+from icm_ray.instance.doorkeeper import CHECK, INSTANCE
 from icm_ray.instance.found import found
 from icm_ray.instance.halves import Half
 from icm_ray.instance.instance import Instance
@@ -28,6 +29,7 @@ from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import ListDatasets, Ping, Pong
 from icm_ray.instance.rotation import Rotation, Rotations, exchange, finish, rotate, successor
 from icm_ray.instance.settings import Settings
+from icm_ray.runtime.orders.messages import Failed
 from icm_ray.transport import Endpoint, TcpStation, TransportConfig
 from tests.instance.conftest import meet
 
@@ -113,6 +115,26 @@ def test_a_peer_opens_a_few_links_and_no_more(served):
     finally:
         for talk in talks:
             talk.close()
+
+
+def test_links_of_one_peer_share_what_it_may_ask_a_second(served):
+    """... new ones among them: hanging up and dialling again gives nothing."""
+    alice, bob = served("alice"), served("bob")
+    meet(alice, bob)
+    station = TcpStation(alice.key.identity, None, True, TransportConfig())
+    place = Endpoint("bob", "127.0.0.1", bob.port, bob.key.certificate)
+    began, answered, refused = monotonic(), 0, 0
+    for number in range(6):
+        link = station.open(place, f"{(INSTANCE, CHECK)[number % 2]}{number:032}", True)
+        talk = Conversation("alice", "bob", link, pytest.fail, alice.settings.limits)
+        for asked in [talk.submit(Ping()) for _ in range(40)]:
+            said = asked.result(10)
+            answered += isinstance(said, Pong)
+            refused += isinstance(said, Failed) and "calls a second" in said.message
+        talk.close()
+    assert answered + refused == 240
+    assert answered <= bob.settings.limits.calls * (1 + monotonic() - began) + 1
+    assert refused > 0 or monotonic() - began > 3
 
 
 def test_what_serves_takes_a_new_key_by_itself(tmp_path, monkeypatch):

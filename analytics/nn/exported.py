@@ -15,6 +15,7 @@ from icm_ray.errors import SourceError, UnsupportedError
 __all__ = ["load_exported", "unexported"]
 
 _ATEN: Final = torch.ops.aten
+_PRODUCTS: Final = {_ATEN.addmm.default, _ATEN.mm.default}
 _SIZED: Final = {_ATEN.view.default, _ATEN.reshape.default, _ATEN.expand.default}
 
 
@@ -46,6 +47,7 @@ def unexported(program: ExportedProgram, example: tuple[Any, ...] | None) -> tup
     net = program.module(check_guards=False)
     if batch and isinstance(batch[0], torch.Tensor) and batch[0].ndim:
         _free_batch(net, batch[0].shape[0])
+    _whole_products(net)
     for module in net.modules():  # what an export computes was decided then: its flag says nothing, and eval() is none
         module.training = False
     return net, example if example is not None else batch or ()
@@ -63,6 +65,61 @@ def _free_batch(net: fx.GraphModule, size: int) -> None:
         if source[:1] == result[:1] == (size,) and node.args[1][:1] == [size]:
             node.update_arg(1, [-1, *result[1:]])
     net.recompile()
+
+
+def _whole_products(net: fx.GraphModule) -> None:
+    """Products as one operation again, where core ATen merges axes before them, the batch among them, and parts them
+    behind.
+    """
+    for node in list(net.graph.nodes):
+        product = node.args[0] if node.target is _ATEN.view.default else None
+        if not isinstance(product, fx.Node) or product.kwargs:
+            continue
+        with net.graph.inserting_before(node):
+            if product.target in _PRODUCTS:
+                whole = _linear(net.graph, node, product)
+            else:
+                whole = _matmul(net.graph, node, product) if product.target is _ATEN.bmm.default else None
+        if whole is not None:
+            whole.meta = dict(node.meta)
+            node.replace_all_uses_with(whole)
+    net.graph.eliminate_dead_code()
+    net.recompile()
+
+
+def _linear(graph: fx.Graph, node: fx.Node, product: fx.Node) -> fx.Node | None:
+    *bias, flat, weight = product.args
+    source = _before(flat, _ATEN.view.default)
+    if source is None or not isinstance(weight, fx.Node) or len(_shape(node)) < 2:
+        return None
+    if _sizes(source)[-1:] != _sizes(flat)[-1:] or _sizes(source)[:-1] != _sizes(node)[:-1]:
+        return None
+    turned = graph.call_function(_ATEN.permute.default, (weight, [1, 0]))
+    turned.meta = {name: value for name, value in weight.meta.items() if name != "val"}
+    return graph.call_function(_ATEN.linear.default, (source, turned, *bias))
+
+
+def _matmul(graph: fx.Graph, node: fx.Node, product: fx.Node) -> fx.Node | None:
+    spread = [_before(factor, _ATEN.view.default) for factor in product.args]
+    factors = [_before(each, _ATEN.expand.default) for each in spread]
+    if None in factors or any(_sizes(each)[:-2] != _sizes(node)[:-2] for each in spread):
+        return None
+    if _sizes(spread[0])[-2:-1] != _sizes(node)[-2:-1] or _sizes(spread[1])[-1:] != _sizes(node)[-1:]:
+        return None
+    return graph.call_function(_ATEN.matmul.default, tuple(factors))
+
+
+def _before(node: Any, op: Any) -> fx.Node | None:
+    """What a node is made of by one operation, copies apart."""
+    while isinstance(node, fx.Node) and node.target is _ATEN.clone.default:
+        node = node.args[0]
+    source = node.args[0] if isinstance(node, fx.Node) and node.target is op else None
+    return source if isinstance(source, fx.Node) else None
+
+
+def _sizes(node: Any) -> list[str]:
+    """A shape in words: comparing symbols would decide what they are."""
+    return [str(size) for size in _shape(node)] if isinstance(node, fx.Node) else []
 
 
 def _shape(node: fx.Node) -> tuple[Any, ...]:

@@ -96,7 +96,8 @@ class NetworkBuild:
     fused: ReLUs' inputs that the product has rectified already. summed: sums that a product has made, by name. long:
     products with an epilogue that leave the low bits in which they are cheaper, by name, and what of theirs is so wide.
     exceeded: counts of values beyond the bound. weights,
-    result_bits: of every product, by name. shared: types of weights by their own names. rounded: by name, the sum of
+    result_bits: of every product and bent function, by name. shared: types of weights by their own names.
+    rounded: by name, the sum of
     the rounding units of the divisions behind it and the errors of its functions (none where there are none). worst: by
     name, by how much more these can be off at worst. ordered: by name and k, the k largest of rows.
     """

@@ -31,7 +31,8 @@ class Lowered:
     """The result of a graph in a program, and what the program made of the numbers.
 
     exceeded: counts of values beyond the bound. weights: by product node, its fixed weight's type. result_bits: the
-    fractional bits of its result. rounded: by node, the sum of the rounding units of the divisions behind it and the
+    fractional bits of its result, and of a bent function's.
+    rounded: by node, the sum of the rounding units of the divisions behind it and the
     errors of its functions (none where there are none). worst: by node, by how much more these can be off at worst.
     domains: of functions, by node.
     long: by product node whose result is too wide for cheaper products, the node that makes it so.

@@ -24,7 +24,7 @@ class BentRules(LayerRules[Bent]):
         return _at(layer, inputs[0])
 
     def simulate(self, layer: Bent, inputs: Sequence[Tensor], weights: Tensors, lowered: Lowered) -> Tensor:
-        return _at(layer, inputs[0]) + _at(_slopes_off(layer), inputs[0])
+        return _at(layer.taken(lowered.result_bits[layer.name]), inputs[0])
 
     def interval(self, layer: Bent, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 import torch
+from msgspec.structs import replace
 
 from analytics.nn.layers.rules import Deviation, Incoming, LayerRules, Range, Tensor, Tensors
 from icm_ray.network.layers import Rounded
-from icm_ray.network.layers.rounded import divisor_error
+from icm_ray.network.layers.rounded import divisor_error, divisor_taken
 from icm_ray.network.model import Lowered
 from icm_ray.network.scheme import Scheme
 
@@ -26,6 +27,9 @@ class RoundedRules(LayerRules[Rounded]):
         if layer.part == "remainder":
             return torch.remainder(x, layer.divisor)
         return torch.div(x, layer.divisor, rounding_mode="floor")  # the quotient's own rounding makes no step
+
+    def simulate(self, layer: Rounded, inputs: Sequence[Tensor], weights: Tensors, lowered: Lowered) -> Tensor:
+        return self.evaluate(replace(layer, divisor=divisor_taken(layer.divisor)), inputs, weights)
 
     def interval(self, layer: Rounded, inputs: Sequence[Range], weights: Tensors, scheme: Scheme) -> Range:
         (x,) = inputs

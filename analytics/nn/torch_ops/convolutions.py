@@ -234,8 +234,20 @@ def _transposed(
     )
 
 
+def _of_any_rank(build: GraphBuilder, call: Call) -> Wire:
+    """What core ATen has for all of them."""
+    plain, transposed = _BY_RANK[call.constant("weight").ndim]
+    wire: Wire = transposed(build, call) if call["transposed"] else plain(build, call)
+    return wire
+
+
+_BY_RANK: Mapping[int, tuple[Translation, Translation]] = MappingProxyType(
+    {3: (_conv1d, _transposed1d), 4: (_conv2d, _transposed2d), 5: (_conv3d, _transposed3d)}
+)
+
 CONVOLUTIONS: Mapping[Any, Translation] = MappingProxyType(
     {
+        aten.convolution.default: _of_any_rank,
         aten.conv1d.default: _conv1d,
         aten.conv1d.padding: _conv1d,
         aten.conv2d.default: _conv2d,

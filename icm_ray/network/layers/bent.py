@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+from msgspec.structs import replace
+
 from icm_ray.network.layer import Layer, NetworkBuild, Shape
 from icm_ray.network.layers.factors import coded, factor_bits
 from icm_ray.ops import linear, products
@@ -57,6 +59,13 @@ class Bent(Layer, frozen=True, kw_only=True, tag="bent"):
         moved = sum(abs(change * (at - math.ldexp(coded(at, f), -f))) for at, change in self.bends)
         return moved + abs(self.offset - math.ldexp(coded(self.offset, f + self.bits), -f - self.bits))
 
+    def taken(self, f: int) -> Bent:
+        """The function with its numbers as the ring has them, where its values have f fractional bits."""
+        bits = self.bits
+        places = f - bits
+        bends = tuple((_as_coded(at, places), _as_coded(change, bits)) for at, change in self.bends)
+        return replace(self, offset=_as_coded(self.offset, f), slope=_as_coded(self.slope, bits), bends=bends)
+
     def reach(self, magnitude: float) -> float:
         """The largest |y| of |x| <= magnitude."""
         points = [-magnitude, magnitude, *(at for at, _ in self.bends if abs(at) < magnitude)]
@@ -92,12 +101,17 @@ class Bent(Layer, frozen=True, kw_only=True, tag="bent"):
         if self.offset:
             y = program.add(linear.AddPublic(coded(self.offset, f + bits)), y)
         program.off(self.name, self._placed(f))
+        program.result_bits[self.name] = f + bits
         # the slopes' own rounding and that of the bends' places come on top
         most = x.type.magnitude
         taken = most + sum(max(most - at, 0.0) for at, _ in self.bends)  # what rounded slopes multiply, together
         reach = self.reach(most) + taken * 2.0 ** -(bits + 1)
         whole = math.ceil((reach + self.turns * 2.0**-f) * 2.0 ** (f + bits)) + 1
         return program.add(linear.AssumeWidth(whole.bit_length() + 1), y)
+
+
+def _as_coded(number: float, bits: int) -> float:
+    return math.ldexp(coded(number, bits), -bits)
 
 
 def _times(program: NetworkBuild, x: Value, factor: float, bits: int) -> Value:

@@ -17,7 +17,7 @@ from icm_ray.ops import compare, linear, products
 from icm_ray.ops.values import FULL_WIDTH
 from icm_ray.program.build import Value
 
-__all__ = ["LARGEST_DIVISOR", "LEAST_DIVISOR", "Part", "Rounded", "divisor_error"]
+__all__ = ["LARGEST_DIVISOR", "LEAST_DIVISOR", "Part", "Rounded", "divisor_error", "divisor_taken"]
 
 Part: TypeAlias = Literal["floor", "nearest", "remainder"]
 LARGEST_DIVISOR: Final = 2.0**20
@@ -28,7 +28,12 @@ _ROOM: Final = FULL_WIDTH - 2
 
 def divisor_error(divisor: float, f: int = _DIVISOR_BITS) -> float:
     """By how much the divisor of values with f fractional bits differs from `divisor`; without f at most."""
-    return abs(math.ldexp(coded(divisor, f), -f) - divisor)
+    return abs(divisor_taken(divisor, f) - divisor)
+
+
+def divisor_taken(divisor: float, f: int = _DIVISOR_BITS) -> float:
+    """The divisor of values with f fractional bits."""
+    return math.ldexp(coded(divisor, f), -f)
 
 
 class Rounded(Layer, frozen=True, kw_only=True, tag="rounded"):

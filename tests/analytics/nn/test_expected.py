@@ -11,6 +11,7 @@ from analytics.nn.calibration import random_samples
 from analytics.nn.model import SecureModel
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.analytics.nn.import_checks import settle
+from tests.analytics.nn.operation import Fn
 from tests.analytics.nn.secure_checks import images, plain
 from tests.analytics.nn.test_secure_layers import Apply
 
@@ -61,3 +62,32 @@ def test_what_random_samples_say_is_not_taken_for_all_that_is_expected() -> None
         given = random_samples(shape, 2, 16)
         known = SecureModel(session, net, "alice", (images(*shape),), input_bound=4.0, calibrate=given)
         assert strange.expected_error == min(4 * known.expected_error, strange.error)
+
+
+PUBLIC = {
+    "choice": lambda x: torch.where(x > 0.3, x, 0.1),
+    "threshold": lambda x: nn.functional.threshold(x, 0.1, 0.3),
+    "sum of choices": lambda x: x.masked_fill(x > 0.3, 0.1).sum(-1),
+    "remainder": lambda x: x % 0.3,
+    "leaky": lambda x: nn.functional.leaky_relu(x, 0.01),
+    "clamp": lambda x: x.clamp(-1 / 3, 1 / 7),
+    "hard sigmoid": nn.functional.hardsigmoid,
+    "hard swish": nn.functional.hardswish,
+    "scale": lambda x: x / 3,
+    "upsampling": lambda x: nn.functional.interpolate(x, scale_factor=3, mode="linear"),
+    "pools": lambda x: nn.functional.adaptive_avg_pool1d(x, 3),
+    "padding": lambda x: nn.functional.pad(x, (1, 1), value=0.1),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bound", [4.0, 1024.0])
+def test_rounded_public_numbers_are_expected(bound: float) -> None:
+    x = (torch.rand(64, 6, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1) * bound
+    with ThreadEngine() as session:
+        for name, function in PUBLIC.items():
+            net = Fn(function).eval()
+            model = SecureModel(session, net, "alice", (x[:2],), input_bound=bound, calibrate=x[:16])
+            off = np.abs(model.predict(x, owner="bob").reveal(to="bob") - plain(net, x))
+            assert (off > model.expected_error).mean() <= 0.001, name
+            assert off.max() <= model.error, name

@@ -212,3 +212,59 @@ def test_what_is_no_network_is_named(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert not [record for record in caplog.records if record.name.startswith("torch.export")]
     with pytest.raises(InputError, match="example_inputs is needed"):
         subject_of(net(), None)
+
+
+class Block(nn.Module):
+    """A transformer's block, with the batch in front."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.LayerNorm(8), nn.LayerNorm(8)
+        self.qkv, self.out = nn.Linear(8, 24), nn.Linear(8, 8, bias=False)
+        self.wide = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Dropout(), nn.Linear(16, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (y.unflatten(2, (2, 4)).transpose(1, 2) for y in self.qkv(self.first(x)).chunk(3, -1))
+        mixed = (q @ k.transpose(-1, -2) / 2).softmax(-1) @ v
+        x = x + self.out(mixed.transpose(1, 2).flatten(2))
+        return x + self.wide(self.second(x))
+
+
+class Residual(nn.Module):
+    """Two convolutions with a way round, and pools."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.second, self.last = nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.norm(self.first(x)))
+        x = torch.relu(x + self.second(x))
+        x = nn.functional.avg_pool2d(nn.functional.max_pool2d(x, 2), 2)
+        return self.last(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+CORE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "rows": (lambda: nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 3)), (6,)),
+    "residual": (Residual, (1, 8, 8)),
+    "transformer": (Block, (5, 8)),
+    "series": (lambda: nn.Sequential(nn.Conv1d(2, 4, 3, stride=2), nn.ELU(), nn.ConvTranspose1d(4, 2, 2)), (2, 9)),
+    "transposed": (lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 3, 2, 1, 1), nn.Hardswish()), (1, 4, 4)),
+    "volumes": (lambda: nn.Sequential(nn.Conv3d(1, 2, 2), nn.Tanh(), nn.ConvTranspose3d(2, 1, 2)), (1, 3, 3, 3)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CORE)
+def test_core_operations(name: str) -> None:
+    """What `run_decompositions()` makes of a network is the same network, for any number of rows."""
+    make, shape = CORE[name]
+    torch.manual_seed(len(name))
+    made, x = make().eval(), torch.randn(3, *shape)
+    batch = {0: torch.export.Dim("batch", min=2)}
+    core = torch.export.export(made, (x,), dynamic_shapes=(batch,)).run_decompositions()
+    subject = subject_of(core, None)
+    with torch.no_grad():
+        expected = made.double()(x.double()).numpy()
+    np.testing.assert_allclose(run_reference(subject.imported(), x.double().numpy()), expected, atol=1e-5)

@@ -34,6 +34,6 @@ def test_a_worker_says_that_its_ports_are_taken(taken):
 
 def test_a_users_own_process_does_so(taken):
     settings = Settings("alice", worker_ports=(taken, taken))
-    own = SimpleNamespace(name="alice", dealer="carol", link=SimpleNamespace(settings=settings))
+    own = SimpleNamespace(name="alice", peers={}, dealer="carol", link=SimpleNamespace(settings=settings))
     with pytest.raises(icm.PlacementError, match="driver cannot listen"):
         OrganisationEngine(own, ("bob",))

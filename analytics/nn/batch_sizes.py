@@ -19,6 +19,8 @@ from icm_ray.network.layer import Shape
 __all__ = ["finding_of_few"]
 
 _SEVERAL: Final = 3
+_TOKENS: Final = 2
+"""Whole numbers below this: places in the smallest table."""
 _OFF: Final = 4.0
 """Times the root of what its numbers are rounded to, of the largest value: fewer images are summed in another order."""
 _WHY: Final = "what it computes depends on the number of images in a batch: of {} it is something else than of {}"
@@ -29,7 +31,11 @@ def finding_of_few(net: torch.nn.Module, shape: Shape, dtype: torch.dtype) -> Fi
 
     shape: of one image. None where there is none such, and where the network takes no batch of that size at all.
     """
-    images = torch.rand(_SEVERAL, *shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+    numbers = torch.Generator().manual_seed(1)
+    if dtype.is_floating_point:
+        images = torch.randn(_SEVERAL, *shape, generator=numbers).to(dtype)
+    else:
+        images = torch.randint(_TOKENS, (_SEVERAL, *shape), generator=numbers).to(dtype)
     several = _result(net, images)
     for count in range(1, _SEVERAL):
         fewer = _result(net, images[:count])

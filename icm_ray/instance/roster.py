@@ -147,11 +147,16 @@ class Roster:
         return False
 
     def set_state(self, name: str, state: State) -> Peer:
-        """Approve or revoke a peer. Errors: `InstanceError` for one that is not there."""
+        """Approve or revoke a peer. Errors: `InstanceError` for one that is not there, and for approving one that is
+        revoked: whoever has its key would be let in again. It is met anew.
+        """
         with changing(self._path):
             body = self._read()
             for peer in body.peers:
                 if peer.name == name:
+                    if (peer.state, state) == ("revoked", "approved"):
+                        way = f"icm invite {name}, or icm join TICKET, to meet anew"
+                        raise InstanceError(f"{name} is revoked, and its key with it: {way}", party=name)
                     found = replace(peer, state=state)
                     self._write(replace(body, peers=(*self._others(body, name), found)))
                     return found

@@ -80,6 +80,9 @@ def test_a_ticket_lets_one_guest_in_once(tmp_path):
         roster.add(Peer("bob", b"another", state="approved"))
     roster.set_state("bob", "revoked")
     assert roster.owner_of(BOB) is None
+    with pytest.raises(icm.InstanceError, match="to meet anew"):
+        roster.set_state("bob", "approved")
+    assert roster.owner_of(BOB) is None
     assert oct((tmp_path / "roster.json").stat().st_mode)[-3:] == "600"
 
 

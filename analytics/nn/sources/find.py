@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from analytics.nn.sources.arrays import ArrayImages
@@ -18,7 +20,7 @@ from analytics.nn.sources.packed import PackedImages
 from analytics.nn.sources.pictures import PictureImages, pictures_in
 from analytics.nn.sources.ray_dataset import RayImages
 from analytics.nn.sources.source import Source
-from icm_ray.errors import InputError, ShapeError
+from icm_ray.errors import ColumnError, InputError, ShapeError
 
 __all__ = ["is_ray_dataset", "source_of"]
 
@@ -52,6 +54,8 @@ def source_of(images: Any, shape: tuple[int, ...], column: str | None = None, id
         return LoaderImages(images, shape, column)
     if column is not None:
         raise InputError(f"column= names a column of a table or Dataset, not of a {type(images).__name__}")
+    if isinstance(images, pd.DataFrame):
+        images = _numbers_of(images)
     if isinstance(images, np.ndarray | torch.Tensor):
         return ArrayImages(images, shape)
     if not isinstance(images, Iterable) or isinstance(images, str | bytes | Mapping):
@@ -59,3 +63,14 @@ def source_of(images: Any, shape: tuple[int, ...], column: str | None = None, id
             f"images are an array, a tensor, a Dataset or an iterable of them, not {type(images).__name__}"
         )
     return ItemImages(images, shape)
+
+
+def _numbers_of(frame: pd.DataFrame) -> NDArray[Any]:
+    """Its columns side by side, in their order. Errors: `ColumnError` for one that holds no numbers."""
+    for name, kind in frame.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_complex_dtype(kind):
+            raise ColumnError(
+                f"column {name!r} holds {kind}, and numbers are needed: leave it out, or make numbers of it"
+            )
+    whole = all(pd.api.types.is_integer_dtype(kind) for kind in frame.dtypes) and not frame.isna().any(axis=None)
+    return frame.to_numpy(np.int64) if whole else frame.to_numpy(np.float64, na_value=np.nan)

@@ -108,10 +108,11 @@ def test_a_failing_forward_is_one_finding_that_names_its_module(
     assert "Traceback" not in captured.out + captured.err + caplog.text
 
 
-def test_values_decide() -> None:
+def test_values_decide(capfd: pytest.CaptureFixture[str]) -> None:
     (finding,) = preflight(outer(lambda h, x: h if h.sum() > 0 else -h), (X,))
     assert (finding.module, "values of its input" in finding.hint) == ("1", True)
     assert finding.source.startswith("test_batches.py:")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_hooks_of_all_modules_are_never_called_without_values() -> None:

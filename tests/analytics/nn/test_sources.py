@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -60,6 +61,7 @@ SOURCES = {
     "chunks of an Arrow column": pa.chunked_array([CELLS[:4], CELLS[4:]]),
     "a table": TABLE,
     "tensors of Arrow": pa.FixedShapeTensorArray.from_numpy_ndarray(X),
+    "a frame of pandas": pd.DataFrame(X, columns=list("dcba")),
     "lists of Arrow": pa.array(X.tolist(), pa.list_(pa.float32())),
 }
 
@@ -71,6 +73,13 @@ def test_predictions_are_those_of_torch(small, name):
     prediction = model.predict(source, owner="bob")
     np.testing.assert_allclose(prediction.reveal("bob"), plain(net, torch.from_numpy(X)), atol=prediction.error)
     assert prediction.count in {7, None}
+
+
+def test_a_frame_with_a_column_of_words(small):
+    _, model = small
+    frame = pd.DataFrame(X[:, :3], columns=list("abc")).assign(d=list("uvwxyzu"))
+    with pytest.raises(ColumnError, match="column 'd' holds str, and numbers are needed"):
+        model.predict(frame, owner="bob")
 
 
 def test_a_mapping_says_which_is_the_image(small):

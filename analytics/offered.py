@@ -66,8 +66,7 @@ class _Offered(ABC):
     def dataset(self) -> Dataset:
         """As workers have opened it. Errors: what lanes and workers raise; the next time they are asked again."""
         with self._lock:
-            if self._forgotten:
-                raise InputError("the frame's rows were forgotten; read (or share) them again")
+            self._check_kept()
             if self._there is None:
                 self._there = self._open()
             return self._there
@@ -79,9 +78,15 @@ class _Offered(ABC):
     def _in(self, place: object, make: Callable[[], Self]) -> Self:
         """The same in other lanes."""
         with self._lock:
+            self._check_kept()
             if place not in self._elsewhere:
                 self._elsewhere[place] = make()
             return self._elsewhere[place]
+
+    def _check_kept(self) -> None:
+        """The lock is held."""
+        if self._forgotten:
+            raise InputError("the frame's rows were forgotten; read (or share) them again")
 
     def forget(self) -> None:
         """Let workers drop the rows, where they have opened them."""

@@ -89,6 +89,8 @@ def canonical(
             check_disclosure(then, Members(parties))
             if msgspec.msgpack.encode(then.facts) != msgspec.msgpack.encode(found.asked.facts):
                 raise PolicyError(f"{me} refuses: what follows is asked of other datasets", party=me)
+            if recipient(follows, me) != recipient(payload, me):
+                raise PolicyError(f"{me} refuses: what follows is for somebody else", party=me)
             found = replace(found, follows=then)
     except PolicyError:
         raise

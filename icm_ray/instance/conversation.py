@@ -113,13 +113,14 @@ class Conversation:
         except RuntimeError:  # the link has ended meanwhile
             self._rate.end()
             return
-        working.add_done_callback(lambda _: self._rate.end())
+        working.add_done_callback(lambda ended: self._rate.end() if ended.cancelled() else None)
 
     def _work(self, number: int, call: Call) -> None:
         try:
             answer = self._answer(call)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller must hear of it
             answer = failed(number, error, self._me)
+        self._rate.end()  # before whoever asked can ask for more
         self._tell(number, answer)
 
     def _tell(self, number: int, answer: Answer) -> None:

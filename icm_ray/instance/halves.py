@@ -104,9 +104,10 @@ class Halves:
     def join(self, asker: str, plan: LanePlan, organisations: frozenset[str]) -> None:
         """Let the worker of a lane of these organisations join. Errors: `InstanceError`, what joining raises."""
         half = self.of(asker, plan.session, plan.lane)
-        if half.joining:
-            raise InstanceError(f"{self._settings.name}'s worker has joined this lane already")
-        half.joining, half.organisations = True, organisations | {asker}
+        with self._lock:
+            if half.joining:
+                raise InstanceError(f"{self._settings.name}'s worker has joined this lane already")
+            half.joining, half.organisations = True, organisations | {asker}
         _waited(half.handle.join(plan), half.handle, self._patience)
         half.joined = True
 

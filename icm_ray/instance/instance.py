@@ -237,7 +237,7 @@ class Instance:
 
         limits = self.settings.limits
         with self._changing:
-            rate = self._rates.setdefault(who.removeprefix(CHECK), CallRate(limits.calls))
+            rate = None if who == USER else self._rates.setdefault(who.removeprefix(CHECK), CallRate(limits.calls))
         conversation = Conversation(self.settings.name, who, link, answer, limits, ended, rate)
         with self._changing:
             held = self._conversations.setdefault(who, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -39,7 +40,8 @@ class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The owner itself may ask any model about them, since it alone hears the answer. standing: peers who may, too.
     graphs: the digests of the models' public facts that these may ask with (`OfferedModel.graph`). outputs: what for.
-    requests: peers who may ask with any, each prediction once it is approved.
+    requests: peers who may ask with any, each prediction once it is approved. offered: another one each time that they
+    are: approvals are for that one alone.
     """
 
     public: OfferedPictures
@@ -49,11 +51,12 @@ class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     graphs: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ("label",)
     requests: tuple[Name, ...] = ()
+    offered: Name = ""
 
     @property
     def version(self) -> str:
         """Which pictures they are: approvals are for these."""
-        return hashlib.sha256(msgspec.msgpack.encode((self.public, self.paths, self.column))).hexdigest()
+        return hashlib.sha256(msgspec.msgpack.encode((self.public, self.paths, self.column, self.offered))).hexdigest()
 
     def stand_open(self, asker: str, graph: str, output: str) -> bool:
         """Whether a peer may ask at once for that output of a model of that graph."""
@@ -109,6 +112,7 @@ def offer_pictures(
         raise InputError(f"a dataset is called {name!r}: icm data {name} --remove")
     info = open_images(ImageSource(tuple(paths), stored_shape(paths) or _TRIED, column)).info
     public = OfferedPictures(name, sum(info.rows), mock)
-    held = HeldPictures(public, tuple(paths), column, tuple(standing), tuple(graphs), requests=tuple(requests))
+    peers = {"standing": tuple(standing), "graphs": tuple(graphs), "requests": tuple(requests)}
+    held = HeldPictures(public, tuple(paths), column, **peers, offered=secrets.token_hex(16))
     shelf.put(held)
     return held

@@ -21,6 +21,7 @@ from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.canonical import Canonical
 from icm_ray.instance.check import check_peer, judge_clock, judge_versions
 from icm_ray.instance.doctor import examine
+from icm_ray.instance.doorkeeper import USER
 from icm_ray.instance.found import found
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Ping, Pong
@@ -101,6 +102,14 @@ def test_what_a_peer_takes_of_a_conversation_is_counted(organisations):
     assert 1 <= alice._taken("bob").calls <= 50
     assert alice._taken("bob").working == 0
     assert alice._taken("nobody") == Taken()
+
+
+def test_links_of_this_user_do_not_share_what_peers_may_take(organisations, alice):
+    """... so that a peer who does not answer one process keeps no other one waiting."""
+    serving = organisations["alice"][1]
+    assert USER in serving._conversations
+    assert USER not in serving._rates
+    assert "bob" in serving._rates
 
 
 def test_status_of_one_that_does_not_serve(organisations, tmp_path):

@@ -158,7 +158,7 @@ def test_datasets_and_pictures_have_names_of_their_own(tmp_path):
     np.save(tmp_path / "scans.npy", np.zeros((2, 3, 8, 8), np.float32))
     pd.DataFrame({"x": [1.0, 2.0]}).to_parquet(tmp_path / "x.parquet")
     catalogue, shelf = Catalogue(tmp_path), PictureShelf(tmp_path)
-    offer_pictures(shelf, "scans", [str(tmp_path / "scans.npy")])
+    before = offer_pictures(shelf, "scans", [str(tmp_path / "scans.npy")])
     with pytest.raises(icm.InputError, match="pictures are called"):
         offer(catalogue, "scans", [str(tmp_path / "x.parquet")], icm.Policy())
     offer(catalogue, "x", [str(tmp_path / "x.parquet")], icm.Policy())
@@ -167,3 +167,5 @@ def test_datasets_and_pictures_have_names_of_their_own(tmp_path):
     shelf.remove("scans")
     with pytest.raises(icm.InstanceError, match="no picture 'scans'"):
         shelf.remove("scans")
+    again = offer_pictures(shelf, "scans", [str(tmp_path / "scans.npy")])
+    assert shelf.pictures["scans"].version == again.version != before.version  # the file may hold others by now

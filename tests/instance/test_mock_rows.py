@@ -416,3 +416,11 @@ def test_icm_data_states_them(tmp_path):
         assert result.exit_code, wrong
     assert Catalogue(home).datasets["visits"].public.mock == wanted
     assert "--mock 1000" in " ".join(data("--help").output.split())
+
+
+def test_rows_that_were_forgotten_are_opened_in_no_other_lanes(alice):
+    """... and no worker has to be asked to say so."""
+    rows = alice.peer("bob")["visits"].meant.rows
+    rows.forget()
+    with pytest.raises(icm.InputError, match="were forgotten"):
+        rows.among(("bob", "dave"))

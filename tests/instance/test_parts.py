@@ -11,6 +11,7 @@ import pytest
 
 import analytics as an
 import icm_ray as icm
+from icm_ray.instance.canonical import canonical
 from icm_ray.instance.offer import offer
 from icm_ray.query.question import decode_asked, encode_asked
 from icm_ray.runtime.orders.house import MayRun
@@ -149,6 +150,18 @@ def following(wards):
     (name,) = handle._job.datasets
     call = MayRun("question", handle._job.question, ("wards",), {name: "wards"}, handle._job.parties, "u" * 16)
     return bob, number, call, decode_asked(handle._job.follows)
+
+
+@pytest.mark.parametrize("to", ["bob", "alice"])
+def test_what_follows_is_for_whom_the_question_is_for(following, to):
+    _, _, call, then = following
+    other = encode_asked(msgspec.structs.replace(then, what=msgspec.structs.replace(then.what, to=to)))
+    facts = call.asked, "bob", call.names, call.parties, {"wards": "v"}, other
+    if to == then.what.to:
+        assert canonical(*facts).follows is not None
+    else:
+        with pytest.raises(icm.PolicyError, match="what follows is for somebody else"):
+            canonical(*facts)
 
 
 def grouped(asked, **changes):

@@ -112,7 +112,7 @@ def offer_pictures(
         raise InputError(f"a dataset is called {name!r}: icm data {name} --remove")
     info = open_images(ImageSource(tuple(paths), stored_shape(paths) or _TRIED, column)).info
     public = OfferedPictures(name, sum(info.rows), mock)
-    peers = {"standing": tuple(standing), "graphs": tuple(graphs), "requests": tuple(requests)}
-    held = HeldPictures(public, tuple(paths), column, **peers, offered=secrets.token_hex(16))
+    peers = tuple(standing), tuple(graphs)
+    held = HeldPictures(public, tuple(paths), column, *peers, requests=tuple(requests), offered=secrets.token_hex(16))
     shelf.put(held)
     return held

@@ -73,4 +73,5 @@ def _numbers_of(frame: pd.DataFrame) -> NDArray[Any]:
                 f"column {name!r} holds {kind}, and numbers are needed: leave it out, or make numbers of it"
             )
     whole = all(pd.api.types.is_integer_dtype(kind) for kind in frame.dtypes) and not frame.isna().any(axis=None)
-    return frame.to_numpy(np.int64) if whole else frame.to_numpy(np.float64, na_value=np.nan)
+    found: NDArray[Any] = frame.to_numpy(np.int64) if whole else frame.to_numpy(np.float64, na_value=np.nan)
+    return found

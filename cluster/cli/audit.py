@@ -109,7 +109,7 @@ def _verify_instance(folder: Path, forget: str, json: bool) -> None:
 def _ledgers(folder: Path) -> Iterator[Finding]:
     """Whether the chains of an instance's ledgers hold."""
     from icm_ray.errors import SessionError
-    from icm_ray.instance.finding import failed, ok
+    from icm_ray.instance.finding import ok, unread
     from icm_ray.runtime.worker.answer_ledger import read_entries
 
     for path in sorted(folder.glob("*/*.jsonl")):
@@ -117,7 +117,7 @@ def _ledgers(folder: Path) -> Iterator[Finding]:
         try:
             yield ok(what, f"{_entries(len(read_entries(path)[0]))}, the chain holds")
         except SessionError as error:
-            yield failed(what, error.message, "it was changed after it was written: compare with a backup")
+            yield unread(what, error, "it was changed after it was written: compare with a backup")
 
 
 def _entries(count: int) -> str:
@@ -163,7 +163,8 @@ def _verify(files: list[Path], folder: Path, json: bool) -> None:
         try:
             said = f"{_entries(len(read_entries(path)[0]))}, the chain holds"
         except SessionError as error:
-            broken, said = broken or error, "the chain is broken"
+            broken = broken or error
+            said = "of a newer icm-ray" if error.where.get("newer") else "the chain is broken"
         held.append({"ledger": str(path.relative_to(folder)), "said": said})
         if not json:
             console.print(f"{held[-1]['ledger']}: {said}", soft_wrap=True, markup=False)

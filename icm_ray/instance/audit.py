@@ -1,8 +1,9 @@
 """What an instance was asked and what it did: append-only, hash-chained, on disk; it holds no value of anybody's data.
 
 A line is {"entry": ..., "hash": ...}: the hash is SHA-256 over the hash before and the digest of the entry's bytes as
-they stand there; each entry names the hash before, too. Heads (number and hash of the last entry) are what peers keep
-of one another; digests of entries show that one follows from another, and no entry: each has random letters.
+they stand there; each entry names the hash before, too, and the version of its form (which entries of before do not
+state). Heads (number and hash of the last entry) are what peers keep of one another; digests of entries show that one
+follows from another, and no entry: each has random letters.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
 from icm_ray.errors import InstanceError
+from icm_ray.file_version import FileVersion, newer_line
 from icm_ray.instance.files import changing
 from icm_ray.payload import Natural
 
@@ -27,6 +29,7 @@ __all__ = ["AuditLog", "Entry", "Head", "chained"]
 
 _FILE: Final = "audit.jsonl"
 _START: Final = "0" * 64
+_VERSION: Final = 1
 _TAIL: Final = 1 << 16
 """An entry is shorter than that."""
 _LONG: Final = 1000
@@ -39,7 +42,7 @@ _KNOWN: Final = 64
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """number: from 0 on. time: UTC. who: a peer, or this organisation. what: in a word. facts: public, in words. salt:
-    random letters, so that nobody finds an entry by its digest.
+    random letters, so that nobody finds an entry by its digest. version: of its form.
     """
 
     number: int
@@ -49,6 +52,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     facts: dict[str, str]
     previous: str
     salt: str
+    version: FileVersion = _VERSION
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,11 +138,8 @@ class AuditLog:
             return Head()
         if not tail.endswith(b"\n"):
             raise self._wrong("the last line is cut off; icm audit verify says where")
-        try:
-            line = _LINES.decode(tail.splitlines()[-1])
-            return Head(_ENTRIES.decode(line.entry).number + 1, line.hash)
-        except (msgspec.MsgspecError, ValueError):
-            raise self._wrong("the last line is no entry") from None
+        line, entry = self._decoded(tail.splitlines()[-1], "the last line")
+        return Head(entry.number + 1, line.hash)
 
     def entries(self) -> list[Entry]:
         """All of them, the chain held. Errors: `InstanceError` naming the line where it is broken."""
@@ -196,11 +197,7 @@ class AuditLog:
     def _held(self, text: bytes, before: Head) -> tuple[Entry, bytes, str]:
         """An entry that a line has, its digest, and the hash after it, held against the head before."""
         number = before.entries
-        try:
-            line = _LINES.decode(text)
-            entry = _ENTRIES.decode(line.entry)
-        except (msgspec.MsgspecError, ValueError):
-            raise self._wrong(f"line {number + 1} is no entry") from None
+        line, entry = self._decoded(text, f"line {number + 1}")
         digest = hashlib.sha256(line.entry).digest()
         if (entry.number, entry.previous) != (number, before.hash):
             raise self._wrong(f"line {number + 1} does not follow from the one before")
@@ -208,5 +205,15 @@ class AuditLog:
             raise self._wrong(f"line {number + 1} was changed")
         return entry, digest, line.hash
 
-    def _wrong(self, what: str) -> InstanceError:
-        return InstanceError(f"{self._path}: {what}", path=str(self._path))
+    def _decoded(self, text: bytes, where: str) -> tuple[_Line, Entry]:
+        """Errors: `InstanceError` for what is no entry, and for one of a newer version."""
+        if said := newer_line(text, _VERSION):
+            raise self._wrong(f"{where}: {said}", newer=True)
+        try:
+            line = _LINES.decode(text)
+            return line, _ENTRIES.decode(line.entry)
+        except (msgspec.MsgspecError, ValueError):
+            raise self._wrong(f"{where} is no entry") from None
+
+    def _wrong(self, what: str, **where: Any) -> InstanceError:
+        return InstanceError(f"{self._path}: {what}", path=str(self._path), **where)

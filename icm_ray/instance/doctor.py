@@ -20,7 +20,7 @@ from cryptography import x509
 from icm_ray.errors import IcmError, InstanceError
 from icm_ray.instance.audit import AuditLog, Entry
 from icm_ray.instance.catalogue import Catalogue
-from icm_ray.instance.finding import Finding, failed, ok, skipped, warning
+from icm_ray.instance.finding import Finding, failed, ok, skipped, unread, warning
 from icm_ray.instance.keys import STOLEN, InstanceKey
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.rule_check import asleep, check_rules, offered
@@ -60,7 +60,7 @@ def examine(folder: Path, serving: bool) -> Iterator[Finding]:
             entries = AuditLog(folder).entries()
             yield ok("audit log", f"{len(entries)} entries, the chain holds")
         except InstanceError as error:
-            yield failed("audit log", error.message, f"somebody changed it, or the disk is damaged: {_RESTORE}")
+            yield unread("audit log", error, f"somebody changed it, or the disk is damaged: {_RESTORE}")
         yield from _ports(settings, serving)
     yield from _machine(folder)
     yield from _clock(entries)
@@ -124,7 +124,7 @@ def _contents(folder: Path) -> Iterator[Finding]:
             away = f"no file is there any more of {', '.join(gone)}"
             yield failed("datasets' files", away, "put them back; or icm data NAME --remove")
     except InstanceError as error:
-        yield failed("roster and catalogue", error.message, _RESTORE)
+        yield unread("roster and catalogue", error, _RESTORE)
 
 
 def _rules(folder: Path) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from icm_ray.errors import InstanceError
+from icm_ray.file_version import FileVersion, newer
 
 __all__ = ["VERSION", "changing", "read", "read_bytes", "sweep", "write", "write_bytes"]
 
@@ -33,7 +34,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """kind: what it is, as its reader calls it. body: read once kind and version are known."""
 
     kind: str
-    version: int
+    version: FileVersion
     body: msgspec.Raw
 
 
@@ -52,12 +53,8 @@ def read(path: Path, kind: type[T], what: str) -> T | None:
         found = _FILES.decode(payload)
         if found.kind != what:
             raise InstanceError(f"{path}: this is {found.kind!r}, and no {what}", path=str(path))
-        if found.version > VERSION:
-            raise InstanceError(
-                f"{path}: written by a newer icm-ray (version {found.version} of the file, this one reads {VERSION}): "
-                "update icm-ray here",
-                path=str(path),
-            )
+        if said := newer(found.version, VERSION):
+            raise InstanceError(f"{path}: {said}", path=str(path), newer=True)
         return msgspec.json.decode(found.body, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InstanceError(f"{path}: this is no {what} of an instance: {error}", path=str(path)) from None

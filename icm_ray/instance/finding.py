@@ -6,7 +6,10 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Finding", "Outcome", "failed", "ok", "skipped", "warning"]
+from icm_ray.errors import IcmError
+from icm_ray.file_version import UPDATE
+
+__all__ = ["Finding", "Outcome", "failed", "ok", "skipped", "unread", "warning"]
 
 Outcome = Literal["ok", "warning", "failed", "skipped"]
 
@@ -33,6 +36,11 @@ def warning(what: str, said: str, remedy: str) -> Finding:
 def failed(what: str, said: str, remedy: str) -> Finding:
     """It does not work."""
     return Finding(what, "failed", said, remedy)
+
+
+def unread(what: str, error: IcmError, remedy: str) -> Finding:
+    """A file cannot be read: it is newer than what reads it, or damaged, which the remedy is for."""
+    return failed(what, error.message, UPDATE if error.where.get("newer") else remedy)
 
 
 def skipped(what: str, said: str) -> Finding:

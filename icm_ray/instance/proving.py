@@ -16,7 +16,7 @@ import msgspec
 
 from icm_ray.errors import IcmError, InstanceError
 from icm_ray.instance.audit import AuditLog, Head, chained
-from icm_ray.instance.finding import Finding, failed, ok, skipped, warning
+from icm_ray.instance.finding import Finding, failed, ok, skipped, unread, warning
 from icm_ray.instance.heads import MOST_KEPT, Heads, Kept, SignedHead
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.roster import Peer, Roster
@@ -67,7 +67,7 @@ def verify(me: str, folder: Path, ask: Ask) -> Iterator[Finding]:
     try:
         hashes = log.hashes()
     except InstanceError as error:
-        yield failed("own log", error.message, "it was changed after it was written: compare with a backup")
+        yield unread("own log", error, "it was changed after it was written: compare with a backup")
         return
     began = log.first()
     first = began.time[:19].replace("T", " ") if began is not None else "nothing yet"

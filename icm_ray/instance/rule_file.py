@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from icm_ray.errors import InstanceError
+from icm_ray.file_version import without_version
 from icm_ray.instance.files import read_bytes, write_bytes
 from icm_ray.payload import Name
 
@@ -60,12 +61,8 @@ def read_rule_tables(path: Path) -> tuple[RuleTable, ...]:
 
 def _parsed(text: str) -> tuple[RuleTable, ...]:
     """Errors: `ValueError`."""
-    found = tomllib.loads(text)
-    version, tables = found.pop("version", _VERSION), found.pop("approve", [])
-    if type(version) is not int or version < 1:
-        raise ValueError(f"version = {version!r}: it is {_VERSION}")
-    if version > _VERSION:
-        raise ValueError(f"written for a newer icm-ray (version {version}, this one reads {_VERSION}): update it here")
+    found = without_version(tomllib.loads(text), _VERSION)
+    tables = found.pop("approve", [])
     if found:
         raise ValueError(f"{', '.join(found)}: a rule is a table of its own, [[approve]]; {_EXAMPLE}")
     if not isinstance(tables, list):

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from icm_ray.errors import InstanceError
+from icm_ray.file_version import without_version
 from icm_ray.instance.files import read_bytes, write_bytes
 from icm_ray.instance.roster import Kind
 from icm_ray.instance.tickets import Address
@@ -18,6 +19,7 @@ from icm_ray.payload import Name
 __all__ = ["LOOPBACK", "WILDCARDS", "Limits", "Settings", "address_of", "read_settings", "write_settings"]
 
 _FILE: Final = "icm.toml"
+_VERSION: Final = 1
 _MOST_PORT: Final = 65535
 WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - what is bound is the settings' business
 """Hosts that stand for all addresses of a machine."""
@@ -130,7 +132,7 @@ def read_settings(folder: Path) -> Settings:
     if payload is None:
         raise InstanceError(f"{folder}: there is no instance; icm init makes one", path=str(folder))
     try:
-        found = msgspec.convert(tomllib.loads(payload.decode()), Settings)
+        found = msgspec.convert(without_version(tomllib.loads(payload.decode()), _VERSION), Settings)
         _ = found.bind, found.addresses, found.web_bind, found.metrics_bind
         first, last = found.worker_ports
         if not 0 <= first <= last <= _MOST_PORT:
@@ -163,6 +165,8 @@ def _text(settings: Settings) -> str:
     return f"""\
 # One instance of icm-ray. Nothing is answered and nobody is let in but whom the roster and the catalogue name.
 
+# Of this file's form, which a newer icm-ray may change.
+version = {_VERSION}
 # The organisation's name, as its peers know it.
 name = {quoted(settings.name).decode()}
 # "organisation", or "dealer": a dealer deals randomness, sees no data and owns none.

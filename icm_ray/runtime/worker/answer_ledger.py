@@ -6,7 +6,8 @@ against one another wherever they run, and whichever session asks: one that does
 asked again.
 
 A line is {"entry": ..., "hash": ...}: the hash is SHA-256 over the entry's bytes as they stand there, and each entry
-names the hash of the one before, so that none can be changed, left out or put in. A line counts once it is on the disk.
+names the hash of the one before, so that none can be changed, left out or put in. It names the version of its form,
+too, which entries of before do not. A line counts once it is on the disk.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Final
 import msgspec
 
 from icm_ray.errors import LedgerChanged, PolicyError, SessionError
+from icm_ray.file_version import FileVersion, newer_line
 from icm_ray.preprocessing.disk import Disk
 from icm_ray.query.question import Question
 from icm_ray.query.row_set import RowSet, no_sooner
@@ -32,10 +34,13 @@ from icm_ray.ring.prg import fresh_secret
 __all__ = ["AnswerLedger", "Entry", "kept_secret", "read_entries"]
 
 
+_VERSION: Final = 1
+
+
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One question. number: from 0 on. time: UTC. session: that asked it. digest: of question and facts. rows: of the
     dataset. sets: those that were not asked for before. previous: hash of the entry before. question: None where only
-    row sets were taken over from ledgers of others.
+    row sets were taken over from ledgers of others. version: of its form.
     """
 
     number: int
@@ -49,6 +54,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sets: tuple[RowSet, ...]
     question: Question | None
     previous: str
+    version: FileVersion = _VERSION
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +73,8 @@ _POLL: Final = 0.002
 def read_entries(path: Path) -> tuple[list[Entry], str]:
     """The entries of a file, and the hash of the last.
 
-    Errors: `SessionError` naming the file and the line where the chain is broken, or the file cannot be read.
+    Errors: `SessionError` naming the file and the line where the chain is broken or is of a newer version, or the file
+    cannot be read.
     """
     try:
         text = path.read_bytes()
@@ -80,6 +87,9 @@ def _chained(path: Path, text: bytes, before: int, last: str) -> tuple[list[Entr
     """Entries from number `before` on, which follow from one whose hash is `last`; the hash of the last of them."""
     entries: list[Entry] = []
     for number, one in enumerate(text.splitlines(), start=before):
+        if said := newer_line(one, _VERSION):
+            where = f"{path}, line {number + 1}"
+            raise SessionError(f"{where}: {said}", path=str(path), line=number + 1, newer=True)
         try:
             line = _LINES.decode(one)
             entry = _ENTRIES.decode(line.entry)

@@ -18,7 +18,7 @@ def explain_code(
     code: Annotated[str, typer.Argument(help="such as E305; left out: list them")] = "",
     json: Json = False,
 ) -> None:
-    """Say what an error's code means, what it mostly comes from, and what to do.
+    """Say what an error's code means, who sees it, what it mostly comes from, and what to do, with an example message.
 
     Example: icm help E305
     """
@@ -35,8 +35,9 @@ def explain_code(
     if code:
         (item,) = found
         console.print(f"[bold]{item.code}[/] {item.kind.__name__}", highlight=False)
-        for label, text in (("", item.says), ("cause: ", item.cause), ("remedy: ", item.remedy)):
-            console.print(escape(label + text), highlight=False)
+        for what, text in item.paragraphs:
+            console.print(escape(f"{what.lower()}: {text}"), highlight=False, soft_wrap=True)
+        console.print(f"page: errors/{item.code}.html in the documentation that make docs builds", highlight=False)
         return
     table = Table(title="errors: icm help CODE says more")
     for head in ("code", "error", "what happened"):

@@ -10,6 +10,7 @@ import pytest
 from icm_ray import errors
 from icm_ray.error_codes import CODES, code_of, error_code
 from icm_ray.errors import FaultError, IcmError
+from tests.conftest import ROOT
 
 CLASSES = sorted(
     (cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, BaseException)),
@@ -71,8 +72,32 @@ def test_every_error_has_one_code():
     assert all(re.fullmatch(r"E\d{3}", code) for code in codes)
     for item in CODES:
         assert example(item.kind).code == item.code
-        assert all(text[0].isupper() or text[0] == "`" for text in (item.says, item.cause, item.remedy))
-        assert all(text.endswith((".", "`.")) for text in (item.says, item.cause, item.remedy))
+        sentences = (item.says, item.seen_by, item.cause, item.remedy)
+        assert all(text[0].isupper() or text[0] == "`" for text in sentences)
+        assert all(text.endswith((".", "`.")) for text in sentences)
+
+
+@pytest.fixture(scope="module")
+def code():
+    """All packages' text but the table's, on one line: what is said over several lines of it is whole."""
+    files = [path for package in ("icm_ray", "analytics", "cluster") for path in (ROOT / package).rglob("*.py")]
+    text = " ".join(path.read_text() for path in files if path.name not in {"error_codes.py", "errors.py"})
+    return re.sub(r'"\s+f?"', "", text)
+
+
+def test_what_is_raised_has_a_row_with_an_example(code):
+    """... and what no code makes says that it is raised by none."""
+    rows = {item.kind.__name__: item for item in CODES}
+    made = set(rows) & set(re.findall(r"(?<!class )\b(\w+)\(", code))
+    assert {name for name, item in rows.items() if item.example} == made
+
+
+def test_examples_are_texts_of_the_code(code):
+    """Between the names and numbers of an example stands what the code says there: three words of it, or all."""
+    for item in CODES:
+        words = item.example.split()
+        runs = [" ".join(words[start : start + 3]) for start in range(max(1, len(words) - 2))]
+        assert any(run in code for run in runs), item.code
 
 
 def test_codes_are_stable():

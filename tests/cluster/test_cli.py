@@ -11,6 +11,7 @@ from cluster.cli import main as cli
 from cluster.cli.bench import bench
 from cluster.cli.demo_digits import Digits
 from icm_ray.config import EngineConfig
+from icm_ray.error_codes import code_of
 from icm_ray.errors import PeerLost, PolicyError, SourceError
 from icm_ray.runtime import session
 from icm_ray.runtime.carriers import processes
@@ -86,7 +87,8 @@ def test_help_says_what_a_code_means(monkeypatch, capsys):
     assert called(monkeypatch, "help", "E305") == 0
     said = capsys.readouterr().out
     assert said.startswith("E305 InstanceError\n")
-    assert all(word in said for word in ("cause: ", "remedy: ", "icm doctor"))
+    assert all(f"{what.lower()}: {text}\n" in said for what, text in code_of("E305").paragraphs)
+    assert "page: errors/E305.html" in said
     assert called(monkeypatch, "help", "E305", "--json") == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "InstanceError"
     assert called(monkeypatch, "help") == 0

@@ -1,5 +1,6 @@
 """The fields of Kubernetes' and KubeRay's objects that the manifests of this repository use, strictly: what is spelled
-otherwise, or is in another place, is no field.
+otherwise, or is in another place, is no field. Those of a RayCluster are in KubeRay's definitions of
+releases 1.5.1 to 1.7.0, and what its operator asks for beside them is needed here.
 """
 
 from __future__ import annotations
@@ -156,12 +157,15 @@ OBJECTS = {
         "RayCluster",
         spec=fields(
             "headGroupSpec",
+            "rayVersion",  # without it the operator takes no tokens
             rayVersion=TEXT,
             authOptions=fields("mode", mode=one_of("token")),
             headGroupSpec=fields("template", rayStartParams=TEXTS, template=TEMPLATE),
             workerGroupSpecs=several(
                 fields(
                     "groupName",
+                    "minReplicas",  # both, where nothing scales the cluster by itself
+                    "maxReplicas",
                     "template",
                     groupName=NAME,
                     replicas=WHOLE,

@@ -71,6 +71,18 @@ def test_what_is_no_field_is_found():
             jsonschema.validate(changed, OBJECTS["RayCluster"])
 
 
+def test_no_port_bears_a_name_that_kuberay_gives_to_another():
+    """The operator makes the head's service of the ports' names, and adds Ray's own where none has the name."""
+    rays = {"client": 10001, "gcs-server": 6379, "dashboard": 8265, "metrics": 8080, "serve": 8000}
+    ports = {
+        port["name"]: port["containerPort"]
+        for item in containers("organisation.yaml")
+        for port in item.get("ports", ())
+    }
+    assert ports.keys() & rays.keys()
+    assert {**rays, **ports} == {**ports, **rays}
+
+
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_settings_are_those_of_an_instance(name, tmp_path):
     (tmp_path / "icm.toml").write_text(objects(name)["ConfigMap"]["data"]["icm.toml"])

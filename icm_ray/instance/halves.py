@@ -71,7 +71,7 @@ class Halves:
             most = self._settings.limits.workers
             if sum(one == asker for one in self._askers.values()) >= most:
                 raise InstanceError(f"{self._settings.name} runs {most} workers for {asker}, which is its limit")
-            if spent := self._overdrawn(asker):
+            if spent := self._overdrawn(asker) or self._crowded(asker):
                 raise InstanceError(f"{self._settings.name} starts no worker: {spent}")
             self._askers[key] = asker
         place = Place(
@@ -83,9 +83,11 @@ class Halves:
         handle: Handle | None = None
         since = self._hours.now()
         memory = 0 if asker == self._settings.name else self._settings.limits.worker_bytes
+        shares = asker != self._settings.name and self._settings.carrier == "processes"
+        cores = self._settings.peer_cores if shares else 0
         try:
             note()
-            handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker, memory))
+            handle = self._workers.start(self.name, place, HouseFacts(self._house(), asker, memory, cores))
             member: Member = _waited(handle.endpoint(), handle, self._patience)
             with self._lock:
                 if key in self._unwanted:
@@ -188,6 +190,18 @@ class Halves:
         if asker == self._settings.name or self._spent(asker) < most:
             return ""
         return f"those for {asker} have worked for {most:g} hours today, which is its limit"
+
+    def _crowded(self, asker: str) -> str:
+        """Why no worker is started for a peer on a Ray cluster now; "" where one may be. The lock is held."""
+        settings, most = self._settings, self._settings.peer_cores
+        if asker == settings.name or settings.carrier == "processes" or not most:
+            return ""
+        taken = settings.worker_cpus * sum(one != settings.name for one in self._askers.values())
+        if taken + settings.worker_cpus <= most:
+            return ""
+        return (
+            f"those for peers have {taken:g} of {most} CPUs, which is its limit (peer_cores): ask later, in fewer lanes"
+        )
 
     def running(self) -> list[tuple[tuple[str, int], Half]]:
         """The workers that live, by session and lane."""

@@ -54,10 +54,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reach this organisation; it dials. workers_bind: the host that its workers bind. workers_host: the name under which
     others reach them. worker_ports: the first and the last port that they may take, (0, 0): any. carrier: of workers.
     ray_address: of the own cluster, as Ray takes it; "": that of RAY_ADDRESS, else one is started on this machine.
-    worker_cpus: that each asks of it. worker_labels: that its node must have. spare_workers: processes that stand by
-    for whoever asks next. partition_bytes: of the rows that a worker takes at a time, about.
-    web: where the page of the data officer is, host:port of this machine alone; "": nowhere. metrics: where health and
-    metrics are read, host:port; "": nowhere.
+    worker_cpus: that each asks of it. worker_labels: that its node must have. peer_cores: that workers for peers keep
+    busy, all of them together, 0: any. spare_workers: processes that stand by for whoever asks next. partition_bytes:
+    of the rows that a worker takes at a time, about. web: where the page of the data officer is, host:port of this
+    machine alone; "": nowhere. metrics: where health and metrics are read, host:port; "": nowhere.
     """
 
     name: Name
@@ -72,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ray_address: str = ""
     worker_cpus: Annotated[float, msgspec.Meta(ge=0, le=1024)] = 1.0
     worker_labels: dict[str, str] = {}
+    peer_cores: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     spare_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 1
     partition_bytes: Annotated[int, msgspec.Meta(ge=4096, le=1 << 40)] = 64 << 20
     web: str = ""
@@ -188,6 +189,9 @@ carrier = {quoted(settings.carrier).decode()}
 ray_address = {quoted(settings.ray_address).decode()}
 worker_cpus = {settings.worker_cpus}
 worker_labels = {{ {_pairs(settings.worker_labels)} }}
+# Cores that workers for peers may keep busy, all of them together; 0: any. As "processes" they share these cores of the
+# machine, and wait for one another; on a "ray" cluster no more workers are started than have so many CPUs together.
+peer_cores = {settings.peer_cores}
 # Workers that are "processes" take over a second to start: so many stand by, 0.3 GiB each, without any key. Each
 # serves one lane of one asker, and another one takes its place. Peers that ask for several lanes need as many.
 spare_workers = {settings.spare_workers}

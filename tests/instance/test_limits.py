@@ -198,6 +198,7 @@ def test_a_worker_that_is_squeezed_names_the_limit_to_the_asker(organisations, t
     try:
         with icm.connect(organisations["alice"][0]) as session:
             frame = session.peer("bob")["large"]
+            frame.count_rows().reveal()  # lanes are assembled when something is asked
             (worker,) = [half.handle.process.pid for name, half in bob.halves.running() if name not in before]
             (held,) = re.findall(r"VmData:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
             _, hard = resource.prlimit(worker, resource.RLIMIT_DATA)

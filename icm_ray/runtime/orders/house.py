@@ -68,12 +68,14 @@ Reasons = Annotated[tuple[ResultTitle, ...], msgspec.Meta(max_length=MOST_REASON
 
 class HouseFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker is started with by its instance. instance: where that is. asker: the organisation whose driver it
-    works for. memory: bytes that it may take, 0: any.
+    works for. memory: bytes that it may take, 0: any. cores: of its machine that it shares with all workers that are
+    given so many, 0: any.
     """
 
     instance: Member
     asker: Name
     memory: Natural = 0
+    cores: Natural = 0
 
 
 class OpenHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

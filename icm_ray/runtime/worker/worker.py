@@ -34,6 +34,7 @@ from icm_ray.runtime.orders.jobs import Gather, Job, Open, Report, ResultMessage
 from icm_ray.runtime.orders.lane_plan import LanePlan, Place, member_of
 from icm_ray.runtime.orders.limits import ORDER_BYTES, transport_config
 from icm_ray.runtime.worker.ahead import load_kernels
+from icm_ray.runtime.worker.core_limit import limit_cores
 from icm_ray.runtime.worker.dealer import DealerRole
 from icm_ray.runtime.worker.driver_link import DriverLink
 from icm_ray.runtime.worker.guard import Guard
@@ -97,8 +98,10 @@ class Worker:
         house: HouseFacts | None = None,
     ) -> Worker:
         """A worker that listens at a place, under an identity made here and now; its process is its own, and has the
-        memory that its instance gives it.
+        memory and the cores that its instance gives it.
         """
+        if house is not None:
+            limit_cores(house.cores)
         if house is not None and house.memory:
             load_kernels()
             limit_memory(house.memory)

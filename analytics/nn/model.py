@@ -36,7 +36,7 @@ from icm_ray.runtime.driver.stays_here import StaysHere
 __all__ = ["SecureModel"]
 
 _LARGEST: Final = 2**22  # numbers of one shared activation of a batch, about
-_BATCH: Final = 32
+_BATCH: Final = 64
 _DIGITS: Final = 29  # bits of numbers that are compared with thresholds, fewer by those that an input has beyond f
 
 
@@ -71,7 +71,7 @@ class SecureModel(StaysHere):
             in place of one for each layer, so that nothing about single layers is published; the owner checks it here.
         fraction_bits: Fractional bits of activations; None: the session's setting. Where sound ranges would leave
             fewer for the weights, both get about as many.
-        batch_size: How many images are computed together; None: as many as the largest activation leaves room for, 32
+        batch_size: How many images are computed together; None: as many as the largest activation leaves room for, 64
             at most.
         scale: What an image's numbers are multiplied with before all else: 1/255 for pixels as uint8.
         normalize: (mean, std), each a number or one for each channel: what the images' owner then subtracts, and

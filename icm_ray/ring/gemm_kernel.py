@@ -17,7 +17,7 @@ from icm_ray.ring.vectors import MACHINE, copy_lanes, copy_vector, load, merge_l
 
 __all__ = ["DEEP", "ROWS", "WIDE", "WIDTH", "narrow", "product", "scratch_words"]
 
-_LANES, _ROWS, _VECTORS, _SHORT = MACHINE
+_LANES, _ROWS, _VECTORS, _SHORT, _ = MACHINE
 WIDTH = _LANES * _VECTORS
 """Columns of a tile."""
 DEEP = 512

@@ -34,13 +34,14 @@ _BYTES = 8
 
 class Machine(NamedTuple):
     """What fits the registers: words in a vector; rows and vectors in a tile. short: whether the low 52 bits of
-    products come cheaper than words.
+    products come cheaper than words. halves: whether products are made of 32-bit ones, for want of larger.
     """
 
     lanes: int
     rows: int
     vectors: int
     short: bool = False
+    halves: bool = False
 
 
 def _machine() -> Machine:
@@ -49,13 +50,14 @@ def _machine() -> Machine:
     if {"+avx512f", "+avx512dq", "+avx512vl"} <= set(features):
         # 24 of 32 registers. Products in pairs, then their sums: Zen 4 runs two vectors 14 % faster than three.
         return Machine(8, 12, 2, "+avx512ifma" in features)
-    # 16 registers, and a product made of three 32-bit ones needs some of them
-    return Machine(4, 4, 2) if "+avx2" in features else Machine(2, 4, 2)
+    # 16 registers. With halves a sum takes two of them; LLVM's own products need some to be made in.
+    return Machine(4, 4, 1, halves=True) if "+avx2" in features else Machine(2, 4, 2)
 
 
 MACHINE = _machine()
-_LANES, _ROWS, _VECTORS, _ = MACHINE
+_LANES, _ROWS, _VECTORS = MACHINE[:3]
 _VECTOR = ir.VectorType(_WORD, _LANES)
+_HALVES = ir.VectorType(ir.IntType(32), 2 * _LANES)
 _FLAGS = ir.VectorType(ir.IntType(1), _LANES)
 
 
@@ -188,13 +190,40 @@ def transpose(typing, source, step, target, spacing):  # type: ignore[no-untyped
     return types.void(*[types.int64] * 4), lower
 
 
-def _added(builder: Any, total: Any, x: Any, y: Any, short: bool) -> Any:
-    """total + x y; where `short`, in the low 52 bits alone: those of a sum are those of the sum of low bits."""
+def _nothing() -> list[Any]:
+    """A sum of no products, as the loop carries it: one vector, or two of halves."""
+    return [_VECTOR(None), _HALVES(None)] if MACHINE.halves else [_VECTOR(None)]
+
+
+def _added(builder: Any, total: list[Any], x: Any, y: Any, short: bool) -> list[Any]:
+    """total + x y; where `short`, in the low 52 bits alone: those of a sum are those of the sum of low bits.
+
+    In halves x y = xl yl + 2^32 (xl yh + xh yl). Of the two in brackets the low 32 bits count, so that both come from
+    one product of 32-bit lanes, of x and of y with its halves changed over, and are added up apart.
+    """
+    if MACHINE.halves:
+        low, cross = total
+        least = ir.Constant(_VECTOR, [2**32 - 1] * _LANES)
+        low = builder.add(low, builder.mul(builder.and_(x, least), builder.and_(y, least)))
+        narrow = builder.bitcast(y, _HALVES)
+        over = ir.Constant(ir.VectorType(ir.IntType(32), 2 * _LANES), [i ^ 1 for i in range(2 * _LANES)])
+        crossed = builder.mul(builder.bitcast(x, _HALVES), builder.shuffle_vector(narrow, narrow, over))
+        return [low, builder.add(cross, crossed)]
+    (whole,) = total
     if not short:
-        return builder.add(total, builder.mul(x, y))
+        return [builder.add(whole, builder.mul(x, y))]
     module, name = builder.module, "llvm.x86.avx512.vpmadd52l.uq.512"
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    return builder.call(module.globals.get(name) or ir.Function(module, kind, name), [total, x, y])
+    return [builder.call(module.globals.get(name) or ir.Function(module, kind, name), [whole, x, y])]
+
+
+def _words_of(builder: Any, total: list[Any]) -> Any:
+    """The sum as words: of halves, both of a lane are added to its upper 32 bits."""
+    if not MACHINE.halves:
+        return total[0]
+    low, cross = total[0], builder.bitcast(total[1], _VECTOR)
+    upper = builder.and_(cross, ir.Constant(_VECTOR, [2**64 - 2**32] * _LANES))
+    return builder.add(low, builder.add(upper, builder.shl(cross, ir.Constant(_VECTOR, [32] * _LANES))))
 
 
 def tile(rows: int, vectors: int, short: bool = False) -> Any:
@@ -209,7 +238,6 @@ def tile(rows: int, vectors: int, short: bool = False) -> Any:
     def lower(context, builder, signature, args):  # type: ignore[no-untyped-def]
         a, b, depth, *c, step, add = args
         places = [(i, v) for i in range(rows) for v in range(vectors)]
-        zero = _VECTOR(None)
 
         def spot(i: int, v: int) -> Any:
             return c[v], builder.mul(step, _WORD(i))
@@ -222,11 +250,11 @@ def tile(rows: int, vectors: int, short: bool = False) -> Any:
         builder.branch(loop)
         builder.position_at_end(loop)
         k = builder.phi(_WORD)
-        sums = [builder.phi(_VECTOR) for _ in places]
+        sums = [[builder.phi(part.type) for part in _nothing()] for _ in places]
         first = builder.mul(k, _WORD(_ROWS))
         second = builder.mul(k, _WORD(_VECTORS * _LANES))
         row = [_read(builder, b, builder.add(second, _WORD(v * _LANES))) for v in range(vectors)]
-        fresh = []
+        fresh: list[list[Any]] = []
         for i in range(rows):
             word = builder.load(_at(builder, a, builder.add(first, _WORD(i))), align=_BYTES)
             spread = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), word, ir.IntType(32)(0))
@@ -234,17 +262,21 @@ def tile(rows: int, vectors: int, short: bool = False) -> Any:
             spread = builder.shuffle_vector(spread, spread, picks)
             fresh += [_added(builder, sums[i * vectors + v], spread, row[v], short) for v in range(vectors)]
         following = builder.add(k, _WORD(1))
-        for phi, start, after in zip([k, *sums], [_WORD(0), *[zero] * len(sums)], [following, *fresh], strict=True):
-            phi.add_incoming(start, begin)
-            phi.add_incoming(after, loop)
+        for phis, starts, after in zip(
+            [[k], *sums], [[_WORD(0)], *[_nothing()] * len(sums)], [[following], *fresh], strict=True
+        ):
+            for phi, start, value in zip(phis, starts, after, strict=True):
+                phi.add_incoming(start, begin)
+                phi.add_incoming(value, loop)
         builder.cbranch(builder.icmp_signed("<", following, depth), loop, old)
         builder.position_at_end(old)
+        words = [_words_of(builder, total) for total in fresh]
         with builder.if_else(builder.icmp_signed("!=", add, _WORD(0))) as (more, alone):
             with more:
-                for total, place in zip(fresh, places, strict=True):
+                for total, place in zip(words, places, strict=True):
                     _write(builder, builder.add(total, _read(builder, *spot(*place))), *spot(*place))
             with alone:
-                for total, place in zip(fresh, places, strict=True):
+                for total, place in zip(words, places, strict=True):
                     _write(builder, total, *spot(*place))
         builder.branch(done)
         builder.position_at_end(done)

@@ -1,5 +1,7 @@
 """Products over Z_2^64 against Python's integers, and convolutions against torch's own."""
 
+import os
+import platform
 import subprocess
 import sys
 import tracemalloc
@@ -98,6 +100,31 @@ def test_workers_of_products_need_no_torch():
         "a = np.full((20, 20), 2**63, np.uint64); assert not matmul(a, a).any(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+MACHINES = {
+    "halves": ("haswell", "+avx2,+avx,+sse4.2,+sse4.1,+ssse3,+sse3,+popcnt", True),
+    "pairs of words": ("x86-64", "+sse2", False),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="features of other machines")
+@pytest.mark.parametrize("name", MACHINES)
+def test_products_are_the_same_on_lesser_machines(name, tmp_path):
+    cpu, features, halves = MACHINES[name]
+    code = (
+        "import numpy as np; from icm_ray.ring.gemm import matmul; from icm_ray.ring.vectors import MACHINE\n"
+        f"assert MACHINE.halves is {halves}, MACHINE\n"
+        "rng = np.random.default_rng(0)\n"
+        "for rows, inner, columns in (37, 129, 43), (4, 1030, 8), (5, 7, 600):\n"
+        "    a, b = (rng.integers(0, 2**64, s, dtype=np.uint64) for s in ((rows, inner), (inner, columns)))\n"
+        "    a[0], b[:, 0] = 2**64 - 1, 2**63\n"
+        "    total = rng.integers(0, 2**64, (rows, columns), dtype=np.uint64)\n"
+        "    assert (matmul(a, b) == a @ b).all() and (matmul(a, b, total.copy()) == total + a @ b).all()\n"
+    )
+    lesser = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300, env={**os.environ, **lesser})
 
 
 def near(*edges):

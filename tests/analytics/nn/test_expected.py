@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from analytics.nn.model import SecureModel
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from tests.analytics.nn.import_checks import settle
 from tests.analytics.nn.operation import Fn
+from tests.analytics.nn.operations import OPERATIONS
 from tests.analytics.nn.secure_checks import images, plain
 from tests.analytics.nn.test_secure_layers import Apply
 
@@ -91,3 +94,25 @@ def test_rounded_public_numbers_are_expected(bound: float) -> None:
             off = np.abs(model.predict(x, owner="bob").reveal(to="bob") - plain(net, x))
             assert (off > model.expected_error).mean() <= 0.001, name
             assert off.max() <= model.error, name
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[ThreadEngine]:
+    with ThreadEngine(("alice", "bob")) as engine:
+        yield engine
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_errors_of_operations_are_expected(session: ThreadEngine, name: str) -> None:
+    """Of 128 predictions at most 0.128 may be further off than expected, none further than stated."""
+    case = OPERATIONS[name]
+    torch.manual_seed(len(name))
+    net = settle(case.module(case.shapes[0]))
+    x = (torch.rand(128, *case.shapes[0], generator=torch.Generator().manual_seed(5)) * 2 - 1) * case.bound
+    model = SecureModel(session, net, "alice", (x[:2],), input_bound=case.bound, calibrate=x[:16])
+    wanted = plain(net, x)
+    off = np.abs(model.predict(x, owner="bob").reveal(to="bob") - wanted)[~np.isnan(wanted)]
+    of_float64 = 1e-14 * np.nanmax(np.abs(wanted))
+    assert off.max() <= model.expected_error + of_float64
+    assert model.expected_error <= model.error

@@ -53,7 +53,7 @@ from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
-from icm_ray.instance.usage import QuestionRate
+from icm_ray.instance.usage import QuestionRate, Refusals
 from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.policy import Policy, is_ledger_name
@@ -83,6 +83,8 @@ __all__ = ["Answers"]
 _WORKING: Final = 120.0
 """Seconds that a peer's instance may take for what a user forwards to it."""
 Ask = Callable[[str, Call, float], Answer]
+_OF_ROWS: Final = OpenHeld | OpenPictures | OpenWeights | MayRun
+"""What rows, or files, may refuse afterwards: how often they do so is bounded."""
 
 
 class Answers:
@@ -108,7 +110,7 @@ class Answers:
         self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
         self._requests, self._outbox = requests, outbox
         self._granting, self._heads = Granting(settings.name, requests), heads
-        self.rate = QuestionRate(settings.limits.questions)
+        self.rate, self.refusals = QuestionRate(settings.limits.questions), Refusals(settings.limits.refusals)
         self._proving = threading.Semaphore()
         self._models, self._results, self.name = models, results, settings.name
 
@@ -221,6 +223,8 @@ class Answers:
         names = [member[0] for member in plan.members]
         if sorted(names) != sorted((*plan.parties, *plan.owners, DEALER)) or len(set(names)) < len(names):
             raise InstanceError("the members of the lane are not its parties, owners and dealer")
+        if plan.owners:  # whoever is no party brings its rows to parties that may be one another's friends
+            raise InstanceError(f"in a lane between organisations all compute: {plan.owners[0]} is no party of it")
         if own.member not in plan.members:
             raise InstanceError(f"{self.name}'s own worker is not in the plan of the lane")
         by_member = {voucher.member[0]: voucher for voucher in vouchers}
@@ -279,6 +283,8 @@ class Answers:
 
     def to_worker(self, asker: str, call: HouseCall) -> HouseAnswer:
         """What a worker of this instance's asks, that works for `asker`. Errors: `InstanceError`, `PolicyError`."""
+        if isinstance(call, _OF_ROWS) and not getattr(call, "back", False):
+            self._check_refusals(asker)
         match call:
             case OpenPictures() | OpenWeights() | UseModel() | UsePictures():
                 return self._models.to_worker(asker, call)
@@ -312,8 +318,15 @@ class Answers:
                     raise InstanceError(f"{self.name} has no such worker", party=self.name)
                 return Own(half.inside)
             case Refused(kind):
+                self.refusals.add(asker)
                 self._audit.add(asker, "refused by rows", kind=kind)
         return Allowed()
+
+    def _check_refusals(self, asker: str) -> None:
+        """Errors: `PolicyError` where rows have refused this peer too often today."""
+        if asker != self.name and self.refusals.spent(asker):
+            often = f"its rows have refused what {asker} asked {self.refusals.most} times today, which is its limit"
+            raise PolicyError(f"{self.name} refuses: {often}", party=self.name)
 
     def _count(self, asker: str, call: MayRun) -> None:
         """One question more of a peer, that no person decides on; predictions have quotas. Errors: `PolicyError`."""

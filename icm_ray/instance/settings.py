@@ -33,7 +33,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where these are less than 10. results: of its questions that are kept here for this organisation, 0: none.
     result_bytes: of the numbers in one.
     worker_bytes: of memory, of a worker. worker_hours: of its workers together, a day. questions: an hour, that are
-    answered without a person; what a session asks again, to the byte, is one with what it asked.
+    answered without a person; what a session asks again, to the byte, is one with what it asked. refusals: a day, by
+    rows that do not allow what was asked: each tells a bit of them.
     """
 
     workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
@@ -46,6 +47,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker_bytes: Annotated[int, msgspec.Meta(ge=1 << 29, le=1 << 50)] = 4 << 30
     worker_hours: Annotated[float, msgspec.Meta(ge=0, le=1 << 20)] = 96.0
     questions: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
+    refusals: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,7 +207,8 @@ metrics = {quoted(settings.metrics).decode()}
 # What one peer may take: workers at a time, calls a second, bytes of one call, seconds of a partition, seconds after
 # which its silent instance counts as gone; bytes of memory of each worker, hours of its workers together in a day (that
 # this instance serves), questions in an hour that are answered without a person (the same one, asked again in one
-# session, is one). Results: of its questions, and bytes of one, that are kept here for this organisation.
+# session, is one), refusals in a day by rows that do not allow what was asked (beyond a bound, no number): each tells a
+# bit of them. Results: of its questions, and bytes of one, that are kept here for this organisation.
 [limits]
 {limits}
 """

@@ -1,4 +1,6 @@
-"""What peers have taken of an instance since it serves: hours of its workers in a day, questions in an hour."""
+"""What peers have taken of an instance since it serves: hours of its workers and refusals of its rows in a day,
+questions in an hour.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic, time
 from typing import Final
 
-__all__ = ["QuestionRate", "WorkerHours"]
+__all__ = ["QuestionRate", "Refusals", "WorkerHours"]
 
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
@@ -48,6 +50,36 @@ class WorkerHours:
         seconds = sum(self._seconds(since) for since in running)
         self._today()
         return (self._ended.get(asker, 0.0) + seconds) / _HOUR
+
+
+class Refusals:
+    """How often rows refused what each peer asked, in the day that is, which begins at 00:00 UTC: each tells a bit of
+    them. most: in a day. clock: seconds since 1970. For any thread.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float] = time) -> None:
+        self.most, self._clock = most, clock
+        self._day = 0.0
+        self._counts: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def _today(self) -> dict[str, int]:
+        """The lock is held."""
+        day = self._clock() // _DAY
+        if day != self._day:
+            self._day, self._counts = day, {}
+        return self._counts
+
+    def add(self, asker: str) -> None:
+        """One more."""
+        with self._lock:
+            counts = self._today()
+            counts[asker] = counts.get(asker, 0) + 1
+
+    def spent(self, asker: str) -> bool:
+        """Whether nothing is asked of rows any more today."""
+        with self._lock:
+            return self._today().get(asker, 0) >= self.most
 
 
 class QuestionRate:

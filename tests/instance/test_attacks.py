@@ -25,6 +25,7 @@ from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.transport import Hello, Identity
 from icm_ray.transport.hello import Direction
 from tests.instance.conftest import rows
+from tests.instance.lying import tell
 
 WEAK = icm.Policy(name="visits", min_rows=3, operations=OPERATIONS)
 
@@ -40,14 +41,6 @@ def visits(alice):
 @pytest.fixture
 def engine(visits):
     return visits.meant.dataset.engine
-
-
-def tell(engine, name, order):
-    """One order to a member, whatever the engine would have sent."""
-    lane = engine._lanes[0]
-    with lane.using():
-        call = lane.next_call()
-        return lane.ask({name: order(call)}, call, "a lie")
 
 
 @pytest.mark.parametrize(
@@ -145,13 +138,13 @@ def started(alice, organisations):
                 instance.halves.end(asker, session, lane)
 
 
-def joined(session, vouchers, changed=None):
+def joined(session, vouchers, changed=None, parties=("alice", "bob")):
     members = {name: voucher.member for name, voucher in vouchers.items()} | (changed or {})
     plan = LanePlan(
         "0123456789abcdef",
         7,
-        ("alice", "bob"),
-        (),
+        parties,
+        tuple({"alice", "bob"} - set(parties)),
         tuple(members[name] for name in ("alice", "bob", "dealer")),
         members[DRIVER],
     )
@@ -182,6 +175,12 @@ def test_a_voucher_is_signed_by_its_organisation(alice, started):
         joined(alice, dealt)
     with pytest.raises(icm.InstanceError, match="nobody vouches"):
         joined(alice, {**started, "alice": started["bob"]}, {"alice": started["alice"].member})
+
+
+def test_nobody_brings_rows_to_parties_without_being_one(alice, started):
+    """... who could put its shares together: they may be each other's friends."""
+    with pytest.raises(icm.InstanceError, match="all compute: bob is no party of it"):
+        joined(alice, started, parties=("alice",))
 
 
 def test_nobody_ends_or_joins_what_another_asker_started(organisations, started):

@@ -21,7 +21,7 @@ from icm_ray.errors import FaultError
 from icm_ray.instance.halves import Half, Halves
 from icm_ray.instance.offer import offer
 from icm_ray.instance.settings import Limits, Settings, read_settings, write_settings
-from icm_ray.instance.usage import QuestionRate, WorkerHours
+from icm_ray.instance.usage import QuestionRate, Refusals, WorkerHours
 from icm_ray.runtime.orders.house import HouseFacts
 from icm_ray.runtime.worker.house import House
 from icm_ray.runtime.worker.memory_limit import outgrown
@@ -77,6 +77,17 @@ def test_hours_are_those_of_the_day_that_is():
     assert hours.of("dave", ()) == 0
     now[0] = 11 * DAY + HOUR
     assert hours.of("alice", ()) == 0
+
+
+def test_rows_refuse_so_often_a_day():
+    now = [10 * DAY + 5 * HOUR]
+    refusals = Refusals(2, lambda: now[0])
+    for spent in (False, False, True):
+        assert refusals.spent("alice") is spent
+        refusals.add("alice")
+    assert not refusals.spent("dave"), "each peer has its own"
+    now[0] = 11 * DAY
+    assert not refusals.spent("alice")
 
 
 class Running:

@@ -73,3 +73,12 @@ def test_no_dataset_takes_the_name_of_another(guard):
         with pytest.raises(icm.PolicyError, match="one name stands for two"):
             checked(guard, SHARING, shared, purpose)
     assert guard._house.said is None
+
+
+def test_rows_that_this_worker_has_not_opened_are_guarded_by_nothing(guard):
+    """In another lane it has, and shares of them may come from there."""
+    guard._held, guard._sources = {}, {}
+    for what in (QUESTION, SHARING):
+        with pytest.raises(icm.PolicyError, match="guarded by a policy, which the asker has not stated"):
+            checked(guard, what)
+    assert guard._house.said is None

@@ -23,6 +23,7 @@ from icm_ray.query.secret_rows import SecretPartition, SecretRows
 from icm_ray.query.tasks import ColumnInfo, PushedSource
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.driver.engine import LaneJob
+from icm_ray.runtime.driver.gather import compare_ledgers
 from icm_ray.runtime.orders import messages as say
 from icm_ray.runtime.orders.jobs import Gather, Job, Open
 from icm_ray.runtime.orders.value_frames import TABLE
@@ -281,6 +282,18 @@ def test_a_share_is_not_moved_to_another_name(taken):
         }
         with pytest.raises(Desynchronised, match=r"(alice|bob) (was sent something else|keeps something under)"):
             gathered(engine, 1, ((names[1], (rows[1],)),), other[taken])
+
+
+def test_a_share_is_not_moved_to_a_lane_where_its_rows_are_guarded_otherwise():
+    with ThreadEngine(PARTIES, lanes=2, config=EngineConfig(partition_bytes=200)) as engine:
+        shares = an.from_pandas(engine, {"alice": MANY}).share()
+        facts = shares._dataset.facts
+        part = next(part for part in facts.partitions if part.lane == 1)
+        moved = ((facts.key(part, "x"), (part.rows,)),)
+        compare_ledgers(engine._lanes[1], engine._lanes[0], PARTIES)
+        tell(engine, 1, PARTIES, lambda call: say.SetPolicy(call, facts.source, STRICT))
+        with pytest.raises(PolicyError, match=r"(alice|bob) refuses: what guards the rows .* is another in lane 1"):
+            gathered(engine, 1, moved, moved)
 
 
 @pytest.mark.parametrize("partitions", [-1, 1 << 24, 1 << 62])

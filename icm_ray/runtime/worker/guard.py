@@ -13,7 +13,7 @@ from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.query.held import HeldImageSource
 from icm_ray.query.owner_rows import OwnerRows
-from icm_ray.query.question import Asked, Question, Sharing, decode_asked
+from icm_ray.query.question import Asked, DatasetFacts, Question, Sharing, decode_asked
 from icm_ray.query.tasks import Given, HeldSource, InputTask, PushedSource, Source, TableInfo
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.lane_plan import Member
@@ -84,6 +84,10 @@ class Guard:
                 raise self._refusal("the policy that is stated is another than the one that guards its rows")
             self._sources[dataset] = name
 
+    def catalogued(self, dataset: str) -> str:
+        """The dataset of the catalogue that one of the session is; "": none."""
+        return self._sources.get(dataset, "")
+
     def forget(self, keys: Iterable[str]) -> None:
         """Tables that are dropped."""
         for key in keys:
@@ -129,18 +133,33 @@ class Guard:
 
     def _datasets(self, asked: Asked, policies: Mapping[str, Policy]) -> dict[str, str]:
         """By the name of a dataset in the question, that of the catalogue whose rows it would have from this member.
-        Errors: `PolicyError` for rows of which the driver has stated no policy.
+        Errors: `PolicyError` for rows of which the driver has stated no policy, or among which there are others': those
+        would count beside this member's, and whoever asks can take them away again.
         """
         found: dict[str, str] = {}
         for facts in asked.facts:
-            mine = isinstance(facts, OwnerRows) and [table for table in facts.tables if table.owner == self._name]
-            held = {self._held[table.name][0] for table in mine or () if table.name in self._held}
             source = self._sources.get(facts.source)
-            if held and (facts.source not in policies or held != {source}):
+            held = self._catalogue_of(facts)
+            if held and len(facts.owners) > 1:
+                raise self._refusal("its rows and others' are two datasets: concat joins them")
+            if held and (source is None or facts.source not in policies or held != {source}):
                 raise self._refusal("its rows are guarded by a policy, which the asker has not stated")
             if source is not None:
                 found[facts.name] = source
         return found
+
+    def _catalogue_of(self, facts: DatasetFacts) -> set[str | None]:
+        """The datasets of the catalogue that rows of this member's are of; None for what this worker has not opened: in
+        another lane it may have. Nothing where its own driver brought them.
+        """
+        if self._name not in facts.owners:
+            return set()
+        if isinstance(facts, OwnerRows):
+            own = [table.name for table in facts.tables if table.owner == self._name]
+            opened = {self._held[name][0] if name in self._held else None for name in own}
+        else:
+            opened = {self._sources.get(facts.source)}
+        return opened - {None} if self._house.mine else opened
 
     def _meant(
         self, origin: FromQuestion, asked: Asked, policies: Mapping[str, Policy]

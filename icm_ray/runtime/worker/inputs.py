@@ -59,6 +59,10 @@ class OwnRows:
             self._guard.check_policy(dataset, policy, tables)
         self._check.belong(tables, dataset)
 
+    def catalogued(self, dataset: str) -> str:
+        """The dataset of an instance's catalogue that one of the session is; "": none."""
+        return "" if self._guard is None else self._guard.catalogued(dataset)
+
     @property
     def datasets(self) -> frozenset[str]:
         """Those of which a table or shares are known to be there."""

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import Desynchronised, SessionError
+from icm_ray.errors import Desynchronised, PolicyError, SessionError
 from icm_ray.names import DEALER
 from icm_ray.ops.labels import Labels
 from icm_ray.ops.seams import NO_PROGRAM, Address, Frame, Link
@@ -33,7 +33,9 @@ from icm_ray.runtime.worker.role import Role
 
 __all__ = ["PartyRole"]
 
-_FACTS: msgspec.msgpack.Decoder[tuple[str, Kept, Labels]] = msgspec.msgpack.Decoder(tuple[str, Kept, Labels])
+_Guarding = tuple[str, Policy | None, str]  # a dataset, its policy, and what an instance's catalogue calls it
+_Moved = tuple[str, Kept, Labels, tuple[_Guarding, ...]]
+_FACTS: msgspec.msgpack.Decoder[_Moved] = msgspec.msgpack.Decoder(_Moved)
 
 
 class PartyRole(Role):
@@ -107,16 +109,25 @@ class PartyRole(Role):
         taken: dict[str, tuple[RingArray, Kept, Labels]] = {}
         for step, (key, shape) in enumerate(order.keys):
             if not home:
-                link.send_message(msgspec.msgpack.encode((key, party.kept[key], party.labels.get(key, ()))))
+                labels = party.labels.get(key, ())
+                link.send_message(msgspec.msgpack.encode((key, party.kept[key], labels, self._guarding(labels))))
                 link.send(Frame(address, step), (np.ascontiguousarray(party.store[key]),))
             else:
-                name, kept, labels = decode(link.receive_message(), _FACTS, "what a share is of", self.name)
+                name, kept, labels, guarding = decode(link.receive_message(), _FACTS, "what a share is of", self.name)
                 if name != key or array_shape(kept.type) != shape:
                     raise self._ungathered(f"was sent something else than {key}")
+                if guarding != self._guarding(labels):  # the driver may have told each lane something else
+                    reason = f"what guards the rows of {key} is another in lane {order.lane} than in lane {order.home}"
+                    raise PolicyError(f"{self.name} refuses: {reason}", party=self.name)
                 words = np.empty(shape, np.uint64)
                 link.receive(Frame(address, step), (words,))
                 taken[key] = words, kept, labels
         party.keep(taken)
+
+    def _guarding(self, labels: Labels) -> tuple[_Guarding, ...]:
+        """What this worker holds the datasets to that a share is made of."""
+        names = sorted({label.dataset for label in labels})
+        return tuple((name, self._linked.policies.get(name), self._rows.catalogued(name)) for name in names)
 
     def _ungathered(self, reason: str) -> Desynchronised:
         return Desynchronised(f"{self.name} {reason}", party=self.name, step="gather")

@@ -102,7 +102,9 @@ class Prediction(StaysHere):
         return self._request.shaped(rows)
 
     def iter_batches(self, to: str | None = None) -> Iterator[dict[str, NDArray[Any]]]:
-        """Predict, and hand over each batch as it is there, in order; what was handed over is not lost by a failure.
+        """Predict, and hand over each batch as it is there, in order.
+
+        Where one fails for its images, their source or a quota, those before it are handed over before that is raised.
 
         Args:
             to: The party or owner who receives the results; None: this process.

@@ -23,7 +23,7 @@ from analytics.nn.bringing import Bringing
 from analytics.nn.loaded import LoadedVersion, LoadedWeights
 from analytics.nn.spent import Tally
 from analytics.nn.wanted import Wanted
-from icm_ray.errors import BoundExceeded, InputError
+from icm_ray.errors import BoundExceeded, InputError, PolicyError
 from icm_ray.ring.array import RingArray
 from icm_ray.runtime.driver.engine import LaneJob, Streamed
 
@@ -91,19 +91,20 @@ class PredictionRun:
     _again: deque[_Piece] = field(default_factory=deque)
     _under_way: dict[int, tuple[_Piece, LoadedVersion]] = field(default_factory=dict)  # by the identity of its job
     _due: int = 0  # the batch that is handed over next
+    _failed: tuple[int, Exception] | None = None  # the first batch that has no answer, and why
     _read: bool = False  # whether the source has no more
     _name: object = field(default_factory=object)  # who loads weights
     _called: str = field(default_factory=partial(token_hex, 8))  # by whom the results are for, where that is another
 
     def answers(self) -> Iterator[Answered]:
-        """Of every batch, in order. What others predict meanwhile goes on, however this ends."""
+        """Of every batch, in order; where one fails, of those before it. What others predict meanwhile goes on."""
         try:
             while not self._read:  # a stream ends early where many batches in a row have nothing that can be shared
                 with closing(self.loaded.session.stream(self._more)) as stream:
                     for item in stream:
                         self._take(item)
                         yield from self._answered()
-                yield from self._answered()
+                yield from self._answered()  # of a last batch, or one that failed, with nothing under way
         except BaseException:
             self._under_way.clear()
             self.loaded.give_up(self._name)
@@ -114,10 +115,14 @@ class PredictionRun:
             del self._pending[self._due]
             self._due += 1
             yield Answered(first.batch, first.words, first.failed, first.delivered)
+        if self._failed is not None and self._failed[0] == self._due:
+            raise self._failed[1]
 
     # --- what is to be computed -----------------------------------------------------------------------------------
 
     def _more(self, lane: int) -> Sequence[LaneJob] | None:
+        if self._failed is not None and not self._again:
+            return None
         size = self._room(lane)
         if size == 0:
             return ()
@@ -168,11 +173,15 @@ class PredictionRun:
     def _next(self, size: int) -> _Piece | None:
         """The next batch of which something can be shared; none while too many wait for one before them."""
         while len(self._pending) < _WINDOW * len(self.loaded.session.usable_lanes):
-            batch = self.batches.take(size)
-            if batch is None:
-                self._read = True
+            try:
+                batch = self.batches.take(size)
+                if batch is None:
+                    self._read = True
+                    break
+                images, failed = self.bringing.taken(batch, self.masked)
+            except Exception as error:  # noqa: BLE001 - whatever a source raises, it is raised where the batch is due
+                self._fails(self._due + len(self._pending), error)
                 break
-            images, failed = self.bringing.taken(batch, self.masked)
             count = len(images)
             words = np.zeros((count, *self.wanted.words_shape), np.uint64)
             self._pending[batch.number] = _Pending(batch, words, failed, 0 if failed.all() else count)
@@ -190,11 +199,14 @@ class PredictionRun:
                 self.loaded.quota.use(item.jobs[-1].lane, self.owner, -len(piece.places))  # nothing was shared
                 self._leave_out(piece, pending, item.error)
                 return
-            if not isinstance(item.error, BoundExceeded):
+            if isinstance(item.error, BoundExceeded) and self.masked:
+                self._split(piece, pending)
+            elif isinstance(item.error, BoundExceeded):
+                self._fails(piece.number, self._located(item.error, pending.batch))
+            elif isinstance(item.error, InputError | PolicyError):  # of this batch: its lane goes on
+                self._fails(piece.number, item.error)
+            else:
                 raise item.error
-            if not self.masked:
-                raise self._located(item.error, pending.batch)
-            self._split(piece, pending)
             return
         self.tally.add(item)
         self.loaded.pace.note(item.done[-1])
@@ -204,6 +216,12 @@ class PredictionRun:
             words = item.done[-1].results[self.wanted.output]
             pending.words[piece.places] = words.reshape(len(piece.places), *self.wanted.words_shape)
         pending.left -= len(piece.places)
+
+    def _fails(self, number: int, error: Exception) -> None:
+        """A batch has no answer: no more are read, and those before it are waited for."""
+        if self._failed is None or number < self._failed[0]:
+            self._failed = number, error
+            self._again = deque(piece for piece in self._again if piece.number < number)
 
     def _leave_out(self, piece: _Piece, pending: _Pending, error: InputError) -> None:
         """Images that their owner's worker cannot share, as it says: the others are tried without them."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
-from icm_ray.errors import BoundError, BoundExceeded, NullError
+from icm_ray.errors import BoundError, BoundExceeded, NullError, ShapeError
 
 GOOD = np.array([[0.5, 1.0], [2.0, 3.5], [1.0, 0.0], [3.0, 3.0], [0.25, 1.5], [1.0, 1.0]])
 
@@ -44,8 +46,31 @@ def test_the_batch_is_named_and_those_before_it_are_handed_over(checked):
         handed.extend(prediction.iter_batches())
     with pytest.raises(BoundExceeded, match="withheld"):
         prediction.reveal()
-    assert [batch["row"].tolist() for batch in handed] in ([[0, 1, 2, 3]], [])  # the second may fail first
+    assert [batch["row"].tolist() for batch in handed] == [[0, 1, 2, 3]]  # though the second may fail first
     np.testing.assert_allclose(checked.predict(GOOD, owner="bob").reveal(), GOOD, atol=checked.error)
+
+
+def unreadable():
+    yield from np.tile(GOOD, (3, 1))
+    raise OSError("a user's own disk")
+
+
+LATE = {
+    "an image beyond the bound": (lambda: iter([*np.tile(GOOD, (3, 1)), [2000.0, 1.0]]), BoundError),
+    "another shape": (lambda: iter([*np.tile(GOOD, (3, 1)), np.ones(3)]), ShapeError),
+    "a source that fails": (unreadable, OSError),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+@pytest.mark.parametrize("errors", ["raise", "mask"])
+def test_what_was_read_before_it_is_handed_over(checked, name, errors):
+    source, error = LATE[name]
+    batches, handed = checked.predict(source(), owner="bob", errors=errors).iter_batches(), []
+    masked = errors == "mask" and error is BoundError
+    with nullcontext() if masked else pytest.raises(error):
+        handed.extend(batches)
+    assert [len(batch["row"]) for batch in handed] == ([4] * 4 + [3] if masked else [4] * 4)
 
 
 UNFIT = {

@@ -46,10 +46,14 @@ def requests(home: Home = HOME, json: Json = False) -> None:
 
 
 def show(number: Number, home: Home = HOME, json: Json = False) -> None:
-    """Say what a request would open, to whom, and under which rules: derived from the question, and not from words.
+    """Say what a request would open, to whom, and under which rules: derived from the question, and not from words;
+    and what was asked of the same data before, by whom, and what is left of limits.
 
     Example: icm show 3
     """
+    import msgspec
+
+    from icm_ray.instance.asked_before import asked_before
     from icm_ray.instance.canonical import in_words
     from icm_ray.instance.moments import in_utc
     from icm_ray.instance.parameters import parameters
@@ -57,8 +61,9 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
     from icm_ray.instance.settings import read_settings
 
     folder = home.expanduser()
-    read_settings(folder)  # raises where there is no instance
-    one = Requests(folder).of(number)
+    settings, kept = read_settings(folder), Requests(folder)
+    one = kept.of(number)
+    before = asked_before(folder, settings.name, one, kept.all)
     question = one.canonical
     opens, asked = in_words(question), parameters(question)
     state = one.condition(time())
@@ -66,12 +71,14 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
         found = {"number": one.number, "asker": one.asker, "datasets": list(one.datasets), "state": state}
         uses = {"times": one.times, "used": one.used, "until": one.until, "reason": one.reason, "said": one.said}
         left = {"parameters": {item.name: item.literal.value for item in asked}, "left_open": one.left_open}
-        left |= {"rule": one.rule, "parties": list(question.parties)}
+        left |= {"rule": one.rule, "parties": list(question.parties), "before": msgspec.to_builtins(before)}
         typer.echo(dumps({**found, **uses, **left, "opens": opens.splitlines(), "digest": one.digest}))
         return
     say(f"request {one.number} of {one.asker}, {in_utc(one.since)}: {state}, of {', '.join(one.datasets)}")
     say(f"computed by: {', '.join(question.parties)}, and a dealer")
     for line in opens.splitlines():
+        say(line)
+    for line in before.lines:
         say(line)
     if asked:
         say(f"parameters: {', '.join(f'{item.name} = {item.literal.value!r}' for item in asked)}; icm approve --params")

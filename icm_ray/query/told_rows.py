@@ -26,7 +26,7 @@ from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.shape import Shape
 from icm_ray.query.statistics.variance import Variance
 
-__all__ = ["asked_of", "asked_of_facts", "check_overlap", "earlier", "row_sets"]
+__all__ = ["asked_of", "asked_of_facts", "check_overlap", "earlier", "limited_sets", "row_sets"]
 
 
 def row_sets(statistic: Statistic, rows: Rows) -> tuple[RowSet, ...]:
@@ -99,15 +99,15 @@ def check_overlap(asked: Asked) -> None:
     named = {
         (facts.policy.name, facts.source)
         for facts in asked.facts
-        if facts.policy and _bounded(facts.policy, asked_of(asked, facts.source))
+        if facts.policy and limited_sets(facts.policy, asked_of(asked, facts.source))
     }
     names = [name for name, _ in sorted(named) if name]
     if len(set(names)) < len(names):
         raise PolicyError(f"two datasets of one name ({names[0]}) are asked for their rows one after the other")
     for facts in asked.facts:
-        if facts.policy is None or not (own := _bounded(facts.policy, asked_of(asked, facts.source))):
+        if facts.policy is None or not (own := limited_sets(facts.policy, asked_of(asked, facts.source))):
             continue
-        together = len(dict.fromkeys((*_bounded(facts.policy, earlier(asked, facts.source)), *own)))
+        together = len(dict.fromkeys((*limited_sets(facts.policy, earlier(asked, facts.source)), *own)))
         if together > facts.policy.row_sets:
             reason = (
                 f"{together} different filters, groupings and histograms of {facts.source}, the policy allows "
@@ -116,6 +116,6 @@ def check_overlap(asked: Asked) -> None:
             raise PolicyError(reason, dataset=facts.source)
 
 
-def _bounded(policy: Policy, sets: tuple[RowSet, ...]) -> tuple[RowSet, ...]:
+def limited_sets(policy: Policy, sets: tuple[RowSet, ...]) -> tuple[RowSet, ...]:
     """Those of which a policy allows so many: of columns there are so many as there are, but for their noise."""
     return sets if draws_of_counts(policy) else tuple(told for told in sets if not told.of_values)

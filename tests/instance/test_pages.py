@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 import icm_ray as icm
+from icm_ray.instance.asked_before import asked_before
 from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.canonical import in_words
 from icm_ray.instance.catalogue import HeldDataset, PublicDataset
@@ -220,6 +221,9 @@ def test_an_officer_decides_about_requests(served, officer):
     assert "0 of 3, until 2090-01-01 00:00:00 UTC" in officer.page
     assert found.left_open in unescape(officer.page)
     assert in_words(found.canonical) in unescape(officer.page), "as icm show says it"
+    before = asked_before(folder, "alice", found, instance.requests.all)
+    assert "\n".join(before.lines) in unescape(officer.page)
+    assert before.lines[0] == "visits: no questions before"
     assert posted(officer, "/requests/deny", number=str(number), reason=f"no {MARKUP}").status == 303
     assert instance.requests.of(number).said == f"no {MARKUP}"
     officer.ask(page)

@@ -8,6 +8,7 @@ from time import time
 from typing import Any, Final
 
 from icm_ray.errors import IcmError, InputError
+from icm_ray.instance.asked_before import asked_before
 from icm_ray.instance.canonical import in_words
 from icm_ray.instance.decisions import Decisions
 from icm_ray.instance.jobs import Jobs
@@ -32,7 +33,7 @@ class Decided:
     """Of the organisation `name`, whose instance's folder this is: the facts of pages, and what forms do."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self._folder = folder
+        self._name, self._folder = name, folder
         self._requests, self._jobs = Requests(folder), Jobs(folder)
         self._results = Results(folder)
         self._models, self._pictures = ModelShelf(folder), PictureShelf(folder)
@@ -58,6 +59,7 @@ class Decided:
         except IcmError as error:
             opens, fault, asked, parties = "", f"{error.message} [{error.code}]", [], ()
         facts = {"opens": opens, "fault": fault, "parties": parties, "condition": one.condition(time())}
+        facts["before"] = asked_before(self._folder, self._name, one, self._requests.all).lines
         return {"one": one, **facts, "parameters": asked if len(asked) <= _MOST_OPEN else []}
 
     def rules(self) -> dict[str, Any]:

@@ -74,6 +74,9 @@ _PAGES: Final = {
 <section><h2>What would be opened</h2>
 <p class="faint">Derived here from the question itself: whatever {{ one.asker }} says of it has no part in this.</p>
 {% if fault %}<p class="note">{{ fault }}</p>{% else %}<pre>{{ opens }}</pre>{% endif %}</section>
+<section><h2>What was asked before</h2>
+<p class="faint">As the ledgers and the log of {{ name }} have it.</p>
+<pre>{{ before | join("\n") }}</pre></section>
 <section><h2>{{ one.asker }}'s reason, in its own words</h2>
 {% if one.reason %}<blockquote>{{ one.reason }}</blockquote>{% else %}<p class="faint">None.</p>{% endif %}</section>
 <div class="two">

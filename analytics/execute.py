@@ -94,6 +94,16 @@ def heard_by(parts: Sequence[Part], to: str | None) -> Sequence[Part]:
     return [part.of({dataset.facts.name: in_lanes(dataset, wide) for dataset in part.datasets}) for part in parts]
 
 
+def _there(parts: Sequence[Part]) -> Sequence[Part]:
+    """The same, in lanes with whoever was away when they were stated. Errors: those of assembling lanes, and of opening
+    rows in them.
+    """
+    engine = parts[0].dataset.engine if parts else None
+    if engine is None or (there := engine.there()) is engine:
+        return parts
+    return [part.of({dataset.facts.name: in_lanes(dataset, there) for dataset in part.datasets}) for part in parts]
+
+
 def check(parts: Sequence[Part], to: str | None) -> tuple[Engine, Asked]:
     """What is asked, and of which engine; refuses what need not reach a worker to be refused.
 
@@ -142,7 +152,7 @@ def run(parts: Sequence[Part], to: str | None) -> list[Any]:
     Errors: those of `check` and of lowering before anything is shared; those of owners' workers; `FaultError` in the
     middle.
     """
-    parts = heard_by(parts, to)
+    parts = heard_by(_there(parts), to)
     waiting = [base for base in _bases(parts).values() if base.waits_for is not None]
     if not waiting:
         return _found(parts, to, {})

@@ -15,6 +15,7 @@ from analytics.meant import Meant
 from analytics.offered import OfferedMeant, OfferedShares
 from analytics.source_checks import frame_of
 from icm_ray.errors import InputError, OwnerError
+from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.mock_engine import MockEngine
@@ -43,7 +44,7 @@ def mocked(meant: Meant) -> Meant:
     engine = dataset.engine
     if engine.mock:
         return meant
-    if not isinstance(engine, OrganisationEngine):
+    if not isinstance(engine, OrganisationEngine | AwayEngine):
         raise InputError("mock rows are in the place of other organisations': icm.connect(); here are real ones")
     stated = [_stated(engine, base) for base in dataset.bases]
     local = engine.mocks.of(engine.parties)
@@ -54,7 +55,7 @@ def _all_of(drawn: Sequence[Dataset], where: Of | None) -> Meant:
     return Meant(pool_of(drawn) if len(drawn) > 1 else drawn[0], where)
 
 
-def _stated(engine: OrganisationEngine, base: Dataset) -> tuple[str, PublicDataset, MockRows]:
+def _stated(engine: OrganisationEngine | AwayEngine, base: Dataset) -> tuple[str, PublicDataset, MockRows]:
     facts = base.facts
     if not isinstance(facts, OwnerRows):
         raise InputError(_SHARES)

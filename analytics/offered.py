@@ -17,6 +17,7 @@ from analytics.sharing import share, sharings_of
 from analytics.source_checks import check_columns, frame_of
 from icm_ray.config import EngineConfig
 from icm_ray.errors import IcmError, InputError
+from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.mock_engine import MockEngine
@@ -27,22 +28,25 @@ from icm_ray.query.question import SharedColumn
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import SelectedRows, Selection
 from icm_ray.query.sharing import secret_rows
-from icm_ray.query.tasks import HeldSource
 
-__all__ = ["Lanes", "OfferedMeant", "OfferedRows", "OfferedShares", "offered_frame", "opened_in"]
+__all__ = ["Lanes", "OfferedMeant", "OfferedRows", "OfferedShares", "Opens", "offered_frame", "opened_in"]
+
+
+Opens = Callable[[OrganisationEngine | AwayEngine], list[Dataset]]
 
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
     """Of a connection, which is `home`: the lanes with other organisations, and those in this process with the same
     parties, for mock rows, for which nobody is asked. me: the own organisation. config: of these lanes. open: what is
-    opened in lanes with others, which are assembled anew where they turn out to be lost.
+    opened in lanes with others, which are assembled anew where they turn out to be lost; where some are away it is
+    stated as catalogues have it, for requests.
     """
 
     home: object
     me: str
     config: EngineConfig
-    open: Callable[[tuple[str, ...], Callable[[OrganisationEngine], list[Dataset]]], list[Dataset]]
+    open: Callable[[tuple[str, ...], Opens], list[Dataset]]
     mocks: Callable[[tuple[str, ...]], MockEngine]
 
 
@@ -119,7 +123,7 @@ class OfferedRows(_Offered):
         self.facts = _stated(self.held)
 
     def _open(self) -> Dataset:
-        def opens(engine: OrganisationEngine) -> list[Dataset]:
+        def opens(engine: OrganisationEngine | AwayEngine) -> list[Dataset]:
             return [opened_in(engine, owner, public) for owner, public in self.held]
 
         found = self.lanes.open(self._others, opens)
@@ -234,10 +238,11 @@ def offered_frame(owner: str, public: PublicDataset, lanes: Lanes) -> SecureFram
     return SecureFrame(OfferedMeant(rows), {info.name: info.name for info in rows.facts.columns if info.kind})
 
 
-def opened_in(engine: OrganisationEngine, owner: str, public: PublicDataset) -> Dataset:
-    """A dataset of a catalogue, as its owner's workers in these lanes have opened it. Errors: what they raise."""
-    table = engine.open_table(owner, HeldSource(public.name))
-    engine.held[table.name] = owner, public
+def opened_in(engine: OrganisationEngine | AwayEngine, owner: str, public: PublicDataset) -> Dataset:
+    """A dataset of a catalogue, as its owner's workers in these lanes have opened it; where somebody is away, as the
+    catalogue says. Errors: what they raise.
+    """
+    table = engine.open_held(owner, public)
     again = partial(opened_in, owner=owner, public=public)
     try:
         return frame_of(engine, {owner: table}, None, public.policy, again).meant.dataset

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakMethod
 
 from analytics.arrived import Arrived, arrived
 from analytics.dataset import Dataset
 from analytics.frame import SecureFrame
-from analytics.offered import Lanes, offered_frame, opened_in
+from analytics.offered import Lanes, Opens, offered_frame, opened_in
 from analytics.pictures import Pictures
 from analytics.pooling import concat
 from analytics.requests import Requested, again
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import FaultError, IcmError, InputError, InstanceError, OwnerError, SessionClosed, SessionError
+from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
 from icm_ray.instance.jobs import Job
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Peer", "connect"]
 
 _HOME: Final = "~/.icm"
+_AWAY: Final = 5.0
+"""Seconds in which who is away is not tried again, but by who reveals something."""
 
 
 class Connection:
@@ -49,10 +53,10 @@ class Connection:
         self._own, self._folder = Organisation(folder), folder
         self._lanes, self._settings = lanes, config or from_environment()
         self._mocks = MockEngines(self._own.name, self._own.peers, self._settings)
-        self._seen: dict[str, Datasets] = {}
         self._engines: dict[tuple[str, ...], OrganisationEngine] = {}
         self._lock = threading.Lock()
-        self._closed, self._wider = False, WeakMethod(self._engine)
+        self._away: dict[tuple[str, ...], tuple[float, AwayEngine]] = {}
+        self._closed, self._assemble, self._wider = False, WeakMethod(self._assembled), WeakMethod(self._found)
 
     @property
     def name(self) -> str:
@@ -108,7 +112,7 @@ class Connection:
         return concat([self._frame(owner, self._public(owner, name)) for owner, name in datasets.items()])
 
     def _frame(self, owner: str, public: PublicDataset) -> SecureFrame:
-        def lanes(others: tuple[str, ...], opens: Callable[[OrganisationEngine], list[Dataset]]) -> list[Dataset]:
+        def lanes(others: tuple[str, ...], opens: Opens) -> list[Dataset]:
             return self._opened(others, opens)
 
         def mocks(others: tuple[str, ...]) -> MockEngine:
@@ -117,16 +121,30 @@ class Connection:
         return offered_frame(owner, public, Lanes(self._own, self.name, self._settings, lanes, mocks))
 
     def _catalogue(self, owner: str) -> Datasets:
-        """What an organisation offers to this one; of one who is away what it did when it was last asked: mock rows are
-        drawn from that, and workers open nothing but what is offered now.
+        """What an organisation offers to this one; of one who is away what it did when it was last asked, by whatever
+        process: mock rows are drawn from that, and questions requested; workers open nothing but what is offered now.
         """
         try:
-            found = self._seen[owner] = self._own.catalogue(owner)
-        except FaultError:
-            if owner not in self._seen:
-                raise
-            found = self._seen[owner]
-        return found
+            return self._own.catalogue(owner)
+        except FaultError as error:
+            found = self._own.remembered(owner).datasets
+            if found is None:
+                raise self._unknown(owner, error) from None
+            return found
+
+    def _models(self, owner: str) -> tuple[OfferedModel, ...]:
+        """The same of models."""
+        try:
+            return self._own.models(owner)
+        except FaultError as error:
+            found = self._own.remembered(owner).models
+            if found is None:
+                raise self._unknown(owner, error) from None
+            return found.models
+
+    def _unknown(self, owner: str, error: FaultError) -> FaultError:
+        said = f"{error.message}; what {owner} offers was never heard here, so it cannot be requested before it is back"
+        return type(error)(said, **error.where)
 
     def job(self, name: str) -> Requested:
         """What was requested before, in whatever process of this organisation.
@@ -156,7 +174,7 @@ class Connection:
             return self._predict_again(job)
         offered = {name: (owner, self._public(owner, dataset)) for name, (owner, dataset) in job.datasets.items()}
 
-        def opened(engine: OrganisationEngine) -> list[Dataset]:
+        def opened(engine: OrganisationEngine | AwayEngine) -> list[Dataset]:
             return [opened_in(engine, owner, public) for owner, public in offered.values()]
 
         datasets = self._opened(tuple(party for party in job.parties if party != self.name), opened)
@@ -203,8 +221,8 @@ class Connection:
         lost: IcmError | None = None
         for owner in (self.name, *self.peers):
             try:
-                models = self._own.models(owner)
-            except FaultError as error:  # whoever is away has none today
+                models = self._models(owner)
+            except FaultError as error:  # whoever is away and was never asked has none today
                 lost = error
                 continue
             for offer in models:
@@ -216,7 +234,7 @@ class Connection:
     def _model(self, owner: str, offer: OfferedModel) -> PeerModel:
         from analytics.nn.peer_model import PeerModel  # torch, for those who have models alone
 
-        return PeerModel(owner, offer, self.name, self._engine, self._check)
+        return PeerModel(owner, offer, self.name, self._found, self._check)
 
     def _check(self, name: str) -> None:
         if name != self.name and name not in self.peers:
@@ -252,17 +270,36 @@ class Connection:
                 self._engines[wanted] = made
             return self._engines[wanted]
 
-    def _opened(self, others: tuple[str, ...], opens: Callable[[OrganisationEngine], list[Dataset]]) -> list[Dataset]:
+    def _opened(self, others: tuple[str, ...], opens: Opens) -> list[Dataset]:
         """What is opened in lanes with these organisations. Where they turn out to be lost, nothing was asked of rows
         yet: it is opened in others, once.
         """
-        engine = self._engine(others)
+        engine = self._found(others)
         try:
             return opens(engine)
         except (FaultError, SessionError):
-            if self._lives(engine):
+            if isinstance(engine, AwayEngine) or self._lives(engine):
                 raise
-        return opens(self._engine(others))
+        return opens(self._found(others))
+
+    def _assembled(self, others: tuple[str, ...]) -> OrganisationEngine:
+        """As `_engine` has them, for what holds no connection: all are there now."""
+        engine = self._engine(others)
+        self._away.pop(self._members(others), None)
+        return engine
+
+    def _found(self, others: tuple[str, ...]) -> OrganisationEngine | AwayEngine:
+        """Lanes with these organisations, or what stands for them where some are away; for a moment they are so."""
+        wanted = self._members(others)
+        since, away = self._away.get(wanted, (0.0, None))
+        if away is not None and monotonic() - since < _AWAY:
+            return away
+        try:
+            return self._engine(wanted)
+        except FaultError as error:
+            away = AwayEngine(self._own, wanted, self._settings, error, self._mocks, self._wider, self._assemble)
+            self._away[wanted] = monotonic(), away
+            return away
 
     @staticmethod
     def _lives(engine: OrganisationEngine) -> bool:
@@ -277,7 +314,7 @@ class Connection:
 
     def offered(self, owner: str) -> tuple[str, ...]:
         """The names of the datasets and pictures that an organisation offers to this one."""
-        return _names(self._own.catalogue(owner))
+        return _names(self._catalogue(owner))
 
     def item(self, owner: str, name: str) -> SecureFrame | Pictures:
         """The dataset, or the pictures, of a name that an organisation offers to this one."""
@@ -289,7 +326,7 @@ class Connection:
 
     def model_of(self, owner: str, name: str) -> PeerModel:
         """A model that an organisation offers to this one. Raises `OwnerError` where it offers none of that name."""
-        offered = {offer.name: offer for offer in self._own.models(owner)}
+        offered = {offer.name: offer for offer in self._models(owner)}
         if name not in offered:
             known = ", ".join(offered) or "none"
             raise OwnerError(f"{owner} offers no model {name!r} to {self.name}; it offers {known}")

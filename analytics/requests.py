@@ -14,6 +14,7 @@ from analytics.execute import Part, bare, check, heard_by, run
 from analytics.receipt import Receipt
 from analytics.sharing import lowered_of, sharings
 from icm_ray.errors import InputError, InstanceError, PolicyError, ProgramError
+from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.jobs import Job
 from icm_ray.instance.messages import AskJob, SubmitJob
@@ -141,8 +142,8 @@ def submitted(session: Engine, job: Job, ask: Callable[[], Any]) -> Requested:
     return Requested(link, found, ask)
 
 
-def _organisations(session: Engine, reason: str) -> OrganisationEngine:
-    if not isinstance(session, OrganisationEngine):
+def _organisations(session: Engine, reason: str) -> OrganisationEngine | AwayEngine:
+    if not isinstance(session, OrganisationEngine | AwayEngine):
         raise InputError("only other organisations are requested: icm.connect(); reveal() asks at once")
     if len(reason) > MOST_LETTERS:
         raise InputError(f"a reason of {len(reason)} letters; {MOST_LETTERS} at most")

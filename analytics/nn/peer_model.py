@@ -16,11 +16,12 @@ from analytics.nn.peer_prediction import PeerPrediction
 from analytics.nn.quota import Quota
 from analytics.nn.request import PredictionRequest, Progress
 from analytics.nn.sources.find import is_ray_dataset, source_of
-from analytics.nn.sources.held import HeldImages, are_paths
+from analytics.nn.sources.held import HeldImages, StatedImages, are_paths
 from analytics.nn.wanted import Wanted
 from analytics.pictures import MockPictures, Pictures
 from icm_ray.config import from_environment
 from icm_ray.errors import InputError, UnsupportedError
+from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.mock_engine import MockEngine
 from icm_ray.instance.models import OfferedModel
 from icm_ray.network.model import PublicModel
@@ -180,7 +181,9 @@ class PeerModel(StaysHere):
         loaded, source = weights(owner, beside), given
         kind: Callable[..., PredictionRequest] = PredictionRequest
         if isinstance(images, Pictures):
-            source = HeldImages(loaded.session, owner, HeldImageSource(images.name, self.input_shape))
+            session, there = loaded.session, HeldImageSource(images.name, self.input_shape)
+            away = isinstance(session, AwayEngine)
+            source = StatedImages(images.count) if away else HeldImages(session, owner, there)
         elif isinstance(images, MockPictures):
             source, names = MockImages(images.count), (self.owner, self.name, images.owner, images.name)
             kind = partial(MockRequest, offer=None if self.owner == self._own else self._offer, names=names)

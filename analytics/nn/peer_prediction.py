@@ -45,7 +45,7 @@ class PeerPrediction(Prediction):
         graph: str,
         model: str,
         pictures: str | None,
-        beside: Callable[[str], PredictionRequest],
+        beside: Callable[..., PredictionRequest],
     ) -> None:
         super().__init__(request)
         self._graph, self._model, self._pictures, self._beside = graph, model, pictures, beside
@@ -56,6 +56,13 @@ class PeerPrediction(Prediction):
         if to is None or to in asked.loaded.session.parties or asked.loaded.session.hears(to):
             return asked
         return replace(self._beside(to), shown=asked.shown)
+
+    def _there(self) -> None:
+        """Go on in lanes with whoever was away when it was stated. Errors: those of assembling them."""
+        session = self._request.loaded.session
+        if session.there() is not session:
+            self._request = replace(self._beside(), shown=self._request.shown)
+            _ = self._request.loaded.session.usable_lanes
 
     def _elsewhere(self, to: str | None) -> bool:
         return to is not None and not self._request.loaded.session.hears(to)
@@ -85,6 +92,7 @@ class PeerPrediction(Prediction):
             >>> session.model("skin").predict(lesions).reveal(to="bob")  # doctest: +SKIP
             <delivered to bob: result 3 there>
         """
+        self._there()
         if to is None or not self._elsewhere(to):
             return super().reveal(to)
         asked = self._for(to)
@@ -102,7 +110,12 @@ class PeerPrediction(Prediction):
     def iter_batches(self, to: str | None = None) -> Iterator[dict[str, NDArray[Any]]]:
         if self._elsewhere(to):
             raise InputError(f"batches that are {to}'s are not handed over here: reveal(to={to!r}) gives a receipt")
+        self._there()
         return super().iter_batches(to)
+
+    def preprocess(self, batches: int | None = None, to: str | None = None) -> None:
+        self._there()
+        super().preprocess(batches, to)
 
     def explain(self, to: str | None = None) -> str:
         return self._for(to).explain(to)

@@ -41,6 +41,7 @@ from icm_ray.instance.messages import (
     Peers,
     Ping,
     Pong,
+    Remember,
     Started,
     StartWorker,
     SubmitJob,
@@ -48,6 +49,7 @@ from icm_ray.instance.messages import (
 )
 from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.proving import DIGESTS, AskLog, LogPart
+from icm_ray.instance.remembered import Memory
 from icm_ray.instance.request import MOST_LETTERS, Request
 from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
@@ -57,6 +59,8 @@ from icm_ray.instance.usage import QuestionRate, Refusals
 from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.policy import Policy, is_ledger_name
+from icm_ray.query.owner_rows import OwnerRows
+from icm_ray.query.question import DatasetFacts
 from icm_ray.runtime.orders.house import (
     Allowed,
     ExpectResult,
@@ -105,6 +109,7 @@ class Answers:
         models: ModelAnswers,
         heads: Heads,
         results: Results,
+        memory: Memory,
     ) -> None:
         self._settings, self._key, self._roster, self._catalogue = settings, key, roster, catalogue
         self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
@@ -112,7 +117,7 @@ class Answers:
         self._granting, self._heads = Granting(settings.name, requests), heads
         self.rate, self.refusals = QuestionRate(settings.limits.questions), Refusals(settings.limits.refusals)
         self._proving = threading.Semaphore()
-        self._models, self._results, self.name = models, results, settings.name
+        self._models, self._results, self._memory, self.name = models, results, memory, settings.name
 
     # --- peers ----------------------------------------------------------------------------------------------------
 
@@ -199,8 +204,12 @@ class Answers:
         stated = question.facts_of(self.name)
         for name, one in held.items():
             facts, public = stated.get(name), self._public(one)
-            if facts is None or facts.policy != public.policy or facts.count != public.rows:
-                raise PolicyError(f"{self.name} refuses: {name!r} is described otherwise than it is", party=self.name)
+            if facts is None or not _as_it_is(facts, public):
+                raise PolicyError(
+                    f"{self.name} refuses: {name!r} is described otherwise than it is: what was heard of it before has "
+                    f"changed; take it from {self.name} again, and request that",
+                    party=self.name,
+                )
         return question
 
     def _log_part(self, asker: str, head: Head) -> LogPart:
@@ -276,8 +285,17 @@ class Answers:
             case AskJob(job):
                 return self._outbox.look(job)
             case Forward(peer, inner):
-                return self._common(self.name, inner) if peer == self.name else self._ask(peer, inner, _WORKING)
+                return self._common(self.name, inner) if peer == self.name else self._asked(peer, inner)
+            case Remember(peer):
+                return self._memory.of(self._roster.approved(peer))
         return self._common(self.name, call)
+
+    def _asked(self, name: str, call: Call) -> Answer:
+        """What a peer answers; what it offers is remembered."""
+        answer = self._ask(name, call, _WORKING)
+        if isinstance(answer, Datasets | Offers):
+            self._memory.keep(self._roster.approved(name), answer)
+        return answer
 
     # --- the own workers ------------------------------------------------------------------------------------------
 
@@ -366,6 +384,13 @@ def _stands(held: HeldDataset, asker: str, to: str, me: str) -> bool:
     owner, whom nobody has to let hear of its own rows.
     """
     return asker in held.standing and to in ("", asker, me, *held.standing)
+
+
+def _as_it_is(facts: DatasetFacts, public: PublicDataset) -> bool:
+    """Whether a question says of a dataset what the catalogue does."""
+    kinds = {info.name: info.kind for info in facts.columns} if isinstance(facts, OwnerRows) else None
+    there = {info.name: info.kind for info in public.columns}
+    return kinds in (None, there) and (facts.policy, facts.count) == (public.policy, public.rows)
 
 
 def _decided(found: Request) -> Decided:

@@ -5,18 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from icm_ray.config import EngineConfig, from_environment
 from icm_ray.errors import Desynchronised, InstanceError, SessionClosed
+from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.catalogue import PublicDataset
-from icm_ray.instance.messages import Datasets, Forward, ListDatasets, ListOffers, ListPeers, Offers, Peers
+from icm_ray.instance.messages import (
+    Datasets,
+    Forward,
+    ListDatasets,
+    ListOffers,
+    ListPeers,
+    Offers,
+    Peers,
+    Remember,
+    Remembered,
+)
 from icm_ray.instance.mock_engine import MockEngines
 from icm_ray.instance.models import OfferedModel
 from icm_ray.instance.peer_handle import PeerHandle
 from icm_ray.instance.user_link import UserLink
 from icm_ray.instance.vouchers import Voucher
 from icm_ray.names import DEALER, DRIVER
+from icm_ray.query.tasks import HeldSource
 from icm_ray.runtime.driver.checked_names import checked_names
+from icm_ray.runtime.driver.engine import Table
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from icm_ray.runtime.orders.lane_plan import Place
 from icm_ray.runtime.orders.limits import transport_config
@@ -40,6 +54,15 @@ class Organisation:
         found = self.link.call(Forward(owner, ListDatasets()))
         if not isinstance(found, Datasets):
             raise Desynchronised(f"{owner} sent something else than its datasets", party=owner)
+        return found
+
+    def remembered(self, owner: str) -> Remembered:
+        """What a peer offered to this organisation when it was last asked. Errors: those of asking the own instance."""
+        if owner == self.name:
+            return Remembered()
+        found = self.link.call(Remember(owner))
+        if not isinstance(found, Remembered):
+            raise Desynchronised("the own instance says something else than what it remembers")
         return found
 
     def models(self, owner: str) -> tuple[OfferedModel, ...]:
@@ -69,7 +92,7 @@ class OrganisationEngine(LaneEngine):
         lanes: int = 1,
         config: EngineConfig | None = None,
         mocks: MockEngines | None = None,
-        wider: Callable[[], Callable[[tuple[str, ...]], OrganisationEngine] | None] = lambda: None,
+        wider: Callable[[], Callable[[tuple[str, ...]], OrganisationEngine | AwayEngine] | None] = lambda: None,
     ) -> None:
         if not own.dealer:
             raise InstanceError(f"{own.name} knows no dealer: invite one (icm serve --dealer), and approve it")
@@ -132,14 +155,20 @@ class OrganisationEngine(LaneEngine):
         """The connection's organisation."""
         return self._own
 
-    def among(self, others: Iterable[str]) -> OrganisationEngine:
-        """The lanes of the same connection with these others. Errors: `SessionClosed` where nobody has that any more,
-        those of assembling them.
+    def among(self, others: Iterable[str]) -> Any:
+        """The lanes of the same connection with these others, an `AwayEngine` where some are away. Errors:
+        `SessionClosed` where nobody has that any more, those of assembling them.
         """
         wanted = tuple(sorted({*others} - {self._own.name}))
         if (open_lanes := self._wider()) is None:
             raise SessionClosed("the connection that this frame was taken from is gone: keep it as long as its frames")
         return open_lanes(wanted)
+
+    def open_held(self, owner: str, public: PublicDataset) -> Table:
+        """Open a dataset of a catalogue. Errors: those of `open_table`."""
+        table = self.open_table(owner, HeldSource(public.name))
+        self.held[table.name] = owner, public
+        return table
 
     def waits(self, table: str) -> bool:
         """As the owner's catalogue said when the table was opened."""

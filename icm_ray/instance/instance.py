@@ -31,6 +31,7 @@ from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain, StartWorker
 from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.one_user import OneUser
+from icm_ray.instance.remembered import Memory
 from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Peer, Roster
@@ -111,6 +112,7 @@ class Instance:
             ModelAnswers(settings.name, folder, self.audit, self.requests),
             Heads(folder),
             self.results,
+            Memory(folder),
         )
         self._conversations: dict[str, list[Conversation]] = {}
         self._rates: dict[str, CallRate] = {}  # by name, as long as this serves: a new link is no new allowance

@@ -38,6 +38,8 @@ __all__ = [
     "Peers",
     "Ping",
     "Pong",
+    "Remember",
+    "Remembered",
     "StartWorker",
     "Started",
     "SubmitJob",
@@ -126,6 +128,12 @@ class AskJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     id: Name
 
 
+class Remember(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """A user's: what a peer offered when it was last asked, for whoever finds it away."""
+
+    peer: Name
+
+
 PeerCall = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     Ping, ListDatasets, ListOffers, StartWorker, JoinLane, HasEnded, EndWorker, RequestApproval, AskRequest, AskLog
 ]
@@ -155,6 +163,7 @@ Call = Union[  # noqa: UP007 - msgspec takes the members from a typing.Union
     AskStatus,
     LookAgain,
     VouchForDriver,
+    Remember,
     Forward,
 ]
 
@@ -182,6 +191,13 @@ class Offers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     models: tuple[OfferedModel, ...]
 
 
+class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """What a peer said last; None where it never did."""
+
+    datasets: Datasets | None = None
+    models: Offers | None = None
+
+
 class Peers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """name: the own organisation. peers: approved organisations. dealer: the approved dealer; "": there is none."""
 
@@ -202,7 +218,9 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     said: str = ""
 
 
-Answer = Union[Pong, Datasets, Offers, Peers, Started, Status, Done, Decided, Job, LogPart, Failed]  # noqa: UP007
+Answer = Union[  # noqa: UP007
+    Pong, Datasets, Offers, Remembered, Peers, Started, Status, Done, Decided, Job, LogPart, Failed
+]
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):

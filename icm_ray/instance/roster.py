@@ -28,7 +28,8 @@ State = Literal["joined", "approved", "revoked"]
 
 class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """name: what both call it. certificate: DER, pinned. addresses: where its instance is reached, () where it dials
-    only. state: "joined" until somebody here has compared the words and approved it.
+    only. state: "joined" until somebody here has compared the words and approved it. first: the fingerprint that it
+    was met with, where it has rotated its key since.
     """
 
     name: Name
@@ -36,6 +37,12 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind = "organisation"
     addresses: tuple[Address, ...] = ()
     state: State = "joined"
+    first: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Of the one who was met: keys that its key has signed are its own, one who is met anew is another."""
+        return self.first or self.fingerprint
 
     @property
     def fingerprint(self) -> str:
@@ -119,7 +126,8 @@ class Roster:
                 wanted = proof_of(item.secret, fingerprint, peer.name, peer.certificate)
                 if item.guest == peer.name and now < item.expires and hmac.compare_digest(wanted, proof):
                     rest = tuple(one for one in body.invitations if one is not item)
-                    self._write(_Body((*self._others(body, peer.name), replace(peer, state="joined")), rest))
+                    joined = _met(body, replace(peer, state="joined"))
+                    self._write(_Body((*self._others(body, peer.name), joined), rest))
                     return
         raise InstanceError("no ticket that is still good lets this one in")
 
@@ -134,7 +142,7 @@ class Roster:
                 raise InstanceError(
                     f"{peer.name} is known by another certificate: icm peers --revoke {peer.name} first"
                 )
-            self._write(replace(body, peers=(*self._others(body, peer.name), peer)))
+            self._write(replace(body, peers=(*self._others(body, peer.name), _met(body, peer))))
 
     def repin(self, name: str, old: bytes, new: bytes) -> bool:
         """Pin a new certificate in the place of the old one; False where that is not pinned any more."""
@@ -142,7 +150,7 @@ class Roster:
             body = self._read()
             for peer in body.peers:
                 if peer.name == name and peer.certificate == old and peer.state != "revoked":
-                    self._write(replace(body, peers=(*self._others(body, name), replace(peer, certificate=new))))
+                    self._write(replace(body, peers=(*self._others(body, name), _rotated(peer, new))))
                     return True
         return False
 
@@ -168,3 +176,14 @@ class Roster:
 
     def _write(self, body: _Body) -> None:
         write(self._path, body, _WHAT)
+
+
+def _met(body: _Body, peer: Peer) -> Peer:
+    """One that is met: whose certificate is that of a peer of its name is the same one."""
+    known = (item for item in body.peers if (item.name, item.certificate) == (peer.name, peer.certificate))
+    return next((replace(peer, first=item.first) for item in known), peer)
+
+
+def _rotated(peer: Peer, certificate: bytes) -> Peer:
+    """The same one with a new key."""
+    return replace(peer, certificate=certificate, first=peer.identity)

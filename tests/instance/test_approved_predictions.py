@@ -341,3 +341,21 @@ def test_uses_are_on_the_disk_before_they_are_granted(tmp_path):
         again.grant("bob", run, facts(count=1))
     with pytest.raises(icm.InputError):
         requests.approve(number, 1, time() + 60, ["x=1..2"])
+
+
+def test_a_first_request_while_the_owner_of_the_model_is_away(offers, organisations, bob, images, monkeypatch):
+    def away(*_):
+        raise icm.PeerLost("alice is gone", party="alice", step="ask")
+
+    assert bob.model("mole").outputs  # what is heard of it is kept
+    with monkeypatch.context() as patched:
+        patched.setattr(bob, "_engine", away)
+        patched.setattr(bob._own, "models", away)
+        with pytest.raises(icm.OwnerError, match="nobody offers a model 'hole'"):
+            bob.model("hole")
+        prediction = bob.model("mole").predict(bob.peer("bob")["spots"])
+        assert "of which one" in prediction.explain()
+        job = prediction.request(reason="while she is away")
+    assert job.status == "waiting"
+    held(organisations, "alice").approve(number_of(organisations["alice"][1], job), 1, LATER)
+    assert job.result().tolist() == labels_of(net(5), images).tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -17,7 +18,7 @@ from icm_ray.query.image_tasks import ImageSource
 from icm_ray.runtime.driver.ending import forget_when_dropped
 from icm_ray.runtime.driver.engine import Engine
 
-__all__ = ["HeldImages", "are_paths"]
+__all__ = ["HeldImages", "StatedImages", "are_paths"]
 
 Paths = str | os.PathLike[str] | list[str | os.PathLike[str]]
 
@@ -60,3 +61,15 @@ class HeldImages:
         for start in range(0, self.count, size):
             rows = np.arange(start, min(start + size, self.count))
             yield Block(rows, None if self._ids is None else self._ids[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class StatedImages:
+    """Images of which a catalogue says how many there are, for a request while somebody is away: nobody reads them."""
+
+    count: int
+    at_hand: bool = False
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        del size
+        return iter(())

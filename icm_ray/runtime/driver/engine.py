@@ -157,6 +157,9 @@ class Engine(Protocol):
     def among(self, others: Iterable[str]) -> Self:
         """The lanes of the same connection with these other organisations. Errors: those of assembling them."""
 
+    def there(self) -> Engine:
+        """Itself; of lanes that could not be assembled before, those that are now. Errors: those of assembling them."""
+
     @property
     def usable_lanes(self) -> tuple[int, ...]:
         """The lanes that live: one that lost a worker takes no more part, the others go on."""

@@ -123,6 +123,10 @@ class LaneEngine(StaysHere):
         del others
         return self
 
+    def there(self) -> Self:
+        """Its lanes were assembled when it was made."""
+        return self
+
     @property
     def usable_lanes(self) -> tuple[int, ...]:
         """The lanes that live, in order: one that lost a worker takes no more part. Raises where none is left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Event
 from time import monotonic
 from typing import Any, Final
@@ -13,7 +14,7 @@ from analytics.dataset import Dataset, pool_of
 from analytics.execute import Part, bare, check, heard_by, run
 from analytics.receipt import Receipt
 from analytics.sharing import lowered_of, sharings
-from icm_ray.errors import InputError, InstanceError, PolicyError, ProgramError
+from icm_ray.errors import IcmError, InputError, InstanceError, PolicyError, ProgramError
 from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.engine import OrganisationEngine
 from icm_ray.instance.jobs import Job
@@ -52,8 +53,8 @@ class Requested:
         """What the owners have said so far, a second ago at most: each is asked that can be reached."""
         return self._look().state
 
-    def _look(self) -> Job:
-        found = self._link.call(AskJob(self.id))
+    def _look(self, anew: bool = False) -> Job:
+        found = self._link.call(AskJob(self.id, anew))
         if isinstance(found, Job):
             self._job = found
         return self._job
@@ -86,7 +87,11 @@ class Requested:
                 slow = ", ".join(one.owner for one in job.owners if one.state != "approved")
                 raise InstanceError(f"not approved yet by {slow}; job {self.id} stays: icm jobs")
             Event().wait(min(_POLL, left))
-        return self._ask()
+        try:
+            return self._ask()
+        finally:
+            with suppress(IcmError):  # what is left of the approvals is for icm jobs
+                self._look(anew=True)
 
     def __repr__(self) -> str:
         return f"<request {self.id}: {self._job.title}, {self._job.state}>"

@@ -189,14 +189,14 @@ def jobs(home: Home = HOME, json: Json = False) -> None:
     from icm_ray.instance.moments import in_utc
     from icm_ray.instance.settings import read_settings
 
-    folder = home.expanduser()
+    folder, now = home.expanduser(), time()
     settings = read_settings(folder)
     found = [
         (
             job.id,
             job.title,
-            job.state,
-            [f"{one.owner}: {one.state}" + (f" ({one.said})" if one.said else "") for one in job.owners],
+            job.condition(now),
+            [f"{one.owner}: {one.condition(now)}" + (f" ({one.said})" if one.said else "") for one in job.owners],
             in_utc(job.since),
         )
         for job in Jobs(folder).all

@@ -282,8 +282,8 @@ class Answers:
                 return Started(vouched(self._key, (session, lane), member, time(), self._audit.head()))
             case SubmitJob(job):
                 return self._outbox.look(self._outbox.jobs.add(job, self.name).id)
-            case AskJob(job):
-                return self._outbox.look(job)
+            case AskJob(job, anew):
+                return self._outbox.look(job, anew)
             case Forward(peer, inner):
                 return self._common(self.name, inner) if peer == self.name else self._asked(peer, inner)
             case Remember(peer):

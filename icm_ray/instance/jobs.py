@@ -81,6 +81,12 @@ class OwnerState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     left: int = 0
     until: float = 0.0
 
+    def condition(self, now: float) -> str:
+        """In a word or two: as `state`, or what has become of an approval: used up, expired."""
+        if self.state != "approved" or self.left < 0:
+            return self.state
+        return "expired" if now >= self.until else "approved" if self.left else "used up"
+
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """id: 16 hexadecimal digits. title: what is asked, in words. question, parties, follows, kind, shared: as in
@@ -110,6 +116,11 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
             if state in states:
                 return state
         return "approved"
+
+    def condition(self, now: float) -> str:
+        """In a word or two: as `state`; of all owners' approvals what has become of one that is good no more."""
+        ended = (one.condition(now) for one in self.owners)
+        return self.state if self.state != "approved" else next((one for one in ended if one != "approved"), "approved")
 
 
 class Jobs:
@@ -179,11 +190,13 @@ class Outbox:
                     if job.state in {"queued", "waiting"}:
                         self.look(job.id)
 
-    def look(self, job: str) -> Job:
-        """Ask each owner that has not denied it, once in a while. Errors: `InstanceError` of the own files."""
+    def look(self, job: str, anew: bool = False) -> Job:
+        """Ask each owner that has not denied it, once in a while. anew: now, too. Errors: `InstanceError` of the own
+        files.
+        """
         with self._one:
             found, now = self.jobs.of(job), monotonic()
-            if now - self._looked.get(job, -self._fresh) < self._fresh:
+            if not anew and now - self._looked.get(job, -self._fresh) < self._fresh:
                 return found
             self._looked = {one: at for one, at in self._looked.items() if now - at < self._fresh} | {job: now}
             for one in found.owners:

@@ -123,9 +123,10 @@ class SubmitJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tru
 
 
 class AskJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """A user's: what became of a job."""
+    """A user's: what became of a job. anew: whether owners are asked though they were just now."""
 
     id: Name
+    anew: bool = False
 
 
 class Remember(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

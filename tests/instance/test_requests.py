@@ -15,7 +15,7 @@ import icm_ray as icm
 from cluster.cli.main import app
 from icm_ray.instance.canonical import canonical
 from icm_ray.instance.granting import Granting
-from icm_ray.instance.jobs import AskRequest, Decided, Job, Jobs, Outbox, RequestApproval
+from icm_ray.instance.jobs import AskRequest, Decided, Job, Jobs, Outbox, OwnerState, RequestApproval
 from icm_ray.instance.offer import offer
 from icm_ray.instance.requests import Requests
 from icm_ray.query.question import decode_asked, encode_asked
@@ -94,7 +94,8 @@ def test_a_driver_comes_back_and_no_use_is_left_then(studies, organisations, ali
         alice.job("../../etc/passwd")
     assert bob.requests.of(number).used == 2
     listed = json.loads(invoked(organisations["alice"][0], "jobs", "--json"))
-    assert [one["owners"] for one in listed if one["id"] == job.id] == [["bob: approved"]]
+    assert [one["state"] for one in listed if one["id"] == job.id] == ["used up"]
+    assert [one["owners"] for one in listed if one["id"] == job.id] == [["bob: used up"]]
 
 
 @pytest.fixture(scope="module")
@@ -372,3 +373,17 @@ def test_owners_are_asked_once_however_often_users_look(tmp_path):
     job = jobs.add(Job("0" * 16, "mean", b"", {"dataset-1": ("bob", "visits")}, ("alice", "bob"), "", True), "alice")
     assert {outbox.look(job.id).state for _ in range(5)} == {"waiting"}
     assert len(said) == 1
+
+
+def test_what_is_left_of_approvals_is_said():
+    now = 1000.0
+    left = {
+        "used up": OwnerState("bob", "approved", 3, left=0, until=2000.0),
+        "expired": OwnerState("bob", "approved", 3, left=2, until=1000.0),
+        "approved": OwnerState("bob", "approved", 3, left=2, until=2000.0),
+        "waiting": OwnerState("bob", "waiting", 3),
+    }
+    stands = OwnerState("dora", "approved", left=-1)
+    for condition, one in left.items():
+        job = Job("1" * 16, "mean", b"", {}, (), "", True, owners=(stands, one))
+        assert (one.condition(now), job.condition(now)) == (condition, condition)

@@ -71,7 +71,7 @@ class Decided:
 
     def jobs(self) -> dict[str, Any]:
         """What this organisation requested of others, the newest first."""
-        return {"jobs": self._jobs.all[::-1]}
+        return {"jobs": self._jobs.all[::-1], "now": time()}
 
     def results(self) -> dict[str, Any]:
         """What peers' questions answered for this organisation, the newest first: what each is, and no value of it."""

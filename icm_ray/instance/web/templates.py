@@ -129,8 +129,9 @@ there.</p>
 <table><tr class="heads"><th>job</th><th>what</th><th>state</th><th>owners</th><th>since (UTC)</th></tr>
 {% for job in jobs %}
 <tr><td><code>{{ job.id }}</code></td><td data-is="what">{{ job.title }}</td>
-<td><span class="state {{ job.state }}">{{ job.state }}</span></td>
-<td data-is="owners">{% for one in job.owners %}{{ one.owner }}: {{ one.state }}{{ " (" ~ one.said ~ ")" if one.said }}
+<td><span class="state {{ job.state }}">{{ job.condition(now) }}</span></td>
+<td data-is="owners">{% for one in job.owners %}{{ one.owner }}: {{ one.condition(now) }}
+{{- " (" ~ one.said ~ ")" if one.said }}
 {{- ", " if not loop.last }}{% endfor %}</td>
 <td class="short" data-is="since">{{ job.since | in_utc }}</td></tr>
 {% endfor %}</table>

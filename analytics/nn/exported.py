@@ -48,6 +48,7 @@ def unexported(program: ExportedProgram, example: tuple[Any, ...] | None) -> tup
     if batch and isinstance(batch[0], torch.Tensor) and batch[0].ndim:
         _free_batch(net, batch[0].shape[0])
     _whole_products(net)
+    _plain_softmaxes(net)
     for module in net.modules():  # what an export computes was decided then: its flag says nothing, and eval() is none
         module.training = False
     return net, example if example is not None else batch or ()
@@ -107,6 +108,25 @@ def _matmul(graph: fx.Graph, node: fx.Node, product: fx.Node) -> fx.Node | None:
     if _sizes(spread[0])[-2:-1] != _sizes(node)[-2:-1] or _sizes(spread[1])[-1:] != _sizes(node)[-1:]:
         return None
     return graph.call_function(_ATEN.matmul.default, tuple(factors))
+
+
+def _plain_softmaxes(net: fx.GraphModule) -> None:
+    """A softmax in place of what core ATen makes of attention: of rows of which a mask leaves nothing it has zeros.
+
+    Such rows are as if nothing were masked in them, here as elsewhere.
+    """
+    for node in list(net.graph.nodes):
+        if node.target is not _ATEN.where.self:
+            continue
+        nothing, zeros, softmax = node.args
+        steps = (_ATEN.logical_not.default, _ATEN.any.dim, _ATEN.logical_not.default, _ATEN.eq.Scalar)
+        for step in steps:
+            nothing = _before(nothing, step)
+        scores = _before(softmax, _ATEN._softmax.default)
+        if scores is not None and nothing is scores and _before(zeros, _ATEN.full_like.default) is softmax:
+            node.replace_all_uses_with(softmax)
+    net.graph.eliminate_dead_code()
+    net.recompile()
 
 
 def _before(node: Any, op: Any) -> fx.Node | None:

@@ -7,6 +7,7 @@ the walk goes on, so that one run names all of them.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,9 @@ from analytics.nn.torch_ops.embeddings import EMBEDDINGS
 from analytics.nn.torch_ops.functions import FUNCTIONS
 from analytics.nn.torch_ops.layout import LAYOUT
 from analytics.nn.torch_ops.matrices import MATRICES
-from analytics.nn.torch_ops.moved import MOVED
+from analytics.nn.torch_ops.merged import MERGED, parted, remerged
+from analytics.nn.torch_ops.minus_infinity import is_mask
+from analytics.nn.torch_ops.moved import MOVED, RESHAPES
 from analytics.nn.torch_ops.movement import MOVEMENT
 from analytics.nn.torch_ops.norms import NORMS
 from analytics.nn.torch_ops.orders import ORDERS
@@ -107,7 +110,9 @@ def import_model(net: torch.nn.Module, example_inputs: tuple[Any, ...]) -> Weigh
         raise unsupported(findings)
     traced = walk.traced
     plain = own_path if isinstance(net, Packed) else str
-    _check_finite(((plain(name), tensor) for name, tensor in traced.constants.values()), "parameter")
+    _check_finite(
+        ((plain(name), tensor) for name, tensor in traced.constants.values() if not is_mask(tensor)), "parameter"
+    )
     _check_finite(((key, torch.from_numpy(array)) for key, array in walk.build.weights.items()), "weight")
     graph = Graph(
         nodes=tuple(walk.build.nodes),
@@ -165,13 +170,14 @@ def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:
 aten = torch.ops.aten
 _FILLED = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}  # constants, of its shape alone
 _MOVES = {*MOVED, *RECURRENT, *_FILLED}
-_CLOSED = {torch.ops.aten.softmax.int, torch.ops.aten._softmax.default}
+_KEEPS = {*RESHAPES, *_FILLED}
+_CLOSED = {aten.softmax.int, aten._softmax.default}
 _PLACES = {*LAYOUT, *MOVEMENT, *PARTS, *SCATTERED, *MOVED}  # what moves values, or chooses among them
 _TOKENS = {*EMBEDDINGS, *COMPARISONS, *PRIVATE_PLACES, *_PLACES}
 _SHUT = {
     *_CLOSED,
     *(aten.add.Tensor, aten.sub.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.where.self),
-    aten.scaled_dot_product_attention.default,
+    *(aten.baddbmm.default, aten.scaled_dot_product_attention.default),
 }
 _NAMING = {
     *(aten.index.Tensor, aten.index_select.default, aten.gather.default, aten.take_along_dim.default),
@@ -212,8 +218,9 @@ class _Walk:
             return None
         if output.closed or output.shut is not None:
             self._find(self.traced.output, "its result holds values that a mask fills with minus infinity")
-        if output.at:
-            self._find(self.traced.output, "its result has the batch dimension elsewhere; it must stay in front")
+        if output.at or output.merged:
+            hint = "its result has the batch dimension elsewhere, or merged with others; it must stay in front"
+            self._find(self.traced.output, hint)
         return None if self.findings else output
 
     def differs(self, other: _Walk) -> Finding | None:
@@ -249,8 +256,7 @@ class _Walk:
         arguments = [self._values[source] for source in node.all_input_nodes]
         if not any(_depends(value) for value in arguments):
             return self._constant(node)
-        translation = TRANSLATIONS.get(node.target)
-        if translation is None or not isinstance(node.target, torch._ops.OpOverload):
+        if node.target not in TRANSLATIONS or not isinstance(node.target, torch._ops.OpOverload):
             return self._find(node, hint_for(str(node.target)))
         call = Call(self._bind(node, node.target), self.traced.shape(node))
         wires = list(call.wires())
@@ -266,6 +272,8 @@ class _Walk:
                 raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
             if node.target not in _MOVES | ANYWHERE and any(wire.at for wire in wires):
                 raise Refused("it takes values whose batch dimension was moved; it must stay in front")
+            if node.target not in MERGED | _KEEPS and any(wire.merged for wire in wires):
+                raise Refused("it takes values whose batch dimension is merged with others; it must stay by itself")
             if node.target in _NAMING and any(_is_index(self._values[source]) for source in self._from_weights(node)):
                 raise Refused(
                     "it names places that are computed from weights, and places are public; keep them in a buffer of"
@@ -274,11 +282,11 @@ class _Walk:
             if node.target not in _TRUTH and _dtype(node) == torch.bool:
                 raise Refused("it makes truth values of truth values; use & and |")
             before = len(self.build.nodes)
-            value = _as_torch_has_it(node, self._translated(node, translation, call, wires), wires)
+            value = _as_torch_has_it(node, self._translated(node.target, call), wires)
             if self._from_weights(node) and _closes(node, value, wires, self.build.nodes[before:]):
                 raise Refused(
                     "it closes places of a softmax that are computed from weights, and places are public; keep the mask"
-                    " in a buffer"
+                    " in a buffer of truth values, or of nothing but 0 and minus infinity"
                 )
             if not self._in_place(node, value):
                 raise Refused("it mixes or drops the batch dimension, which must stay in front")
@@ -286,16 +294,18 @@ class _Walk:
             return self._find(node, str(refusal))
         return _marked(value) if broken else value
 
-    def _translated(self, node: fx.Node, translation: Translation, call: Call, wires: list[Wire]) -> Any:
+    def _translated(self, op: Any, call: Call) -> Any:
         """What is moved takes its mask of minus infinity along."""
-        if node.target in ANYWHERE and any(wire.at for wire in wires):
-            moved = in_front(self.build, node.target, call)
-            made = self._translated(node, translation, moved, list(moved.wires()))
-            return back(made, call, wires, node.target)
+        wires = list(call.wires())
+        if op in MERGED and any(wire.merged for wire in wires):
+            return remerged(self._translated(*parted(self.build, op, call)), wires[0].merged)
+        if op in ANYWHERE and any(wire.at for wire in wires):
+            return back(self._translated(op, in_front(self.build, op, call)), call, wires, op)
+        translation = TRANSLATIONS[op]
         masked = [wire for wire in wires if wire.shut is not None]
-        if not masked or node.target in _SHUT:
+        if not masked or op in _SHUT:
             return translation(self.build, call)
-        if node.target not in _PLACES or len(wires) > 1 or wires[0].shut is None:
+        if op not in _PLACES or len(wires) > 1 or wires[0].shut is None:
             raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
         made, mask = (
             translation(self.build, replace(call, arguments=_replaced(call.arguments, wires[0], wire)))
@@ -342,7 +352,7 @@ class _Walk:
         made = value[0] if isinstance(value, tuple) else value
         pairs = [(node, made), *((item, self._values[item]) for item in self._wired(node))]
         return all(
-            self.traced.shape(item)[wire.at : wire.at + 1] == (self.build.batch,)
+            self.traced.shape(item)[wire.at : wire.at + 1] == (self.build.batch * math.prod(wire.merged or ()),)
             for item, wire in pairs
             if isinstance(wire, Wire)
         )

@@ -31,12 +31,14 @@ from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
 from analytics.nn.in_place import without_writes
 from analytics.nn.masks import places_of_masks
+from analytics.nn.modes import has_mode
 from analytics.nn.packing import Packed
 from analytics.nn.places import place_of_error
 from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
 from analytics.nn.row_distances import row_distances
 from analytics.nn.sources.plain import check_tensor
 from analytics.nn.torch_logs import silence
+from analytics.nn.torch_ops.minus_infinity import is_mask
 from analytics.nn.unit_rows import unit_rows
 from analytics.nn.written_unit_rows import read_unit_rows
 from icm_ray.errors import InputError, ShapeError, UnsupportedError
@@ -76,7 +78,7 @@ class Traced:
     needs, in order.
 
     `constants` maps the placeholders of parameters, buffers and literal tensors to (name, tensor); `learned`: those
-    of parameters and of buffers of real numbers.
+    of parameters and of buffers of real numbers, masks apart, which are public as those of truth values are.
     """
 
     nodes: tuple[fx.Node, ...]
@@ -262,7 +264,7 @@ def _check_net(net: torch.nn.Module) -> None:
     if not isinstance(net, torch.nn.Module):
         raise InputError(f"a torch.nn.Module is needed, not {type(net).__name__}")
     for path, module in net.named_modules():
-        if module.training:
+        if module.training and has_mode(module):
             where = f" (its module {path!r} is)" if path else ""
             raise UnsupportedError(f"the network is in training mode{where}; call net.eval() first")
     for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
@@ -333,7 +335,8 @@ def _collect(exported: ExportedProgram) -> Traced | tuple[Finding, ...]:
             stored = exported.state_dict.get(spec.target, exported.constants.get(spec.target))
             if isinstance(stored, torch.Tensor):
                 constants[node] = (spec.target, _wide(stored))
-                if spec.kind in _STORED and stored.is_floating_point():
+                masks = spec.kind is InputKind.BUFFER and is_mask(stored)
+                if spec.kind in _STORED and stored.is_floating_point() and not masks:
                     learned.add(node)
     nodes = tuple(node for node in exported.graph.nodes if node in needed)
     return Traced(nodes, inputs[0], output, constants, _SIZES[0], frozenset(learned))

@@ -19,10 +19,10 @@ from analytics.nn.torch_ops.roundings import ROUNDINGS
 from analytics.nn.torch_ops.running import RUNNING
 from icm_ray.network.layer import Shape
 
-__all__ = ["ANYWHERE", "back", "in_front"]
+__all__ = ["ALONG", "ANYWHERE", "ELEMENTWISE", "back", "in_front"]
 
 aten = torch.ops.aten
-_ALONG = {
+ALONG = {
     *(aten.softmax.int, aten._softmax.default, aten.log_softmax.int, aten._log_softmax.default, aten.glu.default),
     *(aten.cat.default, aten.flip.default, aten.slice.Tensor, aten.narrow.default, aten.chunk.default),
     *(aten.split.Tensor, aten.split_with_sizes.default, aten.topk.default, aten.sort.default, *RUNNING),
@@ -31,34 +31,41 @@ _ALONG = {
     *(aten.linalg_vector_norm.default, aten.argmax.default, aten.argmin.default),
 }
 """Which name axes by `dim`."""
-_LAST = {aten.linear.default, aten.matmul.default, aten.layer_norm.default, aten.rms_norm.default}
+_LAST = {
+    *(aten.linear.default, aten.matmul.default, aten.mm.default, aten.addmm.default),
+    *(aten.layer_norm.default, aten.native_layer_norm.default, aten.rms_norm.default),
+}
 """Which work on the last axes, by constants."""
+_PAIRS = {aten.bmm.default, aten.baddbmm.default}
+"""Which work on the last two axes."""
 _CHANNELS = {aten.prelu.default, aten._prelu_kernel.default}
-_ELEMENTWISE = (
+ELEMENTWISE = (
     {
         *(op for table in (POINTWISE, ACTIVATIONS, ANGLES, COMPARISONS, ROUNDINGS) for op in table),
         *(aten.exp.default, aten.expm1.default, aten.log.default, aten.log1p.default, aten.sqrt.default),
         *(aten.rsqrt.default, aten.reciprocal.default, aten.pow.Tensor_Scalar, aten.div.Tensor, aten.div.Scalar),
         *(aten.dropout.default, aten._to_copy.default, aten.to.dtype, aten.expand.default, aten.expand_as.default),
         *(aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf, aten.masked_fill.Scalar),
+        *_PAIRS,
     }
-    - _ALONG
+    - ALONG
     - _CHANNELS
 )
 
-ANYWHERE = _ELEMENTWISE | _ALONG | _LAST
+ANYWHERE = ELEMENTWISE | ALONG | _LAST
 """The operations that are the same wherever the batch is."""
 
 
 def in_front(build: GraphBuilder, op: Any, call: Call) -> Call:
     """The call on tensors with the batch in front, of one on tensors that have it elsewhere; refused for others."""
     wires = list(call.wires())
-    rank = len(call.full_shape) if op in _ELEMENTWISE else len(wires[0].shape) + 1
+    rank = len(call.full_shape) if op in ELEMENTWISE else len(wires[0].shape) + 1
     at = {wire.at + rank - len(wire.shape) - 1 for wire in wires}
     if len(at) > 1:
         raise Refused("it takes values whose batch dimension was moved, and others; it must be in one place")
     (place,) = at
-    if op in _LAST and place >= rank - len(call.get("normalized_shape", (1,))):
+    last = 2 if op in _PAIRS or len(wires) > 1 else len(call.get("normalized_shape", (1,)))
+    if op in _LAST | _PAIRS and place >= rank - last:
         raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
     arguments = {name: _moved(build, op, name, value, rank, place) for name, value in call.arguments.items()}
     return Call(arguments, _front(call.full_shape, place - _dropped(call, rank, place)))
@@ -68,7 +75,7 @@ def back(made: Any, call: Call, wires: list[Wire], op: Any) -> Any:
     """What was made of a call in front, with the batch where the call that it was made of has it."""
     if isinstance(made, tuple):
         return tuple(back(item, call, wires, op) for item in made)
-    rank = len(call.full_shape) if op in _ELEMENTWISE else len(wires[0].shape) + 1
+    rank = len(call.full_shape) if op in ELEMENTWISE else len(wires[0].shape) + 1
     place = wires[0].at + rank - len(wires[0].shape) - 1
     return replace(made, at=place - _dropped(call, rank, place)) if isinstance(made, Wire) else made
 
@@ -92,10 +99,10 @@ def _moved(build: GraphBuilder, op: Any, name: str, value: Any, rank: int, place
         more = rank - 1 - len(value.shape)
         return replace(build.reshape(value, (*(1,) * more, *value.shape)) if more else value, at=0)
     if isinstance(value, torch.Tensor):
-        if op in _LAST or (op in _ALONG and value.ndim != rank):
+        if op in _LAST or (op in ALONG and value.ndim != rank):
             return value
         return value.reshape((1,) * (rank - value.ndim) + tuple(value.shape)).movedim(place, 0) if value.ndim else value
-    if name in {"dim", "dims"} and op in _ALONG and value is not None:
+    if name in {"dim", "dims"} and op in ALONG and value is not None:
         return _axis(value, rank, place) if isinstance(value, int) else [_axis(dim, rank, place) for dim in value]
     if isinstance(value, list | tuple) and any(isinstance(item, Wire | torch.Tensor) for item in value):
         return [_moved(build, op, "", item, rank, place) for item in value]

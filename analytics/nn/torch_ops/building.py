@@ -26,7 +26,8 @@ class Wire:
 
     A wire is `broken` when it comes out of an operation that was found unsupported. at: which dimension of torch's
     tensor is the batch. whole: it holds whole numbers; tokens: those of the input, which can be looked up, compared, or
-    made floats, and nothing else. truth: torch has it as truth values; bit: it holds zeros and ones. closed: places of
+    made floats, and nothing else. merged: how many places of that dimension are before and behind an image, where the
+    batch is merged with others. truth: torch has it as truth values; bit: it holds zeros and ones. closed: places of
     its last two axes that stand for minus infinity, of which a softmax alone can make something; shut: a wire that is 1
     in such places.
     """
@@ -35,6 +36,7 @@ class Wire:
     shape: Shape
     broken: bool = False
     at: int = 0
+    merged: tuple[int, int] | None = None
     whole: bool = False
     tokens: bool = False
     closed: tuple[int, ...] = ()

@@ -16,14 +16,13 @@ import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.constants import affine, held, of_sample, scaled, spread
+from analytics.nn.torch_ops.minus_infinity import MINUS_INFINITY
 from analytics.nn.torch_ops.pools import reduced_axes, summed_over
 from icm_ray.network.layers import Add, AtLeast, Bent, Choose, Multiply
 
-__all__ = ["COMPARISONS", "MINUS_INFINITY", "chosen", "nonzero", "opposite", "shut"]
+__all__ = ["COMPARISONS", "chosen", "nonzero", "opposite", "shut"]
 
 aten = torch.ops.aten
-MINUS_INFINITY = -(2.0**13)
-"""Masks of a softmax add this or less: nothing is left of such a place."""
 
 
 def opposite(build: GraphBuilder, wire: Wire) -> Wire:

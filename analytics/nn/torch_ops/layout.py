@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -12,15 +11,15 @@ import torch
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.comparisons import chosen, nonzero
 from analytics.nn.torch_ops.constants import affine, of_sample, spread
+from analytics.nn.torch_ops.minus_infinity import filled
 from analytics.nn.torch_ops.movement import padded, taken
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Add, Concat
 
-__all__ = ["LAYOUT", "filled", "joined"]
+__all__ = ["LAYOUT", "joined"]
 
 aten = torch.ops.aten
 _IMAGES = 1 << 32  # a batch has fewer
-_MOST = 2.0**20  # what a place is filled with; beyond it is minus infinity
 
 
 def _same(_build: GraphBuilder, call: Call) -> Wire:
@@ -42,13 +41,6 @@ def _cast(build: GraphBuilder, call: Call) -> Wire:
     if dtype is not None and not dtype.is_floating_point and not wire.whole and not wire.truth:
         raise Refused(f"a conversion of activations to {dtype} is not supported")
     return wire
-
-
-def _reshape(build: GraphBuilder, call: Call) -> Wire:
-    # Row-major order: as long as the batch stays in front, each sample is reshaped by itself.
-    if call.full_shape[:1] != (build.batch,):
-        raise Refused("it moves the batch dimension; keep it in front, as x.flatten(1) or x.view(x.size(0), -1) do")
-    return build.reshape(call.wire("self"), call.shape)
 
 
 def _slice(build: GraphBuilder, call: Call) -> Wire:
@@ -188,17 +180,6 @@ def _where(build: GraphBuilder, call: Call) -> Wire:
     return affine(build, wide, scale=1 - mask, shift=mask * values)
 
 
-def filled(build: GraphBuilder, wire: Wire, mask: torch.Tensor, value: float) -> Wire:
-    """A number in the places of a mask; one that is as good as minus infinity closes them for a softmax."""
-    if -_MOST < value < _MOST:
-        return affine(build, wire, scale=1 - mask, shift=mask * value)
-    patterns = mask.reshape(-1, *mask.shape[-2:])
-    if value > 0 or len(wire.shape) < 2 or not torch.equal(patterns, patterns[:1].expand_as(patterns)):
-        raise Refused(f"it fills places with {value}; only masks of a softmax that are the same for all heads can")
-    places = patterns[0].expand(wire.shape[-2:]).reshape(-1).nonzero().reshape(-1)
-    return replace(wire, closed=tuple(places.tolist()))
-
-
 def _filled_like(value: float | None = None) -> Translation:
     """A constant of the shape of what depends on the input."""
 
@@ -216,13 +197,6 @@ LAYOUT: Mapping[Any, Translation] = MappingProxyType(
         aten.feature_dropout.default: _dropout,
         aten._to_copy.default: _cast,
         aten.to.dtype: _cast,
-        aten.view.default: _reshape,
-        aten._unsafe_view.default: _reshape,
-        aten.reshape.default: _reshape,
-        aten.flatten.using_ints: _reshape,
-        aten.unflatten.int: _reshape,
-        aten.view_as.default: _reshape,
-        aten.squeeze.default: _reshape,
         aten.slice.Tensor: _slice,
         aten.narrow.default: _narrow,
         aten.split.Tensor: _split,

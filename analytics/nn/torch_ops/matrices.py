@@ -15,6 +15,8 @@ from analytics.nn.torch_ops.activations import softmax
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.comparisons import opposite
 from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
+from analytics.nn.torch_ops.minus_infinity import is_shut
+from analytics.nn.torch_ops.pointwise import summed, times
 from icm_ray.network.layers import Add, Conv, Linear, MatMul
 
 __all__ = ["MATRICES", "by_constant", "paired"]
@@ -102,13 +104,9 @@ def _addmm(build: GraphBuilder, call: Call) -> Wire:
 
 def _plus_products(build: GraphBuilder, call: Call) -> Wire:
     """beta x + alpha a b, of pairs of matrices."""
-    added, factor = call["self"], float(call["alpha"])
     pairs = Call({"self": call["batch1"], "mat2": call["batch2"]}, call.full_shape)
-    made = scaled(build, _matmul(build, pairs), factor)
-    if isinstance(added, Wire):
-        other = spread(build, scaled(build, added, float(call["beta"])), call.shape)
-        return build.emit(Add, made, other, shape=call.shape)
-    return affine(build, made, shift=of_sample(added, len(call.shape)) * call["beta"])
+    made = scaled(build, _matmul(build, pairs), float(call["alpha"]))
+    return summed(build, call, made, times(build, call["self"], float(call["beta"])))
 
 
 def _attention(build: GraphBuilder, call: Call) -> Wire:
@@ -151,7 +149,7 @@ def _mask(call: Call, scores: Wire) -> tuple[torch.Tensor | None, tuple[int, ...
     if mask.dtype == torch.bool:
         mask = torch.zeros(mask.shape, dtype=torch.float64).masked_fill(~mask, -math.inf)
     whole = of_sample(mask, len(scores.shape))
-    shut = whole.isneginf()
+    shut = is_shut(whole)
     if not bool(shut.any()):
         return whole, ()
     flat = shut.reshape(-1, *shut.shape[-2:])

@@ -5,6 +5,7 @@ Layers have no batch dimension, so that nothing moves in them: a wire says where
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -14,14 +15,42 @@ import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.layout import joined
+from icm_ray.network.layer import Shape
 
-__all__ = ["MOVED"]
+__all__ = ["MOVED", "RESHAPES"]
 
 aten = torch.ops.aten
+RESHAPES = {
+    *(aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.view_as.default),
+    *(aten.flatten.using_ints, aten.unflatten.int, aten.squeeze.default),
+}
 
 
 def _same(_build: GraphBuilder, call: Call) -> Wire:
     return call.wire("self")
+
+
+def _reshape(build: GraphBuilder, call: Call) -> Wire:
+    """In row-major order a sample is reshaped by itself, wherever the batch is found again."""
+    wire, full = call.wire("self"), call.full_shape
+    place = wire.at + (wire.merged is not None)
+    before, behind = math.prod(wire.shape[:place]), math.prod(wire.shape[place:])
+    found = [(at, pair) for at in range(len(full)) if (pair := _around(full, at, build.batch, before, behind))]
+    if not found:
+        raise Refused("it mixes the batch dimension with others; keep it apart, as x.flatten(1) does")
+    at, pair = min(found, key=lambda item: item[1] != (1, 1))
+    plain = pair == (1, 1)
+    made = build.reshape(replace(wire, at=0, merged=None), (*full[:at], *(() if plain else pair), *full[at + 1 :]))
+    return replace(made, at=at, merged=None if plain else pair)
+
+
+def _around(full: Shape, at: int, batch: int, before: int, behind: int) -> tuple[int, int] | None:
+    """How many places of an axis are before and behind an image of the batch; None where the batch is not in it."""
+    first, last = math.prod(full[:at]), math.prod(full[at + 1 :])
+    if before % first or behind % last:
+        return None
+    pair = before // first, behind // last
+    return pair if full[at] == pair[0] * batch * pair[1] else None
 
 
 def _permute(build: GraphBuilder, call: Call) -> Wire:
@@ -140,5 +169,6 @@ MOVED: Mapping[Any, Translation] = MappingProxyType(
         aten.squeeze.dim: _squeeze,
         aten.squeeze.dims: _squeeze,
         aten.unbind.int: _unbind,
+        **dict.fromkeys(RESHAPES, _reshape),
     }
 )

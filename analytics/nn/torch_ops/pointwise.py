@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from analytics.nn.torch_ops.comparisons import MINUS_INFINITY, opposite, shut
+from analytics.nn.torch_ops.comparisons import opposite, shut
 from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
+from analytics.nn.torch_ops.minus_infinity import MINUS_INFINITY, added
 from icm_ray.network.layers import Add, Multiply
 
-__all__ = ["POINTWISE", "by", "multiplied", "summed"]
+__all__ = ["POINTWISE", "by", "multiplied", "summed", "times"]
 
 aten = torch.ops.aten
 
@@ -30,7 +31,7 @@ def _summed(build: GraphBuilder, call: Call, left: Any, right: Any) -> Wire:
         parts = [spread(build, wire, call.shape) for wire in (left, right)]
         return build.emit(Add, *parts, shape=call.shape)
     wire, constant = (left, right) if isinstance(left, Wire) else (right, left)
-    return affine(build, spread(build, wire, call.shape), shift=of_sample(constant, len(call.shape)))
+    return added(build, spread(build, wire, call.shape), of_sample(constant, len(call.shape)))
 
 
 def multiplied(build: GraphBuilder, left: Wire, right: Wire) -> Wire:
@@ -41,20 +42,21 @@ def multiplied(build: GraphBuilder, left: Wire, right: Wire) -> Wire:
     return build.emit(Multiply, left, right, shape=shape)
 
 
-def _times(build: GraphBuilder, value: Any, factor: float) -> Any:
+def times(build: GraphBuilder, value: Any, factor: float) -> Any:
+    """A wire or a constant times a number of the network's code."""
     if isinstance(value, Wire) and value.shut is not None and factor != 1:
         raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
     return scaled(build, value, factor) if isinstance(value, Wire) else value * factor
 
 
 def _add(build: GraphBuilder, call: Call) -> Wire:
-    return summed(build, call, call["self"], _times(build, call["other"], call.get("alpha", 1)))
+    return summed(build, call, call["self"], times(build, call["other"], call.get("alpha", 1)))
 
 
 def _sub(build: GraphBuilder, call: Call) -> Wire:
     if _is_one(call["self"]) and isinstance(call["other"], Wire) and call["other"].bit and call.get("alpha", 1) == 1:
         return opposite(build, call["other"])
-    return summed(build, call, call["self"], _times(build, call["other"], -call.get("alpha", 1)))
+    return summed(build, call, call["self"], times(build, call["other"], -call.get("alpha", 1)))
 
 
 def _is_one(value: Any) -> bool:
@@ -64,7 +66,7 @@ def _is_one(value: Any) -> bool:
 def _rsub(build: GraphBuilder, call: Call) -> Wire:
     if _is_one(call["other"]) and isinstance(call["self"], Wire) and call["self"].bit and call.get("alpha", 1) == 1:
         return opposite(build, call["self"])
-    return summed(build, call, call["other"], _times(build, call["self"], -call.get("alpha", 1)))
+    return summed(build, call, call["other"], times(build, call["self"], -call.get("alpha", 1)))
 
 
 def _neg(build: GraphBuilder, call: Call) -> Wire:
@@ -104,7 +106,7 @@ def _plus_product(build: GraphBuilder, call: Call) -> Wire:
 def _between(build: GraphBuilder, call: Call) -> Wire:
     """start + weight (end - start)."""
     start, end, weight = call["self"], call["end"], call["weight"]
-    away = summed(build, call, end, _times(build, start, -1.0))
+    away = summed(build, call, end, times(build, start, -1.0))
     return summed(build, call, start, _mul(build, Call({"self": away, "other": weight}, call.full_shape)))
 
 

@@ -13,7 +13,8 @@ import torch
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.comparisons import chosen
 from analytics.nn.torch_ops.constants import of_sample, scaled, spread
-from analytics.nn.torch_ops.layout import filled, joined
+from analytics.nn.torch_ops.layout import joined
+from analytics.nn.torch_ops.minus_infinity import filled
 from analytics.nn.torch_ops.movement import named_axes, padded, taken
 from analytics.nn.torch_ops.pointwise import summed
 from analytics.nn.torch_ops.pools import summed_over

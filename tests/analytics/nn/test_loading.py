@@ -109,6 +109,30 @@ def test_wrapped(name: str) -> None:
     same(made, plain)
 
 
+@pytest.mark.parametrize("name", ["in parallel", "averaged", "in a row", "parametrised"])
+@pytest.mark.few(2)
+def test_wrapped_after_eval(name: str) -> None:
+    """torch's wrappers are in training mode then, which means nothing to them."""
+    made = net()
+    if name == "parametrised":
+        parametrizations.weight_norm(made[3])
+        same(made, made)
+        return
+    around = nn.Sequential if name == "in a row" else WRAPPED[name]
+    same(around(made), made)
+
+
+def test_modes_that_matter_are_asked_for() -> None:
+    wrapped = nn.Sequential(net(), nn.BatchNorm1d(3))
+
+    class Own(nn.Sequential):
+        """Which may do what it likes in training."""
+
+    for made, path in ((wrapped, "'1'"), (Own(net()), "training mode;")):
+        with pytest.raises(UnsupportedError, match=path):
+            subject_of(made, (X,)).imported()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_other_floats(dtype: torch.dtype) -> None:

@@ -1,0 +1,49 @@
+"""Public masks that close places of a softmax: minus infinity, or nearly, is added there, or stands there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import torch
+
+from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
+from analytics.nn.torch_ops.constants import affine
+
+__all__ = ["MINUS_INFINITY", "added", "filled", "is_mask", "is_shut"]
+
+MINUS_INFINITY: Final = -(2.0**13)
+"""Masks of a softmax add this or less: nothing is left of such a place."""
+_MOST: Final = 2.0**20  # what a place is filled with; beyond it is minus infinity
+
+
+def is_mask(values: torch.Tensor) -> bool:
+    """Whether a tensor of real numbers says which places of a softmax are closed, and nothing else."""
+    if not values.is_floating_point() or values.ndim < 2:
+        return False
+    low = values <= MINUS_INFINITY
+    return bool(low.any()) and bool((low | (values == 0)).all())
+
+
+def is_shut(values: torch.Tensor) -> torch.Tensor:
+    """Where what is added closes places."""
+    return values <= (MINUS_INFINITY if is_mask(values) else -_MOST)
+
+
+def added(build: GraphBuilder, wire: Wire, values: torch.Tensor) -> Wire:
+    """The wire plus a constant, of which some places may be as good as minus infinity."""
+    low = is_shut(values)
+    rest = values.masked_fill(low, 0.0)
+    made = affine(build, wire, shift=rest) if bool(rest.any()) or not bool(low.any()) else wire
+    return filled(build, made, low, -_MOST) if bool(low.any()) else made
+
+
+def filled(build: GraphBuilder, wire: Wire, mask: torch.Tensor, value: float) -> Wire:
+    """A number in the places of a mask; one that is as good as minus infinity closes them for a softmax."""
+    if -_MOST < value < _MOST:
+        return affine(build, wire, scale=1 - mask, shift=mask * value)
+    patterns = mask.reshape(-1, *mask.shape[-2:])
+    if value > 0 or len(wire.shape) < 2 or not torch.equal(patterns, patterns[:1].expand_as(patterns)):
+        raise Refused(f"it fills places with {value}; only masks of a softmax that are the same for all heads can")
+    places = patterns[0].expand(wire.shape[-2:]).reshape(-1).nonzero().reshape(-1)
+    return replace(wire, closed=tuple(places.tolist()))

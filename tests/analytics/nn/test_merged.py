@@ -1,0 +1,138 @@
+"""Networks, and what torch exports of its own, that merge the batch with heads, steps or patches, and part it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from analytics.nn.importer import import_model
+from analytics.nn.reference import run_reference
+from analytics.nn.subject import subject_of
+from icm_ray.errors import UnsupportedError
+from tests.analytics.nn.import_checks import same, settle
+from tests.analytics.nn.operation import Fn
+
+torch.set_num_threads(1)
+
+
+class Attention(nn.Module):
+    """torch's, with a mask: of minus infinity, of truth values, of values; or its weights as the result."""
+
+    def __init__(self, mask: str = "", *, weights: bool = True) -> None:
+        super().__init__()
+        self.inner, self.mask, self.weights = nn.MultiheadAttention(8, 2, batch_first=True), mask, weights
+        self.register_buffer("added", nn.Transformer.generate_square_subsequent_mask(5))
+        self.register_buffer("closed", torch.ones(5, 5, dtype=torch.bool).triu(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        masks = {"added": {"attn_mask": self.added}, "closed": {"attn_mask": self.closed}}
+        masks["values"] = {"key_padding_mask": x[:, :, 0] > 1}
+        found = self.inner(x, x, x, need_weights=self.weights, **masks.get(self.mask, {}))
+        return found[self.mask == "result"]
+
+
+class Vision(nn.Module):
+    """A transformer of images, as torchvision builds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.last = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 3)
+        self.token, self.places = nn.Parameter(torch.randn(1, 1, 8)), nn.Parameter(torch.randn(1, 5, 8))
+        self.blocks = nn.TransformerEncoder(layer(norm_first=True), 2, nn.LayerNorm(8), enable_nested_tensor=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n = x.shape[0]
+        x = self.patches(x).reshape(n, 8, 4).permute(0, 2, 1)
+        x = torch.cat([self.token.expand(n, -1, -1), x], dim=1) + self.places
+        return self.last(self.blocks(x)[:, 0])
+
+
+def layer(**options: bool) -> nn.Module:
+    return nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, **options)
+
+
+EXPORTED: dict[str, Callable[[], nn.Module]] = {
+    "encoder's layer": layer,
+    "vision": Vision,
+    "attention": Attention,
+    "weights of attention": lambda: Attention("result"),
+    "an added mask": lambda: Attention("added"),
+    "a mask of truth values": lambda: Attention("closed", weights=False),
+    "a private mask": lambda: Attention("values"),
+    "a private mask, without weights": lambda: Attention("values", weights=False),
+}
+
+
+def agrees_exported(name: str) -> None:
+    torch.manual_seed(len(name))
+    made, x = EXPORTED[name]().eval(), torch.randn(3, *((3, 8, 8) if name == "vision" else (5, 8)))
+    program = torch.export.export(made, (x,), dynamic_shapes=({0: torch.export.Dim("batch", min=2)},))
+    forms = (program, program.run_decompositions())
+    found = [run_reference(subject_of(given, None).imported(), x.double().numpy()) for given in forms]
+    with torch.no_grad():
+        expected = made.double()(x.double()).numpy()
+    for each in found:
+        np.testing.assert_allclose(each, expected, atol=1e-6)
+
+
+def test_an_exported_encoder() -> None:
+    agrees_exported("encoder's layer")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in EXPORTED if name != "encoder's layer"])
+def test_exported(name: str) -> None:
+    agrees_exported(name)
+
+
+def heads(x: torch.Tensor) -> torch.Tensor:
+    q, k, v = (y.reshape(-1, 5, 2, 4).transpose(1, 2).reshape(-1, 5, 4) for y in (x, x.flip(1), 2 * x))
+    mixed = torch.bmm((torch.bmm(q, k.transpose(1, 2)) / 2).softmax(-1), v)
+    return mixed.view(-1, 2, 5, 4).permute(0, 2, 1, 3).reshape(-1, 5, 8)
+
+
+def changed(x: torch.Tensor) -> torch.Tensor:
+    y = x.reshape(-1, 8)
+    first, second = y.chunk(2, -1)
+    y = torch.cat([second, 2 * first], -1)
+    y = (y + y.mean(-1, keepdim=True)).unsqueeze(1).squeeze(1)[:, 1:7]
+    y = torch.stack([y, -y], 1).amax(1) * torch.arange(6.0)
+    return torch.stack(y.unbind(1)[::-1], 1).view(-1, 30)
+
+
+MERGING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "heads": heads,
+    "steps in front": lambda x: (x.transpose(0, 1).reshape(-1, 8) + 1).softmax(-1).view(5, -1, 8).transpose(0, 1),
+    "sums": lambda x: x.flatten(0, 1).sum(-1).unflatten(0, (-1, 5)),
+    "orders": lambda x: x.reshape(-1, 8).topk(3, -1).values.reshape(-1, 15),
+    "order of axes": lambda x: x.reshape(-1, 4, 2).permute(2, 0, 1).square().sum(0).reshape(-1, 5, 4),
+    "parts": changed,
+}
+
+
+def test_merged() -> None:
+    x = torch.randn(3, 5, 8)
+    for function in MERGING.values():
+        net = settle(Fn(function))
+        same(import_model(net, (x,)), net, x)
+
+
+MIXING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "another order": lambda x: x.transpose(0, 1).reshape(-1, 5, 8),
+    "some rows": lambda x: x.reshape(-1, 8)[:-5].reshape(-1, 5, 8),
+    "rows with one another": lambda x: (x.reshape(-1, 8) - x.reshape(-1, 8).mean(0)).reshape(-1, 5, 8),
+    "products of rows": lambda x: (x.reshape(-1, 8) @ x.reshape(-1, 8).t() @ x.reshape(-1, 8)).reshape(-1, 5, 8),
+    "merged in two ways": lambda x: (x.reshape(-1, 8) + x.transpose(0, 1).reshape(-1, 8)).reshape(-1, 5, 8),
+    "never parted": lambda x: x.reshape(-1, 8),
+}
+
+
+@pytest.mark.parametrize("name", MIXING)
+@pytest.mark.few(3)
+def test_rows_that_mix_are_refused(name: str) -> None:
+    with pytest.raises(UnsupportedError, match=r"batch"):
+        import_model(Fn(MIXING[name]).eval(), (torch.randn(3, 5, 8),))

@@ -67,15 +67,16 @@ def drawn(number: int) -> np.ndarray:
 
 
 def sheet(pictures: np.ndarray, labels: np.ndarray, truth: np.ndarray | None) -> Image.Image:
-    """All pictures on one page, each with its label: green where the doctor said the same, red where another."""
+    """All pictures on one page, each with its label: green where the doctor said so too, else red with what he said."""
     rows = -(-len(pictures) // ACROSS)
     page = Image.new("RGB", (ACROSS * SIZE, rows * (SIZE + 16)), "white")
     pen = ImageDraw.Draw(page)
     for place, (pixels, label) in enumerate(zip(pictures, labels, strict=True)):
         left, top = place % ACROSS * SIZE, place // ACROSS * (SIZE + 16)
         page.paste(Image.fromarray(pixels).resize((SIZE - 4, SIZE - 4), Image.Resampling.BICUBIC), (left + 2, top + 2))
-        colour = "black" if truth is None else "green" if truth[place] == label else "red"
-        pen.text((left + 4, top + SIZE), NAMES[label], fill=colour)
+        same = truth is None or truth[place] == label
+        said = NAMES[label] if same else f"{NAMES[label]}, doctor: {NAMES[truth[place]]}"
+        pen.text((left + 4, top + SIZE), said, fill="black" if truth is None else "green" if same else "red")
     return page
 
 

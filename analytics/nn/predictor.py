@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analytics.nn.sources.number_kind import NumberKind
 from analytics.nn.sources.ray_dataset import ImageColumn, InputColumns
-from icm_ray.errors import ColumnError, IcmError, ShapeError
+from icm_ray.errors import ColumnError, IcmError, InputError, ShapeError
 from icm_ray.payload import Name, decode
 from icm_ray.runtime.orders import messages as say
 
@@ -108,6 +108,8 @@ class SecurePredictor:
         handle: Of a model, from `SecureModel.handle`.
 
     Raises:
+        InputError: Batches that are no dicts of arrays (batch_format="numpy"); when one comes. An image that cannot be
+            shared is named by its id, where the handle has ids.
         ColumnError: Batches have a column of the prediction's name, which would be lost; when one comes.
         FaultError: The session's process is not reached, when the first batch is asked about.
 
@@ -125,6 +127,11 @@ class SecurePredictor:
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The batch with its predictions."""
+        if not isinstance(batch, Mapping):
+            raise InputError(
+                f"a batch is a dict of arrays by column, not a {type(batch).__name__}: map_batches(..., "
+                'batch_format="numpy")'
+            )
         images, ids = self._images(batch), self._handle.ids
         kept = {name: values for name, values in batch.items() if name == ids or (not ids and name not in images)}
         if taken := sorted(kept.keys() & {name for name, _, _ in self._handle.outputs}):
@@ -139,11 +146,24 @@ class SecurePredictor:
         if not count:
             return kept | self._handle.nothing()
         rows = max(1, _MOST // max(1, sum(values[0].nbytes for values in images.values())))
-        parts = [
-            self._ask({name: values[start : start + rows] for name, values in images.items()})
-            for start in range(0, count, rows)
-        ]
+        parts = []
+        for start in range(0, count, rows):
+            try:
+                parts.append(self._ask({name: values[start : start + rows] for name, values in images.items()}))
+            except InputError as error:
+                raise self._located(error, start, None if ids is None else kept[ids]) from None
         return kept | {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
+
+    @staticmethod
+    def _located(error: InputError, start: int, ids: NDArray[Any] | None) -> InputError:
+        """Which row of the Dataset it is: of what is asked about at a time the place tells nobody that."""
+        place = error.where.get("row")
+        if not isinstance(place, int) or isinstance(place, bool):
+            return error
+        row = start + place
+        said = f"counted in a block of rows from {start} on" if ids is None else f"its id is {ids.tolist()[row]!r}"
+        where = {**error.where, "row": row} | ({} if ids is None else {"id": str(ids[row])})
+        return type(error)(f"{error.message}; {said}", **where)
 
     def _images(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """What is asked about, by its column."""

@@ -6,6 +6,7 @@ import threading
 import weakref
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -136,6 +137,43 @@ def test_a_schema_that_changes_is_refused(model):
     predicted({"pixels": X}, asked)
     with pytest.raises(icm.ShapeError, match="those before hold float numbers"):
         predicted({"pixels": X.astype(np.int64)}, asked)
+
+
+@pytest.mark.slow
+def test_blocks_of_unlike_schemas_are_refused_by_type(model, dataset):
+    _, secure = model
+    for changed, error, says in (
+        (lambda row: {"id": row["id"], "pixels": row["pixels"].astype(np.uint8)}, icm.ShapeError, "uint8"),
+        (lambda row: {"id": row["id"], "pixels": row["pixels"][:1]}, icm.ShapeError, "an image is"),
+        (lambda row: {"id": row["id"], "picture": row["pixels"]}, icm.ColumnError, "no column 'pixels'"),
+    ):
+        both = dataset.select_columns(["id", "pixels"]).union(dataset.map(changed))
+        with pytest.raises(error, match=says):
+            list(secure.predict(both, owner="bob", column="pixels", id_column="id").iter_batches())
+
+
+def test_an_iterator_over_a_dataset(model, dataset):
+    net, secure = model
+    images = dataset.iterator()
+    prediction = secure.predict(images, owner="bob", output="label", id_column="id")
+    for _ in range(2):
+        labels = prediction.reveal(to="bob")
+        expected = dict(zip(IDS, net(torch.from_numpy(X)).argmax(dim=1).tolist(), strict=True))
+        assert dict(zip(prediction.ids.tolist(), labels.tolist(), strict=True)) == expected
+
+
+def test_an_image_that_cannot_be_shared_is_named_by_its_id(model):
+    _, secure = model
+    spoilt = X.copy()
+    spoilt[6, 1, 2] = np.nan
+    handle = secure.handle("bob", "bob")
+    with pytest.raises(icm.NullError, match="its id is 'lesion 6'") as caught:
+        predicted({"pixels": spoilt, "id": IDS}, dataclasses.replace(handle, ids="id", skip=frozenset({"lesion 2"})))
+    assert caught.value.where["id"] == "lesion 6"
+    with pytest.raises(icm.NullError, match="in a block of rows"):
+        predicted({"pixels": spoilt}, handle)
+    with pytest.raises(icm.InputError, match='batch_format="numpy"'):
+        predicted(pd.DataFrame({"id": IDS}), handle)
 
 
 def test_a_class_for_map_batches(model, dataset):

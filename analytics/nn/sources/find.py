@@ -26,7 +26,7 @@ __all__ = ["is_ray_dataset", "source_of"]
 
 
 def is_ray_dataset(images: object) -> bool:
-    """Whether it is a ray.data.Dataset, which is found out without Ray."""
+    """Whether it is a ray.data.Dataset, or an iterator over one, which is found out without Ray."""
     return type(images).__module__.split(".")[:2] == ["ray", "data"] and hasattr(images, "iter_batches")
 
 

@@ -80,7 +80,7 @@ class RayImages:
 
     def blocks(self, size: int) -> Iterator[Block]:
         images, kind = ImageColumn(self._shape, self.column, self.ids), NumberKind()
-        for batch in self.dataset.iter_batches(batch_size=size, batch_format="numpy"):
+        for batch in _blocks(self.dataset):
             found = images.take(batch)
             kind.check(found, "rows")
             if len(found):
@@ -100,7 +100,7 @@ class RayInputs:
     def rows(self, size: int) -> Iterator[Rows]:
         columns = InputColumns([(one.name, one.shape) for one in self._inputs], self._ids)
         kinds = {one.name: NumberKind() for one in self._inputs}
-        for batch in self.dataset.iter_batches(batch_size=size, batch_format="numpy"):
+        for batch in _blocks(self.dataset):
             found = columns.take(batch)
             for name, images in found.items():
                 kinds[name].check(images, f"rows of column {name!r}")
@@ -109,9 +109,14 @@ class RayInputs:
                 yield Rows(parts, None if self._ids is None else np.asarray(batch[self._ids]))
 
 
+def _blocks(dataset: Any) -> Iterator[dict[str, Any]]:
+    """Blocks as Ray has them: to cut others it would join such of unlike schemas, and fail before these are seen."""
+    return iter(dataset.iter_batches(batch_size=None, batch_format="numpy"))
+
+
 def _check_names(dataset: Any, names: Iterable[str | None]) -> None:
     """Raise `ColumnError` for names that are none, where the columns are known without computing anything."""
-    known = dataset.schema(fetch_if_missing=False)
+    known = dataset.schema(fetch_if_missing=False) if hasattr(dataset, "map_batches") else None
     for name in names:
         if known is not None and name is not None and name not in known.names:
             raise ColumnError(f"there is no column {name!r}; there are {', '.join(map(repr, known.names))}")

@@ -24,9 +24,10 @@ __all__ = ["dataset_of", "packed_images"]
 
 
 def dataset_of(source: Source) -> Any:
-    """The ray.data.Dataset that a source reads; None for others."""
+    """The ray.data.Dataset that a source reads; None for others, and for iterators over one."""
     rows = source.source if isinstance(source, PackedImages) else source
-    return rows.dataset if isinstance(rows, RayImages | RayInputs) else None
+    dataset = rows.dataset if isinstance(rows, RayImages | RayInputs) else None
+    return dataset if hasattr(dataset, "map_batches") else None
 
 
 def packed_images(

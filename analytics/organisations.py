@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -177,7 +177,8 @@ class Connection:
         def opened(engine: OrganisationEngine | AwayEngine) -> list[Dataset]:
             return [opened_in(engine, owner, public) for owner, public in offered.values()]
 
-        datasets = self._opened(tuple(party for party in job.parties if party != self.name), opened)
+        others = tuple(party for party in job.parties if party != self.name)
+        datasets = self._opened(others, opened, self._engine)  # it is answered now, or fails
         return again(job, dict(zip(offered, datasets, strict=True)))
 
     def _predict_again(self, job: Job) -> Any:
@@ -270,17 +271,23 @@ class Connection:
                 self._engines[wanted] = made
             return self._engines[wanted]
 
-    def _opened(self, others: tuple[str, ...], opens: Opens) -> list[Dataset]:
-        """What is opened in lanes with these organisations. Where they turn out to be lost, nothing was asked of rows
-        yet: it is opened in others, once.
+    def _opened(
+        self,
+        others: tuple[str, ...],
+        opens: Opens,
+        lanes: Callable[[tuple[str, ...]], OrganisationEngine | AwayEngine] | None = None,
+    ) -> list[Dataset]:
+        """What is opened in lanes with these organisations, or stated where some are away. Where lanes turn out to be
+        lost, nothing was asked of rows yet: it is opened in others, once. lanes: which they are, in the place of these.
         """
-        engine = self._found(others)
+        found = lanes or self._found
+        engine = found(others)
         try:
             return opens(engine)
         except (FaultError, SessionError):
             if isinstance(engine, AwayEngine) or self._lives(engine):
                 raise
-        return opens(self._found(others))
+        return opens(found(others))
 
     def _assembled(self, others: tuple[str, ...]) -> OrganisationEngine:
         """As `_engine` has them, for what holds no connection: all are there now."""

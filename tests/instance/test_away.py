@@ -167,6 +167,12 @@ def test_it_is_answered_when_all_are_there(organisations, alice, monkeypatch):
     wanted = pytest.approx(table[table["age"] >= 65]["cost"].mean(), rel=1e-12)
     assert handles[0].result() == wanted
     assert alice.job(handles[0].id).result() == wanted
+    tries = []
+    with monkeypatch.context() as away:
+        away.setattr(alice, "_engine", lambda *_: tries.append("once") or gone())
+        with pytest.raises(icm.PeerLost):
+            alice.job(handles[0].id).result()
+    assert tries == ["once"], "a result is not tried twice"
     assert handles[1].result() == table["age"].sum()
     assert handles[2].result() == (table["cost"] * 2).median()
     bob.catalogue.remove("trips")

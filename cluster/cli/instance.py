@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 _HOUR: Final = 3600
-_DATASETS: Final = ("name", "rows", "columns", "answered at once", "may request", "mock")
+_DATASETS: Final = ("name", "rows", "columns", "answered at once", "may request", "mock", "asleep")
 
 
 def init(
@@ -274,13 +274,14 @@ def data(
             list(held.standing),
             list(held.requests),
             held.public.mock.rows if held.public.mock is not None else 0,
+            list(catalogue.asleep[held.public.name]),
         )
         for held in catalogue.datasets.values()
     ]
-    found += [
-        (held.public.name, held.public.images, "pictures", list(held.standing), list(held.requests), held.public.mock)
-        for held in shelf.pictures.values()
-    ]
+    for one in shelf.pictures.values():
+        askers = list(one.standing), list(one.requests)
+        asleep = list(shelf.asleep[one.public.name])
+        found.append((one.public.name, one.public.images, "pictures", *askers, one.public.mock, asleep))
     table(f"datasets of {settings.name}", _DATASETS, found, json, "nobody")
 
 

@@ -78,9 +78,9 @@ def model(
         public, used = held.public, shelf.used(held.public.name)
         counts = [f"{owner} {used.get(owner, 0)} of {most}" for owner, most in held.quotas.items()]
         shape = " x ".join(map(str, public.model.graph.input_shape))
-        askers = list(held.standing), list(held.requests)
+        askers = list(held.standing), list(held.requests), list(shelf.asleep[public.name])
         found.append((public.name, shape, [*public.outputs], counts, *askers, public.graph))
-    heads = ("name", "images", "says", "used", "answered at once", "may request", "graph")
+    heads = ("name", "images", "says", "used", "answered at once", "may request", "asleep", "graph")
     table(f"models of {settings.name}", heads, found, json, "nobody")
 
 

@@ -27,19 +27,19 @@ def requests(home: Home = HOME, json: Json = False) -> None:
     from icm_ray.instance.settings import read_settings
 
     folder, now = home.expanduser(), time()
-    settings = read_settings(folder)
+    settings, kept = read_settings(folder), Requests(folder)
     found = [
         (
             one.number,
             one.asker,
             list(one.datasets),
-            one.condition(now) + (f", by rule {one.rule}" if one.rule else ""),
+            kept.condition(one, now) + (f", by rule {one.rule}" if one.rule else ""),
             f"{one.used} of {one.times}",
             in_utc(one.until),
             in_utc(one.since),
             one.reason,
         )
-        for one in Requests(folder).all
+        for one in kept.all
     ]
     heads = ("number", "asker", "datasets", "state", "used", "until (UTC)", "since (UTC)", "reason")
     table(f"requests to {settings.name}", heads, found, json)
@@ -66,7 +66,7 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
     before = asked_before(folder, settings.name, one, kept.all)
     question = one.canonical
     opens, asked = in_words(question), parameters(question)
-    state = one.condition(time())
+    state = kept.condition(one, time())
     if json:
         found = {"number": one.number, "asker": one.asker, "datasets": list(one.datasets), "state": state}
         uses = {"times": one.times, "used": one.used, "until": one.until, "reason": one.reason, "said": one.said}
@@ -75,6 +75,8 @@ def show(number: Number, home: Home = HOME, json: Json = False) -> None:
         typer.echo(dumps({**found, **uses, **left, "opens": opens.splitlines(), "digest": one.digest}))
         return
     say(f"request {one.number} of {one.asker}, {in_utc(one.since)}: {state}, of {', '.join(one.datasets)}")
+    if kept.sleeps(one):
+        say(f"asleep: {one.asker} was met anew since, with another key; what is approved here is nothing for that one")
     say(f"computed by: {', '.join(question.parties)}, and a dealer")
     for line in opens.splitlines():
         say(line)

@@ -156,7 +156,7 @@ class Answers:
                 return self._requested(asker, call)
             case AskRequest(job, number):
                 found = self._requests.find(number)
-                if found is None or (found.asker, found.job) != (asker, job):
+                if found is None or (found.asker, found.job) != (asker, job) or self._requests.sleeps(found):
                     raise InstanceError(f"{self.name} has no such request", party=self.name)
                 return self._by_rules(found)
         raise InstanceError(f"{self.name} answers that to its own users alone")

@@ -5,11 +5,12 @@ who asks can name a path, nor another policy.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from icm_ray.instance.shelf import Shelf
 from icm_ray.owner.mock_rows import MockRows
@@ -41,6 +42,7 @@ class HeldDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A dataset as its owner keeps it. source: files of the owner's own nodes. standing: peers whose questions are
     answered at once, within the policy; () none's. requests: peers who see it and may ask, each question to be approved
     by a person. version: another one each time that it is offered: approvals are for that one alone.
+    identities: of these peers (`icm_ray.instance.roster.Peer.identity`), to whom it was offered.
     """
 
     public: PublicDataset
@@ -48,6 +50,18 @@ class HeldDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standing: tuple[Name, ...] = ()
     requests: tuple[Name, ...] = ()
     version: Name = ""
+    identities: dict[Name, str] = {}
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """To whom something is given."""
+        return tuple(dict.fromkeys((*self.standing, *self.requests)))
+
+    def without(self, names: Collection[str]) -> HeldDataset:
+        """The same, with nothing given to these."""
+        standing = tuple(name for name in self.standing if name not in names)
+        requests = tuple(name for name in self.requests if name not in names)
+        return replace(self, standing=standing, requests=requests)
 
     @property
     def as_offered(self) -> str:

@@ -30,7 +30,9 @@ from icm_ray.instance.jobs import Jobs, Outbox
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain, StartWorker
 from icm_ray.instance.model_answers import ModelAnswers
+from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.one_user import OneUser
+from icm_ray.instance.pictures import PictureShelf
 from icm_ray.instance.remembered import Memory
 from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
@@ -96,7 +98,10 @@ class Instance:
         )
         self.halves = Halves(settings, config, self._member)
         self._stopping = threading.Event()
+        for shelf in (self.catalogue, ModelShelf(folder), PictureShelf(folder)):
+            shelf.bind()
         self.requests, self.results = Requests(folder), Results(folder, limits.results, limits.result_bytes)
+        self.requests.bind()
         outbox = Outbox(Jobs(folder), self.ask, self._stopping)
         self._answers = Answers(
             settings,

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from icm_ray.errors import InputError, PolicyError
 from icm_ray.instance.files import changing, read, write, write_bytes
@@ -72,7 +73,7 @@ class OfferedModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
 class HeldModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model as its owner keeps it. weights: the digest of the file that has them. quotas: on how many images of whom
     it predicts, in all. standing: peers whose questions are answered at once. requests: those who may ask, each
-    prediction once it is approved.
+    prediction once it is approved. identities: of all these peers, to whom it was offered.
     """
 
     public: OfferedModel
@@ -80,6 +81,19 @@ class HeldModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quotas: dict[Name, Natural] = {}
     standing: tuple[Name, ...] = ()
     requests: tuple[Name, ...] = ()
+    identities: dict[Name, str] = {}
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """To whom something is given."""
+        return tuple(dict.fromkeys((*self.standing, *self.requests, *self.quotas)))
+
+    def without(self, names: Collection[str]) -> HeldModel:
+        """The same, with nothing given to these."""
+        standing = tuple(name for name in self.standing if name not in names)
+        requests = tuple(name for name in self.requests if name not in names)
+        quotas = {name: images for name, images in self.quotas.items() if name not in names}
+        return replace(self, standing=standing, requests=requests, quotas=quotas)
 
     @property
     def version(self) -> str:
@@ -113,7 +127,8 @@ class ModelShelf(Shelf[HeldModel]):
         standing: tuple[str, ...] = (),
         requests: tuple[str, ...] = (),
     ) -> HeldModel:
-        """Offer a model, in the place of one of its name; what was counted for that counts on. weights: the file of
+        """Offer a model, in the place of one of its name; what was counted for that counts on, but of
+        those who are others now by the names that they have. weights: the file of
         arrays that its workers read. Errors: `InputError` for a name that is none, or a number of images.
         """
         if not public.name.isidentifier():
@@ -123,7 +138,10 @@ class ModelShelf(Shelf[HeldModel]):
         digest = hashlib.sha256(weights).hexdigest()
         held = HeldModel(public, digest, dict(quotas), standing, requests)
         write_bytes(self.path(held), weights)
+        before = next((item.identities for item in self._read() if item.public.name == public.name), {})
         self.put(held)
+        now = next((item.identities for item in self._read() if item.public.name == public.name), {})
+        self._count_anew(public.name, {one for one in now if one in before and now[one] != before[one]})
         self._sweep()
         return held
 
@@ -150,6 +168,14 @@ class ModelShelf(Shelf[HeldModel]):
         """On how many images of whom a model has predicted."""
         found = read(self._used, _Used, _USED_WHAT) or _Used()
         return found.images.get(model, {})
+
+    def _count_anew(self, model: str, owners: Collection[str]) -> None:
+        """From 0 on, images of those who are others now."""
+        if owners:
+            with changing(self._used):
+                body = read(self._used, _Used, _USED_WHAT) or _Used()
+                left = {one: count for one, count in body.images.get(model, {}).items() if one not in owners}
+                write(self._used, _Used({**body.images, model: left}), _USED_WHAT)
 
     def use(self, held: HeldModel, use: UseModel, own: str, approved: bool = False) -> None:
         """Count images as used before they are, or back. own: this organisation, on whose images there is no limit.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from icm_ray.errors import InputError
 from icm_ray.instance.catalogue import Catalogue
@@ -41,7 +42,7 @@ class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     The owner itself may ask any model about them, since it alone hears the answer. standing: peers who may, too.
     graphs: the digests of the models' public facts that these may ask with (`OfferedModel.graph`). outputs: what for.
     requests: peers who may ask with any, each prediction once it is approved. offered: another one each time that they
-    are: approvals are for that one alone.
+    are: approvals are for that one alone. identities: of these peers, to whom they were offered.
     """
 
     public: OfferedPictures
@@ -52,6 +53,18 @@ class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outputs: tuple[Output, ...] = ("label",)
     requests: tuple[Name, ...] = ()
     offered: Name = ""
+    identities: dict[Name, str] = {}
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """To whom something is given."""
+        return tuple(dict.fromkeys((*self.standing, *self.requests)))
+
+    def without(self, names: Collection[str]) -> HeldPictures:
+        """The same, with nothing given to these."""
+        standing = tuple(name for name in self.standing if name not in names)
+        requests = tuple(name for name in self.requests if name not in names)
+        return replace(self, standing=standing, requests=requests)
 
     @property
     def version(self) -> str:

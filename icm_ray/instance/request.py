@@ -31,7 +31,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     that. reason: of the asker, in its own words. since, until: seconds since 1970. said: why it was denied. times,
     used: how often it may be asked, and was. datasets: the own ones that it reads. ranges: of what is left open.
     kind: of what is asked. rule: by which it was approved, "" for a person; terms: of that rule (`Rule.terms`).
-    decided: when a person last did, seconds since 1970; 0: nobody has.
+    decided: when a person last did, seconds since 1970; 0: nobody has. identity: of the asker, who may not be who has
+    its name now.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: str = ""
     terms: str = ""
     decided: float = 0.0
+    identity: str = ""
 
     @property
     def canonical(self) -> Form:

@@ -1,6 +1,9 @@
 """Questions of peers that wait for a person, or that a person or a rule has decided on: one file each, in an
 instance's folder.
 
+What was requested by one who has been met anew since, with another key, is asleep: it is not the request of whoever has
+the name now, and approves nothing.
+
 A use of an approval is written before it is granted: whatever fails after that, more than were approved are not
 granted, by however many threads, processes and restarts.
 """
@@ -22,6 +25,7 @@ from icm_ray.instance.parameters import parameters
 from icm_ray.instance.parts import Part, part_with
 from icm_ray.instance.ranges import ranges_of
 from icm_ray.instance.request import MOST_LETTERS, Form, Request
+from icm_ray.instance.roster import Roster
 from icm_ray.instance.rule_file import MOST_TIMES
 from icm_ray.instance.rules import Rules
 from icm_ray.query.expressions.tree import Literal
@@ -54,7 +58,7 @@ class Requests:
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time) -> None:
         self.rules = Rules(folder, clock)
-        self._folder, self._clock = folder / "requests", clock
+        self._folder, self._clock, self._roster = folder / "requests", clock, Roster(folder)
         self._lock = self._folder / "all"
         self._known: dict[int, tuple[_Stamp, _Facts]] = {}
 
@@ -104,16 +108,36 @@ class Requests:
             raise InstanceError(f"there is no request {number} here: icm requests")
         return found
 
+    def sleeps(self, request: Request) -> bool:
+        """Whether whoever has the asker's name now is another one."""
+        return request.identity not in ("", self._roster.identity(request.asker))
+
+    def condition(self, request: Request, now: float) -> str:
+        """In a word or two: asleep, or as the request itself says it."""
+        return "asleep" if self.sleeps(request) else request.condition(now)
+
+    def bind(self) -> None:
+        """Take requests that were written without identities as those of whoever has the names now."""
+        with changing(self._lock):
+            for number in self._numbers():
+                found = read(self._path(number), Request, _WHAT)
+                if found is not None and not found.identity and (now := self._roster.identity(found.asker)):
+                    write(self._path(number), replace(found, identity=now), _WHAT)
+        self.rules.bind()
+
+    def _awake(self, found: Iterable[Request]) -> list[Request]:
+        return [one for one in found if not self.sleeps(one)]
+
     def add(self, asker: str, job: str, question: Form, reason: str) -> Request:
         """Keep what a peer requests; the same again where it is here already. Errors: `InstanceError` (too many)."""
         with changing(self._lock):
             numbers = self._numbers()
-            for known in self._where(numbers, lambda facts: (facts.asker, facts.job) == (asker, job)):
+            for known in self._awake(self._where(numbers, lambda facts: (facts.asker, facts.job) == (asker, job))):
                 if known.digest != question.digest:
                     raise InstanceError("there is another request of that name")
                 return known
             own = self._where(numbers, lambda facts: facts.asker == asker)
-            waiting = sum(one.state == "waiting" for one in own)
+            waiting = sum(one.state == "waiting" for one in self._awake(own))
             ruled = not _denied([one for one in own if one.digest == question.digest])
             if waiting >= _OPEN and not (ruled and self.rules.covering(asker, question)):
                 raise InstanceError(f"{_OPEN} requests of {asker} wait already, which is the limit")
@@ -128,14 +152,17 @@ class Requests:
             datasets = tuple(name for name, _ in question.versions)
             packed = msgspec.msgpack.encode(question)
             kind: Origin = "question" if isinstance(question, Canonical) else "prediction"
-            found = Request(number, asker, job, packed, question.digest, reason, now, datasets, kind=kind)
+            facts = number, asker, job, packed, question.digest, reason, now, datasets
+            found = Request(*facts, kind=kind, identity=self._roster.identity(asker))
             write(self._path(number), found, _WHAT)
             return found
 
     def _may_go(self, request: Request, now: float) -> bool:
-        """Whether a request is done with: what a rule approved it approves again, and of what it would approve a denial
-        is needed.
+        """Whether a request is done with, or asleep: what a rule approved it approves again, and of what it would
+        approve a denial is needed.
         """
+        if self.sleeps(request):
+            return True
         if request.state == "denied":
             return not any(rule.covers(request.asker, request.canonical) for rule in self.rules.all)
         return bool(request.rule) or request.done(now)
@@ -145,6 +172,7 @@ class Requests:
         takes it; for all values of these together, so many times. Errors: `InstanceError`, `InputError`.
         """
         self._check_limits(times, until)
+        self._check_awake(self.of(number))
         ranges = ranges_of(params, parameters(self.of(number).canonical)) if params else ()
         facts = {"times": times, "used": 0, "until": until, "ranges": ranges}
         return self._decide(number, state="approved", said="", rule="", terms="", **facts)
@@ -154,6 +182,7 @@ class Requests:
         times together. Errors: those of `approve`, and of `Rules.add`.
         """
         self._check_limits(times, until)
+        self._check_awake(self.of(number))
         rule = self.rules.add(name, self.of(number), times, until, params)
         return self.rules.seen(self._decide(number, state="approved", said="", rule=name, terms=rule.terms))
 
@@ -165,7 +194,7 @@ class Requests:
             return None
         with changing(self._lock):
             found = self.find(number)
-            if found is None or found.state != "waiting":
+            if found is None or found.state != "waiting" or self.sleeps(found):
                 return None
             rule = self.rules.covering(found.asker, found.canonical)
             if rule is None or self._overruled(found):
@@ -187,6 +216,14 @@ class Requests:
         if not until > self._clock():
             raise InputError("until: that is over")
 
+    def _check_awake(self, request: Request) -> None:
+        if self.sleeps(request):
+            asker = request.asker
+            raise InputError(
+                f"request {request.number} is asleep: it is of a {asker} who was met before, with another key than "
+                f"{asker} has now (icm peers): a request of the present one is what can be approved"
+            )
+
     def deny(self, number: int, reason: str) -> Request:
         """Refuse a request, also one that was approved. Errors: `InstanceError`, `InputError`."""
         if len(reason) > MOST_LETTERS:
@@ -199,6 +236,8 @@ class Requests:
         """
         found = self.find(used.number)
         if found is None or (found.digest, found.times, found.until) != (used.digest, used.times, used.until):
+            return False
+        if self.sleeps(found):
             return False
         if found.rule and self._overruled(found):
             return False
@@ -219,12 +258,12 @@ class Requests:
         with changing(self._lock):
             now = self._clock()
             numbers, digest = self._numbers(), question.digest
-            own = same = self._where(numbers, lambda facts: (facts.asker, facts.digest) == (asker, digest))
+            own = same = self._awake(self._where(numbers, lambda one: (one.asker, one.digest) == (asker, digest)))
             ruled = not _denied(same)
             usable = (one for one in same if one.left(now) and number in (0, one.number))
             found = next((one for one in usable if ruled or not one.rule), None)
             if found is None and not any(one.state == "denied" for one in same):
-                own = self._where(numbers, lambda facts: facts.asker == asker)
+                own = self._awake(self._where(numbers, lambda facts: facts.asker == asker))
                 usable = (one for one in own if one.left(now) and number in (0, one.number))
                 found = next((one for one in usable if one.covers(question)), None)
             if found is None:
@@ -241,6 +280,8 @@ class Requests:
         has ended since, or leaves something else open. Errors: `InstanceError`.
         """
         now = self.find(used.number)
+        if now is not None and self.sleeps(now):
+            return None
         if now is not None and now.rule and self._overruled(now):
             return None
         if now is None or now.state != "approved" or now.until <= self._clock() or now.ranges != used.ranges:

@@ -82,6 +82,11 @@ class Roster:
         """By name, whatever their state."""
         return MappingProxyType({peer.name: peer for peer in self._read().peers})
 
+    def identity(self, name: str) -> str:
+        """Of the peer of this name, whatever its state; "": there is none."""
+        peer = self.peers.get(name)
+        return peer.identity if peer is not None else ""
+
     def approved(self, name: str) -> Peer:
         """A peer that may be spoken with. Errors: `InstanceError` in words that say what to do."""
         peer = self.peers.get(name)

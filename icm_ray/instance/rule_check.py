@@ -72,4 +72,7 @@ def asleep(rule: Rule, here: Offered) -> str:
 
 def state(rule: Rule, here: Offered, rules: Rules) -> str:
     """In a few words: why it sleeps, else whether it approves, has expired, or is used up."""
+    others = [peer for peer in rule.table.peers if rules.sleeps(rule, peer)]
+    if others:
+        return f"asleep: {', '.join(others)} has another key now"
     return asleep(rule, here) or rules.condition(rule)

@@ -7,7 +7,7 @@ the rules, under its digest, and what comes has to equal it to the byte but for 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from icm_ray.instance.parameters import filled, parameters
 from icm_ray.instance.prediction_form import PredictionForm
 from icm_ray.instance.ranges import Range, ranges_of
 from icm_ray.instance.request import Form, Request
+from icm_ray.instance.roster import Roster
 from icm_ray.instance.rule_file import RuleTable, add_rule_table, read_rule_tables
 from icm_ray.payload import Natural
 from icm_ray.query.question import Asked, Question
@@ -31,6 +32,7 @@ __all__ = ["Rule", "Rules"]
 
 _FORM: Final = "question of a rule"
 _USED: Final = "count of uses of rules"
+_PEERS: Final = "list of peers of rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,12 @@ class _Used(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: dict[str, Natural] = {}
 
 
+class _Peers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """By rule, by the names of its peers: whose these were when it was written, or first read."""
+
+    identities: dict[str, dict[str, str]] = {}
+
+
 class Rules:
     """In an instance's folder. For any thread and process of this user. clock: seconds since 1970. Errors:
     `InstanceError` for files that are damaged, and for rules that cannot be, naming file, rule and what is wrong.
@@ -121,6 +129,7 @@ class Rules:
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self._folder, self._clock = folder, clock
         self.path, self._counts = folder / "rules.toml", folder / "rules_used.json"
+        self._peers, self._roster = folder / "rules_peers.json", Roster(folder)
         self._known: tuple[tuple[int, int, int], tuple[Rule, ...]] | None = None
 
     @property
@@ -142,9 +151,34 @@ class Rules:
 
     def covering(self, asker: str, question: Form) -> Rule | None:
         """A rule that approves a request now; None: a person has to."""
+        self.bind()
         names = {name for name, _ in question.versions}
         about = [one for one in self.all if names == set(one.table.datasets)]
-        return next((one for one in about if self.left(one) and one.covers(asker, question)), None)
+        usable = (one for one in about if self.left(one) and one.covers(asker, question))
+        return next((one for one in usable if not self.sleeps(one, asker)), None)
+
+    def sleeps(self, rule: Rule, peer: str) -> bool:
+        """Whether whoever has a peer's name now is another one than when the rule was written."""
+        known = self._identities.get(rule.name, {})
+        return known.get(peer, "") not in ("", self._roster.identity(peer))
+
+    @property
+    def _identities(self) -> dict[str, dict[str, str]]:
+        return (read(self._peers, _Peers, _PEERS) or _Peers()).identities
+
+    def bind(self) -> None:
+        """Take the names in rules that were written by hand as those of whoever has them now."""
+        if not self.all and not self._identities:
+            return
+        with changing(self._peers):
+            known = self._identities
+            found = {rule.name: self._bound(rule.table.peers, known.get(rule.name, {})) for rule in self.all}
+            if found != known:
+                write(self._peers, _Peers(found), _PEERS)
+
+    def _bound(self, peers: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
+        found = {peer: known.get(peer) or self._roster.identity(peer) for peer in peers}
+        return {peer: identity for peer, identity in found.items() if identity}
 
     def left(self, rule: Rule) -> int:
         """How often its question may still be asked."""
@@ -202,6 +236,9 @@ class Rules:
             self._keep(request)
             with changing(self._counts):
                 self._count(name, 0)
+            with changing(self._peers):
+                known = self._identities
+                write(self._peers, _Peers({**known, name: self._bound((request.asker,), {})}), _PEERS)
             told = [f"Request {request.number} of {request.asker}:", *in_words(form).splitlines()]
             add_rule_table(self.path, table, until, told)
         found = self.find(name)

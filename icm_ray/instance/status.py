@@ -106,7 +106,8 @@ def status_of(
     """How the instance with these files is. From since on: of one that serves. Errors: `InstanceError`."""
     running = halves.running() if halves is not None else []
     lanes = tuple(LaneStatus(half.asker, session, lane, half.joined) for (session, lane), half in running)
-    waiting = Counter(one.asker for one in Requests(catalogue.folder).all if one.state == "waiting")
+    requests = Requests(catalogue.folder)
+    waiting = Counter(one.asker for one in requests.all if one.state == "waiting" and not requests.sleeps(one))
     quotas, results = _quotas(ModelShelf(catalogue.folder)), Results(catalogue.folder).all
     kept = {peer: [one for one in results if one.asker == peer] for peer in roster.peers}
     peers = tuple(

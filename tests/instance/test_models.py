@@ -461,6 +461,7 @@ def test_commands_offer_models_and_pictures(organisations, tmp_path):
         "columns": "pictures",
         "answered_at_once": [],
         "may_request": [],
+        "asleep": [],
         "mock": 0,
     } in listed
     assert "mine" not in icm_says("data", "mine", "--remove", "--json")

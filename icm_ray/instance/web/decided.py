@@ -45,8 +45,8 @@ class Decided:
         """All of them, those that wait for a decision first, the newest of each on top."""
         now = time()
         found = sorted(self._requests.all, key=lambda one: (one.state != "waiting", -one.number))
-        waiting = sum(one.state == "waiting" for one in found)
-        return {"requests": [(one, one.condition(now)) for one in found], "waiting": waiting}
+        waiting = sum(one.state == "waiting" and not self._requests.sleeps(one) for one in found)
+        return {"requests": [(one, self._requests.condition(one, now)) for one in found], "waiting": waiting}
 
     def request(self, number: str) -> dict[str, Any]:
         """One, in words that are derived from the question. Raises `Refusal` where there is none of that number."""
@@ -58,7 +58,7 @@ class Decided:
             parties = question.parties
         except IcmError as error:
             opens, fault, asked, parties = "", f"{error.message} [{error.code}]", [], ()
-        facts = {"opens": opens, "fault": fault, "parties": parties, "condition": one.condition(time())}
+        facts = {"opens": opens, "fault": fault, "parties": parties, "condition": self._requests.condition(one, time())}
         facts["before"] = asked_before(self._folder, self._name, one, self._requests.all).lines
         return {"one": one, **facts, "parameters": asked if len(asked) <= _MOST_OPEN else []}
 
@@ -79,11 +79,13 @@ class Decided:
 
     def models(self) -> dict[str, Any]:
         """Models with what was used of their quotas, and pictures."""
+        models, pictures = self._models, self._pictures
         found = [
             (held, " x ".join(map(str, held.public.model.graph.input_shape)), self._uses(held.public.name, held.quotas))
-            for held in self._models.models.values()
+            for held in models.models.values()
         ]
-        return {"models": found, "pictures": list(self._pictures.pictures.values())}
+        asleep = {"model_asleep": models.asleep, "picture_asleep": pictures.asleep}
+        return {"models": found, "pictures": list(pictures.pictures.values()), **asleep}
 
     def _uses(self, model: str, quotas: dict[str, int]) -> list[tuple[str, int, int | None]]:
         """Whose images, how many, of how many; None: of any number."""

@@ -157,7 +157,8 @@ class OfficerPage:
         return _Shown("request", f"Request {facts['one'].number} of {facts['one'].asker}", facts)
 
     def _datasets(self, request: Request) -> _Shown:
-        return _Shown("datasets", "Datasets", {"datasets": list(self._house.catalogue.datasets.values())})
+        kept = self._house.catalogue
+        return _Shown("datasets", "Datasets", {"datasets": list(kept.datasets.values()), "asleep": kept.asleep})
 
     def _peers(self, request: Request) -> _Shown:
         status, mine = self._house.status(), self._house.key.certificate

@@ -160,6 +160,8 @@ there.</p>
 <dt>Says</dt><dd>{{ held.public.outputs | join(", ") }}</dd>
 <dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody" }}</dd>
 <dt>May request</dt><dd>{{ held.requests | join(", ") or "nobody" }}</dd>
+{% if model_asleep[held.public.name] %}<dt>Asleep</dt>
+<dd>{{ model_asleep[held.public.name] | join(", ") }}: met anew since</dd>{% endif %}
 <dt>Predictions</dt><dd>{% for owner, used, most in uses %}
 {{ used }}{{ " of " ~ most if most is not none }} on images of {{ owner }}{{ ", " if not loop.last }}
 {%- else %}none yet, and no quota{% endfor %}</dd>
@@ -171,6 +173,8 @@ there.</p>
 <dt>Pictures</dt><dd>{{ held.public.images }}</dd>
 <dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody else" }}</dd>
 <dt>May request</dt><dd>{{ held.requests | join(", ") or "nobody" }}</dd>
+{% if picture_asleep[held.public.name] %}<dt>Asleep</dt>
+<dd>{{ picture_asleep[held.public.name] | join(", ") }}: met anew since</dd>{% endif %}
 {% if held.graphs %}<dt>Models</dt><dd>{% for graph in held.graphs %}<code>{{ graph }}</code>
 {{- ", " if not loop.last }}{% endfor %}</dd>{% endif %}
 </dl><details><summary>Files</summary>
@@ -184,7 +188,9 @@ there.</p>
 <dt>Rows</dt><dd>{{ held.public.rows }} rows, {{ held.public.columns | length }} columns{% if held.public.mock %},
 {{ held.public.mock.rows }} mock rows{% endif %}</dd>
 <dt>Answered at once</dt><dd>{{ held.standing | join(", ") or "nobody" }}</dd>
-<dt>May request</dt><dd>{{ held.requests | join(", ") or "nobody" }}</dd></dl>
+<dt>May request</dt><dd>{{ held.requests | join(", ") or "nobody" }}</dd>
+{% if asleep[held.public.name] %}<dt>Asleep</dt>
+<dd>{{ asleep[held.public.name] | join(", ") }}: met anew since</dd>{% endif %}</dl>
 <ul>{% for rule in held.public.policy.in_words() %}<li>{{ rule }}</li>{% endfor %}</ul>
 <details><summary>Columns and files</summary>
 <p>{% for column in held.public.columns %}<code>{{ column.name }}</code>{{ ", " if not loop.last }}{% endfor %}</p>

@@ -25,8 +25,9 @@ _MODEL = (
 _ORGANISATIONS = (
     "Now apart: [bold]alice[/], [bold]bob[/], [bold]dora[/] and a dealer, [bold]carol[/], have an instance each,\n"
     "in a process of its own, that believes no other; bob's only dials. They\n"
-    "meet by tickets. alice offers her model to bob, who labels his own scans;\n"
-    "then he asks for a mean over all three hospitals' patients."
+    "meet by tickets, and approve each other. alice offers bob her network for\n"
+    "pictures of skin: he labels his own with it, and she hears nothing. Then he\n"
+    "asks for statistics over all three hospitals' patients."
 )
 _NOTE = "One Ray cluster under one administrator simulates the parties' isolation; instances have it: see README."
 
@@ -66,7 +67,7 @@ def demo() -> None:
             statistics.check()
             predictions.check()
         console.print(Panel(_ORGANISATIONS, title="between organisations", expand=False))
-        story = told(console, digits.net, *digits.bobs, Path(folder) / "organisations")
+        story = told(console, Path(folder) / "organisations")
         console.print(story_table(story))
         story.check()
     console.print(

@@ -65,16 +65,6 @@ class Digits:
 
         self._net = train_digits(self._images[:_TRAINING], self._labels[:_TRAINING])
 
-    @property
-    def net(self) -> Any:
-        """alice's model, once it is trained."""
-        return self._net
-
-    @property
-    def bobs(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Bob's images, and what they show."""
-        return self._images[-_IMAGES:], self._labels[-_IMAGES:]
-
     def predict(self, session: Any, console: Console) -> Predictions:
         """bob's labels, without anyone seeing weights or images."""
         import analytics as an

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from cluster.cli.lesions_model import INPUT_BOUND, NORMALIZE, SCALE, Lesions
 from cluster.local_instances import await_serving, free_port, meet, started
 
 if TYPE_CHECKING:
@@ -25,75 +26,79 @@ _OWNERS: Final = ("alice", "bob", "dora")
 _DEALER: Final = "carol"
 _COLUMN: Final = "mean radius"
 _PICTURES: Final = 16
+_SHOWN: Final = 8
 
 
 @dataclass(frozen=True)
 class Story:
-    """What Bob heard, beside what a plain model and all rows together say; how long the parts took, in seconds."""
+    """What Bob heard, beside what a plain model and all rows together say; how long the parts took, in seconds.
+    statistics: by name, of all rows; plain_statistics: the same.
+    """
 
+    lesions: Lesions
     labels: NDArray[np.int64]
     plain: NDArray[np.float64]
-    truth: NDArray[np.int64]
     error: float
-    mean: float
-    plain_mean: float
+    statistics: dict[str, float]
+    plain_statistics: dict[str, float]
     refused: str
     met: float
     predicted: float
     asked: float
 
     def check(self) -> None:
-        """Raise where a label differs though the plain logits' top two are further apart than the error, or the mean
+        """Raise where a label differs though the plain logits' top two are further apart than the error, or a statistic
         does, or what Alice does not allow was answered.
         """
         ordered = np.sort(self.plain, axis=1)
         clear = ordered[:, -1] - ordered[:, -2] > 2 * self.error
         if not np.array_equal(self.labels[clear], self.plain.argmax(axis=1)[clear]):
             raise RuntimeError("a label between organisations differs from the plain model's")
-        if abs(self.mean - self.plain_mean) > 1e-9 * abs(self.plain_mean):
-            raise RuntimeError(
-                f"a mean over three organisations is {self.mean} where plaintext gives {self.plain_mean}"
-            )
+        for name, plain in self.plain_statistics.items():
+            if abs(self.statistics[name] - plain) > 1e-9 * abs(plain):
+                raise RuntimeError(
+                    f"the {name} over three organisations is {self.statistics[name]} where plaintext gives {plain}"
+                )
         if not self.refused:
             raise RuntimeError("logits were told where labels alone are allowed")
 
 
-def told(console: Console, net: Any, images: NDArray[np.float32], truth: NDArray[np.int64], folder: Path) -> Story:
-    """Found four instances, let them meet, offer a model, pictures and tables, and ask at Bob's. images: Bob's."""
+def told(console: Console, folder: Path) -> Story:
+    """Found four instances, let them meet, offer a model, pictures and tables, and ask at Bob's."""
     import icm_ray as icm
-    from cluster.cli.digits_model import plain_logits
     from icm_ray.errors import PolicyError
 
-    images, truth = images[:_PICTURES], truth[:_PICTURES]
+    with console.status("alice's network and bob's pictures ..."):
+        lesions = Lesions.load(_PICTURES)
     began = perf_counter()
     with _serving(folder) as homes:
         for guest, inviter in (("bob", "alice"), ("dora", "alice"), ("bob", "dora")):
             meet(homes[inviter], homes[guest])
         for owner in _OWNERS:
             meet(homes[_DEALER], homes[owner])
-        error = _offer_model(homes["alice"], net, images)
+        error = _offer_model(homes["alice"], lesions)
         pooled = _offer_rows(homes, folder)
-        _offer_pictures(homes["bob"], images, folder)
+        _offer_pictures(homes["bob"], lesions, folder)
         met = perf_counter()
         with console.status("bob asks alice's model ..."), icm.connect(homes["bob"]) as session:
-            model, scans = session.model("digits"), session.peer("bob")["scans"]
-            labels = model.predict(scans, output="label").reveal()
+            model, pictures = session.model("skin"), session.peer("bob")["lesions"]
+            labels = model.predict(pictures, output="label").reveal()
             predicted = perf_counter()
             try:
-                model.predict(scans, output="logits").reveal()
+                model.predict(pictures, output="logits").reveal()
                 refused = ""
             except PolicyError as denied:
                 refused = denied.message
-            together = session.frame(dict.fromkeys(_OWNERS, "patients"))
-            mean = float(together[_COLUMN].mean().reveal())
+            values = session.frame(dict.fromkeys(_OWNERS, "patients"))[_COLUMN]
+            mean, std = icm.reveal(values.mean(), values.std())
             asked = perf_counter()
     return Story(
+        lesions,
         np.asarray(labels),
-        plain_logits(net, images),
-        truth,
+        lesions.logits,
         error,
-        mean,
-        float(pooled.mean()),
+        {"mean": float(mean), "standard deviation": float(std)},
+        {"mean": float(pooled.mean()), "standard deviation": float(pooled.std(ddof=1))},
         refused,
         met - began,
         predicted - met,
@@ -118,23 +123,24 @@ def _serving(folder: Path) -> Iterator[dict[str, Path]]:
         yield homes
 
 
-def _offer_model(home: Path, net: Any, images: NDArray[np.float32]) -> float:
-    """As `icm model digits model.pt2 --quota bob=100 --standing bob`; what a logit's error stays below."""
+def _offer_model(home: Path, lesions: Lesions) -> float:
+    """As `icm model skin model.pt2 --quota bob=100 --standing bob`; what a logit's error stays below."""
     from analytics.nn.offering import offered
     from icm_ray.instance.models import ModelShelf
 
-    public, weights = offered("digits", net, input_bound=1.0, example_inputs=(images[:2],))
+    pixels: Any = {"scale": SCALE, "normalize": NORMALIZE, "input_bound": INPUT_BOUND}
+    public, weights = offered("skin", lesions.net, example_inputs=lesions.example_inputs, **pixels)
     ModelShelf(home).offer(public, weights, {"bob": 100}, ("bob",))
     return public.error
 
 
-def _offer_pictures(home: Path, images: NDArray[np.float32], folder: Path) -> None:
-    """As `icm data scans scans.npy`: for the own organisation alone."""
+def _offer_pictures(home: Path, lesions: Lesions, folder: Path) -> None:
+    """As `icm data lesions lesions.npy`: for the own organisation alone."""
     from icm_ray.instance.pictures import PictureShelf, offer_pictures
 
-    path = folder / "scans.npy"
-    np.save(path, images)
-    offer_pictures(PictureShelf(home), "scans", [str(path)])
+    path = folder / "lesions.npy"
+    np.save(path, lesions.pictures)
+    offer_pictures(PictureShelf(home), "lesions", [str(path)])
 
 
 def _offer_rows(homes: dict[str, Path], folder: Path) -> NDArray[np.float64]:
@@ -156,15 +162,22 @@ def _offer_rows(homes: dict[str, Path], folder: Path) -> NDArray[np.float64]:
 
 def story_table(story: Story) -> Table:
     """What Bob, and nobody else, heard."""
+    lesions, plain = story.lesions, story.plain.argmax(axis=1)
     table = Table(title="what bob heard, in his own instance", caption_justify="left")
     table.add_column("")
-    table.add_column(f"labels of his {len(story.labels)} pictures")
-    for name, labels in (("secure", story.labels), ("plain", story.plain.argmax(axis=1)), ("truth", story.truth)):
-        table.add_row(name, "  ".join(str(label) for label in labels))
+    table.add_column(f"the first {_SHOWN} of his {len(story.labels)} pictures")
+    for name, labels in (("secure", story.labels), ("plain", plain), ("truth", lesions.truth)):
+        table.add_row(name, "  ".join(lesions.kinds[label] for label in labels[:_SHOWN]))
+    same, right = int((story.labels == plain).sum()), int((story.labels == lesions.truth).sum())
+    whose = "drawn by this program, and a small network that learned from such" if lesions.made_up else "HAM10000's"
+    joint = ", ".join(
+        f"{name} {secure:.6g} (plain {story.plain_statistics[name]:.6g})" for name, secure in story.statistics.items()
+    )
     table.caption = (
-        f"{_COLUMN} of all patients of alice, bob and dora: {story.mean:.6g} (plain {story.plain_mean:.6g})\n"
+        f"{same} of {len(plain)} as the plain model, {right} right; pictures: {whose}\n"
         f"logits: {story.refused}\n"
-        f"instances served and met in {story.met:.1f} s, labels after {story.predicted:.1f} s, the mean after "
+        f"{_COLUMN} of all patients of alice, bob and dora: {joint}\n"
+        f"instances served and met in {story.met:.1f} s, labels after {story.predicted:.1f} s, the statistics after "
         f"{story.asked:.1f} s"
     )
     return table

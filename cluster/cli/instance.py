@@ -40,11 +40,13 @@ def init(
     Example: icm init alice --listen 192.0.2.7:7800
     """
     from icm_ray.instance.found import found
-    from icm_ray.instance.settings import Settings
+    from icm_ray.instance.settings import WILDCARDS, Settings, address_of
 
+    host, _ = address_of(listen, "--listen")
+    workers = "127.0.0.1" if host in WILDCARDS else host  # of a wildcard the file must say how others reach them
     kind: Kind = "dealer" if dealer else "organisation"
     folder = home.expanduser()
-    key = found(folder, Settings(name, kind, listen, dial_only=dial_only))
+    key = found(folder, Settings(name, kind, listen, dial_only=dial_only, workers_bind=workers))
     fingerprint = key.identity.fingerprint
     outcome(
         {"name": name, "kind": kind, "folder": str(folder), "fingerprint": fingerprint},

@@ -10,9 +10,9 @@ with icm.connect() as session:
     labels = session.model("skin").predict(lesions, output="label").reveal()
     print(f"labels of {len(lesions)} pictures: {labels.tolist()}")
 
-    # what both have, as one table: each row stays with its owner, and the answer is of all of them
-    both = session.frame({"alice": "visits", "bob": "visits"})
-    print(f"mean cost of visits of people from 65 on: {both[both['age'] >= 65]['cost'].mean().reveal():.2f}")
+    # what all three have, as one table: each row stays with its owner, and the answer is of all of them
+    visits = session.frame({"alice": "visits", "bob": "visits", "dora": "visits"})
+    print(f"mean cost of visits of people from 65 on: {visits[visits['age'] >= 65]['cost'].mean().reveal():.2f}")
 
     # what Alice does not allow is not computed
     try:

@@ -1,7 +1,10 @@
-"""Three organisations, each with an instance of its own: Alice's network labels Bob's pictures, for Bob alone.
+"""Organisations with an instance each: Alice's network labels Bob's pictures, for Bob alone; then he asks for a mean
+over the visits that he, Alice and Dora have.
 
 Each instance is a process with a folder of its own, as it would be on a machine of its own; the commands are those that
-people type there. Carol deals randomness, and sees nothing of anybody's. Bob sits behind a firewall: he dials.
+people type there (README.md in this folder has them with what they are for). Carol deals randomness, and sees nothing
+of anybody's. Bob sits behind a firewall: he dials. Pictures of people's skin, and a network that learned from others,
+where ICM_TEST_DATA names the folder that has them; otherwise drawn ones, and a network that learns from such.
 Usage: python examples/organisations/story.py
 """
 
@@ -17,41 +20,17 @@ from time import monotonic, sleep
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, ImageDraw
-from torch import nn
+from PIL import Image
+
+from cluster.cli.lesions_model import INPUT_BOUND, NORMALIZE, SCALE, Lesions
 
 HERE = Path(__file__).parent
 POLICY = "min_rows = 10\n"
 PATIENCE = 60.0
 
 
-class SkinNet(nn.Module):
-    """Alice's. Its weights are random here: what it says means nothing, but is computed all the same."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AvgPool2d(4), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU()
-        )
-        self.linear = nn.Linear(16, 7)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.linear(self.features(x).mean((2, 3)))
-
-
-def drawn(number: int) -> Image.Image:
-    """One of Bob's pictures: a spot on skin."""
-    random = np.random.default_rng(number)
-    picture = Image.new("RGB", (28, 28), (224, 172, 150))
-    x, y, size = (int(part) for part in random.integers(6, 14, 3))
-    ImageDraw.Draw(picture).ellipse(
-        (x, y, x + size, y + size), tuple(int(part) for part in random.integers(40, 140, 3))
-    )
-    return picture
-
-
 def visits(seed: int) -> pd.DataFrame:
-    """A table that both have."""
+    """A table that each has."""
     random = np.random.default_rng(seed)
     return pd.DataFrame({"age": random.integers(18, 95, 300), "cost": random.gamma(2.0, 150.0, 300).round(2)})
 
@@ -105,34 +84,36 @@ def meet(inviter: Path, guest: Path) -> None:
 def main() -> None:
     with ExitStack() as ending:
         root = Path(ending.enter_context(tempfile.TemporaryDirectory()))
-        alice, bob, carol = (root / name for name in ("alice", "bob", "carol"))
+        alice, bob, carol, dora = (root / name for name in ("alice", "bob", "carol", "dora"))
 
         icm(alice, "init", "alice", "--listen", f"127.0.0.1:{free_port()}")
         icm(bob, "init", "bob", "--listen", f"127.0.0.1:{free_port()}", "--dial-only")
         icm(carol, "init", "carol", "--listen", f"127.0.0.1:{free_port()}", "--dealer")
-        serving = {home: serve(home, ending) for home in (alice, bob, carol)}
+        icm(dora, "init", "dora", "--listen", f"127.0.0.1:{free_port()}")
+        serving = {home: serve(home, ending) for home in (alice, bob, carol, dora)}
         for home, process in serving.items():
             awaited(home, process)
-        meet(alice, bob)
-        meet(carol, alice)
-        meet(carol, bob)
+        for inviter, guest in ((alice, bob), (alice, dora), (dora, bob), (carol, alice), (carol, bob), (carol, dora)):
+            meet(inviter, guest)
 
-        # what each has: a network that was exported, pictures, a table at both
-        torch.manual_seed(0)
-        exported = torch.export.export(SkinNet().eval(), (torch.zeros(2, 3, 28, 28),))
+        # what each has: a network that was exported, pictures, a table of all three
+        lesions = Lesions.load(8)
+        exported = torch.export.export(lesions.net, tuple(map(torch.from_numpy, lesions.example_inputs)))
         torch.export.save(exported, root / "model.pt2")
         (root / "images").mkdir()
-        for number in range(8):
-            drawn(number).save(root / "images" / f"lesion{number}.png")
+        for number, picture in enumerate(lesions.pictures):
+            Image.fromarray(picture.transpose(1, 2, 0)).save(root / "images" / f"lesion{number}.png")
         (root / "visits.toml").write_text(POLICY)
-        for number, home in enumerate((alice, bob)):
+        for number, home in enumerate((alice, bob, dora)):
             visits(number).to_parquet(root / f"{home.name}.parquet")
 
-        # what each offers: Bob may ask Alice's network about 100 of his pictures in all, and about her visits
-        pixels = ("--scale", str(1 / 255), "--normalize", "0.5,0.25")
+        # what each offers: Bob may ask Alice's network about 100 of his pictures, and her and Dora about their visits
+        mean, deviation = NORMALIZE
+        pixels = ("--scale", str(SCALE), "--normalize", f"{mean},{deviation}", "--input-bound", str(INPUT_BOUND))
         icm(alice, "model", "skin", str(root / "model.pt2"), "--quota", "bob=100", "--standing", "bob", *pixels)
         rules = ("--policy", str(root / "visits.toml"))
-        icm(alice, "data", "visits", str(root / "alice.parquet"), *rules, "--standing", "bob")
+        for home in (alice, dora):
+            icm(home, "data", "visits", str(root / f"{home.name}.parquet"), *rules, "--standing", "bob")
         icm(bob, "data", "visits", str(root / "bob.parquet"), *rules)
         icm(bob, "data", "lesions", str(root / "images" / "*.png"))
 
@@ -140,6 +121,8 @@ def main() -> None:
         print("bob$ python ask.py", flush=True)
         environment = {**os.environ, "ICM_HOME": str(bob)}
         subprocess.run((sys.executable, str(HERE / "ask.py")), check=True, env=environment, timeout=PATIENCE)  # noqa: S603
+        print("where", ", ".join(f"{number} is {kind}" for number, kind in enumerate(lesions.kinds)))
+        print("which they are:", lesions.truth.tolist(), "(drawn)" if lesions.made_up else "(HAM10000)")
         print(icm(alice, "model"))
         print(icm(alice, "audit")[-1200:])
 

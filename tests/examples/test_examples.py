@@ -38,6 +38,7 @@ def run(*arguments, limit=110):
 def test_organisations_tell_their_story():
     """Labels and a joint mean reach Bob alone."""
     told = run("examples/organisations/story.py", limit=280)
+    assert "dora$ icm data visits" in told
     for said in ("labels of 8 pictures: [", "mean cost of visits", "says label, and no logits"):
         assert said in told
     assert "bob 8 of 100" in " ".join(told.split())

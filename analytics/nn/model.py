@@ -281,10 +281,10 @@ class SecureModel(StaysHere):
                 Else images of shape input_shape, in this process: a numpy array, torch.Tensor or memmap (n,
                 *input_shape), n > 0; a torch Dataset or DataLoader (of images, or pairs that begin with one); a list,
                 generator or other iterable of images or batches; a pyarrow column of lists of fixed size, or a table
-                with one; a ray.data.Dataset. Or, on the owner's node, a path (or a list of paths) of pictures, .npy
-                arrays or Parquet files, with wildcards, or of a directory: the owner's own worker reads them, and ids
-                of pictures are their paths below the folder that all are in. All are read batch by batch, as these are
-                due.
+                with one, or a stream of such; a ray.data.Dataset. Or, on the owner's node, a path (or a list of paths)
+                of pictures, .npy arrays or Parquet files, with wildcards, or of a directory: the owner's own worker
+                reads them, and ids of pictures are their paths below the folder that all are in (`id_column=` names
+                them). All are read batch by batch, as these are due.
             owner: The party or owner of the session whose images they are: its worker shares them.
             output: What is opened, and nothing else. "logits": what the network makes. "probabilities": softmax of
                 them (of a single one, sigmoid), or they themselves where the network's last layer is a softmax or a

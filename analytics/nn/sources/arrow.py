@@ -17,14 +17,19 @@ __all__ = ["ArrowImages"]
 
 
 class ArrowImages:
-    """Rows in order. column: the images, where several could be; id_column: the ids."""
+    """Rows in order. column: the images, where several could be; ids: their column; first: number of the first."""
 
     at_hand = True
 
     def __init__(
-        self, data: pa.Table | pa.Array | pa.ChunkedArray, shape: tuple[int, ...], column: str | None, ids: str | None
+        self,
+        data: pa.Table | pa.Array | pa.ChunkedArray,
+        shape: tuple[int, ...],
+        column: str | None,
+        ids: str | None,
+        first: int = 0,
     ) -> None:
-        self._shape = shape
+        self._shape, self._first = shape, first
         self._ids: pa.ChunkedArray | None = None
         if isinstance(data, pa.Table):
             if ids is not None:
@@ -46,7 +51,7 @@ class ArrowImages:
         for start in range(0, self.count, size):
             part = self._cells.slice(start, size)
             ids = None if self._ids is None else self._ids.slice(start, size).to_numpy(zero_copy_only=False)
-            yield Block(images_of(part, self._shape, start), ids)
+            yield Block(images_of(part, self._shape, self._first + start), ids)
 
 
 def _named(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from analytics.nn.sources.arrays import ArrayImages
 from analytics.nn.sources.arrow import ArrowImages
+from analytics.nn.sources.arrow_stream import ArrowStream, is_arrow_stream
 from analytics.nn.sources.items import ItemImages, LoaderImages
 from analytics.nn.sources.packed import PackedImages
 from analytics.nn.sources.pictures import PictureImages, pictures_in
@@ -44,6 +45,8 @@ def source_of(images: Any, shape: tuple[int, ...], column: str | None = None, id
         images = pa.Table.from_batches([images])
     if isinstance(images, pa.Table | pa.Array | pa.ChunkedArray):
         return ArrowImages(images, shape, column, ids)
+    if is_arrow_stream(images) and not isinstance(images, pd.DataFrame | pd.Series):
+        return ArrowStream(images, shape, column, ids)
     if isinstance(images, Path):
         images = pictures_in(images)
     if isinstance(images, list) and images and all(isinstance(path, Path) for path in images):

@@ -136,6 +136,44 @@ def test_ids_come_with_the_results_and_those_that_are_known_are_skipped(small):
     assert model.predict(TABLE, owner="bob", id_column="id", skip=everything).reveal().shape == (0, 5)
 
 
+class Offered:
+    """What other libraries' tables are: a stream, each time anew."""
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return TABLE.to_reader(max_chunksize=2).__arrow_c_stream__(requested_schema)
+
+
+def test_arrow_streams_are_read_batch_by_batch(small):
+    net, model = small
+    expected = plain(net, torch.from_numpy(X)).argmax(axis=1).tolist()
+    reader = model.predict(TABLE.to_reader(max_chunksize=2), owner="bob", output="label", id_column="id")
+    assert (reader.count, reader.reveal().tolist(), reader.ids.tolist()) == (None, expected, TABLE["id"].to_pylist())
+    with pytest.raises(InputError, match="read once"):
+        reader.reveal()
+    again = model.predict(Offered(), owner="bob", output="label", column="pixels")
+    assert [again.reveal().tolist() for _ in range(2)] == [expected] * 2
+
+
+def test_arrow_streams_that_break_off_or_hold_no_images(small):
+    _, model = small
+
+    def batches():
+        yield from TABLE.to_batches(max_chunksize=4)
+        raise OSError("a user's own disk")
+
+    broken = model.predict(pa.RecordBatchReader.from_batches(TABLE.schema, batches()), owner="bob").iter_batches()
+    assert [next(broken)["row"].tolist() for _ in range(2)] == [[0, 1, 2], [3, 4, 5]]
+    with pytest.raises(InputError, match="breaks off after row 7"):
+        next(broken)
+    missing = TABLE.set_column(1, "pixels", pa.array([[1.0] * 4, [1.0] * 4, None] + [[1.0] * 4] * 4))
+    with pytest.raises(NullError, match="row 2 is missing"):
+        model.predict(missing.to_reader(max_chunksize=2), owner="bob").reveal()
+    with pytest.raises(ColumnError, match="no column holds images"):
+        model.predict(TABLE.select(["id"]).to_reader(), owner="bob").reveal()
+    with pytest.raises(ShapeError, match="the source is empty"):
+        model.predict(TABLE[:0].to_reader(), owner="bob").reveal()
+
+
 def test_no_more_is_read_than_the_lane_has_room_for(lanes):
     read = []
 

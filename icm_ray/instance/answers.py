@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from icm_ray.errors import InstanceError, PolicyError
-from icm_ray.instance.audit import AuditLog, Head
+from icm_ray.instance.audit import Head
 from icm_ray.instance.canonical import Canonical, canonical, logged_as, recipient
 from icm_ray.instance.catalogue import Catalogue, HeldDataset, PublicDataset
 from icm_ray.instance.decisions import approval_facts
@@ -48,6 +48,7 @@ from icm_ray.instance.messages import (
     VouchForDriver,
 )
 from icm_ray.instance.model_answers import ModelAnswers
+from icm_ray.instance.peers_log import PeersLog
 from icm_ray.instance.proving import DIGESTS, AskLog, LogPart
 from icm_ray.instance.remembered import Memory
 from icm_ray.instance.request import MOST_LETTERS, Request
@@ -55,7 +56,7 @@ from icm_ray.instance.requests import Requests
 from icm_ray.instance.results import Results
 from icm_ray.instance.roster import Roster
 from icm_ray.instance.settings import Settings
-from icm_ray.instance.usage import QuestionRate, Refusals
+from icm_ray.instance.usage import DayCount, QuestionRate
 from icm_ray.instance.vouchers import Voucher, check_voucher, vouched
 from icm_ray.names import DEALER, DRIVER
 from icm_ray.policy import Policy, is_ledger_name
@@ -100,7 +101,7 @@ class Answers:
         key: InstanceKey,
         roster: Roster,
         catalogue: Catalogue,
-        audit: AuditLog,
+        audit: PeersLog,
         halves: Halves,
         ask: Ask,
         release: str,
@@ -115,7 +116,7 @@ class Answers:
         self._audit, self._halves, self._ask, self._release = audit, halves, ask, release
         self._requests, self._outbox = requests, outbox
         self._granting, self._heads = Granting(settings.name, requests), heads
-        self.rate, self.refusals = QuestionRate(settings.limits.questions), Refusals(settings.limits.refusals)
+        self.rate, self.refusals = QuestionRate(settings.limits.questions), DayCount(settings.limits.refusals)
         self._proving = threading.Semaphore()
         self._models, self._results, self._memory, self.name = models, results, memory, settings.name
 

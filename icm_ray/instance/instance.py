@@ -32,6 +32,7 @@ from icm_ray.instance.messages import Answer, AskStatus, Call, Done, LookAgain, 
 from icm_ray.instance.model_answers import ModelAnswers
 from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.one_user import OneUser
+from icm_ray.instance.peers_log import PeersLog
 from icm_ray.instance.pictures import PictureShelf
 from icm_ray.instance.remembered import Memory
 from icm_ray.instance.requests import Requests
@@ -102,19 +103,20 @@ class Instance:
             shelf.bind()
         self.requests, self.results = Requests(folder), Results(folder, limits.results, limits.result_bytes)
         self.requests.bind()
+        log = PeersLog(self.audit, settings.name, limits.log_entries)
         outbox = Outbox(Jobs(folder), self.ask, self._stopping)
         self._answers = Answers(
             settings,
             self.key,
             self.roster,
             self.catalogue,
-            self.audit,
+            log,
             self.halves,
             self.ask,
             self.release,
             self.requests,
             outbox,
-            ModelAnswers(settings.name, folder, self.audit, self.requests),
+            ModelAnswers(settings.name, folder, log, self.requests),
             Heads(folder),
             self.results,
             Memory(folder),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from icm_ray.errors import PolicyError
-from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.image_granting import ImageGranting
 from icm_ray.instance.jobs import RequestApproval
 from icm_ray.instance.models import HeldModel, ModelShelf, OfferedModel
+from icm_ray.instance.peers_log import PeersLog
 from icm_ray.instance.pictures import HeldPictures, OfferedPictures, PictureShelf
 from icm_ray.instance.prediction_form import AskedPrediction, PredictionForm, decode_prediction, form_of
 from icm_ray.instance.request import Request
@@ -35,7 +35,7 @@ class ModelAnswers:
     what is not there; `InstanceError` for files that are damaged.
     """
 
-    def __init__(self, name: str, folder: Path, audit: AuditLog, requests: Requests) -> None:
+    def __init__(self, name: str, folder: Path, audit: PeersLog, requests: Requests) -> None:
         self.name, self._audit = name, audit
         self._models, self._pictures = ModelShelf(folder), PictureShelf(folder)
         self._granting = ImageGranting(name, requests)

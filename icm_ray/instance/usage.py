@@ -1,5 +1,5 @@
-"""What peers have taken of an instance since it serves: hours of its workers and refusals of its rows in a day,
-questions in an hour.
+"""What peers have taken of an instance since it serves: hours of its workers in a day, questions in
+an hour, what else is counted by the day.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic, time
 from typing import Final
 
-__all__ = ["QuestionRate", "Refusals", "WorkerHours"]
+__all__ = ["DayCount", "QuestionRate", "WorkerHours"]
 
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
@@ -52,9 +52,9 @@ class WorkerHours:
         return (self._ended.get(asker, 0.0) + seconds) / _HOUR
 
 
-class Refusals:
-    """How often rows refused what each peer asked, in the day that is, which begins at 00:00 UTC: each tells a bit of
-    them. most: in a day. clock: seconds since 1970. For any thread.
+class DayCount:
+    """Of something of each peer's, in the day that is, which begins at 00:00 UTC. most: in a day. clock: seconds since
+    1970. For any thread.
     """
 
     def __init__(self, most: int, clock: Callable[[], float] = time) -> None:
@@ -77,7 +77,7 @@ class Refusals:
             counts[asker] = counts.get(asker, 0) + 1
 
     def spent(self, asker: str) -> bool:
-        """Whether nothing is asked of rows any more today."""
+        """Whether there were as many today as there may be."""
         with self._lock:
             return self._today().get(asker, 0) >= self.most
 

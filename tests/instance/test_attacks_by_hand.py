@@ -11,6 +11,7 @@ import icm_ray as icm
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError
 from icm_ray.instance.doorkeeper import INSTANCE
+from icm_ray.instance.offer import offer
 from icm_ray.names import DRIVER
 from icm_ray.ops.linear import Input, Reveal
 from icm_ray.policy import OPERATIONS
@@ -34,13 +35,23 @@ from icm_ray.transport import Endpoint, Identity, TcpStation
 from tests.instance.conftest import rows
 from tests.instance.lying import asked, tell
 
-WEAK = icm.Policy(name="bob.visits", min_rows=3, operations=OPERATIONS)
+WEAK = icm.Policy(name="bob.unasked", min_rows=3, operations=OPERATIONS)
+
+
+@pytest.fixture(scope="module")
+def unasked(organisations, alice, tmp_path_factory):
+    """A dataset of bob's that nothing was asked about: no ledger refuses what a lie leaves out."""
+    catalogue, path = organisations["bob"][1].catalogue, tmp_path_factory.mktemp("by-hand") / "unasked.parquet"
+    rows(1).to_parquet(path)
+    offer(catalogue, "unasked", [str(path)], icm.Policy(min_rows=5), ("alice",))
+    yield alice.peer("bob")["unasked"]
+    catalogue.remove("unasked")
 
 
 @pytest.fixture
-def dataset(alice):
-    """Bob's visits, in lanes of alice's; after every refusal the session goes on."""
-    visits = alice.peer("bob")["visits"]
+def dataset(unasked):
+    """In lanes of alice's; after every refusal the session goes on."""
+    visits = unasked
     yield visits.meant.dataset
     assert visits["cost"].sum().reveal() == rows(1)["cost"].sum()
 
@@ -185,7 +196,7 @@ def test_a_policy_is_not_weaker_the_second_time(dataset):
 
 def test_rows_that_are_opened_once_more_have_no_other_policy(dataset):
     engine, facts = dataset.engine, dataset.facts
-    rows_again = engine.open_table("bob", HeldSource("visits"))
+    rows_again = engine.open_table("bob", HeldSource("unasked"))
     table = OwnerTable(rows_again.name, "bob", rows_again.info.rows, rows_again.lanes)
     again = OwnerRows(rows_again.name, facts.columns, (table,), policy=facts.policy)
     try:

@@ -12,7 +12,7 @@ import icm_ray as icm
 from analytics.dataset import Dataset
 from analytics.meant import Meant
 from icm_ray.instance.offer import offer
-from icm_ray.instance.usage import Refusals
+from icm_ray.instance.usage import DayCount
 from icm_ray.policy import OPERATIONS
 from icm_ray.query.expressions.tree import apply, literal
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
@@ -26,14 +26,24 @@ from tests.instance.conftest import rows
 from tests.instance.lying import asked, opened, pushed, tell
 
 
-def test_rows_of_ones_own_do_not_stand_beside_a_peers_in_one_dataset(alice):
+@pytest.fixture
+def unasked(organisations, alice, tmp_path):
+    """A dataset of bob's that nothing was asked about: no ledger refuses what a lie leaves out."""
+    catalogue, path = organisations["bob"][1].catalogue, tmp_path / "unasked.parquet"
+    rows(1).to_parquet(path)
+    offer(catalogue, "unasked", [str(path)], icm.Policy(min_rows=5), ("alice",))
+    yield alice.peer("bob")["unasked"]
+    catalogue.remove("unasked")
+
+
+def test_rows_of_ones_own_do_not_stand_beside_a_peers_in_one_dataset(unasked):
     """Enough of them, and what a condition leaves of the peer's, one row at last, is the sum without one's own."""
-    visits = alice.peer("bob")["visits"]
+    visits = unasked
     honest = visits.meant.dataset
     engine, policy = honest.engine, honest.facts.policy
     padding = pd.DataFrame({"age": np.full(300, 37), "cost": np.ones(300), "ward": "A"})
     own = engine.open_table("alice", PushedSource(1), [pushed(padding)])
-    theirs = engine.open_table("bob", HeldSource("visits"))
+    theirs = engine.open_table("bob", HeldSource("unasked"))
     engine.set_policy(theirs.name, policy, (own.name, theirs.name))
     tables = tuple(OwnerTable(one.name, one.owner, one.info.rows, one.lanes) for one in (own, theirs))
     mixed = type(visits)(Meant(Dataset(engine, OwnerRows(theirs.name, honest.facts.columns, tables, policy=policy))))
@@ -90,7 +100,7 @@ def test_shares_are_not_moved_to_where_others_guard_them(two_lanes):
 def few_refusals(organisations):
     """Bob's rows refuse three times a day."""
     answers = organisations["bob"][1]._answers
-    before, answers.refusals = answers.refusals, Refusals(3)
+    before, answers.refusals = answers.refusals, DayCount(3)
     yield
     answers.refusals = before
 

@@ -19,9 +19,11 @@ import icm_ray as icm
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError
 from icm_ray.instance.halves import Half, Halves
+from icm_ray.instance.messages import Forward, StartWorker
 from icm_ray.instance.offer import offer
 from icm_ray.instance.settings import Limits, Settings, read_settings, write_settings
-from icm_ray.instance.usage import QuestionRate, Refusals, WorkerHours
+from icm_ray.instance.usage import DayCount, QuestionRate, WorkerHours
+from icm_ray.query.tasks import HeldSource
 from icm_ray.runtime.orders.house import HouseFacts
 from icm_ray.runtime.worker.house import House
 from icm_ray.runtime.worker.memory_limit import outgrown
@@ -81,13 +83,36 @@ def test_hours_are_those_of_the_day_that_is():
 
 def test_rows_refuse_so_often_a_day():
     now = [10 * DAY + 5 * HOUR]
-    refusals = Refusals(2, lambda: now[0])
+    refusals = DayCount(2, lambda: now[0])
     for spent in (False, False, True):
         assert refusals.spent("alice") is spent
         refusals.add("alice")
     assert not refusals.spent("dave"), "each peer has its own"
     now[0] = 11 * DAY
     assert not refusals.spent("alice")
+
+
+@pytest.fixture
+def few_entries(organisations):
+    """Of bob's log, today, for what alice asks."""
+    log = organisations["bob"][1]._answers._audit
+    before, log.counts = log.counts, DayCount(2)
+    yield organisations["bob"][1].audit
+    log.counts = before
+
+
+def test_whoever_asks_in_a_circle_fills_no_log(alice, few_entries):
+    visits = alice.peer("bob")["visits"]
+    engine, before = visits.meant.dataset.engine, few_entries.head().entries  # opening it was the first of them
+    engine.forget([engine.open_table("bob", HeldSource("visits")).name])
+    for _ in range(3):
+        with pytest.raises(icm.PolicyError, match="bob refuses: alice has filled 2 entries of its log today"):
+            engine.open_table("bob", HeldSource("visits"))
+    with pytest.raises(icm.PolicyError, match="2 entries of its log"):
+        alice._own.link.call(Forward("bob", StartWorker(SESSION, 99)))
+    with pytest.raises(icm.PolicyError, match="2 entries of its log"):
+        visits["cost"].sum().reveal()
+    assert few_entries.head().entries == before + 1
 
 
 class Running:

@@ -125,6 +125,13 @@ def test_askers_of_others_hear_nothing_of_rows_nor_of_files(joined, kind):
     assert joined(asker="bob")[0].discreet(found) == found
 
 
+def test_what_cannot_be_noted_is_not_told_either(joined):
+    house, link, _ = joined()
+    link.answer = failed(0, PolicyError("alice has filled its part of the log"), "bob")
+    said = house.discreet(failed(3, InputError("row 7 is 81.5"), "bob"))
+    assert "81.5" not in said.message
+
+
 def test_a_worker_of_another_lane_is_where_the_instance_says(joined):
     house, link, _ = joined()
     told, inside = ("bob", "", 0, b"other"), ("bob", "inside", 8, b"other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -231,7 +232,8 @@ class House:
         """What the asker hears of a failure: nothing that follows from rows. Nor does it stand in any log."""
         if self.mine or failed.kind not in _PRIVATE:
             return failed
-        self._ask(Refused(failed.kind))
+        with suppress(IcmError):  # whether it could be noted or not, no more is said
+            self._ask(Refused(failed.kind))
         where = {key: value for key, value in failed.where.items() if key in {"party", "owner"}}
         message = f"{self._name} refuses: its rows, or its own files, do not allow this ({failed.kind})"
         return Failed(failed.call, failed.kind, message, where)

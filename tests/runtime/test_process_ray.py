@@ -46,6 +46,22 @@ def said(root, code: str) -> list[str]:
     return out.splitlines()
 
 
+def test_a_ray_that_does_not_come_up_in_time_is_a_session_that_cannot_be(root):
+    code = """
+import ray
+
+def slow(**_):
+    raise Exception("The current node timed out during startup.")
+
+ray.init = slow
+try:
+    icm.Session()
+except icm.SessionError as error:
+    say(error)
+"""
+    assert said(root, code)[0].startswith("no Ray could be started on this machine: The current node timed out")
+
+
 def test_it_outlives_the_thread_that_opened_the_session(root):
     code = """
 opened = []

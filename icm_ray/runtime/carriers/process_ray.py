@@ -168,7 +168,7 @@ class ProcessRay:
                 else:
                     _knock(address)
                     ray.init(address=address, **quietly)
-            except (OSError, ValueError, RuntimeError) as error:
+            except Exception as error:  # where its processes are too slow to come up Ray raises that
                 raise SessionError(_refusal(address, error)) from error
 
     def _undo(self, joined: Future[int]) -> None:

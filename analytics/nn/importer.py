@@ -27,7 +27,7 @@ from analytics.nn.places import module_path, source_of
 from analytics.nn.sharing import share_repeated
 from analytics.nn.torch_ops.activations import ACTIVATIONS
 from analytics.nn.torch_ops.angles import ANGLES
-from analytics.nn.torch_ops.anywhere import ANYWHERE, back, in_front
+from analytics.nn.torch_ops.anywhere import ANYWHERE, back, behind_others, in_front
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.comparisons import COMPARISONS
 from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
@@ -172,6 +172,10 @@ _FILLED = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.defau
 _MOVES = {*MOVED, *RECURRENT, *_FILLED}
 _KEEPS = {*RESHAPES, *_FILLED}
 _CLOSED = {aten.softmax.int, aten._softmax.default}
+_FRAMED = {
+    *(aten.max_pool1d.default, aten.max_pool1d_with_indices.default),
+    *(aten.max_pool2d.default, aten.max_pool2d_with_indices.default),
+}
 _PLACES = {*LAYOUT, *MOVEMENT, *PARTS, *SCATTERED, *MOVED}  # what moves values, or chooses among them
 _TOKENS = {*EMBEDDINGS, *COMPARISONS, *PRIVATE_PLACES, *_PLACES}
 _SHUT = {
@@ -216,8 +220,8 @@ class _Walk:
         if not isinstance(output, Wire):
             self._find(self.traced.output, "the output does not depend on the input")
             return None
-        if output.closed or output.shut is not None:
-            self._find(self.traced.output, "its result holds values that a mask fills with minus infinity")
+        if output.closed or output.shut is not None or output.frame:
+            self._find(self.traced.output, "its result holds values that a mask or a padding fills with minus infinity")
         if output.at or output.merged:
             hint = "its result has the batch dimension elsewhere, or merged with others; it must stay in front"
             self._find(self.traced.output, hint)
@@ -266,21 +270,7 @@ class _Walk:
         self.build.module, self.build.source = self._path(node), source_of(node)
         self.build.unpacks = self.packed and not module_path(node)
         try:
-            if not _counts(node, wires) and any(wire.tokens for wire in wires):
-                raise Refused("its input holds whole numbers, which torch.nn.Embedding looks up; give floats")
-            if node.target not in _CLOSED and any(wire.closed for wire in wires):
-                raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
-            if node.target not in _MOVES | ANYWHERE and any(wire.at for wire in wires):
-                raise Refused("it takes values whose batch dimension was moved; it must stay in front")
-            if node.target not in MERGED | _KEEPS and any(wire.merged for wire in wires):
-                raise Refused("it takes values whose batch dimension is merged with others; it must stay by itself")
-            if node.target in _NAMING and any(_is_index(self._values[source]) for source in self._from_weights(node)):
-                raise Refused(
-                    "it names places that are computed from weights, and places are public; keep them in a buffer of"
-                    " whole numbers or truth values"
-                )
-            if node.target not in _TRUTH and _dtype(node) == torch.bool:
-                raise Refused("it makes truth values of truth values; use & and |")
+            self._check(node, wires)
             before = len(self.build.nodes)
             value = _as_torch_has_it(node, self._translated(node.target, call), wires)
             if self._from_weights(node) and _closes(node, value, wires, self.build.nodes[before:]):
@@ -294,12 +284,32 @@ class _Walk:
             return self._find(node, str(refusal))
         return _marked(value) if broken else value
 
+    def _check(self, node: fx.Node, wires: Sequence[Wire]) -> None:
+        """Raise `Refused` for what an operation does not take, whatever it makes of it."""
+        if not _counts(node, wires) and any(wire.tokens for wire in wires):
+            raise Refused("its input holds whole numbers, which torch.nn.Embedding looks up; give floats")
+        if node.target not in _FRAMED and any(wire.frame for wire in wires):
+            raise Refused("it takes values that a padding fills with minus infinity; only a max pool can")
+        if node.target not in _CLOSED and any(wire.closed for wire in wires):
+            raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
+        if node.target not in _MOVES | ANYWHERE and any(wire.at for wire in wires):
+            raise Refused("it takes values whose batch dimension was moved; it must stay in front")
+        if node.target not in MERGED | _KEEPS and any(wire.merged for wire in wires):
+            raise Refused("it takes values whose batch dimension is merged with others; it must stay by itself")
+        if node.target in _NAMING and any(_is_index(self._values[source]) for source in self._from_weights(node)):
+            raise Refused(
+                "it names places that are computed from weights, and places are public; keep them in a buffer of"
+                " whole numbers or truth values"
+            )
+        if node.target not in _TRUTH and _dtype(node) == torch.bool:
+            raise Refused("it makes truth values of truth values; use & and |")
+
     def _translated(self, op: Any, call: Call) -> Any:
         """What is moved takes its mask of minus infinity along."""
         wires = list(call.wires())
         if op in MERGED and any(wire.merged for wire in wires):
             return remerged(self._translated(*parted(self.build, op, call)), wires[0].merged)
-        if op in ANYWHERE and any(wire.at for wire in wires):
+        if op in ANYWHERE and (any(wire.at for wire in wires) or behind_others(op, call)):
             return back(self._translated(op, in_front(self.build, op, call)), call, wires, op)
         translation = TRANSLATIONS[op]
         masked = [wire for wire in wires if wire.shut is not None]

@@ -19,7 +19,7 @@ from analytics.nn.torch_ops.roundings import ROUNDINGS
 from analytics.nn.torch_ops.running import RUNNING
 from icm_ray.network.layer import Shape
 
-__all__ = ["ALONG", "ANYWHERE", "ELEMENTWISE", "back", "in_front"]
+__all__ = ["ALONG", "ANYWHERE", "ELEMENTWISE", "back", "behind_others", "in_front"]
 
 aten = torch.ops.aten
 ALONG = {
@@ -54,6 +54,12 @@ ELEMENTWISE = (
 
 ANYWHERE = ELEMENTWISE | ALONG | _LAST
 """The operations that are the same wherever the batch is."""
+
+
+def behind_others(op: Any, call: Call) -> bool:
+    """Whether constants have axes that stand before the batch in the result."""
+    ranks = [len(wire.shape) + 1 for wire in call.wires()]
+    return op in ELEMENTWISE and bool(ranks) and max(ranks) < len(call.full_shape)
 
 
 def in_front(build: GraphBuilder, op: Any, call: Call) -> Call:

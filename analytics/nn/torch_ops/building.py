@@ -29,7 +29,8 @@ class Wire:
     made floats, and nothing else. merged: how many places of that dimension are before and behind an image, where the
     batch is merged with others. truth: torch has it as truth values; bit: it holds zeros and ones. closed: places of
     its last two axes that stand for minus infinity, of which a softmax alone can make something; shut: a wire that is 1
-    in such places.
+    in such places. frame: (before, after) places along each axis that stand for minus infinity around it, of which a
+    max pool alone can make something.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Wire:
     truth: bool = False
     bit: bool = False
     shut: Wire | None = None
+    frame: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = ["LAYOUT", "joined"]
 
 aten = torch.ops.aten
 _IMAGES = 1 << 32  # a batch has fewer
+_BELOW_ALL = -(2.0**63)  # no value of an activation is less
 
 
 def _same(_build: GraphBuilder, call: Call) -> Wire:
@@ -105,7 +107,8 @@ def _pad(build: GraphBuilder, call: Call) -> Wire:
         if min(before, after) < 0:
             wire = build.cut(wire, axis, max(-before, 0), wire.shape[axis] - max(-after, 0))
     final = tuple((max(before, 0), max(after, 0)) for before, after in pads[1:])
-    return padded(build, wire, final, float(call["value"] or 0.0))
+    value = float(call["value"] or 0.0)
+    return replace(wire, frame=final) if value <= _BELOW_ALL else padded(build, wire, final, value)
 
 
 def _reflected(build: GraphBuilder, call: Call) -> Wire:

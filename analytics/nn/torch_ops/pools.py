@@ -38,10 +38,18 @@ def _lifted(build: GraphBuilder, call: Call) -> tuple[Wire, bool]:
     return source, False
 
 
-def _paddings(source: Wire, kernel: Pair, stride: Pair, plain: Pair, dilation: Pair, ceil: bool) -> Pairs:
+_NONE: Pairs = ((0, 0), (0, 0))
+
+
+def _paddings(
+    source: Wire, kernel: Pair, stride: Pair, plain: Pair, dilation: Pair, ceil: bool, frame: Pairs = _NONE
+) -> Pairs:
+    """Before and after each axis. frame: what is there already."""
     sides = [(size, size) for size in plain]
     if ceil:
-        sides = [ceil_padding(source.shape[i + 1], kernel[i], stride[i], sides[i], dilation[i]) for i in (0, 1)]
+        wide = [source.shape[i + 1] + sum(frame[i]) for i in (0, 1)]
+        sides = [ceil_padding(wide[i], kernel[i], stride[i], sides[i], dilation[i]) for i in (0, 1)]
+    sides = [(side[0] + there[0], side[1] + there[1]) for side, there in zip(sides, frame, strict=True)]
     return sides[0], sides[1]
 
 
@@ -65,7 +73,11 @@ def _window(call: Call, lifted: bool) -> tuple[Pair, Pair, Pair, Pair]:
 def _max_pool(build: GraphBuilder, call: Call) -> Wire:
     source, lifted = _lifted(build, call)
     kernel, stride, plain, dilation = _window(call, lifted)
-    padding = _paddings(source, kernel, stride, plain, dilation, call["ceil_mode"])
+    frame = call.wire("self").frame
+    if any(sides != (0, 0) for sides in frame[: 1 if lifted else -2]):
+        raise Refused("it takes values that a padding of channels fills with minus infinity; pad heights and widths")
+    around = ((0, 0) if lifted else frame[-2], frame[-1]) if frame else _NONE
+    padding = _paddings(source, kernel, stride, plain, dilation, call["ceil_mode"], around)
     return _maximum(build, call, source, kernel, stride, padding, dilation)
 
 
@@ -73,8 +85,16 @@ def _maximum(
     build: GraphBuilder, call: Call, source: Wire, kernel: Pair, stride: Pair, padding: Pairs, dilation: Pair
 ) -> Wire:
     shape = _slid(source, kernel, stride, padding, dilation)
+    for size, count, *window in zip(source.shape[1:], shape[1:], kernel, stride, padding, dilation, strict=True):
+        _check_windows(size, count, *window)
     facts = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     return build.reshape(build.emit(MaxPool, source, shape=shape, **facts), call.shape)
+
+
+def _check_windows(size: int, count: int, kernel: int, stride: int, padding: Pair, dilation: int) -> None:
+    starts = (place * stride - padding[0] for place in range(count))
+    if not all(any(0 <= start + cell * dilation < size for cell in range(kernel)) for start in starts):
+        raise Refused("one of its windows has nothing but padding")
 
 
 def _max_pool_indices(build: GraphBuilder, call: Call) -> tuple[Wire, None]:
@@ -121,9 +141,6 @@ def _average(
     facts: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding}
     wire = build.emit(AvgPool, source, shape=shape, divisor=divisor, counts=counts, **facts)
     return build.reshape(wire, call.shape)
-
-
-_NONE: Pairs = ((0, 0), (0, 0))
 
 
 def _adaptive(call: Call, source: Wire) -> tuple[Pair, Pair | None]:

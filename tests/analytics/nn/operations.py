@@ -318,6 +318,12 @@ MAPS = {
     "adaptive average of volumes": fn(lambda x: F.adaptive_avg_pool3d(x, (2, 3, 2)), VOLUMES),
     "trilinear": fn(lambda x: F.interpolate(x, scale_factor=2, mode="trilinear"), VOLUMES),
     "nearest of volumes": fn(lambda x: F.interpolate(x, size=(3, 4, 5)), VOLUMES),
+    "maximum with infinite padding": fn(
+        lambda x: F.max_pool2d(F.pad(x, (0, 1, 1, 0), value=-torch.inf), 3, 2, ceil_mode=True)
+    ),
+    "maximum of a series with infinite padding": fn(
+        lambda x: F.max_pool1d(F.pad(x, (2, 0), value=-torch.inf), 3, 1), SERIES
+    ),
     "adaptive maximum": fn(lambda x: F.adaptive_max_pool2d(x, (4, 3))),
     "adaptive maximum of a series": fn(lambda x: F.adaptive_max_pool1d(x, 3), SERIES),
     "bilinear": plain(nn.Upsample(scale_factor=2, mode="bilinear")),

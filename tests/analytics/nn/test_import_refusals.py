@@ -99,6 +99,11 @@ REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
         "share keys",
     ),
     "padding with much": (lambda x: functional.pad(x, (1, 1), value=-1e9), "below 2"),
+    "padding with minus infinity": (lambda x: functional.relu(functional.pad(x, (1, 1), value=-torch.inf)), "max pool"),
+    "windows of nothing": (
+        lambda x: functional.max_pool2d(functional.pad(x, (3, 3), value=-torch.inf), 3),
+        "nothing but padding",
+    ),
     "a mask of all": (lambda x: x.masked_fill(torch.arange(6)[:, None] < 1, -1e9).softmax(-1), "nothing of a row"),
     "a divisor below zero": (lambda x: functional.avg_pool2d(x, 2, divisor_override=-4), "above zero"),
     "no limit at all": (lambda x: x.clamp(max=float("inf")), "finite"),

@@ -254,6 +254,17 @@ class Block(nn.Module):
         return x + self.wide(self.second(x))
 
 
+class Steps(nn.Module):
+    """Of a recurrent layer, what it knows in the end."""
+
+    def __init__(self, kind: Callable[..., nn.Module]) -> None:
+        super().__init__()
+        self.steps, self.last = kind(4, 3, batch_first=True), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.steps(x)[0][:, -1])
+
+
 class Residual(nn.Module):
     """Two convolutions with a way round, and pools."""
 
@@ -273,6 +284,8 @@ CORE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "rows": (lambda: nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 3)), (6,)),
     "residual": (Residual, (1, 8, 8)),
     "transformer": (Block, (5, 8)),
+    "recurrent": (lambda: Steps(nn.LSTM), (3, 4)),
+    "recurrent, other gates": (lambda: Steps(nn.GRU), (3, 4)),
     "series": (lambda: nn.Sequential(nn.Conv1d(2, 4, 3, stride=2), nn.ELU(), nn.ConvTranspose1d(4, 2, 2)), (2, 9)),
     "transposed": (lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 3, 2, 1, 1), nn.Hardswish()), (1, 4, 4)),
     "volumes": (lambda: nn.Sequential(nn.Conv3d(1, 2, 2), nn.Tanh(), nn.ConvTranspose3d(2, 1, 2)), (1, 3, 3, 3)),
@@ -287,7 +300,9 @@ def test_core_operations(name: str) -> None:
     torch.manual_seed(len(name))
     made, x = make().eval(), torch.randn(3, *shape)
     batch = {0: torch.export.Dim("batch", min=2)}
-    core = torch.export.export(made, (x,), dynamic_shapes=(batch,)).run_decompositions()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, of the weights that its recurrent layers list
+        core = torch.export.export(made, (x,), dynamic_shapes=(batch,)).run_decompositions()
     subject = subject_of(core, None)
     with torch.no_grad():
         expected = made.double()(x.double()).numpy()

@@ -111,6 +111,7 @@ MERGING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "orders": lambda x: x.reshape(-1, 8).topk(3, -1).values.reshape(-1, 15),
     "order of axes": lambda x: x.reshape(-1, 4, 2).permute(2, 0, 1).square().sum(0).reshape(-1, 5, 4),
     "parts": changed,
+    "constants before the batch": lambda x: ((x + torch.arange(3.0)[:, None, None, None]) * x).sum(0),
 }
 
 

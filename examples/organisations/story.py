@@ -13,7 +13,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -23,6 +24,7 @@ import torch
 from PIL import Image
 
 from cluster.cli.lesions_model import INPUT_BOUND, NORMALIZE, SCALE, Lesions
+from cluster.cli.main import app
 
 HERE = Path(__file__).parent
 POLICY = "min_rows = 10\n"
@@ -42,10 +44,13 @@ def free_port() -> int:
 
 
 def icm(home: Path, command: str, *words: str) -> str:
-    """A command at an organisation, whose folder is `home`; it is shown as it is typed."""
+    """What a command prints at an organisation, whose folder is `home`. It is shown as it is typed, and run here, where
+    what it needs is loaded already.
+    """
     print(f"{home.name}$ icm {command} {' '.join(words)}"[:110], flush=True)
-    line = (sys.executable, "-m", "cluster.cli.main", command, "--home", str(home), *words)
-    return subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE).stdout  # noqa: S603 - these words alone
+    with redirect_stdout(StringIO()) as said:
+        app((command, "--home", str(home), *words), standalone_mode=False)
+    return said.getvalue()
 
 
 def serve(home: Path, ending: ExitStack) -> subprocess.Popen[bytes]:

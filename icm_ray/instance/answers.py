@@ -68,6 +68,7 @@ from icm_ray.runtime.orders.house import (
     Held,
     HouseAnswer,
     HouseCall,
+    IsLedger,
     IsOwn,
     ListensAt,
     MayRun,
@@ -336,6 +337,8 @@ class Answers:
                 if half is None or half.member != member or half.asker != asker:
                     raise InstanceError(f"{self.name} has no such worker", party=self.name)
                 return Own(half.inside)
+            case IsLedger(name):
+                return Allowed(any(_named(self.name, held).name == name for held in self._catalogue.datasets.values()))
             case Refused(kind):
                 self.refusals.add(asker)
                 self._audit.add(asker, "refused by rows", kind=kind)

@@ -34,8 +34,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result_bytes: of the numbers in one.
     worker_bytes: of memory, of a worker. worker_hours: of its workers together, a day. questions: an hour, that are
     answered without a person; what a session asks again, to the byte, is one with what it asked. refusals: a day, by
-    rows that do not allow what was asked: each tells a bit of them. log_entries: of the audit log, a day, that are
-    written for what it asks.
+    rows that do not allow what was asked: each tells something of them, as what they allow does, which `questions`
+    bounds. log_entries: of the audit log, a day, that are written for what it asks.
     """
 
     workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
@@ -209,9 +209,9 @@ metrics = {quoted(settings.metrics).decode()}
 # What one peer may take: workers at a time, calls a second, bytes of one call, seconds of a partition, seconds after
 # which its silent instance counts as gone; bytes of memory of each worker, hours of its workers together in a day (that
 # this instance serves), questions in an hour that are answered without a person (the same one, asked again in one
-# session, is one), refusals in a day by rows that do not allow what was asked (beyond a bound, no number): each tells a
-# bit of them; entries of the audit log in a day that are written for what it asks. Results: of its questions, and bytes
-# of one, that are kept here for this organisation.
+# session, is one), refusals in a day by rows that do not allow what was asked (beyond a bound, no number): each tells
+# something of them, as each answer does; entries of the audit log in a day that are written for what it asks. Results:
+# of its questions, and bytes of one, that are kept here for this organisation.
 [limits]
 {limits}
 """

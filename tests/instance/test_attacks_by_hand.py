@@ -4,12 +4,16 @@ asker's own organisation stands in the way of a lie.
 
 from __future__ import annotations
 
+import hashlib
+from types import SimpleNamespace
+
 import pytest
 from msgspec.structs import replace
 
 import icm_ray as icm
 from icm_ray.config import EngineConfig
 from icm_ray.errors import FaultError
+from icm_ray.instance.answers import Answers
 from icm_ray.instance.doorkeeper import INSTANCE
 from icm_ray.instance.offer import offer
 from icm_ray.names import DRIVER
@@ -22,13 +26,14 @@ from icm_ray.query.lane_build import Members
 from icm_ray.query.lower import lowering
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.question import Asked, Question, SharedColumn, Sharing, encode_asked
+from icm_ray.query.row_set import RowSet
 from icm_ray.query.selection import Selection
 from icm_ray.query.sharing import secret_rows
 from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.tasks import HeldSource
 from icm_ray.runtime.orders import messages as say
-from icm_ray.runtime.orders.house import IsOwn
+from icm_ray.runtime.orders.house import Allowed, IsLedger, IsOwn
 from icm_ray.runtime.orders.jobs import Job
 from icm_ray.runtime.orders.origins import FromQuestion
 from icm_ray.transport import Endpoint, Identity, TcpStation
@@ -205,9 +210,17 @@ def test_rows_that_are_opened_once_more_have_no_other_policy(dataset):
                 prepared(engine, mean_of_the_old(dataset, replace(again, policy=policy)))
         with pytest.raises(icm.PolicyError, match="bob refuses: the policy that is stated is another"):
             tell(engine, "bob", lambda call: say.SetPolicy(call, again.name, WEAK, (rows_again.name,)))
-        tell(engine, "bob", lambda call: say.SetPolicy(call, again.name, WEAK, ()))  # of rows of others
+        weak = replace(WEAK, name="alice.own")
+        tell(engine, "bob", lambda call: say.SetPolicy(call, again.name, weak, ()))  # of rows of others
         with pytest.raises(icm.PolicyError, match="bob refuses"):
-            prepared(engine, mean_of_the_old(dataset, replace(again, policy=WEAK)))
+            prepared(engine, mean_of_the_old(dataset, replace(again, policy=weak)))
+        with pytest.raises(icm.PolicyError, match="it keeps another policy"):  # what is refused leaves nothing
+            tell(engine, "bob", lambda call: say.SetPolicy(call, again.name, facts.policy, (rows_again.name,)))
+        with pytest.raises(icm.PolicyError, match="bob refuses: its rows are guarded by a policy"):
+            prepared(engine, mean_of_the_old(dataset, replace(again, policy=weak)))
+        sets = (RowSet(apply("greater_equal", ("age", literal(1)))),)
+        with pytest.raises(icm.PolicyError, match="has the name of one that guards its rows"):  # and their ledger
+            tell(engine, "bob", lambda call: say.SetPolicy(call, engine.new_name("other"), facts.policy, (), sets))
     finally:
         engine.forget([rows_again.name])
 
@@ -242,6 +255,18 @@ def test_a_worker_that_works_for_another_asker_is_not_ones_own(dataset, organisa
     ):
         with pytest.raises(icm.InstanceError, match="no such worker"):
             answers.to_worker(asker, call)
+
+
+def test_the_instance_knows_ledgers_that_digests_name(organisations):
+    answers = organisations["bob"][1]._answers
+    called = "b" * 98  # "bob." before it would be no file's name
+    digest = hashlib.sha256(f"bob.{called}".encode()).hexdigest()
+    found = next(iter(answers._catalogue.datasets.values()))
+    known = {called: replace(found, public=replace(found.public, name=called, policy=icm.Policy()))}
+    asking = Answers.__new__(Answers)
+    asking.name, asking._catalogue = "bob", SimpleNamespace(datasets=known)
+    assert asking.to_worker("alice", IsLedger(digest)) == Allowed(counted=True)
+    assert asking.to_worker("alice", IsLedger("f" * 64)) == Allowed()
 
 
 # --- links and settings -------------------------------------------------------------------------------------------

@@ -22,6 +22,9 @@ class House:
     def __init__(self):
         self.said = None
 
+    def keeps_ledger(self, name):
+        return name.startswith("bob.")
+
     def may(self, kind, asked, names, stage, to, shared, purpose):
         self.said = names, to
 
@@ -31,15 +34,15 @@ def guard():
     """Of bob, who has opened "people", which a person approves, and "open", which stands open."""
     made = Guard("bob", House())
     made._held = {"table-1": ("people", POLICY), "table-2": ("open", POLICY)}
-    made._sources = {"table-1": "people", "table-2": "open"}
+    made._sources = {"table-1": ("people", POLICY), "table-2": ("open", POLICY)}
     return made
 
 
-def checked(guard, what, shared=(), purpose=b""):
+def checked(guard, what, shared=(), purpose=b"", policy=POLICY):
     """Names and recipient, as bob's instance hears them."""
     job = SimpleNamespace(origin=FromQuestion(what, 0, shared, purpose))
     program = SimpleNamespace(nodes=(), types=list)
-    guard.check(job, program, {}, decode_asked(what), {"table-1": POLICY, "table-2": POLICY})
+    guard.check(job, program, {}, decode_asked(what), {"table-1": policy, "table-2": policy})
     return guard._house.said
 
 
@@ -82,3 +85,30 @@ def test_rows_that_this_worker_has_not_opened_are_guarded_by_nothing(guard):
         with pytest.raises(icm.PolicyError, match="guarded by a policy, which the asker has not stated"):
             checked(guard, what)
     assert guard._house.said is None
+
+
+def test_rows_are_read_under_the_policy_of_the_catalogue(guard):
+    for what in (QUESTION, SHARING):
+        with pytest.raises(icm.PolicyError, match="guarded by a policy, which the asker has not stated"):
+            checked(guard, what, policy=replace(POLICY, min_rows=3))
+    assert guard._house.said is None
+
+
+def test_a_dataset_of_the_session_stays_what_it_is(guard):
+    guard.check_policy("table-1", POLICY, ("table-1",))
+    guard.check_policy("table-1", POLICY, ())
+    for policy, tables in ((POLICY, ("table-2",)), (replace(POLICY, min_rows=3), ())):
+        with pytest.raises(icm.PolicyError, match="stands for another"):
+            guard.check_policy("table-1", policy, tables)
+    guard.check_policy("table-3", POLICY, ("table-1",))
+    assert guard.catalogued("table-3") == "", "it was not accepted yet"
+    guard.belong("table-3", ("table-1",))
+    assert guard.catalogued("table-3") == "people"
+
+
+def test_no_other_rows_have_the_ledger_of_the_catalogue_s(guard):
+    with pytest.raises(icm.PolicyError, match="has the name of one that guards its rows"):
+        guard.check_policy("table-3", POLICY, ("table of alice's",))
+    guard.check_policy("table-3", replace(POLICY, name="alice.people"), ("table of alice's",))
+    guard._house.mine = True
+    guard.check_policy("table-3", POLICY, ())

@@ -28,6 +28,7 @@ __all__ = [
     "HouseAnswer",
     "HouseCall",
     "HouseFacts",
+    "IsLedger",
     "IsOwn",
     "ListensAt",
     "MayRun",
@@ -199,6 +200,12 @@ class IsOwn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     member: Member
 
 
+class IsLedger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Whether the ledger of a policy's name is one of a dataset of the catalogue: then `Allowed` is counted."""
+
+    name: Name
+
+
 class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """What kind of failure this worker told the asker's driver nothing more of."""
 
@@ -255,6 +262,7 @@ HouseCall = Union[  # noqa: UP007 - msgspec takes the members from a typing.Unio
     TakeResult,
     ListensAt,
     IsOwn,
+    IsLedger,
     Refused,
 ]
 HouseAnswer = Union[Held, Pictures, Weights, Own, Taken, Allowed, Failed]  # noqa: UP007

@@ -32,7 +32,9 @@ class Guard:
         self._name, self._house = name, house
         self.models, self.results = ModelGuard(name, house), Delivery(name, house)
         self._held: dict[str, tuple[str, Policy]] = {}  # by table: the dataset of the catalogue, and what guards it
-        self._sources: dict[str, str] = {}  # by dataset of the session: that of the catalogue
+        self._sources: dict[
+            str, tuple[str, Policy]
+        ] = {}  # by dataset of the session: that of the catalogue, its policy
 
     # --- rows -----------------------------------------------------------------------------------------------------
 
@@ -72,21 +74,33 @@ class Guard:
 
     def check_policy(self, dataset: str, policy: Policy, tables: Iterable[str]) -> None:
         """A policy that the driver states for a dataset of the session: that of the catalogue, where rows of this
-        member's are in it, which are those of one dataset there. So they have one ledger, whichever session asks.
+        member's are in it, which are those of one dataset there, and stay so. So they have one ledger, whichever
+        session asks; and no other rows have it, whose noise would tell that of these.
 
         Errors: `PolicyError`.
         """
-        own = {self._held[table][0]: self._held[table][1] for table in tables if table in self._held}
+        own, known = self._own(tables), self._sources.get(dataset)
         if len(own) > 1:
             raise self._refusal("rows of two datasets of its catalogue are two datasets: concat joins them")
-        for name, guarding in own.items():
-            if guarding != policy:
-                raise self._refusal("the policy that is stated is another than the one that guards its rows")
-            self._sources[dataset] = name
+        if any(guarding != policy for guarding in own.values()):
+            raise self._refusal("the policy that is stated is another than the one that guards its rows")
+        if known is not None and (known[1] != policy or not own.keys() <= {known[0]}):
+            raise self._refusal(f"{dataset} stands for another dataset of its catalogue, or for another policy")
+        if known is None and not own and not self._house.mine and self._house.keeps_ledger(policy.name):
+            raise self._refusal("the policy that is stated has the name of one that guards its rows")
+
+    def belong(self, dataset: str, tables: Iterable[str]) -> None:
+        """The policy that was checked last was accepted."""
+        for name, guarding in self._own(tables).items():
+            self._sources[dataset] = name, guarding
+
+    def _own(self, tables: Iterable[str]) -> dict[str, Policy]:
+        """The datasets of the catalogue that tables are of, and what guards them."""
+        return dict(self._held[table] for table in tables if table in self._held)
 
     def catalogued(self, dataset: str) -> str:
         """The dataset of the catalogue that one of the session is; "": none."""
-        return self._sources.get(dataset, "")
+        return self._sources[dataset][0] if dataset in self._sources else ""
 
     def forget(self, keys: Iterable[str]) -> None:
         """Tables that are dropped."""
@@ -138,11 +152,11 @@ class Guard:
         """
         found: dict[str, str] = {}
         for facts in asked.facts:
-            source = self._sources.get(facts.source)
+            source, guarding = self._sources.get(facts.source, (None, None))
             held = self._catalogue_of(facts)
             if held and len(facts.owners) > 1:
                 raise self._refusal("its rows and others' are two datasets: concat joins them")
-            if held and (source is None or facts.source not in policies or held != {source}):
+            if held and (source is None or policies.get(facts.source) != guarding or held != {source}):
                 raise self._refusal("its rows are guarded by a policy, which the asker has not stated")
             if source is not None:
                 found[facts.name] = source
@@ -158,7 +172,7 @@ class Guard:
             own = [table.name for table in facts.tables if table.owner == self._name]
             opened = {self._held[name][0] if name in self._held else None for name in own}
         else:
-            opened = {self._sources.get(facts.source)}
+            opened = {self.catalogued(facts.source) or None}
         return opened - {None} if self._house.mine else opened
 
     def _meant(

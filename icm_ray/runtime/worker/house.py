@@ -21,6 +21,7 @@ from icm_ray.runtime.orders.house import (
     HouseAnswer,
     HouseCall,
     HouseFacts,
+    IsLedger,
     IsOwn,
     ListensAt,
     MayRun,
@@ -48,6 +49,8 @@ from icm_ray.transport import Endpoint, Station, WatchedLink
 __all__ = ["House"]
 
 _PATIENCE: Final = 60.0
+_DIGEST: Final = 64
+"""Letters of SHA-256."""
 
 
 class House:
@@ -122,6 +125,14 @@ class House:
         if not isinstance(found, Held):
             raise ProgramError(f"{self._name}'s instance knows no rows of {dataset!r}")
         return found.source, found.policy
+
+    def keeps_ledger(self, name: str) -> bool:
+        """Whether a ledger of that name is one of the organisation's rows: its name begins so; where that would be no
+        file's name, it is a digest, and the instance knows.
+        """
+        if name.startswith(f"{self._name}."):
+            return True
+        return len(name) == _DIGEST and self._ask(IsLedger(name)) == Allowed(counted=True)
 
     def pictures(self, dataset: str, shape: tuple[int, ...]) -> ImageSource:
         """The pictures that the catalogue has under a name, as images of this shape."""
@@ -232,8 +243,9 @@ class House:
         """What the asker hears of a failure: nothing that follows from rows. Nor does it stand in any log."""
         if self.mine or failed.kind not in _PRIVATE:
             return failed
-        with suppress(IcmError):  # whether it could be noted or not, no more is said
-            self._ask(Refused(failed.kind))
+        if failed.kind in _OF_ROWS:
+            with suppress(IcmError):  # whether it could be noted or not, no more is said
+                self._ask(Refused(failed.kind))
         where = {key: value for key, value in failed.where.items() if key in {"party", "owner"}}
         message = f"{self._name} refuses: its rows, or its own files, do not allow this ({failed.kind})"
         return Failed(failed.call, failed.kind, message, where)
@@ -251,5 +263,7 @@ def _kinds(root: type[IcmError]) -> frozenset[str]:
     return frozenset(found)
 
 
-_PRIVATE: Final = _kinds(InputError) | _kinds(SessionError)
+_OF_ROWS: Final = _kinds(InputError)
+"""Errors that rows themselves may be the reason of: what an instance counts."""
+_PRIVATE: Final = _OF_ROWS | _kinds(SessionError)
 """Errors whose text may say something of rows, or of the place where these or ledgers lie."""

@@ -51,13 +51,20 @@ class OwnRows:
             members = f"{program.parties} and {program.owners}" if program.owners else f"{program.parties}"
             raise ProgramError(f"a program for {members} in a lane of {there.parties} and {there.owners}")
 
-    def belong(self, tables: Iterable[str], dataset: str, policy: Policy) -> None:
-        """These tables, of whichever owner, belong to a dataset. Raises `ProgramError` where one belongs to another,
-        `PolicyError` for a policy that is weaker than what guards rows of an instance.
+    def check_policy(self, tables: Iterable[str], dataset: str, policy: Policy) -> None:
+        """Raise `PolicyError` for a policy of a dataset with these tables, of whichever owner, that is weaker than what
+        guards rows of an instance, or has the name of one that guards others; `ProgramError` where one belongs to
+        another dataset.
         """
         if self._guard is not None:
             self._guard.check_policy(dataset, policy, tables)
+        self._check.check_belong(tables, dataset)
+
+    def belong(self, tables: Iterable[str], dataset: str) -> None:
+        """These tables belong to a dataset, whose policy was accepted."""
         self._check.belong(tables, dataset)
+        if self._guard is not None:
+            self._guard.belong(dataset, tables)
 
     def catalogued(self, dataset: str) -> str:
         """The dataset of an instance's catalogue that one of the session is; "": none."""

@@ -93,8 +93,9 @@ class PartyRole(Role):
     def set_policy(
         self, dataset: str, policy: Policy, tables: tuple[str, ...], sets: tuple[RowSet, ...]
     ) -> tuple[RowSet, ...]:
-        self._rows.belong(tables, dataset, policy)
+        self._rows.check_policy(tables, dataset, policy)
         self._linked.set_policy(dataset, policy)
+        self._rows.belong(tables, dataset)
         return self._rows.ledgers.open(dataset, policy, sets)
 
     def gather(self, order: Gather, link: Link, home: bool) -> None:

@@ -109,7 +109,7 @@ class PlanCheck:
         another.
         """
         names = tuple(tables)
-        self._own(names, dataset)
+        self.check_belong(names, dataset)
         self._tables.update(dict.fromkeys(names, dataset))
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -200,10 +200,10 @@ class PlanCheck:
             if known != said:
                 raise self._refusal(f"the dataset {facts.name!r} is described otherwise than before")
             return
-        self._own(facts.kept, facts.name)
+        self.check_belong(facts.kept, facts.name)
         self._said[facts.name] = said
 
-    def _own(self, keys: Iterable[str], dataset: str) -> None:
+    def check_belong(self, keys: Iterable[str], dataset: str) -> None:
         """Raise `ProgramError` where one of the tables or shares belongs to another dataset, known or said."""
         said = {key: facts.name for facts in self._said.values() for key in facts.kept}
         if any(owners.get(key, dataset) != dataset for key in keys for owners in (self._tables, said)):

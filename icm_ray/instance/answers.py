@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from time import time
 from typing import Final
@@ -91,6 +92,8 @@ _WORKING: Final = 120.0
 Ask = Callable[[str, Call, float], Answer]
 _OF_ROWS: Final = OpenHeld | OpenPictures | OpenWeights | MayRun
 """What rows, or files, may refuse afterwards: how often they do so is bounded."""
+_LOGGED: Final = _OF_ROWS | UseModel | UsePictures | ExpectResult | TakeResult
+"""What the log has an entry of: where that has no room for it, nothing else is done."""
 
 
 class Answers:
@@ -174,7 +177,11 @@ class Answers:
         return [item for item in held if asker == self.name or asker in item.standing or asker in item.requests]
 
     def _requested(self, asker: str, call: RequestApproval) -> Decided:
-        """Keep a request, unless what it would open stands open. Errors: `PolicyError`, `InstanceError`."""
+        """Keep a request, unless what it would open stands open. Errors: `PolicyError`, `InstanceError` (another time,
+        it may be kept).
+        """
+        if filled := self._audit.filled(asker):
+            raise InstanceError(f"{self.name} takes no request: {filled}", party=self.name)
         approved = {peer.name for peer in self._roster.peers.values() if peer.state == "approved"}
         if set(call.parties) - approved - {self.name}:  # whoever decides is shown these names: none is the asker's text
             raise InstanceError(f"{self.name} has not approved all who would take part", party=self.name)
@@ -293,18 +300,22 @@ class Answers:
         return self._common(self.name, call)
 
     def _asked(self, name: str, call: Call) -> Answer:
-        """What a peer answers; what it offers is remembered."""
+        """What a peer answers; what it offers is remembered, where that can be."""
         answer = self._ask(name, call, _WORKING)
         if isinstance(answer, Datasets | Offers):
-            self._memory.keep(self._roster.approved(name), answer)
+            with suppress(InstanceError):
+                self._memory.keep(self._roster.approved(name), answer)
         return answer
 
     # --- the own workers ------------------------------------------------------------------------------------------
 
     def to_worker(self, asker: str, call: HouseCall) -> HouseAnswer:
         """What a worker of this instance's asks, that works for `asker`. Errors: `InstanceError`, `PolicyError`."""
-        if isinstance(call, _OF_ROWS) and not getattr(call, "back", False):
-            self._check_refusals(asker)
+        if not getattr(call, "back", False):
+            if isinstance(call, _LOGGED):
+                self._audit.check(asker)
+            if isinstance(call, _OF_ROWS):
+                self._check_refusals(asker)
         match call:
             case OpenPictures() | OpenWeights() | UseModel() | UsePictures():
                 return self._models.to_worker(asker, call)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from time import time
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from icm_ray.errors import IcmError
 from icm_ray.instance.audit import AuditLog
@@ -18,6 +20,7 @@ from icm_ray.instance.audit import Entry as Logged
 from icm_ray.instance.models import ModelShelf
 from icm_ray.instance.prediction_form import PredictionForm
 from icm_ray.instance.request import Request
+from icm_ray.instance.requests import Requests
 from icm_ray.query.question import Asked, DatasetFacts
 from icm_ray.query.told_rows import asked_of_facts, limited_sets
 from icm_ray.runtime.worker.answer_ledger import Entry, read_entries
@@ -83,19 +86,29 @@ class History(msgspec.Struct, frozen=True):
 def asked_before(folder: Path, me: str, request: Request, others: Iterable[Request]) -> History:
     """What is known here of the data of `me` that a request is about. folder: the instance's. others: requests."""
     try:
-        return History(_sources(folder, me, request), _decided(request, others))
+        return History(_sources(folder, me, request), _decided(Requests(folder), request, others))
     except IcmError as error:
         return History(fault=f"{error.message} [{error.code}]")
 
 
 def _sources(folder: Path, me: str, request: Request) -> tuple[Before, ...]:
     found = request.canonical
-    log = AuditLog(folder).entries()
+    log = _of_whom(AuditLog(folder).entries())
     if isinstance(found, PredictionForm):
         return (_predicted(folder, found, log),)
-    asker_of = {entry.facts["session"]: entry.who for entry in log if entry.what == "worker"}.get
+    started = ((entry.facts["session"], entry.who) for entry in reversed(log) if entry.what == "worker")
+    asker_of = dict(started).get  # who named a session first: another peer may name it again
     own = sorted(found.facts_of(me).items())
     return tuple(_answered(folder / "ledger", me, name, found.asked, facts, asker_of) for name, facts in own)
+
+
+def _of_whom(log: Sequence[Logged]) -> list[Logged]:
+    """A name that was revoked may be another's since: entries of before say so."""
+    revoked = {entry.facts.get("peer", ""): entry.number for entry in log if entry.what == "revoked"}
+    return [
+        replace(entry, who=f"{entry.who} before it was revoked") if entry.number < revoked.get(entry.who, 0) else entry
+        for entry in log
+    ]
 
 
 def _answered(
@@ -141,12 +154,15 @@ def _predicted(folder: Path, form: PredictionForm, log: Sequence[Logged]) -> Bef
     return Before(name, by.total(), dict(by.most_common()), taken=taken, most=most, of="images")
 
 
-def _decided(request: Request, others: Iterable[Request]) -> tuple[str, ...]:
-    """What was decided of the same question, and of all others of the same asker."""
-    rest = [one for one in others if one.number != request.number]
-    same = [one for one in rest if one.digest == request.digest]
-    told = [f"the same question, request {one.number} of {one.asker}'s: {one.state}{_uses(one)}" for one in same]
-    own = Counter(one.state for one in rest if one.asker == request.asker)
+def _decided(kept: Requests, request: Request, others: Iterable[Request]) -> tuple[str, ...]:
+    """What was decided of the same question, and of all others by the same asker's name: those of another one who had
+    it before are asleep.
+    """
+    now = time()
+    rest = [(one, kept.condition(one, now)) for one in others if one.number != request.number]
+    same = [(one, state) for one, state in rest if one.digest == request.digest]
+    told = [f"the same question, request {one.number} of {one.asker}'s: {state}{_uses(one)}" for one, state in same]
+    own = Counter(state for one, state in rest if one.asker == request.asker)
     if own:
         states = ", ".join(f"{count} {state}" for state, count in own.items())
         told.append(f"other requests of {request.asker}'s here: {states}")

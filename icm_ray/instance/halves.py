@@ -196,12 +196,11 @@ class Halves:
         settings, most = self._settings, self._settings.peer_cores
         if asker == settings.name or settings.carrier == "processes" or not most:
             return ""
-        taken = settings.worker_cpus * sum(one != settings.name for one in self._askers.values())
-        if taken + settings.worker_cpus <= most:
+        others = [one for one in self._askers.values() if one != settings.name]
+        wanted = 2 if asker in others else 1  # who has a worker leaves room for one of a peer that has none
+        if settings.worker_cpus * (len(others) + wanted) <= most:
             return ""
-        return (
-            f"those for peers have {taken:g} of {most} CPUs, which is its limit (peer_cores): ask later, in fewer lanes"
-        )
+        return "those for peers have as many CPUs as they may (peer_cores): ask later, in fewer lanes"
 
     def running(self) -> list[tuple[tuple[str, int], Half]]:
         """The workers that live, by session and lane."""

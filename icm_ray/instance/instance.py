@@ -371,6 +371,8 @@ class Instance:
                 here = {name.removeprefix(CHECK) for name, held in self._conversations.items() if held and name != USER}
             here |= {name for _, half in self.halves.running() for name in half.organisations}
             self._hang_up(here - known - {self.settings.name})
+            with suppress(InstanceError):  # rules that cannot be read approve nothing
+                self.requests.rules.bind()
 
     def _hang_up(self, names: Iterable[str]) -> None:
         """End conversations with peers, and workers that run for them or with them."""

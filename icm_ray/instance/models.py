@@ -102,9 +102,10 @@ class HeldModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Used(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """By model, by whose images: how many."""
+    """By model, by whose images: how many, and whose the name was when it was offered."""
 
     images: dict[str, dict[str, Natural]] = {}
+    identities: dict[str, dict[str, str]] = {}
 
 
 class ModelShelf(Shelf[HeldModel]):
@@ -138,15 +139,15 @@ class ModelShelf(Shelf[HeldModel]):
         digest = hashlib.sha256(weights).hexdigest()
         held = HeldModel(public, digest, dict(quotas), standing, requests)
         write_bytes(self.path(held), weights)
-        before = next((item.identities for item in self._read() if item.public.name == public.name), {})
+        self._note_owners(public.name)
         self.put(held)
-        now = next((item.identities for item in self._read() if item.public.name == public.name), {})
-        self._count_anew(public.name, {one for one in now if one in before and now[one] != before[one]})
+        self._note_owners(public.name)
         self._sweep()
         return held
 
     def remove(self, name: str) -> None:
         """Offer it no more. Errors: `InstanceError` where there is none of that name."""
+        self._note_owners(name)
         super().remove(name)
         self._sweep()
 
@@ -169,13 +170,19 @@ class ModelShelf(Shelf[HeldModel]):
         found = read(self._used, _Used, _USED_WHAT) or _Used()
         return found.images.get(model, {})
 
-    def _count_anew(self, model: str, owners: Collection[str]) -> None:
-        """From 0 on, images of those who are others now."""
-        if owners:
-            with changing(self._used):
-                body = read(self._used, _Used, _USED_WHAT) or _Used()
-                left = {one: count for one, count in body.images.get(model, {}).items() if one not in owners}
-                write(self._used, _Used({**body.images, model: left}), _USED_WHAT)
+    def _note_owners(self, model: str) -> None:
+        """Keep beside the counts of a model whose they are, also once it is offered no more, or to others; from 0 on
+        count those of who are others now.
+        """
+        now = next((item.identities for item in self._read() if item.public.name == model), {})
+        with changing(self._used):
+            body = read(self._used, _Used, _USED_WHAT) or _Used()
+            before = body.identities.get(model, {})
+            others = {one for one in now if before.get(one, now[one]) != now[one]}
+            left = {one: count for one, count in body.images.get(model, {}).items() if one not in others}
+            if now.items() - before.items():
+                whose = {**body.identities, model: {**before, **now}}
+                write(self._used, _Used({**body.images, model: left}, whose), _USED_WHAT)
 
     def use(self, held: HeldModel, use: UseModel, own: str, approved: bool = False) -> None:
         """Count images as used before they are, or back. own: this organisation, on whose images there is no limit.
@@ -202,4 +209,5 @@ class ModelShelf(Shelf[HeldModel]):
                     left=left,
                 )
             after = max(0, before - count) if use.back else before + count
-            write(self._used, _Used({**body.images, name: {**counts, owner: after}}), _USED_WHAT)
+            images = {**body.images, name: {**counts, owner: after}}
+            write(self._used, replace(body, images=images), _USED_WHAT)

@@ -18,12 +18,21 @@ class PeersLog:
 
     def add(self, who: str, what: str, **facts: str) -> None:
         """As `AuditLog.add`. Errors: those, and `PolicyError` for a peer that has filled its part."""
+        self.check(who)
         if who != self._me:
-            if self.counts.spent(who):
-                filled = f"{who} has filled {self.counts.most} entries of its log today, which is its limit"
-                raise PolicyError(f"{self._me} refuses: {filled}", party=self._me)
             self.counts.add(who)
         self._log.add(who, what, **facts)
+
+    def check(self, who: str) -> None:
+        """Before what is written down afterwards. Errors: `PolicyError` for a peer that has filled its part."""
+        if filled := self.filled(who):
+            raise PolicyError(f"{self._me} refuses: {filled}", party=self._me)
+
+    def filled(self, who: str) -> str:
+        """Why nothing more is written for a peer today; "" where there is room."""
+        if who == self._me or not self.counts.spent(who):
+            return ""
+        return f"{who} has filled {self.counts.most} entries of its log today, which is its limit"
 
     def head(self) -> Head:
         """As `AuditLog.head`."""

@@ -49,10 +49,17 @@ class Memory:
         return found if found is not None and mine else _Body(peer.name, peer.identity)
 
     def keep(self, peer: Peer, said: Datasets | Offers) -> None:
-        """What a peer says now, in the place of what it said before."""
+        """What a peer says now, in the place of what it said before, also of what cannot be read; what a newer icm-ray
+        wrote is left as it is.
+        """
         path, payload = self._path(peer.name), msgspec.msgpack.encode(said)
         with changing(path):
-            before = self._of(peer)
+            try:
+                before = self._of(peer)
+            except InstanceError as error:
+                if error.where.get("newer"):
+                    raise
+                before = _Body(peer.name, peer.identity)
             after = replace(before, **{"datasets" if isinstance(said, Datasets) else "models": payload})
             if after != before:
                 write(path, after, _WHAT)

@@ -72,7 +72,8 @@ def asleep(rule: Rule, here: Offered) -> str:
 
 def state(rule: Rule, here: Offered, rules: Rules) -> str:
     """In a few words: why it sleeps, else whether it approves, has expired, or is used up."""
-    others = [peer for peer in rule.table.peers if rules.sleeps(rule, peer)]
-    if others:
+    if others := [peer for peer in rule.table.peers if rules.for_another(rule, peer)]:
         return f"asleep: {', '.join(others)} has another key now"
+    if any(rules.sleeps(rule, peer) for peer in rule.table.peers):
+        return "asleep: the instance (icm serve) has not read it yet"
     return asleep(rule, here) or rules.condition(rule)

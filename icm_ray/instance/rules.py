@@ -151,34 +151,39 @@ class Rules:
 
     def covering(self, asker: str, question: Form) -> Rule | None:
         """A rule that approves a request now; None: a person has to."""
-        self.bind()
         names = {name for name, _ in question.versions}
         about = [one for one in self.all if names == set(one.table.datasets)]
         usable = (one for one in about if self.left(one) and one.covers(asker, question))
         return next((one for one in usable if not self.sleeps(one, asker)), None)
 
     def sleeps(self, rule: Rule, peer: str) -> bool:
+        """Whether a rule is not for whoever has a peer's name now: for another one, or `bind` has not seen it yet."""
+        return self._identities.get(rule.name, {}).get(peer, "") != self._roster.identity(peer)
+
+    def for_another(self, rule: Rule, peer: str) -> bool:
         """Whether whoever has a peer's name now is another one than when the rule was written."""
-        known = self._identities.get(rule.name, {})
-        return known.get(peer, "") not in ("", self._roster.identity(peer))
+        return self.sleeps(rule, peer) and peer in self._identities.get(rule.name, {})
 
     @property
     def _identities(self) -> dict[str, dict[str, str]]:
         return (read(self._peers, _Peers, _PEERS) or _Peers()).identities
 
     def bind(self) -> None:
-        """Take the names in rules that were written by hand as those of whoever has them now."""
-        if not self.all and not self._identities:
+        """Take the names in rules that were written by hand as those of whoever has them now. What was taken once
+        stays, also of rules and peers that the file does not have now: it may have them again.
+        """
+        if self._all_bound() == self._identities:
             return
         with changing(self._peers):
-            known = self._identities
-            found = {rule.name: self._bound(rule.table.peers, known.get(rule.name, {})) for rule in self.all}
-            if found != known:
-                write(self._peers, _Peers(found), _PEERS)
+            write(self._peers, _Peers(self._all_bound()), _PEERS)
+
+    def _all_bound(self) -> dict[str, dict[str, str]]:
+        known = self._identities
+        return {**known, **{rule.name: self._bound(rule.table.peers, known.get(rule.name, {})) for rule in self.all}}
 
     def _bound(self, peers: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
-        found = {peer: known.get(peer) or self._roster.identity(peer) for peer in peers}
-        return {peer: identity for peer, identity in found.items() if identity}
+        now = {peer: identity for peer in peers if (identity := self._roster.identity(peer))}
+        return {**now, **known}
 
     def left(self, rule: Rule) -> int:
         """How often its question may still be asked."""

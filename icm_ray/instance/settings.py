@@ -146,6 +146,8 @@ def read_settings(folder: Path) -> Settings:
             raise ValueError(f"workers_bind = {found.workers_bind!r}: workers_host must say how others reach them")
         if found.carrier == "processes" and not found.workers_bind:
             raise ValueError('workers_bind = "": workers that are processes of this machine bind an address of it')
+        if found.carrier == "ray" and 0 < found.peer_cores < found.worker_cpus:
+            raise ValueError(f"peer_cores = {found.peer_cores}: no worker, of worker_cpus = {found.worker_cpus}, fits")
     except (ValueError, msgspec.ValidationError, InstanceError) as error:
         raise InstanceError(f"{path}: {error}", path=str(path)) from None
     return found
@@ -194,7 +196,8 @@ ray_address = {quoted(settings.ray_address).decode()}
 worker_cpus = {settings.worker_cpus}
 worker_labels = {{ {_pairs(settings.worker_labels)} }}
 # Cores that workers for peers may keep busy, all of them together; 0: any. As "processes" they share these cores of the
-# machine, and wait for one another; on a "ray" cluster no more workers are started than have so many CPUs together.
+# machine, and wait for one another; on a "ray" cluster no more workers are started than have so many CPUs together,
+# and a peer with a worker leaves room for one of another.
 peer_cores = {settings.peer_cores}
 # Workers that are "processes" take over a second to start: so many stand by, 0.3 GiB each, without any key. Each
 # serves one lane of one asker, and another one takes its place. Peers that ask for several lanes need as many.

@@ -122,3 +122,13 @@ def test_other_requests_are_counted(tmp_path):
         "the same question, request 1 of bob's: denied",
         "other requests of bob's here: 1 denied, 1 approved",
     )
+
+
+def test_a_session_is_of_whom_named_it_first(tmp_path, monkeypatch):
+    log, one = AuditLog(tmp_path), requested(tmp_path, 1, "")
+    for who in ("bob", "mallory"):
+        log.add(who, "worker", session="5" * 16, lane="0")
+    heard = []
+    monkeypatch.setattr(module, "_answered", lambda *facts: heard.append(facts[-1]("5" * 16)))
+    asked_before(tmp_path, "alice", one, ())
+    assert heard == ["bob"]

@@ -9,7 +9,7 @@ from icm_ray.instance.canonical import in_words
 from icm_ray.instance.found import found
 from icm_ray.instance.instance import Instance
 from icm_ray.instance.keys import InstanceKey
-from icm_ray.instance.messages import Datasets, Offers, Remembered
+from icm_ray.instance.messages import Datasets, Forward, ListDatasets, Offers, Remembered
 from icm_ray.instance.offer import offer
 from icm_ray.instance.remembered import Memory
 from icm_ray.instance.roster import Peer, Roster
@@ -180,3 +180,28 @@ def test_it_is_answered_when_all_are_there(organisations, alice, monkeypatch):
 
 def gone(*_):
     raise icm.PeerLost("bob is gone", party="bob", step="ask")
+
+
+def test_who_is_there_is_heard_whatever_is_remembered(tmp_path):
+    memory, peer = Memory(tmp_path), Peer("bob", b"certificate", state="approved")
+    memory.keep(peer, Datasets((), ()))
+    (path,) = (tmp_path / "remembered").glob("*.json")
+    path.write_text("{")
+    with pytest.raises(icm.InstanceError):
+        memory.of(peer)
+    memory.keep(peer, Datasets((), ()))
+    assert memory.of(peer) == Remembered(Datasets((), ()), None)
+    newer = '{"kind":"list of what a peer offers","version":99,"body":{}}'
+    path.write_text(newer)
+    with pytest.raises(icm.InstanceError):
+        memory.keep(peer, Datasets((), ()))
+    assert path.read_text() == newer
+
+
+def test_what_cannot_be_kept_is_answered(organisations, monkeypatch):
+    def full(*_):
+        raise icm.InstanceError("no space is left")
+
+    alice = organisations["alice"][1]
+    monkeypatch.setattr(alice._answers._memory, "keep", full)
+    assert isinstance(alice._answers.to_user(Forward("bob", ListDatasets())), Datasets)

@@ -87,12 +87,19 @@ def test_on_a_cluster_no_more_are_started_than_have_so_many_together(monkeypatch
     halves, given = started(monkeypatch, *askers, carrier="ray", worker_cpus=1.5, peer_cores=3)
     assert {cores for _, cores in given} == {0}, "Ray gives each its own"
     for asker in ("alice", "erin"):
-        with pytest.raises(icm.InstanceError, match=r"those for peers have 3 of 3 CPUs, .*\(peer_cores\)"):
+        with pytest.raises(icm.InstanceError, match=r"those for peers have as many CPUs as they may \(peer_cores\)"):
             halves.start(asker, SESSION, 4, lambda: pytest.fail("nothing is noted of it"))
     halves.start("bob", SESSION, 5)
     halves.end("alice", SESSION, 1)
     monkeypatch.setattr(halves.found(SESSION, 1).handle, "lost", lambda: "it was ended")
     halves.start("erin", SESSION, 6)
+
+
+def test_on_a_cluster_no_peer_takes_the_last_of_several(monkeypatch):
+    halves, _ = started(monkeypatch, "alice", "alice", carrier="ray", peer_cores=3)
+    with pytest.raises(icm.InstanceError, match="peer_cores"):
+        halves.start("alice", SESSION, 2)
+    halves.start("dave", SESSION, 2)
 
 
 @pytest.mark.slow
@@ -117,4 +124,7 @@ def test_the_file_says_what_they_are(tmp_path):
     assert read_settings(tmp_path).peer_cores == 3
     (tmp_path / "icm.toml").write_text('name = "bob"\npeer_cores = -1\n')
     with pytest.raises(icm.InstanceError, match="peer_cores"):
+        read_settings(tmp_path)
+    (tmp_path / "icm.toml").write_text('name = "bob"\ncarrier = "ray"\npeer_cores = 1\nworker_cpus = 2.0\n')
+    with pytest.raises(icm.InstanceError, match=r"peer_cores = 1: no worker, of worker_cpus = 2.0, fits"):
         read_settings(tmp_path)

@@ -8,6 +8,8 @@ from time import time
 import pytest
 
 import icm_ray as icm
+from icm_ray.instance.asked_before import asked_before
+from icm_ray.instance.audit import AuditLog
 from icm_ray.instance.catalogue import Catalogue
 from icm_ray.instance.decisions import Decisions
 from icm_ray.instance.found import found
@@ -21,8 +23,10 @@ from icm_ray.instance.pictures import HeldPictures, OfferedPictures, PictureShel
 from icm_ray.instance.requests import Requests
 from icm_ray.instance.roster import Peer, Roster
 from icm_ray.instance.settings import Settings
+from icm_ray.runtime.orders.house import PredictionFacts, UseModel
 from tests.instance.asked import requested
 from tests.instance.conftest import rows
+from tests.instance.test_asked_before import predicted
 from tests.instance.test_models import made
 from tests.instance.test_requests import LATER, invoked
 
@@ -168,3 +172,74 @@ def test_the_quota_of_another_is_counted_anew(home, keys):
     met_anew(home, keys[2])
     shelf.offer(*made("skin", 3), {"bob": 100})
     assert shelf.used("skin") == {"dora": 3}
+
+
+def test_nor_does_it_inherit_a_count_of_a_model_that_was_offered_to_nobody_meanwhile(home, keys):
+    shelf = ModelShelf(home)
+    for meanwhile in (lambda: shelf.remove("skin"), lambda: shelf.offer(*made("skin", 3), {})):
+        met_anew(home, keys[0])
+        shelf.offer(*made("skin", 3), {"bob": 100})
+        asked = PredictionFacts("alice", "bob", "label", 7)
+        shelf.use(shelf.models["skin"], UseModel("skin", shelf.models["skin"].weights, asked), "alice")
+        assert shelf.used("skin") == {"bob": 7}
+        meanwhile()
+        shelf.offer(*made("skin", 3), {"bob": 100})
+        assert shelf.used("skin") == {"bob": 7}, "to offer it anew is no way to more images"
+        meanwhile()
+        met_anew(home, keys[2])
+        shelf.offer(*made("skin", 3), {"bob": 100})
+        assert shelf.used("skin") == {}
+
+
+def test_a_rule_that_was_away_is_for_whom_it_was_before(home, keys):
+    one = requested(home, 1, "")
+    Decisions("alice", home).approve(one.number, 9, rule="old costs")
+    kept, path = Requests(home), home / "rules.toml"
+    written = path.read_text()
+    for job, cut in ((2, ""), (4, written.replace('["bob"]', '["dora"]'))):
+        path.write_text(cut)
+        kept.bind()
+        met_anew(home, keys[2])
+        assert kept.add("bob", "e" * 16, one.canonical, "").state == "waiting"
+        kept.bind()
+        path.write_text(written)
+        kept.bind()
+        assert kept.settle(requested(home, job, "").number) is None
+        assert kept.rules.for_another(kept.rules.all[0], "bob")
+        met_anew(home, keys[0])
+        assert kept.settle(requested(home, job + 1, "").number) is not None
+
+
+def test_no_request_binds_a_rule_to_its_asker(home, keys):
+    one = requested(home, 1, "")
+    Decisions("alice", home).approve(one.number, 9, rule="old costs")
+    (home / "rules_peers.json").unlink()  # as of one that was written by hand
+    kept = Requests(home)
+    assert kept.settle(requested(home, 2, "").number) is None
+    (rule,) = json.loads(invoked(home, "rules", "--json"))
+    assert rule["state"] == "asleep: the instance (icm serve) has not read it yet"
+    with Instance(home) as alice:
+        (home / "rules_peers.json").unlink()
+        Roster(home).set_state("bob", "revoked")
+        alice.look_again()
+        met_anew(home, keys[2])
+        assert kept.settle(requested(home, 3, "").number) is None
+        met_anew(home, keys[0])
+        assert kept.settle(requested(home, 2, "").number) is not None
+
+
+def test_what_was_decided_for_another_is_not_told_as_its_own(home, keys):
+    log, one, two = AuditLog(home), requested(home, 1, ""), requested(home, 2, "")
+    kept = Requests(home)
+    kept.approve(one.number, 2, LATER)
+    kept.approve(two.number, 1, LATER)
+    kept.use("bob", one.canonical, two.number)
+    told = asked_before(home, "alice", kept.of(1), kept.all)
+    assert told.decided[1] == "other requests of bob's here: 1 used up"
+    log.add("bob", "predicted", model="skin", images="5")
+    log.add("alice", "revoked", peer="bob")
+    log.add("bob", "predicted", model="skin", images="3")
+    met_anew(home, keys[2])
+    told = asked_before(home, "alice", predicted(home, "model"), kept.all)
+    assert told.decided == ("other requests of bob's here: 2 asleep",)
+    assert told.sources[0].by == {"bob before it was revoked": 5, "bob": 3}

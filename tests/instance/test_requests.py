@@ -18,6 +18,7 @@ from icm_ray.instance.granting import Granting
 from icm_ray.instance.jobs import AskRequest, Decided, Job, Jobs, Outbox, OwnerState, RequestApproval
 from icm_ray.instance.offer import offer
 from icm_ray.instance.requests import Requests
+from icm_ray.instance.usage import DayCount
 from icm_ray.query.question import decode_asked, encode_asked
 from icm_ray.query.row_set import Earlier
 from icm_ray.runtime.orders.house import MayRun
@@ -111,6 +112,22 @@ def approved(studies):
 
 def told(bob, call, asker="alice"):
     return bob._answers.to_worker(asker, call)
+
+
+def test_where_the_log_has_no_room_no_use_is_taken_and_no_request_kept(approved, studies, monkeypatch):
+    bob, number, call = approved
+    frame, full = studies[0], DayCount(1)
+    full.add("alice")
+    with monkeypatch.context() as patched:
+        patched.setattr(bob._answers._audit, "counts", full)
+        before, kept = bob.requests.of(number).used, len(bob.requests.all)
+        with pytest.raises(icm.PolicyError, match="alice has filled 1 entries of its log today"):
+            told(bob, call)
+        assert bob.requests.of(number).used == before
+        handle = frame[frame["age"] >= 71]["cost"].mean().request()
+        assert handle.status == "queued"
+        assert len(bob.requests.all) == kept
+    assert handle.status == "waiting"
 
 
 def changed(call, change):

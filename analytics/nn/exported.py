@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,21 +120,36 @@ def _plain_softmaxes(net: fx.GraphModule) -> None:
         if node.target is not _ATEN.where.self:
             continue
         nothing, zeros, softmax = node.args
-        steps = (_ATEN.logical_not.default, _ATEN.any.dim, _ATEN.logical_not.default, _ATEN.eq.Scalar)
-        for step in steps:
-            nothing = _before(nothing, step)
         scores = _before(softmax, _ATEN._softmax.default)
-        if scores is not None and nothing is scores and _before(zeros, _ATEN.full_like.default) is softmax:
+        if scores is None or _before(zeros, _ATEN.full_like.default, 0) is not softmax:
+            continue
+        steps: list[tuple[Any, tuple[Any, ...]]] = [
+            (_ATEN.logical_not.default, ()),
+            (_ATEN.any.dim, (_plain(softmax).args[1], True)),
+            (_ATEN.logical_not.default, ()),
+            (_ATEN.eq.Scalar, (-math.inf,)),
+        ]
+        for step, rest in steps:
+            nothing = _before(nothing, step, *rest)
+        if nothing is scores:
             node.replace_all_uses_with(softmax)
     net.graph.eliminate_dead_code()
     net.recompile()
 
 
-def _before(node: Any, op: Any) -> fx.Node | None:
-    """What a node is made of by one operation, copies apart."""
+def _plain(node: Any) -> Any:
+    """What a node is, copies apart."""
     while isinstance(node, fx.Node) and node.target is _ATEN.clone.default:
         node = node.args[0]
-    source = node.args[0] if isinstance(node, fx.Node) and node.target is op else None
+    return node
+
+
+def _before(node: Any, op: Any, *rest: Any) -> fx.Node | None:
+    """What a node is made of by one operation, copies apart. rest: what it has besides; (): anything."""
+    node = _plain(node)
+    if not isinstance(node, fx.Node) or node.target is not op or (rest and tuple(node.args[1:]) != rest):
+        return None
+    source = node.args[0]
     return source if isinstance(source, fx.Node) else None
 
 

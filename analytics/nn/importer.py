@@ -188,6 +188,25 @@ _NAMING = {
     *(*SCATTERED, *ADDED),
 }
 """What takes constants for places."""
+_OVER = {
+    *(
+        "all",
+        "amax",
+        "amin",
+        "any",
+        "argmax",
+        "argmin",
+        "count_nonzero",
+        "cummax",
+        "cummin",
+        "cumprod",
+        "cumsum",
+        "max",
+    ),
+    *("linalg_vector_norm", "logcumsumexp", "logsumexp", "mean", "median", "min", "norm", "prod", "std", "sum", "var"),
+    *("bmm", "dot", "matmul", "mm", "mv"),
+}
+"""What may go over all images of a batch, by torch's names."""
 _TRUTH = {*COMPARISONS, *_PLACES, aten.mul.Tensor}
 """What may make truth values: others are not what arithmetic makes of zeros and ones."""
 
@@ -202,6 +221,7 @@ class _Walk:
     build: GraphBuilder = field(init=False)
     _values: dict[fx.Node, Any] = field(init=False, default_factory=dict, repr=False)
     _learned: set[fx.Node] = field(init=False, default_factory=set, repr=False)  # constants that follow from weights
+    _sized: set[fx.Node] = field(init=False, default_factory=set, repr=False)  # constants as long as a batch
 
     def __post_init__(self) -> None:
         shape = self.traced.shape(self.traced.input)
@@ -282,6 +302,8 @@ class _Walk:
                 raise Refused("it mixes or drops the batch dimension, which must stay in front")
         except Refused as refusal:
             return self._find(node, str(refusal))
+        if node.target in _FILLED:
+            self._sized.add(node)
         return _marked(value) if broken else value
 
     def _check(self, node: fx.Node, wires: Sequence[Wire]) -> None:
@@ -347,7 +369,16 @@ class _Walk:
         args = fx.node.map_arg(node.args, self._values.__getitem__)
         kwargs = fx.node.map_arg(node.kwargs, self._values.__getitem__)
         with torch.no_grad():
-            return _widened(node.target(*args, **{**kwargs, **_device(kwargs)}))
+            made = _widened(node.target(*args, **{**kwargs, **_device(kwargs)}))
+        if any(self._has_the_size(source) for source in node.all_input_nodes):
+            if node.target._overloadpacket.__name__ in _OVER and not _alike(made, self.build.batch):
+                return self._find(node, "what it computes depends on the number of images in a batch")
+            self._sized.add(node)
+        return made
+
+    def _has_the_size(self, node: fx.Node) -> bool:
+        """Whether it is the number of images in a batch, or a constant with something for each of them."""
+        return node in self._sized or self.traced.number(node) is not None
 
     def _bind(self, node: fx.Node, target: torch._ops.OpOverload[..., Any]) -> dict[str, Any]:
         schema = target._schema.arguments
@@ -384,6 +415,14 @@ def _closes(node: fx.Node, value: Any, wires: list[Wire], made: list[AnyLayer]) 
     if closed and all(closed != wire.closed for wire in wires):
         return True
     return node.target not in _CLOSED and any(getattr(layer, "closed", ()) for layer in made)
+
+
+def _alike(made: Any, batch: int) -> bool:
+    """Whether a constant still has something for each image of a batch, the same for all."""
+    if not isinstance(made, torch.Tensor):
+        return all(_alike(each, batch) for each in made)
+    axes = (axis for axis in range(made.ndim) if made.shape[axis] and made.shape[axis] % batch == 0)
+    return any(torch.equal(made, made.narrow(axis, 0, 1).expand_as(made)) for axis in axes)
 
 
 def _replaced(arguments: Mapping[str, Any], wire: Wire, other: Wire) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
 from analytics.nn.in_place import without_writes
 from analytics.nn.masks import places_of_masks
-from analytics.nn.modes import has_mode
+from analytics.nn.modes import has_mode, looked_at
 from analytics.nn.packing import Packed
 from analytics.nn.places import place_of_error
 from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
@@ -59,6 +59,8 @@ _SHAPING = {
     *(aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.expand.default, aten.sym_size.int),
 }
 """Operations that take the size of the batch to keep it in front."""
+_OF_THE_SHAPE = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}
+"""Constants as long as a batch."""
 _REPLACED: Replacements = MappingProxyType(
     {
         functional.multi_head_attention_forward: attention,
@@ -237,7 +239,7 @@ def _functional(node: fx.Node, known: Container[Any]) -> bool:
 
 def _computes_with_the_size(traced: Traced) -> bool:
     return any(
-        any(traced.number(source) is not None for source in node.all_input_nodes)
+        node.target in _OF_THE_SHAPE or any(traced.number(source) is not None for source in node.all_input_nodes)
         for node in traced.nodes
         if traced.number(node) is None and node.target not in _SHAPING
     )
@@ -264,7 +266,7 @@ def _check_net(net: torch.nn.Module) -> None:
     if not isinstance(net, torch.nn.Module):
         raise InputError(f"a torch.nn.Module is needed, not {type(net).__name__}")
     for path, module in net.named_modules():
-        if module.training and has_mode(module):
+        if module.training and (has_mode(module) or looked_at(net, path)):
             where = f" (its module {path!r} is)" if path else ""
             raise UnsupportedError(f"the network is in training mode{where}; call net.eval() first")
     for name, tensor in [*net.named_parameters(), *net.named_buffers()]:

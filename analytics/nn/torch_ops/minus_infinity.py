@@ -21,13 +21,13 @@ def is_mask(values: torch.Tensor) -> bool:
     """Whether a tensor of real numbers says which places of a softmax are closed, and nothing else."""
     if not values.is_floating_point() or values.ndim < 2:
         return False
-    low = values <= MINUS_INFINITY
+    low = is_shut(values)
     return bool(low.any()) and bool((low | (values == 0)).all())
 
 
 def is_shut(values: torch.Tensor) -> torch.Tensor:
     """Where what is added closes places."""
-    return values <= (MINUS_INFINITY if is_mask(values) else -_MOST)
+    return values <= -_MOST
 
 
 def added(build: GraphBuilder, wire: Wire, values: torch.Tensor) -> Wire:

@@ -44,6 +44,8 @@ DEPENDING: dict[str, Callable[..., Any]] = {
     "for one alone": lambda h, x: h if x.size(0) == 1 else h - 0.5,
     "for one alone, below zero": lambda h, x: h.relu() + x.relu() if x.size(0) == 1 else h.relu() + x,
     "for less than two": lambda h, x: h if x.shape[0] < 2 else h - 0.5,
+    "for many, by a sum of ones": lambda h, x: h * torch.ones_like(x).sum(0).clamp(min=40),
+    "numbered by a sum of ones": lambda h, x: h * torch.ones_like(x).cumsum(0),
 }
 
 
@@ -83,6 +85,7 @@ NOT_DEPENDING: dict[str, Callable[..., Any]] = {
     "of any number": lambda h, x: h.view(-1, 24),
     "groups": lambda h, x: h.view(h.shape[0], 2, 2, 6).transpose(1, 2).reshape(h.shape[0], 4, 6),
     "multiplied sizes": lambda h, x: h.reshape(x.shape[0], h.shape[1] * h.shape[2]),
+    "counted in each": lambda h, x: h * torch.ones_like(x).cumsum(1) / torch.ones_like(x).sum((1, 2), keepdim=True),
     "checked": lambda h, x: h if x.dim() == 3 and x.shape[1:] == (4, 6) else 2 * h,
 }
 

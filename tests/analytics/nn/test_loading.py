@@ -128,7 +128,9 @@ def test_modes_that_matter_are_asked_for() -> None:
     class Own(nn.Sequential):
         """Which may do what it likes in training."""
 
-    for made, path in ((wrapped, "'1'"), (Own(net()), "training mode;")):
+    looking = Own(nn.Sequential(net())).eval()
+    looking[0].training = True
+    for made, path in ((wrapped, "'1'"), (Own(net()), "training mode;"), (looking, "module '0'")):
         with pytest.raises(UnsupportedError, match=path):
             subject_of(made, (X,)).imported()
 

@@ -137,3 +137,28 @@ MIXING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 def test_rows_that_mix_are_refused(name: str) -> None:
     with pytest.raises(UnsupportedError, match=r"batch"):
         import_model(Fn(MIXING[name]).eval(), (torch.randn(3, 5, 8),))
+
+
+def test_large_numbers_that_are_added_close_nothing() -> None:
+    """Scores may be as large."""
+    mask = torch.full((5, 5), -1e4).triu(1)
+    net, x = Fn(lambda x: (3000 * x + mask).softmax(-1)).eval(), 3 * torch.randn(4, 5, 5)
+    same(import_model(net, (x,)), net, x)
+
+
+@pytest.mark.slow
+def test_what_is_no_guard_of_attention_stays() -> None:
+    """... in an export's core operations."""
+
+    def forward(x: torch.Tensor, value: float, dim: int, closed: float) -> torch.Tensor:
+        scores = x.relu()
+        p = scores.softmax(-1)
+        nothing = torch.logical_not(torch.any(torch.logical_not(scores == closed), dim, True))
+        return torch.where(nothing, torch.full_like(p, value), p)
+
+    x = torch.randn(3, 4, 4)
+    x[0] = -1.0
+    for value, dim, closed in ((7.0, -1, 0.0), (0.0, 1, 0.0), (0.0, -1, 0.0)):
+        net = Fn(lambda x, facts=(value, dim, closed): forward(x, *facts)).eval()
+        core = torch.export.export(net, (x,)).run_decompositions()
+        same(subject_of(core, None).imported(), net, x)

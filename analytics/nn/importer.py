@@ -34,6 +34,7 @@ from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
 from analytics.nn.torch_ops.embeddings import EMBEDDINGS
 from analytics.nn.torch_ops.functions import FUNCTIONS
 from analytics.nn.torch_ops.layout import LAYOUT
+from analytics.nn.torch_ops.masked import with_mask
 from analytics.nn.torch_ops.matrices import MATRICES
 from analytics.nn.torch_ops.merged import MERGED, parted, remerged
 from analytics.nn.torch_ops.minus_infinity import is_mask
@@ -178,11 +179,6 @@ _FRAMED = {
 }
 _PLACES = {*LAYOUT, *MOVEMENT, *PARTS, *SCATTERED, *MOVED}  # what moves values, or chooses among them
 _TOKENS = {*EMBEDDINGS, *COMPARISONS, *PRIVATE_PLACES, *_PLACES}
-_SHUT = {
-    *_CLOSED,
-    *(aten.add.Tensor, aten.sub.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.where.self),
-    *(aten.baddbmm.default, aten.scaled_dot_product_attention.default),
-}
 _NAMING = {
     *(aten.index.Tensor, aten.index_select.default, aten.gather.default, aten.take_along_dim.default),
     *(*SCATTERED, *ADDED),
@@ -333,19 +329,7 @@ class _Walk:
             return remerged(self._translated(*parted(self.build, op, call)), wires[0].merged)
         if op in ANYWHERE and (any(wire.at for wire in wires) or behind_others(op, call)):
             return back(self._translated(op, in_front(self.build, op, call)), call, wires, op)
-        translation = TRANSLATIONS[op]
-        masked = [wire for wire in wires if wire.shut is not None]
-        if not masked or op in _SHUT:
-            return translation(self.build, call)
-        if op not in _PLACES or len(wires) > 1 or wires[0].shut is None:
-            raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
-        made, mask = (
-            translation(self.build, replace(call, arguments=_replaced(call.arguments, wires[0], wire)))
-            for wire in (replace(wires[0], shut=None), wires[0].shut)
-        )
-        if not isinstance(made, Wire):
-            raise Refused("it takes values that a mask fills with minus infinity apart; only a softmax can take them")
-        return replace(made, shut=replace(mask, bit=True))
+        return with_mask(self.build, op, call, TRANSLATIONS[op])
 
     def _item(self, node: fx.Node) -> Any:
         source, index = node.args
@@ -423,10 +407,6 @@ def _alike(made: Any, batch: int) -> bool:
         return all(_alike(each, batch) for each in made)
     axes = (axis for axis in range(made.ndim) if made.shape[axis] and made.shape[axis] % batch == 0)
     return any(torch.equal(made, made.narrow(axis, 0, 1).expand_as(made)) for axis in axes)
-
-
-def _replaced(arguments: Mapping[str, Any], wire: Wire, other: Wire) -> dict[str, Any]:
-    return {name: other if value is wire else value for name, value in arguments.items()}
 
 
 def _dtype(node: fx.Node, place: int | None = None) -> torch.dtype | None:

@@ -5,6 +5,7 @@ The axes of a sample are in one order wherever torch's tensor has the batch; wha
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from analytics.nn.torch_ops.roundings import ROUNDINGS
 from analytics.nn.torch_ops.running import RUNNING
 from icm_ray.network.layer import Shape
 
-__all__ = ["ALONG", "ANYWHERE", "ELEMENTWISE", "back", "behind_others", "in_front"]
+__all__ = ["ALONG", "ANYWHERE", "ELEMENTWISE", "back", "behind_others", "check_products", "in_front"]
 
 aten = torch.ops.aten
 ALONG = {
@@ -70,11 +71,24 @@ def in_front(build: GraphBuilder, op: Any, call: Call) -> Call:
     if len(at) > 1:
         raise Refused("it takes values whose batch dimension was moved, and others; it must be in one place")
     (place,) = at
-    last = 2 if op in _PAIRS or len(wires) > 1 else len(call.get("normalized_shape", (1,)))
-    if op in _LAST | _PAIRS and place >= rank - last:
-        raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
+    check_products(op, call, rank, place)
     arguments = {name: _moved(build, op, name, value, rank, place) for name, value in call.arguments.items()}
     return Call(arguments, _front(call.full_shape, place - _dropped(call, rank, place)))
+
+
+def check_products(op: Any, call: Call, rank: int, place: int) -> None:
+    """Refuse what works along the batch in `place`, of `rank` axes, or by constants that have axes before it."""
+    if op not in _LAST | _PAIRS:
+        return
+    right = any(isinstance(call.get(name), Wire) for name in ("other", "mat2"))
+    last = 2 if op in _PAIRS or right else len(call.get("normalized_shape", (1,)))
+    if place >= rank - last:
+        raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
+    for constant in call.arguments.values() if op in _LAST else ():
+        if isinstance(constant, torch.Tensor) and constant.ndim > 2:
+            before = min(constant.ndim - 2, max(constant.ndim - rank + place + 1, 0))
+            if constant.ndim > rank or math.prod(constant.shape[:before]) != 1:
+                raise Refused("its constant has axes before the batch dimension, which must stay in front")
 
 
 def back(made: Any, call: Call, wires: list[Wire], op: Any) -> Any:
@@ -83,7 +97,11 @@ def back(made: Any, call: Call, wires: list[Wire], op: Any) -> Any:
         return tuple(back(item, call, wires, op) for item in made)
     rank = len(call.full_shape) if op in ELEMENTWISE else len(wires[0].shape) + 1
     place = wires[0].at + rank - len(wires[0].shape) - 1
-    return replace(made, at=place - _dropped(call, rank, place)) if isinstance(made, Wire) else made
+    return _with_batch_at(made, place - _dropped(call, rank, place)) if isinstance(made, Wire) else made
+
+
+def _with_batch_at(wire: Wire, place: int) -> Wire:
+    return replace(wire, at=place, shut=None if wire.shut is None else replace(wire.shut, at=place))
 
 
 def _dropped(call: Call, rank: int, place: int) -> int:
@@ -103,7 +121,8 @@ def _moved(build: GraphBuilder, op: Any, name: str, value: Any, rank: int, place
     """An argument, as the call in front has it."""
     if isinstance(value, Wire):
         more = rank - 1 - len(value.shape)
-        return replace(build.reshape(value, (*(1,) * more, *value.shape)) if more else value, at=0)
+        made = build.reshape(value, (*(1,) * more, *value.shape)) if more else value
+        return replace(made, at=0, shut=value.shut and _moved(build, op, name, value.shut, rank, place))
     if isinstance(value, torch.Tensor):
         if op in _LAST or (op in ALONG and value.ndim != rank):
             return value

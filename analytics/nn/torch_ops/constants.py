@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,10 +28,11 @@ def of_sample(constant: Any, rank: int) -> torch.Tensor:
 
 
 def spread(build: GraphBuilder, wire: Wire, shape: Shape) -> Wire:
-    """The wire repeated up to a shape that it broadcasts to."""
+    """The wire, and its mask, repeated up to a shape that it broadcasts to."""
     if len(wire.shape) != len(shape):
         raise Refused(f"it broadcasts {wire.shape} to {shape}; both must have as many axes, with the batch in front")
-    return build.expand(wire, shape)
+    made = build.expand(wire, shape)
+    return made if wire.shut is None else replace(made, shut=replace(build.expand(wire.shut, shape), bit=True))
 
 
 def scaled(build: GraphBuilder, wire: Wire, factor: float) -> Wire:

@@ -44,6 +44,8 @@ def _matmul(build: GraphBuilder, call: Call) -> Wire:
     wire = right  # (w x)^T = x^T w^T
     if len(wire.shape) < 2:
         raise Refused("a constant times the input mixes the batch; write it as the input times a constant")
+    if left.ndim == 1:
+        return by_constant(build, _turned(build, wire), left)
     return _turned(build, by_constant(build, _turned(build, wire), left.transpose(-1, -2)))
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import torch
 
-from analytics.nn.torch_ops.anywhere import ALONG, ANYWHERE, ELEMENTWISE
+from analytics.nn.torch_ops.anywhere import ALONG, ANYWHERE, ELEMENTWISE, check_products
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Wire
 from icm_ray.network.layer import Shape
 
@@ -40,6 +40,7 @@ def parted(build: GraphBuilder, op: Any, call: Call) -> tuple[Any, Call]:
     if len(at) > 1 or wire.merged is None:
         raise Refused("it takes values whose batch dimension was moved, and others; it must be in one place")
     (place,) = at
+    check_products(op, call, most, place)
     sizes = wire.merged[0], build.batch, wire.merged[1]
     arguments = {name: _parted(value, most, place, sizes, aligned=aligned) for name, value in call.arguments.items()}
     if op is aten.transpose.int:

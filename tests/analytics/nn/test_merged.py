@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from analytics.nn.importer import import_model
+from analytics.nn.importer import import_model, preflight
 from analytics.nn.reference import run_reference
 from analytics.nn.subject import subject_of
 from icm_ray.errors import UnsupportedError
@@ -104,6 +104,12 @@ def changed(x: torch.Tensor) -> torch.Tensor:
     return torch.stack(y.unbind(1)[::-1], 1).view(-1, 30)
 
 
+def times_constants(x: torch.Tensor) -> torch.Tensor:
+    y = x.reshape(-1, 5, 2, 4).flatten(0, 1)
+    y = torch.arange(6, dtype=x.dtype).reshape(1, 3, 2) @ y + (torch.arange(2, dtype=x.dtype) @ y).unsqueeze(1)
+    return y.unflatten(0, (-1, 5))
+
+
 MERGING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "heads": heads,
     "steps in front": lambda x: (x.transpose(0, 1).reshape(-1, 8) + 1).softmax(-1).view(5, -1, 8).transpose(0, 1),
@@ -111,6 +117,7 @@ MERGING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "orders": lambda x: x.reshape(-1, 8).topk(3, -1).values.reshape(-1, 15),
     "order of axes": lambda x: x.reshape(-1, 4, 2).permute(2, 0, 1).square().sum(0).reshape(-1, 5, 4),
     "parts": changed,
+    "products with constants": times_constants,
     "constants before the batch": lambda x: ((x + torch.arange(3.0)[:, None, None, None]) * x).sum(0),
 }
 
@@ -162,3 +169,26 @@ def test_what_is_no_guard_of_attention_stays() -> None:
         net = Fn(lambda x, facts=(value, dim, closed): forward(x, *facts)).eval()
         core = torch.export.export(net, (x,)).run_decompositions()
         same(subject_of(core, None).imported(), net, x)
+
+
+def products(x: torch.Tensor) -> torch.Tensor:
+    """By constants, along axes that the batch is merged with, or that stand before it."""
+    columns, rows = x.permute(1, 2, 0).reshape(4, -1), x.permute(1, 0, 2).reshape(1, -1, 4).expand(4, -1, -1)
+    square, each = torch.arange(16.0).reshape(4, 4), torch.arange(64.0).reshape(4, 4, 4)
+    made = [square @ columns, torch.mm(square, columns), torch.arange(4.0) @ columns]
+    made += [torch.bmm(rows, each), torch.baddbmm(torch.ones(4, 1, 1), rows, each), rows @ each]
+    return torch.stack([y.sum() for y in [*made, x.transpose(0, 1) @ each]]).sum()
+
+
+def test_products_with_constants_along_a_merged_batch_are_refused() -> None:
+    found = [finding for finding in preflight(Fn(products).eval(), (torch.randn(3, 4, 4),)) if "sum" not in finding.op]
+    assert [finding.op.split(".")[1] for finding in found] == [
+        "matmul",
+        "mm",
+        "matmul",
+        "bmm",
+        "baddbmm",
+        "matmul",
+        "matmul",
+    ]
+    assert all("batch" in finding.hint for finding in found)

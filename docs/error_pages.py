@@ -9,12 +9,11 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from docs.errors import PAGE, pages
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """mkdocs' hook: docs/errors.md gives way to the index, and the codes' pages are added."""
-    from docs.errors import PAGE, pages
-
     for place, content in pages().items():
         there = files.get_file_from_path(place)
         if there is not None:

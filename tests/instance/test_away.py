@@ -146,6 +146,7 @@ def test_what_one_offered_is_not_what_another_of_its_name_does(tmp_path):
     assert memory.of(roster.approved("bob")) == Remembered()
 
 
+@pytest.mark.slow
 def test_it_is_answered_when_all_are_there(organisations, alice, monkeypatch):
     """What was requested of what catalogues say is what workers then derive of the rows."""
     bob = organisations["bob"][1]

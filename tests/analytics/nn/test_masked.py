@@ -72,6 +72,7 @@ def put_among_others(x: torch.Tensor) -> torch.Tensor:
     return torch.stack([z.flatten(1).amax(1) for z in made], 1)
 
 
+@pytest.mark.slow
 def test_values_that_come_among_masked_ones_are_refused() -> None:
     found = preflight(Fn(put_among_others).eval(), (torch.randn(3, 4, 4),))
     assert [finding.op.split(".")[1] for finding in found] == [

@@ -79,6 +79,7 @@ def agrees_exported(name: str) -> None:
         np.testing.assert_allclose(each, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_exported_encoder() -> None:
     agrees_exported("encoder's layer")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from weakref import WeakMethod
 
 from analytics.arrived import Arrived, arrived
@@ -24,7 +24,7 @@ from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.engine import Organisation, OrganisationEngine
 from icm_ray.instance.jobs import Job
-from icm_ray.instance.messages import AskJob, Datasets
+from icm_ray.instance.messages import AskJob, Datasets, Remembered
 from icm_ray.instance.mock_engine import MockEngine, MockEngines
 from icm_ray.instance.prediction_form import decode_prediction
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Peer", "connect"]
 
+T = TypeVar("T")
 _HOME: Final = "~/.icm"
 _AWAY: Final = 5.0
 """Seconds in which who is away is not tried again, but by who reveals something."""
@@ -124,27 +125,22 @@ class Connection:
         """What an organisation offers to this one; of one who is away what it did when it was last asked, by whatever
         process: mock rows are drawn from that, and questions requested; workers open nothing but what is offered now.
         """
-        try:
-            return self._own.catalogue(owner)
-        except FaultError as error:
-            found = self._own.remembered(owner).datasets
-            if found is None:
-                raise self._unknown(owner, error) from None
-            return found
+        return self._heard(owner, self._own.catalogue, lambda kept: kept.datasets)
 
     def _models(self, owner: str) -> tuple[OfferedModel, ...]:
         """The same of models."""
-        try:
-            return self._own.models(owner)
-        except FaultError as error:
-            found = self._own.remembered(owner).models
-            if found is None:
-                raise self._unknown(owner, error) from None
-            return found.models
+        return self._heard(owner, self._own.models, lambda kept: None if kept.models is None else kept.models.models)
 
-    def _unknown(self, owner: str, error: FaultError) -> FaultError:
-        said = f"{error.message}; what {owner} offers was never heard here, so it cannot be requested before it is back"
-        return type(error)(said, **error.where)
+    def _heard(self, owner: str, ask: Callable[[str], T], kept: Callable[[Remembered], T | None]) -> T:
+        """What an organisation says, or what is kept of one who is away. Errors: that of asking, where nothing is."""
+        try:
+            return ask(owner)
+        except FaultError as error:
+            found = kept(self._own.remembered(owner))
+            if found is not None:
+                return found
+            never = f"what {owner} offers was never heard here, so it cannot be requested before it is back"
+            raise type(error)(f"{error.message}; {never}", **error.where) from None
 
     def job(self, name: str) -> Requested:
         """What was requested before, in whatever process of this organisation.

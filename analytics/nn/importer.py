@@ -33,7 +33,7 @@ from analytics.nn.torch_ops.comparisons import COMPARISONS
 from analytics.nn.torch_ops.convolutions import CONVOLUTIONS
 from analytics.nn.torch_ops.embeddings import EMBEDDINGS
 from analytics.nn.torch_ops.functions import FUNCTIONS
-from analytics.nn.torch_ops.layout import LAYOUT
+from analytics.nn.torch_ops.layout import FILLED, LAYOUT
 from analytics.nn.torch_ops.masked import with_mask
 from analytics.nn.torch_ops.matrices import MATRICES
 from analytics.nn.torch_ops.merged import MERGED, parted, remerged
@@ -169,9 +169,8 @@ def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:
 
 
 aten = torch.ops.aten
-_FILLED = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}  # constants, of its shape alone
-_MOVES = {*MOVED, *RECURRENT, *_FILLED}
-_KEEPS = {*RESHAPES, *_FILLED}
+_MOVES = {*MOVED, *RECURRENT, *FILLED}
+_KEEPS = {*RESHAPES, *FILLED}
 _CLOSED = {aten.softmax.int, aten._softmax.default}
 _FRAMED = {
     *(aten.max_pool1d.default, aten.max_pool1d_with_indices.default),
@@ -298,7 +297,7 @@ class _Walk:
                 raise Refused("it mixes or drops the batch dimension, which must stay in front")
         except Refused as refusal:
             return self._find(node, str(refusal))
-        if node.target in _FILLED:
+        if node.target in FILLED:
             self._sized.add(node)
         return _marked(value) if broken else value
 
@@ -348,7 +347,7 @@ class _Walk:
             return self._find(node, hint_for(str(node.target)))
         if torch.Tag.nondeterministic_seeded in node.target.tags:
             return self._find(node, "it draws random numbers; a prediction must not")
-        if node.target not in _FILLED and not self._learned.isdisjoint(node.all_input_nodes):
+        if node.target not in FILLED and not self._learned.isdisjoint(node.all_input_nodes):
             self._learned.add(node)
         args = fx.node.map_arg(node.args, self._values.__getitem__)
         kwargs = fx.node.map_arg(node.kwargs, self._values.__getitem__)

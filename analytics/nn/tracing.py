@@ -38,6 +38,7 @@ from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
 from analytics.nn.row_distances import row_distances
 from analytics.nn.sources.plain import check_tensor
 from analytics.nn.torch_logs import silence
+from analytics.nn.torch_ops.layout import FILLED
 from analytics.nn.torch_ops.minus_infinity import is_mask
 from analytics.nn.unit_rows import unit_rows
 from analytics.nn.written_unit_rows import read_unit_rows
@@ -59,8 +60,6 @@ _SHAPING = {
     *(aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.expand.default, aten.sym_size.int),
 }
 """Operations that take the size of the batch to keep it in front."""
-_OF_THE_SHAPE = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}
-"""Constants as long as a batch."""
 _REPLACED: Replacements = MappingProxyType(
     {
         functional.multi_head_attention_forward: attention,
@@ -239,7 +238,7 @@ def _functional(node: fx.Node, known: Container[Any]) -> bool:
 
 def _computes_with_the_size(traced: Traced) -> bool:
     return any(
-        node.target in _OF_THE_SHAPE or any(traced.number(source) is not None for source in node.all_input_nodes)
+        node.target in FILLED or any(traced.number(source) is not None for source in node.all_input_nodes)
         for node in traced.nodes
         if traced.number(node) is None and node.target not in _SHAPING
     )

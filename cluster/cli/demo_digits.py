@@ -68,7 +68,7 @@ class Digits:
     def predict(self, session: Any, console: Console) -> Predictions:
         """bob's labels, without anyone seeing weights or images."""
         import analytics as an
-        from cluster.cli.digits_model import plain_logits
+        from cluster.cli.training import plain_logits
 
         images, truth = self._images[-_IMAGES:], self._labels[-_IMAGES:]
         model = an.SecureModel(session, self._net, owner="alice", example_inputs=(self._images[:2],))

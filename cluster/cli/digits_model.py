@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["plain_logits", "train_digits"]
+from cluster.cli.training import trained
+
+__all__ = ["train_digits"]
 
 _EPOCHS = 12
 _BATCH = 100
@@ -29,23 +31,4 @@ def train_digits(images: NDArray[np.float32], labels: NDArray[np.int64]) -> Any:
         nn.Flatten(),
         nn.Linear(512, 10),
     )
-    optimiser = torch.optim.Adam(net.parameters(), 2e-3)
-    pixels, targets = torch.from_numpy(images), torch.from_numpy(labels)
-    for _ in range(_EPOCHS):
-        order = torch.randperm(len(pixels))
-        for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
-            optimiser.zero_grad()
-            loss: Any = nn.functional.cross_entropy(net(pixels[chosen]), targets[chosen])
-            loss.backward()
-            optimiser.step()
-    return net.eval()
-
-
-def plain_logits(net: Any, images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What the model says of images that need not be hidden: (n, 10)."""
-    import torch
-
-    with torch.no_grad():
-        logits: NDArray[np.float64] = net(torch.from_numpy(images)).double().numpy()
-    return logits
+    return trained(net, images, labels, _EPOCHS, _BATCH, 2e-3)

@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.cli.training import plain_logits, trained
+
 __all__ = ["INPUT_BOUND", "NORMALIZE", "SCALE", "Lesions"]
 
 SCALE: Final = 1 / 127.5
@@ -68,11 +70,7 @@ class Lesions:
     @property
     def logits(self) -> NDArray[np.float64]:
         """What the network says of pictures that need not be hidden: (n, kinds)."""
-        import torch
-
-        with torch.no_grad():
-            found: NDArray[np.float64] = self.net(torch.from_numpy(_normalised(self.pictures))).double().numpy()
-        return found
+        return plain_logits(self.net, _normalised(self.pictures))
 
     @property
     def example_inputs(self) -> tuple[NDArray[np.float32]]:
@@ -107,21 +105,10 @@ def _skin_net(widths: tuple[int, int, int], kinds: int) -> Any:
 def _trained(pictures: NDArray[np.uint8], truth: NDArray[np.int64]) -> Any:
     """A small one, in eval mode."""
     import torch
-    from torch import nn
 
     torch.manual_seed(0)
     net = _skin_net((8, 12, 16), len(_DRAWN))
-    optimiser = torch.optim.Adam(net.parameters(), 1e-2)
-    images, targets = torch.from_numpy(_normalised(pictures)), torch.from_numpy(truth)
-    for _ in range(_EPOCHS):
-        order = torch.randperm(len(images))
-        for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
-            optimiser.zero_grad()
-            loss: Any = nn.functional.cross_entropy(net(images[chosen]), targets[chosen])
-            loss.backward()
-            optimiser.step()
-    return net.eval()
+    return trained(net, _normalised(pictures), truth, _EPOCHS, _BATCH, 1e-2)
 
 
 # --- drawn pictures -------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, SessionClosed
-from icm_ray.names import DRIVER
+from icm_ray.errors import FaultError
+from icm_ray.instance.of_organisation import OfOrganisation, connected
 from icm_ray.policy import Policy
 from icm_ray.program.program import Program
 from icm_ray.program.stamped import RunSettings
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from icm_ray.instance.catalogue import PublicDataset
     from icm_ray.instance.engine import Organisation, OrganisationEngine
     from icm_ray.instance.mock_engine import MockEngines
-    from icm_ray.instance.user_link import UserLink
 
 __all__ = ["AwayEngine"]
 
@@ -34,7 +33,7 @@ T = TypeVar("T")
 _Wider = Callable[[tuple[str, ...]], "OrganisationEngine | AwayEngine"]
 
 
-class AwayEngine(StaysHere):
+class AwayEngine(OfOrganisation, StaysHere):
     """`Engine` of an organisation, `own`, and `others`, of whom some cannot be reached. why: what says so. wider: of
     whoever made it, lanes with others, as far as they are there; None once that is gone. assemble: lanes with these.
     """
@@ -62,44 +61,9 @@ class AwayEngine(StaysHere):
         self._names, self._kept = count(1), dict[str, Any]()
         self._keeping, self._session = threading.Lock(), secrets.token_hex(8)
 
-    @property
-    def link(self) -> UserLink:
-        """With the own instance."""
-        return self._own.link
-
-    @property
-    def recipient(self) -> str:
-        """Who receives results where nobody is named: this organisation."""
-        return self._own.name
-
-    def hears(self, recipient: str) -> bool:
-        """What is for this organisation."""
-        return recipient in {self._own.name, DRIVER}
-
-    @property
-    def home(self) -> object:
-        """The connection's organisation."""
-        return self._own
-
-    def among(self, others: Iterable[str]) -> Any:
-        """The lanes of the same connection with these others, whether they are there or not. Errors: `SessionClosed`
-        where nobody has that any more.
-        """
-        return self._connected(self._wider)(tuple(sorted({*others} - {self._own.name})))
-
     def there(self) -> OrganisationEngine:
         """The lanes themselves. Errors: what keeps them from being assembled now."""
-        return self._connected(self._assemble)(self.parties[1:])
-
-    @staticmethod
-    def _connected(lanes: Callable[[], Callable[[tuple[str, ...]], T] | None]) -> Callable[[tuple[str, ...]], T]:
-        if (found := lanes()) is None:
-            raise SessionClosed("the connection that this frame was taken from is gone: keep it as long as its frames")
-        return found
-
-    def waits(self, table: str) -> bool:
-        """As the owner's catalogue said."""
-        return table in self.held and self.held[table][1].waits
+        return connected(self._assemble)(self.parties[1:])
 
     def new_name(self, prefix: str) -> str:
         """A name that nothing else has here."""

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from icm_ray.instance.shelf import Shelf
+from icm_ray.instance.shelf import Shelf, all_but
 from icm_ray.owner.mock_rows import MockRows
 from icm_ray.payload import Name
 from icm_ray.policy import Policy
@@ -59,8 +59,7 @@ class HeldDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def without(self, names: Collection[str]) -> HeldDataset:
         """The same, with nothing given to these."""
-        standing = tuple(name for name in self.standing if name not in names)
-        requests = tuple(name for name in self.requests if name not in names)
+        standing, requests = all_but(names, self.standing), all_but(names, self.requests)
         return replace(self, standing=standing, requests=requests)
 
     @property

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from icm_ray.config import EngineConfig, from_environment
-from icm_ray.errors import Desynchronised, InstanceError, SessionClosed
+from icm_ray.errors import Desynchronised, InstanceError
 from icm_ray.instance.away_engine import AwayEngine
 from icm_ray.instance.catalogue import PublicDataset
 from icm_ray.instance.messages import (
@@ -24,6 +23,7 @@ from icm_ray.instance.messages import (
 )
 from icm_ray.instance.mock_engine import MockEngines
 from icm_ray.instance.models import OfferedModel
+from icm_ray.instance.of_organisation import OfOrganisation
 from icm_ray.instance.peer_handle import PeerHandle
 from icm_ray.instance.user_link import UserLink
 from icm_ray.instance.vouchers import Voucher
@@ -77,7 +77,7 @@ class Organisation:
         self.link.close()
 
 
-class OrganisationEngine(LaneEngine):
+class OrganisationEngine(OfOrganisation, LaneEngine):
     """`Engine` whose parties are organisations: this one and `others`, and a dealer whom all have pinned.
 
     wider: of whoever opened it, the lanes with others; None once that is gone.
@@ -136,40 +136,8 @@ class OrganisationEngine(LaneEngine):
         of = {DEALER: own.dealer}
         super().__init__(parties, (), lanes, settings, start, leave=leave, station=station, organisations=of)
 
-    @property
-    def link(self) -> UserLink:
-        """With the own instance."""
-        return self._own.link
-
-    @property
-    def recipient(self) -> str:
-        """Who receives results where nobody is named: this organisation."""
-        return self._own.name
-
-    def hears(self, recipient: str) -> bool:
-        """What is for this organisation."""
-        return recipient in {self._own.name, DRIVER}
-
-    @property
-    def home(self) -> object:
-        """The connection's organisation."""
-        return self._own
-
-    def among(self, others: Iterable[str]) -> Any:
-        """The lanes of the same connection with these others, an `AwayEngine` where some are away. Errors:
-        `SessionClosed` where nobody has that any more, those of assembling them.
-        """
-        wanted = tuple(sorted({*others} - {self._own.name}))
-        if (open_lanes := self._wider()) is None:
-            raise SessionClosed("the connection that this frame was taken from is gone: keep it as long as its frames")
-        return open_lanes(wanted)
-
     def open_held(self, owner: str, public: PublicDataset) -> Table:
         """Open a dataset of a catalogue. Errors: those of `open_table`."""
         table = self.open_table(owner, HeldSource(public.name))
         self.held[table.name] = owner, public
         return table
-
-    def waits(self, table: str) -> bool:
-        """As the owner's catalogue said when the table was opened."""
-        return table in self.held and self.held[table][1].waits

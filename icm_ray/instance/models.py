@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from icm_ray.errors import InputError, PolicyError
 from icm_ray.instance.files import changing, read, write, write_bytes
-from icm_ray.instance.shelf import Shelf
+from icm_ray.instance.shelf import Shelf, all_but
 from icm_ray.network.model import PublicModel
 from icm_ray.network.outputs import Output
 from icm_ray.payload import Name, Natural, decode_request
@@ -90,8 +90,7 @@ class HeldModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def without(self, names: Collection[str]) -> HeldModel:
         """The same, with nothing given to these."""
-        standing = tuple(name for name in self.standing if name not in names)
-        requests = tuple(name for name in self.requests if name not in names)
+        standing, requests = all_but(names, self.standing), all_but(names, self.requests)
         quotas = {name: images for name, images in self.quotas.items() if name not in names}
         return replace(self, standing=standing, requests=requests, quotas=quotas)
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from icm_ray.errors import InputError
 from icm_ray.instance.catalogue import Catalogue
-from icm_ray.instance.shelf import Shelf
+from icm_ray.instance.shelf import Shelf, all_but
 from icm_ray.network.outputs import Output
 from icm_ray.owner.images.files import open_images, stored_shape
 from icm_ray.owner.images.pictures import PICTURE_SUFFIXES
@@ -62,8 +62,7 @@ class HeldPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def without(self, names: Collection[str]) -> HeldPictures:
         """The same, with nothing given to these."""
-        standing = tuple(name for name in self.standing if name not in names)
-        requests = tuple(name for name in self.requests if name not in names)
+        standing, requests = all_but(names, self.standing), all_but(names, self.requests)
         return replace(self, standing=standing, requests=requests)
 
     @property

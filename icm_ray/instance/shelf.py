@@ -18,7 +18,7 @@ from icm_ray.errors import InstanceError
 from icm_ray.instance.files import changing, read, write
 from icm_ray.instance.roster import Peer, Roster
 
-__all__ = ["Shelf"]
+__all__ = ["Shelf", "all_but"]
 
 
 class _Public(Protocol):
@@ -109,6 +109,11 @@ class Shelf(Generic[T]):
             if len(rest) == len(self._read()):
                 raise InstanceError(f"there is no {self._word} {name!r} here")
             write(self._path, _Body(rest), self._what)
+
+
+def all_but(gone: Collection[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that are not among those that are gone."""
+    return tuple(name for name in names if name not in gone)
 
 
 def _others_now(item: _Held, known: Mapping[str, Peer]) -> tuple[str, ...]:

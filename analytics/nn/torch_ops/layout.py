@@ -17,9 +17,11 @@ from analytics.nn.torch_ops.movement import padded, taken
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Add, Concat
 
-__all__ = ["LAYOUT", "joined"]
+__all__ = ["FILLED", "LAYOUT", "joined"]
 
 aten = torch.ops.aten
+FILLED = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}
+"""Constants of the shape of what depends on the input: as long as a batch."""
 _IMAGES = 1 << 32  # a batch has fewer
 _BELOW_ALL = -(2.0**63)  # no value of an activation is less
 

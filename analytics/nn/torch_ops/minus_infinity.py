@@ -13,7 +13,7 @@ from analytics.nn.torch_ops.constants import affine
 __all__ = ["MINUS_INFINITY", "added", "filled", "is_mask", "is_shut"]
 
 MINUS_INFINITY: Final = -(2.0**13)
-"""Masks of a softmax add this or less: nothing is left of such a place."""
+"""Private masks of a softmax add this or less: nothing is left of such a place."""
 _MOST: Final = 2.0**20  # what a place is filled with; beyond it is minus infinity
 
 

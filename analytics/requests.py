@@ -87,11 +87,10 @@ class Requested:
                 slow = ", ".join(one.owner for one in job.owners if one.state != "approved")
                 raise InstanceError(f"not approved yet by {slow}; job {self.id} stays: icm jobs")
             Event().wait(min(_POLL, left))
-        try:
-            return self._ask()
-        finally:
-            with suppress(IcmError):  # what is left of the approvals is for icm jobs
-                self._look(anew=True)
+        found = self._ask()
+        with suppress(IcmError):  # what is left of the approvals, for icm jobs; of whoever is away it is not waited for
+            self._look(anew=True)
+        return found
 
     def __repr__(self) -> str:
         return f"<request {self.id}: {self._job.title}, {self._job.state}>"

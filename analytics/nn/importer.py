@@ -184,22 +184,9 @@ _NAMING = {
 }
 """What takes constants for places."""
 _OVER = {
-    *(
-        "all",
-        "amax",
-        "amin",
-        "any",
-        "argmax",
-        "argmin",
-        "count_nonzero",
-        "cummax",
-        "cummin",
-        "cumprod",
-        "cumsum",
-        "max",
-    ),
-    *("linalg_vector_norm", "logcumsumexp", "logsumexp", "mean", "median", "min", "norm", "prod", "std", "sum", "var"),
-    *("bmm", "dot", "matmul", "mm", "mv"),
+    *("all", "amax", "amin", "any", "argmax", "argmin", "bmm", "count_nonzero", "cummax", "cummin", "cumprod"),
+    *("cumsum", "dot", "linalg_vector_norm", "logcumsumexp", "logsumexp", "matmul", "max", "mean", "median", "min"),
+    *("mm", "mv", "norm", "prod", "std", "sum", "var"),
 }
 """What may go over all images of a batch, by torch's names."""
 _TRUTH = {*COMPARISONS, *_PLACES, aten.mul.Tensor}

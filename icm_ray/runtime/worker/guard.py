@@ -32,9 +32,8 @@ class Guard:
         self._name, self._house = name, house
         self.models, self.results = ModelGuard(name, house), Delivery(name, house)
         self._held: dict[str, tuple[str, Policy]] = {}  # by table: the dataset of the catalogue, and what guards it
-        self._sources: dict[
-            str, tuple[str, Policy]
-        ] = {}  # by dataset of the session: that of the catalogue, its policy
+        self._sources: dict[str, tuple[str, Policy]] = {}
+        """By dataset of the session: the same."""
 
     # --- rows -----------------------------------------------------------------------------------------------------
 

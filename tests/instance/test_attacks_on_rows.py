@@ -18,6 +18,7 @@ from icm_ray.query.expressions.tree import apply, literal
 from icm_ray.query.owner_rows import OwnerRows, OwnerTable
 from icm_ray.query.question import Asked, Question, SharedColumn, Sharing
 from icm_ray.query.sharing import secret_rows
+from icm_ray.query.statistics.mean import Mean
 from icm_ray.query.statistics.minmax import MinMax
 from icm_ray.query.tasks import HeldSource, PushedSource
 from icm_ray.runtime.driver.gather import compare_ledgers
@@ -128,3 +129,21 @@ def test_a_value_is_not_bisected_by_what_its_owner_refuses(alice, few_refusals):
             shared(bound)
     with pytest.raises(icm.PolicyError, match="3 times today"):
         opened(dataset.engine, "bob", "anew", HeldSource("visits"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("counts", "lanes"), [((200, 0), (0, 1)), ((200, 0), (0, 7)), ((0, 200), (1, 0))], ids=str)
+def test_no_rows_of_a_dataset_are_left_out(two_lanes, counts, lanes):
+    """All rows, less those of one partition, are those of another, however few these are; to ledgers both are all."""
+    engine, offered = two_lanes
+    policy, name = offered["strict"].policy, engine.new_name("table")
+    for lane in (0, 1):
+        assert opened(engine, "bob", name, HeldSource("strict"), lane).rows == (200, 200)
+        for party in engine.parties:
+            tell(engine, party, lambda call: say.SetPolicy(call, name, policy, (name,)), lane)
+    table = OwnerTable(name, "bob", counts, lanes)
+    some = OwnerRows(name, offered["strict"].columns, (table,), policy=policy)
+    sharing = Sharing(name, "some", (SharedColumn("cost", "cost"),), 16, 20)
+    for what in (Question((Mean(name, "cost"),), "alice"), sharing):
+        with pytest.raises(icm.ProgramError, match="bob refuses: its table has other rows"):
+            asked(engine, Asked(what, (some,)))

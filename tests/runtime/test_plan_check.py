@@ -136,6 +136,26 @@ def test_rows_that_an_owner_has_not(engine, frame):
                 ask()
 
 
+def test_no_rows_of_files_are_left_out(engine, tmp_path):
+    """... whichever lane would read them: all, less all but one partition's, are the rows of that one."""
+    path = tmp_path / "x.parquet"
+    FRAME.to_parquet(path)
+    frame = an.read_parquet(engine, {"alice": str(path), "carol": str(path)})
+    tables = frame._dataset.facts.tables
+    for index, owner in enumerate(("alice", "carol")):
+        rows, lanes = tables[index].rows, tables[index].lanes
+        assert set(lanes) == {0, 1}
+        for lane in (0, 1):
+            fewer = list(tables)
+            kept = tuple(count if at == lane else 0 for count, at in zip(rows, lanes, strict=True))
+            fewer[index] = change(tables[index], rows=kept)
+            some = twin(frame, tables=tuple(fewer))
+            for ask in (some["x"].sum().reveal, some[["x"]].share):
+                with pytest.raises(ProgramError, match=f"{owner} refuses: its table has other rows"):
+                    ask()
+    assert frame["x"].sum().reveal() == 2 * FRAME["x"].sum()
+
+
 def test_a_dataset_is_what_it_was(engine, frame):
     shared = frame[["x"]].share()
     assert shared["x"].sum().reveal() == frame["x"].sum().reveal()

@@ -173,7 +173,12 @@ class PlanCheck:
             raise PolicyError(reason, party=self._name, dataset=facts.source)
 
     def _check(self, facts: DatasetFacts, info: Callable[[str], TableInfo]) -> None:
-        """Compare with what this member holds, and with what was said before."""
+        """Compare with what this member holds, and with what was said before.
+
+        A partition that is said to have no rows is read nowhere: all others without it would be the rows of that one,
+        under the name, in ledgers too, that all have. Of pushed rows each lane knows its own. Where all are of other
+        lanes nothing is compared: what comes from these is labelled with its rows, and held to what is stated here.
+        """
         if isinstance(facts, SecretRows):
             if self._lane in facts.lanes and facts.name not in self._datasets:
                 raise self._refusal(f"it keeps no shares of {facts.name!r}")
@@ -184,7 +189,8 @@ class PlanCheck:
             if table.owner != self._name or not here:
                 continue
             own = info(table.name)
-            if len(own.rows) != len(table.rows) or any(own.rows[part] != table.rows[part] for part in here):
+            known = {*here, *(part for part, count in enumerate(own.rows) if count)}  # of files that is all
+            if len(own.rows) != len(table.rows) or any(own.rows[part] != table.rows[part] for part in known):
                 raise self._refusal("its table has other rows than the question states")
             said = {column.name: column for column in facts.columns}
             for column in own.columns:

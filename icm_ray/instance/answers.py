@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from time import time
@@ -322,11 +322,12 @@ class Answers:
             case OpenHeld(dataset):
                 held = self._opens(asker, dataset)
                 self._audit.add(asker, "opened", dataset=dataset)
-                return Held(held.source, _named(self.name, held))
+                return Held(held.source, _named(self.name, held), held.as_offered)
             case MayRun(back=True):
                 self._granting.give_back(asker, call)
             case MayRun(kind=kind, asked=asked, datasets=datasets):
                 read = {name: self._opens(asker, name) for name in datasets}
+                self._check_opened(call, read)
                 digest, logged = hashlib.sha256(asked).hexdigest(), logged_as(kind, asked)
                 if asker == self.name or all(_stands(one, asker, call.to, self.name) for one in read.values()):
                     self._count(asker, call)
@@ -354,6 +355,18 @@ class Answers:
                 self.refusals.add(asker)
                 self._audit.add(asker, "refused by rows", kind=kind)
         return Allowed()
+
+    def _check_opened(self, call: MayRun, read: Mapping[str, HeldDataset]) -> None:
+        """Errors: `PolicyError` where a worker has opened a dataset that is offered otherwise by now: what is approved,
+        standing or not, and what guards the rows, are of what is offered.
+        """
+        for name, version in call.opened.items():
+            if name not in read or read[name].as_offered != version:
+                raise PolicyError(
+                    f"{self.name} refuses: its dataset {name!r} was offered anew since this was taken: take it from "
+                    f"{self.name} again",
+                    party=self.name,
+                )
 
     def _check_refusals(self, asker: str) -> None:
         """Errors: `PolicyError` where rows have refused this peer too often today."""

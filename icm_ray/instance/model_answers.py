@@ -102,7 +102,7 @@ class ModelAnswers:
             case OpenPictures(dataset, shape):
                 found = self._images(asker, dataset)
                 self._audit.add(asker, "opened", pictures=dataset)
-                return Pictures(found.source(shape))
+                return Pictures(found.source(shape), found.version)
             case OpenWeights(model):
                 held = self._model(asker, model)
                 self._audit.add(asker, "loaded", model=model, weights=held.weights)
@@ -150,6 +150,10 @@ class ModelAnswers:
 
     def _use_pictures(self, asker: str, use: UsePictures) -> None:
         held, asked = self._images(asker, use.dataset), use.asked
+        if use.opened and use.opened != held.version:
+            raise self._refusal(
+                f"its pictures {use.dataset!r} were offered anew since these were taken: take them again"
+            )
         taken: list[Request] = []
         stands = held.stand_open(asker, use.graph, asked.output) and self._may_hear(asker, asked.to, held)
         if asker != self.name and not stands:

@@ -22,7 +22,7 @@ from icm_ray.instance.requests import Requests
 from icm_ray.network.model import IMAGES
 from icm_ray.query.held import HeldImageSource
 from icm_ray.query.image_tasks import ImageRows
-from icm_ray.runtime.orders.house import PredictionFacts, UseModel, UsePictures
+from icm_ray.runtime.orders.house import OpenPictures, PredictionFacts, UseModel, UsePictures
 from tests.instance.test_models import SHAPE, Lie, labels_of, made, net, ring
 from tests.instance.test_requests import LATER, invoked, number_of
 
@@ -289,7 +289,10 @@ def test_pictures_are_shared_under_the_graph_that_was_approved(offers, organisat
             answers.to_worker("alice", UsePictures("spots", graph, replace(asked, **changed)))
     with pytest.raises(icm.PolicyError, match="offers dora no pictures"):
         answers.to_worker("dora", UsePictures("spots", "a" * 32, asked))
-    answers.to_worker("alice", UsePictures("spots", "a" * 32, asked))
+    with pytest.raises(icm.PolicyError, match="'spots' were offered anew since these were taken"):
+        answers.to_worker("alice", UsePictures("spots", "a" * 32, asked, opened="f" * 64))
+    version = answers.to_worker("alice", OpenPictures("spots", (3, 8, 8))).version
+    answers.to_worker("alice", UsePictures("spots", "a" * 32, asked, opened=version))
     assert requests.of(number).used == 1
 
 

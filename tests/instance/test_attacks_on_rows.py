@@ -55,6 +55,21 @@ def test_rows_of_ones_own_do_not_stand_beside_a_peers_in_one_dataset(unasked):
     assert visits["cost"].sum().reveal() == rows(1)["cost"].sum()
 
 
+def test_what_was_opened_is_not_asked_about_once_it_is_offered_otherwise(organisations, unasked, alice):
+    """A policy that is stricter, or rows that are others, hold for lanes of before, too."""
+    catalogue = organisations["bob"][1].catalogue
+    held = catalogue.datasets["unasked"]
+    assert unasked["cost"].sum().reveal() == rows(1)["cost"].sum()
+    offer(catalogue, "unasked", held.source.paths, icm.Policy(min_rows=390), ("alice",))
+    few = unasked["age"] < 95
+    for ask in (unasked["age"].sum().reveal, unasked[few]["age"].sum().reveal, unasked[["age"]].share):
+        with pytest.raises(icm.PolicyError, match="bob refuses: its dataset 'unasked' was offered anew since"):
+            ask()
+    again = alice.peer("bob")["unasked"]
+    assert again["age"].sum().reveal() == rows(1)["age"].sum()
+    assert isinstance(again[again["age"] < 95]["age"].sum().reveal(), icm.Withheld)
+
+
 @pytest.fixture
 def two_lanes(organisations, tmp_path, monkeypatch):
     """Of alice's with bob, whose datasets "lax" and "strict" have two partitions of 200 rows each."""

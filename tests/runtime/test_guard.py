@@ -9,7 +9,7 @@ import icm_ray as icm
 from icm_ray.query.question import decode_asked, encode_asked
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.runtime.orders.origins import FromQuestion
-from icm_ray.runtime.worker.guard import Guard
+from icm_ray.runtime.worker.guard import Guard, _Opened
 from tests.instance.test_granting_of_shares import asked
 
 POLICY = icm.Policy(name="bob.people", min_rows=5)
@@ -25,16 +25,16 @@ class House:
     def keeps_ledger(self, name):
         return name.startswith("bob.")
 
-    def may(self, kind, asked, names, stage, to, shared, purpose):
-        self.said = names, to
+    def may(self, kind, asked, names, stage, to, shared, purpose, opened):
+        self.said, self.opened = (names, to), opened
 
 
 @pytest.fixture
 def guard():
     """Of bob, who has opened "people", which a person approves, and "open", which stands open."""
     made = Guard("bob", House())
-    made._held = {"table-1": ("people", POLICY), "table-2": ("open", POLICY)}
-    made._sources = {"table-1": ("people", POLICY), "table-2": ("open", POLICY)}
+    made._held = {"table-1": _Opened("people", POLICY, "v1"), "table-2": _Opened("open", POLICY, "v1")}
+    made._sources = dict(made._held)
     return made
 
 
@@ -62,6 +62,7 @@ def test_what_is_shared_is_for_its_question(guard):
     names = {"table-1": "people", "shares-1": "people"}
     assert checked(guard, SHARING, (SHARING,), QUESTION) == (names, "alice")
     assert checked(guard, QUESTION, (SHARING,)) == (names, "alice")
+    assert guard._house.opened == {"people": "v1"}
 
 
 def test_a_purpose_is_of_sharings_that_it_has(guard):
@@ -103,7 +104,19 @@ def test_a_dataset_of_the_session_stays_what_it_is(guard):
     guard.check_policy("table-3", POLICY, ("table-1",))
     assert guard.catalogued("table-3") == "", "it was not accepted yet"
     guard.belong("table-3", ("table-1",))
-    assert guard.catalogued("table-3") == "people"
+    assert guard.catalogued("table-3") == "people v1"
+
+
+def test_what_is_offered_anew_is_another_dataset(guard):
+    """... whose rows and rules are those of when it was taken; the instance hears which."""
+    guard._held["table-3"] = _Opened("people", POLICY, "v2")
+    with pytest.raises(icm.PolicyError, match="rows of two datasets of its catalogue"):
+        guard.check_policy("both", POLICY, ("table-1", "table-3"))
+    with pytest.raises(icm.PolicyError, match="stands for another"):
+        guard.check_policy("table-1", POLICY, ("table-3",))
+    guard._sources["table-2"] = guard._held["table-3"]
+    with pytest.raises(icm.PolicyError, match="'people' was offered anew"):
+        guard._as_opened(guard._sources)
 
 
 def test_no_other_rows_have_the_ledger_of_the_catalogue_s(guard):

@@ -66,6 +66,16 @@ def test_what_was_allowed_last_is_asked_once(joined):
     assert link.asked == asked
 
 
+def test_what_was_allowed_is_asked_again_after_a_while(joined, monkeypatch):
+    """It may be offered no more, or otherwise."""
+    house, link, _ = joined()
+    now = [0.0]
+    monkeypatch.setattr("icm_ray.runtime.worker.house.monotonic", lambda: now[0])
+    for now[0] in (0.0, 29.0, 31.0, 32.0):
+        house.may("question", b"one", NAMES)
+    assert len(link.asked) == 2
+
+
 def test_what_counts_is_asked_each_time(joined):
     house, link, _ = joined()
     link.answer = Allowed(counted=True)

@@ -129,13 +129,14 @@ class UseModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True
 
 class UsePictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     """The asker has a model predict on pictures. graph: the digest of the model's public facts, and of what becomes of
-    pictures before it. back: the run did not begin, for no fault of theirs.
+    pictures before it. back: the run did not begin, for no fault of theirs. opened: which these were (`Pictures`).
     """
 
     dataset: str
     graph: str
     asked: PredictionFacts
     back: bool = False
+    opened: Name = ""
 
 
 class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -144,7 +145,8 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     names: by the name of a dataset in the question, that of the catalogue. parties: of the lane, in order. session,
     lane, stage: which job it is; a run of a question has each of them once. to: whom results are for; "": the asker.
     back: the job that was allowed, and counted, did not begin.
-    shared, purpose: as in `icm_ray.runtime.orders.origins.FromQuestion`; names and datasets have theirs, too.
+    shared, purpose: as in `icm_ray.runtime.orders.origins.FromQuestion`; names and datasets have theirs, too. opened:
+    of each of the datasets, how it was offered when this worker opened it (`Held`).
     """
 
     kind: Origin
@@ -159,6 +161,7 @@ class MayRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
     back: bool = False
     shared: tuple[bytes, ...] = ()
     purpose: bytes = b""
+    opened: dict[str, str] = {}
 
 
 class ExpectResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -213,16 +216,18 @@ class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True)
 
 
 class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Where the rows of a dataset lie, and what guards them, whoever asks."""
+    """Where the rows of a dataset lie, and what guards them, whoever asks. version: how it is offered."""
 
     source: ParquetSource | CsvSource
     policy: Policy
+    version: Name
 
 
 class Pictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Where pictures lie."""
+    """Where pictures lie. version: which these are."""
 
     source: ImageSource
+    version: Name
 
 
 class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):

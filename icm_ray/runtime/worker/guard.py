@@ -5,6 +5,7 @@ is of another organisation, and is believed in nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,15 +26,22 @@ from icm_ray.runtime.worker.model_guard import ModelGuard
 __all__ = ["Guard"]
 
 
+class _Opened(NamedTuple):
+    """A dataset of the catalogue as a worker has opened it: its name, what guards it, and how it was offered then."""
+
+    dataset: str
+    policy: Policy
+    version: str
+
+
 class Guard:
     """Of the member `name`, beside its link with its instance."""
 
     def __init__(self, name: str, house: House) -> None:
         self._name, self._house = name, house
         self.models, self.results = ModelGuard(name, house), Delivery(name, house)
-        self._held: dict[str, tuple[str, Policy]] = {}  # by table: the dataset of the catalogue, and what guards it
-        self._sources: dict[str, tuple[str, Policy]] = {}
-        """By dataset of the session: the same."""
+        self._held: dict[str, _Opened] = {}  # by table
+        self._sources: dict[str, _Opened] = {}  # by dataset of the session
 
     # --- rows -----------------------------------------------------------------------------------------------------
 
@@ -43,8 +51,8 @@ class Guard:
         Errors: `PolicyError` for a path, or rows that somebody else brings; what the instance refuses with.
         """
         if isinstance(asked, HeldSource):
-            source, policy = self._house.open(asked.dataset)
-            self._held[table] = asked.dataset, policy
+            source, policy, version = self._house.open(asked.dataset)
+            self._held[table] = _Opened(asked.dataset, policy, version)
             return source
         if isinstance(asked, HeldImageSource):
             return self.models.open(table, asked)
@@ -58,7 +66,7 @@ class Guard:
             return TableInfo((), info.rows, (), info.ids if self._house.mine else ())
         if table not in self._held:
             return info
-        dataset, _ = self._held[table]
+        dataset = self._held[table].dataset
         columns = tuple(
             msgspec.structs.replace(
                 column, origin="", fault=f"{self._name} says that it cannot be used" if column.fault else ""
@@ -81,25 +89,27 @@ class Guard:
         own, known = self._own(tables), self._sources.get(dataset)
         if len(own) > 1:
             raise self._refusal("rows of two datasets of its catalogue are two datasets: concat joins them")
-        if any(guarding != policy for guarding in own.values()):
+        if any(one.policy != policy for one in own):
             raise self._refusal("the policy that is stated is another than the one that guards its rows")
-        if known is not None and (known[1] != policy or not own.keys() <= {known[0]}):
+        if known is not None and (known.policy != policy or any(one != known for one in own)):
             raise self._refusal(f"{dataset} stands for another dataset of its catalogue, or for another policy")
         if known is None and not own and not self._house.mine and self._house.keeps_ledger(policy.name):
             raise self._refusal("the policy that is stated has the name of one that guards its rows")
 
     def belong(self, dataset: str, tables: Iterable[str]) -> None:
         """The policy that was checked last was accepted."""
-        for name, guarding in self._own(tables).items():
-            self._sources[dataset] = name, guarding
+        for one in self._own(tables):
+            self._sources[dataset] = one
 
-    def _own(self, tables: Iterable[str]) -> dict[str, Policy]:
-        """The datasets of the catalogue that tables are of, and what guards them."""
-        return dict(self._held[table] for table in tables if table in self._held)
+    def _own(self, tables: Iterable[str]) -> list[_Opened]:
+        """The datasets of the catalogue that tables are of, each once; one that is offered anew meanwhile is two."""
+        held = [self._held[table] for table in tables if table in self._held]
+        return [one for number, one in enumerate(held) if one not in held[:number]]
 
     def catalogued(self, dataset: str) -> str:
-        """The dataset of the catalogue that one of the session is; "": none."""
-        return self._sources[dataset][0] if dataset in self._sources else ""
+        """The dataset of the catalogue that one of the session is, and how it was offered; "": none."""
+        found = self._sources.get(dataset)
+        return "" if found is None else f"{found.dataset} {found.version}"
 
     def forget(self, keys: Iterable[str]) -> None:
         """Tables that are dropped."""
@@ -126,9 +136,10 @@ class Guard:
             raise self._refusal("what it brings is its own, and not the asker's to state")
         if isinstance(job.origin, FromQuestion) and asked is not None:
             origin = job.origin
-            purpose, names = self._meant(origin, asked, policies)
+            purpose, meant = self._meant(origin, asked, policies)
             to = purpose.what.to if isinstance(purpose.what, Question) else ""
-            self._house.may("question", origin.asked, names, origin.stage, to, origin.shared, origin.purpose)
+            names, opened = {name: one.dataset for name, one in meant.items()}, self._as_opened(meant)
+            self._house.may("question", origin.asked, names, origin.stage, to, origin.shared, origin.purpose, opened)
         elif isinstance(job.origin, FromPrediction):
             self._house.may("prediction", job.origin.asked, {})  # `models` checks what it takes of this member
         else:
@@ -144,39 +155,45 @@ class Guard:
         self._house.give_back()
         self.models.drop()
 
-    def _datasets(self, asked: Asked, policies: Mapping[str, Policy]) -> dict[str, str]:
+    def _as_opened(self, meant: Mapping[str, _Opened]) -> dict[str, str]:
+        """How each dataset of the catalogue was offered. Errors: `PolicyError` for one in two ways."""
+        opened: dict[str, str] = {}
+        for one in meant.values():
+            if opened.setdefault(one.dataset, one.version) != one.version:
+                raise self._refusal(f"its dataset {one.dataset!r} was offered anew in between: take it anew")
+        return opened
+
+    def _datasets(self, asked: Asked, policies: Mapping[str, Policy]) -> dict[str, _Opened]:
         """By the name of a dataset in the question, that of the catalogue whose rows it would have from this member.
         Errors: `PolicyError` for rows of which the driver has stated no policy, or among which there are others': those
         would count beside this member's, and whoever asks can take them away again.
         """
-        found: dict[str, str] = {}
+        found: dict[str, _Opened] = {}
         for facts in asked.facts:
-            source, guarding = self._sources.get(facts.source, (None, None))
-            held = self._catalogue_of(facts)
+            source, held = self._sources.get(facts.source), self._catalogue_of(facts)
             if held and len(facts.owners) > 1:
                 raise self._refusal("its rows and others' are two datasets: concat joins them")
-            if held and (source is None or policies.get(facts.source) != guarding or held != {source}):
+            if held and (source is None or policies.get(facts.source) != source.policy or held != [source]):
                 raise self._refusal("its rows are guarded by a policy, which the asker has not stated")
             if source is not None:
                 found[facts.name] = source
         return found
 
-    def _catalogue_of(self, facts: DatasetFacts) -> set[str | None]:
+    def _catalogue_of(self, facts: DatasetFacts) -> list[_Opened | None]:
         """The datasets of the catalogue that rows of this member's are of; None for what this worker has not opened: in
         another lane it may have. Nothing where its own driver brought them.
         """
         if self._name not in facts.owners:
-            return set()
-        if isinstance(facts, OwnerRows):
-            own = [table.name for table in facts.tables if table.owner == self._name]
-            opened = {self._held[name][0] if name in self._held else None for name in own}
+            return []
+        if isinstance(facts, OwnerRows):  # one table for each owner
+            opened = [self._held.get(table.name) for table in facts.tables if table.owner == self._name]
         else:
-            opened = {self.catalogued(facts.source) or None}
-        return opened - {None} if self._house.mine else opened
+            opened = [self._sources.get(facts.source)]
+        return [one for one in opened if one is not None or not self._house.mine]
 
     def _meant(
         self, origin: FromQuestion, asked: Asked, policies: Mapping[str, Policy]
-    ) -> tuple[Asked, dict[str, str]]:
+    ) -> tuple[Asked, dict[str, _Opened]]:
         """The question that a job is for, and the datasets that it, the job and the sharings of what it is about read.
 
         What is asked is derived here. Purpose and sharings are the asker's words: they change neither who hears what is

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -49,6 +50,8 @@ from icm_ray.transport import Endpoint, Station, WatchedLink
 __all__ = ["House"]
 
 _PATIENCE: Final = 60.0
+_HOLDS: Final = 30.0
+"""Seconds for which what was allowed is: what is offered no more, or otherwise, is asked about no longer."""
 _DIGEST: Final = 64
 """Letters of SHA-256."""
 
@@ -67,6 +70,7 @@ class House:
         self._parties: tuple[str, ...] = ()
         self._members: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._allowed: MayRun | None = None  # of any stage
+        self._holds = 0.0  # until when
         self._counted: MayRun | None = None
 
     @property
@@ -119,12 +123,12 @@ class House:
             raise answer.error()
         return answer
 
-    def open(self, dataset: str) -> tuple[Source, Policy]:
-        """The rows that the catalogue has under a name, and what guards them."""
+    def open(self, dataset: str) -> tuple[Source, Policy, str]:
+        """The rows that the catalogue has under a name, what guards them, and how they are offered."""
         found = self._ask(OpenHeld(dataset))
         if not isinstance(found, Held):
             raise ProgramError(f"{self._name}'s instance knows no rows of {dataset!r}")
-        return found.source, found.policy
+        return found.source, found.policy, found.version
 
     def keeps_ledger(self, name: str) -> bool:
         """Whether a ledger of that name is one of the organisation's rows: its name begins so; where that would be no
@@ -134,12 +138,12 @@ class House:
             return True
         return len(name) == _DIGEST and self._ask(IsLedger(name)) == Allowed(counted=True)
 
-    def pictures(self, dataset: str, shape: tuple[int, ...]) -> ImageSource:
-        """The pictures that the catalogue has under a name, as images of this shape."""
+    def pictures(self, dataset: str, shape: tuple[int, ...]) -> tuple[ImageSource, str]:
+        """The pictures that the catalogue has under a name, as images of this shape, and which these are."""
         found = self._ask(OpenPictures(dataset, shape))
         if not isinstance(found, Pictures):
             raise ProgramError(f"{self._name}'s instance knows no pictures {dataset!r}")
-        return found.source
+        return found.source, found.version
 
     def weights(self, model: str) -> Weights:
         """Where the weights lie that the catalogue has under a name."""
@@ -204,21 +208,26 @@ class House:
         to: str = "",
         shared: tuple[bytes, ...] = (),
         purpose: bytes = b"",
+        opened: Mapping[str, str] = {},
     ) -> None:
-        """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so, unless
-        each time counts. names: by the name of a dataset in what is asked, that of the catalogue whose rows it reads.
-        to: whom results are for; "": the asker. shared, purpose: as in `FromQuestion`.
+        """Raise what the instance refuses with, `PolicyError` most of the time. What was allowed last stays so for half
+        a minute, unless each time counts. names: by the name of a dataset in what is asked, that of the catalogue whose
+        rows it reads; opened: by that how it was offered then. to: whom results are for; "": the asker. shared,
+        purpose: as in `FromQuestion`.
         """
         datasets = tuple(sorted(set(names.values())))
         place = self._session, self._lane, stage
-        call = MayRun(kind, asked, datasets, dict(names), self._parties, *place, to, shared=shared, purpose=purpose)
-        if msgspec.structs.replace(call, stage=0) == self._allowed:
+        for_what = self._parties, *place, to
+        call = MayRun(
+            kind, asked, datasets, dict(names), *for_what, shared=shared, purpose=purpose, opened=dict(opened)
+        )
+        if msgspec.structs.replace(call, stage=0) == self._allowed and monotonic() < self._holds:
             return
         answer = self._ask(call)
         if isinstance(answer, Allowed) and answer.counted:
             self._counted = call
         else:
-            self._allowed = msgspec.structs.replace(call, stage=0)
+            self._allowed, self._holds = msgspec.structs.replace(call, stage=0), monotonic() + _HOLDS
 
     def begin(self) -> None:
         """What was allowed last begins."""

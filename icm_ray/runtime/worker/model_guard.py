@@ -39,7 +39,7 @@ class ModelGuard:
 
     def __init__(self, name: str, house: House) -> None:
         self._name, self._house = name, house
-        self._pictures: dict[str, HeldImageSource] = {}  # by table
+        self._pictures: dict[str, tuple[HeldImageSource, str]] = {}  # by table, and which these are
         self._loaded: dict[_Version, tuple[str, str]] = {}  # the model of the catalogue, and the digest of its weights
         self._loading: tuple[_Version, str, Weights] | None = None
         self._reserved: list[UseModel | UsePictures] = []
@@ -48,8 +48,8 @@ class ModelGuard:
 
     def open(self, table: str, asked: HeldImageSource) -> ImageSource:
         """Where pictures lie. Raises what the instance refuses with."""
-        source = self._house.pictures(asked.dataset, asked.shape)
-        self._pictures[table] = asked
+        source, version = self._house.pictures(asked.dataset, asked.shape)
+        self._pictures[table] = asked, version
         return source
 
     def has(self, table: str) -> bool:
@@ -113,13 +113,13 @@ class ModelGuard:
         task = tasks.get(IMAGES)
         if isinstance(task, Given) and self._house.mine:
             return
-        held = self._pictures.get(task.table) if isinstance(task, ImageRows) else None
-        if not isinstance(task, ImageRows) or held is None:
+        if not isinstance(task, ImageRows) or task.table not in self._pictures:
             raise self._refusal("pictures are asked for by their name in the catalogue")
+        held, version = self._pictures[task.table]
         if held.shape != asked.model.graph.input_shape or len(tasks) != 1:
             raise self._refusal("the pictures were opened for another network")
         graph = agreed_graph(asked.model.fingerprint, task.scale, task.mean, task.std, task.whole)
-        self._use(UsePictures(held.dataset, graph, self._house.facts_of(asked)))
+        self._use(UsePictures(held.dataset, graph, self._house.facts_of(asked), opened=version))
 
     def weights(self, names: Iterable[str]) -> dict[str, RingArray]:
         """Of the model whose load was checked last. The file's folder has room for a copy of it meanwhile. Errors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from analytics.public_values import literal_of, plain
+from analytics.public_values import lacking, literal_of, plain
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import Expression, Of, Scalar, apply, literal
 
@@ -48,7 +48,10 @@ class Operators:
         return made
 
     def _compare(self, function: str, other: Any) -> Self:
-        found = apply(function, (self.of, self._operand(other)))
+        operand = self._operand(other)
+        if function not in {"equal", "not_equal"}:
+            self._no_categories(operand)
+        found = apply(function, (self.of, operand))
         made = self._like(apply("fill", (found, literal(value=function == "not_equal"))))
         _ = made.meant.info(made.of)
         return made
@@ -57,6 +60,16 @@ class Operators:
         """pandas joins conditions that are added, and numpy takes no difference of them."""
         if self.kind == "bool" and (isinstance(other, bool) or getattr(other, "kind", "") == "bool"):
             raise InputError(f"{symbol} of two conditions: join them with | and &, or take astype('int') of one")
+
+    def _no_categories(self, operand: Of) -> None:
+        """pandas compares categories in their order, which is not that of text."""
+        for of in (self.of, operand):
+            info = self.meant.info(of)
+            if info.kind == "string" and info.categories:
+                raise InputError(
+                    f"{info.name} has categories, which have an order of their own or none: name those that are meant, "
+                    f"as in isin({list(info.categories)[:2]!r})"
+                )
 
     def __add__(self, other: Any) -> Self:
         self._no_conditions("+", other)
@@ -102,6 +115,8 @@ class Operators:
         return self._apply("power", options=(plain(exponent),))
 
     def __neg__(self) -> Self:
+        if self.kind == "bool":
+            raise InputError("- of a condition: ~ says where it is not true, astype('int') makes numbers of it")
         return self._apply("negate")
 
     def __abs__(self) -> Self:
@@ -143,10 +158,11 @@ class Operators:
     __hash__ = object.__hash__
 
     def isin(self, values: Iterable[Any]) -> Self:
-        """Say for every row whether the value is one of some public ones; a missing value is none of them.
+        """Say for every row whether the value is one of some public ones.
 
         Args:
-            values: Public values of the column's kind.
+            values: Public values of the column's kind. None, NaN, NaT or pandas.NA among them: missing values count,
+                too; else they do not.
 
         Returns:
             A column of booleans.
@@ -161,7 +177,10 @@ class Operators:
         """
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise InputError(f"isin takes a list of values, not {values!r}")
-        return self._apply("is_in", *dict.fromkeys(literal_of(value, self.kind) for value in values))
+        given = list(values)
+        named = [value for value in given if not lacking(value)]
+        found = self._apply("is_in", *dict.fromkeys(literal_of(value, self.kind) for value in named))
+        return found if len(named) == len(given) else found | self.isna()
 
     def isna(self) -> Self:
         """Say for every row whether the value is missing.

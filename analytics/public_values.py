@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from icm_ray.errors import InputError
 from icm_ray.query.arrow_kinds import TICKS_A_SECOND, Family, UnitKind, duration, timestamp, unit_kind
 from icm_ray.query.expressions.tree import Expression, Literal, Scalar, literal
 
-__all__ = ["literal_of", "plain"]
+__all__ = ["lacking", "literal_of", "plain"]
+
+
+_MAY_LACK: Final = float | np.floating | np.datetime64 | np.timedelta64 | dt.datetime | dt.timedelta
 
 
 def plain(value: Any) -> Scalar:
@@ -27,6 +30,13 @@ def plain(value: Any) -> Scalar:
             f"a column is compared and computed with columns and single values, not {type(value).__name__}"
         )
     return value
+
+
+def lacking(value: Any) -> bool:
+    """Whether it stands for a missing value: None, NaN, NaT or pandas.NA."""
+    import pandas as pd
+
+    return value is None or value is pd.NA or (isinstance(value, _MAY_LACK) and bool(pd.isna(value)))
 
 
 def literal_of(value: Any, kind: str) -> Expression:

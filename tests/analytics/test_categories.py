@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import analytics as an
-from icm_ray.errors import ColumnError
+from icm_ray.errors import ColumnError, InputError
 
 LEVELS = ["low", "middle", "high"]
 
@@ -82,3 +82,18 @@ def test_what_is_made_of_categories_has_none(held):
     assert not held["level"].meant.info(held["level"].str.upper().of).categories
     with pytest.raises(ColumnError, match="takes numbers"):
         an.cut(held["level"], [0, 1])
+
+
+def test_categories_are_not_compared_as_text(held):
+    bins = an.cut(held["age"], [0, 18, 65], labels=["young", "old"])
+    shared = held.share(domain={"level": LEVELS})["level"]
+    for ask in (
+        lambda: held["level"] > "low",
+        lambda: shared <= "middle",
+        lambda: held["level"].between("low", "middle"),
+        lambda: held.query("level < 'low'"),
+        lambda: bins > "old",
+    ):
+        with pytest.raises(InputError, match="an order of their own"):
+            ask()
+    assert (held["level"] != "low").sum().reveal() == (BOTH["level"] != "low").sum()

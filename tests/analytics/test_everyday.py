@@ -61,6 +61,9 @@ COLUMNS = {
     "counts with missing": lambda frame: frame["ill"].value_counts(dropna=False),
     "private counts with missing": lambda frame: frame["ward"].value_counts(dropna=False),
     "beside scalars of numpy": lambda frame: (frame["age"] - 1)[np.float64(40.5) < frame["age"]].agg(["sum", "count"]),
+    "some, or missing": lambda frame: frame["age"][frame["ward"].isin(["A", None])].agg(["sum", "count"]),
+    "some numbers, or missing": lambda frame: frame["age"][frame["cost"].isin([3, np.nan])].agg(["sum", "count"]),
+    "none, where none is missing": lambda frame: frame["age"][frame["age"].isin([pd.NaT])].agg(["sum", "count"]),
     "shares with missing": lambda frame: frame["ward"].value_counts(normalize=True, dropna=False),
 }
 
@@ -117,6 +120,7 @@ REFUSED = {
     "text in a mean": (lambda frame: frame.mean(numeric_only=False), "ward: no numbers"),
     "order of groups": (lambda frame: frame.groupby("ward", sort=False), "no order"),
     "missing keys": (lambda frame: frame.groupby("ward", dropna=False), "fillna"),
+    "minus a condition": (lambda frame: -frame["ill"], "~ says where"),
     "place of a column": (lambda frame: frame["age"][0], r"column[condition]"),
     "missing values": (lambda frame: frame["cost"].sum(skipna=False), "column.isna().any()"),
     "missing values of a frame": (lambda frame: frame.max(skipna=False), "column.isna().any()"),

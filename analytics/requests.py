@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Event
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -37,7 +37,8 @@ class Requested:
 
     Attributes:
         id (str): The job's name in the own instance: `icm jobs`.
-        status (str): "queued" (an owner is away), "waiting", "approved" or "denied".
+        status (str): "queued" (an owner is away), "waiting", "approved" or "denied"; of an approval that is good no
+            more "used up" or "expired".
     """
 
     def __init__(self, link: UserLink, job: Job, ask: Callable[[], Any]) -> None:
@@ -51,7 +52,7 @@ class Requested:
     @property
     def status(self) -> str:
         """What the owners have said so far, a second ago at most: each is asked that can be reached."""
-        return self._look().state
+        return self._look().condition(time())
 
     def _look(self, anew: bool = False) -> Job:
         found = self._link.call(AskJob(self.id, anew))
@@ -93,7 +94,7 @@ class Requested:
         return found
 
     def __repr__(self) -> str:
-        return f"<request {self.id}: {self._job.title}, {self._job.state}>"
+        return f"<request {self.id}: {self._job.title}, {self._job.condition(time())}>"
 
 
 def request(

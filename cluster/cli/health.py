@@ -144,6 +144,8 @@ def _show(found: Status) -> None:
             f"{peer.taken.calls} of {most.calls}",
             peer.taken.working,
             f"{peer.taken.questions} of {most.questions}",
+            f"{peer.taken.refusals} of {most.refusals}",
+            f"{peer.taken.log_entries} of {most.log_entries}",
             peer.waiting,
             [f"{one.model} {one.used} of {one.quota}" for one in peer.quotas],
         )
@@ -158,7 +160,18 @@ def _show(found: Status) -> None:
         ("peers", ("name", "kind", "state", "linked"), peers),
         (
             "what they take",
-            ("name", "workers", "hours today", "calls/s", "open", "questions/h", "requests", "predictions"),
+            (
+                "name",
+                "workers",
+                "hours today",
+                "calls/s",
+                "open",
+                "questions/h",
+                "refusals today",
+                "log today",
+                "requests",
+                "predictions",
+            ),
             taken,
         ),
         ("workers in lanes", ("for", "session", "lane", "joined"), lanes),

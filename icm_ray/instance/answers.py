@@ -124,6 +124,10 @@ class Answers:
         self._proving = threading.Semaphore()
         self._models, self._results, self._memory, self.name = models, results, memory, settings.name
 
+    def logged(self, asker: str) -> int:
+        """Entries of the log that a peer has filled today."""
+        return self._audit.counts.count(asker)
+
     # --- peers ----------------------------------------------------------------------------------------------------
 
     def to_peer(self, asker: str, call: Call) -> Answer:

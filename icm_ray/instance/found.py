@@ -9,6 +9,7 @@ from icm_ray.instance.instance import USERS
 from icm_ray.instance.keys import InstanceKey
 from icm_ray.instance.settings import Settings, write_settings
 from icm_ray.private_folder import check_private
+from icm_ray.runtime.driver.checked_names import check_name
 
 __all__ = ["found"]
 
@@ -17,9 +18,7 @@ def found(folder: Path, settings: Settings) -> InstanceKey:
     """Make an instance in a folder that is this user's own, or new. Errors: `InstanceError` (there is one already; the
     folder is open to others; an address that is none), `OwnerError` for what is no name.
     """
-    from icm_ray.runtime.driver.checked_names import checked_names
-
-    checked_names((settings.name, "other" if settings.name != "other" else "another"), ())
+    check_name(settings.name)
     _ = settings.bind, settings.addresses  # raise what icm serve would raise
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

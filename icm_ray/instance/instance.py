@@ -227,7 +227,9 @@ class Instance:
         with self._changing:
             rate = self._rates.get(name)
         calls, working = rate.taken if rate else (0, 0)
-        return Taken(calls, working, self._answers.rate.count(name))
+        answers = self._answers
+        counts = answers.rate.count(name), answers.refusals.count(name), answers.logged(name)
+        return Taken(calls, working, *counts)
 
     def _to_worker(self, asker: str, payload: bytes) -> object:
         try:

@@ -18,20 +18,25 @@ class PeersLog:
 
     def add(self, who: str, what: str, **facts: str) -> None:
         """As `AuditLog.add`. Errors: those, and `PolicyError` for a peer that has filled its part."""
-        self.check(who)
-        if who != self._me:
-            self.counts.add(who)
+        if who != self._me and not self.counts.take(who):  # others may have come in between since it was checked
+            raise self._full(who)
         self._log.add(who, what, **facts)
 
     def check(self, who: str) -> None:
         """Before what is written down afterwards. Errors: `PolicyError` for a peer that has filled its part."""
-        if filled := self.filled(who):
-            raise PolicyError(f"{self._me} refuses: {filled}", party=self._me)
+        if self.filled(who):
+            raise self._full(who)
+
+    def _full(self, who: str) -> PolicyError:
+        return PolicyError(f"{self._me} refuses: {self._why(who)}", party=self._me)
 
     def filled(self, who: str) -> str:
         """Why nothing more is written for a peer today; "" where there is room."""
         if who == self._me or not self.counts.spent(who):
             return ""
+        return self._why(who)
+
+    def _why(self, who: str) -> str:
         return f"{who} has filled {self.counts.most} entries of its log today, which is its limit"
 
     def head(self) -> Head:

@@ -16,6 +16,7 @@ from icm_ray.errors import InstanceError
 from icm_ray.instance.files import changing, read, write
 from icm_ray.instance.tickets import Address, Ticket, proof_of
 from icm_ray.payload import Name
+from icm_ray.runtime.driver.checked_names import check_name
 
 __all__ = ["Invitation", "Kind", "Peer", "Roster", "State"]
 
@@ -111,8 +112,9 @@ class Roster:
     def invite(self, ticket: Ticket) -> None:
         """Let the holder of a ticket join; an earlier ticket of the same guest is void.
 
-        Errors: `InstanceError`: the guest is a peer already.
+        Errors: `InstanceError`: the guest is a peer already; `OwnerError` for what is no name.
         """
+        check_name(ticket.guest)
         with changing(self._path):
             body = self._read()
             if any(peer.name == ticket.guest and peer.state != "revoked" for peer in body.peers):
@@ -138,8 +140,10 @@ class Roster:
 
     def add(self, peer: Peer) -> None:
         """Put a peer in the place of one of that name. Errors: `InstanceError` for a name that is known by another
-        certificate and not revoked.
+        certificate and not revoked; `OwnerError` for what is no name: with a dot in it, `bob.x`'s "visits" would have
+        the ledger of `bob`'s "x.visits".
         """
+        check_name(peer.name)
         with changing(self._path):
             body = self._read()
             known = next((item for item in body.peers if item.name == peer.name), None)

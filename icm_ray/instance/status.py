@@ -30,12 +30,14 @@ class QuotaStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a peer takes of an instance that serves. calls: in the last second. working: that are not answered yet.
-    questions: in the last hour, that no person decided on.
+    questions: in the last hour, that no person decided on. refusals: today, by rows. log_entries: today, of its asking.
     """
 
     calls: int = 0
     working: int = 0
     questions: int = 0
+    refusals: int = 0
+    log_entries: int = 0
 
 
 class PeerStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -76,10 +76,23 @@ class DayCount:
             counts = self._today()
             counts[asker] = counts.get(asker, 0) + 1
 
+    def take(self, asker: str) -> bool:
+        """One more, where there may be one: whether there is."""
+        with self._lock:
+            counts = self._today()
+            if (count := counts.get(asker, 0)) >= self.most:
+                return False
+            counts[asker] = count + 1
+            return True
+
+    def count(self, asker: str) -> int:
+        """How many there were today."""
+        with self._lock:
+            return self._today().get(asker, 0)
+
     def spent(self, asker: str) -> bool:
         """Whether there were as many today as there may be."""
-        with self._lock:
-            return self._today().get(asker, 0) >= self.most
+        return self.count(asker) >= self.most
 
 
 class QuestionRate:

@@ -10,11 +10,14 @@ from typing import Final
 import msgspec
 
 from icm_ray.errors import Desynchronised, StockMismatch
+from icm_ray.file_version import newer
 from icm_ray.payload import decode
 
 __all__ = ["Batch", "Ledger", "encode_ledger", "read_ledger"]
 
-_MAGIC: Final = b"ICML\x01"
+_VERSION: Final = 1
+_MARK: Final = b"ICML"
+_MAGIC: Final = _MARK + bytes([_VERSION])
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,11 +56,13 @@ def encode_ledger(ledger: Ledger) -> bytes:
 
 
 def read_ledger(path: Path, member: str) -> Ledger:
-    """The ledger; a new one where there is none. Raises `StockMismatch` for a file that is none or not whole."""
+    """The ledger; a new one where there is none. Raises `StockMismatch` for a file that is none, not whole or newer."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return Ledger()
+    if data.startswith(_MARK) and (said := newer(int.from_bytes(data[len(_MARK) : len(_MAGIC)]), _VERSION)):
+        raise StockMismatch(f"{member}: {path}: {said}", party=member, step="stock", differs="ledger", newer=True)
     digest, payload = data[len(_MAGIC) : len(_MAGIC) + 32], data[len(_MAGIC) + 32 :]
     if data.startswith(_MAGIC) and hashlib.sha256(payload).digest() == digest:
         with suppress(Desynchronised):  # whole, but of another version

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icm_ray.errors import Desynchronised, StockMismatch
+from icm_ray.file_version import newer
 from icm_ray.preprocessing.disk import Disk
 from icm_ray.preprocessing.filling import END
 from icm_ray.preprocessing.keys import slot_key
@@ -123,6 +124,8 @@ class StoredSlot:
         if len(head) != _HEADER.size:
             self._refuse("is cut off")
         magic, version, offset, program, secret, store = _HEADER.unpack(head)
+        if magic == _MAGIC and (said := newer(version, _VERSION)):
+            self._refuse(f"was {said}")
         if (magic, version) != (_MAGIC, _VERSION) or (program, store, offset) != name:
             self._refuse("is another file")
         if secret == _USED:

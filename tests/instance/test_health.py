@@ -72,6 +72,8 @@ def test_status_of_one_that_serves(typed, alice):
     assert alices["hours"] > 0
     assert 1 <= alices["taken"]["questions"] <= 1000
     assert 0 <= alices["taken"]["calls"] <= 50
+    assert 1 <= alices["taken"]["log_entries"] <= found["limits"]["log_entries"]
+    assert alices["taken"]["refusals"] == 0
     assert peers["alice"]["workers"] == len([lane for lane in found["lanes"] if lane["asker"] == "alice"]) > 0
     assert {"name": "visits", "rows": 400, "standing": ["alice"]} in found["datasets"]
     assert found["limits"]["workers"] == 8

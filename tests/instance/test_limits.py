@@ -21,6 +21,7 @@ from icm_ray.errors import FaultError
 from icm_ray.instance.halves import Half, Halves
 from icm_ray.instance.messages import Forward, StartWorker
 from icm_ray.instance.offer import offer
+from icm_ray.instance.peers_log import PeersLog
 from icm_ray.instance.settings import Limits, Settings, read_settings, write_settings
 from icm_ray.instance.usage import DayCount, QuestionRate, WorkerHours
 from icm_ray.query.tasks import HeldSource
@@ -90,6 +91,22 @@ def test_rows_refuse_so_often_a_day():
     assert not refusals.spent("dave"), "each peer has its own"
     now[0] = 11 * DAY
     assert not refusals.spent("alice")
+
+
+def test_no_two_take_the_last_place():
+    """Not even where others come in between a look at the limit and the entry."""
+    counts = DayCount(2, lambda: 10 * DAY)
+    assert [counts.take("alice") for _ in range(3)] == [True, True, False]
+    assert (counts.count("alice"), counts.count("dave")) == (2, 0)
+    written = []
+    log = PeersLog(SimpleNamespace(add=lambda *entry: written.append(entry)), "bob", 2)
+    log.counts.spent = lambda who: False  # as it was when these were checked
+    for _ in range(2):
+        log.add("alice", "opened")
+    with pytest.raises(icm.PolicyError, match="alice has filled 2 entries"):
+        log.add("alice", "opened")
+    log.add("bob", "opened")
+    assert len(written) == 3
 
 
 @pytest.fixture

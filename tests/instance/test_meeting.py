@@ -154,6 +154,17 @@ def test_a_file_that_another_holds_is_waited_for_within_a_limit(tmp_path, monkey
         pass
 
 
+@pytest.mark.parametrize("name", ["bob.x", "driver", "Dealer", "b/b", "", "b" * 33, "?"])
+def test_no_peer_has_a_name_that_stands_for_something_else(tmp_path, name):
+    """The ledger of `bob`'s dataset "x.visits" is bob.x.visits, and nobody else's."""
+    roster = Roster(tmp_path)
+    with pytest.raises(icm.OwnerError, match=r"cannot be a name|the engine's own"):
+        roster.invite(Ticket.made("alice", name, (), b"", 2.0**40))
+    with pytest.raises(icm.OwnerError, match=r"cannot be a name|the engine's own"):
+        roster.add(Peer(name, b"certificate"))
+    assert not roster.peers
+
+
 def test_datasets_and_pictures_have_names_of_their_own(tmp_path):
     np.save(tmp_path / "scans.npy", np.zeros((2, 3, 8, 8), np.float32))
     pd.DataFrame({"x": [1.0, 2.0]}).to_parquet(tmp_path / "x.parquet")

@@ -74,7 +74,9 @@ def served(tmp_path_factory):
     found(folder, Settings("alice", listen="127.0.0.1:0", web="localhost:0", metrics="127.0.0.1:0", spare_workers=0))
     with Instance(folder) as instance:
         instance.roster.add(Peer("bob", Identity.create("bob").certificate, addresses=(("192.0.2.9", 7800),)))
-        instance.roster.add(Peer(MARKUP, Identity.create("x").certificate, "dealer", state="approved"))
+        with pytest.MonkeyPatch.context() as patched:  # as somebody may write it into the file
+            patched.setattr("icm_ray.instance.roster.check_name", lambda _: None)
+            instance.roster.add(Peer(MARKUP, Identity.create("x").certificate, "dealer", state="approved"))
         public = PublicDataset("visits", (), 1234567, icm.Policy(name="visits", min_rows=17), MockRows(500))
         instance.catalogue.put(HeldDataset(public, ParquetSource((f"/rows/{MARKUP}.parquet",)), ("bob",)))
         instance.audit.add("bob", "question", digest=MARKUP)
@@ -405,6 +407,9 @@ def test_health_and_metrics(served, browser):
         assert 'icm_peers{state="joined"} 1' in lines
         assert "icm_workers_limit 8" in lines
         assert "icm_questions_limit 1000" in lines
+        assert {"icm_refusals_limit 100", "icm_log_entries_limit 100000"} <= set(lines)
+        assert any(line.startswith("icm_refusals{peer=") for line in lines)
+        assert any(line.startswith("icm_log_entries{peer=") for line in lines)
         assert any(line.startswith("icm_worker_hours{") for line in lines)
         assert f"icm_start_time_seconds {served[0].since:.17g}" in lines
         assert any(line.startswith('icm_peer_linked{peer="<script>') and line.endswith('&\\""} 0') for line in lines)

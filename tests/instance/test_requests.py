@@ -89,6 +89,8 @@ def test_a_driver_comes_back_and_no_use_is_left_then(studies, organisations, ali
     assert handle.result() == pytest.approx(wanted[wanted["age"] >= 65]["cost"].mean(), rel=1e-12)
     number = number_of(bob, handle)
     assert bob.requests.of(number).used == 2
+    assert handle.status == "used up"
+    assert "used up" in repr(handle)
     with pytest.raises(icm.PolicyError, match="was approved 2 times, and was asked so often"):
         handle.result()
     with pytest.raises(icm.InstanceError, match="no job"):

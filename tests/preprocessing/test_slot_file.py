@@ -40,7 +40,8 @@ def test_a_file_that_was_cut_off_anywhere_is_refused(tmp_path):
     ("at", "byte", "match"),
     [
         (0, 0xFF, "another file"),
-        (4, 9, "another file"),
+        (4, 9, r"written by a newer icm-ray \(version 9, this one reads 3\): update icm-ray here"),
+        (4, 2, "another file"),
         (8, 5, "another file"),
         (16, 0, "another file"),
         (47, 0, "another file"),

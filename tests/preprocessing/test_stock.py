@@ -261,6 +261,19 @@ def test_a_damaged_ledger_is_an_error(tmp_path, damage, member):
         member(tmp_path)
 
 
+@pytest.mark.parametrize("member", [dealer, party])
+def test_a_newer_ledger_is_no_damaged_one(tmp_path, member):
+    both(tmp_path)
+    path = tmp_path / "0" / ("dealer" if member is dealer else "alice") / "ledger"
+    newer = b"ICML\x02" + path.read_bytes()[5:]
+    path.write_bytes(newer)
+    with pytest.raises(
+        StockMismatch, match=r"ledger: written by a newer icm-ray .version 2, this one reads 1.: update"
+    ):
+        member(tmp_path)
+    assert path.read_bytes() == newer, "it is left as it is"
+
+
 def test_what_another_engine_prepared_is_discarded(tmp_path):
     both(tmp_path, 2)
     with DealerStock(Directory.at(tmp_path, 0, "dealer"), "dealer", engine=b"newer") as stock:

@@ -71,6 +71,13 @@ def _limits(peers: list[PeerStatus], limits: Limits) -> Iterator[str]:
         ("calls_per_second", "Calls of a peer in the last second.", lambda peer: peer.taken.calls, limits.calls),
         ("calls_open", "Calls of a peer that are not answered yet.", lambda peer: peer.taken.working, None),
         ("questions", "Questions of a peer in an hour.", lambda peer: peer.taken.questions, limits.questions),
+        ("refusals", "Refusals of a peer by rows today.", lambda peer: peer.taken.refusals, limits.refusals),
+        (
+            "log_entries",
+            "Entries of the log for a peer today.",
+            lambda peer: peer.taken.log_entries,
+            limits.log_entries,
+        ),
         ("requests_waiting", "Requests of a peer that nobody has decided on.", lambda peer: peer.waiting, None),
         ("results", "Results of a peer's questions that are kept here.", lambda peer: peer.results, limits.results),
         ("result_rows", "Rows of these results.", lambda peer: peer.result_rows, None),

@@ -9,9 +9,19 @@ from typing import Final
 from icm_ray.errors import OwnerError
 from icm_ray.names import DEALER, DRIVER
 
-__all__ = ["checked_names"]
+__all__ = ["check_name", "checked_names"]
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+
+
+def check_name(name: str) -> None:
+    """Raise `OwnerError` for what is no name of a party, of an owner or of an organisation."""
+    if not _NAME.fullmatch(str(name)):
+        raise OwnerError(
+            f"{name!r} cannot be a name: a letter, then letters, digits, '-' or '_', 32 characters at most"
+        )
+    if name.lower() in {DEALER, DRIVER}:
+        raise OwnerError(f"{name!r} is the name of the engine's own {name.lower()}")
 
 
 def checked_names(parties: Sequence[str], owners: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -22,12 +32,7 @@ def checked_names(parties: Sequence[str], owners: Sequence[str]) -> tuple[tuple[
     if len(parties) < 2:
         raise OwnerError(f"a session takes two parties or more, not {len(parties)}: {', '.join(map(repr, parties))}")
     for name in names:
-        if not _NAME.fullmatch(str(name)):
-            raise OwnerError(
-                f"{name!r} cannot be a name: a letter, then letters, digits, '-' or '_', 32 characters at most"
-            )
-        if name.lower() in {DEALER, DRIVER}:
-            raise OwnerError(f"{name!r} is the name of the engine's own {name.lower()}")
+        check_name(name)
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise OwnerError(f"{repeated[0]!r} is named twice; every party and owner needs a name of its own")
     return tuple(parties), tuple(owners)

@@ -111,6 +111,18 @@ class SecureColumn(
             raise InputError("rows are chosen by a condition on columns of the same frame")
         return type(self)(self.meant.chosen(condition.of), self.of, self.name)
 
+    def dropna(self) -> Self:
+        """Leave out the rows where the value is missing, as `frame.dropna(subset=[name])[name]` does.
+
+        Returns:
+            The column of the other rows; itself where no value can be missing.
+
+        Examples:
+            >>> visits["cost"].dropna().mean().reveal()
+            203.3
+        """
+        return self[self.notna()] if self.meant.info(self.of).nullable else self
+
     def __iter__(self) -> NoReturn:
         """Refuse to run through the rows, which are not here.
 

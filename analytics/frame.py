@@ -277,6 +277,8 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             return self
         for name in self._names:
             self._known(name)
+        if domain is not None and not isinstance(domain, Mapping):
+            raise InputError(f"domain= has the values of text by the column's name, {{'name': [...]}}, not {domain!r}")
         stated = {self._known(name): _words(name, values) for name, values in (domain or {}).items()}
         columns = tuple(SharedColumn(name, of, stated.get(name, ())) for name, of in self._columns.items())
         return SecureFrame(self._meant.shares(columns), {name: name for name in self._names})
@@ -319,6 +321,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
         as_index: bool = True,
         sort: bool = True,
         dropna: bool = True,
+        observed: bool = True,
     ) -> SecureGroupBy:
         """Group the rows by the values of one or more columns.
 
@@ -341,6 +344,7 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             as_index: Whether keys are the index of results; else they are columns of a DataFrame.
             sort: True: groups are in the order of their keys, for rows of several owners have none.
             dropna: True: rows that lack a key are in no group; `fillna` gives them one.
+            observed: True: categories that no row has are left out.
 
         Returns:
             Groups, to pick columns of and to aggregate.
@@ -367,6 +371,8 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
             raise InputError("sort=False: rows of several owners are in no order in which groups could first appear")
         if not dropna:
             raise InputError("dropna=False: give rows that lack a key one, groupby(frame[key].fillna(...))")
+        if not observed:
+            raise InputError("observed=False: groups without rows are left out; put them in: result.reindex([...])")
         return grouped(self._meant, self._columns, known, domain, max_groups, max_bytes, as_index=as_index)
 
     def count_rows(self) -> Query:

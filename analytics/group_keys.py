@@ -94,6 +94,8 @@ def keys_of(
 
 def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
     """The keys of groups whose values nobody states, with room for so many groups: of an owner, or of shared rows."""
+    _check_whole("max_groups", most)
+    _check_whole("max_bytes", most_bytes)
     facts = meant.facts
     if isinstance(facts, SecretRows):
         for of in columns:
@@ -112,6 +114,11 @@ def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_byt
         else:
             keys.append(PrivateKey(of, "string", most_bytes))
     return PrivateKeys(tuple(keys), places_for(meant, _MOST_GROUPS) if most is None else most)
+
+
+def _check_whole(name: str, given: Any) -> None:
+    if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
+        raise InputError(f"{name} must be a whole number, not {given!r}")
 
 
 def places_for(meant: Meant, most: int = 1 << 16) -> int:

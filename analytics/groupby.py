@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -24,7 +24,7 @@ from analytics.query import FOLLOWS, Query
 from analytics.rows_stay import OF_GROUPS, RowsStay, refused
 from analytics.shown import shown
 from analytics.uncompared import Uncompared
-from icm_ray.errors import ColumnError, InputError
+from icm_ray.errors import ColumnError, InputError, UnsupportedError
 from icm_ray.query.expressions.tree import EVERY_ROW, Of
 from icm_ray.query.kinds import NUMBERS
 from icm_ray.query.noise import deviations
@@ -134,6 +134,8 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
             >>> visits.groupby("ward", domain={"ward": ["a", "b"]})["age"].agg("max").reveal().tolist()
             [47, 70]
         """
+        if not isinstance(names, str | list | tuple):
+            raise ColumnError(f"a column's name or a list of names is needed, not {names!r}")
         picked = (names,) if isinstance(names, str) else tuple(names)
         for name in picked:
             if name not in self._columns:
@@ -144,10 +146,36 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         groups = self._groups if groups is None else groups
         return SecureGroupBy(self._meant, self._columns, groups, picked, single=single, as_index=self._as_index)
 
+    def __iter__(self) -> NoReturn:
+        """Refuse to run through the groups, whose rows are not here.
+
+        Raises:
+            UnsupportedError: Always; it says what to ask.
+
+        Examples:
+            >>> [*visits.groupby("ward")]
+            Traceback (most recent call last):
+            icm_ray.errors.UnsupportedError: groups are not run through: their rows are not here; ...
+        """
+        raise UnsupportedError("groups are not run through: their rows are not here; ask for aggregates, agg(...)")
+
+    def __len__(self) -> NoReturn:
+        """Refuse to count the groups: which there are is secret before they are revealed.
+
+        Raises:
+            UnsupportedError: Always; it says what to ask.
+
+        Examples:
+            >>> len(visits.groupby("ward"))
+            Traceback (most recent call last):
+            icm_ray.errors.UnsupportedError: how many groups there are is secret before it is revealed; ...
+        """
+        raise UnsupportedError("how many groups there are is secret before it is revealed; len(groups.size().reveal())")
+
     def __getattr__(self, name: str) -> Any:
         """The column of this name, where no method has it."""
         if name.startswith("_") or name not in self._columns:
-            refused(name, OF_GROUPS)
+            refused(name, OF_GROUPS, like="DataFrameGroupBy")
             raise AttributeError(f"groups have no attribute {name!r}, and there is no column of this name")
         return self[name]
 
@@ -159,7 +187,8 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         Args:
             functions: The name of an aggregate ("count", "sum", "mean", "var", "std", "sem", "min", "max",
                 "median", "quantile" (0.5), "nunique", "skew", "kurt", "size"), several, or by column one or several.
-            **named: By the name of a column of the result, (column, aggregate); of one picked column the aggregate.
+            **named: By the name of a column of the result, (column, aggregate), or a pandas.NamedAgg of these; of one
+                picked column the aggregate.
 
         Returns:
             A query for a pandas Series or DataFrame, as pandas has them: a row for each group that has rows.
@@ -345,6 +374,10 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
     def _named(self, label: str, given: Any) -> Wanted:
         if isinstance(given, str) and self._single:
             return Wanted(label, self._aggregated()[0], given)
+        import pandas as pd
+
+        if isinstance(given, pd.NamedAgg) and not getattr(given, "args", ()) and not getattr(given, "kwargs", {}):
+            return Wanted(label, given.column, given.aggfunc)
         if isinstance(given, tuple) and len(given) == 2:
             return Wanted(label, given[0], given[1])
         raise InputError(f"{label}= takes (column, aggregate), not {given!r}")

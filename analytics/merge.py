@@ -139,6 +139,7 @@ class MergedFrame(SecureFrame):
         as_index: bool = True,
         sort: bool = True,
         dropna: bool = True,
+        observed: bool = True,
     ) -> SecureGroupBy:
         """Group the merged rows by public values of one or more columns, of either frame, or by private ones.
 
@@ -152,6 +153,7 @@ class MergedFrame(SecureFrame):
             as_index: As of `SecureFrame.groupby`.
             sort: As of `SecureFrame.groupby`.
             dropna: As of `SecureFrame.groupby`.
+            observed: As of `SecureFrame.groupby`.
 
         Returns:
             Groups, to pick columns of and to aggregate by count, sum, mean, var, std, sem and size; of public values by
@@ -172,7 +174,7 @@ class MergedFrame(SecureFrame):
         """
         if max_groups is not None and not self.shared:
             raise InputError("max_groups= is for shared frames: groups of others have as much room as they need")
-        shape = {"as_index": as_index, "sort": sort, "dropna": dropna}
+        shape = {"as_index": as_index, "sort": sort, "dropna": dropna, "observed": observed}
         return super().groupby(by, domain=domain, max_groups=max_groups, max_bytes=max_bytes, **shape)
 
     def _column(self, of: Of, name: str | None = None) -> MergedColumn:

@@ -206,6 +206,8 @@ class Operators:
         """
         return ~self.isna()
 
+    isnull, notnull = isna, notna
+
     def fillna(self, value: Any) -> Self:
         """Put a value where one is missing.
 

@@ -95,7 +95,11 @@ class Query(Uncompared):
         raise TypeError(f"{self._title} has no value before .reveal(); compute with what that gives")
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _unrevealed
-    __neg__ = __abs__ = __round__ = _unrevealed
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _unrevealed
+    __neg__ = __abs__ = __round__ = __int__ = __index__ = _unrevealed
+
+    def __format__(self, form: str) -> str:
+        return self._unrevealed() if form else str(self)
 
     def __getattr__(self, name: str) -> NoReturn:
         """What results have, they have once they are revealed."""

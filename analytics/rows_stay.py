@@ -7,7 +7,17 @@ from typing import Any, Final
 
 from icm_ray.errors import UnsupportedError
 
-__all__ = ["OF_FRAMES", "OF_GROUPS", "REASONS", "RowsStay", "RowsStayError", "refused"]
+__all__ = [
+    "OF_COLUMNS",
+    "OF_FRAMES",
+    "OF_GROUPS",
+    "OF_TEXT",
+    "OF_TIMES",
+    "REASONS",
+    "RowsStay",
+    "RowsStayError",
+    "refused",
+]
 
 _SHOWS: Final = (
     "would show rows, and these stay with their owners; ask for statistics: describe(), groupby(...).agg(...)"
@@ -30,6 +40,8 @@ _MOST: Final = (
     "would show a row, and these stay with their owners; ask for max() and min(), or sort_values(...).head(k)"
 )
 _PAIRS: Final = "is not offered of several columns; group by them: groupby([...]).size(), or ask each column"
+_UNCHANGED: Final = "is not offered: frames and columns do not change, and need no copy; take what a method gives"
+_ELSEWHERE: Final = "is not offered of rows that stay with their owners; docs/from-pandas.md lists what is"
 REASONS: Final = {
     **dict.fromkeys(
         ("head", "tail", "sample", "values", "array", "to_numpy", "to_pandas", "to_dict", "to_list", "tolist", "to_csv",
@@ -45,6 +57,10 @@ REASONS: Final = {
     **dict.fromkeys(("idxmax", "idxmin", "argmax", "argmin"), _MOST),
     **dict.fromkeys(("pivot_table", "pivot", "melt", "stack", "unstack", "explode", "get_dummies"), _WIDE),
     **dict.fromkeys(("plot", "hist", "boxplot"), _DRAWS),
+    **dict.fromkeys(("copy", "insert", "pop", "update"), _UNCHANGED),
+    **dict.fromkeys(("reveal", "explain"), "is of what is asked: column.mean().reveal()"),
+    "kurtosis": "is called kurt here",
+    "product": "is not offered: products of many rows leave every range; ask for a sum of logarithms",
     "resample": "groups rows by their times; group by what these are: groupby(frame['time'].dt.month, "
     "domain=range(1, 13))",
     "merge": "is a function here, for frames of any owners: an.merge(frame, other, on=...)",
@@ -69,6 +85,31 @@ OF_FRAMES: Final = {
     **dict.fromkeys(("size", "ndim", "empty"), "is not offered: shape says how many rows and columns there are"),
 }
 """What columns offer, and frames do not."""
+OF_COLUMNS: Final = {
+    **dict.fromkeys(
+        ("add", "sub", "subtract", "mul", "multiply", "div", "divide", "truediv", "floordiv", "mod", "pow", "radd",
+         "rsub", "rmul", "rdiv", "rtruediv", "rfloordiv", "rmod", "eq", "ne", "lt", "le", "gt", "ge"),
+        "is not offered: write the operator, as in frame['cost'] + 1 or frame['cost'] >= 1",
+    ),
+    **dict.fromkeys(("size", "shape", "ndim", "empty"), "is not offered: len(column) is the number of rows"),
+    **dict.fromkeys(("dtype", "dtypes"), "is not offered: kind says what the column holds"),
+    **dict.fromkeys(
+        ("share", "to_frame"), "is of frames: pick the column as one, frame[['name']]"
+    ),
+    "rename": "is of frames: frame.rename(columns={...})",
+    "hasnans": "is secret before it is revealed: column.isna().any()",
+    "is_unique": "is secret before it is revealed: column.nunique()",
+    "combine_first": "is not offered: frame['one'].fillna(frame['other'])",
+}  # fmt: skip
+"""What columns do not have, beside."""
+OF_TEXT: Final = (
+    "is not offered: owners write text anew with lower(), upper() and strip(), and ask it startswith(), endswith(), "
+    "contains() and len(); make other text of it where the rows are, before they are opened"
+)
+OF_TIMES: Final = (
+    "is not offered: take parts (year, quarter, month, day, day_of_week, hour, ...), date, floor(), ceil(), round() or "
+    "days; names for them are given to what is revealed"
+)
 OF_GROUPS: Final = {
     "value_counts": "of each group is not offered; group by both: groupby([key, column]).size()",
     **dict.fromkeys(("any", "all"), "of each group is not offered; take min() or max() of a condition"),
@@ -88,11 +129,26 @@ class RowsStayError(UnsupportedError, AttributeError):
     """What cannot be asked of rows that are not here; also an AttributeError, so that `hasattr` is False."""
 
 
-def refused(name: str, reasons: Mapping[str, str] | None = None) -> None:
-    """Raise `RowsStayError` for what pandas has under this name, and rows of owners cannot. reasons: others beside."""
-    reason = (reasons or {}).get(name) or REASONS.get(name)
+def refused(
+    name: str, reasons: Mapping[str, str] | None = None, *, like: str = "Series", others: str = _ELSEWHERE
+) -> None:
+    """Raise `RowsStayError` for what pandas has under this name, and rows of owners cannot.
+
+    reasons: others beside `REASONS`. like: what has the name in pandas: "DataFrame", "Series", an accessor of one, or
+    groups. others: the reason for what is in neither table.
+    """
+    reason = (reasons or {}).get(name) or (REASONS.get(name) if others == _ELSEWHERE else None)
+    if not reason and not name.startswith("_") and hasattr(_pandas(like), name):
+        reason = others
     if reason:
         raise RowsStayError(f"{name} {reason}")
+
+
+def _pandas(like: str) -> Any:
+    import pandas as pd
+
+    kinds = {"DataFrame": pd.DataFrame, "Series": pd.Series, "str": pd.Series.str, "dt": pd.Series.dt}
+    return kinds.get(like, pd.api.typing.DataFrameGroupBy)
 
 
 class RowsStay:
@@ -101,5 +157,5 @@ class RowsStay:
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        refused(name)
+        refused(name, OF_COLUMNS)
         raise AttributeError(f"a {type(self).__name__} has no attribute {name!r}")

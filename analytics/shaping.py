@@ -147,7 +147,7 @@ class Shaping(OfFrame):
     def __getattr__(self, name: str) -> Any:
         """The column of this name, where no method has it."""
         if name.startswith("_") or name not in self._columns:
-            refused(name, OF_FRAMES)
+            refused(name, OF_FRAMES, like="DataFrame")
             hint = "" if name.startswith("_") else f" and no column of this name; there are {', '.join(self._columns)}"
             raise AttributeError(f"a frame has no attribute {name!r}{hint}")
         return self[name]

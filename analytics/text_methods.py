@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import reduce
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from analytics.operators import Operators
+from analytics.rows_stay import OF_TEXT, RowsStayError, refused
 from icm_ray.errors import InputError
 from icm_ray.query.expressions.tree import apply, literal
 
@@ -38,6 +39,26 @@ class SecureText(Generic[_Column]):
     def __init__(self, column: _Column) -> None:
         self._text = column
         _ = column._apply("length")  # refuses what is no text
+
+    def __getattr__(self, name: str) -> NoReturn:
+        refused(name, like="str", others=OF_TEXT)
+        raise AttributeError(f"text has no attribute {name!r}")
+
+    def __getitem__(self, place: int | slice) -> NoReturn:
+        """Refuse to take letters of text by their places.
+
+        Args:
+            place: Which of them.
+
+        Raises:
+            UnsupportedError: Always; it says what there is.
+
+        Examples:
+            >>> visits["ward"].str[0]
+            Traceback (most recent call last):
+            analytics.rows_stay.RowsStayError: str[0] is not offered: owners write text anew with lower(), upper() ...
+        """
+        raise RowsStayError(f"str[{place}] {OF_TEXT}")
 
     def startswith(self, pat: str | tuple[str, ...]) -> _Column:
         """Say for every row whether the text begins so.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 import zoneinfo
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from analytics.calendar_parts import CalendarParts
 from analytics.operators import Operators
+from analytics.rows_stay import OF_TIMES, refused
 from icm_ray.errors import ColumnError, InputError
 from icm_ray.query.arrow_kinds import TICKS_A_SECOND, Family, unit_kind
 from icm_ray.query.expressions.times import LACKING
@@ -49,6 +50,10 @@ class SecureDates(CalendarParts[_Column]):
         if unit is None or unit.family is Family.DECIMAL:
             raise ColumnError(f"column holds {column.kind}, and neither dates, times nor durations: an.to_datetime")
         self._times = column
+
+    def __getattr__(self, name: str) -> NoReturn:
+        refused(name, like="dt", others=OF_TIMES)
+        raise AttributeError(f"times have no attribute {name!r}")
 
     def _part(self, name: str) -> _Column:
         return self._times._apply("part", options=(name,))

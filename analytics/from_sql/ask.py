@@ -66,7 +66,7 @@ def sql(
     for name, frame in frames.items():
         if not isinstance(frame, SecureFrame):
             raise InputError(f"{name}= takes a SecureFrame, not {type(frame).__name__}")
-    reading = read(text, dialect, {name: frame.columns for name, frame in frames.items()})
+    reading = read(str(text), dialect, {name: frame.columns for name, frame in frames.items()})
     tables = {name: RowsOf(frame._meant, frame._columns) for name, frame in frames.items()}
     stated = _stated(domain or {}, reading.tree, [name for frame in frames.values() for name in frame.columns])
     try:
@@ -91,6 +91,8 @@ def _stated(
     known = dict.fromkeys([*columns, *(item.alias for item in tree.find_all(exp.Alias))])
     spelled = {name.casefold(): name for name in reversed(known)}
     stated = {}
+    if not isinstance(domain, Mapping):
+        raise InputError(f"domain= has the values by the key's name, {{'name': [...]}}, not {domain!r}")
     for name, values in domain.items():
         found = name if name in known else spelled.get(str(name).casefold())
         if found is None:

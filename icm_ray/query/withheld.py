@@ -44,8 +44,12 @@ class Withheld:
     def _refuse(self, *_: Any) -> NoReturn:
         raise PolicyError(f"withheld: {self.reason}")
 
+    def __format__(self, form: str) -> str:
+        return self._refuse() if form else str(self)
+
     __float__ = __int__ = __index__ = __bool__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __abs__ = __round__ = _refuse
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import analytics as an
 import icm_ray as icm
-from icm_ray.errors import ColumnError, InputError, UnsupportedError
+from icm_ray.errors import ColumnError, InputError, PolicyError, UnsupportedError
 
 TABLE = pd.DataFrame(
     {
@@ -121,6 +121,18 @@ REFUSED = {
     "order of groups": (lambda frame: frame.groupby("ward", sort=False), "no order"),
     "missing keys": (lambda frame: frame.groupby("ward", dropna=False), "fillna"),
     "minus a condition": (lambda frame: -frame["ill"], "~ says where"),
+    "categories without rows": (lambda frame: frame.groupby("ward", observed=False), "reindex"),
+    "groups one by one": (lambda frame: [*frame.groupby("ill")], "agg(...)"),
+    "number of groups": (lambda frame: len(frame.groupby("ill")), "size()"),
+    "groups of a number": (lambda frame: frame.groupby("ill")[3], "name or a list"),
+    "room that is none": (lambda frame: frame.groupby("ward", max_groups="x"), "max_groups must be"),
+    "values of text without names": (lambda frame: frame.share(domain=["A"]), "by the column's name"),
+    "text in SQL without names": (lambda frame: an.sql("SELECT COUNT(*) FROM f", f=frame, domain=["A"]), "key's name"),
+    "no SQL": (lambda frame: an.sql(3, f=frame), "line 1, column 1"),
+    "text replaced": (lambda frame: frame["ward"].str.replace("A", "B"), "before they are opened"),
+    "letters of text": (lambda frame: frame["ward"].str[0], "before they are opened"),
+    "operators by name": (lambda frame: frame["age"].add(1), "write the operator"),
+    "reveal of a column": (lambda frame: frame["age"].reveal(), "column.mean().reveal()"),
     "place of a column": (lambda frame: frame["age"][0], r"column[condition]"),
     "missing values": (lambda frame: frame["cost"].sum(skipna=False), "column.isna().any()"),
     "missing values of a frame": (lambda frame: frame.max(skipna=False), "column.isna().any()"),
@@ -156,11 +168,53 @@ def test_what_is_refused_says_what_to_write(pair_of_frames, pair, name):
     assert not pair.jobs
 
 
+def offered(made, like):
+    """Public names of pandas' that are there; the others are refused by a typed error, and those of nobody are not."""
+    names = [name for name in dir(like) if not name.startswith("_")]
+    there = {name for name in names if hasattr(made, name)}
+    for name in set(names) - there:
+        with pytest.raises(UnsupportedError, match=f"^{name} "):
+            getattr(made, name)
+    with pytest.raises(AttributeError):
+        _ = made.nosuchname
+    assert not hasattr(made, "nosuchname")
+    return there
+
+
+def test_each_name_of_pandas_is_there_or_refused(pair_of_frames, pair):
+    held, plain = pair_of_frames
+    came = pd.Series(pd.to_datetime(["2024-01-01"]), name="came")
+    times = an.from_pandas(pair, {"alice": came})["came"]
+    assert {"mean", "dropna", "groupby"} < offered(held, plain)
+    assert {"mean", "dropna", "isnull"} < offered(held["cost"], plain["cost"])
+    assert {"agg", "median"} < offered(held.groupby("ill"), plain.groupby("ill"))
+    assert offered(held["ward"].str, plain["ward"].str) >= {"startswith", "len"}
+    assert offered(times.dt, came.dt) >= {"year", "floor"}
+
+
+def test_pandas_named_aggregates(pair_of_frames):
+    held, plain = pair_of_frames
+    named = pd.NamedAgg("cost", "mean")
+    expected = plain.groupby("ill").agg(m=named)
+    pd.testing.assert_frame_equal(held.groupby("ill", observed=True).agg(m=named).reveal(), expected)
+    assert held["cost"].dropna().count().reveal() == 5
+
+
 def test_queries_are_no_numbers(pair_of_frames):
     held, _ = pair_of_frames
     mean = held["age"].mean()
-    for made in (lambda: mean / 2, lambda: 1 - mean, lambda: abs(mean)):
+    as_number = (lambda: f"{mean:.2f}", lambda: int(mean), lambda: mean**2)
+    assert f"{mean}" == str(mean)
+    for made in (lambda: mean / 2, lambda: 1 - mean, lambda: abs(mean), *as_number):
         with pytest.raises(TypeError, match="before"):
+            made()
+
+
+def test_withheld_numbers_are_no_numbers():
+    withheld = icm.Withheld("too few")
+    assert f"{withheld}" == "<withheld: too few>"
+    for made in (lambda: f"{withheld:.2f}", lambda: withheld**2, lambda: withheld // 2, lambda: 7 % withheld):
+        with pytest.raises(PolicyError, match="too few"):
             made()
 
 

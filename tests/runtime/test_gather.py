@@ -6,7 +6,7 @@ import pytest
 
 import analytics as an
 from icm_ray.config import EngineConfig
-from icm_ray.errors import FaultError, PeerLost
+from icm_ray.errors import Desynchronised, FaultError, PeerLost
 from icm_ray.runtime.carriers.threads import ThreadEngine
 from icm_ray.runtime.driver.engine import LaneJob
 from icm_ray.transport import MemoryLink
@@ -72,6 +72,29 @@ def test_a_cut_link_between_lanes_costs_neither_lane_nor_shares(engine, monkeypa
     assert kept(engine, 0) == only(engine, "stays")
     engine.gather(moving)
     assert [total(engine, 0, key) for key in ("stays", "a", "b")] == [[780]] * 3
+
+
+def test_no_share_is_sent_to_who_refuses_it(engine, monkeypatch):
+    """... and nobody waits for one that is not sent."""
+    for lane in (0, 1):
+        keep(engine, lane, "a")
+    keep(engine, 1, "b")
+    sent, send = [], MemoryLink.send
+
+    def noting(link, frame, parts):
+        if link.peer == link._owner:
+            sent.append(frame)
+        send(link, frame, parts)
+
+    monkeypatch.setattr(MemoryLink, "send", noting)
+    for keys, says in (({"b": (ROWS,), "a": (ROWS,)}, "something under a already"), ({"c": (ROWS,)}, "or nothing")):
+        with pytest.raises(Desynchronised, match=says):
+            engine.gather({1: keys})
+    assert not sent
+    assert kept(engine, 1) == {name: {"a", "b"} for name in engine.parties}
+    engine.gather({1: {"b": (ROWS,)}})
+    assert total(engine, 0, "b") == [780]
+    assert len(sent) == len(engine.parties)
 
 
 def test_the_sender_drops_its_shares_when_all_have_arrived(engine):

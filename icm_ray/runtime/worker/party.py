@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from icm_ray.config import EngineConfig
-from icm_ray.errors import Desynchronised, PolicyError, SessionError
+from icm_ray.errors import Desynchronised, FaultError, IcmError, PolicyError, SessionError
 from icm_ray.names import DEALER
 from icm_ray.ops.labels import Labels
 from icm_ray.ops.seams import NO_PROGRAM, Address, Frame, Link
@@ -35,6 +37,8 @@ __all__ = ["PartyRole"]
 
 _Guarding = tuple[str, Policy | None, str]  # a dataset, its policy, and what an instance's catalogue calls it
 _Moved = tuple[str, Kept, Labels, tuple[_Guarding, ...]]
+_COUNT: Final = 4
+"""Bytes of a number of shares."""
 _FACTS: msgspec.msgpack.Decoder[_Moved] = msgspec.msgpack.Decoder(_Moved)
 
 
@@ -99,31 +103,66 @@ class PartyRole(Role):
         return self._rows.ledgers.open(dataset, policy, sets)
 
     def gather(self, order: Gather, link: Link, home: bool) -> None:
+        """What each side is asked to move is agreed on before any share is sent: of who refuses the other hears at
+        once.
+        """
+        self._linked.keep({})
+        if home:
+            self._linked.keep(self._taken(order, link))
+        else:
+            self._give(order, link)
+
+    def _give(self, order: Gather, link: Link) -> None:
         party, address = self._linked, Address(order.job, NO_PROGRAM, order.lane, 0)
-        party.keep({})
         for key, shape in order.keys:
             kept = party.kept.get(key)
-            if home and kept is not None:
-                raise self._ungathered(f"keeps something under {key} already")
-            if not home and (kept is None or kept.owner or array_shape(kept.type) != shape):
+            if kept is None or kept.owner or array_shape(kept.type) != shape:
+                link.send_message(b"")
                 raise self._ungathered(f"keeps no share of this shape under {key}, or nothing")
+        link.send_message(len(order.keys).to_bytes(_COUNT, "little"))
+        for key, _ in order.keys:
+            labels = party.labels.get(key, ())
+            link.send_message(msgspec.msgpack.encode((key, party.kept[key], labels, self._guarding(labels))))
+        if not link.receive_message():
+            return  # the other side says why
+        for step, (key, _) in enumerate(order.keys):
+            link.send(Frame(address, step), (np.ascontiguousarray(party.store[key]),))
+
+    def _taken(self, order: Gather, link: Link) -> dict[str, tuple[RingArray, Kept, Labels]]:
+        try:
+            count = int.from_bytes(link.receive_message(), "little")
+            facts = self._facts(order, [link.receive_message() for _ in range(count)]) if count else []
+        except IcmError:
+            with suppress(FaultError):
+                link.send_message(b"")
+            raise
+        if len(facts) != len(order.keys):
+            raise self._ungathered("has nothing to take: its worker in the other lane refuses")
+        address = Address(order.job, NO_PROGRAM, order.lane, 0)
+        link.send_message(b"\x01")
         taken: dict[str, tuple[RingArray, Kept, Labels]] = {}
-        for step, (key, shape) in enumerate(order.keys):
-            if not home:
-                labels = party.labels.get(key, ())
-                link.send_message(msgspec.msgpack.encode((key, party.kept[key], labels, self._guarding(labels))))
-                link.send(Frame(address, step), (np.ascontiguousarray(party.store[key]),))
-            else:
-                name, kept, labels, guarding = decode(link.receive_message(), _FACTS, "what a share is of", self.name)
-                if name != key or array_shape(kept.type) != shape:
-                    raise self._ungathered(f"was sent something else than {key}")
-                if guarding != self._guarding(labels):  # the driver may have told each lane something else
-                    reason = f"what guards the rows of {key} is another in lane {order.lane} than in lane {order.home}"
-                    raise PolicyError(f"{self.name} refuses: {reason}", party=self.name)
-                words = np.empty(shape, np.uint64)
-                link.receive(Frame(address, step), (words,))
-                taken[key] = words, kept, labels
-        party.keep(taken)
+        for step, ((key, shape), (kept, labels)) in enumerate(zip(order.keys, facts, strict=True)):
+            words = np.empty(shape, np.uint64)
+            link.receive(Frame(address, step), (words,))
+            taken[key] = words, kept, labels
+        return taken
+
+    def _facts(self, order: Gather, said: Sequence[bytes]) -> list[tuple[Kept, Labels]]:
+        """What the other lane's worker says of what it sends, where that is what is asked for, and may be taken."""
+        facts: list[tuple[Kept, Labels]] = []
+        if len(said) != len(order.keys):
+            raise self._ungathered(f"was sent something else than {len(order.keys)} shares")
+        for (key, shape), payload in zip(order.keys, said, strict=True):
+            if key in self._linked.kept:
+                raise self._ungathered(f"keeps something under {key} already")
+            name, kept, labels, guarding = decode(payload, _FACTS, "what a share is of", self.name)
+            if name != key or array_shape(kept.type) != shape:
+                raise self._ungathered(f"was sent something else than {key}")
+            if guarding != self._guarding(labels):  # the driver may have told each lane something else
+                reason = f"what guards the rows of {key} is another in lane {order.lane} than in lane {order.home}"
+                raise PolicyError(f"{self.name} refuses: {reason}", party=self.name)
+            facts.append((kept, labels))
+        return facts
 
     def _guarding(self, labels: Labels) -> tuple[_Guarding, ...]:
         """What this worker holds the datasets to that a share is made of."""

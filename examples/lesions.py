@@ -110,6 +110,8 @@ sheet(pictures, found[:, 0], truth).save(path)
 took = prediction.spent
 print(f"{COUNT / took.seconds:.1f} pictures/s, {took.sent_bytes / COUNT / 1e6:.1f} MB each; the sheet: {path}")
 
-ordered = np.sort(logits, axis=1)
-clear = ordered[:, -1] - ordered[:, -2] > prediction.error
-assert np.array_equal(found[clear, 0], logits.argmax(axis=1)[clear])
+best, named = -np.sort(-logits, axis=1)[:, :2], np.take_along_axis(logits, found, axis=1)
+apart, expected = np.abs(best - named).max(), 2 * model.expected_error
+print(f"plain PyTorch's logits of them are within {apart:.1e} of its two largest; {expected:.1e} is expected")
+assert apart <= expected
+assert (found[:, 0] != found[:, 1]).all()

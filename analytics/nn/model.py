@@ -393,7 +393,7 @@ class SecureModel(StaysHere):
         Examples:
             >>> handle = model.handle(owner="bob", to="bob")  # doctest: +SKIP
             >>> dataset.map_batches(an.SecurePredictor, fn_constructor_args=(handle,), batch_format="numpy",
-            ...                     concurrency=1, num_cpus=0)  # doctest: +SKIP
+            ...                     compute=ray.data.ActorPoolStrategy(size=1), num_cpus=0)  # doctest: +SKIP
         """
         self.predict(self._nothing(), owner, output, k=k, threshold=threshold, errors="mask").check(to)
         return self._handle(Asked(owner, to, output, k, threshold, errors), column)

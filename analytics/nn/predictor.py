@@ -116,7 +116,7 @@ class SecurePredictor:
     Examples:
         >>> handle = model.handle(owner="bob", to="bob", output="label")  # doctest: +SKIP
         >>> dataset.map_batches(an.SecurePredictor, fn_constructor_args=(handle,), batch_format="numpy",
-        ...                     concurrency=1, num_cpus=0)  # doctest: +SKIP
+        ...                     compute=ray.data.ActorPoolStrategy(size=1), num_cpus=0)  # doctest: +SKIP
     """
 
     def __init__(self, handle: ModelHandle) -> None:

@@ -131,6 +131,20 @@ def test_columns_that_are_not_there_or_fit_no_image(model, dataset):
     assert "ColumnError" in str(caught.value), (type(caught.value).__mro__, caught.value.__cause__)
 
 
+def test_a_dataset_without_rows(model, both, dataset):
+    """What is known to have none is refused at once, what may be computed yet where it is read in this process."""
+    _, secure = model
+    nothing = dataset.flat_map(lambda row: [])
+    for asked in (secure, both):
+        assert asked.predict(dataset.materialize(), owner="bob").count == 10
+        with pytest.raises(icm.ShapeError, match="no images in an empty MaterializedDataset"):
+            asked.predict(nothing.materialize(), owner="bob")
+        for images in (nothing, nothing.iterator()):
+            with pytest.raises(icm.ShapeError, match="the source is empty"):
+                next(asked.predict(images, owner="bob").iter_batches())
+    assert secure.predict(nothing, owner="bob").reveal().take_all() == []  # as Ray has it: it calls nobody
+
+
 def test_a_schema_that_changes_is_refused(model):
     _, secure = model
     asked = ModelHandle(secure.handle("bob").desk, (2, 3), None, run="x")
@@ -177,6 +191,8 @@ def test_an_image_that_cannot_be_shared_is_named_by_its_id(model):
 
 
 def test_a_class_for_map_batches(model, dataset):
+    from ray.data import ActorPoolStrategy
+
     net, secure = model
     handle = secure.handle(owner="bob", to="bob")
     try:
@@ -185,7 +201,7 @@ def test_a_class_for_map_batches(model, dataset):
             fn_constructor_args=(handle,),
             batch_size=4,
             batch_format="numpy",
-            concurrency=1,
+            compute=ActorPoolStrategy(size=1),
             num_cpus=0,
         ).take_all()
     finally:

@@ -67,15 +67,15 @@ class InputColumns:
 class RayImages:
     """Rows in the order in which the Dataset gives them. column: the images; ids: the column of ids.
 
-    Raises `ColumnError` for names that are none, where the Dataset's columns are known without computing it.
+    Raises `ColumnError` for names that are none, where the Dataset's columns are known without computing it, and
+    `ShapeError` for one that is known to be empty.
     """
 
     at_hand = False
-    count: int | None = None  # to count may mean to compute all of it
 
     def __init__(self, dataset: Any, shape: tuple[int, ...], column: str | None, ids: str | None) -> None:
         self.dataset, self.column, self.ids = dataset, column, ids
-        self._shape = shape
+        self._shape, self.count = shape, _known_count(dataset)
         _check_names(dataset, (column, ids))
 
     def blocks(self, size: int) -> Iterator[Block]:
@@ -91,10 +91,10 @@ class RayInputs:
     """Samples of several inputs, whose columns have their names, in the order in which the Dataset gives them."""
 
     at_hand = False
-    count: int | None = None
 
     def __init__(self, dataset: Any, inputs: Sequence[Input], ids: str | None) -> None:
         self.dataset, self._inputs, self._ids = dataset, tuple(inputs), ids
+        self.count = _known_count(dataset)
         _check_names(dataset, [*(one.name for one in inputs), ids])
 
     def rows(self, size: int) -> Iterator[Rows]:
@@ -112,6 +112,16 @@ class RayInputs:
 def _blocks(dataset: Any) -> Iterator[dict[str, Any]]:
     """Blocks as Ray has them: to cut others it would join such of unlike schemas, and fail before these are seen."""
     return iter(dataset.iter_batches(batch_size=None, batch_format="numpy"))
+
+
+def _known_count(dataset: Any) -> int | None:
+    """How many rows there are, where they have been computed: to count others means to compute them."""
+    from icm_ray.runtime.carriers.datasets import known_count
+
+    count = known_count(dataset)
+    if count == 0:
+        raise ShapeError(f"there are no images in an empty {type(dataset).__name__}")
+    return count
 
 
 def _check_names(dataset: Any, names: Iterable[str | None]) -> None:

@@ -41,6 +41,7 @@ _CARRYING: Final = {
     *_CASTS,
     *(aten.lift_fresh_copy.default, aten.dropout.default, aten.feature_dropout.default, aten.copy.default),
     *(aten.slice.Tensor, aten.narrow.default, aten.pad.default, aten.constant_pad_nd.default),
+    *(aten.split.Tensor, aten.split_with_sizes.default, aten.chunk.default),
     *(aten.reflection_pad1d.default, aten.reflection_pad2d.default),
     *(aten.replication_pad1d.default, aten.replication_pad2d.default),
     *(aten.tril.default, aten.triu.default, aten.diagonal.default, aten.rot90.default),
@@ -65,8 +66,13 @@ def with_mask(build: GraphBuilder, op: Any, call: Call, translation: Translation
         translation(build, replace(call, arguments=_replaced(call.arguments, wire, other)))
         for other in (replace(wire, shut=None), wire.shut)
     )
-    if not isinstance(made, Wire):
-        raise Refused("it takes values that a mask fills with minus infinity apart; only a softmax can take them")
+    return _beside(made, mask)
+
+
+def _beside(made: Any, mask: Any) -> Any:
+    """Values, or parts of them, with their masks."""
+    if isinstance(made, tuple):
+        return tuple(map(_beside, made, mask))
     return replace(made, shut=replace(mask, bit=True))
 
 

@@ -46,7 +46,20 @@ def moved(x: torch.Tensor) -> torch.Tensor:
     return torch.stack([y.softmax(-1) for y in scores], 1)
 
 
-@pytest.mark.parametrize("function", [batch_moved, batch_merged, moved])
+def taken_apart(x: torch.Tensor) -> torch.Tensor:
+    """Of parts each has its part of the mask, wherever the batch is."""
+    parts = [
+        *masked(x).chunk(2, dim=1),
+        masked(x).split([1, 3], dim=-1)[1],
+        masked(x.permute(1, 2, 0)).unbind(0)[3].transpose(0, 1),
+        masked(x.transpose(0, 1).reshape(4, -1)).reshape(4, -1, 4).transpose(0, 1).split(3, dim=1)[1],
+        masked(x.reshape(-1, 4)).split(3, dim=-1)[0].view(-1, 4, 3),
+        masked(x.reshape(-1, 4)).unbind(1)[2].view(-1, 4),
+    ]
+    return torch.cat([y.softmax(-1).flatten(1) for y in parts], 1)
+
+
+@pytest.mark.parametrize("function", [batch_moved, batch_merged, moved, taken_apart])
 def test_masks_go_with_their_values(function) -> None:
     net = settle(Fn(function))
     x = torch.randn(7, 4, 4, generator=torch.Generator().manual_seed(1))

@@ -278,7 +278,7 @@ class _Walk:
             if self._from_weights(node) and _closes(node, value, wires, self.build.nodes[before:]):
                 raise Refused(
                     "it closes places of a softmax that are computed from weights, and places are public; keep the mask"
-                    " in a buffer of truth values, or of nothing but 0 and minus infinity"
+                    " in a buffer of truth values, of nothing but 0 and minus infinity, or a triangle of ones"
                 )
             if not self._in_place(node, value):
                 raise Refused("it mixes or drops the batch dimension, which must stay in front")

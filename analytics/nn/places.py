@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 from torch import fx
+from torch.nn.utils.rnn import PackedSequence
 
-__all__ = ["module_path", "place_of_error", "source_of", "source_of_module"]
+__all__ = ["module_path", "packs_sequences", "place_of_error", "source_of", "source_of_module"]
 
 _TORCH = str(Path(torch.__file__).parent)
 _PYTHON = sysconfig.get_path("stdlib")
@@ -50,6 +51,16 @@ def place_of_error(error: BaseException, net: torch.nn.Module) -> tuple[str, str
             if _is_users(frame.f_code.co_filename):
                 source = _line(frame.f_code.co_filename, number)
     return module, source
+
+
+def packs_sequences(error: BaseException) -> bool:
+    """Whether sequences were being packed, or packed ones read, where it was raised."""
+    frames = (frame for fault in _chain(error) for frame, _ in traceback.walk_tb(fault.__traceback__))
+    return any(
+        frame.f_code.co_name == "pack_padded_sequence"
+        or any(isinstance(local, PackedSequence) for local in frame.f_locals.values())
+        for frame in frames
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -33,13 +33,13 @@ from analytics.nn.in_place import without_writes
 from analytics.nn.masks import places_of_masks
 from analytics.nn.modes import has_mode, looked_at
 from analytics.nn.packing import Packed
-from analytics.nn.places import place_of_error
+from analytics.nn.places import packs_sequences, place_of_error
 from analytics.nn.replaced_functions import ReplacedFunctions, Replacements
 from analytics.nn.row_distances import row_distances
 from analytics.nn.sources.plain import check_tensor
 from analytics.nn.torch_logs import silence
 from analytics.nn.torch_ops.layout import FILLED
-from analytics.nn.torch_ops.minus_infinity import is_mask
+from analytics.nn.torch_ops.minus_infinity import is_mask, is_triangle
 from analytics.nn.unit_rows import unit_rows
 from analytics.nn.written_unit_rows import read_unit_rows
 from icm_ray.errors import InputError, ShapeError, UnsupportedError
@@ -49,6 +49,10 @@ __all__ = ["Export", "Traced", "trace"]
 
 _MUTATIONS = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
 _STORED = (InputKind.PARAMETER, InputKind.BUFFER)
+_PACKED = (
+    "how many steps a packed sequence has depends on its numbers, and shapes are public; give the recurrent layer"
+    " padded sequences, and take each row's last state with gather, or mean and softmax with a mask"
+)
 _SIZES = (23, 29)  # numbers of images in a batch that a network is read for: hardly those of any other axis
 _FEW = 3  # where torch takes no symbol, one of them is small: networks that depend on it tell few from many
 _DEPTH = 4  # times that what an operation is made of may be taken apart again
@@ -250,6 +254,8 @@ def _of_the_batch(error: Exception) -> bool:
 
 def _failed(error: Exception, net: torch.nn.Module, shape: Shape) -> Finding:
     module, source = place_of_error(error, net)
+    if packs_sequences(error):
+        return Finding(module, "pack_padded_sequence", _PACKED, source)
     if isinstance(error, GuardOnDataDependentSymNode):
         why = "its control flow or shapes depend on the values of its input, which stay private"
     elif _of_the_batch(error):
@@ -336,7 +342,7 @@ def _collect(exported: ExportedProgram) -> Traced | tuple[Finding, ...]:
             stored = exported.state_dict.get(spec.target, exported.constants.get(spec.target))
             if isinstance(stored, torch.Tensor):
                 constants[node] = (spec.target, _wide(stored))
-                masks = spec.kind is InputKind.BUFFER and is_mask(stored)
+                masks = spec.kind is InputKind.BUFFER and (is_mask(stored) or is_triangle(stored))
                 if spec.kind in _STORED and stored.is_floating_point() and not masks:
                     learned.add(node)
     nodes = tuple(node for node in exported.graph.nodes if node in needed)

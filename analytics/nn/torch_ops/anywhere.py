@@ -72,6 +72,8 @@ def in_front(build: GraphBuilder, op: Any, call: Call) -> Call:
         raise Refused("it takes values whose batch dimension was moved, and others; it must be in one place")
     (place,) = at
     check_products(op, call, rank, place)
+    if op is aten.cat.default and call["dim"] % rank == place:
+        raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
     arguments = {name: _moved(build, op, name, value, rank, place) for name, value in call.arguments.items()}
     return Call(arguments, _front(call.full_shape, place - _dropped(call, rank, place)))
 

@@ -132,7 +132,18 @@ def _around(mode: str, size: int, before: int, after: int) -> list[int]:
 
 
 def _concat(build: GraphBuilder, call: Call) -> Wire:
+    if call["dim"] % len(call.full_shape) == 0:
+        return _one_after_the_other(build, list(call["tensors"]))
     return joined(build, list(call["tensors"]), call.axis(call["dim"], len(call.full_shape)), call.shape)
+
+
+def _one_after_the_other(build: GraphBuilder, batches: list[Any]) -> Wire:
+    """Whole batches, of which an image has one place in each: a new axis, which the batch is merged with."""
+    if len(batches) == 1 or not all(isinstance(part, Wire) for part in batches):
+        raise Refused("it works along the batch dimension; rows of a batch may not be mixed")
+    shape = batches[0].shape
+    singles = [build.reshape(part, (1, 1, *shape)) for part in batches]
+    return replace(joined(build, singles, 0, (len(batches), 1, *shape)), merged=(len(batches), 1))
 
 
 def joined(build: GraphBuilder, parts: list[Any], axis: int, shape: Shape) -> Wire:
@@ -180,8 +191,9 @@ def _where(build: GraphBuilder, call: Call) -> Wire:
     wire, constant, mask = (left, right, 1 - mask) if isinstance(left, Wire) else (right, left, mask)
     values = of_sample(constant, len(call.shape))
     wide = spread(build, wire, call.shape)
-    if values.numel() == 1:
-        return filled(build, wide, mask, float(values))
+    first = values.reshape(-1)[:1]
+    if torch.equal(values, first.expand_as(values)):  # one number for all, as torch.full_like makes it
+        return filled(build, wide, mask, float(first))
     return affine(build, wide, scale=1 - mask, shift=mask * values)
 
 

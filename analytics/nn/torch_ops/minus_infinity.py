@@ -10,7 +10,7 @@ import torch
 from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
 from analytics.nn.torch_ops.constants import affine
 
-__all__ = ["MINUS_INFINITY", "added", "filled", "is_mask", "is_shut"]
+__all__ = ["MINUS_INFINITY", "added", "filled", "is_mask", "is_shut", "is_triangle"]
 
 MINUS_INFINITY: Final = -(2.0**13)
 """Private masks of a softmax add this or less: nothing is left of such a place."""
@@ -23,6 +23,17 @@ def is_mask(values: torch.Tensor) -> bool:
         return False
     low = is_shut(values)
     return bool(low.any()) and bool((low | (values == 0)).all())
+
+
+def is_triangle(values: torch.Tensor) -> bool:
+    """Whether it is ones on one side of the diagonal and zeros on the other, as causal masks are: whoever knows its
+    shape knows it.
+    """
+    if not values.is_floating_point() or values.ndim < 2 or min(values.shape[-2:]) < 2:
+        return False
+    ones = torch.ones_like(values)
+    sides = torch.tril(ones), torch.tril(ones, -1), torch.triu(ones), torch.triu(ones, 1)
+    return any(torch.equal(values, side) for side in sides)
 
 
 def is_shut(values: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
-from analytics.nn.torch_ops.constants import scaled
+from analytics.nn.torch_ops.constants import affine, scaled
 from analytics.nn.torch_ops.pointwise import multiplied
 from icm_ray.network.layers import Add, Bent, Concat, Linear, Relu, Smooth
 
@@ -18,11 +19,12 @@ __all__ = ["RECURRENT"]
 
 aten = torch.ops.aten
 State: TypeAlias = tuple[Wire, ...]
+First: TypeAlias = tuple[Wire | torch.Tensor, ...]
 Step: TypeAlias = Callable[["_Cell", Wire, State | None], State]
 
 
 class _Cell:
-    """One direction of one layer: the weights of its steps; the first state is zero, for which None stands."""
+    """One direction of one layer: the weights of its steps. For a first state of zeros None stands."""
 
     def __init__(self, build: GraphBuilder, recurrent: torch.Tensor, bias: torch.Tensor | None) -> None:
         self.build, self._recurrent, self.bias = build, recurrent, bias
@@ -99,14 +101,13 @@ def _unrolled(step: Step, states: int, *, apart: bool = False) -> Translation:
             raise Refused("its input has no batch where it expects it; batch_first=True takes (batch, steps, features)")
         if call["train"] and call["dropout"]:
             raise Refused("dropout is on although the network is in eval mode")
-        _check_zero(call["hx"])
         at, wire = wire.at, Wire(wire.name, wire.shape)
-        weights = _weights(call)
+        weights, firsts = _weights(call), _first_states(build, call)
         last: list[State] = []
         for _ in range(call["num_layers"]):
             ways = []
             for backwards in (False, True)[: 1 + bool(call["bidirectional"])]:
-                rows, state = _run(build, step, wire, weights.pop(0), backwards=backwards, apart=apart)
+                rows, state = _run(build, step, wire, weights.pop(0), firsts.pop(0), backwards=backwards, apart=apart)
                 ways.append(rows)
                 last.append(state)
             wire = ways[0] if len(ways) == 1 else _joined(build, ways, 1)
@@ -119,7 +120,14 @@ def _unrolled(step: Step, states: int, *, apart: bool = False) -> Translation:
 
 
 def _run(
-    build: GraphBuilder, step: Step, wire: Wire, weights: Sequence[torch.Tensor], *, backwards: bool, apart: bool
+    build: GraphBuilder,
+    step: Step,
+    wire: Wire,
+    weights: Sequence[torch.Tensor],
+    first: First,
+    *,
+    backwards: bool,
+    apart: bool,
 ) -> tuple[Wire, State]:
     """All steps of one direction: their states, (steps, size), and the last one."""
     inner, recurrent, *biases = weights
@@ -130,9 +138,10 @@ def _run(
     elif biases:
         bias = biases[0] + biases[1]
     cell = _Cell(build, recurrent, bias)
+    size = weights[1].shape[1]
     steps = wire.shape[0]
     all_inputs = build.emit(Linear, wire, shape=(steps, len(inner)), weight=inner, bias=bias)
-    state: State | None = None
+    state = _begun(build, first, build.reshape(build.cut(build.cut(all_inputs, 0, 0, 1), 1, 0, size), (size,)))
     rows: list[Wire] = []
     for place in reversed(range(steps)) if backwards else range(steps):
         x = build.reshape(build.cut(all_inputs, 0, place, place + 1), (len(inner),))
@@ -162,10 +171,33 @@ def _weights(call: Call) -> list[list[torch.Tensor]]:
     return [given[k : k + each] for k in range(0, len(given), each)]
 
 
-def _check_zero(given: Any) -> None:
-    states = given if isinstance(given, list | tuple) else [given]
-    if any(isinstance(state, Wire) or bool(state.any()) for state in states):
-        raise Refused("its first state is not zero; leave it out")
+def _first_states(build: GraphBuilder, call: Call) -> list[First]:
+    """Of each layer and direction, each (size,)."""
+    given = call["hx"] if isinstance(call["hx"], list | tuple) else [call["hx"]]
+    return [
+        tuple(_first_state(build, state, place) for state in given)
+        for place in range(call["num_layers"] * (1 + bool(call["bidirectional"])))
+    ]
+
+
+def _first_state(build: GraphBuilder, given: Wire | torch.Tensor, place: int) -> Wire | torch.Tensor:
+    if isinstance(given, Wire):
+        if given.at != 1 or given.merged:
+            raise Refused("its first state has no batch where it expects it, behind the layers")
+        return build.reshape(build.cut(replace(given, at=0), 0, place, place + 1), given.shape[1:])
+    rows = given[place]
+    if not torch.equal(rows, rows[:1].expand_as(rows)):
+        raise Refused("its first state depends on the place in the batch")
+    return rows[0]
+
+
+def _begun(build: GraphBuilder, first: First, like: Wire) -> State | None:
+    """The state before the first step; None where it is zero. like: a wire (size,)."""
+    if not any(isinstance(part, Wire) or bool(part.any()) for part in first):
+        return None
+    return tuple(
+        part if isinstance(part, Wire) else affine(build, scaled(build, like, 0.0), shift=part) for part in first
+    )
 
 
 RECURRENT: Mapping[Any, Translation] = MappingProxyType(

@@ -12,7 +12,6 @@ from tests.analytics.nn.operation import (
     IMAGES,
     ROWS,
     SERIES,
-    STEPS,
     TOKENS,
     VOLUMES,
     Fn,
@@ -24,6 +23,7 @@ from tests.analytics.nn.operation import (
     with_parameter,
 )
 from tests.analytics.nn.operations_places import MASKS, MOVED, PRIVATE, SCATTERED, WARPS
+from tests.analytics.nn.operations_recurrent import RECURRENT
 
 __all__ = ["FAMILIES", "OPERATIONS", "RARE", "Fn", "Operation", "Several", "groups", "seeded"]
 
@@ -426,27 +426,6 @@ ATTENTION = {
     "added mask": fn(lambda x: F.scaled_dot_product_attention(x, x, x, torch.eye(x.shape[1])), TOKENS, error=0.1),
 }
 
-
-class Steps(nn.Module):
-    """A recurrent layer's results, or its last state."""
-
-    def __init__(self, layer: nn.Module, last: bool) -> None:
-        super().__init__()
-        self.layer, self.last = layer, last
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        made, state = self.layer(x)
-        return (state[0] if isinstance(state, tuple) else state)[-1] if self.last else made
-
-
-RECURRENT = {
-    "lstm": Operation(lambda s: Steps(nn.LSTM(s[-1], 3, batch_first=True), True), STEPS, error=8.0),
-    "lstm of two layers and directions": Operation(
-        lambda s: Steps(nn.LSTM(s[-1], 2, 2, bidirectional=True, batch_first=True), False), STEPS, error=8.0
-    ),
-    "gru": Operation(lambda s: Steps(nn.GRU(s[-1], 3, batch_first=True), False), STEPS, error=8.0),
-    "rnn": Operation(lambda s: Steps(nn.RNN(s[-1], 3, batch_first=True), True), STEPS, error=8.0),
-}
 
 FAMILIES = {
     "movement": MOVEMENT,

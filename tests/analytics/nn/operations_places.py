@@ -100,6 +100,11 @@ MASKS = {
     "masks of buffers": Operation(lambda s: Masked(s[-1]), TOKENS),
     "masks of code": fn(masked, TOKENS),
     "masks of attributes": Operation(lambda s: Kept(s[-1]), TOKENS),
+    "filled by a tensor": fn(
+        lambda x: torch.where(torch.ones(x.shape[1:]).tril() > 0, x, torch.full_like(x, -9e15)).softmax(-1),
+        TOKENS,
+        error=0.1,
+    ),
     "lists of truth values": fn(lambda x: x[:, [True, False] + [True] * (x.shape[1] - 2)], TOKENS),
 }
 

@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from analytics.nn.importer import import_model, preflight
 from icm_ray.errors import InputError, NullError, ShapeError, UnsupportedError
+from tests.analytics.nn.import_checks import same
 
 torch.set_num_threads(1)
 
@@ -192,6 +194,38 @@ def test_places_are_no_function_of_weights() -> None:
         assert finding.module == "0"
         assert "computed from weights" in finding.hint
     assert preflight(Positive().eval(), (X,))
+
+
+def test_a_triangle_in_a_buffer_is_public() -> None:
+    """... as causal masks keep it, also as real numbers; another pattern of zeros and ones is the network's own."""
+
+    class Causal(nn.Module):
+        def __init__(self, mask: torch.Tensor) -> None:
+            super().__init__()
+            self.register_buffer("bias", mask.view(1, 1, 8, 8))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.masked_fill(self.bias[:, :, :6, :6] == 0, -torch.inf).softmax(-1)
+
+    net, x = Causal(torch.ones(8, 8).tril()).eval(), torch.randn(2, 4, 6, 6)
+    same(import_model(net, (x,)), net, x)
+    (finding,) = preflight(Causal(torch.eye(8)).eval(), (X,))
+    assert "computed from weights" in finding.hint
+
+
+def test_packed_sequences_have_shapes_of_their_own() -> None:
+    class Packing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps = nn.GRU(6, 2, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            lengths = torch.full((x.shape[0],), 3)
+            return self.steps(pack_padded_sequence(x[:, 0], lengths, batch_first=True, enforce_sorted=False))[1][0]
+
+    (finding,) = preflight(Packing().eval(), (X,))
+    assert (finding.op, finding.source[:23]) == ("pack_padded_sequence", "test_import_refusals.py")
+    assert "padded sequences" in finding.hint
 
 
 def test_state() -> None:

@@ -267,6 +267,19 @@ class Steps(nn.Module):
         return self.last(self.steps(x)[0][:, -1])
 
 
+class BothEnds(nn.Module):
+    """Of two recurrent layers that go both ways, what both directions know in the end."""
+
+    def __init__(self, kind: Callable[..., nn.Module], **options: str) -> None:
+        super().__init__()
+        self.steps, self.last = kind(4, 3, num_layers=2, bidirectional=True, **options), nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        known = self.steps(x.transpose(0, 1))[1]
+        h = known[0] if isinstance(known, tuple) else known
+        return self.last(torch.cat((h[-2], h[-1]), 1))
+
+
 class Residual(nn.Module):
     """Two convolutions with a way round, and pools."""
 
@@ -288,6 +301,9 @@ CORE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "transformer": (Block, (5, 8)),
     "recurrent": (lambda: Steps(nn.LSTM), (3, 4)),
     "recurrent, other gates": (lambda: Steps(nn.GRU), (3, 4)),
+    "recurrent, both ways": (lambda: BothEnds(nn.RNN, nonlinearity="relu"), (3, 4)),
+    "recurrent, both ways, other gates": (lambda: BothEnds(nn.GRU), (3, 4)),
+    "recurrent, both ways, with cells": (lambda: BothEnds(nn.LSTM), (3, 4)),
     "series": (lambda: nn.Sequential(nn.Conv1d(2, 4, 3, stride=2), nn.ELU(), nn.ConvTranspose1d(4, 2, 2)), (2, 9)),
     "transposed": (lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 3, 2, 1, 1), nn.Hardswish()), (1, 4, 4)),
     "volumes": (lambda: nn.Sequential(nn.Conv3d(1, 2, 2), nn.Tanh(), nn.ConvTranspose3d(2, 1, 2)), (1, 3, 3, 3)),

@@ -119,6 +119,7 @@ MERGING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "order of axes": lambda x: x.reshape(-1, 4, 2).permute(2, 0, 1).square().sum(0).reshape(-1, 5, 4),
     "parts": changed,
     "products with constants": times_constants,
+    "batches": lambda x: (torch.cat([x, x.flip(1), x]).relu() + 1).view(3, -1, 5, 8).softmax(-1).permute(1, 0, 3, 2),
     "constants before the batch": lambda x: ((x + torch.arange(3.0)[:, None, None, None]) * x).sum(0),
 }
 
@@ -137,6 +138,10 @@ MIXING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "products of rows": lambda x: (x.reshape(-1, 8) @ x.reshape(-1, 8).t() @ x.reshape(-1, 8)).reshape(-1, 5, 8),
     "merged in two ways": lambda x: (x.reshape(-1, 8) + x.transpose(0, 1).reshape(-1, 8)).reshape(-1, 5, 8),
     "never parted": lambda x: x.reshape(-1, 8),
+    "batches, never parted": lambda x: torch.cat([x, x]),
+    "batches, parted otherwise": lambda x: torch.cat([x, x]).view(-1, 2, 5, 8),
+    "batches of rows that are not in front": lambda x: torch.cat([x.transpose(0, 1)] * 2, 1).view(5, 2, -1, 8)[:, 0],
+    "a batch and constants": lambda x: torch.cat([x, torch.ones_like(x)]).view(2, -1, 5, 8).sum(0),
 }
 
 

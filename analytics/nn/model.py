@@ -14,6 +14,7 @@ from analytics.nn.compile import Compiled, compile_within, simplified
 from analytics.nn.duration import duration_of, multiplications
 from analytics.nn.expected import Expectation
 from analytics.nn.handles import Asked, Handles
+from analytics.nn.input_reach import reach_of
 from analytics.nn.intake import Intake
 from analytics.nn.intake_of_several import intake_of_several
 from analytics.nn.loaded import LoadedWeights
@@ -58,7 +59,8 @@ class SecureModel(StaysHere):
             None for an exported program, which has its own, and for estimators. Of a network with several inputs, one
             tensor for each, or a dict of them by the names that forward() has.
         input_bound: The largest magnitude of an image's numbers; it is rounded up to a power of two, public, and
-            checked by the images' owner before anything is shared.
+            checked by the images' owner before anything is shared. None: 8, or where tokens are looked up as many as
+            the largest table has rows.
         bound: "sound" takes ranges that follow from the weights alone: the owner thereby publishes one power of two for
             each layer with weights. "auto" does so where they fit the ring with weights of about as many bits as
             activations; where they do not, it holds some layers' values to bounds that samples measure, which are
@@ -110,7 +112,7 @@ class SecureModel(StaysHere):
         owner: str,
         example_inputs: tuple[Any, ...] | None = None,
         *,
-        input_bound: float = 8.0,
+        input_bound: float | None = None,
         bound: Literal["auto", "sound"] | float = "auto",
         calibrate: Any = None,
         margin: float = 4.0,
@@ -125,7 +127,7 @@ class SecureModel(StaysHere):
             raise OwnerError(f"the owner of a model is a party; {owner!r} is none of {', '.join(session.parties)}")
         size = None if batch_size is None else whole(batch_size, "batch_size", 1, _LARGEST)
         f = session.config.fraction_bits if fraction_bits is None else whole(fraction_bits, "fraction_bits", 0, 62)
-        inputs = logarithm(input_bound, "input_bound")
+        given = None if input_bound is None else logarithm(input_bound, "input_bound")
         gain = None if weight_gain is None else logarithm(weight_gain, "weight_gain")
         declared = bound if isinstance(bound, str) and bound in {"auto", "sound"} else logarithm(bound, "bound")
         factor = positive(margin, "margin")
@@ -146,6 +148,7 @@ class SecureModel(StaysHere):
         if several is not None and calibrate is not None:
             calibrate = several.source(calibrate)
         network = simplified(imported)
+        inputs = reach_of(network.graph, tokens=self._tokens()) if given is None else given
         self._intake = (
             Intake.of(scale, normalize, network.graph.input_shape, whole=self._subject.whole)
             if several is None
@@ -161,6 +164,12 @@ class SecureModel(StaysHere):
         scores = len(self.output_shape) == 1 if self._packing is None else self._packing.scores
         for output in ("logits", "label") if scores else ("logits",):
             self._one(output)  # nothing that is made fails for its bounds later
+
+    def _tokens(self) -> bool:
+        """Whether images hold whole numbers, which tables are asked about."""
+        if self._several is None:
+            return self._subject.whole
+        return any(one.kind == "whole" for one in self._several.given())
 
     def _one(self, output: Output) -> Program:
         """The program of one batch, for its owner alone."""

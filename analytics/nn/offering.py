@@ -14,6 +14,7 @@ from analytics.nn.arguments import logarithm
 from analytics.nn.calibration import Samples
 from analytics.nn.compile import compile_within, simplified
 from analytics.nn.expected import Expectation
+from analytics.nn.input_reach import reach_of
 from analytics.nn.intake import Intake
 from analytics.nn.subject import subject_of
 from analytics.nn.wanted import Wanted
@@ -33,7 +34,7 @@ def offered(
     net: Any,
     *,
     outputs: Sequence[str] = ("label",),
-    input_bound: float = 8.0,
+    input_bound: float | None = None,
     scale: float = 1.0,
     normalize: tuple[Any, Any] | None = None,
     samples: Any = None,
@@ -49,7 +50,9 @@ def offered(
     network = simplified(subject.imported())
     if subject.packing is not None:
         raise UnsupportedError("an instance offers networks with one input and one result")
-    inputs, f = logarithm(input_bound, "input_bound"), from_environment().fraction_bits
+    f = from_environment().fraction_bits
+    usual = reach_of(network.graph, tokens=subject.whole)
+    inputs = usual if input_bound is None else logarithm(input_bound, "input_bound")
     intake = Intake.of(scale, normalize, network.graph.input_shape, whole=subject.whole)
     measured = Samples(samples, network.graph, inputs, intake)
     compiled = compile_within(network, f, inputs, "auto", None, measured, _MARGIN)

@@ -32,7 +32,9 @@ def model(
         list[str] | None, typer.Option("--request", help="a peer who may ask, each prediction approved (icm requests)")
     ] = None,
     output: Annotated[list[str] | None, typer.Option(help="label, top_k, above, probabilities or logits")] = None,
-    input_bound: Annotated[float, typer.Option(help="the largest magnitude of an image's numbers")] = 8.0,
+    input_bound: Annotated[
+        float | None, typer.Option(help="the largest magnitude of an image's numbers: 8, or rows of a table of tokens")
+    ] = None,
     scale: Annotated[float, typer.Option(help="what pixels are multiplied with first, such as 0.0039215686")] = 1.0,
     normalize: Annotated[str, typer.Option(help="mean,deviation, subtracted and divided by then")] = "",
     samples: Annotated[Path | None, typer.Option(help=".npy of images that bounds are measured on; not shared")] = None,

@@ -77,9 +77,9 @@ def test_operation(session: ThreadEngine, name: str) -> None:
 
 def test_private_tokens_are_looked_up(session: ThreadEngine) -> None:
     torch.manual_seed(1)
-    net = torch.nn.Sequential(torch.nn.Embedding(7, 4), torch.nn.Flatten(), torch.nn.Linear(20, 3)).eval()
-    tokens = torch.tensor([[0, 6, 3, 3, 1], [5, 5, 0, 2, 4]])
-    model = SecureModel(session, net, "alice", (tokens,), input_bound=8)
+    net = torch.nn.Sequential(torch.nn.Embedding(12, 4), torch.nn.Flatten(), torch.nn.Linear(20, 3)).eval()
+    tokens = torch.tensor([[0, 6, 3, 3, 11], [5, 9, 0, 2, 4]])  # beyond 8: a bound follows from the table
+    model = SecureModel(session, net, "alice", (tokens,))
     prediction = model.predict(tokens, owner="bob")
     with torch.no_grad():
         expected = net.double()(tokens).numpy()

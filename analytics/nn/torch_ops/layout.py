@@ -191,9 +191,9 @@ def _where(build: GraphBuilder, call: Call) -> Wire:
     wire, constant, mask = (left, right, 1 - mask) if isinstance(left, Wire) else (right, left, mask)
     values = of_sample(constant, len(call.shape))
     wide = spread(build, wire, call.shape)
-    first = values.reshape(-1)[:1]
-    if torch.equal(values, first.expand_as(values)):  # one number for all, as torch.full_like makes it
-        return filled(build, wide, mask, float(first))
+    number = values.reshape(-1)[0]
+    if torch.equal(values, number.expand_as(values)):  # for all places, as torch.full_like makes it
+        return filled(build, wide, mask, float(number))
     return affine(build, wide, scale=1 - mask, shift=mask * values)
 
 

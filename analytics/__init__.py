@@ -13,6 +13,7 @@ from analytics.files import read_csv, read_parquet
 from analytics.frame import SecureFrame
 from analytics.groupby import SecureGroupBy
 from analytics.histogram_counts import HistogramCounts, HistogramCounts2D
+from analytics.located import Located
 from analytics.merge import MergedFrame, merge
 from analytics.merged_column import MergedColumn
 from analytics.pandas_frames import from_pandas
@@ -25,6 +26,7 @@ from analytics.time_methods import SecureDates, to_datetime
 __all__ = [
     "HistogramCounts",
     "HistogramCounts2D",
+    "Located",
     "MergedColumn",
     "MergedFrame",
     "Query",

@@ -13,6 +13,7 @@ from analytics.by_value import ByValue
 from analytics.describing import DescribedColumn
 from analytics.elementwise import Elementwise
 from analytics.group_keys import label_of
+from analytics.located import Located
 from analytics.meant import Meant
 from analytics.moments import Moments, freedom, skipped
 from analytics.no_arrays import NoArrays
@@ -110,6 +111,16 @@ class SecureColumn(
         if not self.meant.aligned(condition.meant):
             raise InputError("rows are chosen by a condition on columns of the same frame")
         return type(self)(self.meant.chosen(condition.of), self.of, self.name)
+
+    @property
+    def loc(self) -> Located[Self]:
+        """Choose rows by a condition, `column.loc[condition]`, as `column[condition]` does.
+
+        Examples:
+            >>> visits["cost"].loc[visits["age"] >= 65].sum().reveal()
+            410.75
+        """
+        return Located(self)
 
     def dropna(self) -> Self:
         """Leave out the rows where the value is missing, as `frame.dropna(subset=[name])[name]` does.

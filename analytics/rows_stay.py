@@ -49,7 +49,7 @@ REASONS: Final = {
         _SHOWS,
     ),
     **dict.fromkeys(("apply", "map", "applymap", "transform", "pipe"), _RUNS),
-    **dict.fromkeys(("iloc", "loc", "iat", "at", "index", "reset_index", "set_index", "sort_index", "T", "transpose",
+    **dict.fromkeys(("iloc", "iat", "at", "index", "reset_index", "set_index", "sort_index", "T", "transpose",
                      "take", "reindex"), _PLACES),
     **dict.fromkeys(("rolling", "expanding", "ewm", "shift", "diff", "pct_change", "cumsum", "cumprod", "cummax",
                      "cummin", "ffill", "bfill", "interpolate", "rank", "first", "last", "nth",

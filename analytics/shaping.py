@@ -8,6 +8,7 @@ from operator import and_, or_
 from typing import Any, Self
 
 from analytics.conditions import condition
+from analytics.located import Located
 from analytics.of_frame import OfFrame
 from analytics.rows_stay import OF_FRAMES, refused
 from icm_ray.errors import InputError
@@ -44,6 +45,16 @@ class Shaping(OfFrame):
             3
         """
         return self._of_rows(condition(expr, self.__getitem__, local_dict or {}))
+
+    @property
+    def loc(self) -> Located[Self]:
+        """Choose rows by a condition and pick columns, `frame.loc[condition, names]`.
+
+        Examples:
+            >>> visits.loc[visits["age"] >= 65, ["age", "cost"]].count_rows().reveal()
+            1
+        """
+        return Located(self)
 
     def _of_rows(self, chosen: Any) -> Self:
         frame: Self = self[chosen]

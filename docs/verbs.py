@@ -24,6 +24,7 @@ VERBS = {
         'frame[(frame["age"] >= 65) & ~frame["ill"]]',
         """frame.query("age >= 65 and ward == 'a'")""",
         'frame["cost"][frame["age"] >= 65]',
+        'frame.loc[frame["age"] >= 65, "cost"]',
         'frame.dropna(subset=["cost"])',
         'frame.fillna({"cost": 0})',
         'frame.astype({"age": "float"})',
@@ -178,6 +179,8 @@ _HEAD = f"""# From pandas to SecureFrame
 What a user of pandas writes, tried on a frame whose rows are with their owners, and on one that is shared
 (`frame.share(domain={{"ward": ["a", "b"]}})`); both are read with `bounds={BOUNDS}`.
 **yes** means: it works, and the result is that of pandas on the pooled rows. Else the answer is what the error says.
+Missing values are as in pandas' columns of numpy's dtypes, also where pandas has `Int64`, `boolean` or Arrow's: a
+comparison with one is False, `!=` is True, and `~` of a comparison too; `& frame["age"].notna()` leaves these rows out.
 This page is made by `python docs/verbs.py`, and a test holds it to what the code does.
 """
 

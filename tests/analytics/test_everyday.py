@@ -54,6 +54,7 @@ FRAMES = {
     "mean of groups of numbers": lambda frame: frame.groupby("ill").mean(numeric_only=True),
     "quantiles of groups": lambda frame: frame.groupby("ill")[["age", "cost"]].quantile([0.1, 0.9]),
     "values of groups": lambda frame: frame.groupby("ill")[["age", "ward"]].nunique(),
+    "loc": lambda frame: frame.loc[frame["ill"], ["age", "cost"]].loc[:, ["cost", "age"]].loc[:].sum(),
     "column of groups as attribute": lambda frame: frame.groupby("ill").age.sum(),
 }
 COLUMNS = {
@@ -61,6 +62,7 @@ COLUMNS = {
     "counts with missing": lambda frame: frame["ill"].value_counts(dropna=False),
     "private counts with missing": lambda frame: frame["ward"].value_counts(dropna=False),
     "beside scalars of numpy": lambda frame: (frame["age"] - 1)[np.float64(40.5) < frame["age"]].agg(["sum", "count"]),
+    "loc": lambda frame: frame.loc[frame["ill"], "cost"].loc[frame["age"] < 60].agg(["sum", "count"]),
     "some, or missing": lambda frame: frame["age"][frame["ward"].isin(["A", None])].agg(["sum", "count"]),
     "some numbers, or missing": lambda frame: frame["age"][frame["cost"].isin([3, np.nan])].agg(["sum", "count"]),
     "none, where none is missing": lambda frame: frame["age"][frame["age"].isin([pd.NaT])].agg(["sum", "count"]),
@@ -122,6 +124,10 @@ REFUSED = {
     "missing keys": (lambda frame: frame.groupby("ward", dropna=False), "fillna"),
     "minus a condition": (lambda frame: -frame["ill"], "~ says where"),
     "categories without rows": (lambda frame: frame.groupby("ward", observed=False), "reindex"),
+    "loc of labels": (lambda frame: frame.loc[3], "takes a condition"),
+    "loc of places": (lambda frame: frame["cost"].loc[1:3], "takes a condition"),
+    "loc of a column's columns": (lambda frame: frame["cost"].loc[:, "age"], "names of columns"),
+    "loc set": (lambda frame: frame.loc.__setitem__((frame["ill"], "cost"), 1), "frame.assign(cost="),
     "groups one by one": (lambda frame: [*frame.groupby("ill")], "agg(...)"),
     "number of groups": (lambda frame: len(frame.groupby("ill")), "size()"),
     "groups of a number": (lambda frame: frame.groupby("ill")[3], "name or a list"),

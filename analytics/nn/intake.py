@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from icm_ray.ring.array import RingArray
 from icm_ray.ring.fixed import encode
 
 __all__ = ["Intake", "takes_whole"]
+
+_SMALLER: Final = "; the model's scale= and normalize= make pixels small, its input_bound= allows larger numbers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class Intake:
         try:
             encode(numbers[place], scheme.input_f, scheme.inputs, IMAGES)
         except (BoundError, NullError) as error:
-            raise type(error)(f"{error.message} ({where})", **{**error.where, "row": row}) from None
+            hint = _SMALLER if isinstance(error, BoundError) else ""
+            raise type(error)(f"{error.message} ({where}){hint}", **{**error.where, "row": row}) from None
         raise InputError(f"the network takes whole numbers, and there are others ({where})", row=row)
 
 

@@ -136,7 +136,7 @@ def _audit_ledgers(dataset: str, ledger: Path, json: bool) -> None:
     if not dataset:
         raise InputError("icm audit --ledger: which dataset? its name follows, or 'verify'")
     if not ledger.is_dir():
-        raise InputError(f"{ledger}: there is no such folder", path=str(ledger))
+        raise InputError(f"{ledger}: there is no such folder, so nothing was asked under a policy", path=str(ledger))
     files = sorted(ledger.glob("*/*.jsonl"))
     if dataset == _VERIFY:
         if not files:

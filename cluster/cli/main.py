@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -15,9 +17,24 @@ __all__ = ["app", "main"]
 _FAILED = 2
 """The exit status of a command that an error of the engine ended, as of one that was called wrongly."""
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Secure analytics on shared data, distributed with Ray."
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"icm-ray {version('icm-ray')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which release this is.")
+    ] = False,
+) -> None:
+    """Secure analytics on shared data, distributed with Ray."""
+
+
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 app.command("predict")(predict.predict)

@@ -45,7 +45,7 @@ def model(
 
     Example: icm model skin model.pt2 --quota bob=10000 --standing bob
     """
-    from icm_ray.errors import InputError
+    from icm_ray.errors import InputError, SourceError
     from icm_ray.instance.models import ModelShelf
     from icm_ray.instance.settings import read_settings
 
@@ -63,16 +63,20 @@ def model(
         quotas = dict(map(_quota, quota or ()))
         for option, names in (("--standing", standing), ("--request", requests), ("--quota", quotas)):
             check_peers(folder, option, names or ())
-        from analytics.nn.offering import offered
+        path, pair = file.expanduser(), _pair(normalize) if normalize else None
+        of_owner = _array(samples) if samples is not None else None
+        if not path.is_file():
+            raise SourceError(f"there is no file {path}", path=str(path))
+        from analytics.nn.offering import offered  # takes seconds: torch
 
         offer, weights = offered(
             name,
-            str(file.expanduser()),
+            str(path),
             outputs=output or ["label"],
             input_bound=input_bound,
             scale=scale,
-            normalize=_pair(normalize) if normalize else None,
-            samples=_array(samples) if samples is not None else None,
+            normalize=pair,
+            samples=of_owner,
         )
         shelf.offer(offer, weights, quotas, tuple(standing or ()), tuple(requests or ()))
     found: list[tuple[Cell, ...]] = []

@@ -15,6 +15,7 @@ import msgspec
 from icm_ray.errors import InstanceError
 from icm_ray.file_version import without_version
 from icm_ray.instance.files import read_bytes, write_bytes
+from icm_ray.instance.setting_words import in_words
 from icm_ray.payload import Name
 
 __all__ = ["MOST_TIMES", "RuleTable", "add_rule_table", "read_rule_tables"]
@@ -81,7 +82,7 @@ def _table(number: int, table: Any) -> RuleTable:
     try:
         return msgspec.convert(table, RuleTable)
     except msgspec.ValidationError as error:
-        raise ValueError(f"rule {called}: {error}") from None
+        raise ValueError(f"rule {called}: {in_words(error, RuleTable)}") from None
 
 
 def add_rule_table(path: Path, table: RuleTable, until: float, comments: Iterable[str]) -> None:

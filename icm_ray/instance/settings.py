@@ -13,6 +13,7 @@ from icm_ray.errors import InstanceError
 from icm_ray.file_version import without_version
 from icm_ray.instance.files import read_bytes, write_bytes
 from icm_ray.instance.roster import Kind
+from icm_ray.instance.setting_words import in_words
 from icm_ray.instance.tickets import Address
 from icm_ray.payload import Name
 
@@ -148,7 +149,11 @@ def read_settings(folder: Path) -> Settings:
             raise ValueError('workers_bind = "": workers that are processes of this machine bind an address of it')
         if found.carrier == "ray" and 0 < found.peer_cores < found.worker_cpus:
             raise ValueError(f"peer_cores = {found.peer_cores}: no worker, of worker_cpus = {found.worker_cpus}, fits")
-    except (ValueError, msgspec.ValidationError, InstanceError) as error:
+    except msgspec.ValidationError as error:
+        raise InstanceError(f"{path}: {in_words(error, Settings)}", path=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InstanceError(f"{path}: no TOML: {error}", path=str(path)) from None
+    except (ValueError, InstanceError) as error:
         raise InstanceError(f"{path}: {error}", path=str(path)) from None
     return found
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.metadata import version
 
 import pytest
 import typer
@@ -24,6 +25,11 @@ def called(monkeypatch, *arguments):
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return ended.value.code
+
+
+def test_the_release(monkeypatch, capsys):
+    assert called(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"icm-ray {version('icm-ray')}\n"
 
 
 @pytest.mark.parametrize("command", [["demo"], ["bench", "mean_1m"], ["bench", "mean_1m", "--session"]])

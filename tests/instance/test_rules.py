@@ -306,7 +306,7 @@ WRONG = {
     "an unknown field": ("{rule}\neverything = true", "rule 'x'.*everything"),
     "times of another kind": ("{rule}\ntimes = '3'", "rule 'x'.*times"),
     "no times": ("{rule}", "rule 'x'.*times"),
-    "none at all": ("{rule}\ntimes = 0", "rule 'x'.*>= 1.*times"),
+    "none at all": ("{rule}\ntimes = 0", "rule 'x': times has to be a whole number >= 1"),
     "no moment": ("{rule}\ntimes = 1\nuntil = 'soon'", "rule 'x': until soon: a date"),
     "a number as moment": ("{rule}\ntimes = 1\nuntil = 3", "rule 'x'.*until"),
     "peers in no list": ("{rule}\ntimes = 1\nuntil = 2090-01-01\npeers = 'bob'", "peers"),

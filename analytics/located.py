@@ -47,7 +47,7 @@ class Located(Generic[_Held]):
             >>> visits.loc[:, ["age", "cost"]].columns
             ('age', 'cost')
             >>> visits["cost"].loc[visits["ward"] == "b"].count().reveal()
-            2
+            3
         """
         rows, *names = key if isinstance(key, tuple) else (key,)
         if len(names) > (0 if isinstance(self._held, Operators) else 1):

@@ -14,8 +14,8 @@ def stays(patients: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     admitted = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 365, patients), unit="D")
     days = pd.to_timedelta(rng.geometric(0.15, patients), unit="D")
-    discharged = pd.Series(admitted + days).where(rng.random(patients) > 0.05)
-    ward = rng.choice([*WARDS, None], patients, p=[0.55, 0.13, 0.3, 0.02])
+    discharged = pd.Series(admitted + days).where(rng.random(patients) > 0.15)
+    ward = rng.choice([*WARDS, None], patients, p=[0.5, 0.2, 0.27, 0.03])
     return pd.DataFrame(
         {
             "age": rng.integers(18, 95, patients),

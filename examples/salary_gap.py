@@ -17,7 +17,7 @@ def payroll(people: int, seed: int) -> pd.DataFrame:
     woman = rng.random(people) < 0.45
     base = pd.Series(role).map({"engineer": 62_000, "manager": 85_000, "sales": 51_000})
     pay = (base * np.where(woman, 0.94, 1.0) * rng.lognormal(0.0, 0.12, people)).round(2)
-    return pd.DataFrame({"role": role, "woman": woman, "pay": pay.where(rng.random(people) > 0.02), "hours": 40})
+    return pd.DataFrame({"role": role, "woman": woman, "pay": pay.where(rng.random(people) > 0.06), "hours": 40})
 
 
 payrolls = {company: payroll(people, seed) for seed, (company, people) in enumerate(COMPANIES.items())}
@@ -40,7 +40,7 @@ with icm.Session(parties=tuple(COMPANIES)) as session:
     print("managers above 110,000:", few["pay"].mean().reveal())
 
     hourly = staff["pay"] / (52 * staff["hours"])
-    print("pay of an hour:", hourly.mean().reveal(to="cedar"))
+    print(f"pay of an hour: {hourly.mean().reveal(to='cedar'):.2f}")
 
 means = pooled.groupby("woman")["pay"].mean()
 assert np.allclose(table["mean"], means)

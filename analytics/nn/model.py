@@ -252,7 +252,7 @@ class SecureModel(StaysHere):
             >>> model.preflight()
             ()
             >>> print(model.preflight())
-            a batch of 32 images: ... rounds, at most ... sent by a party, ... dealt
+            a batch of ... images: ... rounds, at most ... sent by a party, ... dealt
             about ... s a batch, ... images/s in a lane: an estimate from rounds, bytes and products, at ...
             fractional bits: ...
         """

@@ -76,6 +76,16 @@ def test_cells_run_in_a_session_of_threads(notebook, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("derived_once")
+@pytest.mark.parametrize("name", ["outcomes", pytest.param("salary_gap", marks=pytest.mark.slow)])
+def test_examples_under_a_policy_get_their_answers(name, monkeypatch, capsys):
+    """Rules of policies that became stricter show in every run."""
+    monkeypatch.setattr(icm_ray, "Session", ThreadEngine)
+    path = ROOT / "examples" / f"{name}.py"
+    exec(compile(path.read_text(), path.name, "exec"), {"__name__": "__main__"})
+    assert "withheld" in capsys.readouterr().out
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize(
     "block",

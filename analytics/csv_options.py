@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from icm_ray.errors import InputError
 from icm_ray.query.dialect import Dialect
 from icm_ray.query.kinds import one_form
 
-__all__ = ["dialect_of"]
+__all__ = ["dialect_of", "refuse_options"]
 
 _KINDS = {
     **dict.fromkeys(("str", "string", "object", "category", "O", "U"), "string"),
@@ -138,3 +138,26 @@ def _skipped(given: Any) -> tuple[int, tuple[int, ...]]:
         raise InputError(f"skiprows must be a number of lines, or a list of their numbers, not {given!r}")
     numbers = tuple(sorted({int(item) for item in listed}))
     return (0, numbers) if not isinstance(given, int | np.integer) else (numbers[0], ())
+
+
+_TIMES: Final = "times are read from text: an.to_datetime(frame['day'])"
+_NAMES: Final = "columns have the names in the files' first lines: frame.rename(...)"
+_ROWS: Final = "all rows are opened: choose some, frame[condition]"
+_AS_IT_IS: Final = "leave it out: files are read as they are"
+_INSTEAD: Final = {
+    "usecols": "columns=[...] are those that are read",
+    **dict.fromkeys(("parse_dates", "date_format", "dayfirst"), _TIMES),
+    **dict.fromkeys(("delimiter", "delim_whitespace"), "sep= is the character between cells"),
+    **dict.fromkeys(("index_col", "names", "header"), _NAMES),
+    **dict.fromkeys(("nrows", "skipfooter", "chunksize", "iterator"), _ROWS),
+    **dict.fromkeys(("keep_default_na", "na_filter"), "na_values= has words beside pandas' own"),
+    **dict.fromkeys(("engine", "low_memory", "memory_map", "compression"), _AS_IT_IS),
+}
+"""For what pandas.read_csv has beside, what to write."""
+
+
+def refuse_options(given: Mapping[str, Any]) -> None:
+    """Refuse options that are not offered. Errors: `InputError` for the first of them, with what to write instead."""
+    for name in given:
+        instead = _INSTEAD.get(name, "its docstring lists what it takes")
+        raise InputError(f"read_csv takes no {name}=; {instead}")

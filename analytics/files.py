@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from analytics.csv_options import dialect_of
+from analytics.csv_options import dialect_of, refuse_options
 from analytics.frame import SecureFrame
 from analytics.source_checks import check_owners, frame_of, log2_bounds
 from icm_ray.errors import IcmError, InputError, SourceError
@@ -40,6 +40,7 @@ def read_csv(
     false_values: Sequence[str] | None = None,
     comment: str | None = None,
     skiprows: int | Sequence[int] | None = None,
+    **others: Any,
 ) -> SecureFrame:
     """Open every owner's CSV files with a header line as one frame, cells read as pandas.read_csv reads them.
 
@@ -66,6 +67,7 @@ def read_csv(
         comment: The character that begins a comment, to the end of the line; None: there is none.
         skiprows: The number of lines before the header, or the numbers of lines to leave out, from 0 on; None: the
             header is the first line.
+        **others: What else pandas.read_csv takes is refused, with what to write instead.
 
     Returns:
         A frame of the columns that all owners have. What is int with one owner and float with another is float.
@@ -91,6 +93,7 @@ def read_csv(
         >>> frame["age"].sum().reveal()
         241
     """
+    refuse_options(others)
     dialect = dialect_of(
         sep=sep,
         decimal=decimal,

@@ -25,7 +25,7 @@ from icm_ray.runtime.driver.engine import Engine, Table
 __all__ = ["check_columns", "check_owners", "frame_of", "log2_bounds"]
 
 
-def check_owners(session: Engine, sources: Mapping[str, Any], policy: Policy | None) -> None:
+def check_owners(session: Any, sources: Mapping[str, Any], policy: Policy | None) -> None:
     """Refuse what is wrong with the arguments alone.
 
     Errors: `OwnerError` (none, or one that the session has not), `InputError` (no mapping, a policy that is none).
@@ -34,6 +34,8 @@ def check_owners(session: Engine, sources: Mapping[str, Any], policy: Policy | N
         raise InputError(f"give a mapping from owners to their data, not {type(sources).__name__}")
     if policy is not None and not isinstance(policy, Policy):
         raise InputError(f"policy must be an icm_ray Policy, not {type(policy).__name__}")
+    if not hasattr(session, "parties"):
+        raise InputError(f"frames are of a session, icm.Session(...) or icm.connect(), not {type(session).__name__}")
     there = (*session.parties, *session.owners)
     if not sources:
         raise OwnerError(f"no owner is given; the session has {', '.join(there)}")

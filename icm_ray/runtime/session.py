@@ -75,8 +75,7 @@ class Session(LaneEngine):
         if unknown := [name for name in settings if name not in known]:
             raise InputError(f"a session has no setting {unknown[0]!r}; there are {', '.join(known)}")
         chosen = replace(config or from_environment(), **settings)
-        if lanes is not None and lanes < 1:
-            raise InputError(f"{lanes} lanes; a session has one at least")
+        _check_where(lanes, address)
         self._cluster = Cluster(address)
         try:
             placed = self._cluster.place(parties, owners, lanes)
@@ -119,3 +118,12 @@ class Session(LaneEngine):
     def __repr__(self) -> str:
         state = "closed" if self._ending.closed else "open"
         return f"Session(parties={self.parties}, owners={self.owners}, lanes={self.lanes}, {state})"
+
+
+def _check_where(lanes: Any, address: Any) -> None:
+    if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool)):
+        raise InputError(f"lanes must be a whole number from 1 on, not {lanes!r}")
+    if lanes is not None and lanes < 1:
+        raise InputError(f"{lanes} lanes; a session has one at least")
+    if address is not None and not isinstance(address, str):
+        raise InputError(f"address is text, 'auto' or the head's host:port, not {address!r}")

@@ -69,3 +69,9 @@ def test_lines_to_skip():
     ):
         dialect = dialect_of(**DEFAULTS | {"skiprows": given})
         assert (dialect.skiprows, dialect.skip_lines) == found
+
+
+def test_what_is_not_taken_says_what_to_write():
+    for option, words in (("usecols", "columns="), ("parse_dates", "an.to_datetime"), ("quotechar", "docstring")):
+        with pytest.raises(InputError, match=f"read_csv takes no {option}=; .*{words}"):
+            an.read_csv(None, {"alice": "a.csv"}, **{option: ["a"]})

@@ -128,6 +128,7 @@ REFUSED = {
     "loc of places": (lambda frame: frame["cost"].loc[1:3], "takes a condition"),
     "loc of a column's columns": (lambda frame: frame["cost"].loc[:, "age"], "names of columns"),
     "loc set": (lambda frame: frame.loc.__setitem__((frame["ill"], "cost"), 1), "frame.assign(cost="),
+    "no session": (lambda _: an.from_pandas(None, {"alice": TABLE}), "of a session"),
     "groups one by one": (lambda frame: [*frame.groupby("ill")], "agg(...)"),
     "number of groups": (lambda frame: len(frame.groupby("ill")), "size()"),
     "groups of a number": (lambda frame: frame.groupby("ill")[3], "name or a list"),

@@ -26,6 +26,7 @@ BAD_NAMES = [
     (("alice",), (), "two parties or more"),
     ((), (), "two parties or more"),
     ("alice", (), "tuples of names"),
+    (3, (), "tuples of names"),
     (("alice", "alice"), (), "named twice"),
     (("alice", "bob"), ("bob",), "named twice"),
     (("alice", "dealer"), (), "the engine's own"),
@@ -49,6 +50,10 @@ def test_settings_that_cannot_be():
         icm.Session(fractionbits=20)
     with pytest.raises(icm.InputError, match="0 lanes"):
         icm.Session(lanes=0)
+    with pytest.raises(icm.InputError, match="lanes must be a whole number"):
+        icm.Session(lanes="two")
+    with pytest.raises(icm.InputError, match="address is text"):
+        icm.Session(address=6379)
     with pytest.raises(icm.InputError, match="silence"):
         ProcessEngine(config=EngineConfig(silence=1.0))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from icm_ray.errors import OwnerError
 from icm_ray.names import DEALER, DRIVER
@@ -24,10 +24,11 @@ def check_name(name: str) -> None:
         raise OwnerError(f"{name!r} is the name of the engine's own {name.lower()}")
 
 
-def checked_names(parties: Sequence[str], owners: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def checked_names(parties: Any, owners: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Parties and owners as tuples; raises `OwnerError` where they cannot make a session."""
-    if isinstance(parties, str) or isinstance(owners, str):
+    if any(isinstance(given, str) or not isinstance(given, Iterable) for given in (parties, owners)):
         raise OwnerError("parties and owners are tuples of names, such as ('alice', 'bob')")
+    parties, owners = tuple(parties), tuple(owners)
     names = (*parties, *owners)
     if len(parties) < 2:
         raise OwnerError(f"a session takes two parties or more, not {len(parties)}: {', '.join(map(repr, parties))}")
@@ -35,4 +36,4 @@ def checked_names(parties: Sequence[str], owners: Sequence[str]) -> tuple[tuple[
         check_name(name)
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise OwnerError(f"{repeated[0]!r} is named twice; every party and owner needs a name of its own")
-    return tuple(parties), tuple(owners)
+    return parties, owners

@@ -225,6 +225,20 @@ def test_rows_that_are_opened_once_more_have_no_other_policy(dataset):
         engine.forget([rows_again.name])
 
 
+@pytest.mark.parametrize("place", ["bob.unasked", "../escaped"])
+def test_no_name_of_a_dataset_is_a_path(unasked, organisations, place):
+    """... to what was asked of the catalogue's and their noise is drawn from, or out of the folder of ledgers."""
+    assert unasked[unasked["age"] >= 40]["cost"].mean().reveal() > 0
+    engine, folder = unasked.meant.dataset.engine, organisations["bob"][0] / "ledger"
+    assert (folder / "bob.unasked" / "bob.jsonl").is_file()
+    name = f"x/../{place}"
+    done = tell(engine, "bob", lambda call: say.SetPolicy(call, name, icm.Policy(min_rows=3)))["bob"]
+    assert done.row_sets == ()
+    engine.forget([name])
+    assert not (folder.parent / "escaped").exists()
+    assert all(path.parent == folder for path in folder.rglob("*") if path.is_dir())
+
+
 # --- where shares go ----------------------------------------------------------------------------------------------
 
 

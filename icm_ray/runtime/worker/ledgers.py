@@ -6,6 +6,7 @@ Rows that are read twice are two datasets: where their policies have one name, t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from icm_ray.config import EngineConfig
 from icm_ray.errors import ProgramError, SessionError
 from icm_ray.ops.seams import Link
-from icm_ray.policy import Policy
+from icm_ray.policy import Policy, is_ledger_name
 from icm_ray.private_folder import SharedFolder, in_memory
 from icm_ray.query.question import Asked, DatasetFacts, Question
 from icm_ray.query.row_set import RowSet
@@ -28,6 +29,16 @@ _PREFIX: Final = "icm-ledger-"
 _TOKEN: Final = 16
 FIRST_LANE: Final = 0
 """Where a member keeps its ledger; workers in other lanes see the same one."""
+
+
+def _unnamed(session: str, dataset: str) -> str:
+    """Of the ledger of a dataset whose policy has no name. Whoever asks names session and dataset: it is no path, and
+    begins as no policy's name does, so that it is no other ledger.
+    """
+    name = f"{session}.{dataset}"
+    if "." in session or not is_ledger_name(name):
+        name = hashlib.sha256(repr((session, dataset)).encode()).hexdigest()
+    return f".{name}"
 
 
 class Ledgers:
@@ -119,7 +130,7 @@ class Ledgers:
         return self._ledgers[dataset].sets
 
     def _opened(self, dataset: str, policy: Policy) -> AnswerLedger:
-        folder = self._root() / (policy.name or f"{self._session}.{dataset}")
+        folder = self._root() / (policy.name or _unnamed(self._session, dataset))
         return AnswerLedger(policy.name or dataset, folder, self._name, self._session)
 
     def secret(self, dataset: str) -> bytes:

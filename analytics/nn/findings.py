@@ -48,7 +48,11 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         "slice_scatter": "writing into a part of a tensor is not supported; build it with torch.cat or F.pad",
         **dict.fromkeys(("nonzero", "nonzero_numpy", "argwhere", "masked_select", "_unique2", "unique_dim"), _SHAPED),
         **dict.fromkeys(
-            ("view_as_complex", "complex", "polar", "_fft_r2c", "_fft_c2c", "fft_rfft", "fft_fft"), _COMPLEX
+            (
+                *("view_as_complex", "complex", "polar", "_fft_r2c", "_fft_c2c", "_fft_c2r", "stft", "istft"),
+                *(f"fft_{kind}fft{axes}" for kind in ("", "i", "r", "ir") for axes in ("", "2", "n")),
+            ),
+            _COMPLEX,
         ),
         **dict.fromkeys(("linalg_det", "linalg_inv", "linalg_solve", "linalg_qr", "linalg_svd"), _DECOMPOSED),
         **dict.fromkeys(("linalg_svdvals", "linalg_cholesky", "linalg_eigh", "matrix_exp", "inverse"), _DECOMPOSED),

@@ -332,7 +332,7 @@ class _Walk:
     def _constant(self, node: fx.Node) -> Any:
         if not isinstance(node.target, torch._ops.OpOverload):
             return self._find(node, hint_for(str(node.target)))
-        if torch.Tag.nondeterministic_seeded in node.target.tags:
+        if torch.Tag.nondeterministic_seeded in node.target.tags and not _drops_nothing(self._bind(node, node.target)):
             return self._find(node, "it draws random numbers; a prediction must not")
         if node.target not in FILLED and not self._learned.isdisjoint(node.all_input_nodes):
             self._learned.add(node)
@@ -377,6 +377,11 @@ class _Walk:
 
     def _wired(self, node: fx.Node) -> list[fx.Node]:
         return [source for source in node.all_input_nodes if _depends(self._values[source])]
+
+
+def _drops_nothing(arguments: Mapping[str, Any]) -> bool:
+    """Whether what may draw random numbers, as dropout does, is told not to."""
+    return False in (arguments.get("train"), arguments.get("training")) or arguments.get("dropout_p") == 0
 
 
 def _closes(node: fx.Node, value: Any, wires: list[Wire], made: list[AnyLayer]) -> bool:

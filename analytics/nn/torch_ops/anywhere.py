@@ -37,7 +37,7 @@ _LAST = {
     *(aten.layer_norm.default, aten.native_layer_norm.default, aten.rms_norm.default),
 }
 """Which work on the last axes, by constants."""
-_PAIRS = {aten.bmm.default, aten.baddbmm.default}
+_PAIRS = {aten.bmm.default, aten.baddbmm.default, aten.scaled_dot_product_attention.default}
 """Which work on the last two axes."""
 _CHANNELS = {aten.prelu.default, aten._prelu_kernel.default}
 ELEMENTWISE = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from analytics.nn.torch_ops.activations import softmax
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.comparisons import opposite
-from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
+from analytics.nn.torch_ops.constants import affine, held, of_sample, scaled, spread
 from analytics.nn.torch_ops.minus_infinity import is_shut
 from analytics.nn.torch_ops.pointwise import summed, times
 from icm_ray.network.layers import Add, Conv, Linear, MatMul
@@ -117,7 +117,7 @@ def _attention(build: GraphBuilder, call: Call) -> Wire:
         raise Refused("dropout is on although the network is in eval mode; pass training=self.training")
     if call.get("enable_gqa"):
         raise Refused("its heads share keys; repeat these, one for each head")
-    query, key, value = (call.wire(name) for name in ("query", "key", "value"))
+    query, key, value = _of_values(build, call, ("query", "key", "value"))
     factor = call["scale"] if call["scale"] is not None else 1 / math.sqrt(query.shape[-1])
     scores = paired(build, scaled(build, query, factor), _turned(build, key))
     if isinstance(call["attn_mask"], Wire):
@@ -128,6 +128,25 @@ def _attention(build: GraphBuilder, call: Call) -> Wire:
     if shift is not None:
         scores = affine(build, scores, shift=shift)
     return paired(build, softmax(build, scores, closed=closed), value)
+
+
+def _of_values(build: GraphBuilder, call: Call, names: Sequence[str]) -> list[Wire]:
+    """Arguments (..., n, d) as wires: what is learned, as queries of a few tokens are, is held by some."""
+    first = next((call[name] for name in names if isinstance(call[name], Wire)), None)
+    if first is None:
+        return [call.wire(name) for name in names]  # refused
+    corner = first
+    for axis in range(len(first.shape)):
+        corner = build.cut(corner, axis, 0, 1)
+    return [
+        given if isinstance(given, Wire) else _held_by(build, corner, of_sample(given, len(first.shape)))
+        for given in (call[name] for name in names)
+    ]
+
+
+def _held_by(build: GraphBuilder, corner: Wire, constant: torch.Tensor) -> Wire:
+    shape = tuple(constant.shape)
+    return held(build, build.expand(corner, shape), constant, shape)
 
 
 def _private_mask(build: GraphBuilder, mask: Wire, scores: Wire) -> tuple[Wire, Wire | None]:

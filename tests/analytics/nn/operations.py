@@ -409,6 +409,13 @@ ATTENTION = {
         lambda x: F.scaled_dot_product_attention(x, x, x, (x[..., :1] > -2).transpose(1, 2)), TOKENS, error=64.0
     ),
     "padded encoder layer": Operation(lambda s: Padded(s[-1]), TOKENS[:1], error=2.0**12),
+    "attention of constant queries": fn(
+        lambda x: F.scaled_dot_product_attention(
+            torch.arange(3 * x.shape[2]).to(x.dtype).sin().view(1, 3, -1).expand(x.shape[0], -1, -1), x, x
+        ),
+        TOKENS[:1],
+        error=0.1,
+    ),
     "attention of one head": fn(lambda x: F.scaled_dot_product_attention(x, x, x), TOKENS, error=0.1),
     "causal attention": fn(lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True), TOKENS, error=0.1),
     "filled mask": fn(

@@ -267,6 +267,21 @@ def test_constants_are_computed_from_parameters() -> None:
     assert kinds(imported(net, *IMAGE)) == ["conv", "relu"]
 
 
+def test_constants_take_no_random_numbers_where_they_are_told_not_to() -> None:
+    """Learned queries attend to one another, as those of decoders do, and pass dropouts that are off."""
+
+    class Queries(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.queries, self.drop, self.slope = nn.Parameter(torch.randn(1, 3, 4)), nn.Dropout(), nn.RReLU()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            q = self.slope(self.drop(self.queries).expand(x.shape[0], -1, -1))
+            return x + functional.scaled_dot_product_attention(q, q, q)
+
+    imported(Queries(), 3, 4)
+
+
 def test_half_precision_weights_are_widened() -> None:
     net = nn.Linear(7, 3).half().eval()
     graph = import_model(net, (torch.zeros(1, 7, dtype=torch.float16),))

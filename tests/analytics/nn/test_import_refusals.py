@@ -213,6 +213,11 @@ def test_a_triangle_in_a_buffer_is_public() -> None:
     assert "computed from weights" in finding.hint
 
 
+def test_fourier_transforms() -> None:
+    found = preflight(Fn(lambda x: torch.fft.irfft2(torch.fft.rfft2(x))).eval(), (X,))
+    assert ["Fourier transform is a product" in finding.hint for finding in found] == [True, True]
+
+
 def test_packed_sequences_have_shapes_of_their_own() -> None:
     class Packing(nn.Module):
         def __init__(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from analytics.nn.importer import import_model, preflight
 from analytics.nn.reference import run_reference
@@ -96,6 +97,14 @@ def heads(x: torch.Tensor) -> torch.Tensor:
     return mixed.view(-1, 2, 5, 4).permute(0, 2, 1, 3).reshape(-1, 5, 8)
 
 
+def series(x: torch.Tensor) -> torch.Tensor:
+    """Attention within each of two series of a sample, and of tokens whose batch stands behind them."""
+    y = x.reshape(-1, 5, 2, 4).transpose(1, 2).reshape(-1, 1, 5, 4)
+    made = functional.scaled_dot_product_attention(y, y.flip(2), 2 * y, is_causal=True).view(-1, 2, 5, 4)
+    z = x.reshape(-1, 5, 2, 4).permute(2, 0, 1, 3)
+    return made + functional.scaled_dot_product_attention(z, z, z, attn_mask=torch.eye(5)).transpose(0, 1)
+
+
 def changed(x: torch.Tensor) -> torch.Tensor:
     y = x.reshape(-1, 8)
     first, second = y.chunk(2, -1)
@@ -113,6 +122,7 @@ def times_constants(x: torch.Tensor) -> torch.Tensor:
 
 MERGING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "heads": heads,
+    "series": series,
     "steps in front": lambda x: (x.transpose(0, 1).reshape(-1, 8) + 1).softmax(-1).view(5, -1, 8).transpose(0, 1),
     "sums": lambda x: x.flatten(0, 1).sum(-1).unflatten(0, (-1, 5)),
     "orders": lambda x: x.reshape(-1, 8).topk(3, -1).values.reshape(-1, 15),
@@ -134,6 +144,7 @@ def test_merged() -> None:
 MIXING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "another order": lambda x: x.transpose(0, 1).reshape(-1, 5, 8),
     "some rows": lambda x: x.reshape(-1, 8)[:-5].reshape(-1, 5, 8),
+    "attention among rows": lambda x: functional.scaled_dot_product_attention(*[x.transpose(0, 1)] * 3).transpose(0, 1),
     "rows with one another": lambda x: (x.reshape(-1, 8) - x.reshape(-1, 8).mean(0)).reshape(-1, 5, 8),
     "products of rows": lambda x: (x.reshape(-1, 8) @ x.reshape(-1, 8).t() @ x.reshape(-1, 8)).reshape(-1, 5, 8),
     "merged in two ways": lambda x: (x.reshape(-1, 8) + x.transpose(0, 1).reshape(-1, 8)).reshape(-1, 5, 8),

@@ -96,7 +96,7 @@ class Elementwise(Operators):
             >>> visits["age"].between(29, 47, inclusive="left").sum().reveal()
             2
         """
-        if inclusive not in {"both", "neither", "left", "right"}:
+        if inclusive not in ("both", "neither", "left", "right"):
             raise InputError(f"inclusive is 'both', 'neither', 'left' or 'right', not {inclusive!r}")
         _check_order(left, right)
         above: Self = self >= left if inclusive in {"both", "left"} else self > left

@@ -430,6 +430,8 @@ class SecureFrame(NoArrays, Shaping, FrameElementwise, FrameStatistics, Describe
 
 def _words(name: str, values: Sequence[str]) -> tuple[str, ...]:
     """The stated values of a text column, in order. Errors: `InputError` for what is no list of texts."""
-    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+    given: Any = values
+    listed = isinstance(given, Iterable) and not isinstance(given, str)
+    if not listed or not all(isinstance(value, str) for value in given):
         raise InputError(f"{name!r}: the values of text are given as a list of texts")
     return tuple(sorted(set(values)))

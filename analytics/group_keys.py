@@ -94,7 +94,8 @@ def keys_of(
 
 def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
     """The keys of groups whose values nobody states, with room for so many groups: of an owner, or of shared rows."""
-    _check_whole("max_groups", most)
+    if most is not None:
+        _check_whole("max_groups", most)
     _check_whole("max_bytes", most_bytes)
     facts = meant.facts
     if isinstance(facts, SecretRows):
@@ -117,7 +118,7 @@ def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_byt
 
 
 def _check_whole(name: str, given: Any) -> None:
-    if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
+    if not isinstance(given, int) or isinstance(given, bool):
         raise InputError(f"{name} must be a whole number, not {given!r}")
 
 

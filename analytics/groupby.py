@@ -136,9 +136,9 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         """
         if not isinstance(names, str | list | tuple):
             raise ColumnError(f"a column's name or a list of names is needed, not {names!r}")
-        picked = (names,) if isinstance(names, str) else tuple(names)
+        picked: tuple[Any, ...] = (names,) if isinstance(names, str) else tuple(names)
         for name in picked:
-            if name not in self._columns:
+            if not isinstance(name, str) or name not in self._columns:
                 raise ColumnError(f"no column {name!r}; there are {', '.join(self._columns)}", column=name)
         return self._of(picked, single=isinstance(names, str))
 
@@ -377,8 +377,8 @@ class SecureGroupBy(NoArrays, GroupVerbs, DescribedGroups, RowsStay, Uncompared)
         import pandas as pd
 
         if isinstance(given, pd.NamedAgg) and not getattr(given, "args", ()) and not getattr(given, "kwargs", {}):
-            return Wanted(label, given.column, given.aggfunc)
-        if isinstance(given, tuple) and len(given) == 2:
+            given = (given.column, given.aggfunc)
+        if isinstance(given, tuple) and len(given) == 2 and all(isinstance(name, str) for name in given):
             return Wanted(label, given[0], given[1])
         raise InputError(f"{label}= takes (column, aggregate), not {given!r}")
 

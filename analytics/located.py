@@ -49,7 +49,7 @@ class Located(Generic[_Held]):
             >>> visits["cost"].loc[visits["ward"] == "b"].count().reveal()
             3
         """
-        rows, *names = key if isinstance(key, tuple) else (key,)
+        rows, *names = key if isinstance(key, tuple) and key else (key,)
         if len(names) > (0 if isinstance(self._held, Operators) else 1):
             raise InputError(f"loc takes a condition on rows, and of a frame names of columns, not {key!r}")
         chosen: Any = self._held

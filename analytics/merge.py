@@ -239,10 +239,11 @@ def merge(
         if isinstance(frame, MergedFrame):
             raise UnsupportedError("merged rows are not merged again: merge the frames before one after the other")
     of_left, of_right = _keys(on, left_on, right_on)
-    if how not in {"inner", "left"}:
+    if how not in ("inner", "left"):
         raise InputError(f"how={how!r}: merges are 'inner' or 'left'; swap the frames for 'right'")
-    if validate not in _MANY:
+    if validate not in tuple(_MANY):
         raise InputError(f"validate={validate!r}: merges are {' or '.join(map(repr, _MANY))}")
+    _check_suffixes(suffixes)
     sides = (
         Side(left.meant, {name: left[name].of for name in left.columns}, [left[name].of for name in of_left]),
         Side(right.meant, {name: right[name].of for name in right.columns}, [right[name].of for name in of_right]),
@@ -274,3 +275,8 @@ def _listed(word: str, names: Any) -> list[str]:
     if not isinstance(names, str | list | tuple) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{word}= takes the name of a column or several, not {names!r}")
     return [names] if isinstance(names, str) else list(names)
+
+
+def _check_suffixes(given: Any) -> None:
+    if not isinstance(given, tuple | list) or len(given) != 2 or not all(isinstance(one, str | None) for one in given):
+        raise InputError(f"suffixes are two texts, such as ('_x', '_y'), not {given!r}")

@@ -78,7 +78,7 @@ class Shaping(OfFrame):
             >>> visits.dropna(subset=["age"])["age"].mean().reveal()
             48.2
         """
-        if how not in {"any", "all"}:
+        if how not in ("any", "all"):
             raise InputError(f"how is 'any' or 'all', not {how!r}")
         names = self._listed(self._columns if subset is None else subset)
         if not names:
@@ -142,7 +142,7 @@ class Shaping(OfFrame):
             >>> visits.drop("ward", axis=1).columns
             ('age', 'cost')
         """
-        if columns is None and axis not in {1, "columns"}:
+        if columns is None and axis not in (1, "columns"):
             raise InputError("drop leaves columns out: columns=[...], or axis=1; rows are chosen: frame[condition]")
         out = set(self._listed(labels if columns is None else columns))
         kept = {name: of for name, of in self._columns.items() if name not in out}

@@ -6,7 +6,7 @@ them the least values of the next key; and so on, which tells no more than the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -208,8 +208,8 @@ class SortsFrame(OfFrame):
             0   70  410.75
             1   61   80.00
         """
-        names = [by] if isinstance(by, str) else list(by)
-        ups = [ascending] * len(names) if isinstance(ascending, bool) else list(ascending)
+        names = _listed(by)
+        ups = [ascending] * len(names) if isinstance(ascending, bool) else _listed(ascending)
         if not names or len(ups) != len(names) or not all(isinstance(up, bool) for up in ups):
             raise InputError("rows are sorted by one column or more, each of them upwards (True) or downwards (False)")
         _check_position(na_position)
@@ -295,7 +295,7 @@ class SortsColumn:
 
 
 def _check_position(given: str) -> None:
-    if given not in {"first", "last"}:
+    if given not in ("first", "last"):
         raise InputError(f"na_position is 'first' or 'last', not {given!r}")
 
 
@@ -486,3 +486,10 @@ def _alike(run: _Run, of: Of, values: Sequence[Any]) -> _Run:
 
 def _and(one: Of | None, other: Of) -> Of:
     return other if one is None else apply("and", (one, other))
+
+
+def _listed(given: Any) -> list[Any]:
+    """One or several; none of what is neither."""
+    if isinstance(given, str):
+        return [given]
+    return list(given) if isinstance(given, Iterable) else []

@@ -174,8 +174,8 @@ class SecureText(Generic[_Column]):
         return self._text._apply("strip", options=(_plain_text(to_strip),))
 
     def _any(self, function: str, given: Any) -> _Column:
-        patterns = dict.fromkeys(given if isinstance(given, tuple) else (given,))
-        found = [apply(function, (self._text.of,), (_plain_text(pattern),)) for pattern in patterns]
+        patterns = dict.fromkeys(map(_plain_text, given if isinstance(given, tuple) else (given,)))
+        found = [apply(function, (self._text.of,), (pattern,)) for pattern in patterns]
         no: Callable[[Any], Any] = lambda condition: apply("fill", (condition, literal(value=False)))  # noqa: E731
         if not found:
             return self._text._like(no(apply("is_in", (self._text.of,))))

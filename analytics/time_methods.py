@@ -405,7 +405,7 @@ def to_datetime(
     given: Any = column
     if not isinstance(given, Operators):
         raise InputError(f"a column is needed, not {type(given).__name__}")
-    if errors not in {"raise", "coerce"}:
+    if errors not in ("raise", "coerce"):
         raise InputError(f"errors is 'raise' or 'coerce', not {errors!r}")
     if format is not None:
         _check_format(format)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -205,6 +207,66 @@ def test_pandas_named_aggregates(pair_of_frames):
     expected = plain.groupby("ill").agg(m=named)
     pd.testing.assert_frame_equal(held.groupby("ill", observed=True).agg(m=named).reveal(), expected)
     assert held["cost"].dropna().count().reveal() == 5
+
+
+NO_ARGUMENTS = [3, -1, "x", None, [], {}, (), 1.5, True, np.nan, b"x", [[1]], ("one", "two", "three"), object()]
+ARGUMENTS = {
+    "std": lambda frame, given: frame["cost"].std(ddof=given),
+    "quantile": lambda frame, given: frame.groupby("ill")["cost"].quantile(given),
+    "describe": lambda frame, given: frame.describe(percentiles=given, include=given),
+    "sort_values": lambda frame, given: frame.sort_values(given),
+    "nlargest": lambda frame, given: frame.nlargest(2, given),
+    "ascending": lambda frame, given: frame.sort_values("age", ascending=given, na_position=given),
+    "head": lambda frame, given: frame["age"].sort_values().head(given),
+    "agg": lambda frame, given: frame["age"].agg(given),
+    "aggregates of groups": lambda frame, given: frame.groupby("ill").agg(given),
+    "named": lambda frame, given: frame.groupby("ill").agg(a=given),
+    "named aggregate": lambda frame, given: frame.groupby("ill").agg(a=("age", given)),
+    "named column": lambda frame, given: frame.groupby("ill").agg(a=(given, "sum")),
+    "columns": lambda frame, given: frame[given],
+    "rows of a column": lambda frame, given: frame["age"][given],
+    "columns of groups": lambda frame, given: frame.groupby("ill")[given],
+    "loc": lambda frame, given: frame.loc[given],
+    "columns by loc": lambda frame, given: frame.loc[:, given],
+    "rename": lambda frame, given: frame.rename(columns={"age": given}),
+    "drop": lambda frame, given: frame.drop(columns=given),
+    "dropna": lambda frame, given: frame.dropna(how=given, subset=given),
+    "fillna": lambda frame, given: frame["cost"].fillna(given),
+    "astype": lambda frame, given: frame["age"].astype(given),
+    "where": lambda frame, given: frame["cost"].where(given, given),
+    "clip": lambda frame, given: frame["cost"].clip(given),
+    "between": lambda frame, given: frame["cost"].between(1, 3, inclusive=given),
+    "isin": lambda frame, given: frame["cost"].isin(given),
+    "compared": lambda frame, given: frame["cost"] < given,
+    "startswith": lambda frame, given: frame["ward"].str.startswith(given),
+    "histogram": lambda frame, given: frame["age"].histogram(given, range=given),
+    "cut": lambda frame, given: an.cut(frame["age"], given),
+    "labels": lambda frame, given: an.cut(frame["age"], [0, 1, 2], labels=given),
+    "crosstab": lambda frame, given: an.crosstab(frame["ill"], frame["ward"], domain=given, normalize=given),
+    "value_counts": lambda frame, given: frame["age"].value_counts(range=given),
+    "nunique": lambda frame, given: frame["ward"].nunique(max_groups=given, max_bytes=given),
+    "corr": lambda frame, given: frame["age"].corr(given, method=given),
+    "groupby": lambda frame, given: frame.groupby(given),
+    "domain": lambda frame, given: frame.groupby("ward", domain={"ward": given}),
+    "how": lambda frame, given: an.merge(frame, frame, on="age", how=given),
+    "validate": lambda frame, given: an.merge(frame, frame, on="age", validate=given),
+    "suffixes": lambda frame, given: an.merge(frame, frame, on="age", suffixes=given),
+    "keys": lambda frame, given: an.merge(frame, frame, on=given),
+    "concat": lambda frame, given: an.concat([frame, given]),
+    "to_datetime": lambda frame, given: an.to_datetime(frame["ward"], format=given, errors=given),
+    "share": lambda frame, given: frame[["ward"]].share(domain={"ward": given}),
+    "query": lambda frame, given: frame.query(given, local_dict=given),
+    "assign": lambda frame, given: frame.assign(x=given),
+    "to": lambda frame, given: frame["age"].sum().explain(to=given),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_arguments_are_taken_or_refused_by_a_typed_error(pair_of_frames, name):
+    held, _ = pair_of_frames
+    for given in NO_ARGUMENTS:
+        with contextlib.suppress(icm.IcmError):
+            ARGUMENTS[name](held, given)
 
 
 def test_queries_are_no_numbers(pair_of_frames):

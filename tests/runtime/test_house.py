@@ -7,7 +7,7 @@ import pytest
 
 from icm_ray import errors
 from icm_ray.errors import InputError, PeerSilent, PolicyError, ProgramError, SessionError
-from icm_ray.runtime.orders.house import Allowed, HouseFacts, ListensAt, MayRun, Own, decode_house_call
+from icm_ray.runtime.orders.house import Allowed, HouseFacts, IsLedger, ListensAt, MayRun, Own, decode_house_call
 from icm_ray.runtime.orders.lane_plan import LanePlan
 from icm_ray.runtime.orders.messages import failed
 from icm_ray.runtime.worker.house import House
@@ -54,6 +54,19 @@ def joined():
         return house, link, gone
 
     return made
+
+
+def test_ledgers_are_the_organisation_s_own_in_letters_of_either_case(joined):
+    house, link, _ = joined()
+    assert [house.keeps_ledger(name) for name in ("bob.visits", "BOB.visits", "bobby.visits", "alice.bob.x")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert link.asked == []
+    house.keeps_ledger("F" * 64)
+    assert link.asked == [IsLedger("f" * 64)]
 
 
 def test_what_was_allowed_last_is_asked_once(joined):

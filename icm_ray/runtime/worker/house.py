@@ -131,10 +131,12 @@ class House:
         return found.source, found.policy, found.version
 
     def keeps_ledger(self, name: str) -> bool:
-        """Whether a ledger of that name is one of the organisation's rows: its name begins so; where that would be no
-        file's name, it is a digest, and the instance knows.
+        """Whether a ledger of that name is one of the organisation's rows: its name begins so, in letters of whichever
+        case, which some disks do not tell apart; where that would be no file's name, it is a digest, and the instance
+        knows.
         """
-        if name.startswith(f"{self._name}."):
+        name = name.lower()
+        if name.startswith(f"{self._name.lower()}."):
             return True
         return len(name) == _DIGEST and self._ask(IsLedger(name)) == Allowed(counted=True)
 

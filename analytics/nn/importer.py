@@ -171,7 +171,7 @@ def _same(a: Any, b: Any, first: GraphBuilder, second: GraphBuilder) -> bool:
 aten = torch.ops.aten
 _MOVES = {*MOVED, *RECURRENT, *FILLED}
 _KEEPS = {*RESHAPES, *FILLED}
-_CLOSED = {aten.softmax.int, aten._softmax.default}
+_CLOSED = {aten.softmax.int, aten._softmax.default, aten.where.self}
 _FRAMED = {
     *(aten.max_pool1d.default, aten.max_pool1d_with_indices.default),
     *(aten.max_pool2d.default, aten.max_pool2d_with_indices.default),

@@ -2,7 +2,7 @@
 
 The number of images in a batch is no part of a model. So a network is exported with a symbol in its place, and read for
 two sizes where anything but shapes is computed with it: whoever reads compares. What torch has to guard (a branch on
-the size of the batch) is refused. Where torch cannot export with a symbol, two exports stand for two sizes.
+the size of the batch) is refused. Where torch cannot export with a symbol, two exports stand for two sizes, or three.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ _PACKED = (
 )
 _SIZES = (23, 29)  # numbers of images in a batch that a network is read for: hardly those of any other axis
 _FEW = 3  # where torch takes no symbol, one of them is small: networks that depend on it tell few from many
+_MANY = 64  # and where its size becomes a plain number, also as many as the engine itself makes a batch of
 _DEPTH = 4  # times that what an operation is made of may be taken apart again
 _MOST = 1024  # images of an exported batch: what torch would check for larger ones does not concern the engine
 
@@ -148,18 +149,25 @@ def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...], known: Containe
     except GuardOnDataDependentSymNode as error:
         return (_failed(error, net, shape),)
     except Exception as error:  # noqa: BLE001 - torch's own limits with symbols are of many kinds
+        if _makes_a_number(error):
+            return _of_sizes((*_SIZES[:1], _FEW, _MANY), net, shape, dtype, known, None)
         doubt = _failed(error, net, shape) if _of_the_batch(error) else None
-        return _of_two_sizes(net, shape, dtype, known, doubt)
+        return _of_sizes((*_SIZES[:1], _FEW), net, shape, dtype, known, doubt)
     if not isinstance(made, Traced):
         return made
     return Export((made, replace(made, size=_SIZES[1])) if _computes_with_the_size(made) else (made,))
 
 
-def _of_two_sizes(
-    net: torch.nn.Module, shape: Shape, dtype: torch.dtype, known: Container[Any], doubt: Finding | None
+def _of_sizes(
+    sizes: tuple[int, ...],
+    net: torch.nn.Module,
+    shape: Shape,
+    dtype: torch.dtype,
+    known: Container[Any],
+    doubt: Finding | None,
 ) -> Export | tuple[Finding, ...]:
     views = []
-    for size in (_SIZES[0], _FEW):
+    for size in sizes:
         try:
             made = _collect(_exported(net, torch.zeros(size, *shape, dtype=dtype), None, known))
         except Exception as error:  # noqa: BLE001 - the network's own code runs here and may raise anything
@@ -250,6 +258,12 @@ def _computes_with_the_size(traced: Traced) -> bool:
 
 def _of_the_batch(error: Exception) -> bool:
     return isinstance(error, ConstraintViolationError) or (isinstance(error, UserError) and "onstraint" in str(error))
+
+
+def _makes_a_number(error: Exception) -> bool:
+    """Whether code asks for the size as a plain number, to loop over the batch, say, and nothing else is in doubt."""
+    said = [line for line in str(error).splitlines() if line.strip().startswith("-")]
+    return _of_the_batch(error) and bool(said) and all("specialized it to be a constant" in line for line in said)
 
 
 def _failed(error: Exception, net: torch.nn.Module, shape: Shape) -> Finding:

@@ -16,7 +16,7 @@ import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.constants import affine, held, of_sample, scaled, spread
-from analytics.nn.torch_ops.minus_infinity import MINUS_INFINITY
+from analytics.nn.torch_ops.minus_infinity import MINUS_INFINITY, closes
 from analytics.nn.torch_ops.pools import reduced_axes, summed_over
 from icm_ray.network.layers import Add, AtLeast, Bent, Choose, Multiply
 
@@ -151,6 +151,8 @@ def _counted(build: GraphBuilder, call: Call, *, every: bool) -> Wire:
 def chosen(build: GraphBuilder, condition: Wire, left: Any, right: Any, shape: tuple[int, ...]) -> Wire:
     """left where a private condition is 1, right where it is 0; numbers as good as minus infinity shut places."""
     condition = spread(build, condition, shape)
+    if any(isinstance(x, Wire) and x.closed and not closes(x) for x in (left, right)):
+        raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
     if _shuts(left) and isinstance(right, Wire):
         return _shutting(build, spread(build, right, shape), condition)
     if _shuts(right) and isinstance(left, Wire):
@@ -165,7 +167,9 @@ def chosen(build: GraphBuilder, condition: Wire, left: Any, right: Any, shape: t
 
 
 def _shuts(value: Any) -> bool:
-    if isinstance(value, Wire) or (isinstance(value, torch.Tensor) and not value.numel()):
+    if isinstance(value, Wire):
+        return closes(value)
+    if isinstance(value, torch.Tensor) and not value.numel():
         return False
     return bool((torch.as_tensor(value, dtype=torch.float64) <= MINUS_INFINITY).all())
 

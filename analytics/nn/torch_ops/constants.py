@@ -31,7 +31,9 @@ def spread(build: GraphBuilder, wire: Wire, shape: Shape) -> Wire:
     """The wire, and its mask, repeated up to a shape that it broadcasts to."""
     if len(wire.shape) != len(shape):
         raise Refused(f"it broadcasts {wire.shape} to {shape}; both must have as many axes, with the batch in front")
-    made = build.expand(wire, shape)
+    if wire.closed and wire.shape[-2:] != shape[-2:]:
+        raise Refused("it repeats rows that a mask fills with minus infinity; only a softmax can take them")
+    made = replace(build.expand(wire, shape), closed=wire.closed)
     return made if wire.shut is None else replace(made, shut=replace(build.expand(wire.shut, shape), bit=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Final
 
@@ -9,8 +10,9 @@ import torch
 
 from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
 from analytics.nn.torch_ops.constants import affine
+from icm_ray.network.layers import Add
 
-__all__ = ["MINUS_INFINITY", "added", "filled", "is_mask", "is_shut", "is_triangle"]
+__all__ = ["MINUS_INFINITY", "added", "closes", "filled", "is_mask", "is_shut", "is_triangle", "one_of"]
 
 MINUS_INFINITY: Final = -(2.0**13)
 """Private masks of a softmax add this or less: nothing is left of such a place."""
@@ -58,3 +60,20 @@ def filled(build: GraphBuilder, wire: Wire, mask: torch.Tensor, value: float) ->
         raise Refused(f"it fills places with {value}; only masks of a softmax that are the same for all heads can")
     places = patterns[0].expand(wire.shape[-2:]).reshape(-1).nonzero().reshape(-1)
     return replace(wire, closed=tuple(places.tolist()))
+
+
+def closes(wire: Wire) -> bool:
+    """Whether nothing is left of any of its places."""
+    return bool(wire.closed) and len(wire.closed) == math.prod(wire.shape[-2:])
+
+
+def one_of(build: GraphBuilder, mask: torch.Tensor, left: Wire, right: Wire) -> Wire:
+    """left where a public mask is 1, right where it is 0; one that closes all of its places does so in the other."""
+    if closes(left) and not right.closed:
+        return filled(build, right, mask, -_MOST)
+    if closes(right) and not left.closed:
+        return filled(build, left, 1 - mask, -_MOST)
+    if left.closed or right.closed:
+        raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
+    parts = affine(build, left, scale=mask), affine(build, right, scale=1 - mask)
+    return build.emit(Add, *parts, shape=left.shape)

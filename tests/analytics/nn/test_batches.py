@@ -40,6 +40,7 @@ DEPENDING: dict[str, Callable[..., Any]] = {
     "numbered": lambda h, x: h + torch.arange(x.shape[0]).reshape(-1, 1, 1),
     "for few": lambda h, x: h if x.shape[0] <= 4 else 2 * h,
     "for exactly three": lambda h, x: h if x.shape[0] == 3 else 2 * h,
+    "for many, as a plain number": lambda h, x: h if int(x.shape[0]) <= 40 else 2 * h,
     "of one size": lambda h, x: h.reshape(1, 4, 6),
     "for one alone": lambda h, x: h if x.size(0) == 1 else h - 0.5,
     "for one alone, below zero": lambda h, x: h.relu() + x.relu() if x.size(0) == 1 else h.relu() + x,
@@ -68,6 +69,12 @@ def test_what_depends_on_the_batch_of_any_number_of_inputs_is_refused(least: int
 
     (finding,) = preflight(Several().eval(), (X,))
     assert "number of images in a batch" in finding.hint
+
+
+def test_code_may_ask_for_the_size_as_a_plain_number() -> None:
+    """As recurrent layers of Keras do."""
+    net = outer(lambda h, x: h.relu() if len(list(x)) < int(x.shape[0]) + 1 else h)
+    same(import_model(net, (X,)), net, torch.rand(3, 4, 6))
 
 
 def test_a_network_may_squeeze_the_only_image() -> None:

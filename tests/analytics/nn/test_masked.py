@@ -59,7 +59,21 @@ def taken_apart(x: torch.Tensor) -> torch.Tensor:
     return torch.cat([y.softmax(-1).flatten(1) for y in parts], 1)
 
 
-@pytest.mark.parametrize("function", [batch_moved, batch_merged, moved, taken_apart])
+def less_a_large_number(x: torch.Tensor) -> torch.Tensor:
+    """As Keras masks scores: two tensors to choose from, one of them shut in all places."""
+    past = torch.ones(4, 4).tril() > 0
+    heads = x.unsqueeze(1) * torch.arange(1.0, 3).reshape(2, 1, 1)
+    by_head = torch.where(past, heads, x.unsqueeze(1) - 1e9).softmax(-1)
+    scores = [
+        torch.where(past, x, x - 1e9),
+        torch.where(~past, x - 1e9, x.relu()),
+        torch.where(x > 1, x - 1e9, x),
+        torch.where(x > -1, x.relu(), x - 1e9),
+    ]
+    return torch.cat([torch.stack([y.softmax(-1) for y in scores], 1), by_head], 1)
+
+
+@pytest.mark.parametrize("function", [batch_moved, batch_merged, moved, taken_apart, less_a_large_number])
 def test_masks_go_with_their_values(function) -> None:
     net = settle(Fn(function))
     x = torch.randn(7, 4, 4, generator=torch.Generator().manual_seed(1))
@@ -83,6 +97,22 @@ def put_among_others(x: torch.Tensor) -> torch.Tensor:
     made += [torch.baddbmm(x, y, x), functional.scaled_dot_product_attention(x, y, x)]
     made += [y.nan_to_num(neginf=0.0), y.to(torch.bool).double(), y.prod(1)]
     return torch.stack([z.flatten(1).amax(1) for z in made], 1)
+
+
+def shut_in_public(x: torch.Tensor) -> torch.Tensor:
+    past = torch.ones(4, 4).tril() > 0
+    y, every = x.masked_fill(past, -torch.inf), x - 1e9
+    made = [torch.where(past, y, x), torch.where(past, every, y), torch.where(x > 0, y, x)]
+    made += [torch.where(past, every, 0.5)]
+    made += [torch.where(past, torch.arange(4.0).expand(4, 4), every), torch.where(past, every, x.relu()).mean(1)]
+    return torch.stack([z.flatten(1).amax(1) for z in made], 1)
+
+
+def test_a_public_mask_is_not_lost_among_others() -> None:
+    found = preflight(Fn(shut_in_public).eval(), (torch.randn(3, 4, 4),))
+    assert [finding.op.split(".")[1] for finding in found] == ["where"] * 5 + ["mean"]
+    hint = "it takes values that a mask fills with minus infinity; only a softmax can"
+    assert {finding.hint for finding in found} == {hint}
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from analytics.nn.hooks import without_hooks
 from analytics.nn.places import source_of_module
 from icm_ray.network.layer import Shape
 
-__all__ = ["finding_of_few"]
+__all__ = ["alike", "finding_of_few", "random_images"]
 
 _SEVERAL: Final = 3
 _TOKENS: Final = 2
@@ -31,11 +31,7 @@ def finding_of_few(net: torch.nn.Module, shape: Shape, dtype: torch.dtype) -> Fi
 
     shape: of one image. None where there is none such, and where the network takes no batch of that size at all.
     """
-    numbers = torch.Generator().manual_seed(1)
-    if dtype.is_floating_point:
-        images = torch.randn(_SEVERAL, *shape, generator=numbers).to(dtype)
-    else:
-        images = torch.randint(_TOKENS, (_SEVERAL, *shape), generator=numbers).to(dtype)
+    images = random_images(_SEVERAL, shape, dtype, torch.Generator().manual_seed(1))
     several = _result(net, images)
     for count in range(1, _SEVERAL):
         fewer = _result(net, images[:count])
@@ -44,6 +40,22 @@ def finding_of_few(net: torch.nn.Module, shape: Shape, dtype: torch.dtype) -> Fi
             path = next(path for path, other in net.named_modules() if other is module)
             return Finding(path, "forward", _WHY.format(count, _SEVERAL), source_of_module(module))
     return None
+
+
+def random_images(count: int, shape: Shape, dtype: torch.dtype, numbers: torch.Generator) -> torch.Tensor:
+    """So many images of a shape; whole numbers are such as any table has a place for."""
+    if dtype.is_floating_point:
+        return torch.randn(count, *shape, generator=numbers).to(dtype)
+    return torch.randint(_TOKENS, (count, *shape), generator=numbers).to(dtype)
+
+
+def alike(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
+    """Whether as many numbers are the same, but for what rounding in another order makes of them."""
+    if ours.numel() != theirs.numel() or not theirs.numel():
+        return ours.numel() == theirs.numel()
+    rounded = torch.finfo(theirs.dtype).eps if theirs.dtype.is_floating_point else 0.0
+    one, other = (torch.nan_to_num(values.double().flatten()) for values in (ours, theirs))
+    return bool((one - other).abs().max() <= _OFF * rounded**0.5 * other.abs().max())
 
 
 def _result(
@@ -86,6 +98,4 @@ def _agree(fewer: torch.Tensor, several: torch.Tensor, count: int) -> bool:
         return True
     if fewer.numel() * _SEVERAL != several.numel() * count:
         return False
-    ours, theirs = (torch.nan_to_num(values.double().flatten()) for values in (fewer, several[:count]))
-    rounded = torch.finfo(several.dtype).eps if several.dtype.is_floating_point else 0.0
-    return bool((ours - theirs).abs().max() <= _OFF * rounded**0.5 * theirs.abs().max())
+    return alike(fewer, several[:count])

@@ -9,7 +9,10 @@ from typing import Any, Final
 import torch
 from torch import fx
 from torch.export import ExportedProgram
+from torch.export._unlift import _check_input_constraints_pre_hook
 
+from analytics.nn.findings import Finding
+from analytics.nn.fixed_batch import freed
 from analytics.nn.torch_logs import silence
 from icm_ray.errors import SourceError, UnsupportedError
 
@@ -17,7 +20,6 @@ __all__ = ["load_exported", "unexported"]
 
 _ATEN: Final = torch.ops.aten
 _PRODUCTS: Final = {_ATEN.addmm.default, _ATEN.mm.default}
-_SIZED: Final = {_ATEN.view.default, _ATEN.reshape.default, _ATEN.expand.default}
 
 
 def load_exported(path: Path) -> ExportedProgram:
@@ -34,8 +36,12 @@ def load_exported(path: Path) -> ExportedProgram:
         ) from None
 
 
-def unexported(program: ExportedProgram, example: tuple[Any, ...] | None) -> tuple[torch.nn.Module, tuple[Any, ...]]:
+def unexported(
+    program: ExportedProgram, example: tuple[Any, ...] | None
+) -> tuple[torch.nn.Module, tuple[Any, ...], Finding | None]:
     """The network of an exported program, and a batch: `example`, or else the one that it was exported with.
+
+    Last, why it takes no other number of images than it was exported with, where that is so.
 
     The program is not changed. Raises `UnsupportedError` where there is neither.
     """
@@ -46,27 +52,16 @@ def unexported(program: ExportedProgram, example: tuple[Any, ...] | None) -> tup
         )
     batch = example if arguments is None else (*arguments[0], *arguments[1].values())
     net = program.module(check_guards=False)
-    if batch and isinstance(batch[0], torch.Tensor) and batch[0].ndim:
-        _free_batch(net, batch[0].shape[0])
+    for key, hook in list(net._forward_pre_hooks.items()):
+        if hook is _check_input_constraints_pre_hook:  # which would hold all batches to the one that was exported
+            del net._forward_pre_hooks[key]
+            net._forward_pre_hooks_with_kwargs.pop(key, None)
     _whole_products(net)
     _plain_softmaxes(net)
+    finding = None if program.graph_signature.buffers_to_mutate else freed(net)
     for module in net.modules():  # what an export computes was decided then: its flag says nothing, and eval() is none
         module.training = False
-    return net, example if example is not None else batch or ()
-
-
-def _free_batch(net: fx.GraphModule, size: int) -> None:
-    """Let reshapes keep the number of images, where they name the one that the network was exported with.
-
-    That a network is the same for any number of images is found out when it is imported.
-    """
-    for node in net.graph.nodes:
-        if node.target not in _SIZED or not isinstance(node.args[0], fx.Node):
-            continue
-        source, result = (_shape(item) for item in (node.args[0], node))
-        if source[:1] == result[:1] == (size,) and node.args[1][:1] == [size]:
-            node.update_arg(1, [-1, *result[1:]])
-    net.recompile()
+    return net, example if example is not None else batch or (), finding
 
 
 def _whole_products(net: fx.GraphModule) -> None:

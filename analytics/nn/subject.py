@@ -59,9 +59,12 @@ class Subject(Protocol):
 
 @dataclass(slots=True)
 class _Module:
+    """fixed: of an exported program, why it takes no other number of images than it was exported with."""
+
     net: torch.nn.Module = field(repr=False)
     example: tuple[Any, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
+    fixed: Finding | None = None
     likely: bool = False
     asks: bool = False
 
@@ -74,9 +77,14 @@ class _Module:
         return self.net.packing if isinstance(self.net, Packed) else None
 
     def findings(self) -> tuple[Finding, ...]:
-        return importer.preflight(self.net, self.example)
+        found = importer.preflight(self.net, self.example)
+        if self.fixed is None or (found and all(finding.op != "torch.export" for finding in found)):
+            return found
+        return (self.fixed,)
 
     def imported(self) -> WeightedGraph:
+        if self.fixed is not None:
+            raise unsupported(self.findings())
         network = self._imported()
         self.likely = _likely(network.graph)
         return network
@@ -137,8 +145,8 @@ def subject_of(net: Any, example: tuple[Any, ...] | None) -> Subject:
     if isinstance(net, str | os.PathLike):
         net = load_exported(Path(net))
     if isinstance(net, ExportedProgram):
-        module, batch = unexported(net, example)
-        return _Module(module, batch)
+        module, batch, finding = unexported(net, example)
+        return _Module(module, batch, fixed=finding)
     if is_estimator(net):
         return _Estimator(net)
     if isinstance(net, Mapping):

@@ -17,7 +17,7 @@ from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Transla
 from analytics.nn.torch_ops.layout import joined
 from icm_ray.network.layer import Shape
 
-__all__ = ["MOVED", "RESHAPES"]
+__all__ = ["MOVED", "RESHAPES", "around"]
 
 aten = torch.ops.aten
 RESHAPES = {
@@ -35,7 +35,7 @@ def _reshape(build: GraphBuilder, call: Call) -> Wire:
     wire, full = call.wire("self"), call.full_shape
     place = wire.at + (wire.merged is not None)
     before, behind = math.prod(wire.shape[:place]), math.prod(wire.shape[place:])
-    found = [(at, pair) for at in range(len(full)) if (pair := _around(full, at, build.batch, before, behind))]
+    found = [(at, pair) for at in range(len(full)) if (pair := around(full, at, build.batch, before, behind))]
     if not found:
         raise Refused("it mixes the batch dimension with others; keep it apart, as x.flatten(1) does")
     at, pair = min(found, key=lambda item: item[1] != (1, 1))
@@ -44,7 +44,7 @@ def _reshape(build: GraphBuilder, call: Call) -> Wire:
     return replace(made, at=at, merged=None if plain else pair)
 
 
-def _around(full: Shape, at: int, batch: int, before: int, behind: int) -> tuple[int, int] | None:
+def around(full: Shape, at: int, batch: int, before: int, behind: int) -> tuple[int, int] | None:
     """How many places of an axis are before and behind an image of the batch; None where the batch is not in it."""
     first, last = math.prod(full[:at]), math.prod(full[at + 1 :])
     if before % first or behind % last:

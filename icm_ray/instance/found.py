@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from icm_ray.errors import InstanceError
 from icm_ray.instance.instance import USERS
 from icm_ray.instance.keys import InstanceKey
-from icm_ray.instance.settings import Settings, write_settings
+from icm_ray.instance.settings import SETTINGS, Settings, write_settings
 from icm_ray.private_folder import check_private
 from icm_ray.runtime.driver.checked_names import check_name
 
@@ -26,6 +27,16 @@ def found(folder: Path, settings: Settings) -> InstanceKey:
         raise InstanceError(f"{folder}: cannot be made: {error.strerror}", path=str(folder)) from None
     check_private(folder)
     write_settings(folder, settings)
-    (folder / USERS).mkdir(mode=0o700, exist_ok=True)
-    InstanceKey.create("user", folder / USERS)
-    return InstanceKey.create(settings.name, folder)
+    users = folder / USERS
+    known = users.exists()
+    try:
+        users.mkdir(mode=0o700, exist_ok=True)
+        InstanceKey.create("user", users)
+        return InstanceKey.create(settings.name, folder)
+    except (InstanceError, OSError) as error:  # a full disk, say: half of an instance is none
+        (folder / SETTINGS).unlink(missing_ok=True)
+        if not known:
+            shutil.rmtree(users, ignore_errors=True)
+        if isinstance(error, InstanceError):
+            raise
+        raise InstanceError(f"{users}: cannot be made: {error.strerror}", path=str(users)) from None

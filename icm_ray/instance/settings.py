@@ -17,9 +17,9 @@ from icm_ray.instance.setting_words import in_words
 from icm_ray.instance.tickets import Address
 from icm_ray.payload import Name
 
-__all__ = ["LOOPBACK", "WILDCARDS", "Limits", "Settings", "address_of", "read_settings", "write_settings"]
+__all__ = ["LOOPBACK", "SETTINGS", "WILDCARDS", "Limits", "Settings", "address_of", "read_settings", "write_settings"]
 
-_FILE: Final = "icm.toml"
+SETTINGS: Final = "icm.toml"
 _VERSION: Final = 1
 _MOST_PORT: Final = 65535
 WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - what is bound is the settings' business
@@ -133,7 +133,7 @@ def _is_loopback(host: str) -> bool:
 
 def read_settings(folder: Path) -> Settings:
     """The settings of the instance in a folder. Errors: `InstanceError` naming the file and what is wrong in it."""
-    path = folder / _FILE
+    path = folder / SETTINGS
     payload = read_bytes(path)
     if payload is None:
         raise InstanceError(f"{folder}: there is no instance; icm init makes one", path=str(folder))
@@ -160,7 +160,7 @@ def read_settings(folder: Path) -> Settings:
 
 def write_settings(folder: Path, settings: Settings) -> None:
     """Write `icm.toml` with a comment for each setting. Errors: `InstanceError` where there is one."""
-    path = folder / _FILE
+    path = folder / SETTINGS
     if path.exists():
         raise InstanceError(f"{path}: there is an instance already", path=str(path))
     write_bytes(path, _text(settings).encode())

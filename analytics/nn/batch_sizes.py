@@ -37,7 +37,7 @@ def finding_of_few(net: torch.nn.Module, shape: Shape, dtype: torch.dtype) -> Fi
         fewer = _result(net, images[:count])
         if several is not None and fewer is not None and not _agree(fewer, several, count):
             module = _first_differing(net, images, count)
-            path = next(path for path, other in net.named_modules() if other is module)
+            path = next((path for path, other in net.named_modules() if other is module), "")
             return Finding(path, "forward", _WHY.format(count, _SEVERAL), source_of_module(module))
     return None
 

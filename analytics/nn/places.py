@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sysconfig
 import traceback
@@ -15,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 __all__ = ["module_path", "packs_sequences", "place_of_error", "source_of", "source_of_module"]
 
 _TORCH = str(Path(torch.__file__).parent)
+_KERAS = os.sep.join(("", "keras", "src", ""))
 _PYTHON = sysconfig.get_path("stdlib")
 _HERE = str(Path(__file__).parent)
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
@@ -74,7 +76,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_users(file: str) -> bool:
     of_python = file.startswith(_PYTHON) and "site-packages" not in file
-    return not of_python and not file.startswith((_TORCH, _HERE, "<"))
+    return not of_python and _KERAS not in file and not file.startswith((_TORCH, _HERE, "<"))
 
 
 def _line(file: str, number: int | str) -> str:

@@ -30,6 +30,7 @@ from analytics.nn.code_constants import CodeConstants
 from analytics.nn.findings import Finding
 from analytics.nn.hooks import hooks_that_change, without_hooks
 from analytics.nn.in_place import without_writes
+from analytics.nn.keras_names import with_named_layers
 from analytics.nn.masks import places_of_masks
 from analytics.nn.modes import has_mode, looked_at
 from analytics.nn.packing import Packed
@@ -137,6 +138,13 @@ def trace(net: torch.nn.Module, example_inputs: tuple[Any, ...], known: Containe
     _check_net(net.net if isinstance(net, Packed) else net)
     shape, dtype = _check_example(example_inputs)
     dtype = _taken(net, dtype)
+    with with_named_layers(net):
+        return _trace(net, shape, dtype, known)
+
+
+def _trace(
+    net: torch.nn.Module, shape: Shape, dtype: torch.dtype, known: Container[Any]
+) -> Export | tuple[Finding, ...]:
     try:
         changing = hooks_that_change(net, torch.rand(2, *shape).to(dtype))
     except Exception as error:  # noqa: BLE001 - the network's own code runs here and may raise anything

@@ -82,3 +82,18 @@ def test_what_is_refused_is_named(keras: Any, session: ThreadEngine, name: str) 
     with pytest.raises(UnsupportedError, match="does not support"):
         model.predict(x, owner="bob")
     assert model.preflight()
+
+
+def test_findings_name_layers(keras: Any, session: ThreadEngine) -> None:
+    x = keras.Input((8, 3))
+    first = keras.layers.Dense(8, name="first")(x)
+    inner = keras.Sequential([keras.layers.Lambda(lambda y: torch.linalg.inv(y * 2), name="inverse")], name="inner")
+    net = keras.Model(x, keras.layers.Softmax(name="last")(inner(first))).eval()
+    registered = dict(net.named_modules())
+    model = SecureModel(session, net, "alice", (torch.zeros(2, 8, 3),))
+    assert [(finding.module.split(".")[-1], finding.op) for finding in model.preflight()] == [
+        ("inverse", "aten.linalg_inv.default")
+    ]
+    with pytest.raises(UnsupportedError, match=r"inverse: aten.linalg_inv.default: "):
+        model.predict(torch.zeros(2, 8, 3), owner="bob")
+    assert dict(net.named_modules()) == registered

@@ -145,7 +145,6 @@ SHOWING = (
     "tail",
     "sample",
     "iloc",
-    "loc",
     "values",
     "to_numpy",
     "to_pandas",

@@ -28,23 +28,23 @@ from tests.instance.lying import asked, opened, pushed, tell
 
 
 @pytest.fixture
-def unasked(organisations, alice, tmp_path):
-    """A dataset of bob's that nothing was asked about: no ledger refuses what a lie leaves out."""
-    catalogue, path = organisations["bob"][1].catalogue, tmp_path / "unasked.parquet"
+def new(request, organisations, alice, tmp_path):
+    """A dataset of bob's, named by the test, of which no ledger knows: that would refuse whatever a lie leaves out."""
+    catalogue, path, name = organisations["bob"][1].catalogue, tmp_path / "new.parquet", request.function.__name__[5:37]
     rows(1).to_parquet(path)
-    offer(catalogue, "unasked", [str(path)], icm.Policy(min_rows=5), ("alice",))
-    yield alice.peer("bob")["unasked"]
-    catalogue.remove("unasked")
+    offer(catalogue, name, [str(path)], icm.Policy(min_rows=5), ("alice",))
+    yield name, alice.peer("bob")[name]
+    catalogue.remove(name)
 
 
-def test_rows_of_ones_own_do_not_stand_beside_a_peers_in_one_dataset(unasked):
+def test_rows_of_ones_own_do_not_stand_beside_a_peers_in_one_dataset(new):
     """Enough of them, and what a condition leaves of the peer's, one row at last, is the sum without one's own."""
-    visits = unasked
+    name, visits = new
     honest = visits.meant.dataset
     engine, policy = honest.engine, honest.facts.policy
     padding = pd.DataFrame({"age": np.full(300, 37), "cost": np.ones(300), "ward": "A"})
     own = engine.open_table("alice", PushedSource(1), [pushed(padding)])
-    theirs = engine.open_table("bob", HeldSource("unasked"))
+    theirs = engine.open_table("bob", HeldSource(name))
     engine.set_policy(theirs.name, policy, (own.name, theirs.name))
     tables = tuple(OwnerTable(one.name, one.owner, one.info.rows, one.lanes) for one in (own, theirs))
     mixed = type(visits)(Meant(Dataset(engine, OwnerRows(theirs.name, honest.facts.columns, tables, policy=policy))))
@@ -55,17 +55,18 @@ def test_rows_of_ones_own_do_not_stand_beside_a_peers_in_one_dataset(unasked):
     assert visits["cost"].sum().reveal() == rows(1)["cost"].sum()
 
 
-def test_what_was_opened_is_not_asked_about_once_it_is_offered_otherwise(organisations, unasked, alice):
+def test_what_was_opened_is_not_asked_about_once_it_is_offered_otherwise(organisations, new, alice):
     """A policy that is stricter, or rows that are others, hold for lanes of before, too."""
+    name, visits = new
     catalogue = organisations["bob"][1].catalogue
-    held = catalogue.datasets["unasked"]
-    assert unasked["cost"].sum().reveal() == rows(1)["cost"].sum()
-    offer(catalogue, "unasked", held.source.paths, icm.Policy(min_rows=390), ("alice",))
-    few = unasked["age"] < 95
-    for ask in (unasked["age"].sum().reveal, unasked[few]["age"].sum().reveal, unasked[["age"]].share):
-        with pytest.raises(icm.PolicyError, match="bob refuses: its dataset 'unasked' was offered anew since"):
+    held = catalogue.datasets[name]
+    assert visits["cost"].sum().reveal() == rows(1)["cost"].sum()
+    offer(catalogue, name, held.source.paths, icm.Policy(min_rows=390), ("alice",))
+    few = visits["age"] < 95
+    for ask in (visits["age"].sum().reveal, visits[few]["age"].sum().reveal, visits[["age"]].share):
+        with pytest.raises(icm.PolicyError, match=f"bob refuses: its dataset '{name}' was offered anew since"):
             ask()
-    again = alice.peer("bob")["unasked"]
+    again = alice.peer("bob")[name]
     assert again["age"].sum().reveal() == rows(1)["age"].sum()
     assert isinstance(again[again["age"] < 95]["age"].sum().reveal(), icm.Withheld)
 

@@ -20,12 +20,12 @@ from tests.instance.test_requests import LATER
 POLICY = icm.Policy(min_rows=5)
 
 
-class Erin:
+class Fay:
     """One whom all know, and who comes and goes."""
 
     def __init__(self, home, organisations):
-        self.home, self.path = home, home.parent / "erin.parquet"
-        found(home, Settings("erin", "organisation", "127.0.0.1:0", spare_workers=0))
+        self.home, self.path = home, home.parent / "fay.parquet"
+        found(home, Settings("fay", "organisation", "127.0.0.1:0", spare_workers=0))
         self.come()
         for name in ("alice", "carol"):
             meet(self.instance, organisations[name][1])
@@ -44,68 +44,68 @@ class Erin:
     def back(self, alice):
         """At another port, as the test's are."""
         self.come()
-        known = alice.roster.peers["erin"]
-        alice.roster.add(Peer("erin", known.certificate, known.kind, (("127.0.0.1", self.instance.port),), "approved"))
+        known = alice.roster.peers["fay"]
+        alice.roster.add(Peer("fay", known.certificate, known.kind, (("127.0.0.1", self.instance.port),), "approved"))
 
     def request(self, handle):
         return next(one for one in self.instance.requests.all if one.job == handle.id)
 
 
 @pytest.fixture(scope="module")
-def erin(organisations, tmp_path_factory):
+def fay(organisations, tmp_path_factory):
     organisations["alice"][1]._answers._outbox._fresh = 0.0  # what is decided is heard at once
-    made = Erin(tmp_path_factory.mktemp("erin") / "erin", organisations)
+    made = Fay(tmp_path_factory.mktemp("fay") / "fay", organisations)
     yield made
     made.go()
 
 
 def old(session):
-    visits = session.peer("erin")["visits"]
+    visits = session.peer("fay")["visits"]
     return visits[visits["age"] >= 65]["cost"].mean()
 
 
-def test_what_was_never_heard_of_cannot_be_requested(organisations, erin):
+def test_what_was_never_heard_of_cannot_be_requested(organisations, fay):
     home, alice = organisations["alice"]
-    erin.go()
-    with icm.connect(home) as session, pytest.raises(icm.FaultError, match=r"erin.*never heard here") as refused:
+    fay.go()
+    with icm.connect(home) as session, pytest.raises(icm.FaultError, match=r"fay.*never heard here") as refused:
         old(session)
-    assert refused.value.party == "erin"
-    erin.back(alice)
+    assert refused.value.party == "fay"
+    fay.back(alice)
 
 
 ASKED = {
     "rows that are chosen": old,
-    "rows of two owners": lambda session: session.frame({"alice": "visits", "erin": "visits"})["cost"].sum(),
-    "groups": lambda session: session.peer("erin")["visits"].groupby("ward", domain={"ward": ["A", "B"]})["age"].sum(),
-    "shares": lambda session: session.peer("erin")["visits"][["age"]].share()["age"].sum(),
+    "rows of two owners": lambda session: session.frame({"alice": "visits", "fay": "visits"})["cost"].sum(),
+    "groups": lambda session: session.peer("fay")["visits"].groupby("ward", domain={"ward": ["A", "B"]})["age"].sum(),
+    "shares": lambda session: session.peer("fay")["visits"][["age"]].share()["age"].sum(),
 }
 
 
-def test_first_requests_wait_for_a_peer_who_is_away(organisations, erin):
+def test_first_requests_wait_for_a_peer_who_is_away(organisations, fay):
     home, alice = organisations["alice"]
     with icm.connect(home) as session:
-        assert session.peer("erin")["visits"].columns == ("age", "cost", "ward")
-    erin.go()
+        assert session.peer("fay")["visits"].columns == ("age", "cost", "ward")
+    fay.go()
     with icm.connect(home) as session:  # another process: what was heard is on disk
-        assert "visits" in session.peer("erin")
+        assert "visits" in session.peer("fay")
         asked = {name: ask(session) for name, ask in ASKED.items()}
-        assert "400 of erin" in asked["rows that are chosen"].explain()
-        with pytest.raises(icm.FaultError, match="erin"):
+        assert "400 of fay" in asked["rows that are chosen"].explain()
+        with pytest.raises(icm.FaultError, match="fay"):
             asked["groups"].reveal()
         handles = {name: query.request(reason="cost study") for name, query in asked.items()}
         assert {handle.status for handle in handles.values()} == {"queued"}
-        erin.back(alice)
+        fay.back(alice)
         assert {name: handle.status for name, handle in handles.items()} == dict.fromkeys(handles, "waiting")
-    told = in_words(erin.request(handles["rows that are chosen"]).canonical)
+    told = in_words(fay.request(handles["rows that are chosen"]).canonical)
     assert "mean of cost" in told
-    assert "400 of erin" in told
+    assert "400 of fay" in told
 
 
 CHANGED = {
-    "the policy": lambda erin: erin.put(icm.Policy(min_rows=7)),
-    "rows": lambda erin: (rows(5, 300).to_parquet(erin.path), erin.put()),
-    "a column": lambda erin: (rows(5).rename(columns={"ward": "unit"}).to_parquet(erin.path), erin.put()),
-    "whose it is": lambda erin: erin.put(requests=()),
+    "the policy": lambda fay: fay.put(icm.Policy(min_rows=7)),
+    "rows": lambda fay: (rows(5, 300).to_parquet(fay.path), fay.put()),
+    "a column": lambda fay: (rows(5).rename(columns={"ward": "unit"}).to_parquet(fay.path), fay.put()),
+    "whose it is": lambda fay: fay.put(requests=()),
 }
 
 
@@ -113,22 +113,22 @@ CHANGED = {
     "what",
     ["the policy", "a column", *(pytest.param(what, marks=pytest.mark.slow) for what in ("rows", "whose it is"))],
 )
-def test_a_request_on_what_has_changed_since_is_refused_in_words(organisations, erin, what):
+def test_a_request_on_what_has_changed_since_is_refused_in_words(organisations, fay, what):
     home, alice = organisations["alice"]
     with icm.connect(home) as session:
         try:
-            assert len(session.peer("erin")) == 1
-            erin.go()
+            assert len(session.peer("fay")) == 1
+            fay.go()
             handle = old(session).request(reason="as it was")
             assert handle.status == "queued"
-            CHANGED[what](erin)
-            erin.back(alice)
+            CHANGED[what](fay)
+            fay.back(alice)
             assert handle.status == "denied"
-            with pytest.raises(icm.PolicyError, match=r"has changed; take it from erin|offers alice no dataset"):
+            with pytest.raises(icm.PolicyError, match=r"has changed; take it from fay|offers alice no dataset"):
                 handle.result()
         finally:
-            rows(5).to_parquet(erin.path)
-            erin.put()
+            rows(5).to_parquet(fay.path)
+            fay.put()
         assert old(session).request(reason="anew").status == "waiting"
 
 

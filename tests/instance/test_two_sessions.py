@@ -23,18 +23,18 @@ ROWS = rows(5)
 
 @pytest.fixture(scope="module")
 def sessions(organisations, alice):
-    """Two of alice, and one of erin; what bob offers all of them, and the folder of his ledgers."""
+    """Two of alice, and one of gina; what bob offers all of them, and the folder of his ledgers."""
     folder, bob = organisations["bob"]
     path = folder.parent / "shared.parquet"
     ROWS.to_parquet(path)
-    home = folder.parent / "erin"
-    found(home, Settings("erin", "organisation", "127.0.0.1:0", spare_workers=0))
-    with Instance(home) as erin:
-        meet(erin, bob)
-        meet(organisations["carol"][1], erin)
-        offer(bob.catalogue, "shared", [str(path)], icm.Policy(min_rows=10, row_sets=500), ("alice", "erin"))
+    home = folder.parent / "gina"
+    found(home, Settings("gina", "organisation", "127.0.0.1:0", spare_workers=0))
+    with Instance(home) as gina:
+        meet(gina, bob)
+        meet(organisations["carol"][1], gina)
+        offer(bob.catalogue, "shared", [str(path)], icm.Policy(min_rows=10, row_sets=500), ("alice", "gina"))
         with icm.connect(organisations["alice"][0]) as other, icm.connect(home) as his:
-            yield {"alice": alice, "alice again": other, "erin": his}, folder / "ledger"
+            yield {"alice": alice, "alice again": other, "gina": his}, folder / "ledger"
         bob.catalogue.remove("shared")
 
 

@@ -20,6 +20,7 @@ from icm_ray.query.secret_groups import key_of_shares
 from icm_ray.query.secret_rows import SecretRows
 from icm_ray.query.selection import MOST_CELLS
 from icm_ray.query.tasks import ColumnInfo, GroupKey, PrivateKey
+from icm_ray.whole_numbers import whole_number
 
 __all__ = ["TEXT", "NamedGroups", "domain_of", "keys_of", "label_of", "places_for", "private_keys", "public_of"]
 
@@ -94,9 +95,7 @@ def keys_of(
 
 def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_bytes: int) -> PrivateKeys:
     """The keys of groups whose values nobody states, with room for so many groups: of an owner, or of shared rows."""
-    if most is not None:
-        _check_whole("max_groups", most)
-    _check_whole("max_bytes", most_bytes)
+    most, most_bytes = None if most is None else _whole("max_groups", most), _whole("max_bytes", most_bytes)
     facts = meant.facts
     if isinstance(facts, SecretRows):
         for of in columns:
@@ -117,9 +116,11 @@ def private_keys(meant: Meant, columns: Sequence[Of], most: int | None, most_byt
     return PrivateKeys(tuple(keys), places_for(meant, _MOST_GROUPS) if most is None else most)
 
 
-def _check_whole(name: str, given: Any) -> None:
-    if not isinstance(given, int) or isinstance(given, bool):
+def _whole(name: str, given: Any) -> int:
+    number = whole_number(given)
+    if number is None:
         raise InputError(f"{name} must be a whole number, not {given!r}")
+    return number
 
 
 def places_for(meant: Meant, most: int = 1 << 16) -> int:

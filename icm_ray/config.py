@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from operator import index
 from pathlib import Path
-from typing import Final, SupportsIndex
+from typing import Final
 
 import numpy as np
 
 from icm_ray.errors import InputError
+from icm_ray.whole_numbers import whole_number
 
 __all__ = ["EngineConfig", "from_environment"]
 
@@ -106,9 +106,9 @@ _MOST: Final = 1e9
 
 
 def _whole(name: str, value: object, least: int, most: int) -> int:
-    if not isinstance(value, SupportsIndex) or type(value) is bool:
+    number = whole_number(value)
+    if number is None:
         raise InputError(f"{name}={value!r}: it is a whole number", settings=(name,))
-    number = index(value)
     if not least <= number <= most:
         raise InputError(f"{name}={number}: it is {_power(least)} or more, {_power(most)} at most", settings=(name,))
     return number

@@ -37,7 +37,7 @@ from analytics.nn.torch_ops.layout import FILLED, LAYOUT
 from analytics.nn.torch_ops.masked import with_mask
 from analytics.nn.torch_ops.matrices import MATRICES
 from analytics.nn.torch_ops.merged import MERGED, parted, remerged
-from analytics.nn.torch_ops.minus_infinity import is_mask
+from analytics.nn.torch_ops.minus_infinity import ONLY_SOFTMAX, is_mask
 from analytics.nn.torch_ops.moved import MOVED, RESHAPES
 from analytics.nn.torch_ops.movement import MOVEMENT
 from analytics.nn.torch_ops.norms import NORMS
@@ -295,7 +295,7 @@ class _Walk:
         if node.target not in _FRAMED and any(wire.frame for wire in wires):
             raise Refused("it takes values that a padding fills with minus infinity; only a max pool can")
         if node.target not in _CLOSED and any(wire.closed for wire in wires):
-            raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
+            raise Refused(ONLY_SOFTMAX)
         if node.target not in _MOVES | ANYWHERE and any(wire.at for wire in wires):
             raise Refused("it takes values whose batch dimension was moved; it must stay in front")
         if node.target not in MERGED | _KEEPS and any(wire.merged for wire in wires):

@@ -15,6 +15,7 @@ from icm_ray.runtime.driver.checked_names import checked_names
 from icm_ray.runtime.driver.lane_engine import LaneEngine
 from icm_ray.runtime.orders.lane_plan import Place
 from icm_ray.runtime.worker.worker_main import Settings
+from icm_ray.whole_numbers import whole_number
 
 __all__ = ["Session"]
 
@@ -75,10 +76,12 @@ class Session(LaneEngine):
         if unknown := [name for name in settings if name not in known]:
             raise InputError(f"a session has no setting {unknown[0]!r}; there are {', '.join(known)}")
         chosen = replace(config or from_environment(), **settings)
-        _check_where(lanes, address)
+        wanted = _checked_lanes(lanes)
+        if address is not None and not isinstance(address, str):
+            raise InputError(f"address is text, 'auto' or the head's host:port, not {address!r}")
         self._cluster = Cluster(address)
         try:
-            placed = self._cluster.place(parties, owners, lanes)
+            placed = self._cluster.place(parties, owners, wanted)
         except BaseException:
             self._cluster.close()
             raise
@@ -120,10 +123,11 @@ class Session(LaneEngine):
         return f"Session(parties={self.parties}, owners={self.owners}, lanes={self.lanes}, {state})"
 
 
-def _check_where(lanes: Any, address: Any) -> None:
-    if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool)):
-        raise InputError(f"lanes must be a whole number from 1 on, not {lanes!r}")
+def _checked_lanes(given: Any) -> int | None:
+    """None stands for as many as there is room for."""
+    lanes = whole_number(given)
+    if given is not None and lanes is None:
+        raise InputError(f"lanes must be a whole number from 1 on, not {given!r}")
     if lanes is not None and lanes < 1:
         raise InputError(f"{lanes} lanes; a session has one at least")
-    if address is not None and not isinstance(address, str):
-        raise InputError(f"address is text, 'auto' or the head's host:port, not {address!r}")
+    return lanes

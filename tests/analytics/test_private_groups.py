@@ -150,6 +150,7 @@ def test_what_cannot_be_is_refused(fresh):
     for refused, error, says in (
         (lambda: frame.groupby("x"), ColumnError, "not by float"),
         (lambda: frame.groupby("big", max_groups=0), InputError, "max_groups=0"),
+        (lambda: frame.groupby("big", max_groups=np.int64(0)), InputError, "max_groups=0"),
         (lambda: frame.groupby("big", max_groups=2**21), InputError, "max_groups="),
         (lambda: frame.groupby("word", max_bytes=65), InputError, "max_bytes=65"),
         (lambda: frame.groupby("word", max_bytes=0), InputError, "max_bytes=0"),

@@ -50,8 +50,11 @@ def test_settings_that_cannot_be():
         icm.Session(fractionbits=20)
     with pytest.raises(icm.InputError, match="0 lanes"):
         icm.Session(lanes=0)
-    with pytest.raises(icm.InputError, match="lanes must be a whole number"):
-        icm.Session(lanes="two")
+    with pytest.raises(icm.InputError, match="-1 lanes"):
+        icm.Session(lanes=np.int64(-1))
+    for lanes in ("two", True, 2.0, np.ones(2, int)):
+        with pytest.raises(icm.InputError, match="lanes must be a whole number"):
+            icm.Session(lanes=lanes)
     with pytest.raises(icm.InputError, match="address is text"):
         icm.Session(address=6379)
     with pytest.raises(icm.InputError, match="silence"):

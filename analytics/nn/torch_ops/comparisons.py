@@ -16,7 +16,7 @@ import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.constants import affine, held, of_sample, scaled, spread
-from analytics.nn.torch_ops.minus_infinity import MINUS_INFINITY, closes
+from analytics.nn.torch_ops.minus_infinity import MINUS_INFINITY, ONLY_SOFTMAX, closes
 from analytics.nn.torch_ops.pools import reduced_axes, summed_over
 from icm_ray.network.layers import Add, AtLeast, Bent, Choose, Multiply
 
@@ -152,7 +152,7 @@ def chosen(build: GraphBuilder, condition: Wire, left: Any, right: Any, shape: t
     """left where a private condition is 1, right where it is 0; numbers as good as minus infinity shut places."""
     condition = spread(build, condition, shape)
     if any(isinstance(x, Wire) and x.closed and not closes(x) for x in (left, right)):
-        raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
+        raise Refused(ONLY_SOFTMAX)
     if _shuts(left) and isinstance(right, Wire):
         return _shutting(build, spread(build, right, shape), condition)
     if _shuts(right) and isinstance(left, Wire):

@@ -12,7 +12,7 @@ import torch
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.comparisons import chosen, nonzero
 from analytics.nn.torch_ops.constants import affine, of_sample, spread
-from analytics.nn.torch_ops.minus_infinity import filled, one_of
+from analytics.nn.torch_ops.minus_infinity import ONLY_SOFTMAX, filled, one_of
 from analytics.nn.torch_ops.movement import padded, taken
 from icm_ray.network.layer import Shape
 from icm_ray.network.layers import Concat
@@ -188,7 +188,7 @@ def _where(build: GraphBuilder, call: Call) -> Wire:
         return one_of(build, mask, *(spread(build, wire, call.shape) for wire in (left, right)))
     wire, constant, mask = (left, right, 1 - mask) if isinstance(left, Wire) else (right, left, mask)
     if wire.closed:
-        raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
+        raise Refused(ONLY_SOFTMAX)
     values = of_sample(constant, len(call.shape))
     wide = spread(build, wire, call.shape)
     number = values.reshape(-1)[0]

@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
+from analytics.nn.torch_ops.minus_infinity import ONLY_SOFTMAX
 from analytics.nn.torch_ops.moved import MOVED
 from analytics.nn.torch_ops.movement import MOVEMENT
 
@@ -48,7 +49,6 @@ _CARRYING: Final = {
     *(aten.gather.default, aten.take_along_dim.default),
 }
 """What only moves values, or puts zeros beside them."""
-_HINT: Final = "it takes values that a mask fills with minus infinity; only a softmax can"
 
 
 def with_mask(build: GraphBuilder, op: Any, call: Call, translation: Translation) -> Any:
@@ -61,7 +61,7 @@ def with_mask(build: GraphBuilder, op: Any, call: Call, translation: Translation
     (wire, *others) = wires
     direct = any(value is wire for value in call.arguments.values())
     if op not in _CARRYING or others or not direct or _fills(op, call):
-        raise Refused(_HINT)
+        raise Refused(ONLY_SOFTMAX)
     made, mask = (
         translation(build, replace(call, arguments=_replaced(call.arguments, wire, other)))
         for other in (replace(wire, shut=None), wire.shut)
@@ -79,10 +79,10 @@ def _beside(made: Any, mask: Any) -> Any:
 def _taken(build: GraphBuilder, op: Any, call: Call, translation: Translation) -> Any:
     names = _ENDING.get(op) or _KEEPING[op]
     if any(isinstance(value, Wire) and value.shut and name not in names for name, value in call.arguments.items()):
-        raise Refused(_HINT)
+        raise Refused(ONLY_SOFTMAX)
     made = translation(build, call)
     if op in _KEEPING and made.shut is None:  # other values may stand in masked places now
-        raise Refused(_HINT)
+        raise Refused(ONLY_SOFTMAX)
     return made
 
 

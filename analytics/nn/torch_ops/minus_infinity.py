@@ -12,10 +12,12 @@ from analytics.nn.torch_ops.building import GraphBuilder, Refused, Wire
 from analytics.nn.torch_ops.constants import affine
 from icm_ray.network.layers import Add
 
-__all__ = ["MINUS_INFINITY", "added", "closes", "filled", "is_mask", "is_shut", "is_triangle", "one_of"]
+__all__ = ["MINUS_INFINITY", "ONLY_SOFTMAX", "added", "closes", "filled", "is_mask", "is_shut", "is_triangle", "one_of"]
 
 MINUS_INFINITY: Final = -(2.0**13)
 """Private masks of a softmax add this or less: nothing is left of such a place."""
+ONLY_SOFTMAX: Final = "it takes values that a mask fills with minus infinity; only a softmax can"
+"""Why an operation is refused."""
 _MOST: Final = 2.0**20  # what a place is filled with; beyond it is minus infinity
 
 
@@ -74,6 +76,6 @@ def one_of(build: GraphBuilder, mask: torch.Tensor, left: Wire, right: Wire) -> 
     if closes(right) and not left.closed:
         return filled(build, left, 1 - mask, -_MOST)
     if left.closed or right.closed:
-        raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
+        raise Refused(ONLY_SOFTMAX)
     parts = affine(build, left, scale=mask), affine(build, right, scale=1 - mask)
     return build.emit(Add, *parts, shape=left.shape)

@@ -12,7 +12,7 @@ import torch
 from analytics.nn.torch_ops.building import Call, GraphBuilder, Refused, Translation, Wire
 from analytics.nn.torch_ops.comparisons import opposite, shut
 from analytics.nn.torch_ops.constants import affine, of_sample, scaled, spread
-from analytics.nn.torch_ops.minus_infinity import MINUS_INFINITY, added
+from analytics.nn.torch_ops.minus_infinity import MINUS_INFINITY, ONLY_SOFTMAX, added
 from icm_ray.network.layers import Add, Multiply
 
 __all__ = ["POINTWISE", "by", "multiplied", "summed", "times"]
@@ -45,7 +45,7 @@ def multiplied(build: GraphBuilder, left: Wire, right: Wire) -> Wire:
 def times(build: GraphBuilder, value: Any, factor: float) -> Any:
     """A wire or a constant times a number of the network's code."""
     if isinstance(value, Wire) and value.shut is not None and factor != 1:
-        raise Refused("it takes values that a mask fills with minus infinity; only a softmax can")
+        raise Refused(ONLY_SOFTMAX)
     return scaled(build, value, factor) if isinstance(value, Wire) else value * factor
 
 
